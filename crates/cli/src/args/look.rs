@@ -1,0 +1,133 @@
+//! Commands that look: they open the file read-only and work while the app runs.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::values::{count, decimal};
+use super::{NeededPoints, Paging};
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LookCommand {
+    /// The account's balance: available, held, pending, debt and net
+    #[command(after_help = "Examples:\n  counterfoil balance -a alice\n  counterfoil balance -a alice --at 2026-11-01")]
+    Balance(BalanceArgs),
+    /// The account's batches: those live or pending, or all
+    #[command(after_help = "Examples:\n  counterfoil batches -a alice\n  counterfoil batches -a alice --all --format csv")]
+    Batches(ListArgs),
+    /// The account's holds: those open, or all
+    #[command(after_help = "Example:\n  counterfoil holds -a alice --all")]
+    Holds(ListArgs),
+    /// The lines of the account's books, oldest first
+    #[command(after_help = "Examples:
+  counterfoil history -a alice --newest --limit 20
+  counterfoil history -a alice --kind consume --kind capture --from 2026-11-01 --to 2026-12-01")]
+    History(HistoryArgs),
+    /// One operation with all that is known of it
+    #[command(after_help = "Example:\n  counterfoil show 12")]
+    Show(ShowArgs),
+    /// Batches with points left that expire soon, of one account or of all
+    #[command(after_help = "Examples:\n  counterfoil expiring --days 7\n  counterfoil expiring -a alice --before 2027-01-01")]
+    Expiring(ExpiringArgs),
+    /// Every account with its balance, in order of opening
+    #[command(after_help = "Example:\n  counterfoil accounts --format jsonl")]
+    Accounts(Paging),
+    /// What a use of a service costs
+    #[command(after_help = "Examples:\n  counterfoil price tts --seconds 61.2\n  counterfoil price llm_tokens --quantity 1500")]
+    Price(QuoteArgs),
+    /// What a use of a service can cost at most, from what is known before the work
+    #[command(after_help = "Examples:\n  counterfoil estimate tts --chars 1200\n  counterfoil estimate video --input-seconds 7.5")]
+    Estimate(QuoteArgs),
+    /// Whether the account could pay; exit code 3 when it could not. Only hold and strict consume decide
+    #[command(after_help = "Example:\n  counterfoil check 40 -a alice && start-the-job")]
+    Check(NeededPoints),
+    /// What the file says of itself: ids, settings, length and head of its log
+    Info,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BalanceArgs {
+    /// At this instant, past or future: RFC 3339, or a date (its midnight in UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Everything, also what is spent, expired or resolved
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only lines of this kind (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Vec<String>,
+    /// Only lines booked at or after this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Only lines booked before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// The newest first
+    #[arg(long)]
+    pub(crate) newest: bool,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The operation: its number or its id
+    pub(crate) operation: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExpiringArgs {
+    /// At or before this time: RFC 3339, or a date (its midnight in UTC)
+    #[arg(long, value_name = "TIME", conflicts_with = "days")]
+    pub(crate) before: Option<String>,
+    /// Within so many days from now
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) days: u16,
+    /// Of every account, also when COUNTERFOIL_ACCOUNT names one
+    #[arg(long, conflicts_with = "account")]
+    pub(crate) all_accounts: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct QuoteArgs {
+    /// The service, as the price book names it
+    #[arg(value_name = "SERVICE", required_unless_present = "service_flag")]
+    pub(crate) service: Option<String>,
+    /// The same as SERVICE
+    #[arg(long = "service", value_name = "SERVICE", conflicts_with = "service")]
+    pub(crate) service_flag: Option<String>,
+    #[command(flatten)]
+    pub(crate) usage: UsageArgs,
+}
+
+/// What was used, or will be.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Usage")]
+pub(crate) struct UsageArgs {
+    /// Seconds, as a decimal number
+    #[arg(long, value_name = "SECONDS", value_parser = decimal)]
+    pub(crate) seconds: Option<Value>,
+    /// How much of anything counted, as a decimal number
+    #[arg(long, value_name = "QUANTITY", value_parser = decimal)]
+    pub(crate) quantity: Option<Value>,
+    /// The unit of the quantity; it must be the price book's
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) unit: Option<String>,
+    /// Characters of the text, before the work
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) chars: Option<Value>,
+    /// Seconds of the material, before the work
+    #[arg(long, value_name = "SECONDS", value_parser = decimal)]
+    pub(crate) input_seconds: Option<Value>,
+}

@@ -1,0 +1,139 @@
+//! Values on the command line. What is a number at all goes to the library as it is given: the library judges it.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use counterfoil::Error;
+use serde_json::{Number, Value};
+
+/// Whether a text is a number in any of the usual ways of writing one, good or bad: `5`, `-1`, `1.5`, `2e9`, `NaN`.
+pub(crate) fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if ["nan", "inf", "infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word)) {
+        return true;
+    }
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(decimals) && digits(exponent) && !exponent.is_empty() && whole.len() + decimals.len() > 0
+}
+
+/// A count: points, days, characters.
+pub(super) fn count(text: &str) -> Result<Value, String> {
+    if !is_number(text) {
+        return Err("not a number".into());
+    }
+    if let Ok(whole) = text.parse::<i64>() {
+        return Ok(whole.into());
+    }
+    match text.trim_start_matches('+').parse::<Number>() {
+        Ok(number) => Ok(Value::Number(number)),
+        // Past what JSON can carry, or written as JSON cannot: the library sees one too large, or a text.
+        Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(u64::MAX.into()),
+        Err(_) => Ok(text.into()),
+    }
+}
+
+/// A count, or `all`.
+pub(super) fn amount(text: &str) -> Result<Value, String> {
+    if text == "all" {
+        return Ok(text.into());
+    }
+    count(text).map_err(|error| format!("{error}; give points, or all"))
+}
+
+/// An exact decimal: it stays text.
+pub(super) fn decimal(text: &str) -> Result<Value, String> {
+    if is_number(text) { Ok(text.into()) } else { Err("not a number".into()) }
+}
+
+/// A span of time as seconds: `3600`, `90s`, `15m`, `2h`.
+pub(super) fn span(text: &str) -> Result<Value, String> {
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((place, letter @ ('s' | 'm' | 'h'))) => (text.get(..place).unwrap_or_default(), letter),
+        _ => (text, 's'),
+    };
+    if !is_number(number) {
+        return Err("not a span of time; write it like 3600, 90s, 15m or 2h".into());
+    }
+    let seconds = match (unit, number.parse::<i128>()) {
+        ('m', Ok(minutes)) => minutes.checked_mul(60),
+        ('h', Ok(hours)) => hours.checked_mul(3600),
+        ('s', _) => return Ok(number.into()),
+        _ => return Err("minutes and hours must be whole; give seconds for more exactness".into()),
+    };
+    seconds.map(|seconds| seconds.to_string().into()).ok_or_else(|| "too long".into())
+}
+
+/// A point in time: RFC 3339, or a plain date, which is its first instant in UTC.
+pub(crate) fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.with_timezone(&Utc));
+    }
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+    match date {
+        Some(date) => Ok(date.and_time(NaiveTime::MIN).and_utc()),
+        None => Err(Error::InvalidArgument {
+            field: field.into(),
+            message: format!("`{text}` is neither an RFC 3339 time nor a date"),
+            help: "write it like 2027-05-21T10:00:00Z or 2027-05-21".into(),
+        }),
+    }
+}
+
+/// A count the library wants as a whole number of its own.
+pub(crate) fn whole(field: &str, value: &Value) -> Result<i64, Error> {
+    if let Some(whole) = value.as_i64() {
+        return Ok(whole);
+    }
+    if value.is_u64() || value.as_f64().is_some_and(|size| size >= 9.0e15) {
+        return Err(Error::OutOfRange { field: field.into(), message: format!("{value} is too large") });
+    }
+    Err(Error::InvalidArgument {
+        field: field.into(),
+        message: format!("{value} is not a whole number"),
+        help: "give a whole number".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_from_words() {
+        for text in ["0", "-5", "+5", "007", "1.5", ".5", "5.", "1e3", "1E-3", "NaN", "-inf", "99999999999999999999"] {
+            assert!(is_number(text), "{text}");
+        }
+        for text in ["", "-", ".", "e3", "1e", "1,5", "12abc", "0x10", "٣", " 5", "5 ", "one", "1.2.3"] {
+            assert!(!is_number(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_keep_what_was_given() {
+        assert_eq!(count("+007").unwrap(), 7);
+        assert_eq!(count("1.5").unwrap().to_string(), "1.5");
+        assert_eq!(count("99999999999999999999").unwrap().as_i64(), None);
+        assert_eq!(count(&"9".repeat(400)).unwrap(), u64::MAX);
+        assert_eq!(count("NaN").unwrap(), "NaN");
+        assert!(count("ten").is_err());
+        assert_eq!(amount("all").unwrap(), "all");
+    }
+
+    #[test]
+    fn spans_become_seconds() {
+        let texts = ["3600", "90s", "15m", "2h", "0.5", "-1m"].map(|text| span(text).unwrap());
+        assert_eq!(texts, ["3600", "90", "900", "7200", "0.5", "-60"]);
+        for text in ["", "h", "1.5h", "2d", "soon"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_first_instant() {
+        assert_eq!(instant("at", "2027-05-21").unwrap(), instant("at", "2027-05-21T02:00:00+02:00").unwrap());
+        for text in ["2027-5-21", "2027-02-30", "yesterday", "", "2027-05-21T10:00:00"] {
+            assert_eq!(instant("at", text).unwrap_err().code(), "invalid_argument", "{text}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Asking before what cannot be taken back.
+
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+
+use crate::exit::Failure;
+use crate::output::safe;
+
+/// Whether somebody can be asked: both the question and the answer need a terminal.
+pub(crate) fn can_ask(yes: bool) -> Result<(), Failure> {
+    if yes || (stdin().is_terminal() && stderr().is_terminal()) {
+        return Ok(());
+    }
+    Err(Failure::Unconfirmed {
+        message: "this needs a confirmation, and there is no terminal to ask at; nothing was done".into(),
+        help: "add --yes if it is meant".into(),
+    })
+}
+
+/// Asks, unless it was answered beforehand. Anything but a yes is a no.
+pub(crate) fn ask(yes: bool, question: &str) -> Result<(), Failure> {
+    can_ask(yes)?;
+    if yes {
+        return Ok(());
+    }
+    let declined = || Failure::Unconfirmed { message: "nothing was done".into(), help: "answer y to go on".into() };
+    let mut prompt = stderr().lock();
+    write!(prompt, "{} [y/N] ", safe::line(question)).and_then(|()| prompt.flush()).map_err(|_| declined())?;
+    let mut answer = String::new();
+    stdin().lock().read_line(&mut answer).map_err(|_| declined())?;
+    match answer.trim() {
+        "y" | "Y" | "yes" | "Yes" | "YES" => Ok(()),
+        _ => Err(declined()),
+    }
+}

@@ -1,0 +1,129 @@
+//! How a command ends: what goes wrong, and the exit code for it.
+
+use std::io;
+use std::process::ExitCode;
+
+use counterfoil::Error;
+
+/// How the command ended, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// The storage failed, or anything unexpected.
+    Failed,
+    /// The command line itself is wrong.
+    Usage,
+    /// Refused by the rules of the ledger, or a check that says no.
+    Refused,
+    /// `verify` found a fault.
+    Faulty,
+    /// Another process kept the file locked.
+    Busy,
+    /// The file or the price book cannot be used.
+    Unusable,
+    /// A confirmation could not be asked, or was not given.
+    Unconfirmed,
+}
+
+impl Outcome {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Outcome::Done => 0,
+            Outcome::Failed => 1,
+            Outcome::Usage => 2,
+            Outcome::Refused => 3,
+            Outcome::Faulty => 4,
+            Outcome::Busy => 5,
+            Outcome::Unusable => 6,
+            Outcome::Unconfirmed => 7,
+        })
+    }
+
+    fn of_code(code: &str) -> Self {
+        match code {
+            "disk_full" | "storage" | "outcome_unknown" | "closed" => Outcome::Failed,
+            "busy" => Outcome::Busy,
+            "pricing" | "read_only" | "not_a_ledger" | "ledger_exists" | "schema_too_new" | "unsafe_sqlite"
+            | "unsafe_location" | "corrupt" => Outcome::Unusable,
+            _ => Outcome::Refused,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library said no.
+    Ledger(Box<Error>),
+    /// The command line asks for something that cannot be.
+    Usage { message: String, help: String },
+    /// Nobody could be asked, or somebody said no.
+    Unconfirmed { message: String, help: String },
+    /// A file that is not the ledger could not be read or written.
+    Io { message: String, help: String },
+    /// Whoever read the answers has gone away.
+    ReaderGone,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Failure::Usage { message: message.into(), help: help.into() }
+    }
+
+    /// A failed write of data: a reader that went away, or a real failure.
+    pub(crate) fn write(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Failure::ReaderGone;
+        }
+        Failure::Io {
+            message: format!("the answer could not be written: {error}"),
+            help: "what the command did in the ledger stays done; ask again with a look command".into(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Ledger(Box::new(error))
+    }
+}
+
+impl From<&Failure> for Outcome {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Ledger(error) => Outcome::of_code(error.code()),
+            Failure::Usage { .. } => Outcome::Usage,
+            Failure::Unconfirmed { .. } => Outcome::Unconfirmed,
+            Failure::Io { .. } => Outcome::Failed,
+            Failure::ReaderGone => Outcome::Done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_code_has_the_documented_exit_code() {
+        let of = |wanted: Outcome| -> Vec<&str> {
+            counterfoil::ERROR_CODES.into_iter().filter(|code| Outcome::of_code(code) == wanted).collect()
+        };
+        assert_eq!(of(Outcome::Failed), ["outcome_unknown", "disk_full", "closed", "storage"]);
+        assert_eq!(of(Outcome::Busy), ["busy"]);
+        assert_eq!(
+            of(Outcome::Unusable),
+            [
+                "pricing",
+                "read_only",
+                "not_a_ledger",
+                "ledger_exists",
+                "schema_too_new",
+                "unsafe_sqlite",
+                "unsafe_location",
+                "corrupt"
+            ]
+        );
+        assert_eq!(of(Outcome::Refused).len(), 17);
+    }
+}

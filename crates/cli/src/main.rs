@@ -1,0 +1,36 @@
+//! `counterfoil`: the command of the credit-points ledger. Data goes to stdout, everything said about it to stderr.
+
+mod args;
+mod commands;
+mod confirm;
+mod exit;
+mod ids;
+mod notes;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::exit::Outcome;
+use crate::notes::Notes;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version come this way too. Nobody left to read them is no failure.
+        Err(answer) => {
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
+        }
+    };
+    let notes = Notes::new(cli.common.format);
+    match commands::run(cli, notes) {
+        Ok(outcome) => outcome.code(),
+        Err(failure) => {
+            notes.failure(&failure);
+            Outcome::from(&failure).code()
+        }
+    }
+}

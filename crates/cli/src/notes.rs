@@ -1,0 +1,100 @@
+//! What is said beside the data, on stderr: errors, notes, generated keys. As JSON lines when the data is JSON.
+
+use std::io::{IsTerminal, Write, stderr};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use crate::args::Format;
+use crate::exit::Failure;
+use crate::output::safe;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notes {
+    json: bool,
+    colour: bool,
+}
+
+impl Notes {
+    pub(crate) fn new(format: Format) -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Notes { json: matches!(format, Format::Json | Format::Jsonl), colour: !no_colour && stderr().is_terminal() }
+    }
+
+    pub(crate) fn colour(self) -> bool {
+        self.colour
+    }
+
+    /// Whoever reads stderr may have gone; that stops nothing.
+    fn say(text: &str) {
+        let mut stderr = stderr().lock();
+        let _ = writeln!(stderr, "{text}");
+    }
+
+    fn labelled(self, label: &str, style: Style, text: &str) {
+        if self.colour {
+            Self::say(&format!("{style}{label}:{style:#} {text}"));
+        } else {
+            Self::say(&format!("{label}: {text}"));
+        }
+    }
+
+    fn plain(self, name: &str, text: &str) {
+        if self.json {
+            Self::say(&json!({ name: text }).to_string());
+        } else {
+            self.labelled(name, Style::new().bold(), &safe::line(text));
+        }
+    }
+
+    pub(crate) fn note(self, text: &str) {
+        self.plain("note", text);
+    }
+
+    pub(crate) fn warning(self, text: &str) {
+        self.plain("warning", text);
+    }
+
+    /// A key that was made up: with it the same operation can be asked for again without booking twice.
+    pub(crate) fn key(self, key: &str) {
+        self.plain("key", key);
+    }
+
+    /// Where the next page begins.
+    pub(crate) fn next(self, cursor: &str) {
+        if self.json {
+            self.plain("next", cursor);
+        } else {
+            self.note(&format!("there is more: go on with --after {cursor}"));
+        }
+    }
+
+    pub(crate) fn failure(self, failure: &Failure) {
+        let (code, message, help) = match failure {
+            Failure::ReaderGone => return,
+            Failure::Ledger(error) if self.json => {
+                return Self::say(&json!({ "error": error }).to_string());
+            }
+            Failure::Ledger(error) => (error.code(), error.to_string(), error.help()),
+            Failure::Usage { message, help } => ("usage", message.clone(), help.clone()),
+            Failure::Unconfirmed { message, help } => ("unconfirmed", message.clone(), help.clone()),
+            Failure::Io { message, help } => ("io", message.clone(), help.clone()),
+        };
+        if self.json {
+            let error: Value =
+                json!({ "code": code, "message": message, "retryable": false, "help": help, "details": {} });
+            return Self::say(&json!({ "error": error }).to_string());
+        }
+        let message = safe::lines(&message);
+        // A drawn report (of a price book) ends with a line that sums it up: that one is the error.
+        let (report, error) = message.rsplit_once('\n').unwrap_or(("", &message));
+        if !report.is_empty() {
+            Self::say(report);
+        }
+        self.labelled("error", AnsiColor::Red.on_default().bold(), &format!("{error} ({code})"));
+        if !help.is_empty() {
+            self.labelled("help", AnsiColor::Cyan.on_default().bold(), &safe::line(&help));
+        }
+    }
+}

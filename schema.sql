@@ -1,0 +1,242 @@
+-- counterfoil: the newest schema (version 1).
+--
+-- Integer keys inside; public ids (UUIDs) are computed from writer, sequence number and index. Instants are UTC Unix
+-- milliseconds, 0 to the end of the year 9999; points are whole numbers up to 9 000 000 000 000 000.
+-- `operation`, `price_book` and `writer` are facts, chained by hash; `entry` is append-only; the rest is derived from
+-- the operations and from time alone, so that `verify` can compute it again and compare every column.
+
+-- Who writes this file: a device (made at creation) in an epoch (renewed by every restore).
+CREATE TABLE writer (
+    no     INTEGER PRIMARY KEY,
+    device BLOB    NOT NULL CHECK (length(device) = 16),
+    epoch  INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 268435455),
+    -- Sequence number of its first operation.
+    since  INTEGER NOT NULL CHECK (since >= 1)
+) STRICT;
+
+-- One row: the file's identity, its settings, and the head of the operation log.
+CREATE TABLE ledger (
+    id                INTEGER PRIMARY KEY CHECK (id = 1),
+    ledger_id         BLOB    NOT NULL CHECK (length(ledger_id) = 16),
+    created_at        INTEGER NOT NULL CHECK (created_at BETWEEN 0 AND 253402300799999),
+    writer            INTEGER NOT NULL REFERENCES writer (no),
+    -- The newest accepted clock reading: what a suspect reading is measured against.
+    accepted_at       INTEGER NOT NULL CHECK (accepted_at BETWEEN 0 AND 253402300799999),
+    -- Settings; each changes only by a `configure` operation. Seconds.
+    explicit_accounts INTEGER NOT NULL CHECK (explicit_accounts IN (0, 1)),
+    late_window       INTEGER NOT NULL CHECK (late_window BETWEEN 0 AND 3155760000),
+    max_hold          INTEGER NOT NULL CHECK (max_hold BETWEEN 1 AND 3155760000),
+    max_clock_jump    INTEGER NOT NULL CHECK (max_clock_jump BETWEEN 1 AND 3155760000),
+    -- Hash and number of the newest operation: both are checked, so a cut tail is seen.
+    head              BLOB    NOT NULL CHECK (length(head) = 32),
+    length            INTEGER NOT NULL CHECK (length BETWEEN 0 AND 4398046511103)
+) STRICT;
+
+-- The text of every price book an operation was booked under, once.
+CREATE TABLE price_book (
+    no   INTEGER PRIMARY KEY,
+    hash BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),
+    text TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE account (
+    no            INTEGER PRIMARY KEY,
+    id            TEXT    NOT NULL UNIQUE CHECK (octet_length(id) BETWEEN 1 AND 128),
+    state         INTEGER NOT NULL CHECK (state IN (0, 1, 2)), -- 0 active, 1 frozen, 2 closed
+    credit_limit  INTEGER NOT NULL CHECK (credit_limit BETWEEN 0 AND 9000000000000000),
+    -- Balances after the newest entry.
+    available     INTEGER NOT NULL CHECK (available >= 0),
+    held          INTEGER NOT NULL CHECK (held >= 0),
+    pending       INTEGER NOT NULL CHECK (pending >= 0),
+    debt          INTEGER NOT NULL CHECK (debt BETWEEN 0 AND 9000000000000000),
+    -- What open holds reserve of the credit limit beyond the points they hold.
+    unbacked      INTEGER NOT NULL CHECK (unbacked >= 0),
+    -- Totals since the beginning.
+    recharged     INTEGER NOT NULL CHECK (recharged >= 0),
+    consumed      INTEGER NOT NULL CHECK (consumed >= 0),
+    refunded      INTEGER NOT NULL CHECK (refunded >= 0),
+    expired       INTEGER NOT NULL CHECK (expired >= 0),
+    reinstated    INTEGER NOT NULL CHECK (reinstated >= 0),
+    revoked       INTEGER NOT NULL CHECK (revoked >= 0),
+    clawed_back   INTEGER NOT NULL CHECK (clawed_back >= 0),
+    written_off   INTEGER NOT NULL CHECK (written_off >= 0),
+    moved_in      INTEGER NOT NULL CHECK (moved_in >= 0),
+    moved_out     INTEGER NOT NULL CHECK (moved_out >= 0),
+    -- Number and time of the newest entry.
+    entries       INTEGER NOT NULL CHECK (entries >= 0),
+    last_booked_at INTEGER NOT NULL CHECK (last_booked_at BETWEEN 0 AND 253402300799999),
+    -- When time next does something to this account: one comparison on the hot path.
+    next_due_at   INTEGER CHECK (next_due_at BETWEEN 0 AND 253402300799999),
+    CHECK (available + held + pending <= 9000000000000000)
+) STRICT;
+
+-- The expiry sweep finds accounts with something due.
+CREATE INDEX account_due ON account (next_due_at) WHERE next_due_at IS NOT NULL;
+
+-- The log: what was asked for and done. Facts with complete inputs, hash-chained, never changed.
+CREATE TABLE operation (
+    seq           INTEGER PRIMARY KEY CHECK (seq BETWEEN 1 AND 4398046511103),
+    writer        INTEGER NOT NULL REFERENCES writer (no),
+    -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
+    -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 19),
+    -- account.no; 0 for operations on the file itself (so that their keys are unique too).
+    account       INTEGER NOT NULL CHECK (account >= 0),
+    key           TEXT    NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 128),
+    -- The raw clock reading, and the booked time made of it.
+    recorded_at   INTEGER NOT NULL CHECK (recorded_at BETWEEN 0 AND 253402300799999),
+    booked_at     INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
+    clock         INTEGER NOT NULL CHECK (clock IN (0, 1, 2)), -- 0 plain, 1 suspect, 2 trusted
+    points        INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
+    price_book    INTEGER REFERENCES price_book (no),
+    rules_version INTEGER NOT NULL CHECK (rules_version >= 1),
+    -- The inputs as JSON, without op, account and key; hashed as these bytes.
+    body          TEXT    NOT NULL,
+    -- What was decided beyond that (JSON, NULL when nothing): enough to repeat the receipt. Derived.
+    outcome       TEXT,
+    -- The last entry it booked in its account; NULL for operations on the file itself. Derived.
+    entry         INTEGER CHECK (entry >= 1),
+    hash          BLOB    NOT NULL CHECK (length(hash) = 32),
+    -- An operation first booked in another file; all NULL here.
+    origin_device BLOB    CHECK (length(origin_device) = 16),
+    origin_epoch  INTEGER,
+    origin_seq    INTEGER,
+    origin_hash   BLOB    CHECK (length(origin_hash) = 32)
+) STRICT;
+
+-- Idempotency: one operation per account, kind and key.
+CREATE UNIQUE INDEX operation_key ON operation (account, kind, key);
+
+-- The account's books, clustered: a page of history is one range of one b-tree.
+CREATE TABLE entry (
+    account          INTEGER NOT NULL REFERENCES account (no),
+    n                INTEGER NOT NULL CHECK (n >= 1),
+    -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
+    -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
+    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 26),
+    -- NULL for what time did by itself.
+    operation        INTEGER REFERENCES operation (seq),
+    booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
+    points           INTEGER NOT NULL CHECK (points >= 0),
+    change_available INTEGER NOT NULL,
+    change_held      INTEGER NOT NULL,
+    change_pending   INTEGER NOT NULL,
+    change_debt      INTEGER NOT NULL,
+    after_available  INTEGER NOT NULL CHECK (after_available >= 0),
+    after_held       INTEGER NOT NULL CHECK (after_held >= 0),
+    after_pending    INTEGER NOT NULL CHECK (after_pending >= 0),
+    after_debt       INTEGER NOT NULL CHECK (after_debt >= 0),
+    batch            INTEGER REFERENCES batch (no),
+    PRIMARY KEY (account, n)
+) STRICT, WITHOUT ROWID;
+
+-- Points recharged together. amount = remaining + held + used + expired + revoked + moved.
+-- no = (operation.seq << 20) | index, so that a public id needs no index of its own.
+CREATE TABLE batch (
+    no           INTEGER PRIMARY KEY,
+    account      INTEGER NOT NULL REFERENCES account (no),
+    source       TEXT    NOT NULL CHECK (octet_length(source) BETWEEN 1 AND 128),
+    promo        INTEGER NOT NULL CHECK (promo IN (0, 1)),
+    priority     INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 1000),
+    amount       INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9000000000000000),
+    remaining    INTEGER NOT NULL CHECK (remaining >= 0),
+    held         INTEGER NOT NULL CHECK (held >= 0),
+    used         INTEGER NOT NULL CHECK (used >= 0),
+    expired      INTEGER NOT NULL CHECK (expired >= 0),
+    revoked      INTEGER NOT NULL CHECK (revoked >= 0),
+    moved        INTEGER NOT NULL CHECK (moved >= 0),
+    owed         INTEGER NOT NULL CHECK (owed >= 0),
+    effective_at INTEGER NOT NULL CHECK (effective_at BETWEEN 0 AND 253402300799999),
+    expires_at   INTEGER CHECK (expires_at BETWEEN 0 AND 253402300799999), -- NULL: never
+    active       INTEGER NOT NULL CHECK (active IN (0, 1)),
+    -- active and remaining > 0: a flag, because an index on `remaining > 0` would be rewritten at every debit.
+    live         INTEGER NOT NULL CHECK (live = (active AND remaining > 0)),
+    -- When time next does something to it; NULL when nothing is left.
+    due_at       INTEGER CHECK (due_at IS CASE WHEN remaining = 0 THEN NULL WHEN active THEN expires_at ELSE effective_at END),
+    from_batch   INTEGER REFERENCES batch (no),
+    CHECK (amount = remaining + held + used + expired + revoked + moved),
+    CHECK (revoked + owed <= amount),
+    CHECK (expires_at IS NULL OR expires_at > effective_at)
+) STRICT;
+
+-- The draw order; never expiring batches last.
+CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 9223372036854775807), promo DESC, no) WHERE live = 1;
+-- What falls due next in an account.
+CREATE INDEX batch_due ON batch (account, due_at, no) WHERE due_at IS NOT NULL;
+-- Expired points a late consume may still draw.
+CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expired > 0;
+-- What expires when, in all accounts: for `expiring`, and to tell a suspect clock.
+CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
+-- The batches of an account, for listing.
+CREATE INDEX batch_account ON batch (account, no);
+
+-- Points set aside for a job in progress. operation = the hold's own sequence number.
+CREATE TABLE hold (
+    operation  INTEGER PRIMARY KEY REFERENCES operation (seq),
+    account    INTEGER NOT NULL REFERENCES account (no),
+    points     INTEGER NOT NULL CHECK (points BETWEEN 1 AND 9000000000000000),
+    unbacked   INTEGER NOT NULL CHECK (unbacked BETWEEN 0 AND points),
+    deadline   INTEGER NOT NULL CHECK (deadline BETWEEN 0 AND 253402300799999),
+    phase      INTEGER NOT NULL CHECK (phase IN (0, 1, 2, 3)), -- 0 open, 1 captured, 2 released, 3 expired
+    service    TEXT,
+    price_book INTEGER REFERENCES price_book (no)
+) STRICT;
+
+-- Deadlines of open holds.
+CREATE INDEX hold_due ON hold (account, deadline, operation) WHERE phase = 0;
+CREATE INDEX hold_account ON hold (account, operation);
+
+-- A consume, capture or clawback with an open part, refunds or write-offs. A consume simply paid has no row here.
+CREATE TABLE consume (
+    operation   INTEGER PRIMARY KEY REFERENCES operation (seq),
+    account     INTEGER NOT NULL REFERENCES account (no),
+    points      INTEGER NOT NULL CHECK (points BETWEEN 1 AND 9000000000000000),
+    open        INTEGER NOT NULL CHECK (open >= 0),
+    refunded    INTEGER NOT NULL CHECK (refunded >= 0),
+    written_off INTEGER NOT NULL CHECK (written_off >= 0),
+    clawback_of INTEGER REFERENCES batch (no), -- the revoked batch; NULL for a caller's consume
+    CHECK (open + refunded + written_off <= points)
+) STRICT;
+
+-- Open parts, oldest first: their sum is the account's debt.
+CREATE INDEX consume_open ON consume (account, operation) WHERE open > 0;
+CREATE INDEX consume_clawback ON consume (clawback_of, operation) WHERE clawback_of IS NOT NULL;
+
+-- Which batch paid for (or is set aside for) which consume (or hold), in which order.
+CREATE TABLE allocation (
+    owner    INTEGER NOT NULL REFERENCES operation (seq),
+    rank     INTEGER NOT NULL CHECK (rank >= 1),
+    batch    INTEGER NOT NULL REFERENCES batch (no),
+    points   INTEGER NOT NULL CHECK (points >= 1),
+    -- Of a consume: refunded out of it. Of a hold: what its release gave back or let lapse.
+    returned INTEGER NOT NULL CHECK (returned BETWEEN 0 AND points),
+    PRIMARY KEY (owner, rank)
+) STRICT, WITHOUT ROWID;
+
+-- Facts stay as they are: mistakes are mended by new operations.
+CREATE TRIGGER operation_no_update BEFORE UPDATE ON operation BEGIN SELECT RAISE(ABORT, 'operations never change'); END;
+CREATE TRIGGER operation_no_delete BEFORE DELETE ON operation BEGIN SELECT RAISE(ABORT, 'operations are never deleted'); END;
+CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries never change'); END;
+CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
+CREATE TRIGGER price_book_no_update BEFORE UPDATE ON price_book BEGIN SELECT RAISE(ABORT, 'price books never change'); END;
+CREATE TRIGGER price_book_no_delete BEFORE DELETE ON price_book BEGIN SELECT RAISE(ABORT, 'price books are never deleted'); END;
+CREATE TRIGGER writer_no_update BEFORE UPDATE ON writer BEGIN SELECT RAISE(ABORT, 'writers never change'); END;
+CREATE TRIGGER writer_no_delete BEFORE DELETE ON writer BEGIN SELECT RAISE(ABORT, 'writers are never deleted'); END;
+CREATE TRIGGER account_no_delete BEFORE DELETE ON account BEGIN SELECT RAISE(ABORT, 'accounts are never deleted'); END;
+CREATE TRIGGER batch_no_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batches are never deleted'); END;
+CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
+CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
+CREATE TRIGGER allocation_no_delete BEFORE DELETE ON allocation BEGIN SELECT RAISE(ABORT, 'allocations are never deleted'); END;
+CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger row is never deleted'); END;
+CREATE TRIGGER ledger_identity BEFORE UPDATE OF id, ledger_id, created_at ON ledger
+BEGIN SELECT RAISE(ABORT, 'the ledger''s identity never changes'); END;
+CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
+CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, from_batch ON batch
+BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;
+CREATE TRIGGER hold_identity BEFORE UPDATE OF operation, account, points, unbacked, service, price_book ON hold
+BEGIN SELECT RAISE(ABORT, 'a hold''s origin never changes'); END;
+CREATE TRIGGER consume_identity BEFORE UPDATE OF operation, account, points, clawback_of ON consume
+BEGIN SELECT RAISE(ABORT, 'a consume''s origin never changes'); END;
+CREATE TRIGGER allocation_identity BEFORE UPDATE OF owner, rank, batch, points ON allocation
+BEGIN SELECT RAISE(ABORT, 'an allocation never changes but for what is returned'); END;

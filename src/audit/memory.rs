@@ -1,0 +1,491 @@
+//! The books in plain maps: what `verify` replays the operations on. Indexes like those of the file, so that a million
+//! operations replay in the time of a million lookups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::source::OperationHead;
+use crate::engine::{Books, Changes, Source, catch_up};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldPhase, HoldRow, Key, OpKind,
+    OperationRow,
+};
+use crate::pricing::PriceBook;
+use crate::units::Instant;
+
+/// The books as the operations replayed so far have made them. Entries are compared as they come and not kept;
+/// of operations only the heads are.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    accounts: BTreeMap<i64, AccountRow>,
+    account_ids: BTreeMap<AccountId, i64>,
+    batches: BTreeMap<BatchNo, BatchRow>,
+    holds: BTreeMap<i64, HoldRow>,
+    consumes: BTreeMap<i64, ConsumeRow>,
+    allocations: BTreeMap<(i64, i64), AllocationRow>,
+    operations: BTreeMap<i64, OperationHead>,
+    keys: BTreeMap<(i64, OpKind, Key), i64>,
+    books: BTreeMap<i64, PriceBook>,
+    book_hashes: BTreeMap<[u8; 32], i64>,
+    /// (account, place in the draw order) of live batches.
+    live: BTreeSet<(i64, DrawKey)>,
+    /// (account, due_at, whether it is an activation, batch): the order in which they fall due.
+    due_batches: BTreeSet<(i64, Instant, bool, BatchNo)>,
+    /// (account, deadline, hold) of open holds.
+    due_holds: BTreeSet<(i64, Instant, i64)>,
+    /// (account, expires_at, batch) where points have lapsed.
+    lapsed: BTreeSet<(i64, Instant, BatchNo)>,
+    /// (expires_at, batch) where points would be lost: for the suspect clock.
+    expiring: BTreeSet<(Instant, BatchNo)>,
+    /// (account, operation) of consumes with an open part.
+    open: BTreeSet<(i64, i64)>,
+    /// (batch, operation) of clawbacks.
+    clawbacks: BTreeSet<(BatchNo, i64)>,
+    /// While stepping, only the first due thing is shown.
+    stepping: bool,
+}
+
+/// The first thing that falls due in an account.
+#[derive(Debug, Clone, Copy)]
+enum First {
+    Batch(BatchNo),
+    Hold(i64),
+}
+
+impl Memory {
+    /// Writes what the engine decided.
+    pub(crate) fn apply(&mut self, changes: &Changes) {
+        for row in changes.new_accounts.iter().chain(&changes.accounts) {
+            self.account_ids.insert(row.id.clone(), row.no);
+            self.accounts.insert(row.no, row.clone());
+        }
+        for row in changes.new_batches.iter().chain(&changes.batches) {
+            self.put_batch(row);
+        }
+        for row in changes.new_holds.iter().chain(&changes.holds) {
+            if let Some(old) = self.holds.insert(row.operation, row.clone()) {
+                self.due_holds.remove(&(old.account, old.deadline, old.operation));
+            }
+            if row.phase == HoldPhase::Open {
+                self.due_holds.insert((row.account, row.deadline, row.operation));
+            }
+        }
+        for row in changes.new_consumes.iter().chain(&changes.consumes) {
+            self.put_consume(row);
+        }
+        for row in changes.new_allocations.iter().chain(&changes.allocations) {
+            self.allocations.insert((row.owner, row.rank), row.clone());
+        }
+    }
+
+    fn put_batch(&mut self, row: &BatchRow) {
+        if let Some(old) = self.batches.insert(row.no, row.clone()) {
+            self.live.remove(&(old.account, old.draw_key()));
+            if let Some(at) = old.due_at() {
+                self.due_batches.remove(&(old.account, at, !old.active, old.no));
+            }
+            if let Some(at) = old.expires_at {
+                self.lapsed.remove(&(old.account, at, old.no));
+                self.expiring.remove(&(at, old.no));
+            }
+        }
+        if row.is_live() {
+            self.live.insert((row.account, row.draw_key()));
+        }
+        if let Some(at) = row.due_at() {
+            self.due_batches.insert((row.account, at, !row.active, row.no));
+        }
+        if let Some(at) = row.expires_at {
+            if row.expired > 0 {
+                self.lapsed.insert((row.account, at, row.no));
+            }
+            if row.remaining > 0 || row.held > 0 || row.expired > 0 {
+                self.expiring.insert((at, row.no));
+            }
+        }
+    }
+
+    fn put_consume(&mut self, row: &ConsumeRow) {
+        self.consumes.insert(row.operation, row.clone());
+        if row.open > 0 {
+            self.open.insert((row.account, row.operation));
+        } else {
+            self.open.remove(&(row.account, row.operation));
+        }
+        if let Some(batch) = row.clawback_of {
+            self.clawbacks.insert((batch, row.operation));
+        }
+    }
+
+    /// Remembers a booked operation.
+    pub(crate) fn append(&mut self, row: OperationRow) {
+        let account = row.account.map(|(no, _)| no);
+        self.keys.insert((account.unwrap_or(0), row.kind, row.key), row.seq);
+        let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
+        self.operations.insert(row.seq, head);
+    }
+
+    /// Stores a price book an operation was booked under.
+    pub(crate) fn add_book(&mut self, no: i64, book: PriceBook) {
+        self.book_hashes.insert(book.hash(), no);
+        self.books.insert(no, book);
+    }
+
+    /// What the next due thing of an account does, whatever its instant; `None` when nothing will ever fall due.
+    /// Nothing is changed: apply it.
+    pub(crate) fn next_event(&mut self, account: i64) -> Result<Option<Changes>> {
+        let Some(at) = self.first_due(account).map(|(at, _)| at) else { return Ok(None) };
+        self.stepping = true;
+        let changes = self.one_event(account, at);
+        self.stepping = false;
+        changes.map(Some)
+    }
+
+    fn one_event(&self, account: i64, at: Instant) -> Result<Changes> {
+        let mut books = Books::new(self);
+        if !catch_up(&mut books, account, at, usize::MAX)? || books.entries().is_empty() {
+            return Err(Error::corrupt(format!("account {account}: what is due at {at} cannot be booked")));
+        }
+        books.into_changes()
+    }
+
+    /// At one instant expiry comes first, then deadlines, then activation.
+    fn first_due(&self, account: i64) -> Option<(Instant, First)> {
+        let batch = self.due_batches.range((account, Instant::MIN, false, 0)..).next().filter(|due| due.0 == account);
+        let hold = self.due_holds.range((account, Instant::MIN, 0)..).next().filter(|due| due.0 == account);
+        match (batch, hold) {
+            (Some(batch), Some(hold)) if (hold.1, false) < (batch.1, batch.2) => Some((hold.1, First::Hold(hold.2))),
+            (Some(batch), _) => Some((batch.1, First::Batch(batch.3))),
+            (None, hold) => hold.map(|hold| (hold.1, First::Hold(hold.2))),
+        }
+    }
+
+    pub(crate) fn all_accounts(&self) -> &BTreeMap<i64, AccountRow> {
+        &self.accounts
+    }
+
+    pub(crate) fn all_batches(&self) -> &BTreeMap<BatchNo, BatchRow> {
+        &self.batches
+    }
+
+    pub(crate) fn all_holds(&self) -> &BTreeMap<i64, HoldRow> {
+        &self.holds
+    }
+
+    pub(crate) fn all_consumes(&self) -> &BTreeMap<i64, ConsumeRow> {
+        &self.consumes
+    }
+
+    pub(crate) fn all_allocations(&self) -> &BTreeMap<(i64, i64), AllocationRow> {
+        &self.allocations
+    }
+
+    pub(crate) fn all_books(&self) -> &BTreeMap<i64, PriceBook> {
+        &self.books
+    }
+
+    fn batch_rows(&self, numbers: impl Iterator<Item = BatchNo>) -> Vec<BatchRow> {
+        numbers.filter_map(|no| self.batches.get(&no)).cloned().collect()
+    }
+}
+
+fn next_number<T>(map: &BTreeMap<i64, T>) -> i64 {
+    map.last_key_value().map_or(1, |(no, _)| no.saturating_add(1))
+}
+
+impl Source for Memory {
+    fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>> {
+        Ok(self.account_ids.get(id).and_then(|no| self.accounts.get(no)).cloned())
+    }
+
+    fn account(&self, no: i64) -> Result<Option<AccountRow>> {
+        Ok(self.accounts.get(&no).cloned())
+    }
+
+    fn next_account_no(&self) -> Result<i64> {
+        Ok(next_number(&self.accounts))
+    }
+
+    fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>> {
+        Ok(self.batches.get(&no).cloned())
+    }
+
+    fn hold(&self, operation: i64) -> Result<Option<HoldRow>> {
+        Ok(self.holds.get(&operation).cloned())
+    }
+
+    fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>> {
+        Ok(self.consumes.get(&operation).cloned())
+    }
+
+    fn allocations(&self, owner: i64) -> Result<Vec<AllocationRow>> {
+        Ok(self.allocations.range((owner, i64::MIN)..=(owner, i64::MAX)).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
+        Ok(self.operations.get(&seq).cloned())
+    }
+
+    /// Bodies are not kept: within a log no key comes twice.
+    fn operation_row(&self, _seq: i64) -> Result<Option<OperationRow>> {
+        Ok(None)
+    }
+
+    fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
+        Ok(self.keys.get(&(account.unwrap_or(0), kind, key.clone())).copied())
+    }
+
+    fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>> {
+        let first = DrawKey { priority: i64::MIN, expires_at: i64::MIN, paid: i64::MIN, no: i64::MIN };
+        let keys = self.live.range((account, after.unwrap_or(first))..).take_while(|(no, _)| *no == account);
+        Ok(self.batch_rows(keys.map(|(_, key)| *key).filter(|key| Some(*key) != after).map(|key| key.no).take(limit)))
+    }
+
+    fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
+        if after >= until {
+            return Ok(Vec::new());
+        }
+        let range = self.lapsed.range((account, after, i64::MAX)..=(account, until, i64::MAX));
+        Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
+    }
+
+    fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>> {
+        let keys =
+            self.open.range((account, after.saturating_add(1))..).take_while(|(no, _)| *no == account).take(limit);
+        Ok(keys.filter_map(|(_, operation)| self.consumes.get(operation)).cloned().collect())
+    }
+
+    fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
+        let keys = self.clawbacks.range((batch, i64::MIN)..=(batch, i64::MAX));
+        Ok(keys.filter_map(|(_, operation)| self.consumes.get(operation)).cloned().collect())
+    }
+
+    fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>> {
+        if self.stepping {
+            let first = self.first_due(account).filter(|(at, _)| *at <= until);
+            return Ok(match first {
+                Some((_, First::Batch(no))) => self.batch_rows([no].into_iter()),
+                _ => Vec::new(),
+            });
+        }
+        let range = self.due_batches.range((account, Instant::MIN, false, i64::MIN)..=(account, until, true, i64::MAX));
+        let mut found: Vec<(Instant, BatchNo)> = Vec::new();
+        for (_, at, _, no) in range {
+            // The set has expiries before activations: the last instant is taken whole, then sorted.
+            if found.len() >= limit && found.last().is_none_or(|last| last.0 != *at) {
+                break;
+            }
+            found.push((*at, *no));
+        }
+        found.sort_unstable();
+        Ok(self.batch_rows(found.into_iter().map(|(_, no)| no).take(limit)))
+    }
+
+    fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>> {
+        if self.stepping {
+            let first = self.first_due(account).filter(|(at, _)| *at <= until);
+            return Ok(match first {
+                Some((_, First::Hold(operation))) => self.holds.get(&operation).cloned().into_iter().collect(),
+                _ => Vec::new(),
+            });
+        }
+        let range = self.due_holds.range((account, Instant::MIN, i64::MIN)..=(account, until, i64::MAX)).take(limit);
+        Ok(range.filter_map(|(_, _, operation)| self.holds.get(operation)).cloned().collect())
+    }
+
+    fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {
+        let without_batches: BTreeSet<BatchNo> = without_batches.iter().copied().collect();
+        let without_holds: BTreeSet<i64> = without_holds.iter().copied().collect();
+        let mut batches =
+            self.due_batches.range((account, Instant::MIN, false, i64::MIN)..).take_while(|due| due.0 == account);
+        let mut holds = self.due_holds.range((account, Instant::MIN, i64::MIN)..).take_while(|due| due.0 == account);
+        let batch = batches.find(|due| !without_batches.contains(&due.3)).map(|due| due.1);
+        let hold = holds.find(|due| !without_holds.contains(&due.2)).map(|due| due.1);
+        Ok([batch, hold].into_iter().flatten().min())
+    }
+
+    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
+        Ok(after < until && self.expiring.range((after, i64::MAX)..=(until, i64::MAX)).next().is_some())
+    }
+
+    fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {
+        Ok(self.books.get(&no).cloned())
+    }
+
+    fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>> {
+        Ok(self.book_hashes.get(hash).copied())
+    }
+
+    fn next_price_book_no(&self) -> Result<i64> {
+        Ok(next_number(&self.books))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::engine::{Booked, Context, Verdict, run};
+    use crate::model::{AccountState, Balances, ClockMark, Command, EntryKind, LedgerRow, Request, Settings, Writer};
+    use crate::units::Reading;
+
+    /// A ledger in memory: runs commands as the writer does.
+    struct Ledger {
+        memory: Memory,
+        row: LedgerRow,
+        now: i64,
+    }
+
+    fn ledger() -> Ledger {
+        let writer = Writer { device: Uuid::from_u128(2), epoch: 1 };
+        let start = Instant::clamped(1_000);
+        let row = LedgerRow {
+            id: Uuid::from_u128(1),
+            created_at: start,
+            writer: (1, writer),
+            accepted_at: start,
+            settings: Settings::default(),
+            head: [0; 32],
+            length: 0,
+        };
+        Ledger { memory: Memory::default(), row, now: 1_000 }
+    }
+
+    impl Ledger {
+        fn book(&mut self, line: &str) -> Booked {
+            let command = Command::parse(Request::parse(line).unwrap()).unwrap();
+            let reading = Reading { at: Instant::clamped(self.now), trusted: false };
+            let context = Context { ledger: &self.row, reading, book: None, stretch: usize::MAX };
+            let Verdict::Booked(booked) = run(&self.memory, context, &command).unwrap() else {
+                panic!("{line}: not booked")
+            };
+            self.memory.apply(&booked.changes);
+            self.memory.append(booked.operation.clone());
+            self.row = booked.ledger.clone();
+            *booked
+        }
+
+        fn balances(&self) -> Balances {
+            self.memory.account(1).unwrap().unwrap().balances
+        }
+    }
+
+    fn four(available: i64, held: i64, pending: i64, debt: i64) -> Balances {
+        Balances { available, held, pending, debt }
+    }
+
+    fn at(millis: i64) -> String {
+        Instant::clamped(millis).to_string()
+    }
+
+    #[test]
+    fn the_engine_runs_on_it() {
+        let mut l = ledger();
+        l.book(&format!(
+            r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
+            at(10_000)
+        ));
+        let consume = l.book(r#"{"op":"consume","account":"a","key":"2","points":15}"#).operation;
+        assert_eq!(l.balances(), four(0, 0, 0, 5));
+        l.book(r#"{"op":"recharge","account":"a","key":"3","points":20,"source":"x","expires_at":"never"}"#);
+        assert_eq!(l.balances(), four(15, 0, 0, 0));
+        let hold = l.book(r#"{"op":"hold","account":"a","key":"4","points":6,"deadline_seconds":4}"#).operation;
+        assert_eq!(l.balances(), four(9, 6, 0, 0));
+        let id = hold.writer.hold(hold.seq);
+        l.book(&format!(r#"{{"op":"capture","hold":"{id}","key":"5","points":4}}"#));
+        assert_eq!(l.balances(), four(11, 0, 0, 0));
+        l.now = 20_000;
+        let id = consume.writer.operation(consume.seq);
+        let refund =
+            l.book(&format!(r#"{{"op":"refund","operation":"{id}","key":"6","points":"all","reason":"r"}}"#)).operation;
+        assert_eq!((refund.points, refund.outcome.restored, refund.outcome.lapsed), (15, 5, 10));
+        assert_eq!(l.balances(), four(16, 0, 0, 0));
+        assert_eq!(l.memory.find_key(Some(1), OpKind::Refund, &refund.key).unwrap(), Some(6));
+        assert_eq!(refund.clock, ClockMark::Plain);
+        assert_eq!(l.memory.account(1).unwrap().unwrap().state, AccountState::Active);
+    }
+
+    #[test]
+    fn time_goes_on_step_by_step_as_in_one_stretch() {
+        let mut l = ledger();
+        l.book(&format!(
+            r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
+            at(5_000)
+        ));
+        l.book(r#"{"op":"hold","account":"a","key":"2","points":4,"deadline_seconds":4}"#);
+        let pending = |key: &str, effective: i64| {
+            let (from, to) = (at(effective), at(9_000));
+            format!(
+                r#"{{"op":"recharge","account":"a","key":"{key}","points":7,"source":"x","effective_at":"{from}","expires_at":"{to}"}}"#
+            )
+        };
+        l.book(&pending("3", 5_000));
+        l.book(&pending("4", 3_000));
+        l.book(r#"{"op":"consume","account":"a","key":"5","points":9}"#);
+        assert_eq!(l.balances(), four(0, 4, 14, 3));
+
+        let mut stepped = Vec::new();
+        while let Some(changes) = l.memory.next_event(1).unwrap() {
+            stepped.extend(changes.entries.clone());
+            l.memory.apply(&changes);
+        }
+        let kinds: Vec<(i64, EntryKind, i64)> =
+            stepped.iter().map(|e| (e.booked_at.millis(), e.kind, e.points)).collect();
+        let wanted = [
+            (3_000, EntryKind::Activate, 7),
+            (3_000, EntryKind::Settle, 3),
+            (5_000, EntryKind::HoldExpire, 4),
+            (5_000, EntryKind::Activate, 7),
+            (9_000, EntryKind::Expire, 7),
+            (9_000, EntryKind::Expire, 4),
+        ];
+        assert_eq!(kinds, wanted);
+        assert_eq!(l.balances(), four(0, 0, 0, 0));
+        assert!(l.memory.account(1).unwrap().unwrap().next_due_at.is_none());
+
+        let mut again = ledger();
+        for line in [
+            format!(
+                r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
+                at(5_000)
+            ),
+            r#"{"op":"hold","account":"a","key":"2","points":4,"deadline_seconds":4}"#.to_string(),
+            pending("3", 5_000),
+            pending("4", 3_000),
+            r#"{"op":"consume","account":"a","key":"5","points":9}"#.to_string(),
+        ] {
+            again.book(&line);
+        }
+        let mut books = Books::new(&again.memory);
+        assert!(catch_up(&mut books, 1, Instant::clamped(9_000), 1_024).unwrap());
+        assert_eq!(books.entries(), stepped.as_slice());
+    }
+
+    #[test]
+    fn pages_and_indexes_follow_the_rows() {
+        let mut l = ledger();
+        for (key, expires, priority) in [("1", 9_000, 50), ("2", 8_000, 50), ("3", 7_000, 60)] {
+            let expires = at(expires);
+            l.book(&format!(
+                r#"{{"op":"recharge","account":"a","key":"{key}","points":5,"source":"x","expires_at":"{expires}","priority":{priority}}}"#
+            ));
+        }
+        let numbers = |rows: Vec<BatchRow>| rows.iter().map(BatchRow::operation).collect::<Vec<_>>();
+        let page = l.memory.live_batches(1, None, 2).unwrap();
+        let after = page.last().map(BatchRow::draw_key);
+        assert_eq!(numbers(page), [2, 1]);
+        assert_eq!(numbers(l.memory.live_batches(1, after, 2).unwrap()), [3]);
+        assert_eq!(numbers(l.memory.due_batches(1, Instant::clamped(8_000), 9).unwrap()), [3, 2]);
+        let edge = |after, until| l.memory.would_expire(Instant::clamped(after), Instant::clamped(until)).unwrap();
+        assert!(edge(6_999, 7_000) && !edge(7_000, 7_999) && !edge(9_000, 5) && edge(0, 9_000));
+        let first = l.memory.all_batches().keys().copied().find(|no| no >> 20 == 3).unwrap();
+        assert_eq!(l.memory.next_due(1, &[first], &[]).unwrap(), Some(Instant::clamped(8_000)));
+        l.now = 8_500;
+        l.book(r#"{"op":"consume","account":"a","key":"4","points":7}"#);
+        assert_eq!(l.memory.open_consumes(1, 0, 9).unwrap().len(), 1);
+        let lapsed = l.memory.lapsed_batches(1, Instant::clamped(7_000), Instant::clamped(8_500)).unwrap();
+        assert_eq!(numbers(lapsed), [2]);
+        assert!(l.memory.live_batches(1, None, 9).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,161 @@
+//! A run of operations given as lines: each may point at what an earlier line of the same run made.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::model::{Receipt, Request};
+
+/// How a run is booked as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Whole {
+    /// All lines in one transaction; the first refusal ends it and nothing is booked.
+    Atomic,
+    /// Every line is tried in one transaction, which is rolled back: what would happen.
+    DryRun,
+    /// As `Atomic`, and rolled back.
+    AtomicDryRun,
+}
+
+/// A run of operations: `{"ref_line": n}` in place of an id stands for the one thing of the wanted kind that line `n` made.
+///
+/// ```
+/// use counterfoil::{Ledger, Request};
+/// # let folder = tempfile::tempdir()?;
+/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+/// let mut run = ledger.batch();
+/// run.apply(1, &Request::parse(r#"{"op":"recharge","account":"a","key":"1","points":50,"source":"wxpay"}"#)?)?;
+/// run.apply(2, &Request::parse(r#"{"op":"hold","account":"a","key":"2","points":40,"deadline_seconds":60}"#)?)?;
+/// let receipt = run.apply(3, &Request::parse(r#"{"op":"capture","hold":{"ref_line":2},"key":"3","points":25}"#)?)?;
+/// assert_eq!(receipt.balance.available, 25);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct BatchRun {
+    ledger: Ledger,
+    historic: bool,
+    made: HashMap<u64, Receipt>,
+}
+
+impl BatchRun {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        BatchRun { ledger, historic: false, made: HashMap::new() }
+    }
+
+    /// Lets lines carry `at` and be booked at that instant: for loading history.
+    #[must_use]
+    pub fn historic(mut self, historic: bool) -> Self {
+        self.historic = historic;
+        self
+    }
+
+    /// Books one line, durable when this returns.
+    ///
+    /// # Errors
+    /// As for [`Ledger::apply`]; `unknown_operation`, `unknown_batch` or `unknown_hold` for a `ref_line` that names no such thing.
+    pub fn apply(&mut self, line: u64, request: &Request) -> Result<Receipt> {
+        let request = resolve(&self.made, request)?;
+        let receipt = self.ledger.apply_as(request, self.historic)?;
+        self.made.insert(line, receipt.clone());
+        Ok(receipt)
+    }
+
+    /// Tries all lines in one transaction. The answers come in order; an atomic run answers with the one refusal alone.
+    ///
+    /// # Errors
+    /// Failures of the file as a whole (`busy`, `disk_full`, `outcome_unknown`, `storage`, `read_only`, `closed`): nothing is booked.
+    pub fn apply_whole(&mut self, lines: &[(u64, Request)], whole: Whole) -> Result<Vec<(u64, Result<Receipt>)>> {
+        let stop_at_refusal = whole != Whole::DryRun;
+        let dry_run = whole != Whole::Atomic;
+        let mut made = self.made.clone();
+        let mut answers: Vec<(u64, Result<Receipt>)> = Vec::new();
+        let mut refused = false;
+        let done = self.ledger.apply_whole(self.historic, dry_run, &mut |book| {
+            made.clone_from(&self.made);
+            answers.clear();
+            refused = false;
+            for (line, request) in lines {
+                let answer = resolve(&made, request).and_then(&mut *book);
+                match &answer {
+                    Ok(receipt) => {
+                        made.insert(*line, receipt.clone());
+                    }
+                    Err(error) if is_failure(error) => return Err(error.clone()),
+                    Err(error) if stop_at_refusal => {
+                        let error = error.clone();
+                        refused = true;
+                        answers = vec![(*line, answer)];
+                        return Err(error);
+                    }
+                    Err(_) => {}
+                }
+                answers.push((*line, answer));
+            }
+            Ok(())
+        });
+        match done {
+            Ok(()) => {}
+            Err(_) if refused => return Ok(answers),
+            Err(error) => return Err(error),
+        }
+        if !dry_run {
+            self.made = made;
+        }
+        Ok(answers)
+    }
+}
+
+/// Whether an error is about the file, not about one operation.
+fn is_failure(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Busy { .. }
+            | Error::OutcomeUnknown { .. }
+            | Error::DiskFull { .. }
+            | Error::Storage { .. }
+            | Error::ReadOnly { .. }
+            | Error::Corrupt { .. }
+            | Error::Closed
+    )
+}
+
+/// Puts ids in the place of `{"ref_line": n}`.
+fn resolve(made: &HashMap<u64, Receipt>, request: &Request) -> Result<Request> {
+    let mut resolved = request.clone();
+    for field in ["hold", "batch", "operation"] {
+        let Some(Value::Object(reference)) = request.get(field) else { continue };
+        let line = match (reference.len(), reference.get("ref_line").and_then(Value::as_u64)) {
+            (1, Some(line)) => line,
+            _ => return Err(Error::invalid(field, "is neither an id nor {\"ref_line\": n}", "give the id from the receipt")),
+        };
+        let id = made.get(&line).and_then(|receipt| made_by(receipt, field));
+        resolved = resolved.with(field, id.ok_or_else(|| nothing_made(field, line))?);
+    }
+    Ok(resolved)
+}
+
+/// The one thing of the wanted kind that an operation made.
+fn made_by(receipt: &Receipt, field: &str) -> Option<String> {
+    match field {
+        "hold" if receipt.op == "hold" => receipt.hold.as_ref().map(|hold| hold.id.to_string()),
+        "operation" if matches!(receipt.op, "consume" | "capture") => Some(receipt.operation.to_string()),
+        "batch" if receipt.op == "recharge" => receipt.batch.as_ref().map(|made| made.batch.to_string()),
+        "batch" => match receipt.batches.as_slice() {
+            [only] => Some(only.batch.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn nothing_made(field: &str, line: u64) -> Error {
+    let what = format!("ref_line {line}");
+    match field {
+        "hold" => Error::UnknownHold { hold: what },
+        "batch" => Error::UnknownBatch { batch: what },
+        _ => Error::UnknownOperation { operation: what, wanted: "consume or capture" },
+    }
+}

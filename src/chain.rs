@@ -1,0 +1,180 @@
+//! The hash chain over the operations: the bytes that are hashed, and the hash. This format never changes.
+//!
+//! Every field is written with its length before it, so that no two different operations give the same bytes.
+//! Outcome and entry are left out: they can be derived again from the operations.
+
+use crate::model::OperationRow;
+use crate::units::Instant;
+
+const GENESIS_DOMAIN: &[u8] = b"counterfoil ledger genesis v1";
+const OPERATION_DOMAIN: &[u8] = b"counterfoil operation v1";
+
+/// The head of an empty log: covers the file's ids and its creation time.
+pub(crate) fn genesis(ledger_id: uuid::Uuid, device: uuid::Uuid, epoch: i64, created_at: Instant) -> [u8; 32] {
+    let mut bytes = Fields::new(GENESIS_DOMAIN);
+    bytes.field(ledger_id.as_bytes());
+    bytes.field(device.as_bytes());
+    bytes.number(epoch);
+    bytes.number(created_at.millis());
+    bytes.finish()
+}
+
+/// The hash of an operation, given the one before it.
+pub(crate) fn link(prev: &[u8; 32], op: &OperationRow) -> [u8; 32] {
+    let mut bytes = Fields::new(OPERATION_DOMAIN);
+    bytes.field(prev);
+    bytes.number(op.seq);
+    bytes.field(op.writer.device.as_bytes());
+    bytes.number(op.writer.epoch);
+    bytes.number(op.rules_version);
+    // The names, not the codes of this file's tables: the hash outlives the schema.
+    bytes.field(op.kind.text().as_bytes());
+    bytes.optional(op.account.as_ref().map(|(_, id)| id.as_str().as_bytes()));
+    bytes.field(op.key.as_str().as_bytes());
+    bytes.number(op.recorded_at.millis());
+    bytes.number(op.booked_at.millis());
+    bytes.number(op.clock.code());
+    bytes.number(op.points);
+    bytes.optional(op.price_book.as_ref().map(|(_, hash)| hash.as_slice()));
+    // The place of an origin (an operation first booked in another file): none is written yet.
+    bytes.optional(None);
+    bytes.field(op.body.as_bytes());
+    bytes.finish()
+}
+
+struct Fields(blake3::Hasher);
+
+impl Fields {
+    fn new(domain: &[u8]) -> Self {
+        let mut fields = Fields(blake3::Hasher::new());
+        fields.field(domain);
+        fields
+    }
+
+    fn field(&mut self, bytes: &[u8]) {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.0.update(&length.to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn number(&mut self, number: i64) {
+        self.field(&number.to_le_bytes());
+    }
+
+    /// Absent is a length no field can have.
+    fn optional(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.field(bytes),
+            None => {
+                self.0.update(&u64::MAX.to_le_bytes());
+            }
+        }
+    }
+
+    fn finish(self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::{AccountId, ClockMark, Key, OpKind, Outcome, Writer};
+
+    fn operation() -> OperationRow {
+        OperationRow {
+            seq: 7,
+            writer: Writer { device: Uuid::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677), epoch: 3 },
+            kind: OpKind::Recharge,
+            account: Some((5, AccountId::new("alice").unwrap())),
+            key: Key::new("order:881").unwrap(),
+            recorded_at: Instant::clamped(1_700_000_000_123),
+            booked_at: Instant::clamped(1_700_000_000_456),
+            clock: ClockMark::Suspect,
+            points: 320,
+            price_book: Some((2, [9; 32])),
+            rules_version: 1,
+            body: r#"{"points":320,"source":"wxpay"}"#.to_string(),
+            outcome: Outcome::default(),
+            entry: Some(1),
+            hash: [0; 32],
+        }
+    }
+
+    fn hex(hash: [u8; 32]) -> String {
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn the_format_never_changes() {
+        let start = genesis(Uuid::from_u128(1), Uuid::from_u128(2), 1, Instant::clamped(1_700_000_000_000));
+        assert_eq!(hex(start), "fe07b6ce453c3702a02dadc7c29f2e477a5d45f113d234841cac06ee19754912");
+        assert_eq!(hex(link(&start, &operation())), "b35aaa10d61ff82fb207beb6b1898eda4f587c36d5ee86dffd72a1897468aa89");
+        let file = OperationRow { account: None, price_book: None, kind: OpKind::Configure, ..operation() };
+        assert_eq!(hex(link(&[1; 32], &file)), "21b790cc6596bff437e17ef1e68717ca719e8b31474b29db2d84296374947f73");
+    }
+
+    #[test]
+    fn every_field_counts() {
+        let first = operation();
+        let writer = first.writer;
+        let changed = vec![
+            first.clone(),
+            OperationRow { seq: 8, ..first.clone() },
+            OperationRow { writer: Writer { device: Uuid::from_u128(2), ..writer }, ..first.clone() },
+            OperationRow { writer: Writer { epoch: 4, ..writer }, ..first.clone() },
+            OperationRow { kind: OpKind::Consume, ..first.clone() },
+            OperationRow { account: None, ..first.clone() },
+            OperationRow { account: Some((5, AccountId::new("alicf").unwrap())), ..first.clone() },
+            OperationRow { key: Key::new("order:882").unwrap(), ..first.clone() },
+            OperationRow { recorded_at: Instant::clamped(1), ..first.clone() },
+            OperationRow { booked_at: Instant::clamped(1), ..first.clone() },
+            OperationRow { clock: ClockMark::Plain, ..first.clone() },
+            OperationRow { points: 321, ..first.clone() },
+            OperationRow { price_book: None, ..first.clone() },
+            OperationRow { price_book: Some((2, [8; 32])), ..first.clone() },
+            OperationRow { rules_version: 2, ..first.clone() },
+            OperationRow { body: "{}".to_string(), ..first.clone() },
+        ];
+        let mut hashes: HashSet<[u8; 32]> = changed.iter().map(|op| link(&[0; 32], op)).collect();
+        hashes.insert(link(&[1; 32], &first));
+        assert_eq!(hashes.len(), changed.len() + 1);
+        let at = Instant::clamped(5);
+        let starts: HashSet<[u8; 32]> = [
+            genesis(Uuid::from_u128(1), Uuid::from_u128(2), 1, at),
+            genesis(Uuid::from_u128(2), Uuid::from_u128(1), 1, at),
+            genesis(Uuid::from_u128(1), Uuid::from_u128(2), 2, at),
+            genesis(Uuid::from_u128(1), Uuid::from_u128(2), 1, Instant::clamped(6)),
+        ]
+        .into();
+        assert_eq!(starts.len(), 4);
+    }
+
+    #[test]
+    fn bytes_do_not_move_between_fields() {
+        let named = |account: &str, key: &str| OperationRow {
+            account: Some((5, AccountId::new(account).unwrap())),
+            key: Key::new(key).unwrap(),
+            ..operation()
+        };
+        assert_ne!(link(&[0; 32], &named("ab", "c")), link(&[0; 32], &named("a", "bc")));
+        let absent = OperationRow { account: None, ..operation() };
+        assert_ne!(link(&[0; 32], &absent), link(&[0; 32], &named("a", "order:881")));
+    }
+
+    #[test]
+    fn what_is_derived_is_not_hashed() {
+        let first = operation();
+        let derived = OperationRow {
+            entry: None,
+            hash: [7; 32],
+            outcome: Outcome { open: 5, ..Outcome::default() },
+            ..first.clone()
+        };
+        assert_eq!(link(&[0; 32], &first), link(&[0; 32], &derived));
+    }
+}

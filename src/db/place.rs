@@ -1,0 +1,296 @@
+//! Where a ledger may lie, and whether it is still there.
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A file's identity while it exists, whatever it is called.
+#[cfg(unix)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FileId(u64, u64);
+
+/// Other systems give no number without opening the file: its resolved name.
+#[cfg(not(unix))]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FileId(PathBuf);
+
+#[cfg(unix)]
+fn file_id(_path: &Path, metadata: &Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+    FileId(metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn file_id(path: &Path, _metadata: &Metadata) -> FileId {
+    FileId(path.to_path_buf())
+}
+
+/// The identity of what lies at a path now; by `stat`, never by opening.
+fn id_at(path: &Path) -> Option<FileId> {
+    fs::symlink_metadata(path).ok().map(|metadata| file_id(path, &metadata))
+}
+
+/// An existing file that may be opened as a ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    path: PathBuf,
+    id: FileId,
+    warnings: Vec<String>,
+}
+
+impl Place {
+    /// Resolves the path of an existing file and checks what can be known without opening it.
+    pub(crate) fn existing(path: &Path) -> Result<Self> {
+        check_name(path)?;
+        let resolved = fs::canonicalize(path).map_err(|error| unreachable_file(path, &error))?;
+        let metadata = fs::symlink_metadata(&resolved).map_err(|error| unreachable_file(path, &error))?;
+        check_kind(&resolved, &metadata)?;
+        let warnings = check_location(&resolved)?;
+        Ok(Place { id: file_id(&resolved, &metadata), path: resolved, warnings })
+    }
+
+    /// Absolute, free of symbolic links.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn id(&self) -> &FileId {
+        &self.id
+    }
+
+    /// What is doubtful about the place, though not refused.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The identity of the `-wal` beside the file.
+    pub(super) fn wal(&self) -> Option<FileId> {
+        id_at(&beside(&self.path, "-wal"))
+    }
+
+    /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
+    pub(crate) fn check_unmoved(&self) -> Result<()> {
+        match id_at(&self.path) {
+            Some(id) if id == self.id => Ok(()),
+            found => {
+                let what = if found.is_some() { "was replaced" } else { "was moved or deleted" };
+                Err(Error::storage(format!("{}: the file {what} while it was open", self.path.display())))
+            }
+        }
+    }
+}
+
+/// The path with something appended to its last name, as SQLite names its companions.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The resolved path of a file yet to be created: its folder exists, nothing of that name does.
+pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
+    check_name(path)?;
+    let name = path.file_name().ok_or_else(|| Error::invalid("path", "names no file", "give the path of a file"))?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = fs::canonicalize(folder).map_err(|error| {
+        Error::invalid(
+            "path",
+            format!("the folder {} cannot be reached: {error}", folder.display()),
+            "create the folder first",
+        )
+    })?;
+    let resolved = folder.join(name);
+    check_location(&resolved)?;
+    if fs::symlink_metadata(&resolved).is_ok() {
+        return Err(Error::LedgerExists { path: resolved.display().to_string() });
+    }
+    Ok(resolved)
+}
+
+/// Names with which SQLite would open something else than a file.
+fn check_name(path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    if text.is_empty() || text == ":memory:" || text.starts_with("file:") {
+        return Err(Error::invalid("path", format!("`{text}` is not the path of a file"), "give the path of a file"));
+    }
+    Ok(())
+}
+
+fn unreachable_file(path: &Path, error: &std::io::Error) -> Error {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "there is no such file; nothing is created by opening (create a ledger with `counterfoil init`, or `create_if_missing`)"
+                .to_string()
+        }
+        _ => error.to_string(),
+    };
+    Error::NotALedger { path: path.display().to_string(), message }
+}
+
+fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
+    let not_a_ledger =
+        |message: &str| Err(Error::NotALedger { path: path.display().to_string(), message: message.to_string() });
+    if metadata.is_dir() {
+        return not_a_ledger("it is a folder");
+    }
+    if !metadata.is_file() {
+        return not_a_ledger("it is not a regular file");
+    }
+    if metadata.len() == 0 {
+        return not_a_ledger(
+            "it is empty (as an interrupted creation leaves it); delete it, then create the ledger again",
+        );
+    }
+    check_links(path, metadata)
+}
+
+/// Two names of one file have two -wal files: commits under one name are not seen, and then lost, under the other.
+#[cfg(unix)]
+fn check_links(path: &Path, metadata: &Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    if metadata.nlink() == 1 {
+        return Ok(());
+    }
+    let message = format!("the file has {} names (hard links); remove all but one", metadata.nlink());
+    Err(Error::UnsafeLocation { path: path.display().to_string(), message })
+}
+
+#[cfg(not(unix))]
+fn check_links(_path: &Path, _metadata: &Metadata) -> Result<()> {
+    Ok(())
+}
+
+/// Refuses file systems on which SQLite's locks or shared memory do not work; warns about folders copied behind our back.
+fn check_location(path: &Path) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    // Only Linux tells the kind of file system in a file.
+    if let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo")
+        && let Some(kind) = file_system(&mounts, path)
+    {
+        if is_network(&kind) {
+            let message = format!("the file system is {kind}, on which SQLite's locks are not reliable");
+            return Err(Error::UnsafeLocation { path: path.display().to_string(), message });
+        }
+        if kind.starts_with("fuse.") {
+            warnings.push(format!("the file system is {kind}: make sure that it keeps locks and fsync"));
+        }
+    }
+    if let Some(folder) = cloud_folder(path) {
+        warnings.push(format!("`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger"));
+    }
+    Ok(warnings)
+}
+
+/// The type of the file system a path lies on, from the text of /proc/self/mountinfo.
+fn file_system(mounts: &str, path: &Path) -> Option<String> {
+    let mut best: Option<(usize, String)> = None;
+    for line in mounts.lines() {
+        let Some((before, after)) = line.split_once(" - ") else { continue };
+        let (Some(point), Some(kind)) = (before.split(' ').nth(4), after.split(' ').next()) else { continue };
+        let point = PathBuf::from(unescape(point));
+        let depth = point.components().count();
+        // Of two mounts on one point the later hides the earlier.
+        if path.starts_with(&point) && best.as_ref().is_none_or(|(deepest, _)| depth >= *deepest) {
+            best = Some((depth, kind.to_string()));
+        }
+    }
+    best.map(|(_, kind)| kind)
+}
+
+/// The kernel writes blanks and backslashes as three octal digits.
+fn unescape(point: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .into_iter()
+        .fold(point.to_string(), |text, (escaped, plain)| text.replace(escaped, plain))
+}
+
+fn is_network(kind: &str) -> bool {
+    const KINDS: [&str; 20] = [
+        "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "virtiofs", "ceph", "lustre",
+        "gfs2", "ocfs2", "beegfs", "coda", "orangefs", "davfs", "vboxsf",
+    ];
+    const FUSE: [&str; 14] = [
+        "sshfs",
+        "rclone",
+        "s3fs",
+        "gcsfuse",
+        "glusterfs",
+        "ceph",
+        "davfs2",
+        "curlftpfs",
+        "smbnetfs",
+        "gvfsd-fuse",
+        "goofys",
+        "juicefs",
+        "grpcfuse",
+        "osxfs",
+    ];
+    KINDS.contains(&kind) || kind.strip_prefix("fuse.").is_some_and(|kind| FUSE.contains(&kind))
+}
+
+/// The part of a path that is the folder of a synchronising service.
+fn cloud_folder(path: &Path) -> Option<String> {
+    const NAMES: [&str; 10] = [
+        "dropbox",
+        "google drive",
+        "googledrive",
+        "icloud drive",
+        "iclouddrive",
+        "mobile documents",
+        "cloudstorage",
+        "nextcloud",
+        "owncloud",
+        "pclouddrive",
+    ];
+    path.parent()?.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).find(|part| {
+        let part = part.to_lowercase();
+        NAMES.contains(&part.as_str())
+            || part.starts_with("onedrive")
+            || part.starts_with("dropbox (")
+            || part.starts_with("com~apple~")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+22 1 253:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+30 22 0:40 / /home/kim/Net\\040Share rw,nosuid - cifs //host/x rw
+31 22 0:41 / /srv rw - nfs4 host:/srv rw
+32 31 253:2 / /srv/local rw - xfs /dev/vdb rw
+33 22 0:42 / /remote rw - fuse.sshfs host: rw
+34 22 0:43 / /twice rw - nfs host:/x rw
+35 22 253:3 / /twice rw - ext4 /dev/vdc rw
+";
+
+    #[test]
+    fn file_systems_are_told_by_the_deepest_mount() {
+        let kind = |path: &str| file_system(MOUNTS, Path::new(path)).unwrap();
+        assert_eq!(kind("/home/kim/points.ledger"), "ext4");
+        assert_eq!(kind("/home/kim/Net Share/points.ledger"), "cifs");
+        assert_eq!(kind("/srv/points.ledger"), "nfs4");
+        assert_eq!(kind("/srv/local/points.ledger"), "xfs");
+        assert_eq!(kind("/srv2/points.ledger"), "ext4");
+        assert_eq!(kind("/twice/points.ledger"), "ext4");
+        assert!(is_network(&kind("/remote/points.ledger")));
+        assert!(is_network("9p") && is_network("virtiofs") && !is_network("ext4") && !is_network("fuse.ntfs-3g"));
+        assert_eq!(file_system("", Path::new("/x")), None);
+        assert_eq!(file_system("nonsense\n", Path::new("/x")), None);
+    }
+
+    #[test]
+    fn cloud_folders_are_warned_about() {
+        let cloud = |path: &str| cloud_folder(Path::new(path)).is_some();
+        assert!(cloud("/home/kim/Dropbox/points.ledger"));
+        assert!(cloud("/Users/kim/OneDrive - Studio/app/points.ledger"));
+        assert!(cloud("/Users/kim/Library/Mobile Documents/com~apple~CloudDocs/points.ledger"));
+        assert!(!cloud("/home/kim/dropbox"));
+        assert!(!cloud("/home/kim/points.ledger"));
+    }
+}

@@ -1,0 +1,119 @@
+//! The pool of read-only connections.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::time::Duration;
+
+use r2d2::{NopErrorHandler, Pool, PooledConnection};
+use r2d2_sqlite::SqliteConnectionManager;
+
+use super::config::{Role, connect, flags, set_up};
+use super::errors::sqlite_error;
+use super::place::Place;
+use super::{Connection, SCHEMA_VERSION, schema};
+use crate::error::{Error, Result};
+
+const MOST_READERS: u32 = 8;
+/// How long a read waits for a connection when all are in use.
+const CHECKOUT: Duration = Duration::from_secs(10);
+
+/// Read-only connections to one file.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    pool: Pool<SqliteConnectionManager>,
+    place: Place,
+}
+
+/// A connection out of the pool; it goes back when dropped.
+pub(crate) struct Reader(PooledConnection<SqliteConnectionManager>);
+
+impl Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Reader {
+    /// Runs reads within one read transaction, so that they see one state of the file. It ends with the call.
+    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let transaction = self.0.unchecked_transaction().map_err(sqlite_error)?;
+        read(&transaction)
+    }
+}
+
+impl Readers {
+    /// Opens an existing ledger for reading only, with all the checks.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let place = Place::existing(path)?;
+        match look(&place, Role::Reader) {
+            Ok(()) => Self::pool(place, Role::Reader),
+            // No room or no right to make the -shm: an exclusive reader does without.
+            Err(error @ (Error::ReadOnly { .. } | Error::Storage { .. } | Error::DiskFull { .. })) => {
+                match look(&place, Role::LonelyReader) {
+                    Ok(()) => Self::pool(place, Role::LonelyReader),
+                    Err(_) => Err(unreadable(&place, &error)),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The pool beside a writer, which has checked the file.
+    pub(crate) fn beside(place: Place) -> Result<Self> {
+        Self::pool(place, Role::Reader)
+    }
+
+    fn pool(place: Place, role: Role) -> Result<Self> {
+        let manager = SqliteConnectionManager::file(place.path())
+            .with_flags(flags(role))
+            .with_init(move |conn| set_up(conn, role));
+        let pool = Pool::builder()
+            // An exclusive reader shuts out the next one too.
+            .max_size(if role == Role::LonelyReader { 1 } else { MOST_READERS })
+            // Made when first needed, kept for ever, never tried before use: a SELECT 1 would double a lookup's cost.
+            .min_idle(Some(0))
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .test_on_check_out(false)
+            .connection_timeout(CHECKOUT)
+            .error_handler(Box::new(NopErrorHandler))
+            .build(manager)
+            .map_err(|error| Error::storage(error.to_string()))?;
+        Ok(Readers { pool, place })
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// A connection for one read.
+    pub(crate) fn get(&self) -> Result<Reader> {
+        self.place.check_unmoved()?;
+        self.pool.get().map(Reader).map_err(|error| Error::storage(format!("no connection to read with: {error}")))
+    }
+}
+
+fn look(place: &Place, role: Role) -> Result<()> {
+    let (conn, version) = connect(place.path(), role)?;
+    if version < SCHEMA_VERSION {
+        let message =
+            format!("the file has schema version {version}: open it for writing once, to bring it to {SCHEMA_VERSION}");
+        return Err(Error::ReadOnly { message });
+    }
+    schema::check(&conn)?;
+    conn.close().map_err(|(_, error)| sqlite_error(error))
+}
+
+fn unreadable(place: &Place, error: &Error) -> Error {
+    let message = format!(
+        "{} cannot be read here: {error}; reading needs a -shm beside the file, so copy it to a folder you can write to",
+        place.path().display()
+    );
+    match error {
+        Error::DiskFull { .. } => Error::DiskFull { message },
+        Error::ReadOnly { .. } => Error::ReadOnly { message },
+        _ => Error::Storage { message },
+    }
+}

@@ -1,0 +1,69 @@
+//! The fingerprint of the schema: a ledger has exactly our tables, indexes and triggers. A file made to do harm could
+//! carry triggers of its own, which would run on our inserts.
+
+use std::sync::OnceLock;
+
+use rusqlite::Connection;
+
+use super::SCHEMA;
+use super::errors::sqlite_error;
+use super::migrate::Plan;
+use crate::error::{Error, Result};
+
+/// One row of `sqlite_schema`: type, name, table, SQL.
+type Object = (String, String, String, Option<String>);
+
+fn objects(conn: &Connection) -> rusqlite::Result<Vec<Object>> {
+    let mut statement = conn.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let mut objects = rows.collect::<rusqlite::Result<Vec<Object>>>()?;
+    objects.sort();
+    Ok(objects)
+}
+
+/// The objects of a fresh file, made once in memory.
+fn expected() -> Result<&'static [Object]> {
+    static EXPECTED: OnceLock<Vec<Object>> = OnceLock::new();
+    if let Some(known) = EXPECTED.get() {
+        return Ok(known);
+    }
+    let fresh = of(SCHEMA).map_err(sqlite_error)?;
+    Ok(EXPECTED.get_or_init(|| fresh))
+}
+
+fn of(schema: &str) -> rusqlite::Result<Vec<Object>> {
+    let conn = Connection::open_in_memory()?;
+    conn.execute_batch(schema)?;
+    objects(&conn)
+}
+
+/// Refuses a file whose schema is not the one the plan ends at.
+pub(super) fn check_against_plan(conn: &Connection, plan: &Plan<'_>) -> Result<()> {
+    if plan.schema == SCHEMA { check(conn) } else { check_against(conn, plan.schema) }
+}
+
+/// Refuses a file whose schema is not exactly ours.
+pub(super) fn check(conn: &Connection) -> Result<()> {
+    compare(&objects(conn).map_err(sqlite_error)?, expected()?)
+}
+
+/// The same against another schema's text.
+pub(super) fn check_against(conn: &Connection, schema: &str) -> Result<()> {
+    compare(&objects(conn).map_err(sqlite_error)?, &of(schema).map_err(sqlite_error)?)
+}
+
+fn compare(found: &[Object], expected: &[Object]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let named = |list: &[Object], object: &Object| list.iter().any(|other| other.0 == object.0 && other.1 == object.1);
+    let mut wrong = Vec::new();
+    for object in expected.iter().filter(|object| !found.contains(object)) {
+        let how = if named(found, object) { "differs" } else { "is missing" };
+        wrong.push(format!("{} {} {how}", object.0, object.1));
+    }
+    for object in found.iter().filter(|object| !named(expected, object)) {
+        wrong.push(format!("{} {} is not ours", object.0, object.1));
+    }
+    Err(Error::corrupt(format!("the schema is not counterfoil's: {}", wrong.join(", "))))
+}

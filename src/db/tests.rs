@@ -1,0 +1,265 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::migrate::{Plan, Step, user_version};
+use super::place::beside;
+use super::*;
+use crate::error::{Error, Result};
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_millis(200)
+}
+
+fn open(path: &Path) -> Result<WritingConnection> {
+    WritingConnection::open(path, soon())
+}
+
+fn fill(conn: &Connection) -> Result<()> {
+    conn.execute_batch("INSERT INTO writer (no, device, epoch) VALUES (1, zeroblob(16), 1)").map_err(sqlite_error)
+}
+
+fn folder_with_ledger() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = create(&folder.path().join("points.ledger"), fill).unwrap();
+    (folder, path)
+}
+
+#[track_caller]
+fn refused<T>(result: Result<T>, code: &str, word: &str) {
+    match result {
+        Ok(_) => panic!("was not refused"),
+        Err(error) => {
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_new_file_is_private_whole_and_in_wal_mode() {
+    let (folder, path) = folder_with_ledger();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for file in fs::read_dir(folder.path()).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+    let mut writing = open(&path).unwrap();
+    let text = |name: &str| -> String {
+        let value: rusqlite::types::Value =
+            writing.connection().pragma_query_value(None, name, |row| row.get(0)).unwrap();
+        match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(text("journal_mode"), "wal");
+    for (name, value) in [
+        ("application_id", APPLICATION_ID),
+        ("user_version", 1),
+        ("synchronous", 2),
+        ("fullfsync", 1),
+        ("checkpoint_fullfsync", 1),
+        ("foreign_keys", 1),
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("journal_size_limit", 16 << 20),
+        ("wal_autocheckpoint", 0),
+        ("query_only", 0),
+    ] {
+        assert_eq!(text(name), value.to_string(), "{name}");
+    }
+    refused(create(&path, fill), "ledger_exists", "exists");
+    writing.begin(true, soon()).unwrap();
+    assert!(!writing.commit().unwrap());
+}
+
+#[test]
+fn a_failed_creation_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.ledger");
+    refused(create(&path, |_| Err(Error::Closed)), "closed", "");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    refused(create(&folder.path().join("none/points.ledger"), fill), "invalid_argument", "folder");
+    fs::write(beside(&path, "-wal"), "left").unwrap();
+    refused(create(&path, fill), "unsafe_location", "-wal is left");
+    assert_eq!(fs::read(beside(&path, "-wal")).unwrap(), b"left");
+}
+
+#[test]
+fn only_a_ledger_is_opened() {
+    let (folder, path) = folder_with_ledger();
+    let other = folder.path().join("other");
+    refused(open(&other), "not_a_ledger", "init");
+    assert!(!other.exists());
+    refused(open(folder.path()), "not_a_ledger", "folder");
+    for name in ["", ":memory:", "file:points.ledger?nolock=1"] {
+        refused(open(Path::new(name)), "invalid_argument", "path");
+        refused(create(Path::new(name), fill), "invalid_argument", "path");
+    }
+    fs::write(&other, "").unwrap();
+    refused(open(&other), "not_a_ledger", "empty");
+    fs::write(&other, "points".repeat(1000)).unwrap();
+    refused(open(&other), "not_a_ledger", "SQLite");
+    fs::remove_file(&other).unwrap();
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    refused(open(&other), "not_a_ledger", "another program");
+    refused(Readers::open(&other).map(|_| ()), "not_a_ledger", "another program");
+    #[cfg(unix)]
+    {
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(open(&link).unwrap().place().path(), path);
+        fs::hard_link(&path, folder.path().join("second")).unwrap();
+        refused(open(&path), "unsafe_location", "hard links");
+    }
+}
+
+#[test]
+fn another_schema_is_refused_untouched() {
+    let (_folder, path) = folder_with_ledger();
+    let tamper = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    tamper("CREATE TRIGGER evil AFTER INSERT ON entry BEGIN DELETE FROM hold; END");
+    refused(open(&path), "corrupt", "trigger evil is not ours");
+    refused(Readers::open(&path), "corrupt", "trigger evil is not ours");
+    tamper("DROP TRIGGER evil; DROP INDEX batch_due");
+    refused(open(&path), "corrupt", "index batch_due is missing");
+    tamper("PRAGMA user_version = 2");
+    let before = fs::read(&path).unwrap();
+    refused(open(&path), "schema_too_new", "2");
+    refused(Readers::open(&path), "schema_too_new", "2");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(config::check_sqlite_version(3_051_002, "3.51.2").unwrap_err().code(), "unsafe_sqlite");
+    assert!(config::check_sqlite_version(3_051_003, "3.51.3").is_ok());
+}
+
+#[test]
+fn a_moved_file_is_noticed() {
+    let (folder, path) = folder_with_ledger();
+    let writing = open(&path).unwrap();
+    let readers = Readers::beside(writing.place().clone()).unwrap();
+    writing.check_unmoved().unwrap();
+    readers.get().unwrap();
+    let wal = beside(&path, "-wal");
+    let away = folder.path().join("away");
+    fs::rename(&wal, &away).unwrap();
+    refused(writing.check_unmoved(), "storage", "-wal");
+    fs::rename(&away, &wal).unwrap();
+    writing.check_unmoved().unwrap();
+    fs::rename(&path, &away).unwrap();
+    refused(writing.check_unmoved(), "storage", "moved");
+    refused(readers.get().map(|_| ()), "storage", "moved");
+    fs::copy(&away, &path).unwrap();
+    refused(writing.check_unmoved(), "storage", "replaced");
+}
+
+#[test]
+fn readers_cannot_write_and_see_commits() {
+    let (_folder, path) = folder_with_ledger();
+    let mut writing = open(&path).unwrap();
+    let readers = Readers::open(&path).unwrap();
+    let reader = readers.get().unwrap();
+    assert_eq!(reader.execute("DELETE FROM hold", []).map_err(sqlite_error).unwrap_err().code(), "read_only");
+    assert!(reader.execute("ATTACH ':memory:' AS other", []).is_err());
+    let count = || reader.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(), 0);
+    writing.begin(false, soon()).unwrap();
+    writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), '')", []).unwrap();
+    assert_eq!(count(), 0);
+    writing.commit().unwrap();
+    assert_eq!(count(), 1);
+    assert!(writing.checkpoint_whole(soon()).unwrap());
+    assert_eq!(fs::metadata(beside(&path, "-wal")).unwrap().len(), 0);
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn a_lonely_reader_needs_no_shm() {
+    let (_folder, path) = folder_with_ledger();
+    let (conn, _) = config::connect(&path, config::Role::LonelyReader).unwrap();
+    fs::remove_file(beside(&path, "-shm")).ok();
+    assert_eq!(conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert!(conn.execute("DELETE FROM hold", []).is_err());
+    assert!(!beside(&path, "-shm").exists());
+}
+
+#[test]
+fn a_busy_file_is_waited_for_until_the_deadline() {
+    let (_folder, path) = folder_with_ledger();
+    let mut first = open(&path).unwrap();
+    let mut second = open(&path).unwrap();
+    first.begin(true, soon()).unwrap();
+    let start = Instant::now();
+    match second.begin(true, soon()) {
+        Err(Error::Busy { waited_ms }) => assert!((150..5_000).contains(&waited_ms), "{waited_ms}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(start.elapsed() >= Duration::from_millis(150));
+    assert!(first.roll_back());
+    second.begin(true, soon()).unwrap();
+    assert!(second.roll_back());
+}
+
+#[test]
+fn a_backup_is_a_ledger_of_its_own_and_overwrites_nothing() {
+    let (folder, path) = folder_with_ledger();
+    let mut writing = open(&path).unwrap();
+    writing.begin(true, soon()).unwrap();
+    writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), 'kept')", []).unwrap();
+    writing.commit().unwrap();
+    let target = folder.path().join("it's a copy.ledger");
+    let copy = backup(writing.place(), &target).unwrap();
+    refused(backup(writing.place(), &target), "ledger_exists", "copy");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().filter(|file| file.as_ref().unwrap().path().ends_with(".part")).count(),
+        0
+    );
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&copy).unwrap().permissions()) & 0o777, 0o600);
+    let text =
+        |conn: &Connection| conn.query_row("SELECT text FROM price_book", [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(text(&Readers::open(&copy).unwrap().get().unwrap()), "kept");
+    let mut writing = open(&copy).unwrap();
+    assert_eq!(text(writing.connection()), "kept");
+    for no in 2..5 {
+        writing.check_unmoved().unwrap();
+        writing.begin(true, soon()).unwrap();
+        let insert = "INSERT INTO price_book VALUES (?1, randomblob(32), '')";
+        writing.connection().execute(insert, [no]).unwrap();
+        assert!(writing.commit().unwrap());
+    }
+}
+
+const OLD: &str = "CREATE TABLE one (x INTEGER) STRICT;";
+const NEW: &str = "CREATE TABLE one (x INTEGER) STRICT;\nCREATE TABLE two (y INTEGER) STRICT;";
+
+fn old_file(path: &Path) {
+    let conn = Connection::open(path).unwrap();
+    conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    conn.execute_batch(OLD).unwrap();
+    conn.execute_batch("INSERT INTO one VALUES (7); PRAGMA user_version = 1").unwrap();
+}
+
+#[test]
+fn an_older_file_is_backed_up_and_migrated_to_exactly_the_new_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.ledger");
+    old_file(&path);
+    let open = |sql: &'static str, from: i64| {
+        let steps = [Step { from, sql }];
+        WritingConnection::open_with(Place::existing(&path)?, &Plan { steps: &steps, version: 2, schema: NEW })
+    };
+    refused(open("CREATE TABLE two (y TEXT) STRICT", 1).map(|_| ()), "corrupt", "table two differs");
+    refused(open("CREATE TABLE two (y INTEGER) STRICT", 3).map(|_| ()), "storage", "no way");
+    assert_eq!(user_version(&Connection::open(&path).unwrap()).unwrap(), 1);
+    let writing = open("CREATE TABLE two (y INTEGER) STRICT", 1).unwrap();
+    assert_eq!(user_version(writing.connection()).unwrap(), 2);
+    assert_eq!(writing.connection().query_row("SELECT x FROM one", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
+    let kept = beside(&path, ".v1.backup-3");
+    assert_eq!(user_version(&Connection::open(kept).unwrap()).unwrap(), 1);
+}

@@ -1,0 +1,113 @@
+//! Operations on accounts as such: open, set_limit, freeze, unfreeze, close, transfer; and the file's settings.
+
+use super::Booking;
+use super::books::Bucket;
+use crate::error::{Error, Result};
+use crate::model::{AccountState, Balances, BatchRow, EntryKind, MAX_INDEX, Setting, Settings, batch_no};
+use crate::units::{add, sub};
+
+impl Booking<'_, '_> {
+    pub(super) fn open(&mut self, credit_limit: i64, new: bool) -> Result<()> {
+        let row = self.books.account_mut(self.account)?;
+        if new {
+            row.credit_limit = credit_limit;
+        } else if row.credit_limit != credit_limit {
+            return Err(Error::AccountExists { account: row.id.to_string(), credit_limit: row.credit_limit });
+        }
+        self.post_unchanged(EntryKind::Open)
+    }
+
+    pub(super) fn set_limit(&mut self, credit_limit: i64) -> Result<()> {
+        self.books.account_mut(self.account)?.credit_limit = credit_limit;
+        self.post_unchanged(EntryKind::SetLimit)
+    }
+
+    pub(super) fn set_state(&mut self, kind: EntryKind, state: AccountState) -> Result<()> {
+        self.books.account_mut(self.account)?.state = state;
+        self.post_unchanged(kind)
+    }
+
+    pub(super) fn close(&mut self) -> Result<()> {
+        let row = self.books.account(self.account)?;
+        let Balances { available, held, pending, debt } = row.balances;
+        // Every open hold holds points or reserves credit, so these five say all.
+        if row.balances != Balances::default() || row.unbacked != 0 {
+            let (account, unbacked) = (row.id.to_string(), row.unbacked);
+            return Err(Error::AccountNotEmpty { account, available, held, pending, debt, unbacked });
+        }
+        self.set_state(EntryKind::Close, AccountState::Closed)
+    }
+
+    /// A closed account takes part again (a refund or a late capture came in).
+    pub(super) fn reopen_if_closed(&mut self) -> Result<()> {
+        if self.books.account(self.account)?.state == AccountState::Closed {
+            self.set_state(EntryKind::Reopen, AccountState::Active)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn transfer(&mut self, to: i64, points: i64) -> Result<()> {
+        let before = self.books.balances(self.account)?;
+        let received_before = self.books.balances(to)?;
+        if points > before.available {
+            let row = self.books.account(self.account)?;
+            let (account, available, required) = (row.id.to_string(), before.available, points);
+            return Err(Error::InsufficientPoints { account, available, required, credit_left: 0 });
+        }
+        let mut left = points;
+        let mut index = 0;
+        while left > 0 {
+            let Some(source) = self.books.next_live(self.account)? else { break };
+            let take = source.remaining.min(left);
+            index = add(index, 1)?;
+            if index > MAX_INDEX {
+                return Err(Error::out_of_range("points", format!("the transfer touches more than {MAX_INDEX} batches")));
+            }
+            self.books.shift(source.no, Bucket::Remaining, Bucket::Moved, take)?;
+            self.receive(to, batch_no(self.seq, index), &source, take)?;
+            left = sub(left, take)?;
+        }
+        self.points = points;
+        self.post(EntryKind::TransferOut, points, None, before)?;
+        self.post_on(to, EntryKind::TransferIn, points, None, received_before)?;
+        self.settle(to)
+    }
+
+    /// A slice of a batch arrives as a batch of its own, with the same life, kind and priority.
+    fn receive(&mut self, to: i64, no: i64, source: &BatchRow, points: i64) -> Result<()> {
+        self.outcome.batches.push((no, source.expires_at.map_or(-1, |at| at.millis())));
+        let row = self.books.account_mut(to)?;
+        row.balances.available = add(row.balances.available, points)?;
+        row.totals.moved_in = add(row.totals.moved_in, points)?;
+        self.books.add_batch(BatchRow {
+            no,
+            account: to,
+            amount: points,
+            remaining: points,
+            held: 0,
+            used: 0,
+            expired: 0,
+            revoked: 0,
+            moved: 0,
+            owed: 0,
+            effective_at: self.now,
+            active: true,
+            from_batch: Some(source.no),
+            ..source.clone()
+        })
+    }
+
+    fn post_unchanged(&mut self, kind: EntryKind) -> Result<()> {
+        let before = self.books.balances(self.account)?;
+        self.post(kind, 0, None, before)
+    }
+}
+
+pub(super) fn configure(settings: &mut Settings, setting: Setting) {
+    match setting {
+        Setting::ExplicitAccounts(explicit) => settings.explicit_accounts = explicit,
+        Setting::LateWindow(seconds) => settings.late_window = seconds,
+        Setting::MaxHold(seconds) => settings.max_hold = seconds,
+        Setting::MaxClockJump(seconds) => settings.max_clock_jump = seconds,
+    }
+}

@@ -1,0 +1,579 @@
+//! The working copy: rows read so far, changed in memory, handed over as [`Changes`] once everything is decided.
+//!
+//! Every movement of points goes through [`Books::shift`] or [`Books::change_consume`], which keep batch, account and
+//! totals in step; so I1, I2 and I10 hold by construction after each operation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::source::{Changes, Source};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldPhase, HoldRow,
+};
+use crate::units::{Instant, add, sub};
+
+/// Where a batch's points are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bucket {
+    Remaining,
+    Held,
+    Used,
+    Expired,
+    Revoked,
+    Moved,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Loaded,
+    Changed,
+    New,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    row: T,
+    state: State,
+}
+
+type Table<K, T> = BTreeMap<K, Slot<T>>;
+
+/// An ordered list read page by page from the source, merged with what the working copy changed.
+#[derive(Debug)]
+struct Pages<K> {
+    keys: BTreeSet<K>,
+    /// Everything in the source up to here has been read.
+    frontier: Option<K>,
+    exhausted: bool,
+    page: usize,
+}
+
+impl<K> Default for Pages<K> {
+    fn default() -> Self {
+        Pages { keys: BTreeSet::new(), frontier: None, exhausted: false, page: 4 }
+    }
+}
+
+impl<K: Ord + Copy> Pages<K> {
+    fn ready(&self) -> Option<K> {
+        self.keys.first().copied().filter(|key| self.exhausted || self.frontier.is_some_and(|frontier| *key <= frontier))
+    }
+
+    fn read(&mut self, keys: impl Iterator<Item = K>, asked: usize) {
+        let mut count = 0;
+        for key in keys {
+            self.frontier = Some(key);
+            count += 1;
+        }
+        self.exhausted = count < asked;
+        self.page = (self.page * 4).min(512);
+    }
+}
+
+/// Something that falls due: at one instant expiry first, then deadlines, then activation, each by creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    pub(crate) at: Instant,
+    pub(crate) what: DueKind,
+    pub(crate) no: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DueKind {
+    Expiry,
+    Deadline,
+    Activation,
+}
+
+pub(crate) fn batch_due(batch: &BatchRow) -> Option<Due> {
+    let what = if batch.active { DueKind::Expiry } else { DueKind::Activation };
+    batch.due_at().map(|at| Due { at, what, no: batch.no })
+}
+
+pub(crate) fn hold_due(hold: &HoldRow) -> Option<Due> {
+    (hold.phase == HoldPhase::Open).then_some(Due { at: hold.deadline, what: DueKind::Deadline, no: hold.operation })
+}
+
+#[derive(Debug, Default)]
+struct Views {
+    live: Pages<DrawKey>,
+    open: Pages<i64>,
+    due: BTreeSet<Due>,
+    /// The item that made `next_due_at` has changed: ask the source again.
+    due_stale: bool,
+}
+
+pub(crate) struct Books<'s> {
+    source: &'s dyn Source,
+    accounts: Table<i64, AccountRow>,
+    batches: Table<BatchNo, BatchRow>,
+    holds: Table<i64, HoldRow>,
+    consumes: Table<i64, ConsumeRow>,
+    allocations: Table<(i64, i64), AllocationRow>,
+    owners: BTreeSet<i64>,
+    views: BTreeMap<i64, Views>,
+    entries: Vec<EntryRow>,
+}
+
+fn lost(what: &str, no: i64) -> Error {
+    Error::corrupt(format!("{what} {no} is referred to and not there"))
+}
+
+impl<'s> Books<'s> {
+    pub(crate) fn new(source: &'s dyn Source) -> Self {
+        Books {
+            source,
+            accounts: Table::new(),
+            batches: Table::new(),
+            holds: Table::new(),
+            consumes: Table::new(),
+            allocations: Table::new(),
+            owners: BTreeSet::new(),
+            views: BTreeMap::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    pub(crate) fn source(&self) -> &'s dyn Source {
+        self.source
+    }
+
+    pub(crate) fn entries(&self) -> &[EntryRow] {
+        &self.entries
+    }
+
+    fn views(&mut self, account: i64) -> &mut Views {
+        self.views.entry(account).or_default()
+    }
+
+    // ---- accounts
+
+    /// Puts an account read elsewhere into the working copy.
+    pub(crate) fn enter_account(&mut self, row: AccountRow) {
+        self.accounts.entry(row.no).or_insert(Slot { row, state: State::Loaded });
+    }
+
+    pub(crate) fn add_account(&mut self, row: AccountRow) {
+        self.accounts.insert(row.no, Slot { row, state: State::New });
+    }
+
+    pub(crate) fn account(&mut self, no: i64) -> Result<&AccountRow> {
+        if !self.accounts.contains_key(&no) {
+            let row = self.source.account(no)?.ok_or_else(|| lost("account", no))?;
+            self.enter_account(row);
+        }
+        self.accounts.get(&no).map(|slot| &slot.row).ok_or_else(|| lost("account", no))
+    }
+
+    pub(crate) fn account_mut(&mut self, no: i64) -> Result<&mut AccountRow> {
+        self.account(no)?;
+        let slot = self.accounts.get_mut(&no).ok_or_else(|| lost("account", no))?;
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        Ok(&mut slot.row)
+    }
+
+    pub(crate) fn balances(&mut self, account: i64) -> Result<Balances> {
+        Ok(self.account(account)?.balances)
+    }
+
+    // ---- batches
+
+    fn enter_batch(&mut self, row: BatchRow, state: State) {
+        if self.batches.contains_key(&row.no) {
+            return;
+        }
+        let views = self.views(row.account);
+        if row.is_live() {
+            views.live.keys.insert(row.draw_key());
+        }
+        if let Some(due) = batch_due(&row) {
+            views.due.insert(due);
+        }
+        self.batches.insert(row.no, Slot { row, state });
+    }
+
+    pub(crate) fn add_batch(&mut self, row: BatchRow) -> Result<()> {
+        let (account, due) = (row.account, batch_due(&row));
+        self.enter_batch(row, State::New);
+        self.due_changed(account, None, due)
+    }
+
+    pub(crate) fn batch(&mut self, no: BatchNo) -> Result<&BatchRow> {
+        if !self.batches.contains_key(&no) {
+            let row = self.source.batch(no)?.ok_or_else(|| lost("batch", no))?;
+            self.enter_batch(row, State::Loaded);
+        }
+        self.batches.get(&no).map(|slot| &slot.row).ok_or_else(|| lost("batch", no))
+    }
+
+    pub(crate) fn change_batch(&mut self, no: BatchNo, change: impl FnOnce(&mut BatchRow)) -> Result<()> {
+        self.batch(no)?;
+        let slot = self.batches.get_mut(&no).ok_or_else(|| lost("batch", no))?;
+        let (old_key, old_due, was_live) = (slot.row.draw_key(), batch_due(&slot.row), slot.row.is_live());
+        change(&mut slot.row);
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        let (account, key, due, live) = (slot.row.account, slot.row.draw_key(), batch_due(&slot.row), slot.row.is_live());
+        let views = self.views(account);
+        if was_live {
+            views.live.keys.remove(&old_key);
+        }
+        if live {
+            views.live.keys.insert(key);
+        }
+        self.due_changed(account, old_due, due)
+    }
+
+    /// Moves points of a batch from one bucket to another, with all that follows for the account.
+    pub(crate) fn shift(&mut self, no: BatchNo, from: Bucket, to: Bucket, points: i64) -> Result<()> {
+        let (account, active) = {
+            let batch = self.batch(no)?;
+            (batch.account, batch.active)
+        };
+        let mut fits = true;
+        self.change_batch(no, |batch| {
+            for (bucket, by) in [(from, points.checked_neg()), (to, Some(points))] {
+                let counter = match bucket {
+                    Bucket::Remaining => &mut batch.remaining,
+                    Bucket::Held => &mut batch.held,
+                    Bucket::Used => &mut batch.used,
+                    Bucket::Expired => &mut batch.expired,
+                    Bucket::Revoked => &mut batch.revoked,
+                    Bucket::Moved => &mut batch.moved,
+                };
+                match by.and_then(|by| counter.checked_add(by)) {
+                    Some(sum) if sum >= 0 => *counter = sum,
+                    _ => fits = false,
+                }
+            }
+        })?;
+        if !fits {
+            return Err(Error::corrupt(format!("batch {no} has no {points} points in {from:?}")));
+        }
+        let row = self.account_mut(account)?;
+        let spendable = if active { &mut row.balances.available } else { &mut row.balances.pending };
+        match from {
+            Bucket::Remaining => *spendable = sub(*spendable, points)?,
+            Bucket::Held => row.balances.held = sub(row.balances.held, points)?,
+            Bucket::Expired => row.totals.reinstated = add(row.totals.reinstated, points)?,
+            Bucket::Used | Bucket::Revoked | Bucket::Moved => {}
+        }
+        let spendable = if active { &mut row.balances.available } else { &mut row.balances.pending };
+        match to {
+            Bucket::Remaining => *spendable = add(*spendable, points)?,
+            Bucket::Held => row.balances.held = add(row.balances.held, points)?,
+            Bucket::Expired => row.totals.expired = add(row.totals.expired, points)?,
+            Bucket::Revoked => row.totals.revoked = add(row.totals.revoked, points)?,
+            Bucket::Moved => row.totals.moved_out = add(row.totals.moved_out, points)?,
+            Bucket::Used => {}
+        }
+        Ok(())
+    }
+
+    /// The next batch to draw from, in draw order.
+    pub(crate) fn next_live(&mut self, account: i64) -> Result<Option<BatchRow>> {
+        loop {
+            let view = &mut self.views(account).live;
+            if let Some(key) = view.ready() {
+                return self.batch(key.no).cloned().map(Some);
+            }
+            if view.exhausted {
+                return Ok(None);
+            }
+            let (after, page) = (view.frontier, view.page);
+            let rows = self.source.live_batches(account, after, page)?;
+            self.views(account).live.read(rows.iter().map(BatchRow::draw_key), page);
+            for row in rows {
+                self.enter_batch(row, State::Loaded);
+            }
+        }
+    }
+
+    // ---- holds
+
+    pub(crate) fn add_hold(&mut self, row: HoldRow) -> Result<()> {
+        let (account, due) = (row.account, hold_due(&row));
+        self.enter_hold(row, State::New);
+        self.due_changed(account, None, due)
+    }
+
+    fn enter_hold(&mut self, row: HoldRow, state: State) {
+        if self.holds.contains_key(&row.operation) {
+            return;
+        }
+        if let Some(due) = hold_due(&row) {
+            self.views(row.account).due.insert(due);
+        }
+        self.holds.insert(row.operation, Slot { row, state });
+    }
+
+    pub(crate) fn hold(&mut self, operation: i64) -> Result<&HoldRow> {
+        if !self.holds.contains_key(&operation) {
+            let row = self.source.hold(operation)?.ok_or_else(|| lost("hold", operation))?;
+            self.enter_hold(row, State::Loaded);
+        }
+        self.holds.get(&operation).map(|slot| &slot.row).ok_or_else(|| lost("hold", operation))
+    }
+
+    pub(crate) fn change_hold(&mut self, operation: i64, change: impl FnOnce(&mut HoldRow)) -> Result<()> {
+        self.hold(operation)?;
+        let slot = self.holds.get_mut(&operation).ok_or_else(|| lost("hold", operation))?;
+        let old = hold_due(&slot.row);
+        change(&mut slot.row);
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        let (account, due) = (slot.row.account, hold_due(&slot.row));
+        self.due_changed(account, old, due)
+    }
+
+    // ---- consumes
+
+    /// A consume's row; for one simply paid, made up from its operation.
+    pub(crate) fn consume(&mut self, operation: i64) -> Result<&ConsumeRow> {
+        if !self.consumes.contains_key(&operation) {
+            let (row, state) = match self.source.consume(operation)? {
+                Some(row) => (row, State::Loaded),
+                None => {
+                    let head = self.source.operation(operation)?.ok_or_else(|| lost("consume", operation))?;
+                    let account = head.account.ok_or_else(|| lost("consume", operation))?;
+                    let (points, open) = (head.points, 0);
+                    (ConsumeRow { operation, account, points, open, refunded: 0, written_off: 0, clawback_of: None }, State::New)
+                }
+            };
+            self.enter_consume(row, state);
+        }
+        self.consumes.get(&operation).map(|slot| &slot.row).ok_or_else(|| lost("consume", operation))
+    }
+
+    fn enter_consume(&mut self, row: ConsumeRow, state: State) {
+        if self.consumes.contains_key(&row.operation) {
+            return;
+        }
+        if row.open > 0 {
+            self.views(row.account).open.keys.insert(row.operation);
+        }
+        self.consumes.insert(row.operation, Slot { row, state });
+    }
+
+    /// A new consume, nothing of it open yet.
+    pub(crate) fn add_consume(&mut self, row: ConsumeRow) {
+        self.owners.insert(row.operation);
+        self.enter_consume(row, State::New);
+    }
+
+    /// Changes a consume; a changed open part changes the account's debt by as much.
+    pub(crate) fn change_consume(&mut self, operation: i64, change: impl FnOnce(&mut ConsumeRow)) -> Result<()> {
+        self.consume(operation)?;
+        let slot = self.consumes.get_mut(&operation).ok_or_else(|| lost("consume", operation))?;
+        let before = slot.row.open;
+        change(&mut slot.row);
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        let (account, open) = (slot.row.account, slot.row.open);
+        let keys = &mut self.views(account).open.keys;
+        if open > 0 {
+            keys.insert(operation);
+        } else {
+            keys.remove(&operation);
+        }
+        if open != before {
+            let debt = &mut self.account_mut(account)?.balances.debt;
+            *debt = add(*debt, sub(open, before)?)?;
+        }
+        Ok(())
+    }
+
+    /// The oldest consume with an open part.
+    pub(crate) fn oldest_open(&mut self, account: i64) -> Result<Option<ConsumeRow>> {
+        loop {
+            let view = &mut self.views(account).open;
+            if let Some(operation) = view.ready() {
+                return self.consume(operation).cloned().map(Some);
+            }
+            if view.exhausted {
+                return Ok(None);
+            }
+            let (after, page) = (view.frontier.unwrap_or(0), view.page);
+            let rows = self.source.open_consumes(account, after, page)?;
+            self.views(account).open.read(rows.iter().map(|row| row.operation), page);
+            for row in rows {
+                self.enter_consume(row, State::Loaded);
+            }
+        }
+    }
+
+    // ---- allocations
+
+    fn load_allocations(&mut self, owner: i64) -> Result<()> {
+        if self.owners.insert(owner) {
+            for row in self.source.allocations(owner)? {
+                self.allocations.insert((row.owner, row.rank), Slot { row, state: State::Loaded });
+            }
+        }
+        Ok(())
+    }
+
+    /// A consume's or hold's allocations, by rank.
+    pub(crate) fn allocations(&mut self, owner: i64) -> Result<Vec<AllocationRow>> {
+        self.load_allocations(owner)?;
+        Ok(self.allocations.range((owner, 0)..=(owner, i64::MAX)).map(|(_, slot)| slot.row.clone()).collect())
+    }
+
+    pub(crate) fn allocate(&mut self, owner: i64, batch: BatchNo, points: i64) -> Result<()> {
+        self.load_allocations(owner)?;
+        let last = self.allocations.range((owner, 0)..=(owner, i64::MAX)).next_back().map_or(0, |((_, rank), _)| *rank);
+        let rank = add(last, 1)?;
+        let row = AllocationRow { owner, rank, batch, points, returned: 0 };
+        self.allocations.insert((owner, rank), Slot { row, state: State::New });
+        Ok(())
+    }
+
+    pub(crate) fn set_returned(&mut self, owner: i64, rank: i64, returned: i64) -> Result<()> {
+        let slot = self.allocations.get_mut(&(owner, rank)).ok_or_else(|| lost("allocation of", owner))?;
+        slot.row.returned = returned;
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        Ok(())
+    }
+
+    /// The owner is new: it has no allocations to be read.
+    pub(crate) fn new_owner(&mut self, owner: i64) {
+        self.owners.insert(owner);
+    }
+
+    // ---- what falls due
+
+    fn due_changed(&mut self, account: i64, old: Option<Due>, new: Option<Due>) -> Result<()> {
+        let views = self.views(account);
+        if let Some(old) = old {
+            views.due.remove(&old);
+        }
+        if let Some(new) = new {
+            views.due.insert(new);
+        }
+        if old.map(|due| due.at) == new.map(|due| due.at) {
+            return Ok(());
+        }
+        let next = self.account(account)?.next_due_at;
+        if old.is_some() && old.map(|due| due.at) == next {
+            self.views(account).due_stale = true;
+        }
+        if let Some(new) = new
+            && next.is_none_or(|next| new.at < next)
+        {
+            self.account_mut(account)?.next_due_at = Some(new.at);
+        }
+        Ok(())
+    }
+
+    /// The first thing in the working copy that is due; what the source holds must have been read before.
+    pub(crate) fn first_due(&mut self, account: i64) -> Option<Due> {
+        self.views(account).due.first().copied()
+    }
+
+    /// Reads what is due until `until`, at least `limit` of each kind; returns the instant before which all is read.
+    pub(crate) fn read_due(&mut self, account: i64, until: Instant, limit: usize) -> Result<Option<Instant>> {
+        let mut limit = limit;
+        loop {
+            let batches = self.source.due_batches(account, until, limit)?;
+            let holds = self.source.due_holds(account, until, limit)?;
+            // A full page may have cut its last instant in two: only what lies before it is complete.
+            let edge = |first: Option<Due>, last: Option<Due>, count: usize| match (first, last) {
+                (Some(first), Some(last)) if count >= limit => Some((first.at, last.at)),
+                _ => None,
+            };
+            let edges = [
+                edge(batches.first().and_then(batch_due), batches.last().and_then(batch_due), batches.len()),
+                edge(holds.first().and_then(hold_due), holds.last().and_then(hold_due), holds.len()),
+            ];
+            if edges.iter().flatten().any(|(first, last)| first == last) {
+                limit = limit.saturating_mul(4);
+                continue;
+            }
+            batches.into_iter().for_each(|row| self.enter_batch(row, State::Loaded));
+            holds.into_iter().for_each(|row| self.enter_hold(row, State::Loaded));
+            return Ok(edges.into_iter().flatten().map(|(_, last)| last).min());
+        }
+    }
+
+    /// Brings `next_due_at` of every touched account up to date.
+    fn settle_next_due(&mut self) -> Result<()> {
+        let stale: Vec<i64> = self.views.iter().filter(|(_, views)| views.due_stale).map(|(no, _)| *no).collect();
+        for no in stale {
+            let batches: Vec<BatchNo> = self.batches.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
+            let holds: Vec<i64> = self.holds.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
+            let stored = self.source.next_due(no, &batches, &holds)?;
+            let here = self.first_due(no).map(|due| due.at);
+            self.account_mut(no)?.next_due_at = [stored, here].into_iter().flatten().min();
+        }
+        Ok(())
+    }
+
+    // ---- entries
+
+    /// Writes a line of the account's books: what changed since `before`.
+    pub(crate) fn post(&mut self, account: i64, line: Line, before: Balances) -> Result<()> {
+        let row = self.account_mut(account)?;
+        row.entries = add(row.entries, 1)?;
+        row.last_booked_at = line.booked_at;
+        let (n, after) = (row.entries, row.balances);
+        let change = Balances {
+            available: sub(after.available, before.available)?,
+            held: sub(after.held, before.held)?,
+            pending: sub(after.pending, before.pending)?,
+            debt: sub(after.debt, before.debt)?,
+        };
+        let Line { kind, operation, booked_at, points, batch } = line;
+        self.entries.push(EntryRow { account, n, kind, operation, booked_at, points, change, after, batch });
+        Ok(())
+    }
+
+    /// Everything decided so far.
+    pub(crate) fn into_changes(mut self) -> Result<Changes> {
+        self.settle_next_due()?;
+        let mut changes = Changes { entries: self.entries, ..Changes::default() };
+        part(self.accounts, &mut changes.new_accounts, &mut changes.accounts);
+        part(self.batches, &mut changes.new_batches, &mut changes.batches);
+        part(self.holds, &mut changes.new_holds, &mut changes.holds);
+        part(self.consumes, &mut changes.new_consumes, &mut changes.consumes);
+        part(self.allocations, &mut changes.new_allocations, &mut changes.allocations);
+        // A consume simply paid by batches keeps no row.
+        changes.new_consumes.retain(|row| !row.is_plain());
+        Ok(changes)
+    }
+
+    /// The rows of the working copy, for reads that write nothing.
+    pub(crate) fn held_batches(&self) -> impl Iterator<Item = &BatchRow> {
+        self.batches.values().map(|slot| &slot.row)
+    }
+
+    pub(crate) fn held_holds(&self) -> impl Iterator<Item = &HoldRow> {
+        self.holds.values().map(|slot| &slot.row)
+    }
+}
+
+fn part<K, T>(table: Table<K, T>, new: &mut Vec<T>, changed: &mut Vec<T>) {
+    for slot in table.into_values() {
+        match slot.state {
+            State::Loaded => {}
+            State::Changed => changed.push(slot.row),
+            State::New => new.push(slot.row),
+        }
+    }
+}
+
+/// A line for [`Books::post`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) kind: EntryKind,
+    pub(crate) operation: Option<i64>,
+    pub(crate) booked_at: Instant,
+    pub(crate) points: i64,
+    pub(crate) batch: Option<BatchNo>,
+}

@@ -1,0 +1,88 @@
+//! Catch-up: books what time alone has done to an account, in time order, each at its own instant.
+
+use super::books::{Books, Bucket, Due, DueKind, Line};
+use super::draw::{Tally, give_back, settle};
+use crate::error::Result;
+use crate::model::{EntryKind, HoldPhase};
+use crate::units::{Instant, add, sub};
+
+/// How many due things are read at a time; a stretch of catch-up ends with them, so that no write blocks others long.
+pub(crate) const STRETCH: usize = 1024;
+
+/// Books what fell due until `until`. `false`: there is more, and what was done may be written first.
+pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limit: usize) -> Result<bool> {
+    if books.account(account)?.next_due_at.is_none_or(|next| next > until) {
+        return Ok(true);
+    }
+    let edge = books.read_due(account, until, limit)?;
+    while let Some(due) = books.first_due(account) {
+        if due.at > until {
+            break;
+        }
+        if edge.is_some_and(|edge| due.at >= edge) {
+            return Ok(false);
+        }
+        fall_due(books, account, due)?;
+    }
+    Ok(edge.is_none())
+}
+
+/// Books one due thing, and what it settles.
+fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
+    let before = books.balances(account)?;
+    let (kind, points, batch) = match due.what {
+        DueKind::Expiry => {
+            let points = books.batch(due.no)?.remaining;
+            books.shift(due.no, Bucket::Remaining, Bucket::Expired, points)?;
+            (EntryKind::Expire, points, Some(due.no))
+        }
+        DueKind::Deadline => {
+            let points = books.hold(due.no)?.points;
+            resolve(books, due.no, HoldPhase::Expired, due.at, &mut Tally::default())?;
+            (EntryKind::HoldExpire, points, None)
+        }
+        DueKind::Activation => {
+            let points = books.batch(due.no)?.remaining;
+            books.change_batch(due.no, |batch| batch.active = true)?;
+            let balances = &mut books.account_mut(account)?.balances;
+            balances.pending = sub(balances.pending, points)?;
+            balances.available = add(balances.available, points)?;
+            (EntryKind::Activate, points, Some(due.no))
+        }
+    };
+    books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch }, before)?;
+    settle(books, account, None, due.at)
+}
+
+/// Ends an open hold and gives all its slices back, in reverse rank.
+pub(crate) fn resolve(books: &mut Books<'_>, hold: i64, phase: HoldPhase, at: Instant, tally: &mut Tally) -> Result<()> {
+    end(books, hold, phase)?;
+    for slice in books.allocations(hold)?.into_iter().rev() {
+        // What goes to `owed` is gone for good; a late capture may draw only on the rest.
+        let owed = books.batch(slice.batch)?.owed.min(slice.points);
+        give_back(books, slice.batch, slice.points, Bucket::Held, at, tally)?;
+        books.set_returned(hold, slice.rank, sub(slice.points, owed)?)?;
+    }
+    Ok(())
+}
+
+/// Marks an open hold resolved and frees the credit it reserved; its slices are the caller's to move.
+pub(crate) fn end(books: &mut Books<'_>, hold: i64, phase: HoldPhase) -> Result<()> {
+    let (account, unbacked) = {
+        let row = books.hold(hold)?;
+        (row.account, row.unbacked)
+    };
+    books.change_hold(hold, |row| row.phase = phase)?;
+    let row = books.account_mut(account)?;
+    row.unbacked = sub(row.unbacked, unbacked)?;
+    Ok(())
+}
+
+/// Catch-up for reads: everything until `until`, in memory, however much it is.
+pub(crate) fn catch_up_fully(books: &mut Books<'_>, account: i64, until: Instant) -> Result<()> {
+    let mut limit = STRETCH;
+    while !catch_up(books, account, until, limit)? {
+        limit = limit.saturating_mul(4);
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Draw, settle, give back: how points leave batches, pay debt, and return.
+
+use super::books::{Books, Bucket, Line};
+use crate::error::Result;
+use crate::model::{BatchNo, BatchRow, EntryKind};
+use crate::units::{Instant, add, sub};
+
+/// Draws up to `need` points in draw order into `to`, allocated to `owner`; returns what was drawn, batch by batch.
+///
+/// `lapsed` are expired batches a late consume may draw from as well: they take their place in the same order.
+pub(crate) fn draw(
+    books: &mut Books<'_>,
+    account: i64,
+    owner: i64,
+    need: i64,
+    to: Bucket,
+    lapsed: Vec<BatchRow>,
+) -> Result<Vec<(BatchNo, i64)>> {
+    let mut lapsed = lapsed.into_iter().peekable();
+    let mut drawn = Vec::new();
+    let mut left = need;
+    while left > 0 {
+        let live = books.next_live(account)?;
+        let lapsed_first = match (lapsed.peek(), &live) {
+            (Some(lapsed), Some(live)) => lapsed.draw_key() < live.draw_key(),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let (batch, from, there) = if lapsed_first {
+            let Some(batch) = lapsed.next() else { break };
+            (batch.no, Bucket::Expired, batch.expired)
+        } else {
+            let Some(batch) = live else { break };
+            (batch.no, Bucket::Remaining, batch.remaining)
+        };
+        let take = there.min(left);
+        books.shift(batch, from, to, take)?;
+        books.allocate(owner, batch, take)?;
+        drawn.push((batch, take));
+        left = sub(left, take)?;
+    }
+    Ok(drawn)
+}
+
+/// How much of `need` live batches (and `lapsed` ones) can cover, without touching them.
+pub(crate) fn coverable(books: &mut Books<'_>, account: i64, need: i64, lapsed: &[BatchRow]) -> Result<i64> {
+    let mut covered = books.balances(account)?.available;
+    for batch in lapsed {
+        covered = add(covered, batch.expired)?;
+    }
+    Ok(covered.min(need))
+}
+
+/// Pays the oldest open parts from what is available: one visible `settle` entry.
+pub(crate) fn settle(books: &mut Books<'_>, account: i64, operation: Option<i64>, at: Instant) -> Result<()> {
+    let before = books.balances(account)?;
+    let mut settled = 0;
+    loop {
+        let balances = books.balances(account)?;
+        if balances.debt == 0 || balances.available == 0 {
+            break;
+        }
+        let Some(consume) = books.oldest_open(account)? else { break };
+        let drawn = draw(books, account, consume.operation, consume.open, Bucket::Used, Vec::new())?;
+        let mut paid = 0;
+        for (_, points) in drawn {
+            paid = add(paid, points)?;
+        }
+        if paid == 0 {
+            break;
+        }
+        books.change_consume(consume.operation, |row| row.open -= paid)?;
+        settled = add(settled, paid)?;
+    }
+    if settled == 0 {
+        return Ok(());
+    }
+    let line = Line { kind: EntryKind::Settle, operation, booked_at: at, points: settled, batch: None };
+    books.post(account, line, before)
+}
+
+/// What came back, before settling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) restored: i64,
+    pub(crate) lapsed: i64,
+}
+
+enum Step {
+    GiveBack { batch: BatchNo, points: i64, from: Bucket },
+    RefundClawback { operation: i64, points: i64 },
+}
+
+/// Gives points back to a batch: first what is owed after a revoke, the rest to the live batch, or lapsed if it is expired.
+///
+/// A chain of clawbacks is worked off a list, depth first, so that no depth of chain exhausts the stack. It ends: a
+/// clawback is paid only by batches revoked after its own.
+pub(crate) fn give_back(
+    books: &mut Books<'_>,
+    batch: BatchNo,
+    points: i64,
+    from: Bucket,
+    at: Instant,
+    tally: &mut Tally,
+) -> Result<()> {
+    work_off(books, vec![Step::GiveBack { batch, points, from }], at, tally)
+}
+
+/// Refunds a consume: its open part first, then its allocations in reverse rank.
+pub(crate) fn refund(books: &mut Books<'_>, operation: i64, points: i64, at: Instant, tally: &mut Tally) -> Result<()> {
+    let steps = take_back(books, operation, points)?;
+    work_off(books, steps, at, tally)
+}
+
+fn work_off(books: &mut Books<'_>, mut steps: Vec<Step>, at: Instant, tally: &mut Tally) -> Result<()> {
+    steps.reverse();
+    while let Some(step) = steps.pop() {
+        let mut next = match step {
+            Step::GiveBack { batch, points, from } => give_back_one(books, batch, points, from, at, tally)?,
+            Step::RefundClawback { operation, points } => {
+                let account = books.consume(operation)?.account;
+                let totals = &mut books.account_mut(account)?.totals;
+                totals.clawed_back = sub(totals.clawed_back, points)?;
+                take_back(books, operation, points)?
+            }
+        };
+        next.reverse();
+        steps.append(&mut next);
+    }
+    Ok(())
+}
+
+fn give_back_one(
+    books: &mut Books<'_>,
+    no: BatchNo,
+    points: i64,
+    from: Bucket,
+    at: Instant,
+    tally: &mut Tally,
+) -> Result<Vec<Step>> {
+    let batch = books.batch(no)?.clone();
+    let mut steps = Vec::new();
+    let owed = batch.owed.min(points);
+    if owed > 0 {
+        books.change_batch(no, |batch| batch.owed -= owed)?;
+        books.shift(no, from, Bucket::Revoked, owed)?;
+        let mut left = owed;
+        for clawback in books.source().clawbacks(no)? {
+            // What a clamp left uncollected has no clawback, and so comes last.
+            let part = books.consume(clawback.operation)?.refundable().min(left);
+            if part > 0 {
+                steps.push(Step::RefundClawback { operation: clawback.operation, points: part });
+                left = sub(left, part)?;
+            }
+        }
+    }
+    let rest = sub(points, owed)?;
+    if rest > 0 && batch.is_expired(at) {
+        books.shift(no, from, Bucket::Expired, rest)?;
+        tally.lapsed = add(tally.lapsed, rest)?;
+    } else if rest > 0 {
+        books.shift(no, from, Bucket::Remaining, rest)?;
+        tally.restored = add(tally.restored, rest)?;
+    }
+    Ok(steps)
+}
+
+/// Marks points of a consume refunded and says which batches they go back to.
+fn take_back(books: &mut Books<'_>, operation: i64, points: i64) -> Result<Vec<Step>> {
+    let open = books.consume(operation)?.open.min(points);
+    books.change_consume(operation, |row| {
+        row.open -= open;
+        row.refunded += points;
+    })?;
+    let mut left = sub(points, open)?;
+    let mut steps = Vec::new();
+    if left > 0 {
+        for allocation in books.allocations(operation)?.into_iter().rev() {
+            let part = sub(allocation.points, allocation.returned)?.min(left);
+            if part > 0 {
+                books.set_returned(operation, allocation.rank, add(allocation.returned, part)?)?;
+                steps.push(Step::GiveBack { batch: allocation.batch, points: part, from: Bucket::Used });
+                left = sub(left, part)?;
+            }
+            if left == 0 {
+                break;
+            }
+        }
+    }
+    Ok(steps)
+}

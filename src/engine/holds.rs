@@ -1,0 +1,217 @@
+//! Hold, capture, release, renew: points set aside for a job in progress.
+
+use super::Booking;
+use super::Target;
+use super::books::Bucket;
+use super::catch_up::{end, resolve};
+use super::consume::{credit_left, no_book};
+use super::draw::{Tally, coverable, draw, give_back};
+use crate::error::{Error, Result};
+use crate::model::{Action, CaptureAmount, EntryKind, HoldPhase, HoldRow};
+use crate::units::{Instant, add, sub};
+
+impl Booking<'_, '_> {
+    fn target_hold(&mut self) -> Result<HoldRow> {
+        match self.target {
+            Target::Hold(operation) => self.books.hold(operation).cloned(),
+            _ => Err(Error::corrupt("a hold operation has no hold")),
+        }
+    }
+
+    fn hold_closed(&self, hold: &HoldRow) -> Result<Error> {
+        let head = self.books.source().operation(hold.operation)?;
+        let id = head.map_or_else(|| hold.operation.to_string(), |head| head.writer.hold(head.seq).to_string());
+        Ok(Error::HoldClosed { hold: id, state: hold.phase.text() })
+    }
+
+    fn open_hold(&mut self) -> Result<HoldRow> {
+        let hold = self.target_hold()?;
+        if hold.phase == HoldPhase::Open { Ok(hold) } else { Err(self.hold_closed(&hold)?) }
+    }
+
+    /// The instant a hold ends by itself, within `max_hold` of now.
+    fn deadline(&self, millis: i64) -> Result<Instant> {
+        let longest = self.context.ledger.settings.max_hold;
+        if millis > longest.saturating_mul(1000) {
+            return Err(Error::invalid(
+                "deadline_seconds",
+                format!("{} seconds is longer than max_hold", millis / 1000),
+                format!("give at most {longest} seconds, or raise the setting max_hold; a running job can renew its hold"),
+            ));
+        }
+        self.now.plus("deadline_seconds", millis)
+    }
+
+    fn show_hold(&mut self, operation: i64) -> Result<()> {
+        let hold = self.books.hold(operation)?;
+        self.outcome.hold = Some((operation, hold.phase.code(), hold.deadline.millis()));
+        Ok(())
+    }
+
+    pub(super) fn hold(&mut self, action: &Action) -> Result<()> {
+        let Action::Hold { points, service, usage, deadline } = action else { return Ok(()) };
+        let points = match (points, service) {
+            (Some(points), _) => {
+                self.label(service.as_deref(), usage.as_ref());
+                *points
+            }
+            (None, Some(service)) => {
+                let book = self.context.book.ok_or_else(no_book)?;
+                self.priced(book, service, usage.as_ref(), true)?
+            }
+            (None, None) => return Err(Error::invalid("points", "are missing", "give points or a service")),
+        };
+        if service.is_some() {
+            self.name_book()?;
+        }
+        if points == 0 {
+            return Err(Error::invalid("points", "the estimate is 0", "a free service needs no hold: just consume"));
+        }
+        let deadline = self.deadline(*deadline)?;
+        let covered = coverable(&mut self.books, self.account, points, &[])?;
+        self.check_covered(points, covered)?;
+        let unbacked = sub(points, covered)?;
+        let before = self.books.balances(self.account)?;
+        self.points = points;
+        self.books.new_owner(self.seq);
+        self.outcome.draws = draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new())?;
+        let row = self.books.account_mut(self.account)?;
+        row.unbacked = add(row.unbacked, unbacked)?;
+        self.books.add_hold(HoldRow {
+            operation: self.seq,
+            account: self.account,
+            points,
+            unbacked,
+            deadline,
+            phase: HoldPhase::Open,
+            service: service.clone(),
+            price_book: self.price_book.map(|(no, _)| no),
+        })?;
+        self.show_hold(self.seq)?;
+        self.post(EntryKind::Hold, points, None, before)
+    }
+
+    pub(super) fn release(&mut self) -> Result<()> {
+        let hold = self.open_hold()?;
+        let before = self.books.balances(self.account)?;
+        let mut tally = Tally::default();
+        resolve(&mut self.books, hold.operation, HoldPhase::Released, self.now, &mut tally)?;
+        self.show_hold(hold.operation)?;
+        self.tally(tally);
+        self.points = hold.points;
+        self.post(EntryKind::Release, hold.points, None, before)?;
+        self.settle(self.account)
+    }
+
+    pub(super) fn tally(&mut self, tally: Tally) {
+        self.outcome.restored = tally.restored;
+        self.outcome.lapsed = tally.lapsed;
+    }
+
+    pub(super) fn renew(&mut self, deadline: i64) -> Result<()> {
+        let hold = self.open_hold()?;
+        let deadline = self.deadline(deadline)?;
+        let before = self.books.balances(self.account)?;
+        self.books.change_hold(hold.operation, |row| row.deadline = deadline)?;
+        self.show_hold(hold.operation)?;
+        self.post(EntryKind::Renew, 0, None, before)
+    }
+
+    pub(super) fn capture(&mut self, amount: &CaptureAmount) -> Result<()> {
+        let hold = self.target_hold()?;
+        if !matches!(hold.phase, HoldPhase::Open | HoldPhase::Expired) {
+            return Err(self.hold_closed(&hold)?);
+        }
+        let points = self.capture_points(&hold, amount)?;
+        self.reopen_if_closed()?;
+        let before = self.books.balances(self.account)?;
+        self.points = points;
+        self.books.new_owner(self.seq);
+        let own = if hold.phase == HoldPhase::Open { self.take_slices(&hold, points)? } else { self.take_lapsed(&hold, points)? };
+        let account = self.books.account(self.account)?;
+        let credit_left = credit_left(account)?;
+        // An ordinary draw covers what the slices did not.
+        let drawn = draw(&mut self.books, self.account, self.seq, sub(points, own)?, Bucket::Used, Vec::new())?;
+        let mut open = sub(points, own)?;
+        for (batch, part) in drawn {
+            open = sub(open, part)?;
+            self.outcome.draws.push((batch, part));
+        }
+        self.outcome.over_limit = open > 0 && open > credit_left;
+        let row = self.books.account_mut(self.account)?;
+        row.totals.consumed = add(row.totals.consumed, points)?;
+        self.leave_open(self.seq, points, open)?;
+        self.show_hold(hold.operation)?;
+        self.post(EntryKind::Capture, points, None, before)?;
+        self.settle(self.account)
+    }
+
+    fn capture_points(&mut self, hold: &HoldRow, amount: &CaptureAmount) -> Result<i64> {
+        match amount {
+            CaptureAmount::Points(points) => {
+                self.outcome.service.clone_from(&hold.service);
+                Ok(*points)
+            }
+            CaptureAmount::Usage(usage) => {
+                let service = hold.service.as_deref().ok_or_else(|| {
+                    Error::invalid("usage", "the hold names no service", "capture points, or hold with a service")
+                })?;
+                let no = hold.price_book.ok_or_else(no_book)?;
+                let book = self.books.source().price_book(no)?.ok_or_else(|| Error::corrupt(format!("price book {no} is missing")))?;
+                self.price_book = Some((no, book.hash()));
+                self.priced(&book, service, Some(usage), false)
+            }
+        }
+    }
+
+    /// Takes the prefix of an open hold's slices and gives the rest back; returns what was taken.
+    fn take_slices(&mut self, hold: &HoldRow, points: i64) -> Result<i64> {
+        end(&mut self.books, hold.operation, HoldPhase::Captured)?;
+        let mut left = points;
+        let mut back = Vec::new();
+        for slice in self.books.allocations(hold.operation)? {
+            let take = slice.points.min(left);
+            if take > 0 {
+                self.books.shift(slice.batch, Bucket::Held, Bucket::Used, take)?;
+                self.books.allocate(self.seq, slice.batch, take)?;
+                self.outcome.draws.push((slice.batch, take));
+                left = sub(left, take)?;
+            }
+            if take < slice.points {
+                back.push((slice, take));
+            }
+        }
+        let mut tally = Tally::default();
+        for (slice, taken) in back.into_iter().rev() {
+            let rest = sub(slice.points, taken)?;
+            let owed = self.books.batch(slice.batch)?.owed.min(rest);
+            give_back(&mut self.books, slice.batch, rest, Bucket::Held, self.now, &mut tally)?;
+            self.books.set_returned(hold.operation, slice.rank, sub(rest, owed)?)?;
+        }
+        self.tally(tally);
+        sub(points, left)
+    }
+
+    /// A late capture draws first what its own release gave back or let lapse, as far as that is still there.
+    fn take_lapsed(&mut self, hold: &HoldRow, points: i64) -> Result<i64> {
+        self.books.change_hold(hold.operation, |row| row.phase = HoldPhase::Captured)?;
+        let mut left = points;
+        for slice in self.books.allocations(hold.operation)? {
+            let batch = self.books.batch(slice.batch)?;
+            let (from, there) =
+                if batch.is_expired(self.now) { (Bucket::Expired, batch.expired) } else { (Bucket::Remaining, batch.remaining) };
+            let take = slice.returned.min(there).min(left);
+            if take == 0 {
+                continue;
+            }
+            self.books.shift(slice.batch, from, Bucket::Used, take)?;
+            self.books.allocate(self.seq, slice.batch, take)?;
+            self.outcome.draws.push((slice.batch, take));
+            if from == Bucket::Expired {
+                self.outcome.reinstated = add(self.outcome.reinstated, take)?;
+            }
+            left = sub(left, take)?;
+        }
+        sub(points, left)
+    }
+}

@@ -1,0 +1,103 @@
+//! Mending: refund, revoke, write_off. Mistakes are mended by new entries, never by edits.
+
+use super::Booking;
+use super::Target;
+use super::books::Bucket;
+use super::draw::{Tally, refund};
+use crate::error::{Error, Result};
+use crate::model::{Amount, BatchNo, ConsumeRow, EntryKind, RevokeShortfall};
+use crate::units::{Instant, add, sub};
+
+/// The points meant, no more than are left; all of nothing is too much as well.
+fn within(what: &'static str, amount: Amount, left: i64) -> Result<i64> {
+    let asked = match amount {
+        Amount::All => left,
+        Amount::Points(points) => points,
+    };
+    if asked == 0 || asked > left {
+        return Err(Error::LimitExceeded { what, asked, left });
+    }
+    Ok(asked)
+}
+
+impl Booking<'_, '_> {
+    pub(super) fn target_batch(&self) -> Result<BatchNo> {
+        match self.target {
+            Target::Batch(no) => Ok(no),
+            _ => Err(Error::corrupt("a batch operation has no batch")),
+        }
+    }
+
+    pub(super) fn refund(&mut self, amount: Amount) -> Result<()> {
+        let Target::Consume(operation) = self.target else { return Err(Error::corrupt("a refund has no consume")) };
+        let points = within("refund", amount, self.books.consume(operation)?.refundable())?;
+        self.reopen_if_closed()?;
+        let before = self.books.balances(self.account)?;
+        let mut tally = Tally::default();
+        refund(&mut self.books, operation, points, self.now, &mut tally)?;
+        let row = self.books.account_mut(self.account)?;
+        row.totals.refunded = add(row.totals.refunded, points)?;
+        self.points = points;
+        self.tally(tally);
+        self.post(EntryKind::Refund, points, None, before)?;
+        self.settle(self.account)
+    }
+
+    pub(super) fn revoke(&mut self, amount: Amount, shortfall: RevokeShortfall) -> Result<()> {
+        let no = self.target_batch()?;
+        let batch = self.books.batch(no)?.clone();
+        let points = within("revoke", amount, sub(sub(batch.amount, batch.revoked)?, batch.owed)?)?;
+        let before = self.books.balances(self.account)?;
+        let from_remaining = batch.remaining.min(points);
+        let from_expired = batch.expired.min(sub(points, from_remaining)?);
+        for (bucket, part) in [(Bucket::Remaining, from_remaining), (Bucket::Expired, from_expired)] {
+            if part > 0 {
+                self.books.shift(no, bucket, Bucket::Revoked, part)?;
+            }
+        }
+        let taken = add(from_remaining, from_expired)?;
+        let rest = sub(points, taken)?;
+        self.books.change_batch(no, |batch| batch.owed += rest)?;
+        self.points = points;
+        self.outcome.owed = rest;
+        self.outcome.batches.push((no, batch.expires_at.map_or(-1, Instant::millis)));
+        self.post(EntryKind::Revoke, taken, Some(no), before)?;
+        match shortfall {
+            RevokeShortfall::Clamp => self.outcome.uncollected = rest,
+            RevokeShortfall::Debt if rest > 0 => self.claw_back(no, rest)?,
+            RevokeShortfall::Debt => {}
+        }
+        self.settle(self.account)
+    }
+
+    /// What was spent, held or moved of a revoked batch is owed: a consume of its own, visible as debt until settled.
+    fn claw_back(&mut self, batch: BatchNo, points: i64) -> Result<()> {
+        let before = self.books.balances(self.account)?;
+        let (operation, account, clawback_of) = (self.seq, self.account, Some(batch));
+        self.books.add_consume(ConsumeRow { operation, account, points, open: 0, refunded: 0, written_off: 0, clawback_of });
+        self.books.change_consume(operation, |row| row.open = points)?;
+        let row = self.books.account_mut(account)?;
+        row.totals.clawed_back = add(row.totals.clawed_back, points)?;
+        self.post(EntryKind::Clawback, points, Some(batch), before)
+    }
+
+    pub(super) fn write_off(&mut self, points: i64) -> Result<()> {
+        let before = self.books.balances(self.account)?;
+        within("write-off", Amount::Points(points), before.debt)?;
+        let mut left = points;
+        while left > 0 {
+            let Some(consume) = self.books.oldest_open(self.account)? else { break };
+            let part = consume.open.min(left);
+            self.books.change_consume(consume.operation, |row| {
+                row.open -= part;
+                row.written_off += part;
+            })?;
+            left = sub(left, part)?;
+        }
+        let row = self.books.account_mut(self.account)?;
+        row.totals.written_off = add(row.totals.written_off, points)?;
+        self.points = points;
+        self.post(EntryKind::WriteOff, points, None, before)?;
+        self.settle(self.account)
+    }
+}

@@ -1,0 +1,401 @@
+//! The rules: read what is needed, decide everything, hand over what to write.
+//!
+//! Pure: no SQL, no files, no clock of its own, no randomness. [`run`] takes one command against a [`Source`] and
+//! answers with a [`Verdict`]; nothing has been written when it returns. Refusals come in the documented order.
+
+mod accounts;
+mod books;
+mod catch_up;
+mod consume;
+mod draw;
+mod holds;
+mod mend;
+mod recharge;
+pub(crate) mod source;
+mod time;
+
+use serde_json::{Map, Value};
+
+use crate::chain;
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, Command, EntryKind, LedgerRow, OpKind, OperationRow,
+    Outcome, Subject, TotalsRow,
+};
+use crate::pricing::PriceBook;
+use crate::units::{Instant, MAX_POINTS, Reading, add};
+
+pub(crate) use books::Books;
+pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
+pub(crate) use consume::{no_book, price_error};
+pub(crate) use source::{Changes, Source};
+pub(crate) use time::ledger_time;
+
+/// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
+/// the operations booked under it.
+pub(crate) const RULES_VERSION: i64 = 1;
+
+/// What surrounds a command.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) ledger: &'a LedgerRow,
+    pub(crate) reading: Reading,
+    /// The price book the caller has loaded.
+    pub(crate) book: Option<&'a PriceBook>,
+    /// How many due things one stretch of catch-up reads.
+    pub(crate) stretch: usize,
+}
+
+/// The answer to a command that is not refused.
+pub(crate) enum Verdict {
+    Booked(Box<Booked>),
+    /// Much has fallen due: write this and ask again.
+    CatchUp(Changes),
+    /// The key was used before for the same inputs.
+    Replayed(Box<OperationRow>),
+}
+
+/// An operation decided, with everything it writes.
+pub(crate) struct Booked {
+    pub(crate) operation: OperationRow,
+    /// The balances after it, for the receipt.
+    pub(crate) after: Balances,
+    pub(crate) changes: Changes,
+    /// The `ledger` row after it.
+    pub(crate) ledger: LedgerRow,
+    /// A price book the file does not have yet.
+    pub(crate) new_book: Option<(i64, PriceBook)>,
+}
+
+/// What the command is done to, looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    None,
+    Hold(i64),
+    Batch(BatchNo),
+    Consume(i64),
+}
+
+/// An operation being decided.
+struct Booking<'a, 's> {
+    books: Books<'s>,
+    context: Context<'a>,
+    kind: OpKind,
+    seq: i64,
+    now: Instant,
+    clock: ClockMark,
+    /// Number of the account; 0 for operations on the file.
+    account: i64,
+    target: Target,
+    points: i64,
+    outcome: Outcome,
+    /// The price book the operation names.
+    price_book: Option<(i64, [u8; 32])>,
+    new_book: Option<(i64, PriceBook)>,
+}
+
+/// Decides one command.
+pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) -> Result<Verdict> {
+    let (account, target) = find_target(source, &command.subject)?;
+    let known = match (&account, &command.subject) {
+        (Some(no), _) => source.account(*no)?,
+        (None, Subject::Account(id)) => source.account_by_id(id)?,
+        _ => None,
+    };
+    let scope = known.as_ref().map(|row| row.no);
+    if (scope.is_some() || command.subject == Subject::File)
+        && let Some(seq) = source.find_key(scope, command.kind, &command.key)?
+    {
+        return replay(source, seq, command);
+    }
+    let mut booking = Booking {
+        books: Books::new(source),
+        context,
+        kind: command.kind,
+        seq: add(context.ledger.length, 1)?,
+        now: context.reading.at,
+        clock: ClockMark::Plain,
+        account: 0,
+        target,
+        points: 0,
+        outcome: Outcome::default(),
+        price_book: None,
+        new_book: None,
+    };
+    let opened = booking.find_accounts(command, known)?;
+    booking.tell_time(command, &opened)?;
+    if !booking.catch_up(&opened)? {
+        return Ok(Verdict::CatchUp(booking.books.into_changes()?));
+    }
+    booking.check_state(command, &opened)?;
+    let ledger = booking.decide(command, &opened)?;
+    booking.finish(command, ledger)
+}
+
+fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, Target)> {
+    let operation = |seq: i64| source.operation(seq);
+    match subject {
+        Subject::Account(_) | Subject::File => Ok((None, Target::None)),
+        Subject::Hold(id) => {
+            let unknown = || Error::UnknownHold { hold: id.to_string() };
+            let head = operation(id.sequence())?.filter(|head| head.writer.hold(head.seq) == *id).ok_or_else(unknown)?;
+            let hold = source.hold(head.seq)?.ok_or_else(unknown)?;
+            Ok((Some(hold.account), Target::Hold(hold.operation)))
+        }
+        Subject::Batch(id) => {
+            let unknown = || Error::UnknownBatch { batch: id.to_string() };
+            operation(id.sequence())?.filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0).ok_or_else(unknown)?;
+            let batch = source.batch(id.no())?.ok_or_else(unknown)?;
+            Ok((Some(batch.account), Target::Batch(batch.no)))
+        }
+        Subject::Operation(id) => {
+            let head = operation(id.sequence())?
+                .filter(|head| head.writer.operation(head.seq) == *id)
+                .filter(|head| matches!(head.kind, OpKind::Consume | OpKind::Capture))
+                .ok_or_else(|| Error::UnknownOperation { operation: id.to_string(), wanted: "consume or capture" })?;
+            Ok((head.account, Target::Consume(head.seq)))
+        }
+    }
+}
+
+/// The same key again: the same inputs get the original answer, others are told what differs.
+fn replay(source: &dyn Source, seq: i64, command: &Command) -> Result<Verdict> {
+    let row = source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} has a key and no row")))?;
+    let first = parse_body(&row)?;
+    let fields = command.differs_from(&first);
+    if fields.is_empty() {
+        return Ok(Verdict::Replayed(Box::new(row)));
+    }
+    let operation = row.writer.operation(row.seq).to_string();
+    Err(Error::KeyReused { key: command.key.to_string(), op: command.kind.text(), operation, fields })
+}
+
+/// The operation booked under a command's key, if there is one.
+pub(crate) fn booked_under_key(source: &dyn Source, command: &Command) -> Result<Option<OperationRow>> {
+    let account = match (find_target(source, &command.subject)?, &command.subject) {
+        ((Some(no), _), _) => Some(no),
+        (_, Subject::Account(id)) => source.account_by_id(id)?.map(|row| row.no),
+        _ => None,
+    };
+    match source.find_key(account, command.kind, &command.key)? {
+        Some(seq) => source.operation_row(seq),
+        None => Ok(None),
+    }
+}
+
+/// A stored operation's inputs.
+pub(crate) fn parse_body(row: &OperationRow) -> Result<Map<String, Value>> {
+    serde_json::from_str(&row.body).map_err(|error| Error::corrupt(format!("operation {}: body: {error}", row.seq)))
+}
+
+/// The accounts an operation works on: its own, the receiving one of a transfer, and those it opens.
+struct Opened {
+    /// Numbers of all accounts involved; empty for operations on the file.
+    involved: Vec<i64>,
+    /// The receiver of a transfer.
+    to: Option<i64>,
+    /// Accounts this operation opens, in order.
+    new: Vec<i64>,
+}
+
+impl Booking<'_, '_> {
+    fn find_accounts(&mut self, command: &Command, known: Option<AccountRow>) -> Result<Opened> {
+        let mut opened = Opened { involved: Vec::new(), to: None, new: Vec::new() };
+        match (known, &command.subject) {
+            (Some(row), _) => {
+                self.account = row.no;
+                self.books.enter_account(row);
+            }
+            (None, Subject::File) => return Ok(opened),
+            (None, Subject::Account(id)) => {
+                let by_name = self.kind == OpKind::Open;
+                let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Consume);
+                self.account = self.open_unknown(id, by_name || first_use, by_name, &mut opened)?;
+            }
+            (None, _) => return Err(Error::corrupt("a target has no account")),
+        }
+        opened.involved.push(self.account);
+        if let Action::Transfer { to, .. } = &command.action {
+            let no = match self.books.source().account_by_id(to)? {
+                Some(row) => {
+                    let no = row.no;
+                    self.books.enter_account(row);
+                    no
+                }
+                None => self.open_unknown(to, true, false, &mut opened)?,
+            };
+            opened.to = Some(no);
+            opened.involved.push(no);
+        }
+        Ok(opened)
+    }
+
+    fn open_unknown(&mut self, id: &AccountId, opens: bool, by_name: bool, opened: &mut Opened) -> Result<i64> {
+        if !opens || (self.context.ledger.settings.explicit_accounts && !by_name) {
+            return Err(Error::UnknownAccount { account: id.to_string() });
+        }
+        let no = self.books.source().next_account_no()?;
+        self.books.add_account(AccountRow {
+            no,
+            id: id.clone(),
+            state: AccountState::Active,
+            credit_limit: 0,
+            balances: Balances::default(),
+            unbacked: 0,
+            totals: TotalsRow::default(),
+            entries: 0,
+            last_booked_at: Instant::MIN,
+            next_due_at: None,
+        });
+        opened.new.push(no);
+        Ok(no)
+    }
+
+    /// Booked time: ledger time, but never before an involved account's last entry.
+    fn tell_time(&mut self, command: &Command, opened: &Opened) -> Result<()> {
+        let (ledger_time, clock) = ledger_time(self.books.source(), self.context.ledger, self.context.reading, Some(self.kind))?;
+        self.clock = clock;
+        self.now = ledger_time;
+        if let Some(at) = command.at {
+            if at > ledger_time {
+                return Err(Error::invalid("at", format!("{at} is later than the clock, {ledger_time}"), "history lies in the past"));
+            }
+            self.now = at;
+        }
+        for no in &opened.involved {
+            let row = self.books.account(*no)?;
+            if command.at.is_some() && row.last_booked_at > self.now {
+                let (account, last) = (row.id.to_string(), row.last_booked_at.to_string());
+                return Err(Error::TimeBackwards { account, at: self.now.to_string(), last });
+            }
+            self.now = self.now.max(row.last_booked_at);
+        }
+        Ok(())
+    }
+
+    fn catch_up(&mut self, opened: &Opened) -> Result<bool> {
+        for no in &opened.involved {
+            if !catch_up(&mut self.books, *no, self.now, self.context.stretch)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_state(&mut self, command: &Command, opened: &Opened) -> Result<()> {
+        let late_capture = match self.target {
+            Target::Hold(hold) if self.kind == OpKind::Capture => self.books.hold(hold)?.phase == crate::model::HoldPhase::Expired,
+            _ => false,
+        };
+        let reopens = self.kind == OpKind::Refund || late_capture;
+        for no in &opened.involved {
+            let row = self.books.account(*no)?;
+            if row.state == AccountState::Closed && !reopens {
+                return Err(Error::AccountClosed { account: row.id.to_string() });
+            }
+        }
+        let stopped = match &command.action {
+            Action::Hold { .. } | Action::Transfer { .. } => true,
+            Action::Consume { policy, .. } => *policy != crate::model::ConsumePolicy::Postpaid,
+            _ => false,
+        };
+        if stopped && self.books.account(self.account)?.state == AccountState::Frozen {
+            return Err(Error::AccountFrozen { account: self.books.account(self.account)?.id.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Decides the operation itself; returns the `ledger` row with what it changes there.
+    fn decide(&mut self, command: &Command, opened: &Opened) -> Result<LedgerRow> {
+        let mut ledger = self.context.ledger.clone();
+        for no in &opened.new {
+            // `open` books its own entry.
+            if self.kind != OpKind::Open {
+                self.post_on(*no, EntryKind::Open, 0, None, Balances::default())?;
+            }
+        }
+        match &command.action {
+            Action::Open { credit_limit } => self.open(*credit_limit, !opened.new.is_empty())?,
+            Action::SetLimit { credit_limit } => self.set_limit(*credit_limit)?,
+            Action::Recharge { .. } => self.recharge(&command.action)?,
+            Action::Consume { .. } => self.consume(&command.action)?,
+            Action::Hold { .. } => self.hold(&command.action)?,
+            Action::Capture { amount } => self.capture(amount)?,
+            Action::Release => self.release()?,
+            Action::Renew { deadline } => self.renew(*deadline)?,
+            Action::Refund { amount } => self.refund(*amount)?,
+            Action::Revoke { amount, shortfall } => self.revoke(*amount, *shortfall)?,
+            Action::SetExpiry { expiry } => self.set_expiry(*expiry)?,
+            Action::Transfer { points, .. } => self.transfer(opened.to.unwrap_or(0), *points)?,
+            Action::WriteOff { points } => self.write_off(*points)?,
+            Action::Freeze => self.set_state(EntryKind::Freeze, AccountState::Frozen)?,
+            Action::Unfreeze => self.set_state(EntryKind::Unfreeze, AccountState::Active)?,
+            Action::Close => self.close()?,
+            Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
+            Action::ConfirmClock | Action::Restore => {}
+        }
+        if command.at.is_none() && self.clock != ClockMark::Suspect {
+            ledger.accepted_at = ledger.accepted_at.max(self.context.reading.at);
+        }
+        for no in &opened.involved {
+            self.check_range(*no)?;
+        }
+        Ok(ledger)
+    }
+
+    fn check_range(&mut self, account: i64) -> Result<()> {
+        let Balances { available, held, pending, debt } = self.books.balances(account)?;
+        let total = add(add(available, held)?, pending)?;
+        if total > MAX_POINTS || debt > MAX_POINTS {
+            return Err(Error::out_of_range("points", format!("the account would reach {} points", total.max(debt))));
+        }
+        Ok(())
+    }
+
+    /// Writes this operation's line in the account's books.
+    fn post(&mut self, kind: EntryKind, points: i64, batch: Option<BatchNo>, before: Balances) -> Result<()> {
+        self.post_on(self.account, kind, points, batch, before)
+    }
+
+    fn post_on(&mut self, account: i64, kind: EntryKind, points: i64, batch: Option<BatchNo>, before: Balances) -> Result<()> {
+        let line = books::Line { kind, operation: Some(self.seq), booked_at: self.now, points, batch };
+        self.books.post(account, line, before)
+    }
+
+    fn settle(&mut self, account: i64) -> Result<()> {
+        draw::settle(&mut self.books, account, Some(self.seq), self.now)
+    }
+
+    /// Everything is decided: what follows only gathers it, and must succeed.
+    fn finish(mut self, command: &Command, mut ledger: LedgerRow) -> Result<Verdict> {
+        let (account, after, entry) = if self.account == 0 {
+            (None, Balances::default(), None)
+        } else {
+            let row = self.books.account(self.account)?;
+            (Some((row.no, row.id.clone())), row.balances, Some(row.entries))
+        };
+        let body = Value::Object(command.body.clone()).to_string();
+        let mut operation = OperationRow {
+            seq: self.seq,
+            writer: ledger.writer.1,
+            kind: self.kind,
+            account,
+            key: command.key.clone(),
+            recorded_at: self.context.reading.at,
+            booked_at: self.now,
+            clock: self.clock,
+            points: self.points,
+            price_book: self.price_book,
+            rules_version: RULES_VERSION,
+            body,
+            outcome: self.outcome,
+            entry,
+            hash: [0; 32],
+        };
+        operation.hash = chain::link(&ledger.head, &operation);
+        ledger.head = operation.hash;
+        ledger.length = self.seq;
+        let changes = self.books.into_changes()?;
+        Ok(Verdict::Booked(Box::new(Booked { operation, after, changes, ledger, new_book: self.new_book })))
+    }
+}

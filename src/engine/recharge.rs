@@ -1,0 +1,83 @@
+//! Recharge and set_expiry: where batches begin, and when they end.
+
+use super::Booking;
+use super::books::Bucket;
+use super::time::{DEFAULT_EXPIRATION_DAYS, resolve_expiry};
+use crate::error::{Error, Result};
+use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, batch_no};
+use crate::units::{Instant, add};
+
+impl Booking<'_, '_> {
+    pub(super) fn recharge(&mut self, action: &Action) -> Result<()> {
+        let Action::Recharge { points, source, expiry, effective_at, priority, promo } = action else { return Ok(()) };
+        self.name_book()?;
+        let book = self.context.book;
+        let days = book.map_or(DEFAULT_EXPIRATION_DAYS, |book| i64::from(book.expiration_days()));
+        let promo = promo.unwrap_or_else(|| book.is_some_and(|book| book.is_promo(source)));
+        let effective_at = effective_at.unwrap_or(self.now);
+        let expires_at = self.expiry(expiry.unwrap_or(Expiry::Days(days, None)), effective_at)?;
+        let active = effective_at <= self.now;
+        let before = self.books.balances(self.account)?;
+        let no = batch_no(self.seq, 1);
+        let row = self.books.account_mut(self.account)?;
+        let balance = if active { &mut row.balances.available } else { &mut row.balances.pending };
+        *balance = add(*balance, *points)?;
+        row.totals.recharged = add(row.totals.recharged, *points)?;
+        self.books.add_batch(BatchRow {
+            no,
+            account: self.account,
+            source: source.clone(),
+            promo,
+            priority: *priority,
+            amount: *points,
+            remaining: *points,
+            held: 0,
+            used: 0,
+            expired: 0,
+            revoked: 0,
+            moved: 0,
+            owed: 0,
+            effective_at,
+            expires_at,
+            active,
+            from_batch: None,
+        })?;
+        self.points = *points;
+        self.outcome.batches.push((no, expires_at.map_or(-1, Instant::millis)));
+        self.post(EntryKind::Recharge, *points, Some(no), before)?;
+        self.settle(self.account)
+    }
+
+    /// Resolves an expiry once, to an instant after the batch can be used.
+    fn expiry(&self, expiry: Expiry, effective_at: Instant) -> Result<Option<Instant>> {
+        // While the clock is suspect, relative expiries count from the reading: confirming it must not kill the batch.
+        let from = if self.clock == ClockMark::Suspect { self.context.reading.at } else { self.now };
+        let expires_at = resolve_expiry(expiry, from)?;
+        let earliest = self.now.max(effective_at);
+        match expires_at {
+            Some(at) if at <= earliest => Err(Error::invalid(
+                "expires_at",
+                format!("{at} is not after {earliest}"),
+                "give an expiry later than now and than effective_at",
+            )),
+            _ => Ok(expires_at),
+        }
+    }
+
+    pub(super) fn set_expiry(&mut self, expiry: Expiry) -> Result<()> {
+        let no = self.target_batch()?;
+        let batch = self.books.batch(no)?.clone();
+        let expires_at = self.expiry(expiry, batch.effective_at)?;
+        let before = self.books.balances(self.account)?;
+        let back = if batch.is_expired(self.now) { batch.expired } else { 0 };
+        self.books.change_batch(no, |batch| batch.expires_at = expires_at)?;
+        if back > 0 {
+            self.books.shift(no, Bucket::Expired, Bucket::Remaining, back)?;
+        }
+        self.points = back;
+        self.outcome.reinstated = back;
+        self.outcome.batches.push((no, expires_at.map_or(-1, Instant::millis)));
+        self.post(EntryKind::SetExpiry, back, Some(no), before)?;
+        self.settle(self.account)
+    }
+}

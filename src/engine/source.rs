@@ -1,0 +1,79 @@
+//! What the engine may ask of the books, and what it hands back: reads through [`Source`], writes as [`Changes`].
+//!
+//! The file implements it over SQL (`store`), `verify` over plain maps. Lists come in pages, so that an operation
+//! on an account with a hundred thousand batches reads the few it needs.
+
+use crate::error::Result;
+use crate::model::{
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind, OperationRow, Writer,
+};
+use crate::pricing::PriceBook;
+use crate::units::Instant;
+
+/// The books as they stand before an operation.
+pub(crate) trait Source {
+    fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>>;
+    fn account(&self, no: i64) -> Result<Option<AccountRow>>;
+    /// The number a new account gets: one more than the largest.
+    fn next_account_no(&self) -> Result<i64>;
+    fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>>;
+    fn hold(&self, operation: i64) -> Result<Option<HoldRow>>;
+    /// The consume's own row; a plain consume has none.
+    fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>>;
+    /// All allocations of a consume or hold, by rank.
+    fn allocations(&self, owner: i64) -> Result<Vec<AllocationRow>>;
+    /// Facts about a booked operation; `None` when there is none with this number.
+    fn operation(&self, seq: i64) -> Result<Option<OperationHead>>;
+    /// The whole operation, for a replay.
+    fn operation_row(&self, seq: i64) -> Result<Option<OperationRow>>;
+    /// The operation booked under this key; `account` is `None` for operations on the file.
+    fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>>;
+    /// Live batches (`BatchRow::is_live`) after `after` in draw order.
+    fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>>;
+    /// Batches with `expired > 0` and `after < expires_at <= until`, in any order.
+    fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>>;
+    /// Consumes with an open part, oldest first, from after the given operation.
+    fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>>;
+    /// A batch's clawbacks, oldest first.
+    fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>>;
+    /// Batches with `due_at <= until`, by `(due_at, no)`, the first `limit`.
+    fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>>;
+    /// Open holds with `deadline <= until`, by `(deadline, operation)`, the first `limit`.
+    fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>>;
+    /// The smallest `due_at` of the account's batches and `deadline` of its open holds, leaving out the things listed.
+    fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>>;
+    /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0.
+    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool>;
+    /// A price book stored in the file.
+    fn price_book(&self, no: i64) -> Result<Option<PriceBook>>;
+    /// The number of the stored price book with this hash.
+    fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>>;
+    fn next_price_book_no(&self) -> Result<i64>;
+}
+
+/// What the engine needs to know of an earlier operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OperationHead {
+    pub(crate) seq: i64,
+    pub(crate) writer: Writer,
+    pub(crate) kind: OpKind,
+    pub(crate) account: Option<i64>,
+    pub(crate) points: i64,
+}
+
+/// Everything an operation (or a stretch of catch-up) changes, decided before the first write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) new_accounts: Vec<AccountRow>,
+    pub(crate) accounts: Vec<AccountRow>,
+    pub(crate) new_batches: Vec<BatchRow>,
+    pub(crate) batches: Vec<BatchRow>,
+    pub(crate) new_holds: Vec<HoldRow>,
+    pub(crate) holds: Vec<HoldRow>,
+    pub(crate) new_consumes: Vec<ConsumeRow>,
+    pub(crate) consumes: Vec<ConsumeRow>,
+    pub(crate) new_allocations: Vec<AllocationRow>,
+    pub(crate) allocations: Vec<AllocationRow>,
+    /// In order of `n` within each account.
+    pub(crate) entries: Vec<EntryRow>,
+}

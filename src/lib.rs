@@ -1,0 +1,28 @@
+//! counterfoil: an embedded ledger for credit points.
+mod audit;
+mod batch;
+mod chain;
+mod db;
+mod engine;
+mod error;
+mod file;
+mod ledger;
+mod model;
+mod options;
+pub mod pricing;
+pub mod quantity;
+mod report;
+mod store;
+mod units;
+mod writer;
+pub use audit::*;
+pub use batch::{BatchRun, Whole};
+pub use error::{ERROR_CODES, Error, Result};
+pub use file::ExpireReport;
+pub use ledger::Ledger;
+pub use model::*;
+pub use options::{IdSource, Options};
+pub use quantity::{Quantity, Usage};
+pub use report::{HistoryQuery, Info, Listing, OperationInfo, Page, SettingsInfo};
+pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
+pub use writer::Durability;

@@ -1,0 +1,450 @@
+//! The answers: every shape a caller gets back, as documented JSON. Null, empty, 0 and false are left out where the
+//! shape says so. The shapes may grow, never change.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{AccountId, BatchId, HoldId, Key, OperationId};
+use crate::quantity::Usage;
+use crate::units::{serialize_utc, serialize_utc_option};
+
+/// The five figures always shown together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Figures {
+    /// Points that can be spent now.
+    pub available: i64,
+    /// Points set aside by open holds.
+    pub held: i64,
+    /// Points recharged, not yet effective.
+    pub pending: i64,
+    /// Points consumed that no batch has paid for yet.
+    pub debt: i64,
+    /// `available - debt`.
+    pub net: i64,
+}
+
+/// What an operation did. JSON shape `counterfoil.receipt/1`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The kind of operation, as in a request's `op`.
+    pub op: &'static str,
+    /// The operation's id.
+    pub operation: OperationId,
+    /// The account; of a transfer, the paying one. None for operations on the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// The idempotency key.
+    pub key: Key,
+    /// Whether this is the original answer to an earlier call with the same key.
+    pub replayed: bool,
+    /// Points charged, recharged, held, given or taken back (of a revoke: those asked for).
+    pub points: i64,
+    /// The booked time: when it counts from.
+    #[serde(serialize_with = "serialize_utc")]
+    pub booked_at: DateTime<Utc>,
+    /// The raw clock reading.
+    #[serde(serialize_with = "serialize_utc")]
+    pub recorded_at: DateTime<Utc>,
+    /// When it happened in the world; one given later than the booked time is clamped to it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// The service charged or held for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// How much of it, as exact decimal text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// `second`, `char`, or the unit of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Hash of the price book the operation names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_book: Option<String>,
+    /// The batch created or touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Made>,
+    /// The batches a transfer created.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<Made>,
+    /// The hold made, or what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldMark>,
+    /// Which batches paid (or were set aside), in draw order, before any later settling.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allocations: Vec<Allocation>,
+    /// The part no batch paid for: new debt.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub open: i64,
+    /// Points given back to live batches.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub restored: i64,
+    /// Points given back to expired batches: gone at once.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lapsed: i64,
+    /// Expired points that came back.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reinstated: i64,
+    /// What `up_to` could not cover.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub short: i64,
+    /// Strict would have refused this for debt or shortage.
+    #[serde(skip_serializing_if = "is_false")]
+    pub over_limit: bool,
+    /// Revoked points that were spent, held or moved already.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub owed: i64,
+    /// Owed points that a clamped revoke did not turn into debt.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uncollected: i64,
+    /// The clock reading was not believed: ledger time stands still.
+    #[serde(skip_serializing_if = "is_false")]
+    pub clock_suspect: bool,
+    /// The account's balances after the operation.
+    pub balance: Figures,
+}
+
+/// A batch an operation created or touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Made {
+    /// The batch.
+    pub batch: BatchId,
+    /// When it expires; JSON `"never"` for none.
+    #[serde(serialize_with = "or_never")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A hold as a receipt shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HoldMark {
+    /// The hold.
+    pub id: HoldId,
+    /// What became of it.
+    pub state: HoldState,
+    /// When it ends by itself.
+    #[serde(serialize_with = "serialize_utc")]
+    pub deadline: DateTime<Utc>,
+}
+
+/// Points drawn from one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Allocation {
+    /// The batch that paid.
+    pub batch: BatchId,
+    /// How many points.
+    pub points: i64,
+}
+
+/// Points of one batch set aside for a hold.
+pub type Slice = Allocation;
+
+/// A hold just made: its id, and the receipt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Held {
+    /// The hold's id, for capture, renew or release.
+    pub id: HoldId,
+    /// The receipt.
+    pub receipt: Receipt,
+}
+
+/// Totals of an account since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Points recharged.
+    pub recharged: i64,
+    /// Points consumed, clawbacks left out.
+    pub consumed: i64,
+    /// Points refunded by refund operations.
+    pub refunded: i64,
+    /// Points that expired or lapsed.
+    pub expired: i64,
+    /// Expired points that came back or were revoked.
+    pub reinstated: i64,
+    /// Points revoked.
+    pub revoked: i64,
+    /// Points clawed back, net of what returned since.
+    pub clawed_back: i64,
+    /// Debt written off.
+    pub written_off: i64,
+    /// Points received by transfer.
+    pub moved_in: i64,
+    /// Points sent by transfer.
+    pub moved_out: i64,
+}
+
+/// The next points to expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NextExpiry {
+    /// When.
+    #[serde(serialize_with = "serialize_utc")]
+    pub at: DateTime<Utc>,
+    /// How many.
+    pub points: i64,
+}
+
+/// An account's balances at an instant. JSON shape `counterfoil.balance/1`.
+///
+/// Before the account's last entry only account, exists, as_of and the five figures are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Balance {
+    /// The account.
+    pub account: AccountId,
+    /// Whether it had been opened.
+    pub exists: bool,
+    /// `active`, `frozen` or `closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    /// The instant the figures are true at.
+    #[serde(serialize_with = "serialize_utc")]
+    pub as_of: DateTime<Utc>,
+    /// The five figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// How far debt may go before strict operations are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit_limit: Option<i64>,
+    /// Totals since the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
+    /// The next live points to expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_expiry: Option<NextExpiry>,
+    /// The clock reading is not believed: ledger time stands still.
+    #[serde(skip_serializing_if = "is_false")]
+    pub clock_suspect: bool,
+}
+
+/// One change, or one state, of the four balances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Four {
+    /// Spendable points.
+    pub available: i64,
+    /// Held points.
+    pub held: i64,
+    /// Pending points.
+    pub pending: i64,
+    /// Debt.
+    pub debt: i64,
+}
+
+/// One line of an account's books. JSON shape `counterfoil.entry/1`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its number in the account's books.
+    pub n: i64,
+    /// The account.
+    pub account: AccountId,
+    /// What it records.
+    pub kind: &'static str,
+    /// The operation behind it; none for what time did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    /// When it counts from.
+    #[serde(serialize_with = "serialize_utc")]
+    pub booked_at: DateTime<Utc>,
+    /// When it happened in the world.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// Points taken, given or moved.
+    pub points: i64,
+    /// What it changed.
+    pub change: Four,
+    /// The balances after it.
+    pub after: Four,
+    /// The service charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// How much of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// In which unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Where recharged points came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The caller's reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The caller's description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Why it was done, where a reason is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The caller's metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// The batch it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// It has happened, and the next write will book it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unbooked: bool,
+}
+
+/// What a batch is at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BatchState {
+    /// Before it becomes effective.
+    Pending,
+    /// Effective, with points left or held.
+    Live,
+    /// Effective, nothing left.
+    Spent,
+    /// Past its expiry.
+    Expired,
+}
+
+/// A batch. JSON shape `counterfoil.batch/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BatchInfo {
+    /// The batch.
+    pub batch: BatchId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Where its points came from.
+    pub source: String,
+    /// Promotional, or paid for.
+    pub promo: bool,
+    /// Its place in the draw order: lower is drawn first.
+    pub priority: i64,
+    /// Points recharged: the sum of the six below.
+    pub amount: i64,
+    /// Points left to draw.
+    pub remaining: i64,
+    /// Points set aside.
+    pub held: i64,
+    /// Points consumed.
+    pub used: i64,
+    /// Points expired.
+    pub expired: i64,
+    /// Points revoked.
+    pub revoked: i64,
+    /// Points transferred away.
+    pub moved: i64,
+    /// Points still to be revoked when they return.
+    pub owed: i64,
+    /// From when it can be used.
+    #[serde(serialize_with = "serialize_utc")]
+    pub effective_at: DateTime<Utc>,
+    /// Until when; JSON `"never"` for none.
+    #[serde(serialize_with = "or_never")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What it is now.
+    pub state: BatchState,
+    /// The operation that made it.
+    pub operation: OperationId,
+    /// The batch it was transferred from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_batch: Option<BatchId>,
+}
+
+/// What became of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HoldState {
+    /// Waiting for its job.
+    Open,
+    /// Charged.
+    Captured,
+    /// Given back.
+    Released,
+    /// Past its deadline; it can still be captured once.
+    Expired,
+}
+
+/// A hold. JSON shape `counterfoil.hold/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HoldInfo {
+    /// The hold.
+    pub hold: HoldId,
+    /// Whose points it holds.
+    pub account: AccountId,
+    /// Points set aside, the unbacked part included.
+    pub points: i64,
+    /// What no batch backs: credit reserved.
+    pub unbacked: i64,
+    /// When it ends by itself.
+    #[serde(serialize_with = "serialize_utc")]
+    pub deadline: DateTime<Utc>,
+    /// What became of it.
+    pub state: HoldState,
+    /// The service it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The slices of batches set aside, in draw order.
+    pub slices: Vec<Slice>,
+}
+
+/// Whether an account could pay, as far as can be said beforehand. Advisory: only hold and strict consume decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Check {
+    /// What is not covered fits the credit left, and debt is within the credit limit.
+    pub sufficient: bool,
+    /// Sufficient, and the account is active.
+    pub allowed: bool,
+    /// Spendable points.
+    pub available: i64,
+    /// Debt.
+    pub debt: i64,
+    /// The points asked about.
+    pub required: i64,
+    /// The error code a strict consume would give.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+}
+
+/// A price, or the upper bound of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Quote {
+    /// The service.
+    pub service: String,
+    /// What it costs; of an estimate, at most.
+    pub points: i64,
+    /// The rule in words, with the numbers put in.
+    pub rule: String,
+    /// Hash of the price book.
+    pub price_book: String,
+    /// What was asked about.
+    #[serde(skip)]
+    pub usage: Option<Usage>,
+}
+
+fn or_never<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize_utc(time, s),
+        None => s.serialize_str("never"),
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(b: &bool) -> bool {
+    !*b
+}

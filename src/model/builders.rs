@@ -1,0 +1,457 @@
+//! The typed requests: required fields in `new`, the rest chained. Each builds a [`Request`]; values are checked when
+//! the operation is asked for, so that one place judges them all.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value};
+
+use super::{AccountId, Quote, Request};
+use crate::quantity::{Usage, UsageKind};
+use crate::units::Points;
+
+/// How a consume is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The work is done: always book; what no batch covers becomes debt. The default.
+    Postpaid,
+    /// Refuse when the account is in debt or short.
+    Strict,
+    /// Book what is covered and report the rest as `short`.
+    UpTo,
+}
+
+/// What happens to revoked points that were spent already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shortfall {
+    /// They become debt. The default.
+    Debt,
+    /// They are reported as uncollected.
+    Clamp,
+}
+
+/// When a batch ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExpiresIn {
+    /// Never.
+    Never,
+    /// At this instant: the batch is gone at it.
+    At(DateTime<Utc>),
+    /// This many days from the recharge.
+    Days(i64),
+    /// This many months from the recharge: same day and time, clamped to the month's end.
+    Months(i64),
+    /// Days, to the end of that day in a zone this many minutes east of UTC.
+    DaysToEndOfDay(i64, i32),
+    /// Months, to the end of that day in a zone this many minutes east of UTC.
+    MonthsToEndOfDay(i64, i32),
+}
+
+fn time(time: DateTime<Utc>) -> Value {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true).into()
+}
+
+fn offset(minutes: i32) -> Value {
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let minutes = minutes.unsigned_abs();
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60).into()
+}
+
+fn with_expiry(request: Request, expiry: ExpiresIn) -> Request {
+    match expiry {
+        ExpiresIn::Never => request.with("expires_at", "never"),
+        ExpiresIn::At(at) => request.with("expires_at", time(at)),
+        ExpiresIn::Days(days) => request.with("expires_in_days", days),
+        ExpiresIn::Months(months) => request.with("expires_in_months", months),
+        ExpiresIn::DaysToEndOfDay(days, zone) => request.with("expires_in_days", days).with("end_of_day", offset(zone)),
+        ExpiresIn::MonthsToEndOfDay(months, zone) => request.with("expires_in_months", months).with("end_of_day", offset(zone)),
+    }
+}
+
+fn with_usage(request: Request, usage: &Usage) -> Request {
+    let value = usage.value().to_string();
+    match usage.kind() {
+        UsageKind::Seconds => request.with("seconds", value),
+        UsageKind::InputSeconds => request.with("input_seconds", value),
+        // A count of characters is whole by construction.
+        UsageKind::Chars => request.with("chars", value.parse::<u64>().map_or(Value::String(value), Value::from)),
+        UsageKind::Quantity => request.with("quantity", value).with("unit", usage.unit_name().map_or(Value::Null, Value::from)),
+    }
+}
+
+fn with_deadline(request: Request, deadline: Duration) -> Request {
+    let millis = deadline.as_millis();
+    let (seconds, rest) = (millis / 1000, millis % 1000);
+    if rest == 0
+        && let Ok(seconds) = u64::try_from(seconds)
+    {
+        return request.with("deadline_seconds", seconds);
+    }
+    request.with("deadline_seconds", format!("{seconds}.{rest:03}"))
+}
+
+macro_rules! request {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[must_use = "a request does nothing until it is handed to a ledger"]
+        pub struct $name(pub(crate) Request);
+
+        impl $name {
+            fn set(mut self, field: &str, value: impl Into<Value>) -> Self {
+                self.0 = self.0.with(field, value);
+                self
+            }
+
+            /// The caller's reference (order or task id): 1 to 1024 bytes. Compared when the key comes again.
+            pub fn reference(self, text: impl Into<String>) -> Self {
+                self.set("reference", text.into())
+            }
+
+            /// A text for people: 1 to 4096 bytes, newlines allowed.
+            pub fn description(self, text: impl Into<String>) -> Self {
+                self.set("description", text.into())
+            }
+
+            /// Who does it: 1 to 1024 bytes.
+            pub fn actor(self, text: impl Into<String>) -> Self {
+                self.set("actor", text.into())
+            }
+
+            /// Any JSON object of up to 4096 bytes.
+            pub fn metadata(self, object: Map<String, Value>) -> Self {
+                self.set("metadata", Value::Object(object))
+            }
+        }
+    };
+}
+
+request!(
+    /// Opens an account before its first use.
+    ///
+    /// ```
+    /// use counterfoil::{OpenAccount, Points};
+    /// let request = OpenAccount::new().credit_limit(Points::new(100)?);
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    OpenAccount
+);
+
+impl OpenAccount {
+    /// With no credit.
+    pub fn new() -> Self {
+        OpenAccount(Request::new("open"))
+    }
+
+    /// How far debt may go before strict operations and holds are refused.
+    pub fn credit_limit(self, points: Points) -> Self {
+        self.set("credit_limit", points.get())
+    }
+}
+
+impl Default for OpenAccount {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+request!(
+    /// Adds a batch of points.
+    ///
+    /// ```
+    /// use counterfoil::{ExpiresIn, Points, Recharge};
+    /// let request = Recharge::new(Points::new(320)?, "wxpay").expires(ExpiresIn::Months(6)).reference("order 881");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    Recharge
+);
+
+impl Recharge {
+    /// Points (1 or more) and where they come from (1 to 128 bytes, like `wxpay` or `gift`).
+    pub fn new(points: Points, source: impl Into<String>) -> Self {
+        Recharge(Request::new("recharge").with("points", points.get()).with("source", source.into()))
+    }
+
+    /// When the batch ends; left out, the price book's `expiration_days`, else 180 days.
+    pub fn expires(mut self, expiry: ExpiresIn) -> Self {
+        self.0 = with_expiry(self.0, expiry);
+        self
+    }
+
+    /// From when the points can be spent; left out, at once.
+    pub fn effective_at(self, at: DateTime<Utc>) -> Self {
+        self.set("effective_at", time(at))
+    }
+
+    /// Draw order: lower first, 0 to 1000, default 50.
+    pub fn priority(self, priority: i64) -> Self {
+        self.set("priority", priority)
+    }
+
+    /// Promotional (drawn before paid ones of the same expiry); wins over the price book's `promo_sources`.
+    pub fn promo(self, promo: bool) -> Self {
+        self.set("promo", promo)
+    }
+}
+
+request!(
+    /// Charges points.
+    ///
+    /// ```
+    /// use counterfoil::{Consume, Points, Policy, Usage};
+    /// let by_points = Consume::points(Points::new(10)?).policy(Policy::Strict);
+    /// let by_price = Consume::service("tts", Usage::seconds("61.2")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    Consume
+);
+
+impl Consume {
+    /// So many points. Zero is valid: a free service leaves a trace.
+    pub fn points(points: Points) -> Self {
+        Consume(Request::new("consume").with("points", points.get()))
+    }
+
+    /// What the price book says for this usage of a service.
+    pub fn service(service: impl Into<String>, usage: Usage) -> Self {
+        Consume(with_usage(Request::new("consume").with("service", service.into()), &usage))
+    }
+
+    /// What the price book says for one use of a fixed or free service.
+    pub fn fixed(service: impl Into<String>) -> Self {
+        Consume(Request::new("consume").with("service", service.into()))
+    }
+
+    /// Labels given points with the service they were for.
+    pub fn labelled(self, service: impl Into<String>) -> Self {
+        self.set("service", service.into())
+    }
+
+    /// Labels given points with what was used.
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.0 = with_usage(self.0, &usage);
+        self
+    }
+
+    /// How it is decided.
+    pub fn policy(self, policy: Policy) -> Self {
+        let name = match policy {
+            Policy::Postpaid => "postpaid",
+            Policy::Strict => "strict",
+            Policy::UpTo => "up_to",
+        };
+        self.set("policy", name)
+    }
+
+    /// When it happened in the world.
+    pub fn occurred_at(self, at: DateTime<Utc>) -> Self {
+        self.set("occurred_at", time(at))
+    }
+}
+
+request!(
+    /// Sets points aside for a job, until a deadline.
+    ///
+    /// ```
+    /// use counterfoil::{Hold, Points};
+    /// use std::time::Duration;
+    /// let request = Hold::new(Points::new(40)?, Duration::from_secs(3600)).reference("task 20");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    Hold
+);
+
+impl Hold {
+    /// So many points, for so long (milliseconds count; at most the setting `max_hold`).
+    pub fn new(points: Points, deadline: Duration) -> Self {
+        Hold(with_deadline(Request::new("hold").with("points", points.get()), deadline))
+    }
+
+    /// Exactly what was quoted, labelled with its service, so that a capture can be priced by usage.
+    pub fn quoted(quote: &Quote, deadline: Duration) -> Self {
+        let request = Request::new("hold").with("points", quote.points).with("service", quote.service.as_str());
+        let request = match &quote.usage {
+            Some(usage) => with_usage(request, usage),
+            None => request,
+        };
+        Hold(with_deadline(request, deadline))
+    }
+
+    /// What the price book estimates for a service.
+    pub fn estimated(service: impl Into<String>, usage: Usage, deadline: Duration) -> Self {
+        let request = with_usage(Request::new("hold").with("service", service.into()), &usage);
+        Hold(with_deadline(request, deadline))
+    }
+}
+
+request!(
+    /// Charges a hold, once.
+    ///
+    /// ```
+    /// use counterfoil::{Capture, Points, Usage};
+    /// let by_points = Capture::points(Points::new(25)?);
+    /// let by_usage: Capture = Usage::seconds("8.4")?.into();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    Capture
+);
+
+impl Capture {
+    /// So many points; 0 gives everything back.
+    pub fn points(points: Points) -> Self {
+        Capture(Request::new("capture").with("points", points.get()))
+    }
+
+    /// What the hold's own price book says for this usage of the hold's service.
+    pub fn usage(usage: &Usage) -> Self {
+        Capture(with_usage(Request::new("capture"), usage))
+    }
+}
+
+impl From<Usage> for Capture {
+    fn from(usage: Usage) -> Self {
+        Capture::usage(&usage)
+    }
+}
+
+impl From<Points> for Capture {
+    fn from(points: Points) -> Self {
+        Capture::points(points)
+    }
+}
+
+request!(
+    /// Gives points of a consume or capture back.
+    ///
+    /// ```
+    /// use counterfoil::{Points, Refund};
+    /// let part = Refund::points(Points::new(10)?, "render failed");
+    /// let whole = Refund::all("render failed");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    Refund
+);
+
+impl Refund {
+    /// So many points, and why.
+    pub fn points(points: Points, reason: impl Into<String>) -> Self {
+        Refund(Request::new("refund").with("points", points.get()).with("reason", reason.into()))
+    }
+
+    /// Everything not refunded or written off yet, and why.
+    pub fn all(reason: impl Into<String>) -> Self {
+        Refund(Request::new("refund").with("points", "all").with("reason", reason.into()))
+    }
+}
+
+request!(
+    /// Takes a batch back (a chargeback, an order refunded).
+    ///
+    /// ```
+    /// use counterfoil::{Revoke, Shortfall};
+    /// let request = Revoke::all("chargeback 77").shortfall(Shortfall::Clamp);
+    /// ```
+    Revoke
+);
+
+impl Revoke {
+    /// So many points of the batch, and why.
+    pub fn points(points: Points, reason: impl Into<String>) -> Self {
+        Revoke(Request::new("revoke").with("points", points.get()).with("reason", reason.into()))
+    }
+
+    /// All of the batch not revoked yet, and why.
+    pub fn all(reason: impl Into<String>) -> Self {
+        Revoke(Request::new("revoke").with("points", "all").with("reason", reason.into()))
+    }
+
+    /// What happens to points that were spent already.
+    pub fn shortfall(self, shortfall: Shortfall) -> Self {
+        let name = match shortfall {
+            Shortfall::Debt => "debt",
+            Shortfall::Clamp => "clamp",
+        };
+        self.set("shortfall", name)
+    }
+}
+
+request!(
+    /// Changes when a batch ends.
+    ///
+    /// ```
+    /// use counterfoil::{ExpiresIn, SetExpiry};
+    /// let request = SetExpiry::new(ExpiresIn::Days(30), "goodwill");
+    /// ```
+    SetExpiry
+);
+
+impl SetExpiry {
+    /// The new expiry, counted from now, and why.
+    pub fn new(expiry: ExpiresIn, reason: impl Into<String>) -> Self {
+        SetExpiry(with_expiry(Request::new("set_expiry"), expiry).with("reason", reason.into()))
+    }
+}
+
+request!(
+    /// Moves available points to another account.
+    ///
+    /// ```
+    /// use counterfoil::{AccountId, Points, Transfer};
+    /// let request = Transfer::new(&AccountId::new("bob")?, Points::new(5)?);
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    Transfer
+);
+
+impl Transfer {
+    /// To whom, and how many.
+    pub fn new(to: &AccountId, points: Points) -> Self {
+        Transfer(Request::new("transfer").with("to", to.as_str()).with("points", points.get()))
+    }
+}
+
+request!(
+    /// Changes a setting of the file: they decide outcomes, so every change is a logged operation.
+    ///
+    /// ```
+    /// use counterfoil::Configure;
+    /// use std::time::Duration;
+    /// let request = Configure::late_window(Duration::from_secs(14 * 24 * 3600));
+    /// ```
+    Configure
+);
+
+impl Configure {
+    fn seconds(setting: &str, value: Duration) -> Self {
+        Configure(Request::new("configure").with("setting", setting).with("value", value.as_secs()))
+    }
+
+    /// Whether accounts must be opened before their first use.
+    pub fn explicit_accounts(explicit: bool) -> Self {
+        let value = if explicit { "explicit" } else { "first_use" };
+        Configure(Request::new("configure").with("setting", "accounts").with("value", value))
+    }
+
+    /// How long after it happened a consume may still draw on points that expired since (whole seconds; default 0).
+    pub fn late_window(value: Duration) -> Self {
+        Self::seconds("late_window", value)
+    }
+
+    /// The longest a hold may last (whole seconds; default 24 hours).
+    pub fn max_hold(value: Duration) -> Self {
+        Self::seconds("max_hold", value)
+    }
+
+    /// How far a clock reading may be past the newest accepted one before it is suspect (whole seconds; default 90 days).
+    pub fn max_clock_jump(value: Duration) -> Self {
+        Self::seconds("max_clock_jump", value)
+    }
+}
+
+/// A new deadline for an open hold.
+pub(crate) fn renew(deadline: Duration) -> Request {
+    with_deadline(Request::new("renew"), deadline)
+}

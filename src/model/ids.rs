@@ -1,0 +1,303 @@
+//! Ids: the caller's (accounts, keys) and ours (operations, batches, holds).
+//!
+//! Our ids are UUIDs of version 8, computed, never stored. Bits, from the first:
+//!
+//! | bits | what |
+//! |---|---|
+//! | 32 | device tag: the first bits of BLAKE3 of the device's UUID |
+//! | 16 + 12 | epoch, split around the version |
+//! | 4 | version, 8 |
+//! | 2 | variant |
+//! | 42 | the operation's sequence number |
+//! | 20 | index: 0 is the operation itself, 1 … what it made: its batches in order, or its hold |
+//!
+//! (The version's four bits lie between the two parts of the epoch.)
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+const SEQUENCE_BITS: u32 = 42;
+const INDEX_BITS: u32 = 20;
+/// The largest number of things one operation can make.
+pub(crate) const MAX_INDEX: i64 = (1 << INDEX_BITS) - 1;
+/// The largest sequence number an id can carry.
+pub(crate) const MAX_SEQUENCE: i64 = (1 << SEQUENCE_BITS) - 1;
+/// The largest epoch an id can carry.
+pub(crate) const MAX_EPOCH: i64 = (1 << 28) - 1;
+
+/// A batch's integer key: the operation's sequence number and the index of the batch in it. Ordered by creation.
+pub(crate) type BatchNo = i64;
+
+pub(crate) const fn batch_no(operation: i64, index: i64) -> BatchNo {
+    (operation << INDEX_BITS) | index
+}
+
+pub(crate) const fn batch_operation(no: BatchNo) -> i64 {
+    no >> INDEX_BITS
+}
+
+/// Who writes the file: a device in an epoch. Part of every operation's id and hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Writer {
+    pub(crate) device: Uuid,
+    pub(crate) epoch: i64,
+}
+
+impl Writer {
+    fn tag(&self) -> u32 {
+        let hash = blake3::hash(self.device.as_bytes());
+        let [a, b, c, d, ..] = *hash.as_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    fn id(&self, sequence: i64, index: i64) -> Uuid {
+        // All three are kept in range by the engine and the schema, so no bit is lost.
+        let epoch = self.epoch.unsigned_abs() as u128;
+        let tail = batch_no(sequence, index).unsigned_abs() as u128;
+        let bits = (u128::from(self.tag()) << 96) | ((epoch >> 12) << 80) | (8 << 76) | ((epoch & 0xfff) << 64) | (2 << 62) | tail;
+        Uuid::from_u128(bits)
+    }
+
+    pub(crate) fn operation(&self, sequence: i64) -> OperationId {
+        OperationId(self.id(sequence, 0))
+    }
+
+    pub(crate) fn batch(&self, no: BatchNo) -> BatchId {
+        BatchId(self.id(batch_operation(no), no & MAX_INDEX))
+    }
+
+    pub(crate) fn hold(&self, sequence: i64) -> HoldId {
+        HoldId(self.id(sequence, 1))
+    }
+}
+
+/// All writers of a file, with the sequence number each began at: enough to compute the id of anything in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Writers(Vec<(i64, Writer)>);
+
+impl Writers {
+    /// `list`: (first sequence number, writer), ascending; the file's first writer begins at 1.
+    pub(crate) fn new(list: Vec<(i64, Writer)>) -> Result<Self> {
+        if list.is_empty() { Err(Error::corrupt("the file has no writer")) } else { Ok(Writers(list)) }
+    }
+
+    fn of(&self, sequence: i64) -> Writer {
+        let later = self.0.iter().rev().find(|(since, _)| *since <= sequence);
+        // The list is not empty and begins at 1, so the nil writer is never taken.
+        later.or(self.0.first()).map_or(Writer { device: Uuid::nil(), epoch: 1 }, |(_, writer)| *writer)
+    }
+
+    pub(crate) fn operation(&self, sequence: i64) -> OperationId {
+        self.of(sequence).operation(sequence)
+    }
+
+    pub(crate) fn batch(&self, no: BatchNo) -> BatchId {
+        self.of(batch_operation(no)).batch(no)
+    }
+
+    pub(crate) fn hold(&self, sequence: i64) -> HoldId {
+        self.of(sequence).hold(sequence)
+    }
+}
+
+fn tail(id: Uuid) -> i64 {
+    // 62 bits always fit.
+    i64::try_from(id.as_u128() & ((1 << (SEQUENCE_BITS + INDEX_BITS)) - 1)).unwrap_or(0)
+}
+
+fn parse(what: &'static str, text: &str) -> Result<Uuid> {
+    Uuid::parse_str(text)
+        .ok()
+        .filter(|id| id.get_version_num() == 8 && text.len() == 36)
+        .ok_or_else(|| Error::invalid(what, format!("`{text}` is not an id"), "copy the id from a receipt, or from history, batches or holds"))
+}
+
+macro_rules! our_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The id as a UUID of version 8.
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// The sequence number of the operation that made this, counted from 1 in its file.
+            #[must_use]
+            pub fn sequence(self) -> i64 {
+                batch_operation(tail(self.0))
+            }
+
+            /// Which of the things the operation made this is: 0 for the operation itself, else counted from 1.
+            #[must_use]
+            pub fn index(self) -> i64 {
+                tail(self.0) & MAX_INDEX
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                parse($what, text).map($name)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+our_id!(
+    /// The id of a booked operation.
+    ///
+    /// ```
+    /// let error = "not-an-id".parse::<counterfoil::OperationId>().unwrap_err();
+    /// assert_eq!(error.code(), "invalid_argument");
+    /// ```
+    OperationId,
+    "operation"
+);
+our_id!(
+    /// The id of a batch.
+    ///
+    /// ```
+    /// assert!("".parse::<counterfoil::BatchId>().is_err());
+    /// ```
+    BatchId,
+    "batch"
+);
+our_id!(
+    /// The id of a hold.
+    ///
+    /// ```
+    /// assert!("".parse::<counterfoil::HoldId>().is_err());
+    /// ```
+    HoldId,
+    "hold"
+);
+
+impl BatchId {
+    pub(crate) fn no(self) -> BatchNo {
+        tail(self.0)
+    }
+}
+
+/// Checks a caller's text: 1 to 128 bytes of UTF-8 without control characters.
+pub(crate) fn check_id(field: &str, text: &str) -> Result<()> {
+    let wrong = if text.is_empty() {
+        "is empty".to_string()
+    } else if text.len() > 128 {
+        format!("has {} bytes", text.len())
+    } else if text.chars().any(char::is_control) {
+        "contains a control character".to_string()
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(field, wrong, "give 1 to 128 bytes of UTF-8 without control characters"))
+}
+
+macro_rules! caller_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks and wraps a text of 1 to 128 bytes of UTF-8 without control characters.
+            ///
+            /// # Errors
+            /// `invalid_argument`.
+            pub fn new(text: impl Into<String>) -> Result<Self> {
+                let text = text.into();
+                check_id($what, &text)?;
+                Ok($name(text))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                $name::new(text)
+            }
+        }
+    };
+}
+
+caller_id!(
+    /// An account's id, chosen by the app.
+    ///
+    /// ```
+    /// let alice = counterfoil::AccountId::new("alice")?;
+    /// assert_eq!(alice.as_str(), "alice");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    AccountId,
+    "account"
+);
+caller_id!(
+    /// The caller's idempotency key: the same key, account and kind of operation book once.
+    ///
+    /// ```
+    /// let key = counterfoil::Key::new("order:wx-881")?;
+    /// assert_eq!(key.as_str(), "order:wx-881");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    Key,
+    "key"
+);
+
+impl Key {
+    /// A fresh key, for operations nobody will repeat. It is time-ordered, which keeps the key index compact.
+    #[must_use]
+    pub fn random() -> Self {
+        Key(Uuid::now_v7().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_carry_sequence_and_index() {
+        let writer = Writer { device: Uuid::from_u128(7), epoch: MAX_EPOCH };
+        let batch = writer.batch(batch_no(MAX_SEQUENCE, MAX_INDEX));
+        assert_eq!((batch.sequence(), batch.index()), (MAX_SEQUENCE, MAX_INDEX));
+        assert_eq!(batch.uuid().get_version_num(), 8);
+        assert_eq!(batch.to_string().parse::<BatchId>().unwrap(), batch);
+        let operation = Writer { device: Uuid::from_u128(7), epoch: 1 }.operation(1);
+        assert_eq!((operation.sequence(), operation.index()), (1, 0));
+    }
+}

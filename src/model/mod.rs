@@ -1,0 +1,23 @@
+//! Plain data: ids, requests, the books' rows, and the answers. No rules, no SQL.
+
+mod action;
+mod answer;
+mod builders;
+mod fields;
+mod ids;
+mod request;
+mod rows;
+
+pub(crate) use action::{Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall, Subject};
+pub use answer::{
+    Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark, HoldState, Made, NextExpiry, Quote, Receipt,
+    Slice, Totals,
+};
+pub use builders::{
+    Capture, Configure, Consume, ExpiresIn, Hold, OpenAccount, Policy, Recharge, Refund, Revoke, SetExpiry, Shortfall, Transfer,
+};
+pub(crate) use builders::renew;
+pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
+pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no};
+pub use request::Request;
+pub(crate) use rows::*;

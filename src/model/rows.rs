@@ -1,0 +1,350 @@
+//! The books' rows as the engine works on them: plain integers, no ids of the outside world but the account's.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, BatchNo, Key, Writer};
+use super::ids::batch_operation;
+use crate::units::Instant;
+
+/// The kinds of operation, with the code each is stored under.
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum $name { $($variant),+ }
+
+        impl $name {
+            pub(crate) const ALL: &[$name] = &[$($name::$variant),+];
+
+            pub(crate) const fn code(self) -> i64 {
+                match self { $($name::$variant => $code),+ }
+            }
+
+            pub(crate) const fn text(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            pub(crate) fn from_code(code: i64) -> Option<Self> {
+                match code { $($code => Some($name::$variant),)+ _ => None }
+            }
+
+            #[allow(dead_code, reason = "not every code table is read back from text")]
+            pub(crate) fn from_text(text: &str) -> Option<Self> {
+                match text { $($text => Some($name::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+codes!(
+    /// What a caller asked for.
+    OpKind {
+        Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
+        Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
+        SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
+        Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
+        Restore = 19 "restore",
+    }
+);
+
+codes!(
+    /// What a line of an account's books records.
+    EntryKind {
+        Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
+        Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
+        SetExpiry = 11 "set_expiry", TransferOut = 12 "transfer_out", WriteOff = 13 "write_off", Freeze = 14 "freeze",
+        Unfreeze = 15 "unfreeze", Close = 16 "close", TransferIn = 20 "transfer_in", Settle = 21 "settle",
+        Expire = 22 "expire", Activate = 23 "activate", HoldExpire = 24 "hold_expire", Clawback = 25 "clawback",
+        Reopen = 26 "reopen",
+    }
+);
+
+codes!(
+    /// Whether an account takes part.
+    AccountState { Active = 0 "active", Frozen = 1 "frozen", Closed = 2 "closed" }
+);
+
+codes!(
+    /// What became of a hold.
+    HoldPhase { Open = 0 "open", Captured = 1 "captured", Released = 2 "released", Expired = 3 "expired" }
+);
+
+codes!(
+    /// What an operation's clock reading was taken for.
+    ClockMark { Plain = 0 "plain", Suspect = 1 "suspect", Trusted = 2 "trusted" }
+);
+
+/// The four stored balances; `net` is `available - debt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Balances {
+    pub(crate) available: i64,
+    pub(crate) held: i64,
+    pub(crate) pending: i64,
+    pub(crate) debt: i64,
+}
+
+/// Running totals of an account, never decreasing but for `clawed_back`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TotalsRow {
+    pub(crate) recharged: i64,
+    pub(crate) consumed: i64,
+    pub(crate) refunded: i64,
+    pub(crate) expired: i64,
+    pub(crate) reinstated: i64,
+    pub(crate) revoked: i64,
+    pub(crate) clawed_back: i64,
+    pub(crate) written_off: i64,
+    pub(crate) moved_in: i64,
+    pub(crate) moved_out: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccountRow {
+    pub(crate) no: i64,
+    pub(crate) id: AccountId,
+    pub(crate) state: AccountState,
+    pub(crate) credit_limit: i64,
+    pub(crate) balances: Balances,
+    /// What open holds reserve of the credit limit beyond the points they hold.
+    pub(crate) unbacked: i64,
+    pub(crate) totals: TotalsRow,
+    /// Number of the newest entry; 0 before the first.
+    pub(crate) entries: i64,
+    /// `booked_at` of the newest entry.
+    pub(crate) last_booked_at: Instant,
+    /// When the next thing falls due by time alone.
+    pub(crate) next_due_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BatchRow {
+    pub(crate) no: BatchNo,
+    pub(crate) account: i64,
+    pub(crate) source: String,
+    pub(crate) promo: bool,
+    pub(crate) priority: i64,
+    pub(crate) amount: i64,
+    pub(crate) remaining: i64,
+    pub(crate) held: i64,
+    pub(crate) used: i64,
+    pub(crate) expired: i64,
+    pub(crate) revoked: i64,
+    pub(crate) moved: i64,
+    /// Still to be taken back when spent, held or moved points return; part of none of the counters above.
+    pub(crate) owed: i64,
+    pub(crate) effective_at: Instant,
+    /// `None`: never expires.
+    pub(crate) expires_at: Option<Instant>,
+    /// Whether the batch's points have become available (booked as effective).
+    pub(crate) active: bool,
+    pub(crate) from_batch: Option<BatchNo>,
+}
+
+/// A batch's place in the draw order: compare as a tuple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DrawKey {
+    pub(crate) priority: i64,
+    /// Milliseconds; `i64::MAX` for never, which sorts last.
+    pub(crate) expires_at: i64,
+    /// 0 promo, 1 paid.
+    pub(crate) paid: i64,
+    pub(crate) no: BatchNo,
+}
+
+impl BatchRow {
+    pub(crate) fn operation(&self) -> i64 {
+        batch_operation(self.no)
+    }
+
+    pub(crate) fn draw_key(&self) -> DrawKey {
+        DrawKey {
+            priority: self.priority,
+            expires_at: self.expires_at.map_or(i64::MAX, Instant::millis),
+            paid: i64::from(!self.promo),
+            no: self.no,
+        }
+    }
+
+    pub(crate) fn is_expired(&self, at: Instant) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+
+    /// Whether points can be drawn now (the stored `live` flag): effective, something left, expiry not yet booked.
+    pub(crate) fn is_live(&self) -> bool {
+        self.active && self.remaining > 0
+    }
+
+    /// When time next does something to this batch (the stored `due_at`).
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        if self.remaining == 0 {
+            None
+        } else if self.active {
+            self.expires_at
+        } else {
+            Some(self.effective_at)
+        }
+    }
+}
+
+/// A consume (or capture, or a revoke's clawback) with something special about it: an open part, refunds, write-offs,
+/// or being a clawback. A consume simply paid by batches has no such row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConsumeRow {
+    pub(crate) operation: i64,
+    pub(crate) account: i64,
+    pub(crate) points: i64,
+    pub(crate) open: i64,
+    pub(crate) refunded: i64,
+    pub(crate) written_off: i64,
+    /// The revoked batch a clawback belongs to.
+    pub(crate) clawback_of: Option<BatchNo>,
+}
+
+impl ConsumeRow {
+    pub(crate) fn refundable(&self) -> i64 {
+        self.points.saturating_sub(self.refunded).saturating_sub(self.written_off)
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.open == 0 && self.refunded == 0 && self.written_off == 0 && self.clawback_of.is_none()
+    }
+}
+
+/// Which batch paid for (or is set aside for) which consume (or hold), in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AllocationRow {
+    /// The consume's or hold's operation.
+    pub(crate) owner: i64,
+    pub(crate) rank: i64,
+    pub(crate) batch: BatchNo,
+    pub(crate) points: i64,
+    /// Of a consume: points refunded out of this allocation. Of a hold: points its release gave back or let lapse.
+    pub(crate) returned: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HoldRow {
+    pub(crate) operation: i64,
+    pub(crate) account: i64,
+    pub(crate) points: i64,
+    pub(crate) unbacked: i64,
+    pub(crate) deadline: Instant,
+    pub(crate) phase: HoldPhase,
+    pub(crate) service: Option<String>,
+    /// The pinned price book, as its number in the file.
+    pub(crate) price_book: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntryRow {
+    pub(crate) account: i64,
+    pub(crate) n: i64,
+    pub(crate) kind: EntryKind,
+    /// `None` for what time did.
+    pub(crate) operation: Option<i64>,
+    pub(crate) booked_at: Instant,
+    pub(crate) points: i64,
+    pub(crate) change: Balances,
+    pub(crate) after: Balances,
+    pub(crate) batch: Option<BatchNo>,
+}
+
+/// What an operation decided, beyond its inputs and its entries: enough to give the original receipt again.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) occurred_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quantity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
+    /// (batch, expires_at or -1 for never) of each batch created or touched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) batches: Vec<(i64, i64)>,
+    /// (hold, phase code, deadline).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hold: Option<(i64, i64, i64)>,
+    /// (batch, points) drawn by the operation itself, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) draws: Vec<(i64, i64)>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) open: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) restored: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) lapsed: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) reinstated: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) short: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) owed: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) uncollected: i64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) over_limit: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+/// A booked operation: the immutable facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OperationRow {
+    pub(crate) seq: i64,
+    pub(crate) writer: Writer,
+    pub(crate) kind: OpKind,
+    /// Number and id of the account; `None` for operations on the file itself.
+    pub(crate) account: Option<(i64, AccountId)>,
+    pub(crate) key: Key,
+    pub(crate) recorded_at: Instant,
+    pub(crate) booked_at: Instant,
+    pub(crate) clock: ClockMark,
+    pub(crate) points: i64,
+    /// Number and hash of the price book it names.
+    pub(crate) price_book: Option<(i64, [u8; 32])>,
+    pub(crate) rules_version: i64,
+    /// The canonical inputs, as the JSON text that is hashed.
+    pub(crate) body: String,
+    pub(crate) outcome: Outcome,
+    /// Number of the operation's last entry in its account's books; `None` for operations on the file itself.
+    pub(crate) entry: Option<i64>,
+    pub(crate) hash: [u8; 32],
+}
+
+/// The settings that decide outcomes; they live in the file and change only by `configure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// `accounts = "explicit"`: nothing opens an account but `open`.
+    pub(crate) explicit_accounts: bool,
+    /// Whole seconds each.
+    pub(crate) late_window: i64,
+    pub(crate) max_hold: i64,
+    pub(crate) max_clock_jump: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { explicit_accounts: false, late_window: 0, max_hold: 24 * 3600, max_clock_jump: 90 * 24 * 3600 }
+    }
+}
+
+/// The file's one `ledger` row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LedgerRow {
+    pub(crate) id: uuid::Uuid,
+    pub(crate) created_at: Instant,
+    /// Number and value of the present writer.
+    pub(crate) writer: (i64, Writer),
+    /// The newest accepted clock reading.
+    pub(crate) accepted_at: Instant,
+    pub(crate) settings: Settings,
+    pub(crate) head: [u8; 32],
+    /// Number of operations; the next takes the next number.
+    pub(crate) length: i64,
+}

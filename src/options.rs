@@ -1,0 +1,225 @@
+//! Opening: what can be chosen, and the one way from a path to a [`Ledger`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::model::MAX_EPOCH;
+use crate::pricing::{MAX_BOOK_BYTES, PriceBook};
+use crate::units::{Clock, Reading, SystemClock};
+use crate::file::File;
+use crate::store::{self, NewLedger};
+use crate::writer::Durability;
+
+/// Where new ids come from: ledger, device, and the epoch of a restore. Random unless a test wants them repeatable.
+pub trait IdSource: Send + Sync {
+    /// The next number, of which the ids are made.
+    fn next(&self) -> u128;
+}
+
+struct RandomIds;
+
+impl IdSource for RandomIds {
+    fn next(&self) -> u128 {
+        Uuid::new_v4().as_u128()
+    }
+}
+
+/// Everything that can be chosen when a ledger is opened.
+///
+/// ```
+/// use counterfoil::{Durability, Ledger, ManualClock};
+/// use std::sync::Arc;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("points.ledger");
+/// let clock = ManualClock::at("2026-11-22T10:00:00Z")?;
+/// let ledger = Ledger::options()
+///     .create_if_missing(true)
+///     .pricing_file("config/pricing.toml")
+///     .clock(Arc::new(clock))
+///     .durability(Durability::Relaxed)
+///     .open(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    create_if_missing: bool,
+    read_only: bool,
+    pricing_file: Option<PathBuf>,
+    pricing: Option<PriceBook>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    durability: Durability,
+    busy_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            create_if_missing: false,
+            read_only: false,
+            pricing_file: None,
+            pricing: None,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            durability: Durability::Full,
+            busy_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("create_if_missing", &self.create_if_missing)
+            .field("read_only", &self.read_only)
+            .field("pricing_file", &self.pricing_file)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// Make the file when there is none: a desktop app's one call. Off by default, so that a mistyped path is an error.
+    #[must_use]
+    pub fn create_if_missing(mut self, create: bool) -> Self {
+        self.create_if_missing = create;
+        self
+    }
+
+    /// Only look: no write is possible, and none is needed to answer.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Loads the price book from this TOML file.
+    #[must_use]
+    pub fn pricing_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pricing_file = Some(path.into());
+        self
+    }
+
+    /// Uses this price book.
+    #[must_use]
+    pub fn pricing(mut self, book: PriceBook) -> Self {
+        self.pricing = Some(book);
+        self
+    }
+
+    /// Where time comes from. The computer's clock by default.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where new ids come from. Random by default.
+    #[must_use]
+    pub fn ids(mut self, ids: Arc<dyn IdSource>) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// What an acknowledged operation has survived. [`Durability::Full`] by default.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long to wait for other processes before `busy`. 30 seconds by default. Applies to the first handle of this
+    /// process on the file.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    fn book(&self) -> Result<Option<PriceBook>> {
+        match &self.pricing_file {
+            Some(path) => read_book(path).map(Some),
+            None => Ok(self.pricing.clone()),
+        }
+    }
+
+    fn identity(&self) -> NewLedger {
+        // 28 bits, never 0, so that two restores of one backup are told apart.
+        let epoch = i64::try_from(self.ids.next() % MAX_EPOCH.unsigned_abs() as u128).unwrap_or(0) + 1;
+        NewLedger {
+            ledger_id: Uuid::from_u128(self.ids.next()),
+            device: Uuid::from_u128(self.ids.next()),
+            epoch,
+            created_at: Reading::take(self.clock.as_ref()).at,
+        }
+    }
+
+    /// Makes a new ledger file.
+    ///
+    /// # Errors
+    /// As for [`Ledger::create`], and `pricing`.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Ledger> {
+        // A broken price book is found before a file is made.
+        let book = self.book()?;
+        store::create(path.as_ref(), &self.identity())?;
+        let file = File::open(path.as_ref(), self.busy_timeout)?;
+        Ok(Ledger::assemble(file, self.clock, book, self.durability))
+    }
+
+    /// Opens a ledger file.
+    ///
+    /// # Errors
+    /// As for [`Ledger::open`], and `pricing`.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
+        let path = path.as_ref();
+        let book = self.book()?;
+        if self.read_only {
+            let file = File::open_read_only(path)?;
+            return Ok(Ledger::assemble(file, self.clock, book, self.durability));
+        }
+        if self.create_if_missing && matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            match store::create(path, &self.identity()) {
+                // Another thread or process may have been quicker.
+                Ok(_) | Err(Error::LedgerExists { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let file = File::open(path, self.busy_timeout)?;
+        Ok(Ledger::assemble(file, self.clock, book, self.durability))
+    }
+
+    /// Copies a backup to a new path as a ledger to go on with: it gets a new epoch, so that nothing booked from here on
+    /// can be taken for what the lost file booked, and the restore is an operation in its log.
+    ///
+    /// # Errors
+    /// `ledger_exists`, `not_a_ledger`, `corrupt` when the backup does not verify, `disk_full`, `storage`.
+    pub fn restore(self, backup: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Ledger> {
+        let book = self.book()?;
+        let epoch = self.identity().epoch;
+        File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
+        let file = File::open(target.as_ref(), self.busy_timeout)?;
+        Ok(Ledger::assemble(file, self.clock, book, self.durability))
+    }
+}
+
+/// Reads and checks a price book file.
+pub(crate) fn read_book(path: &Path) -> Result<PriceBook> {
+    let unreadable = |message: String| Error::Pricing {
+        message: format!("{}: {message}", path.display()),
+        help: "give the path of a TOML price book, like config/pricing.toml".into(),
+    };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > MAX_BOOK_BYTES as u64 {
+        return Err(unreadable(format!("{size} bytes is more than a price book may have ({MAX_BOOK_BYTES})")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    PriceBook::parse(&text, &path.display().to_string()).map_err(|errors| Error::Pricing {
+        message: errors.to_string(),
+        help: "mend what is marked; until then nothing of the file is in force".into(),
+    })
+}

@@ -1,0 +1,333 @@
+//! TOML text to a price book, or to every fault in it.
+//!
+//! Walks the parsed document by hand: serde would stop at the first fault, lose the places of most, and turn 0.28 into
+//! a float.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::fields::{Faults, Fields, Value};
+use super::report::{Fault, Places, PricingErrors, shown};
+use super::rule::{Duration, Estimation, Metered, Rate, Rule};
+use super::{DEFAULT_EXPIRATION_DAYS, MAX_BOOK_BYTES, PriceBook};
+use crate::quantity::Quantity;
+
+const TOP: [&str; 6] = [
+    "expiration_days",
+    "promo_sources",
+    "free_services",
+    "fixed_costs",
+    "duration_based_costs",
+    "metered_costs",
+];
+const DURATION: [&str; 4] = ["divisor", "multiplier", "min_points", "estimation"];
+const ESTIMATION: [&str; 2] = ["seconds_per_char", "use_input_seconds"];
+const METERED: [&str; 6] = [
+    "unit",
+    "package",
+    "points",
+    "included",
+    "min_points",
+    "max_points",
+];
+
+pub(super) fn parse(text: &str, file_name: &str) -> Result<PriceBook, PricingErrors> {
+    if text.len() > MAX_BOOK_BYTES {
+        let fault = Fault {
+            span: 0..0,
+            message: format!(
+                "a price book is at most {MAX_BOOK_BYTES} bytes, this one has {}",
+                text.len()
+            ),
+            help: None,
+        };
+        return Err(PricingErrors::new("", file_name, vec![fault]));
+    }
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (document, mistakes) = DeTable::parse_recoverable(body);
+    let mut reader = Reader::default();
+    // A key given twice leaves the rest readable; after other mistakes of syntax the rest would be guesswork.
+    if mistakes.iter().all(|it| it.message() == "duplicate key") {
+        reader.document(document.get_ref());
+    }
+    for mistake in mistakes {
+        let span = mistake.span().unwrap_or(body.len()..body.len());
+        reader.faults.add(span, mistake.message());
+    }
+    reader.finish(text, body, file_name)
+}
+
+/// The book as far as it has been read.
+#[derive(Default)]
+struct Reader<'t> {
+    faults: Faults,
+    expiration_days: Option<u32>,
+    promo_sources: BTreeSet<String>,
+    /// Every place that prices a service; the rule is missing where it was faulty.
+    services: Vec<Service<'t>>,
+}
+
+struct Service<'t> {
+    name: &'t str,
+    span: Range<usize>,
+    section: &'static str,
+    rule: Option<Rule>,
+}
+
+impl<'t> Reader<'t> {
+    fn finish(
+        mut self,
+        text: &str,
+        body: &str,
+        file_name: &str,
+    ) -> Result<PriceBook, PricingErrors> {
+        let rules = self.unique_rules(body);
+        let faults = self.faults.into_list();
+        if !faults.is_empty() {
+            return Err(PricingErrors::new(body, file_name, faults));
+        }
+        Ok(PriceBook {
+            text: text.to_owned(),
+            hash: blake3::hash(text.as_bytes()),
+            expiration_days: self.expiration_days.unwrap_or(DEFAULT_EXPIRATION_DAYS),
+            promo_sources: self.promo_sources,
+            rules,
+        })
+    }
+
+    /// One rule per service; the later of two places is the fault, and names the earlier.
+    fn unique_rules(&mut self, body: &str) -> BTreeMap<String, Rule> {
+        let mut places = Places::new(body);
+        let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+        let mut rules = BTreeMap::new();
+        self.services.sort_by_key(|service| service.span.start);
+        for service in &mut self.services {
+            let place = places.at(service.span.start);
+            if let Some((section, line)) = first.get(service.name) {
+                self.faults.add_with_help(
+                    service.span.clone(),
+                    format!("`{}` has two prices", shown(service.name)),
+                    format!("it is also in {section}, line {line}; keep one of them"),
+                );
+                continue;
+            }
+            first.insert(service.name, (service.section, place.line));
+            if let Some(rule) = service.rule.take() {
+                rules.insert(service.name.to_owned(), rule);
+            }
+        }
+        rules
+    }
+
+    fn document(&mut self, table: &'t DeTable<'t>) {
+        let fields = self.faults.known(table, "at the top of the file", &TOP);
+        for (key, (_, value)) in fields {
+            match key {
+                "expiration_days" => {
+                    self.expiration_days = self.faults.days(value, "`expiration_days`");
+                }
+                "promo_sources" => {
+                    let names = self.faults.names(value, "`promo_sources`");
+                    self.promo_sources = names.into_keys().map(str::to_owned).collect();
+                }
+                "free_services" => self.free(value),
+                "fixed_costs" => self.section(value, "fixed_costs", Self::fixed),
+                "duration_based_costs" => {
+                    self.section(value, "duration_based_costs", Self::duration);
+                }
+                _ => self.section(value, "metered_costs", Self::metered),
+            }
+        }
+    }
+
+    fn free(&mut self, value: &'t Value<'t>) {
+        for (name, span) in self.faults.names(value, "`free_services`") {
+            self.services.push(Service {
+                name,
+                span,
+                section: "free_services",
+                rule: Some(Rule::Free),
+            });
+        }
+    }
+
+    fn section(
+        &mut self,
+        value: &'t Value<'t>,
+        section: &'static str,
+        rule: fn(&mut Self, &str, Range<usize>, &'t Value<'t>) -> Option<Rule>,
+    ) {
+        let Some(table) = self.faults.table(value, &format!("`{section}`")) else {
+            return;
+        };
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let named = self.faults.name(name, key.span());
+            let rule = rule(self, name, key.span(), value);
+            if named {
+                self.services.push(Service {
+                    name,
+                    span: key.span(),
+                    section,
+                    rule,
+                });
+            }
+        }
+    }
+
+    fn fixed(&mut self, name: &str, _: Range<usize>, value: &'t Value<'t>) -> Option<Rule> {
+        let what = format!("the price of `{}`", shown(name));
+        let points = self.faults.points(value, &what)?;
+        Some(Rule::Fixed { points })
+    }
+
+    fn duration(&mut self, name: &str, at: Range<usize>, value: &'t Value<'t>) -> Option<Rule> {
+        let what = format!("`{}`", shown(name));
+        let table = self.faults.table(value, &what)?;
+        let place = format!("in the duration price {what}");
+        let fields = self.faults.known(table, &place, &DURATION);
+        let rate = self.rate(&what, at, &fields);
+        let min_points = self.points_or(&fields, "min_points", Some(1));
+        let estimation = match fields.get("estimation") {
+            Some((key, value)) => self.estimation(&what, key, value).map(Some),
+            None => Some(None),
+        };
+        Some(Rule::Duration(Duration {
+            rate: rate?,
+            min_points: min_points?,
+            estimation: estimation?,
+        }))
+    }
+
+    fn rate(&mut self, what: &str, at: Range<usize>, fields: &Fields<'t>) -> Option<Rate> {
+        let divisor = self.positive_or(fields, "divisor", None);
+        let multiplier = self.positive_or(fields, "multiplier", None);
+        match (fields.get("divisor"), fields.get("multiplier")) {
+            (Some((one, _)), Some((other, _))) => {
+                let message = format!("{what} has both `divisor` and `multiplier`");
+                let later = if one.start > other.start { one } else { other };
+                self.faults
+                    .add_with_help(later.clone(), message, "keep one of them");
+                None
+            }
+            (None, None) => {
+                self.faults.add_with_help(
+                    at,
+                    format!("{what} has neither `divisor` nor `multiplier`"),
+                    "one of them says how seconds become points",
+                );
+                None
+            }
+            (Some(_), None) => divisor.map(Rate::Divisor),
+            (None, Some(_)) => multiplier.map(Rate::Multiplier),
+        }
+    }
+
+    fn estimation(
+        &mut self,
+        what: &str,
+        key: &Range<usize>,
+        value: &'t Value<'t>,
+    ) -> Option<Estimation> {
+        let table = self.faults.table(value, "`estimation`")?;
+        let place = format!("in the estimation of {what}");
+        let fields = self.faults.known(table, &place, &ESTIMATION);
+        let per_char = self.positive_or(&fields, "seconds_per_char", None);
+        let input = fields.get("use_input_seconds").map(|(_, value)| {
+            let flag = value.get_ref().as_bool();
+            if flag != Some(true) {
+                let message = "`use_input_seconds` can only be true";
+                let help = "leave `estimation` out where there is none";
+                self.faults.add_with_help(value.span(), message, help);
+            }
+            flag == Some(true)
+        });
+        let names = "`seconds_per_char` or `use_input_seconds`";
+        match (fields.contains_key("seconds_per_char"), input) {
+            (true, Some(_)) => {
+                let message = format!("the estimation of {what} takes {names}, not both");
+                self.faults.add(key.clone(), message);
+                None
+            }
+            (true, None) => per_char.map(Estimation::SecondsPerChar),
+            (false, Some(flag)) => flag.then_some(Estimation::InputSeconds),
+            (false, None) => {
+                let message = format!("the estimation of {what} needs {names}");
+                self.faults.add(key.clone(), message);
+                None
+            }
+        }
+    }
+
+    fn metered(&mut self, name: &str, at: Range<usize>, value: &'t Value<'t>) -> Option<Rule> {
+        let what = format!("`{}`", shown(name));
+        let table = self.faults.table(value, &what)?;
+        let place = format!("in the metered price {what}");
+        let fields = self.faults.known(table, &place, &METERED);
+        let unit = match fields.get("unit") {
+            Some((_, value)) => self.unit(value).map(Some),
+            None => Some(None),
+        };
+        let package = self.positive_or(&fields, "package", Some(Quantity::from(1)));
+        if !fields.contains_key("points") {
+            let message = format!("{what} has no `points`");
+            self.faults
+                .add_with_help(at, message, "`points` is the price of one package");
+        }
+        let points = self.points_or(&fields, "points", None);
+        let included = match fields.get("included") {
+            Some((_, value)) => self
+                .faults
+                .decimal(value, "`included`", "cannot be negative"),
+            None => Some(Quantity::ZERO),
+        };
+        let min_points = self.points_or(&fields, "min_points", Some(0));
+        let max_points = match fields.get("max_points") {
+            Some((_, value)) => self.faults.points(value, "`max_points`").map(Some),
+            None => Some(None),
+        };
+        let (min_points, max_points) = (min_points?, max_points?);
+        if let (Some((key, _)), Some(most)) = (fields.get("max_points"), max_points)
+            && min_points > most
+        {
+            let message = format!("`max_points` {most} is below `min_points` {min_points}");
+            self.faults.add(key.clone(), message);
+        }
+        Some(Rule::Metered(Metered {
+            unit: unit?,
+            package: package?,
+            points: points?,
+            included: included?,
+            min_points,
+            max_points,
+        }))
+    }
+
+    fn unit(&mut self, value: &'t Value<'t>) -> Option<String> {
+        let unit = self.faults.text(value, "`unit`")?;
+        self.faults
+            .name(unit, value.span())
+            .then(|| unit.to_owned())
+    }
+
+    fn points_or(&mut self, fields: &Fields<'t>, key: &str, default: Option<i64>) -> Option<i64> {
+        match fields.get(key) {
+            Some((_, value)) => self.faults.points(value, &format!("`{key}`")),
+            None => default,
+        }
+    }
+
+    fn positive_or(
+        &mut self,
+        fields: &Fields<'t>,
+        key: &str,
+        default: Option<Quantity>,
+    ) -> Option<Quantity> {
+        match fields.get(key) {
+            Some((_, value)) => self.faults.positive(value, &format!("`{key}`")),
+            None => default,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Balance, now or at any instant, and check.
+
+use super::Look;
+use super::shapes::figures;
+use crate::engine::{Books, Source};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, NextExpiry, Totals, TotalsRow,
+};
+use crate::store;
+use crate::units::{Instant, add};
+
+fn totals(row: &TotalsRow) -> Totals {
+    let TotalsRow { recharged, consumed, refunded, expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out } = *row;
+    Totals { recharged, consumed, refunded, expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out }
+}
+
+impl Look<'_> {
+    /// The balance now, or at an instant: before the account's last entry it is read from the entries.
+    pub(crate) fn balance(&self, id: &AccountId, at: Option<Instant>) -> Result<Balance> {
+        let Some(stored) = self.source.account_by_id(id)? else {
+            return Ok(past(id, at.unwrap_or(self.time), None));
+        };
+        let last = stored.last_booked_at;
+        if let Some(at) = at.filter(|at| *at < last) {
+            let n = store::number_of_entry_at(self.conn, stored.no, stored.entries, at)?;
+            let entry = if n == 0 { None } else { store::entry(self.conn, stored.no, n)? };
+            return Ok(past(id, at, entry.map(|entry| entry.after)));
+        }
+        let now = at.unwrap_or(self.time.max(last));
+        // An instant that has not come yet is looked at as it will be if nothing else is booked; one that has passed,
+        // as it was: what fell due since then is not undone, so it is found among the entries in memory.
+        let (mut books, row, until) = self.caught_up(stored, Some(now.max(self.time)))?;
+        if now < until
+            && let Some(first) = books.entries().iter().find(|entry| entry.booked_at > now).cloned()
+        {
+            let before = books.entries().iter().rfind(|entry| entry.booked_at <= now).map(|entry| entry.after);
+            let after = match before {
+                Some(after) => after,
+                None => before_entry(&first)?,
+            };
+            return Ok(past(id, now, Some(after)));
+        }
+        self.present(&mut books, id, &row, now)
+    }
+
+    pub(super) fn present(&self, books: &mut Books<'_>, id: &AccountId, row: &AccountRow, now: Instant) -> Result<Balance> {
+        Ok(Balance {
+            account: id.clone(),
+            exists: true,
+            state: Some(row.state.text()),
+            as_of: now.utc(),
+            figures: figures(row.balances),
+            credit_limit: Some(row.credit_limit),
+            totals: Some(totals(&row.totals)),
+            next_expiry: self.next_expiry(books, row.no)?,
+            clock_suspect: self.suspect,
+        })
+    }
+
+    /// The soonest expiry among live batches with points left, and all points that expire then.
+    fn next_expiry(&self, books: &Books<'_>, account: i64) -> Result<Option<NextExpiry>> {
+        let changed: Vec<&BatchRow> = books.held_batches().filter(|batch| batch.account == account).collect();
+        let known: std::collections::BTreeSet<BatchNo> = changed.iter().map(|batch| batch.no).collect();
+        let mut limit = 16;
+        loop {
+            let stored = self.source.due_batches(account, Instant::MAX, limit)?;
+            let complete = stored.len() < limit;
+            let last = stored.last().and_then(BatchRow::due_at);
+            let unchanged = stored.iter().filter(|batch| !known.contains(&batch.no));
+            let live: Vec<&BatchRow> = unchanged.chain(changed.iter().copied()).filter(|batch| batch.is_live()).collect();
+            let next = live.iter().filter_map(|batch| batch.expires_at).min();
+            // Due instants ascend: once the page reaches past the soonest expiry, all of its batches are in it.
+            if complete || next.is_some_and(|next| last.is_some_and(|last| last > next)) {
+                let Some(next) = next else { return Ok(None) };
+                let mut points = 0;
+                for batch in live.iter().filter(|batch| batch.expires_at == Some(next)) {
+                    points = add(points, batch.remaining)?;
+                }
+                return Ok(Some(NextExpiry { at: next.utc(), points }));
+            }
+            limit = limit.saturating_mul(4);
+        }
+    }
+
+    /// Whether the account could pay `required` points.
+    pub(crate) fn check(&self, id: &AccountId, required: i64) -> Result<Check> {
+        let account = self.account(id, None)?;
+        let row = account.as_ref().map(|(_, row, _)| row);
+        let balances = row.map_or(Balances::default(), |row| row.balances);
+        let (limit, unbacked) = row.map_or((0, 0), |row| (row.credit_limit, row.unbacked));
+        let (available, debt) = (balances.available, balances.debt);
+        let uncovered = required.saturating_sub(available).max(0);
+        let fits = uncovered == 0 || uncovered <= limit.saturating_sub(debt).saturating_sub(unbacked);
+        let reason = match row.map(|row| row.state) {
+            None if self.ledger.settings.explicit_accounts => Some("unknown_account"),
+            Some(AccountState::Closed) => Some("account_closed"),
+            Some(AccountState::Frozen) => Some("account_frozen"),
+            _ if debt > limit => Some("account_in_debt"),
+            _ if !fits => Some("insufficient_points"),
+            _ => None,
+        };
+        Ok(Check { sufficient: debt <= limit && fits, allowed: reason.is_none(), available, debt, required, reason })
+    }
+}
+
+/// The balances an entry was written onto.
+fn before_entry(entry: &crate::model::EntryRow) -> Result<Balances> {
+    let back = |after: i64, change: i64| after.checked_sub(change).ok_or_else(|| Error::corrupt("an entry's change does not fit"));
+    Ok(Balances {
+        available: back(entry.after.available, entry.change.available)?,
+        held: back(entry.after.held, entry.change.held)?,
+        pending: back(entry.after.pending, entry.change.pending)?,
+        debt: back(entry.after.debt, entry.change.debt)?,
+    })
+}
+
+/// A balance of which only the five figures are known.
+fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Balance {
+    Balance {
+        account: id.clone(),
+        exists: balances.is_some(),
+        state: None,
+        as_of: at.utc(),
+        figures: figures(balances.unwrap_or_default()),
+        credit_limit: None,
+        totals: None,
+        next_expiry: None,
+        clock_suspect: false,
+    }
+}

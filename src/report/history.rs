@@ -1,0 +1,250 @@
+//! History: an account's entries, page by page; and single operations with all that is known of them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Look, Page, cursor, shapes};
+use crate::db::Connection;
+use crate::engine::{Source, parse_body};
+use crate::error::{Error, Result};
+use crate::model::{AccountId, Allocation, Balances, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow, Receipt, Request};
+use crate::store::{self, Forward};
+use crate::units::Instant;
+
+const READ: usize = 256;
+
+/// Which entries of an account to give.
+///
+/// ```
+/// let query = counterfoil::HistoryQuery::new().kind("consume").newest_first(true).limit(20);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct HistoryQuery {
+    kinds: Vec<String>,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    newest_first: bool,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl HistoryQuery {
+    /// All entries, oldest first, 100 a page.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only entries of this kind (several: any of them).
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kinds.push(kind.into());
+        self
+    }
+
+    /// Only entries booked at or after this instant.
+    #[must_use]
+    pub fn from(mut self, at: DateTime<Utc>) -> Self {
+        self.from = Some(at);
+        self
+    }
+
+    /// Only entries booked before this instant.
+    #[must_use]
+    pub fn to(mut self, at: DateTime<Utc>) -> Self {
+        self.to = Some(at);
+        self
+    }
+
+    /// The newest first.
+    #[must_use]
+    pub fn newest_first(mut self, newest_first: bool) -> Self {
+        self.newest_first = newest_first;
+        self
+    }
+
+    /// At most so many entries (at least one).
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Begin after the page whose `next` this is.
+    #[must_use]
+    pub fn after(mut self, cursor: impl Into<String>) -> Self {
+        self.after = Some(cursor.into());
+        self
+    }
+
+    fn kinds(&self) -> Result<Vec<EntryKind>> {
+        let known = |name: &String| {
+            EntryKind::from_text(name).ok_or_else(|| {
+                let names: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.text()).collect();
+                Error::invalid("kind", format!("there is no kind `{name}`"), format!("use one of {}", names.join(", ")))
+            })
+        };
+        self.kinds.iter().map(known).collect()
+    }
+}
+
+/// An operation with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct OperationInfo {
+    /// Its receipt, as it was given.
+    #[serde(flatten)]
+    pub receipt: Receipt,
+    /// What was asked, in canonical form.
+    pub request: Request,
+    /// Its number in the file's log.
+    pub sequence: i64,
+    /// Version of the rules it was decided by.
+    pub rules_version: i64,
+    /// Its hash in the chain.
+    pub hash: String,
+    /// Of a consume or capture: points not refunded or written off yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refundable: Option<i64>,
+    /// Of a consume or capture: the part no batch has paid for by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_now: Option<i64>,
+}
+
+/// The balances an operation left: those of its last entry.
+pub(crate) fn balances_after(conn: &Connection, row: &OperationRow) -> Result<Balances> {
+    let (Some((account, _)), Some(n)) = (&row.account, row.entry) else { return Ok(Balances::default()) };
+    let entry = store::entry(conn, *account, n)?;
+    entry.map(|entry| entry.after).ok_or_else(|| Error::corrupt(format!("entry {n} of account number {account} is missing")))
+}
+
+impl Look<'_> {
+    /// An account's entries; those time has made since the last write come last, marked `unbooked`.
+    pub(crate) fn history(&self, id: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
+        let kinds = query.kinds()?;
+        let after = cursor(query.after.as_deref())?;
+        let Some((books, account, _)) = self.account(id, None)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let unbooked = books.entries();
+        let stored = account.entries.saturating_sub(i64::try_from(unbooked.len()).unwrap_or(0));
+        let (first, last) = self.range(query, account.no, stored)?;
+        let wanted = |row: &EntryRow| {
+            let time = row.booked_at.utc();
+            (kinds.is_empty() || kinds.contains(&row.kind))
+                && query.from.is_none_or(|from| time >= from)
+                && query.to.is_none_or(|to| time < to)
+        };
+        let size = query.limit.unwrap_or(100).max(1);
+        let mut rows: Vec<EntryRow> = Vec::new();
+        let mut take = |row: EntryRow, rows: &mut Vec<EntryRow>| {
+            if rows.len() <= size && wanted(&row) {
+                rows.push(row);
+            }
+        };
+        if query.newest_first {
+            let top = if after == 0 { i64::MAX } else { after.saturating_sub(1) };
+            unbooked.iter().rev().filter(|row| row.n <= top).for_each(|row| take(row.clone(), &mut rows));
+            self.walk(account.no, first, last.min(top), Forward::Newest, |row| {
+                take(row, &mut rows);
+                rows.len() <= size
+            })?;
+        } else {
+            let bottom = after.saturating_add(1);
+            self.walk(account.no, first.max(bottom), last, Forward::Oldest, |row| {
+                take(row, &mut rows);
+                rows.len() <= size
+            })?;
+            unbooked.iter().filter(|row| row.n >= bottom).for_each(|row| take(row.clone(), &mut rows));
+        }
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let next = rows.last().filter(|_| more).map(|row| row.n.to_string());
+        let show = |row: &EntryRow| shapes::entry(&self.source, self.writers, id, row, row.n > stored);
+        Ok(Page { items: rows.iter().map(show).collect::<Result<_>>()?, next })
+    }
+
+    /// The stored entries the period asks for, as numbers.
+    fn range(&self, query: &HistoryQuery, account: i64, stored: i64) -> Result<(i64, i64)> {
+        let before = |time: DateTime<Utc>| {
+            let millis = time.timestamp_millis();
+            if millis <= 0 {
+                return Ok(0);
+            }
+            store::number_of_entry_at(self.conn, account, stored, Instant::clamped(millis.saturating_sub(1)))
+        };
+        let first = query.from.map_or(Ok(0), before)?.saturating_add(1);
+        let last = match query.to {
+            // An end within a millisecond: the entries of that millisecond are looked at one by one.
+            Some(to) => before(to + chrono::TimeDelta::milliseconds(1))?,
+            None => stored,
+        };
+        Ok((first, last))
+    }
+
+    fn walk(&self, account: i64, from: i64, to: i64, way: Forward, mut more: impl FnMut(EntryRow) -> bool) -> Result<()> {
+        let (mut from, mut to) = (from, to);
+        while from <= to {
+            let rows = store::entries(self.conn, account, from, to, way, READ)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            match way {
+                Forward::Oldest => from = last.n.saturating_add(1),
+                Forward::Newest => to = last.n.saturating_sub(1),
+            }
+            for row in rows {
+                if !more(row) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, id: &OperationId) -> Result<i64> {
+        let seq = id.sequence();
+        match self.source.operation(seq)? {
+            Some(head) if head.writer.operation(seq) == *id => Ok(seq),
+            _ => Err(Error::UnknownOperation { operation: id.to_string(), wanted: "booked" }),
+        }
+    }
+
+    /// The id of the operation with this number in the log.
+    pub(crate) fn operation_id(&self, seq: i64) -> Result<OperationId> {
+        match self.source.operation(seq)? {
+            Some(head) => Ok(head.writer.operation(seq)),
+            None => Err(Error::UnknownOperation { operation: seq.to_string(), wanted: "booked" }),
+        }
+    }
+
+    pub(crate) fn operation(&self, id: &OperationId) -> Result<OperationInfo> {
+        let seq = self.known(id)?;
+        let row = self.source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} is missing")))?;
+        let after = balances_after(self.conn, &row)?;
+        let mut body = parse_body(&row)?;
+        body.insert("op".into(), Value::from(row.kind.text()));
+        body.insert("key".into(), Value::from(row.key.as_str()));
+        let target = ["hold", "batch", "operation"].iter().any(|name| body.contains_key(*name));
+        if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {
+            body.insert("account".into(), Value::from(account.as_str()));
+        }
+        let (refundable, open_now) = match (row.kind, self.source.consume(seq)?) {
+            (OpKind::Consume | OpKind::Capture, Some(consume)) => (Some(consume.refundable()), Some(consume.open)),
+            (OpKind::Consume | OpKind::Capture, None) => (Some(row.points), Some(0)),
+            _ => (None, None),
+        };
+        Ok(OperationInfo {
+            receipt: shapes::receipt(self.writers, &row, after, false)?,
+            request: Request::from_map(body),
+            sequence: seq,
+            rules_version: row.rules_version,
+            hash: shapes::hex(&row.hash),
+            refundable,
+            open_now,
+        })
+    }
+
+    /// Which batches pay for a consume or capture, or back a hold, by now.
+    pub(crate) fn allocations(&self, id: &OperationId) -> Result<Vec<Allocation>> {
+        let seq = self.known(id)?;
+        Ok(self.source.allocations(seq)?.iter().map(|row| shapes::allocation(self.writers, row)).collect())
+    }
+}

@@ -1,0 +1,273 @@
+//! Lists: batches, holds, what expires soon, accounts; and what the file says of itself.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Look, Page, cursor, shapes};
+use crate::engine::{Books, Source};
+use crate::error::Result;
+use crate::model::{AccountId, AccountRow, Balance, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow};
+use crate::pricing::PriceBook;
+use crate::store;
+use crate::units::{Instant, serialize_utc};
+
+/// How many stored rows are read at a time.
+const READ: usize = 256;
+const DEFAULT_LIMIT: usize = 100;
+
+/// Which part of a list to give.
+///
+/// ```
+/// let query = counterfoil::Listing::new().all(true).limit(20);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    all: bool,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl Listing {
+    /// What is open, live or pending; 100 items.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Everything, also what is spent, expired or resolved.
+    #[must_use]
+    pub fn all(mut self, all: bool) -> Self {
+        self.all = all;
+        self
+    }
+
+    /// At most so many items (at least one).
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Begin after the page whose `next` this is.
+    #[must_use]
+    pub fn after(mut self, cursor: impl Into<String>) -> Self {
+        self.after = Some(cursor.into());
+        self
+    }
+
+    fn size(&self) -> usize {
+        self.limit.unwrap_or(DEFAULT_LIMIT).max(1)
+    }
+}
+
+/// Collects one page out of rows read in order, until it is full; the cursor is the last row's key.
+fn collect<R, T>(
+    query: &Listing,
+    read: impl Fn(i64) -> Result<Vec<R>>,
+    key: impl Fn(&R) -> i64,
+    mut show: impl FnMut(R) -> Result<Option<T>>,
+) -> Result<Page<T>> {
+    let mut after = cursor(query.after.as_deref())?;
+    let mut items = Vec::new();
+    loop {
+        let rows = read(after)?;
+        let complete = rows.len() < READ;
+        for row in rows {
+            // One more than asked for tells whether there is a next page.
+            let place = key(&row);
+            if let Some(item) = show(row)? {
+                if items.len() == query.size() {
+                    return Ok(Page { items, next: Some(after.to_string()) });
+                }
+                items.push(item);
+            }
+            after = place;
+        }
+        if complete {
+            return Ok(Page { items, next: None });
+        }
+    }
+}
+
+impl Look<'_> {
+    /// An account's batches in order of creation.
+    pub(crate) fn batches(&self, id: &AccountId, query: &Listing) -> Result<Page<BatchInfo>> {
+        let Some((books, account, now)) = self.account(id, None)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
+        collect(
+            query,
+            |after| store::batches_of_account(self.conn, account.no, after, READ),
+            |row| row.no,
+            |row| {
+                let row = changed.get(&row.no).map_or(&row, |row| *row);
+                let info = shapes::batch(self.writers, id, row, now);
+                let open = matches!(info.state, BatchState::Live | BatchState::Pending);
+                Ok((query.all || open).then_some(info))
+            },
+        )
+    }
+
+    /// An account's holds in order of creation.
+    pub(crate) fn holds(&self, id: &AccountId, query: &Listing) -> Result<Page<HoldInfo>> {
+        let Some((books, account, _)) = self.account(id, None)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
+        collect(
+            query,
+            |after| store::holds_of_account(self.conn, account.no, after, READ),
+            |row| row.operation,
+            |row| {
+                let row = changed.get(&row.operation).map_or(&row, |row| *row);
+                if !query.all && row.phase != HoldPhase::Open {
+                    return Ok(None);
+                }
+                let slices = self.source.allocations(row.operation)?;
+                Ok(Some(shapes::hold(self.writers, id, row, &slices)))
+            },
+        )
+    }
+
+    /// Batches with points left that expire until `before`, soonest first.
+    pub(crate) fn expiring(&self, before: Instant, account: Option<&AccountId>) -> Result<Vec<BatchInfo>> {
+        let mut found: Vec<(Option<Instant>, BatchNo, BatchInfo)> = Vec::new();
+        if let Some(id) = account {
+            if let Some(account) = self.account(id, None)? {
+                self.expiring_of(account, before, &mut found)?;
+            }
+        } else {
+            let mut after = 0;
+            loop {
+                let rows = store::account_page(self.conn, after, READ)?;
+                let Some(last) = rows.last() else { break };
+                after = last.no;
+                // An account in which nothing falls due until then has nothing that expires until then.
+                for row in rows.into_iter().filter(|row| row.next_due_at.is_some_and(|due| due <= before)) {
+                    self.expiring_of(self.caught_up(row, None)?, before, &mut found)?;
+                }
+            }
+        }
+        found.sort_by_key(|(at, no, _)| (*at, *no));
+        Ok(found.into_iter().map(|(_, _, info)| info).collect())
+    }
+
+    fn expiring_of(
+        &self,
+        (books, account, now): (Books<'_>, AccountRow, Instant),
+        before: Instant,
+        found: &mut Vec<(Option<Instant>, BatchNo, BatchInfo)>,
+    ) -> Result<()> {
+        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
+        let mut limit = READ;
+        let stored = loop {
+            // Whatever expires until then is due (effective, or expiring) until then.
+            let rows = self.source.due_batches(account.no, before, limit)?;
+            if rows.len() < limit {
+                break rows;
+            }
+            limit = limit.saturating_mul(4);
+        };
+        let unchanged = stored.iter().filter(|row| !changed.contains_key(&row.no));
+        for row in unchanged.chain(changed.values().copied()) {
+            if row.remaining > 0 && row.is_expired(before) {
+                found.push((row.expires_at, row.no, shapes::batch(self.writers, &account.id, row, now)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every account's balance, in order of opening.
+    pub(crate) fn accounts(&self, query: &Listing) -> Result<Page<Balance>> {
+        collect(
+            query,
+            |after| store::account_page(self.conn, after, READ),
+            |row| row.no,
+            |row| {
+                let (mut books, row, now) = self.caught_up(row, None)?;
+                self.present(&mut books, &row.id, &row, now).map(Some)
+            },
+        )
+    }
+
+    /// The price book of the newest operation booked under one.
+    pub(crate) fn newest_book(&self) -> Result<Option<PriceBook>> {
+        match store::newest_price_book(self.conn)? {
+            Some(book) => self.source.price_book(book.no),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn info(&self) -> Result<Info> {
+        let settings = &self.ledger.settings;
+        Ok(Info {
+            ledger: self.ledger.id,
+            device: self.ledger.writer.1.device,
+            epoch: self.ledger.writer.1.epoch,
+            created_at: self.ledger.created_at.utc(),
+            operations: self.ledger.length,
+            head: shapes::hex(&self.ledger.head),
+            accepted_at: self.ledger.accepted_at.utc(),
+            clock_suspect: self.suspect,
+            settings: SettingsInfo {
+                accounts: if settings.explicit_accounts { "explicit" } else { "first_use" },
+                late_window: settings.late_window,
+                max_hold: settings.max_hold,
+                max_clock_jump: settings.max_clock_jump,
+            },
+            price_book: store::newest_price_book(self.conn)?.map(|book| shapes::hex(&book.hash)),
+            schema_version: crate::db::SCHEMA_VERSION,
+        })
+    }
+}
+
+/// What the file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Info {
+    /// The ledger's id, made at creation.
+    #[serde(serialize_with = "as_text")]
+    pub ledger: Uuid,
+    /// The device that writes it, made at creation.
+    #[serde(serialize_with = "as_text")]
+    pub device: Uuid,
+    /// Renewed by every restore.
+    pub epoch: i64,
+    /// When it was created.
+    #[serde(serialize_with = "serialize_utc")]
+    pub created_at: DateTime<Utc>,
+    /// How many operations are booked.
+    pub operations: i64,
+    /// Hash of the newest operation: note it elsewhere, and a cut or exchanged file is found out.
+    pub head: String,
+    /// The newest accepted clock reading.
+    #[serde(serialize_with = "serialize_utc")]
+    pub accepted_at: DateTime<Utc>,
+    /// Whether the present clock reading is not believed.
+    pub clock_suspect: bool,
+    /// The settings that decide outcomes.
+    pub settings: SettingsInfo,
+    /// Hash of the price book of the newest operation booked under one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_book: Option<String>,
+    /// Version of the file's schema.
+    pub schema_version: i64,
+}
+
+/// The settings kept in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SettingsInfo {
+    /// `first_use` or `explicit`.
+    pub accounts: &'static str,
+    /// Seconds a late consume may reach back.
+    pub late_window: i64,
+    /// Seconds a hold may last.
+    pub max_hold: i64,
+    /// Seconds the clock may jump before it is suspect.
+    pub max_clock_jump: i64,
+}
+
+fn as_text<S: serde::Serializer>(id: &Uuid, s: S) -> std::result::Result<S::Ok, S::Error> {
+    s.collect_str(id)
+}

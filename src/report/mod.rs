@@ -1,0 +1,82 @@
+//! Reads: what a caller may ask of the books. Nothing here writes: what time has done since the last write is worked
+//! out in memory, by the same rules, so an answer is right at the instant it is given.
+
+mod balance;
+mod history;
+mod lists;
+mod shapes;
+
+use serde::Serialize;
+
+use crate::db::Connection;
+use crate::engine::{Books, catch_up_fully, ledger_time};
+use crate::error::{Error, Result};
+use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
+use crate::store::{self, BookCache, SqlSource};
+use crate::units::{Instant, Reading};
+
+pub use history::{HistoryQuery, OperationInfo};
+pub use lists::{Info, Listing, SettingsInfo};
+pub(crate) use history::balances_after;
+pub(crate) use shapes::{hex, receipt};
+
+/// One page of a list, and where the next begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// Hand this back to get the next page; none after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Where a page begins, from the cursor of the page before.
+fn cursor(text: Option<&str>) -> Result<i64> {
+    match text {
+        None => Ok(0),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|place| *place >= 0)
+            .ok_or_else(|| Error::invalid("cursor", format!("`{text}` is not a cursor"), "pass the `next` of the page before")),
+    }
+}
+
+/// A look at the books as of one clock reading, within one read transaction.
+pub(crate) struct Look<'a> {
+    conn: &'a Connection,
+    source: SqlSource<'a>,
+    writers: &'a Writers,
+    ledger: LedgerRow,
+    time: Instant,
+    suspect: bool,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn new(conn: &'a Connection, cache: &'a BookCache, writers: &'a Writers, reading: Reading) -> Result<Self> {
+        let source = SqlSource::new(conn, cache);
+        let ledger = store::ledger(conn)?;
+        let (time, mark) = ledger_time(&source, &ledger, reading, None)?;
+        Ok(Look { conn, source, writers, ledger, time, suspect: mark == ClockMark::Suspect })
+    }
+
+    /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.
+    fn account(&self, id: &AccountId, at: Option<Instant>) -> Result<Option<(Books<'_>, AccountRow, Instant)>> {
+        use crate::engine::Source;
+        match self.source.account_by_id(id)? {
+            Some(row) => self.caught_up(row, at).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<(Books<'_>, AccountRow, Instant)> {
+        let now = at.unwrap_or(self.time).max(row.last_booked_at);
+        let no = row.no;
+        let mut books = Books::new(&self.source);
+        books.enter_account(row);
+        catch_up_fully(&mut books, no, now)?;
+        let row = books.account(no)?.clone();
+        Ok((books, row, now))
+    }
+}

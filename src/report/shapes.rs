@@ -1,0 +1,167 @@
+//! From rows to answers: the one place where numbers become ids and columns become documented fields.
+
+use serde_json::{Map, Value};
+
+use crate::engine::{Source, parse_body};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryRow, Figures, Four, HoldInfo,
+    HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationRow, Receipt, Writers,
+};
+use crate::units::Instant;
+
+pub(crate) fn hex(hash: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*hash).to_hex().to_string()
+}
+
+pub(crate) fn figures(balances: Balances) -> Figures {
+    let Balances { available, held, pending, debt } = balances;
+    // Both are within 0..=9e15, so the difference cannot overflow.
+    Figures { available, held, pending, debt, net: available.saturating_sub(debt) }
+}
+
+fn four(balances: Balances) -> Four {
+    let Balances { available, held, pending, debt } = balances;
+    Four { available, held, pending, debt }
+}
+
+fn hold_state(phase: HoldPhase) -> HoldState {
+    match phase {
+        HoldPhase::Open => HoldState::Open,
+        HoldPhase::Captured => HoldState::Captured,
+        HoldPhase::Released => HoldState::Released,
+        HoldPhase::Expired => HoldState::Expired,
+    }
+}
+
+fn made(writers: &Writers, (no, expires_at): (BatchNo, i64)) -> Made {
+    let expires_at = (expires_at >= 0).then(|| Instant::clamped(expires_at).utc());
+    Made { batch: writers.batch(no), expires_at }
+}
+
+/// The receipt of an operation: at once, and every time its key comes again.
+pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, replayed: bool) -> Result<Receipt> {
+    let outcome = &row.outcome;
+    let hold = match outcome.hold {
+        None => None,
+        Some((no, phase, deadline)) => {
+            let phase = HoldPhase::from_code(phase)
+                .ok_or_else(|| Error::corrupt(format!("operation {}: outcome: hold phase {phase}", row.seq)))?;
+            Some(HoldMark { id: writers.hold(no), state: hold_state(phase), deadline: Instant::clamped(deadline).utc() })
+        }
+    };
+    let batches: Vec<Made> = outcome.batches.iter().map(|batch| made(writers, *batch)).collect();
+    let (batch, batches) = if row.kind == OpKind::Transfer { (None, batches) } else { (batches.into_iter().next(), Vec::new()) };
+    Ok(Receipt {
+        op: row.kind.text(),
+        operation: writers.operation(row.seq),
+        account: row.account.as_ref().map(|(_, id)| id.clone()),
+        key: row.key.clone(),
+        replayed,
+        points: row.points,
+        booked_at: row.booked_at.utc(),
+        recorded_at: row.recorded_at.utc(),
+        occurred_at: outcome.occurred_at.map(|at| Instant::clamped(at).utc()),
+        service: outcome.service.clone(),
+        quantity: outcome.quantity.clone(),
+        unit: outcome.unit.clone(),
+        price_book: row.price_book.map(|(_, hash)| hex(&hash)),
+        batch,
+        batches,
+        hold,
+        allocations: outcome.draws.iter().map(|(no, points)| Allocation { batch: writers.batch(*no), points: *points }).collect(),
+        open: outcome.open,
+        restored: outcome.restored,
+        lapsed: outcome.lapsed,
+        reinstated: outcome.reinstated,
+        short: outcome.short,
+        over_limit: outcome.over_limit,
+        owed: outcome.owed,
+        uncollected: outcome.uncollected,
+        clock_suspect: row.clock == crate::model::ClockMark::Suspect,
+        balance: figures(after),
+    })
+}
+
+/// A batch as it stands at an instant (catch-up to it done).
+pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: Instant) -> BatchInfo {
+    let state = if row.effective_at > at {
+        BatchState::Pending
+    } else if row.is_expired(at) {
+        BatchState::Expired
+    } else if row.remaining > 0 || row.held > 0 {
+        BatchState::Live
+    } else {
+        BatchState::Spent
+    };
+    BatchInfo {
+        batch: writers.batch(row.no),
+        account: account.clone(),
+        source: row.source.clone(),
+        promo: row.promo,
+        priority: row.priority,
+        amount: row.amount,
+        remaining: row.remaining,
+        held: row.held,
+        used: row.used,
+        expired: row.expired,
+        revoked: row.revoked,
+        moved: row.moved,
+        owed: row.owed,
+        effective_at: row.effective_at.utc(),
+        expires_at: row.expires_at.map(Instant::utc),
+        state,
+        operation: writers.operation(row.operation()),
+        from_batch: row.from_batch.map(|no| writers.batch(no)),
+    }
+}
+
+pub(crate) fn hold(writers: &Writers, account: &AccountId, row: &HoldRow, slices: &[AllocationRow]) -> HoldInfo {
+    HoldInfo {
+        hold: writers.hold(row.operation),
+        account: account.clone(),
+        points: row.points,
+        unbacked: row.unbacked,
+        deadline: row.deadline.utc(),
+        state: hold_state(row.phase),
+        service: row.service.clone(),
+        slices: slices.iter().map(|slice| allocation(writers, slice)).collect(),
+    }
+}
+
+pub(crate) fn allocation(writers: &Writers, row: &AllocationRow) -> Allocation {
+    Allocation { batch: writers.batch(row.batch), points: row.points }
+}
+
+/// A line of an account's books, with what its operation says about itself.
+pub(crate) fn entry(source: &dyn Source, writers: &Writers, account: &AccountId, row: &EntryRow, unbooked: bool) -> Result<Entry> {
+    let operation = match row.operation {
+        Some(seq) => source.operation_row(seq)?,
+        None => None,
+    };
+    let body = operation.as_ref().map_or_else(|| Ok(Map::new()), parse_body)?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_string);
+    let outcome = operation.as_ref().map(|operation| &operation.outcome);
+    Ok(Entry {
+        n: row.n,
+        account: account.clone(),
+        kind: row.kind.text(),
+        operation: row.operation.map(|seq| writers.operation(seq)),
+        booked_at: row.booked_at.utc(),
+        occurred_at: outcome.and_then(|outcome| outcome.occurred_at).map(|at| Instant::clamped(at).utc()),
+        points: row.points,
+        change: four(row.change),
+        after: four(row.after),
+        service: outcome.and_then(|outcome| outcome.service.clone()),
+        quantity: outcome.and_then(|outcome| outcome.quantity.clone()),
+        unit: outcome.and_then(|outcome| outcome.unit.clone()),
+        source: text("source"),
+        reference: text("reference"),
+        description: text("description"),
+        reason: text("reason"),
+        actor: text("actor"),
+        metadata: body.get("metadata").and_then(Value::as_object).cloned(),
+        batch: row.batch.map(|no| writers.batch(no)),
+        unbooked,
+    })
+}

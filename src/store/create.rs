@@ -1,0 +1,48 @@
+//! A new ledger: the file, its writer and its one row.
+
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::write::{add_writer, insert_ledger};
+use crate::error::Result;
+use crate::model::{LedgerRow, Settings, Writer};
+use crate::units::Instant;
+use crate::{chain, db};
+
+/// What makes a new ledger itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewLedger {
+    pub(crate) ledger_id: Uuid,
+    pub(crate) device: Uuid,
+    pub(crate) epoch: i64,
+    /// Also the first accepted clock reading.
+    pub(crate) created_at: Instant,
+}
+
+impl NewLedger {
+    /// A fresh identity.
+    pub(crate) fn random(created_at: Instant) -> Self {
+        NewLedger { ledger_id: Uuid::new_v4(), device: Uuid::new_v4(), epoch: 1, created_at }
+    }
+}
+
+/// Creates an empty ledger; its resolved path. Overwrites nothing.
+pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<PathBuf> {
+    db::create(path, |conn| {
+        let writer = Writer { device: new.device, epoch: new.epoch };
+        let no = add_writer(conn, writer, 1)?;
+        insert_ledger(
+            conn,
+            &LedgerRow {
+                id: new.ledger_id,
+                created_at: new.created_at,
+                writer: (no, writer),
+                accepted_at: new.created_at,
+                settings: Settings::default(),
+                head: chain::genesis(new.ledger_id, new.device, new.epoch, new.created_at),
+                length: 0,
+            },
+        )
+    })
+}

@@ -1,0 +1,172 @@
+//! Pages of the books, for the reports and for `verify`. Every page is a range of one b-tree.
+
+use rusqlite::{ToSql, params};
+
+use super::{PriceBookRow, all, first, limit, rows, sql};
+use crate::db::Connection;
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Writer,
+    Writers,
+};
+use crate::units::Instant;
+
+/// The way a list of entries is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forward {
+    Oldest,
+    Newest,
+}
+
+/// The file's identity, settings and head.
+pub(crate) fn ledger(conn: &Connection) -> Result<LedgerRow> {
+    first(conn, sql::LEDGER_GET, [], rows::ledger)?.ok_or_else(|| Error::corrupt("ledger has no row"))
+}
+
+pub(crate) fn account_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<AccountRow>> {
+    all(conn, sql::ACCOUNT_PAGE, params![after, limit(page)], rows::account)
+}
+
+/// Accounts in which something falls due at or before `until`, the most overdue first.
+pub(crate) fn accounts_due(conn: &Connection, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
+    all(conn, sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], rows::account)
+}
+
+pub(crate) fn batch_page(conn: &Connection, after: BatchNo, page: usize) -> Result<Vec<BatchRow>> {
+    all(conn, sql::BATCH_PAGE, params![after, limit(page)], rows::batch)
+}
+
+pub(crate) fn batches_of_account(
+    conn: &Connection,
+    account: i64,
+    after: BatchNo,
+    page: usize,
+) -> Result<Vec<BatchRow>> {
+    all(conn, sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], rows::batch)
+}
+
+/// Batches of all accounts with something left that expire after the place `after` (begin with `(now, BatchNo::MAX)`) and
+/// at or before `until`, by expiry.
+pub(crate) fn batches_expiring(
+    conn: &Connection,
+    after: (Instant, BatchNo),
+    until: Instant,
+    page: usize,
+) -> Result<Vec<BatchRow>> {
+    all(conn, sql::BATCHES_EXPIRING, params![after.0.millis(), after.1, until.millis(), limit(page)], rows::batch)
+}
+
+/// The same in one account, in the order of `BatchRow::due_at` and number: a place is `(due_at, no)`.
+pub(crate) fn batches_expiring_of_account(
+    conn: &Connection,
+    account: i64,
+    after: (Instant, BatchNo),
+    until: Instant,
+    page: usize,
+) -> Result<Vec<BatchRow>> {
+    let params = params![account, after.0.millis(), after.1, until.millis(), limit(page)];
+    all(conn, sql::BATCHES_EXPIRING_OF_ACCOUNT, params, rows::batch)
+}
+
+pub(crate) fn hold_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<HoldRow>> {
+    all(conn, sql::HOLD_PAGE, params![after, limit(page)], rows::hold)
+}
+
+pub(crate) fn holds_of_account(conn: &Connection, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {
+    all(conn, sql::HOLDS_OF_ACCOUNT, params![account, after, limit(page)], rows::hold)
+}
+
+pub(crate) fn consume_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
+    all(conn, sql::CONSUME_PAGE, params![after, limit(page)], rows::consume)
+}
+
+/// After `(owner, rank)`.
+pub(crate) fn allocation_page(conn: &Connection, after: (i64, i64), page: usize) -> Result<Vec<AllocationRow>> {
+    all(conn, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], rows::allocation)
+}
+
+pub(crate) fn entry(conn: &Connection, account: i64, n: i64) -> Result<Option<EntryRow>> {
+    first(conn, sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
+}
+
+/// Entries `from` to `to` of an account, both included, the first `page` of them from either end.
+pub(crate) fn entries(
+    conn: &Connection,
+    account: i64,
+    from: i64,
+    to: i64,
+    way: Forward,
+    page: usize,
+) -> Result<Vec<EntryRow>> {
+    let sql = match way {
+        Forward::Oldest => sql::ENTRIES_FORWARD,
+        Forward::Newest => sql::ENTRIES_BACKWARD,
+    };
+    all(conn, sql, params![account, from, to, limit(page)], rows::entry)
+}
+
+/// After `(account, n)`, through all accounts.
+pub(crate) fn entry_page(conn: &Connection, after: (i64, i64), page: usize) -> Result<Vec<EntryRow>> {
+    all(conn, sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], rows::entry)
+}
+
+/// The number of the last entry with `booked_at <= at` among the account's `entries`; 0 when there is none.
+/// A binary search: the numbers have no gaps and booked time never runs backwards (I5).
+pub(crate) fn number_of_entry_at(conn: &Connection, account: i64, entries: i64, at: Instant) -> Result<i64> {
+    let (mut low, mut high) = (0_i64, entries);
+    while low < high {
+        // Rounded up, so that it is never `low`.
+        let middle = high.saturating_sub(high.saturating_sub(low) / 2);
+        let booked_at = first(conn, sql::ENTRY_TIME, params![account, middle], |row| rows::instant(row, "entry"))?
+            .ok_or_else(|| Error::corrupt(format!("entry {middle} of account number {account} is missing")))?;
+        if booked_at <= at {
+            low = middle;
+        } else {
+            high = middle.saturating_sub(1);
+        }
+    }
+    Ok(low)
+}
+
+pub(crate) fn operation_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<OperationRow>> {
+    all(conn, sql::OPERATION_PAGE, params![after, limit(page)], rows::operation)
+}
+
+fn price_book(conn: &Connection, sql: &str, by: impl ToSql) -> Result<Option<PriceBookRow>> {
+    first(conn, sql, params![by], rows::price_book)
+}
+
+pub(crate) fn price_book_by_no(conn: &Connection, no: i64) -> Result<Option<PriceBookRow>> {
+    price_book(conn, sql::PRICE_BOOK_BY_NO, no)
+}
+
+pub(crate) fn price_book_by_hash(conn: &Connection, hash: &[u8; 32]) -> Result<Option<PriceBookRow>> {
+    price_book(conn, sql::PRICE_BOOK_BY_HASH, hash.as_slice())
+}
+
+pub(crate) fn price_book_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<PriceBookRow>> {
+    all(conn, sql::PRICE_BOOK_PAGE, params![after, limit(page)], rows::price_book)
+}
+
+/// The book of the newest operation booked under one.
+pub(crate) fn newest_price_book(conn: &Connection) -> Result<Option<PriceBookRow>> {
+    let mut books = price_book_page(conn, 0, 2)?;
+    if books.len() < 2 {
+        // A book is stored only together with an operation booked under it.
+        return Ok(books.pop());
+    }
+    match first(conn, sql::OPERATION_NEWEST_PRICED, [], |row| rows::integer(row, "operation"))? {
+        Some(no) => price_book_by_no(conn, no),
+        None => Ok(None),
+    }
+}
+
+/// Everybody who wrote this file, for computing ids.
+pub(crate) fn writers(conn: &Connection) -> Result<Writers> {
+    Writers::new(writer_page(conn, 0, usize::MAX)?.into_iter().map(|(_, writer, since)| (since, writer)).collect())
+}
+
+/// Everybody who wrote this file: number, device and epoch, first sequence number.
+pub(crate) fn writer_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<(i64, Writer, i64)>> {
+    all(conn, sql::WRITER_PAGE, params![after, limit(page)], rows::writer)
+}

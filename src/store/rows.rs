@@ -1,0 +1,370 @@
+//! SQL rows ↔ the model's rows. A value out of its range is reported as damage, with its table and column.
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use uuid::Uuid;
+
+use crate::db::sqlite_error;
+use crate::engine::source::OperationHead;
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ConsumeRow, EntryKind, EntryRow,
+    HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow, Writer,
+};
+use crate::units::{Instant, MAX_POINTS};
+
+/// Reads the columns of a row one after the other.
+struct Columns<'r> {
+    row: &'r Row<'r>,
+    table: &'static str,
+    next: usize,
+}
+
+impl<'r> Columns<'r> {
+    fn new(table: &'static str, row: &'r Row<'r>) -> Self {
+        Columns { row, table, next: 0 }
+    }
+
+    fn value(&mut self) -> Result<ValueRef<'r>> {
+        let at = self.next;
+        self.next = self.next.saturating_add(1);
+        self.row.get_ref(at).map_err(sqlite_error)
+    }
+
+    /// Damage in the column read last.
+    fn wrong(&self, what: &str) -> Error {
+        let at = self.next.saturating_sub(1);
+        let column = self.row.as_ref().column_name(at).unwrap_or("?");
+        Error::corrupt(format!("{}.{column} {what}", self.table))
+    }
+
+    fn optional_integer(&mut self) -> Result<Option<i64>> {
+        match self.value()? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Integer(number) => Ok(Some(number)),
+            _ => Err(self.wrong("is not an integer")),
+        }
+    }
+
+    fn integer(&mut self) -> Result<i64> {
+        self.optional_integer()?.ok_or_else(|| self.wrong("is missing"))
+    }
+
+    fn within(&mut self, low: i64, high: i64) -> Result<i64> {
+        let number = self.integer()?;
+        if (low..=high).contains(&number) {
+            Ok(number)
+        } else {
+            Err(self.wrong(&format!("is {number}, outside {low} to {high}")))
+        }
+    }
+
+    /// A running number or a total.
+    fn count(&mut self) -> Result<i64> {
+        self.within(0, i64::MAX)
+    }
+
+    fn number(&mut self) -> Result<i64> {
+        self.within(1, i64::MAX)
+    }
+
+    fn optional_number(&mut self) -> Result<Option<i64>> {
+        match self.optional_integer()? {
+            Some(number) if number < 1 => Err(self.wrong(&format!("is {number}"))),
+            number => Ok(number),
+        }
+    }
+
+    fn points(&mut self) -> Result<i64> {
+        self.within(0, MAX_POINTS)
+    }
+
+    fn change(&mut self) -> Result<i64> {
+        self.within(-MAX_POINTS, MAX_POINTS)
+    }
+
+    fn flag(&mut self) -> Result<bool> {
+        Ok(self.within(0, 1)? == 1)
+    }
+
+    fn instant(&mut self) -> Result<Instant> {
+        self.within(Instant::MIN.millis(), Instant::MAX.millis()).map(Instant::clamped)
+    }
+
+    fn optional_instant(&mut self) -> Result<Option<Instant>> {
+        let Some(millis) = self.optional_integer()? else { return Ok(None) };
+        let instant = Instant::clamped(millis);
+        if instant.millis() == millis {
+            Ok(Some(instant))
+        } else {
+            Err(self.wrong(&format!("is {millis}, no instant")))
+        }
+    }
+
+    fn code<T>(&mut self, from: impl Fn(i64) -> Option<T>) -> Result<T> {
+        let code = self.integer()?;
+        from(code).ok_or_else(|| self.wrong(&format!("is {code}, which means nothing")))
+    }
+
+    fn optional_text(&mut self) -> Result<Option<&'r str>> {
+        match self.value()? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => std::str::from_utf8(bytes).map(Some).map_err(|_| self.wrong("is not UTF-8")),
+            _ => Err(self.wrong("is not text")),
+        }
+    }
+
+    fn text(&mut self) -> Result<&'r str> {
+        self.optional_text()?.ok_or_else(|| self.wrong("is missing"))
+    }
+
+    fn optional_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
+        match self.value()? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(bytes) => {
+                <[u8; N]>::try_from(bytes).map(Some).map_err(|_| self.wrong(&format!("has not {N} bytes")))
+            }
+            _ => Err(self.wrong("is not a blob")),
+        }
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.optional_bytes()?.ok_or_else(|| self.wrong("is missing"))
+    }
+
+    fn uuid(&mut self) -> Result<Uuid> {
+        self.bytes().map(Uuid::from_bytes)
+    }
+
+    fn account_id(&mut self) -> Result<AccountId> {
+        let text = self.text()?;
+        AccountId::new(text).map_err(|_| self.wrong("is no account id"))
+    }
+
+    fn writer(&mut self) -> Result<Writer> {
+        Ok(Writer { device: self.uuid()?, epoch: self.within(1, (1 << 28) - 1)? })
+    }
+
+    fn balances(&mut self, read: impl Fn(&mut Self) -> Result<i64>) -> Result<Balances> {
+        Ok(Balances { available: read(self)?, held: read(self)?, pending: read(self)?, debt: read(self)? })
+    }
+}
+
+pub(super) fn integer(row: &Row<'_>, table: &'static str) -> Result<i64> {
+    Columns::new(table, row).integer()
+}
+
+pub(super) fn instant(row: &Row<'_>, table: &'static str) -> Result<Instant> {
+    Columns::new(table, row).instant()
+}
+
+/// An instant and the key of the thing it belongs to.
+pub(super) fn due(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64)> {
+    let mut columns = Columns::new(table, row);
+    Ok((columns.instant()?, columns.integer()?))
+}
+
+pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<[u8; 32]> {
+    Columns::new(table, row).bytes()
+}
+
+pub(super) fn account(row: &Row<'_>) -> Result<AccountRow> {
+    let mut c = Columns::new("account", row);
+    Ok(AccountRow {
+        no: c.number()?,
+        id: c.account_id()?,
+        state: c.code(AccountState::from_code)?,
+        credit_limit: c.points()?,
+        balances: c.balances(Columns::points)?,
+        unbacked: c.count()?,
+        totals: TotalsRow {
+            recharged: c.count()?,
+            consumed: c.count()?,
+            refunded: c.count()?,
+            expired: c.count()?,
+            reinstated: c.count()?,
+            revoked: c.count()?,
+            clawed_back: c.count()?,
+            written_off: c.count()?,
+            moved_in: c.count()?,
+            moved_out: c.count()?,
+        },
+        entries: c.count()?,
+        last_booked_at: c.instant()?,
+        next_due_at: c.optional_instant()?,
+    })
+}
+
+pub(super) fn batch(row: &Row<'_>) -> Result<BatchRow> {
+    let mut c = Columns::new("batch", row);
+    Ok(BatchRow {
+        no: c.number()?,
+        account: c.number()?,
+        source: c.text()?.to_string(),
+        promo: c.flag()?,
+        priority: c.within(0, 1000)?,
+        amount: c.points()?,
+        remaining: c.points()?,
+        held: c.points()?,
+        used: c.points()?,
+        expired: c.points()?,
+        revoked: c.points()?,
+        moved: c.points()?,
+        owed: c.points()?,
+        effective_at: c.instant()?,
+        expires_at: c.optional_instant()?,
+        active: c.flag()?,
+        from_batch: c.optional_number()?,
+    })
+}
+
+pub(super) fn hold(row: &Row<'_>) -> Result<HoldRow> {
+    let mut c = Columns::new("hold", row);
+    Ok(HoldRow {
+        operation: c.number()?,
+        account: c.number()?,
+        points: c.points()?,
+        unbacked: c.points()?,
+        deadline: c.instant()?,
+        phase: c.code(HoldPhase::from_code)?,
+        service: c.optional_text()?.map(str::to_string),
+        price_book: c.optional_number()?,
+    })
+}
+
+pub(super) fn consume(row: &Row<'_>) -> Result<ConsumeRow> {
+    let mut c = Columns::new("consume", row);
+    Ok(ConsumeRow {
+        operation: c.number()?,
+        account: c.number()?,
+        points: c.points()?,
+        open: c.points()?,
+        refunded: c.points()?,
+        written_off: c.points()?,
+        clawback_of: c.optional_number()?,
+    })
+}
+
+pub(super) fn allocation(row: &Row<'_>) -> Result<AllocationRow> {
+    let mut c = Columns::new("allocation", row);
+    Ok(AllocationRow {
+        owner: c.number()?,
+        rank: c.number()?,
+        batch: c.number()?,
+        points: c.points()?,
+        returned: c.points()?,
+    })
+}
+
+pub(super) fn entry(row: &Row<'_>) -> Result<EntryRow> {
+    let mut c = Columns::new("entry", row);
+    Ok(EntryRow {
+        account: c.number()?,
+        n: c.number()?,
+        kind: c.code(EntryKind::from_code)?,
+        operation: c.optional_number()?,
+        booked_at: c.instant()?,
+        points: c.points()?,
+        change: c.balances(Columns::change)?,
+        after: c.balances(Columns::points)?,
+        batch: c.optional_number()?,
+    })
+}
+
+pub(super) fn operation_head(row: &Row<'_>) -> Result<OperationHead> {
+    let mut c = Columns::new("operation", row);
+    Ok(OperationHead {
+        seq: c.number()?,
+        writer: c.writer()?,
+        kind: c.code(OpKind::from_code)?,
+        account: Some(c.count()?).filter(|account| *account != 0),
+        points: c.points()?,
+    })
+}
+
+pub(super) fn operation(row: &Row<'_>) -> Result<OperationRow> {
+    let mut c = Columns::new("operation", row);
+    let seq = c.number()?;
+    let writer = c.writer()?;
+    let kind = c.code(OpKind::from_code)?;
+    let account = match c.count()? {
+        // The joined id is NULL.
+        0 => c.optional_text()?.and(None),
+        no => Some((no, c.account_id()?)),
+    };
+    let key = c.text()?;
+    let key = Key::new(key).map_err(|_| c.wrong("is no key"))?;
+    let (recorded_at, booked_at) = (c.instant()?, c.instant()?);
+    let clock = c.code(ClockMark::from_code)?;
+    let points = c.points()?;
+    let price_book = match (c.optional_number()?, c.optional_bytes()?) {
+        (None, _) => None,
+        (Some(no), Some(hash)) => Some((no, hash)),
+        (Some(no), None) => return Err(Error::corrupt(format!("operation.price_book is {no}, which is not there"))),
+    };
+    let rules_version = c.number()?;
+    let body = c.text()?.to_string();
+    let outcome = match c.optional_text()? {
+        None => Outcome::default(),
+        Some(text) => serde_json::from_str(text).map_err(|error| c.wrong(&format!("cannot be read: {error}")))?,
+    };
+    let entry = c.optional_number()?;
+    let hash = c.bytes()?;
+    if !c.flag()? {
+        return Err(c.wrong("is set, which this version never does"));
+    }
+    Ok(OperationRow {
+        seq,
+        writer,
+        kind,
+        account,
+        key,
+        recorded_at,
+        booked_at,
+        clock,
+        points,
+        price_book,
+        rules_version,
+        body,
+        outcome,
+        entry,
+        hash,
+    })
+}
+
+/// A price book's text as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PriceBookRow {
+    pub(crate) no: i64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) text: String,
+}
+
+pub(super) fn price_book(row: &Row<'_>) -> Result<PriceBookRow> {
+    let mut c = Columns::new("price_book", row);
+    Ok(PriceBookRow { no: c.number()?, hash: c.bytes()?, text: c.text()?.to_string() })
+}
+
+/// Number, writer, and the sequence number it began at.
+pub(super) fn writer(row: &Row<'_>) -> Result<(i64, Writer, i64)> {
+    let mut c = Columns::new("writer", row);
+    Ok((c.number()?, c.writer()?, c.number()?))
+}
+
+pub(super) fn ledger(row: &Row<'_>) -> Result<LedgerRow> {
+    let mut c = Columns::new("ledger", row);
+    Ok(LedgerRow {
+        id: c.uuid()?,
+        created_at: c.instant()?,
+        writer: (c.number()?, c.writer()?),
+        accepted_at: c.instant()?,
+        settings: Settings {
+            explicit_accounts: c.flag()?,
+            late_window: c.count()?,
+            max_hold: c.number()?,
+            max_clock_jump: c.number()?,
+        },
+        head: c.bytes()?,
+        length: c.count()?,
+    })
+}

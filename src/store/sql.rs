@@ -1,0 +1,221 @@
+//! Every SQL statement of the books, by name. A test asks SQLite how it would run each: none may read a whole table
+//! or sort.
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)+
+        /// All of them, for the test of their query plans.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+macro_rules! account_columns {
+    () => {
+        "no, id, state, credit_limit, available, held, pending, debt, unbacked, recharged, consumed, refunded, \
+         expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, next_due_at"
+    };
+}
+
+macro_rules! batch_columns {
+    () => {
+        "no, account, source, promo, priority, amount, remaining, held, used, expired, revoked, moved, owed, \
+         effective_at, expires_at, active, from_batch"
+    };
+}
+
+macro_rules! hold_columns {
+    () => {
+        "operation, account, points, unbacked, deadline, phase, service, price_book"
+    };
+}
+
+macro_rules! consume_columns {
+    () => {
+        "operation, account, points, open, refunded, written_off, clawback_of"
+    };
+}
+
+macro_rules! entry_columns {
+    () => {
+        "account, n, kind, operation, booked_at, points, change_available, change_held, change_pending, change_debt, \
+         after_available, after_held, after_pending, after_debt, batch"
+    };
+}
+
+// CROSS JOIN fixes the order of the loops: the operations lead.
+macro_rules! operations {
+    ($rest:literal) => {
+        concat!(
+            "SELECT o.seq, w.device, w.epoch, o.kind, o.account, a.id, o.key, o.recorded_at, o.booked_at, o.clock, o.points, \
+             o.price_book, p.hash, o.rules_version, o.body, o.outcome, o.entry, o.hash, \
+             coalesce(o.origin_device, o.origin_epoch, o.origin_seq, o.origin_hash) IS NULL AS origin \
+             FROM operation o CROSS JOIN writer w ON w.no = o.writer LEFT JOIN account a ON a.no = o.account \
+             LEFT JOIN price_book p ON p.no = o.price_book ",
+            $rest
+        )
+    };
+}
+
+// The draw order. INDEXED BY: were the index ever unusable, the statement would fail instead of sorting.
+macro_rules! live_batches {
+    ($seek:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            batch_columns!(),
+            " FROM batch INDEXED BY batch_draw WHERE live = 1 AND account = ?1 ",
+            $seek,
+            " ORDER BY ",
+            $order,
+            " LIMIT ?2"
+        )
+    };
+}
+
+statements! {
+    ACCOUNT_BY_ID = concat!("SELECT ", account_columns!(), " FROM account WHERE id = ?1");
+    ACCOUNT_BY_NO = concat!("SELECT ", account_columns!(), " FROM account WHERE no = ?1");
+    ACCOUNT_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM account";
+    ACCOUNT_PAGE = concat!("SELECT ", account_columns!(), " FROM account WHERE no > ?1 ORDER BY no LIMIT ?2");
+    ACCOUNTS_DUE = concat!(
+        "SELECT ", account_columns!(),
+        " FROM account INDEXED BY account_due WHERE next_due_at <= ?1 ORDER BY next_due_at, no LIMIT ?2"
+    );
+    ACCOUNT_INSERT = concat!(
+        "INSERT INTO account (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+         ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+    );
+    /// Without `next_due_at`, so that its index is not rewritten; changes nothing when it has changed.
+    ACCOUNT_UPDATE = "UPDATE account SET state = ?2, credit_limit = ?3, available = ?4, held = ?5, pending = ?6, debt = ?7, \
+        unbacked = ?8, recharged = ?9, consumed = ?10, refunded = ?11, expired = ?12, reinstated = ?13, revoked = ?14, \
+        clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20 \
+        WHERE no = ?1 AND next_due_at IS ?21";
+    ACCOUNT_UPDATE_DUE = "UPDATE account SET state = ?2, credit_limit = ?3, available = ?4, held = ?5, pending = ?6, debt = ?7, \
+        unbacked = ?8, recharged = ?9, consumed = ?10, refunded = ?11, expired = ?12, reinstated = ?13, revoked = ?14, \
+        clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20, \
+        next_due_at = ?21 WHERE no = ?1";
+
+    BATCH_BY_NO = concat!("SELECT ", batch_columns!(), " FROM batch WHERE no = ?1");
+    BATCH_PAGE = concat!("SELECT ", batch_columns!(), " FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2");
+    BATCHES_OF_ACCOUNT = concat!(
+        "SELECT ", batch_columns!(),
+        " FROM batch INDEXED BY batch_account WHERE account = ?1 AND no > ?2 ORDER BY no LIMIT ?3"
+    );
+    LIVE_FIRST = live_batches!("", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
+    // After a place in the draw order: one statement for each column that may be the first to differ, the last one first.
+    LIVE_SAME_KIND = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo = ?5 AND no > ?6", "no");
+    LIVE_SAME_EXPIRY = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo < ?5", "promo DESC, no");
+    LIVE_SAME_PRIORITY = live_batches!(
+        "AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) > ?4",
+        "ifnull(expires_at, 9223372036854775807), promo DESC, no"
+    );
+    LIVE_LATER_PRIORITY = live_batches!("AND priority > ?3", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
+    BATCHES_LAPSED = concat!(
+        "SELECT ", batch_columns!(),
+        " FROM batch INDEXED BY batch_lapsed WHERE expired > 0 AND account = ?1 AND expires_at > ?2 AND expires_at <= ?3"
+    );
+    BATCHES_DUE = concat!(
+        "SELECT ", batch_columns!(),
+        " FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, no LIMIT ?3"
+    );
+    BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, no";
+    BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
+        WHERE expires_at > ?1 AND expires_at <= ?2 AND remaining + held + expired > 0 LIMIT 1";
+    BATCHES_EXPIRING = concat!(
+        "SELECT ", batch_columns!(),
+        " FROM batch INDEXED BY batch_expiry WHERE (expires_at, no) > (?1, ?2) AND expires_at <= ?3 AND remaining > 0 \
+         ORDER BY expires_at, no LIMIT ?4"
+    );
+    /// A pending batch is due (effective) before it expires, an active one when it expires: `due_at` finds both.
+    BATCHES_EXPIRING_OF_ACCOUNT = concat!(
+        "SELECT ", batch_columns!(),
+        " FROM batch INDEXED BY batch_due WHERE account = ?1 AND (due_at, no) > (?2, ?3) AND due_at <= ?4 AND expires_at <= ?4 \
+         ORDER BY due_at, no LIMIT ?5"
+    );
+    BATCH_INSERT = concat!(
+        "INSERT INTO batch (", batch_columns!(), ", live, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+         ?14, ?15, ?16, ?17, ?18, ?19)"
+    );
+    /// Only what no index is made of; changes nothing when one of the others has changed.
+    BATCH_UPDATE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7 \
+        WHERE no = ?1 AND expired = ?8 AND expires_at IS ?9 AND active = ?10 AND live = ?11 AND due_at IS ?12";
+    BATCH_UPDATE_INDEXED = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
+        expires_at = ?9, active = ?10, live = ?11, due_at = ?12 WHERE no = ?1";
+
+    HOLD_BY_OPERATION = concat!("SELECT ", hold_columns!(), " FROM hold WHERE operation = ?1");
+    HOLD_PAGE = concat!("SELECT ", hold_columns!(), " FROM hold WHERE operation > ?1 ORDER BY operation LIMIT ?2");
+    HOLDS_OF_ACCOUNT = concat!(
+        "SELECT ", hold_columns!(),
+        " FROM hold INDEXED BY hold_account WHERE account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3"
+    );
+    HOLDS_DUE = concat!(
+        "SELECT ", hold_columns!(),
+        " FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2 ORDER BY deadline, operation LIMIT ?3"
+    );
+    HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 ORDER BY deadline, operation";
+    HOLD_INSERT = concat!("INSERT INTO hold (", hold_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    HOLD_UPDATE = "UPDATE hold SET deadline = ?2, phase = ?3 WHERE operation = ?1";
+
+    CONSUME_BY_OPERATION = concat!("SELECT ", consume_columns!(), " FROM consume WHERE operation = ?1");
+    CONSUME_PAGE = concat!("SELECT ", consume_columns!(), " FROM consume WHERE operation > ?1 ORDER BY operation LIMIT ?2");
+    CONSUMES_OPEN = concat!(
+        "SELECT ", consume_columns!(),
+        " FROM consume INDEXED BY consume_open WHERE open > 0 AND account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3"
+    );
+    CLAWBACKS = concat!(
+        "SELECT ", consume_columns!(),
+        " FROM consume INDEXED BY consume_clawback WHERE clawback_of = ?1 ORDER BY operation"
+    );
+    CONSUME_INSERT = concat!("INSERT INTO consume (", consume_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+    CONSUME_UPDATE = "UPDATE consume SET open = ?2, refunded = ?3, written_off = ?4 WHERE operation = ?1";
+
+    ALLOCATIONS_OF = "SELECT owner, rank, batch, points, returned FROM allocation WHERE owner = ?1 ORDER BY rank";
+    ALLOCATION_PAGE = "SELECT owner, rank, batch, points, returned FROM allocation WHERE (owner, rank) > (?1, ?2) \
+        ORDER BY owner, rank LIMIT ?3";
+    ALLOCATION_INSERT = "INSERT INTO allocation (owner, rank, batch, points, returned) VALUES (?1, ?2, ?3, ?4, ?5)";
+    ALLOCATION_UPDATE = "UPDATE allocation SET returned = ?3 WHERE owner = ?1 AND rank = ?2";
+
+    ENTRY_BY_NUMBER = concat!("SELECT ", entry_columns!(), " FROM entry WHERE account = ?1 AND n = ?2");
+    ENTRY_TIME = "SELECT booked_at FROM entry WHERE account = ?1 AND n = ?2";
+    ENTRIES_FORWARD = concat!(
+        "SELECT ", entry_columns!(), " FROM entry WHERE account = ?1 AND n >= ?2 AND n <= ?3 ORDER BY n LIMIT ?4"
+    );
+    ENTRIES_BACKWARD = concat!(
+        "SELECT ", entry_columns!(), " FROM entry WHERE account = ?1 AND n >= ?2 AND n <= ?3 ORDER BY n DESC LIMIT ?4"
+    );
+    ENTRY_PAGE = concat!("SELECT ", entry_columns!(), " FROM entry WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3");
+    ENTRY_INSERT = concat!(
+        "INSERT INTO entry (", entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+    );
+
+    OPERATION_BY_SEQ = operations!("WHERE o.seq = ?1");
+    OPERATION_PAGE = operations!("WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2");
+    OPERATION_HEAD = "SELECT o.seq, w.device, w.epoch, o.kind, o.account, o.points \
+        FROM operation o CROSS JOIN writer w ON w.no = o.writer WHERE o.seq = ?1";
+    OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE account = ?1 AND kind = ?2 AND key = ?3";
+    /// Backwards from the newest; asked only when the file has several price books.
+    OPERATION_NEWEST_PRICED = "SELECT price_book FROM operation WHERE price_book IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
+        rules_version, body, outcome, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+    PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
+    PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";
+    PRICE_BOOK_BY_HASH = "SELECT no, hash, text FROM price_book WHERE hash = ?1";
+    PRICE_BOOK_NO = "SELECT no FROM price_book WHERE hash = ?1";
+    PRICE_BOOK_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM price_book";
+    PRICE_BOOK_PAGE = "SELECT no, hash, text FROM price_book WHERE no > ?1 ORDER BY no LIMIT ?2";
+    PRICE_BOOK_INSERT = "INSERT INTO price_book (no, hash, text) VALUES (?1, ?2, ?3)";
+
+    WRITER_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM writer";
+    WRITER_PAGE = "SELECT no, device, epoch, since FROM writer WHERE no > ?1 ORDER BY no LIMIT ?2";
+    WRITER_INSERT = "INSERT INTO writer (no, device, epoch, since) VALUES (?1, ?2, ?3, ?4)";
+
+    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.explicit_accounts, l.late_window, \
+        l.max_hold, l.max_clock_jump, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
+    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, explicit_accounts, late_window, max_hold, \
+        max_clock_jump, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, explicit_accounts = ?3, late_window = ?4, max_hold = ?5, \
+        max_clock_jump = ?6, head = ?7, length = ?8 WHERE id = 1";
+    /// Changes nothing, but is written and made durable: everything committed before it is durable too.
+    LEDGER_TOUCH = "UPDATE ledger SET length = length WHERE id = 1";
+}

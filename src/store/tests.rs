@@ -1,0 +1,374 @@
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::*;
+use crate::chain;
+use crate::engine::source::{Changes, Source};
+use crate::model::{
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ConsumeRow, EntryKind, EntryRow,
+    HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow, Writer,
+};
+use crate::pricing::PriceBook;
+use crate::units::Instant;
+
+fn at(millis: i64) -> Instant {
+    Instant::clamped(millis)
+}
+
+/// A fresh schema in memory with its ledger row.
+fn memory() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
+    conn.execute_batch(include_str!("../../schema.sql")).unwrap();
+    conn.pragma_update(None, "foreign_keys", true).unwrap();
+    let writer = Writer { device: Uuid::from_u128(2), epoch: 1 };
+    let no = add_writer(&conn, writer, 1).unwrap();
+    let row = LedgerRow {
+        id: Uuid::from_u128(1),
+        created_at: at(5),
+        writer: (no, writer),
+        accepted_at: at(5),
+        settings: Settings::default(),
+        head: chain::genesis(Uuid::from_u128(1), writer.device, 1, at(5)),
+        length: 0,
+    };
+    write::insert_ledger(&conn, &row).unwrap();
+    conn
+}
+
+fn account(no: i64, id: &str) -> AccountRow {
+    AccountRow {
+        no,
+        id: AccountId::new(id).unwrap(),
+        state: AccountState::Active,
+        credit_limit: 7,
+        balances: Balances { available: 1, held: 2, pending: 3, debt: 0 },
+        unbacked: 4,
+        totals: TotalsRow {
+            recharged: 1,
+            consumed: 2,
+            refunded: 3,
+            expired: 4,
+            reinstated: 5,
+            revoked: 6,
+            clawed_back: 7,
+            written_off: 8,
+            moved_in: 9,
+            moved_out: 10,
+        },
+        entries: 11,
+        last_booked_at: at(12),
+        next_due_at: Some(at(13)),
+    }
+}
+
+fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: bool) -> BatchRow {
+    BatchRow {
+        no,
+        account,
+        source: "wxpay".to_string(),
+        promo,
+        priority,
+        amount: 100,
+        remaining: 100,
+        held: 0,
+        used: 0,
+        expired: 0,
+        revoked: 0,
+        moved: 0,
+        owed: 0,
+        effective_at: at(10),
+        expires_at: expires_at.map(at),
+        active: true,
+        from_batch: None,
+    }
+}
+
+fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Option<(i64, [u8; 32])>) -> OperationRow {
+    OperationRow {
+        seq,
+        writer: Writer { device: Uuid::from_u128(2), epoch: 1 },
+        kind: if account.is_some() { OpKind::Consume } else { OpKind::Configure },
+        account: account.map(|(no, id)| (no, AccountId::new(id).unwrap())),
+        key: Key::new(key).unwrap(),
+        recorded_at: at(20),
+        booked_at: at(21),
+        clock: ClockMark::Trusted,
+        points: 9,
+        price_book,
+        rules_version: 1,
+        body: "{\"points\":9}".to_string(),
+        outcome: Outcome { open: 3, draws: vec![(1, 2)], ..Outcome::default() },
+        entry: account.map(|_| 1),
+        hash: [3; 32],
+    }
+}
+
+fn entry_row(account: i64, n: i64, booked_at: i64, operation: Option<i64>) -> EntryRow {
+    EntryRow {
+        account,
+        n,
+        kind: EntryKind::Consume,
+        operation,
+        booked_at: at(booked_at),
+        points: 9,
+        change: Balances { available: -9, held: 0, pending: 0, debt: 1 },
+        after: Balances { available: 1, held: 2, pending: 3, debt: 4 },
+        batch: None,
+    }
+}
+
+#[test]
+fn no_statement_reads_a_whole_table_or_sorts() {
+    // Backwards from the newest, on purpose; see its comment.
+    const WALKS: [&str; 1] = ["OPERATION_NEWEST_PRICED"];
+    let conn = memory();
+    let mut wrong = Vec::new();
+    for (name, sql) in sql::ALL {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            let step: String = row.get(3).unwrap();
+            let walks = step.starts_with("SCAN") && step != "SCAN CONSTANT ROW" && !WALKS.contains(name);
+            if walks || step.contains("TEMP B-TREE") || step.contains("AUTOMATIC") {
+                wrong.push(format!("{name}: {step}"));
+            }
+            if std::env::var_os("PLANS").is_some() {
+                println!("{name}: {step}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_row_comes_back_as_written() {
+    let conn = memory();
+    let books = BookCache::default();
+    let source = SqlSource::new(&conn, &books);
+    let book = PriceBook::parse("free_services = [\"preview\"]\n", "x").unwrap();
+    insert_price_book(&conn, source.next_price_book_no().unwrap(), &book).unwrap();
+    let op = operation(1, Some((1, "alice")), "a", Some((1, book.hash())));
+    append_operation(&conn, 1, &op).unwrap();
+    let first_batch = batch(1 << 20, 1, 50, Some(500), true);
+    let changes = Changes {
+        new_accounts: vec![account(1, "alice")],
+        new_batches: vec![
+            first_batch.clone(),
+            BatchRow { from_batch: Some(1 << 20), ..batch((1 << 20) | 1, 1, 3, None, false) },
+        ],
+        new_holds: vec![HoldRow {
+            operation: 1,
+            account: 1,
+            points: 5,
+            unbacked: 2,
+            deadline: at(77),
+            phase: HoldPhase::Open,
+            service: Some("tts".to_string()),
+            price_book: Some(1),
+        }],
+        new_consumes: vec![ConsumeRow {
+            operation: 1,
+            account: 1,
+            points: 9,
+            open: 3,
+            refunded: 1,
+            written_off: 2,
+            clawback_of: Some(1 << 20),
+        }],
+        new_allocations: vec![AllocationRow { owner: 1, rank: 1, batch: 1 << 20, points: 6, returned: 1 }],
+        entries: vec![entry_row(1, 1, 21, Some(1)), entry_row(1, 2, 22, None)],
+        ..Changes::default()
+    };
+    apply(&conn, &changes).unwrap();
+    assert_eq!(source.operation_row(1).unwrap(), Some(op.clone()));
+    let head = source.operation(1).unwrap().unwrap();
+    assert_eq!(
+        (head.seq, head.writer, head.kind, head.account, head.points),
+        (1, op.writer, OpKind::Consume, Some(1), 9)
+    );
+    assert_eq!(source.find_key(Some(1), OpKind::Consume, &Key::new("a").unwrap()).unwrap(), Some(1));
+    assert_eq!(source.find_key(None, OpKind::Consume, &Key::new("a").unwrap()).unwrap(), None);
+    assert_eq!(source.account(1).unwrap(), changes.new_accounts.first().cloned());
+    assert_eq!(source.account_by_id(&AccountId::new("alice").unwrap()).unwrap(), changes.new_accounts.first().cloned());
+    assert_eq!(source.next_account_no().unwrap(), 2);
+    assert_eq!(batches_of_account(&conn, 1, 0, 9).unwrap(), changes.new_batches);
+    assert_eq!(source.hold(1).unwrap(), changes.new_holds.first().cloned());
+    assert_eq!(source.consume(1).unwrap(), changes.new_consumes.first().cloned());
+    assert_eq!(source.clawbacks(1 << 20).unwrap(), changes.new_consumes);
+    assert_eq!(source.open_consumes(1, 0, 5).unwrap(), changes.new_consumes);
+    assert_eq!(source.allocations(1).unwrap(), changes.new_allocations);
+    assert_eq!(entry_page(&conn, (0, 0), 9).unwrap(), changes.entries);
+    assert_eq!(entries(&conn, 1, 1, 2, Forward::Newest, 1).unwrap(), vec![entry_row(1, 2, 22, None)]);
+    assert_eq!(source.price_book(1).unwrap().unwrap().text(), book.text());
+    assert_eq!(source.price_book(1).unwrap().unwrap().hash(), book.hash());
+    assert_eq!(source.price_book_no(&book.hash()).unwrap(), Some(1));
+    assert_eq!(newest_price_book(&conn).unwrap().unwrap().text, book.text());
+    // Operations on the file itself.
+    let file = operation(2, None, "a", None);
+    append_operation(&conn, 1, &file).unwrap();
+    assert_eq!(operation_page(&conn, 1, 5).unwrap(), vec![file]);
+}
+
+#[test]
+fn changes_reach_every_column() {
+    let conn = memory();
+    let books = BookCache::default();
+    let source = SqlSource::new(&conn, &books);
+    append_operation(&conn, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
+    let mut changes = Changes {
+        new_accounts: vec![account(1, "alice")],
+        new_batches: vec![batch(1 << 20, 1, 50, Some(500), false)],
+        ..Changes::default()
+    };
+    apply(&conn, &changes).unwrap();
+    let mut spent = batch(1 << 20, 1, 50, Some(500), false);
+    // First what no index is made of, then all of it, down to nothing left.
+    for (remaining, used, expired, expires_at) in
+        [(60, 40, 0, 500), (60, 40, 0, 600), (0, 40, 60, 600), (60, 40, 0, 700)]
+    {
+        spent = BatchRow { remaining, used, expired, expires_at: Some(at(expires_at)), ..spent };
+        let mut owner = account(1, "alice");
+        owner.balances.available = remaining;
+        owner.next_due_at = spent.due_at();
+        changes = Changes { accounts: vec![owner.clone()], batches: vec![spent.clone()], ..Changes::default() };
+        apply(&conn, &changes).unwrap();
+        assert_eq!(source.batch(1 << 20).unwrap(), Some(spent.clone()));
+        assert_eq!(source.account(1).unwrap(), Some(owner));
+        assert_eq!(source.live_batches(1, None, 9).unwrap().len(), usize::from(remaining > 0));
+        assert_eq!(source.next_due(1, &[], &[]).unwrap(), spent.due_at());
+        assert_eq!(source.lapsed_batches(1, at(500), at(600)).unwrap().len(), usize::from(expired > 0));
+    }
+    assert_eq!(accounts_due(&conn, at(699), 5).unwrap(), vec![]);
+    assert_eq!(accounts_due(&conn, at(700), 5).unwrap().len(), 1);
+    let nobody = Changes { accounts: vec![account(2, "bob")], ..Changes::default() };
+    assert_eq!(apply(&conn, &nobody).unwrap_err().code(), "corrupt");
+    let mut ledger_row = ledger(&conn).unwrap();
+    ledger_row.settings = Settings { explicit_accounts: true, late_window: 1, max_hold: 2, max_clock_jump: 3 };
+    ledger_row.head = [8; 32];
+    ledger_row.length = 1;
+    ledger_row.accepted_at = at(99);
+    ledger_row.writer.1.epoch = 2;
+    ledger_row.writer.0 = add_writer(&conn, ledger_row.writer.1, 9).unwrap();
+    update_ledger(&conn, &ledger_row).unwrap();
+    assert_eq!(ledger(&conn).unwrap(), ledger_row);
+    touch(&conn).unwrap();
+    assert_eq!(ledger(&conn).unwrap(), ledger_row);
+    assert_eq!(writer_page(&conn, 0, 9).unwrap().len(), 2);
+}
+
+#[test]
+fn live_batches_come_in_draw_order_however_they_are_paged() {
+    let conn = memory();
+    let books = BookCache::default();
+    let source = SqlSource::new(&conn, &books);
+    let mut batches = Vec::new();
+    for number in 0..120_i64 {
+        let expires_at = [Some(100), Some(200), None][usize::try_from(number % 3).unwrap()];
+        batches.push(batch((1 << 20) + 7 * (number * 37 % 120), 1, number / 7 % 4, expires_at, number % 2 == 0));
+    }
+    let changes = Changes {
+        new_accounts: vec![account(1, "alice"), account(2, "bob")],
+        new_batches: [batches.clone(), vec![batch(5, 2, 1, None, false)]].concat(),
+        ..Changes::default()
+    };
+    apply(&conn, &changes).unwrap();
+    batches.sort_by_key(BatchRow::draw_key);
+    for page in [1, 2, 7, 119, 120, 500] {
+        let mut found: Vec<BatchRow> = Vec::new();
+        loop {
+            let next = source.live_batches(1, found.last().map(BatchRow::draw_key), page).unwrap();
+            if next.is_empty() {
+                break;
+            }
+            assert!(next.len() <= page);
+            found.extend(next);
+        }
+        assert_eq!(found, batches, "page of {page}");
+    }
+}
+
+#[test]
+fn what_falls_due_comes_in_order() {
+    let conn = memory();
+    let books = BookCache::default();
+    let source = SqlSource::new(&conn, &books);
+    append_operation(&conn, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
+    append_operation(&conn, 1, &operation(2, Some((1, "alice")), "b", None)).unwrap();
+    let pending = BatchRow { active: false, effective_at: at(150), ..batch(3, 1, 50, Some(400), false) };
+    let hold = |operation, deadline, phase| HoldRow {
+        operation,
+        account: 1,
+        points: 5,
+        unbacked: 0,
+        deadline: at(deadline),
+        phase,
+        service: None,
+        price_book: None,
+    };
+    let changes = Changes {
+        new_accounts: vec![account(1, "alice"), account(2, "bob")],
+        new_batches: vec![
+            batch(1, 1, 50, Some(200), false),
+            batch(2, 1, 50, Some(200), true),
+            pending,
+            batch(4, 1, 50, None, true),
+            batch(5, 2, 50, Some(300), true),
+        ],
+        new_holds: vec![hold(1, 120, HoldPhase::Open), hold(2, 110, HoldPhase::Released)],
+        ..Changes::default()
+    };
+    apply(&conn, &changes).unwrap();
+    let numbers = |batches: Vec<BatchRow>| batches.into_iter().map(|batch| batch.no).collect::<Vec<_>>();
+    assert_eq!(numbers(source.due_batches(1, at(149), 9).unwrap()), Vec::<i64>::new());
+    assert_eq!(numbers(source.due_batches(1, at(200), 9).unwrap()), vec![3, 1, 2]);
+    assert_eq!(numbers(source.due_batches(1, at(200), 2).unwrap()), vec![3, 1]);
+    assert_eq!(source.due_holds(1, at(120), 9).unwrap().len(), 1);
+    assert_eq!(source.due_holds(1, at(119), 9).unwrap().len(), 0);
+    assert_eq!(source.next_due(1, &[], &[]).unwrap(), Some(at(120)));
+    assert_eq!(source.next_due(1, &[], &[1]).unwrap(), Some(at(150)));
+    assert_eq!(source.next_due(1, &[3, 1], &[1]).unwrap(), Some(at(200)));
+    assert_eq!(source.next_due(1, &[1, 2, 3], &[1]).unwrap(), None);
+    assert!(source.would_expire(at(199), at(200)).unwrap());
+    assert!(!source.would_expire(at(200), at(299)).unwrap());
+    assert_eq!(numbers(batches_expiring(&conn, (at(0), i64::MAX), at(400), 9).unwrap()), vec![1, 2, 5, 3]);
+    assert_eq!(numbers(batches_expiring(&conn, (at(200), 1), at(399), 9).unwrap()), vec![2, 5]);
+    assert_eq!(numbers(batches_expiring_of_account(&conn, 1, (at(0), 0), at(400), 9).unwrap()), vec![3, 1, 2]);
+    assert_eq!(numbers(batches_expiring_of_account(&conn, 1, (at(200), 1), at(400), 9).unwrap()), vec![2]);
+    assert_eq!(numbers(batches_expiring_of_account(&conn, 1, (at(0), 0), at(399), 9).unwrap()), vec![1, 2]);
+}
+
+#[test]
+fn the_last_entry_at_an_instant_is_found_by_seeks() {
+    let conn = memory();
+    let times = [10, 20, 20, 20, 30];
+    let changes = Changes {
+        new_accounts: vec![account(1, "alice")],
+        entries: (1..).zip(times).map(|(n, time)| entry_row(1, n, time, None)).collect(),
+        ..Changes::default()
+    };
+    apply(&conn, &changes).unwrap();
+    for (time, expected) in [(9, 0), (10, 1), (19, 1), (20, 4), (29, 4), (30, 5), (99, 5)] {
+        assert_eq!(number_of_entry_at(&conn, 1, 5, at(time)).unwrap(), expected, "at {time}");
+    }
+    assert_eq!(number_of_entry_at(&conn, 1, 0, at(99)).unwrap(), 0);
+    assert_eq!(number_of_entry_at(&conn, 1, 6, at(99)).unwrap_err().code(), "corrupt");
+}
+
+#[test]
+fn values_out_of_range_are_damage_with_a_place() {
+    let conn = memory();
+    apply(&conn, &Changes { new_accounts: vec![account(1, "alice")], ..Changes::default() }).unwrap();
+    conn.pragma_update(None, "ignore_check_constraints", true).unwrap();
+    let source_error = |sql: &str| {
+        conn.execute(sql, []).unwrap();
+        let books = BookCache::default();
+        let error = SqlSource::new(&conn, &books).account(1).unwrap_err();
+        assert_eq!(error.code(), "corrupt");
+        error.to_string()
+    };
+    assert!(source_error("UPDATE account SET state = 9").contains("account.state is 9"));
+    assert!(source_error("UPDATE account SET state = 0, next_due_at = -1").contains("account.next_due_at"));
+    assert!(source_error("UPDATE account SET next_due_at = NULL, held = 9000000000000001").contains("account.held"));
+    assert!(source_error("UPDATE account SET held = 0, entries = -1").contains("account.entries"));
+}

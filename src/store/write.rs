@@ -1,0 +1,283 @@
+//! The one way to write the books. Foreign keys are checked at once, so the order is: price book, operation, then
+//! [`apply`] (accounts, batches, holds, consumes, allocations, entries), and the ledger's row last.
+
+use rusqlite::params;
+
+use super::{change, read, sql};
+use crate::db::Connection;
+use crate::engine::source::Changes;
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome, Writer,
+};
+use crate::pricing::PriceBook;
+use crate::units::Instant;
+
+/// Writes everything an operation, or time, changed.
+pub(crate) fn apply(conn: &Connection, changes: &Changes) -> Result<()> {
+    changes.new_accounts.iter().try_for_each(|row| insert_account(conn, row))?;
+    changes.accounts.iter().try_for_each(|row| update_account(conn, row))?;
+    changes.new_batches.iter().try_for_each(|row| insert_batch(conn, row))?;
+    changes.batches.iter().try_for_each(|row| update_batch(conn, row))?;
+    changes.new_holds.iter().try_for_each(|row| insert_hold(conn, row))?;
+    changes.holds.iter().try_for_each(|row| update_hold(conn, row))?;
+    changes.new_consumes.iter().try_for_each(|row| insert_consume(conn, row))?;
+    changes.consumes.iter().try_for_each(|row| update_consume(conn, row))?;
+    changes.new_allocations.iter().try_for_each(|row| insert_allocation(conn, row))?;
+    changes.allocations.iter().try_for_each(|row| update_allocation(conn, row))?;
+    changes.entries.iter().try_for_each(|row| insert_entry(conn, row))
+}
+
+/// A change must meet the row it was decided on.
+fn one(changed: usize, table: &str, key: i64) -> Result<()> {
+    if changed == 1 { Ok(()) } else { Err(Error::corrupt(format!("{table} {key} is not there to be changed"))) }
+}
+
+fn millis(at: Option<Instant>) -> Option<i64> {
+    at.map(Instant::millis)
+}
+
+fn insert_account(conn: &Connection, row: &AccountRow) -> Result<()> {
+    let (b, t) = (&row.balances, &row.totals);
+    let params = params![
+        row.no,
+        row.id.as_str(),
+        row.state.code(),
+        row.credit_limit,
+        b.available,
+        b.held,
+        b.pending,
+        b.debt,
+        row.unbacked,
+        t.recharged,
+        t.consumed,
+        t.refunded,
+        t.expired,
+        t.reinstated,
+        t.revoked,
+        t.clawed_back,
+        t.written_off,
+        t.moved_in,
+        t.moved_out,
+        row.entries,
+        row.last_booked_at.millis(),
+        millis(row.next_due_at),
+    ];
+    change(conn, sql::ACCOUNT_INSERT, params).map(drop)
+}
+
+fn update_account(conn: &Connection, row: &AccountRow) -> Result<()> {
+    let run = |sql: &str| {
+        let (b, t) = (&row.balances, &row.totals);
+        let params = params![
+            row.no,
+            row.state.code(),
+            row.credit_limit,
+            b.available,
+            b.held,
+            b.pending,
+            b.debt,
+            row.unbacked,
+            t.recharged,
+            t.consumed,
+            t.refunded,
+            t.expired,
+            t.reinstated,
+            t.revoked,
+            t.clawed_back,
+            t.written_off,
+            t.moved_in,
+            t.moved_out,
+            row.entries,
+            row.last_booked_at.millis(),
+            millis(row.next_due_at),
+        ];
+        change(conn, sql, params)
+    };
+    if run(sql::ACCOUNT_UPDATE)? == 1 {
+        return Ok(());
+    }
+    one(run(sql::ACCOUNT_UPDATE_DUE)?, "account", row.no)
+}
+
+fn insert_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
+    let params = params![
+        row.no,
+        row.account,
+        row.source,
+        row.promo,
+        row.priority,
+        row.amount,
+        row.remaining,
+        row.held,
+        row.used,
+        row.expired,
+        row.revoked,
+        row.moved,
+        row.owed,
+        row.effective_at.millis(),
+        millis(row.expires_at),
+        row.active,
+        row.from_batch,
+        row.is_live(),
+        millis(row.due_at()),
+    ];
+    change(conn, sql::BATCH_INSERT, params).map(drop)
+}
+
+fn update_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
+    let run = |sql: &str| {
+        let params = params![
+            row.no,
+            row.remaining,
+            row.held,
+            row.used,
+            row.revoked,
+            row.moved,
+            row.owed,
+            row.expired,
+            millis(row.expires_at),
+            row.active,
+            row.is_live(),
+            millis(row.due_at()),
+        ];
+        change(conn, sql, params)
+    };
+    if run(sql::BATCH_UPDATE)? == 1 {
+        return Ok(());
+    }
+    one(run(sql::BATCH_UPDATE_INDEXED)?, "batch", row.no)
+}
+
+fn insert_hold(conn: &Connection, row: &HoldRow) -> Result<()> {
+    let (deadline, phase) = (row.deadline.millis(), row.phase.code());
+    let params =
+        params![row.operation, row.account, row.points, row.unbacked, deadline, phase, row.service, row.price_book];
+    change(conn, sql::HOLD_INSERT, params).map(drop)
+}
+
+fn update_hold(conn: &Connection, row: &HoldRow) -> Result<()> {
+    let params = params![row.operation, row.deadline.millis(), row.phase.code()];
+    one(change(conn, sql::HOLD_UPDATE, params)?, "hold", row.operation)
+}
+
+fn insert_consume(conn: &Connection, row: &ConsumeRow) -> Result<()> {
+    let params =
+        params![row.operation, row.account, row.points, row.open, row.refunded, row.written_off, row.clawback_of];
+    change(conn, sql::CONSUME_INSERT, params).map(drop)
+}
+
+fn update_consume(conn: &Connection, row: &ConsumeRow) -> Result<()> {
+    let params = params![row.operation, row.open, row.refunded, row.written_off];
+    one(change(conn, sql::CONSUME_UPDATE, params)?, "consume", row.operation)
+}
+
+fn insert_allocation(conn: &Connection, row: &AllocationRow) -> Result<()> {
+    let params = params![row.owner, row.rank, row.batch, row.points, row.returned];
+    change(conn, sql::ALLOCATION_INSERT, params).map(drop)
+}
+
+fn update_allocation(conn: &Connection, row: &AllocationRow) -> Result<()> {
+    one(change(conn, sql::ALLOCATION_UPDATE, params![row.owner, row.rank, row.returned])?, "allocation of", row.owner)
+}
+
+fn insert_entry(conn: &Connection, row: &EntryRow) -> Result<()> {
+    let params = params![
+        row.account,
+        row.n,
+        row.kind.code(),
+        row.operation,
+        row.booked_at.millis(),
+        row.points,
+        row.change.available,
+        row.change.held,
+        row.change.pending,
+        row.change.debt,
+        row.after.available,
+        row.after.held,
+        row.after.pending,
+        row.after.debt,
+        row.batch,
+    ];
+    change(conn, sql::ENTRY_INSERT, params).map(drop)
+}
+
+/// Appends an operation booked by the writer with this number (`LedgerRow::writer`).
+pub(crate) fn append_operation(conn: &Connection, writer: i64, row: &OperationRow) -> Result<()> {
+    let outcome = if row.outcome == Outcome::default() {
+        None
+    } else {
+        let text = serde_json::to_string(&row.outcome);
+        Some(text.map_err(|error| Error::storage(format!("the outcome cannot be written: {error}")))?)
+    };
+    let params = params![
+        row.seq,
+        writer,
+        row.kind.code(),
+        row.account.as_ref().map_or(0, |(no, _)| *no),
+        row.key.as_str(),
+        row.recorded_at.millis(),
+        row.booked_at.millis(),
+        row.clock.code(),
+        row.points,
+        row.price_book.map(|(no, _)| no),
+        row.rules_version,
+        row.body,
+        outcome,
+        row.entry,
+        row.hash.as_slice(),
+    ];
+    change(conn, sql::OPERATION_INSERT, params).map(drop)
+}
+
+/// Stores a price book's text, before the first operation booked under it.
+pub(crate) fn insert_price_book(conn: &Connection, no: i64, book: &PriceBook) -> Result<()> {
+    change(conn, sql::PRICE_BOOK_INSERT, params![no, book.hash().as_slice(), book.text()]).map(drop)
+}
+
+/// A new writer (at creation, and when a restore renews the epoch); its number.
+pub(crate) fn add_writer(conn: &Connection, writer: Writer, since: i64) -> Result<i64> {
+    let no = read::next_number(conn, sql::WRITER_NEXT_NO, "writer")?;
+    change(conn, sql::WRITER_INSERT, params![no, writer.device.as_bytes().as_slice(), writer.epoch, since])?;
+    Ok(no)
+}
+
+/// The one row of a new file.
+pub(crate) fn insert_ledger(conn: &Connection, row: &LedgerRow) -> Result<()> {
+    let s = &row.settings;
+    let params = params![
+        row.id.as_bytes().as_slice(),
+        row.created_at.millis(),
+        row.writer.0,
+        row.accepted_at.millis(),
+        s.explicit_accounts,
+        s.late_window,
+        s.max_hold,
+        s.max_clock_jump,
+        row.head.as_slice(),
+        row.length,
+    ];
+    change(conn, sql::LEDGER_INSERT, params).map(drop)
+}
+
+/// Writer, accepted reading, settings, head and length; the identity never changes.
+pub(crate) fn update_ledger(conn: &Connection, row: &LedgerRow) -> Result<()> {
+    let s = &row.settings;
+    let params = params![
+        row.writer.0,
+        row.accepted_at.millis(),
+        s.explicit_accounts,
+        s.late_window,
+        s.max_hold,
+        s.max_clock_jump,
+        row.head.as_slice(),
+        row.length,
+    ];
+    one(change(conn, sql::LEDGER_UPDATE, params)?, "ledger", 1)
+}
+
+/// A write that changes nothing. Committed durably, it makes every earlier commit durable, and overwrites in the log
+/// what a failed commit may have left there.
+pub(crate) fn touch(conn: &Connection) -> Result<()> {
+    one(change(conn, sql::LEDGER_TOUCH, [])?, "ledger", 1)
+}

@@ -1,0 +1,244 @@
+//! Points, instants and the clock: the units everything else counts in.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// The largest number of points an amount, a balance or a debt may reach. Safe as a JSON number everywhere.
+pub const MAX_POINTS: i64 = 9_000_000_000_000_000;
+
+/// A whole number of points, 0 to 9 000 000 000 000 000.
+///
+/// ```
+/// use counterfoil::Points;
+/// let points = Points::new(320)?;
+/// assert_eq!(points.get(), 320);
+/// assert_eq!(Points::new(-1).unwrap_err().code(), "invalid_argument");
+/// assert_eq!(Points::new(i64::MAX).unwrap_err().code(), "out_of_range");
+/// # Ok::<(), counterfoil::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(transparent)]
+pub struct Points(i64);
+
+impl Points {
+    /// No points.
+    pub const ZERO: Points = Points(0);
+    /// The largest amount: 9 000 000 000 000 000.
+    pub const MAX: Points = Points(MAX_POINTS);
+
+    /// Checks and wraps a number of points.
+    ///
+    /// # Errors
+    /// `invalid_argument` below zero, `out_of_range` above [`Points::MAX`].
+    pub fn new(points: i64) -> Result<Self> {
+        if points < 0 {
+            return Err(Error::invalid("points", format!("{points} is negative"), "give 0 or more whole points"));
+        }
+        if points > MAX_POINTS {
+            return Err(Error::out_of_range("points", format!("{points} is more than {MAX_POINTS}")));
+        }
+        Ok(Points(points))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Points {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Adds two amounts; `out_of_range` instead of overflow.
+pub(crate) fn add(a: i64, b: i64) -> Result<i64> {
+    a.checked_add(b).ok_or_else(|| Error::out_of_range("points", format!("{a} + {b} does not fit")))
+}
+
+/// Subtracts two amounts; `out_of_range` instead of overflow.
+pub(crate) fn sub(a: i64, b: i64) -> Result<i64> {
+    a.checked_sub(b).ok_or_else(|| Error::out_of_range("points", format!("{a} - {b} does not fit")))
+}
+
+/// An instant in UTC with millisecond precision, 1970 to the end of 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(crate) struct Instant(i64);
+
+impl Instant {
+    /// 9999-12-31T23:59:59.999Z
+    pub(crate) const MAX: Instant = Instant(253_402_300_799_999);
+    pub(crate) const MIN: Instant = Instant(0);
+
+    /// From Unix milliseconds; anything outside the range is clamped (for clock readings and stored values).
+    pub(crate) fn clamped(millis: i64) -> Self {
+        Instant(millis.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// From a caller's time: floored to the millisecond, refused outside 1970..=9999.
+    pub(crate) fn from_utc(field: &'static str, time: DateTime<Utc>) -> Result<Self> {
+        let millis = time.timestamp_millis();
+        if millis < Self::MIN.0 {
+            return Err(Error::invalid(field, format!("{time} is before 1970"), "give a time from 1970 on"));
+        }
+        if millis > Self::MAX.0 {
+            return Err(Error::out_of_range(field, format!("{time} is after the year 9999")));
+        }
+        Ok(Instant(millis))
+    }
+
+    /// Reads RFC 3339 text.
+    pub(crate) fn parse(field: &'static str, text: &str) -> Result<Self> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
+            Error::invalid(field, format!("`{text}` is not an RFC 3339 time"), "write it like 2027-05-21T10:00:00Z")
+        })?;
+        Self::from_utc(field, time.with_timezone(&Utc))
+    }
+
+    pub(crate) const fn millis(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn utc(self) -> DateTime<Utc> {
+        // In range by construction, so the default is never taken.
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+
+    /// The instant `millis` later, or `out_of_range`.
+    pub(crate) fn plus(self, field: &'static str, millis: i64) -> Result<Self> {
+        match self.0.checked_add(millis) {
+            Some(sum) if (Self::MIN.0..=Self::MAX.0).contains(&sum) => Ok(Instant(sum)),
+            _ => Err(Error::out_of_range(field, format!("{self} plus {millis} ms is past the year 9999"))),
+        }
+    }
+
+    /// Milliseconds from `earlier` to here; both are in range, so this cannot overflow.
+    pub(crate) fn since(self, earlier: Instant) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Writes a public `DateTime<Utc>` the one way counterfoil writes instants: RFC 3339, milliseconds, `Z`.
+pub(crate) fn serialize_utc<S: Serializer>(time: &DateTime<Utc>, s: S) -> std::result::Result<S::Ok, S::Error> {
+    s.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+/// The same for an optional instant.
+pub(crate) fn serialize_utc_option<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    s: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize_utc(time, s),
+        None => s.serialize_none(),
+    }
+}
+
+/// Where an operation's time comes from: read once per operation.
+///
+/// ```
+/// use counterfoil::{Clock, ManualClock};
+/// let clock = ManualClock::at("2026-11-22T10:00:00Z")?;
+/// let before = clock.now();
+/// clock.advance(std::time::Duration::from_secs(60));
+/// assert_eq!((clock.now() - before).num_seconds(), 60);
+/// # Ok::<(), counterfoil::Error>(())
+/// ```
+pub trait Clock: Send + Sync {
+    /// The present time.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Whether the time is known to be right (network time, a GPS). A trusted reading is never *suspect*.
+    fn is_trusted(&self) -> bool {
+        false
+    }
+}
+
+/// The computer's own clock; not trusted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// A clock that stands where it is put: for tests and simulation. Clones share the time.
+#[derive(Debug, Clone, Default)]
+pub struct ManualClock {
+    millis: Arc<AtomicI64>,
+    trusted: Arc<AtomicBool>,
+}
+
+impl ManualClock {
+    /// A clock standing at an RFC 3339 time.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the text is not RFC 3339, `out_of_range` after the year 9999.
+    pub fn at(time: &str) -> Result<Self> {
+        let clock = Self::default();
+        clock.millis.store(Instant::parse("clock", time)?.millis(), Ordering::SeqCst);
+        Ok(clock)
+    }
+
+    /// Puts the clock at a time, forwards or backwards.
+    pub fn set(&self, time: DateTime<Utc>) {
+        self.millis.store(time.timestamp_millis(), Ordering::SeqCst);
+    }
+
+    /// Moves the clock forwards; at the end of the range it stands still.
+    pub fn advance(&self, by: std::time::Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let now = self.millis.load(Ordering::SeqCst);
+        self.millis.store(Instant::clamped(now.saturating_add(by)).millis(), Ordering::SeqCst);
+    }
+
+    /// Says whether the clock's readings are known to be right.
+    pub fn set_trusted(&self, trusted: bool) {
+        self.trusted.store(trusted, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        Instant::clamped(self.millis.load(Ordering::SeqCst)).utc()
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::SeqCst)
+    }
+}
+
+/// One clock reading: what an operation knows of the time in the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) at: Instant,
+    pub(crate) trusted: bool,
+}
+
+impl Reading {
+    pub(crate) fn take(clock: &dyn Clock) -> Self {
+        Reading { at: Instant::clamped(clock.now().timestamp_millis()), trusted: clock.is_trusted() }
+    }
+}

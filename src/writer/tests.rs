@@ -1,0 +1,227 @@
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use super::*;
+use crate::store::{NewLedger, create, ledger, update_ledger};
+use crate::units::Instant as At;
+
+const WAIT: Duration = Duration::from_secs(10);
+
+fn new_ledger() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = create(&folder.path().join("points.ledger"), &NewLedger::random(At::clamped(5))).unwrap();
+    (folder, path)
+}
+
+fn count_up(conn: &Connection) -> Result<Decision<i64>> {
+    let mut row = ledger(conn)?;
+    row.length += 1;
+    update_ledger(conn, &row)?;
+    Ok(Decision::Commit(row.length))
+}
+
+fn length(writer: &Writer) -> i64 {
+    writer.transaction(Durability::Full, WAIT, |conn| Ok(Decision::Rollback(ledger(conn)?.length))).unwrap()
+}
+
+#[test]
+fn handles_on_one_file_share_the_writer() {
+    let (folder, path) = new_ledger();
+    let first = Writer::shared(&path, WAIT).unwrap();
+    let second = Writer::shared(&folder.path().join("./points.ledger"), WAIT).unwrap();
+    assert!(Arc::ptr_eq(&first.shared, &second.shared));
+    let (_other_folder, other) = new_ledger();
+    let other = Writer::shared(&other, WAIT).unwrap();
+    assert!(!Arc::ptr_eq(&first.shared, &other.shared));
+    first.close().unwrap();
+    assert_eq!(second.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
+    second.close().unwrap();
+    assert_eq!(std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len(), 0);
+    assert_eq!(length(&Writer::shared(&path, WAIT).unwrap()), 1);
+}
+
+#[test]
+fn a_refused_transaction_changes_nothing_and_the_next_one_works() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let refused = writer.transaction(Durability::Full, WAIT, |conn| {
+        count_up(conn)?;
+        Err::<Decision<()>, _>(Error::Closed)
+    });
+    assert!(matches!(refused, Err(Failure::Refused(Error::Closed))));
+    let rolled_back = writer.transaction(Durability::Full, WAIT, |conn| count_up(conn).map(|_| Decision::Rollback(())));
+    rolled_back.unwrap();
+    assert_eq!(length(&writer), 0);
+    assert_eq!(writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap(), 1);
+    assert!(lock(&writer.shared.state).relaxed);
+    writer.flush(WAIT).unwrap();
+    assert!(!lock(&writer.shared.state).relaxed);
+    assert_eq!(length(&writer), 1);
+}
+
+#[test]
+fn a_panic_in_the_work_does_not_stop_the_others() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let clone = writer.clone();
+    let panicked = thread::spawn(move || {
+        let _ = clone.transaction(Durability::Full, WAIT, |conn| -> Result<Decision<()>> {
+            count_up(conn)?;
+            panic!("the app's own");
+        });
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(length(&writer), 0);
+    assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
+}
+
+#[test]
+fn threads_take_turns_and_nothing_is_lost() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let barrier = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                for _ in 0..25 {
+                    writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(length(&writer), 200);
+}
+
+#[test]
+fn the_turn_comes_in_the_order_of_arrival_or_not_at_all() {
+    let queue = queue::Queue::default();
+    let soon = || Instant::now() + WAIT;
+    let turn = queue.enter(soon()).unwrap();
+    assert!(queue.enter(Instant::now() + Duration::from_millis(20)).is_none());
+    let (arrived, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for number in 0..5 {
+            let (queue, arrived, served) = (&queue, &arrived, &served);
+            scope.spawn(move || {
+                while arrived.load(Ordering::SeqCst) != number {
+                    thread::yield_now();
+                }
+                // The next thread may come once this one stands in line.
+                thread::scope(|inner| {
+                    inner.spawn(|| {
+                        thread::sleep(Duration::from_millis(20));
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                    });
+                    let _turn = queue.enter(soon()).unwrap();
+                    assert_eq!(served.fetch_add(1, Ordering::SeqCst), number);
+                });
+            });
+        }
+        while arrived.load(Ordering::SeqCst) < 5 {
+            thread::yield_now();
+        }
+        drop(turn);
+    });
+    assert!(queue.enter(Instant::now()).is_some());
+}
+
+#[test]
+fn busy_comes_only_after_the_deadline() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let mut other = WritingConnection::open(&path, Instant::now() + WAIT).unwrap();
+    other.begin(true, Instant::now() + WAIT).unwrap();
+    match writer.transaction(Durability::Full, Duration::from_millis(100), count_up) {
+        Err(Failure::Refused(Error::Busy { waited_ms })) => assert!(waited_ms >= 100),
+        other => panic!("{other:?}"),
+    }
+    assert!(other.roll_back());
+    assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
+}
+
+#[test]
+fn a_failed_commit_is_told_apart_and_settled() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    // A veto of the commit stands for any failure of it.
+    lock(&writer.shared.state).connection.as_ref().unwrap().veto_commits();
+    match writer.transaction(Durability::Full, WAIT, count_up) {
+        Err(Failure::CommitFailed { settled: true, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(length(&writer), 0);
+    assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
+    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), settled: false }.into();
+    assert_eq!(unknown.code(), "outcome_unknown");
+}
+
+#[test]
+fn a_full_disk_is_said_and_survived() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    lock(&writer.shared.state).connection.as_ref().unwrap().allow_no_growth();
+    let book = crate::pricing::PriceBook::parse(&"# a long comment\n".repeat(1_000), "x").unwrap();
+    let store_book = |conn: &Connection| store::insert_price_book(conn, 1, &book).map(Decision::Commit);
+    match writer.transaction(Durability::Full, WAIT, store_book) {
+        Err(Failure::Refused(Error::DiskFull { .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
+}
+
+#[test]
+fn the_log_is_moved_into_the_file_when_it_is_long() {
+    let (folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    for _ in 0..3_000 {
+        writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
+    }
+    assert!(writer.checkpoint_error().is_none());
+    let wal = std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len();
+    assert!(wal < 1_100 * 4_200, "{wal}");
+    assert_eq!(length(&writer), 3_000);
+}
+
+#[test]
+fn a_durable_answer_rests_on_durable_commits() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
+    writer.transaction(Durability::Relaxed, WAIT, |_| Ok(Decision::Commit(()))).unwrap();
+    assert!(lock(&writer.shared.state).relaxed);
+    assert_eq!(length(&writer), 1);
+    assert!(!lock(&writer.shared.state).relaxed);
+}
+
+#[test]
+fn many_may_create_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.ledger");
+        let barrier = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    let writer = Writer::create_if_missing(&path, &NewLedger::random(At::clamped(5)), WAIT).unwrap();
+                    writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
+                });
+            }
+        });
+        assert_eq!(length(&Writer::shared(&path, WAIT).unwrap()), 4);
+    }
+}
+
+#[test]
+fn a_moved_file_is_not_written_to() {
+    let (folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    std::fs::rename(&path, folder.path().join("away")).unwrap();
+    let refused = writer.transaction(Durability::Full, WAIT, count_up);
+    assert!(matches!(refused, Err(Failure::Refused(Error::Storage { .. }))));
+    assert!(writer.close().is_err());
+}
