@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::db::{Connection, FileId, Place, WritingConnection};
 use crate::error::{Error, Result};
-use crate::store::{self, NewLedger};
+use crate::store;
 use queue::Queue;
 
 /// How long a caller waits for its turn, other processes included, unless told otherwise.
@@ -24,8 +24,8 @@ const DROP_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long a failed commit may take to find out what became of it, whatever the deadline.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a file may be empty because another process is creating it.
-const CREATION_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a file may be empty because it is being created.
+const CREATION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an acknowledgement promises.
 ///
@@ -117,7 +117,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Writer {
     /// The writer of an existing ledger, opened by the first handle of this process.
     pub(crate) fn shared(path: &Path, deadline: Duration) -> Result<Self> {
-        let place = Place::existing(path)?;
+        let place = existing(path)?;
         let slot = slot(place.id());
         let mut slot = lock(&slot);
         if let Some(shared) = slot.upgrade() {
@@ -131,26 +131,6 @@ impl Writer {
         let shared = Arc::new(Shared { place, queue: Queue::default(), state: Mutex::new(state) });
         *slot = Arc::downgrade(&shared);
         Ok(Writer { shared })
-    }
-
-    /// The same, creating the ledger when there is no file. Of several processes doing this at once one creates it.
-    pub(crate) fn create_if_missing(path: &Path, new: &NewLedger, deadline: Duration) -> Result<Self> {
-        let until = after(CREATION_PATIENCE);
-        loop {
-            if std::fs::symlink_metadata(path).is_err() {
-                match store::create(path, new) {
-                    Ok(_) | Err(Error::LedgerExists { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            let opened = Self::shared(path, deadline);
-            let empty = matches!(opened, Err(Error::NotALedger { .. }))
-                && std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
-            if !empty || Instant::now() > until {
-                return opened;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -185,6 +165,18 @@ impl Writer {
             Some(shared) => shared.finish(CLOSE_PATIENCE),
             None => Ok(()),
         }
+    }
+}
+
+/// A file that is empty and new is waited for a little: another thread or process is creating it.
+fn existing(path: &Path) -> Result<Place> {
+    let until = after(CREATION_PATIENCE);
+    loop {
+        let place = Place::existing(path);
+        if place.is_ok() || !Place::is_being_created(path, CREATION_PATIENCE) || Instant::now() >= until {
+            return place;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

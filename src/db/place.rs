@@ -2,6 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -48,6 +49,12 @@ impl Place {
         check_kind(&resolved, &metadata)?;
         let warnings = check_location(&resolved)?;
         Ok(Place { id: file_id(&resolved, &metadata), path: resolved, warnings })
+    }
+
+    /// Whether the file is empty and so new that somebody may be creating it just now.
+    pub(crate) fn is_being_created(path: &Path, patience: Duration) -> bool {
+        let age = |metadata: Metadata| metadata.modified().ok().and_then(|at| at.elapsed().ok());
+        fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0 && age(metadata).is_some_and(|age| age < patience))
     }
 
     /// Absolute, free of symbolic links.

@@ -36,11 +36,35 @@ impl Deref for Reader {
 }
 
 impl Reader {
-    /// Runs reads within one read transaction, so that they see one state of the file. It ends with the call.
+    /// Runs reads within one read transaction, so that they see one state of the file. It ends with the call: an open one
+    /// holds up the checkpoint.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let transaction = self.0.unchecked_transaction().map_err(sqlite_error)?;
-        read(&transaction)
+        // Left open by a rollback that failed; the pool does not notice.
+        leave(&self.0)?;
+        run(&self.0, "BEGIN")?;
+        let open = Snapshot(&self.0);
+        let answer = read(&self.0);
+        drop(open);
+        answer
     }
+}
+
+/// Ends the read transaction, also when the reading panics.
+struct Snapshot<'c>(&'c Connection);
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // A connection that could not leave tries again before its next use.
+        let _ = leave(self.0);
+    }
+}
+
+fn leave(conn: &Connection) -> Result<()> {
+    if conn.is_autocommit() { Ok(()) } else { run(conn, "ROLLBACK") }
+}
+
+fn run(conn: &Connection, sql: &str) -> Result<()> {
+    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(sqlite_error)
 }
 
 impl Readers {

@@ -18,7 +18,7 @@ fn open(path: &Path) -> Result<WritingConnection> {
 }
 
 fn fill(conn: &Connection) -> Result<()> {
-    conn.execute_batch("INSERT INTO writer (no, device, epoch) VALUES (1, zeroblob(16), 1)").map_err(sqlite_error)
+    conn.execute_batch("INSERT INTO writer (no, device, epoch, since) VALUES (1, zeroblob(16), 1, 1)").map_err(sqlite_error)
 }
 
 fn folder_with_ledger() -> (tempfile::TempDir, PathBuf) {
@@ -213,12 +213,11 @@ fn a_backup_is_a_ledger_of_its_own_and_overwrites_nothing() {
     writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), 'kept')", []).unwrap();
     writing.commit().unwrap();
     let target = folder.path().join("it's a copy.ledger");
-    let copy = backup(writing.place(), &target).unwrap();
-    refused(backup(writing.place(), &target), "ledger_exists", "copy");
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().filter(|file| file.as_ref().unwrap().path().ends_with(".part")).count(),
-        0
-    );
+    refused(backup(writing.place(), &target, |_| Err(Error::Closed)), "closed", "");
+    let copy = backup(writing.place(), &target, |_| Ok(())).unwrap();
+    refused(backup(writing.place(), &target, |_| Ok(())), "ledger_exists", "copy");
+    let parts = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+    assert_eq!(parts.filter(|path| path.to_string_lossy().ends_with(".part")).count(), 0);
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&copy).unwrap().permissions()) & 0o777, 0o600);
     let text =
@@ -262,4 +261,37 @@ fn an_older_file_is_backed_up_and_migrated_to_exactly_the_new_schema() {
     assert_eq!(writing.connection().query_row("SELECT x FROM one", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
     let kept = beside(&path, ".v1.backup-3");
     assert_eq!(user_version(&Connection::open(kept).unwrap()).unwrap(), 1);
+}
+
+#[test]
+fn a_snapshot_sees_one_moment_and_ends_whatever_happens() {
+    let (_folder, path) = folder_with_ledger();
+    let mut writing = open(&path).unwrap();
+    let reader = Readers::open(&path).unwrap().get().unwrap();
+    let count = |conn: &Connection| {
+        conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0)).map_err(sqlite_error)
+    };
+    let seen = reader.snapshot(|conn| {
+        let before = count(conn)?;
+        writing.begin(true, soon())?;
+        writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), '')", []).map_err(sqlite_error)?;
+        writing.commit()?;
+        Ok((before, count(conn)?))
+    });
+    assert_eq!(seen.unwrap(), (0, 0));
+    let app = std::panic::AssertUnwindSafe(|| reader.snapshot(|_| -> Result<()> { panic!("the app's own") }));
+    assert!(std::panic::catch_unwind(app).is_err());
+    assert!(reader.is_autocommit());
+    reader.execute("BEGIN", []).unwrap();
+    refused(reader.snapshot(|_| Err::<(), _>(Error::Closed)), "closed", "");
+    assert_eq!(reader.snapshot(count).unwrap(), 1);
+    assert!(writing.checkpoint_whole(soon()).unwrap());
+}
+
+#[test]
+fn what_this_process_made_can_be_removed_whole() {
+    let (folder, path) = folder_with_ledger();
+    drop(open(&path).unwrap());
+    remove_new(&path);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -84,6 +84,8 @@ struct Booking<'a, 's> {
     seq: i64,
     now: Instant,
     clock: ClockMark,
+    /// Booked at an instant the caller names.
+    historic: bool,
     /// Number of the account; 0 for operations on the file.
     account: i64,
     target: Target,
@@ -115,6 +117,7 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         seq: add(context.ledger.length, 1)?,
         now: context.reading.at,
         clock: ClockMark::Plain,
+        historic: false,
         account: 0,
         target,
         points: 0,
@@ -256,19 +259,21 @@ impl Booking<'_, '_> {
         let (ledger_time, clock) = ledger_time(self.books.source(), self.context.ledger, self.context.reading, Some(self.kind))?;
         self.clock = clock;
         self.now = ledger_time;
+        self.historic = command.at.is_some();
         if let Some(at) = command.at {
-            if at > ledger_time {
-                return Err(Error::invalid("at", format!("{at} is later than the clock, {ledger_time}"), "history lies in the past"));
-            }
             self.now = at;
         }
         for no in &opened.involved {
             let row = self.books.account(*no)?;
-            if command.at.is_some() && row.last_booked_at > self.now {
+            if self.historic && row.last_booked_at > self.now {
                 let (account, last) = (row.id.to_string(), row.last_booked_at.to_string());
                 return Err(Error::TimeBackwards { account, at: self.now.to_string(), last });
             }
             self.now = self.now.max(row.last_booked_at);
+        }
+        if self.historic && self.now > ledger_time {
+            let late = format!("{} is later than the clock, {ledger_time}", self.now);
+            return Err(Error::invalid("at", late, "history lies in the past"));
         }
         Ok(())
     }

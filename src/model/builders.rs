@@ -76,8 +76,7 @@ fn with_usage(request: Request, usage: &Usage) -> Request {
     match usage.kind() {
         UsageKind::Seconds => request.with("seconds", value),
         UsageKind::InputSeconds => request.with("input_seconds", value),
-        // A count of characters is whole by construction.
-        UsageKind::Chars => request.with("chars", value.parse::<u64>().map_or(Value::String(value), Value::from)),
+        UsageKind::Chars => request.with("chars", value),
         UsageKind::Quantity => request.with("quantity", value).with("unit", usage.unit_name().map_or(Value::Null, Value::from)),
     }
 }

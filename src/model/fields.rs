@@ -223,8 +223,11 @@ impl Fields {
         } else if self.has("unit") {
             return Err(Error::invalid("unit", "is given without a quantity", "add the quantity, or leave the unit out"));
         }
-        if chars && let Some(count) = self.count("chars", 0, MAX_POINTS)? {
-            found.push(("chars", Usage::chars(count.unsigned_abs())));
+        if chars && let Some(count) = self.quantity("chars")? {
+            if count.decimals() > 0 {
+                return Err(Error::invalid("chars", format!("{count} is not a whole number"), "count whole characters"));
+            }
+            found.push(("chars", Usage::new(UsageKind::Chars, count)));
         }
         if input_seconds && let Some(seconds) = self.quantity("input_seconds")? {
             found.push(("input_seconds", Usage::new(UsageKind::InputSeconds, seconds)));

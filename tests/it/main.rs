@@ -1,11 +1,18 @@
 //! Integration tests: the public API only.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
+    clippy::string_slice,
     clippy::float_arithmetic,
-    missing_docs
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    missing_docs,
+    unreachable_pub
 )]
 
+mod against;
+mod model;
 mod prices;

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -20,10 +21,6 @@ impl Notes {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Notes { json: matches!(format, Format::Json | Format::Jsonl), colour: !no_colour && stderr().is_terminal() }
-    }
-
-    pub(crate) fn colour(self) -> bool {
-        self.colour
     }
 
     /// Whoever reads stderr may have gone; that stops nothing.
@@ -68,6 +65,27 @@ impl Notes {
         } else {
             self.note(&format!("there is more: go on with --after {cursor}"));
         }
+    }
+
+    /// A progress bar, where somebody watches.
+    pub(crate) fn bar(self, what: &'static str) -> ProgressBar {
+        let bar = self.watched(ProgressBar::no_length());
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}%") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar
+    }
+
+    /// A sign of life for work of unknown length, where somebody watches.
+    pub(crate) fn spinner(self) -> ProgressBar {
+        self.watched(ProgressBar::new_spinner())
+    }
+
+    fn watched(self, bar: ProgressBar) -> ProgressBar {
+        let target = if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        bar.set_draw_target(target);
+        bar
     }
 
     pub(crate) fn failure(self, failure: &Failure) {

@@ -1,0 +1,126 @@
+//! What the commands do, through the public API of the library alone.
+
+mod batch;
+mod care;
+mod change;
+mod look;
+mod pricing;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use counterfoil::pricing::PriceBook;
+use counterfoil::{AccountId, Ledger, Options};
+
+use crate::args::{Cli, Command, Common};
+use crate::exit::{Failure, Outcome};
+use crate::notes::Notes;
+use crate::output::{Out, Sink};
+
+/// A command being run: where the ledger is, and where the answer goes.
+struct Session {
+    common: Common,
+    notes: Notes,
+    out: Out,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
+    let Cli { mut common, command } = cli;
+    common.file = common.file.or_else(|| variable("COUNTERFOIL_FILE").map(PathBuf::from));
+    common.pricing = common.pricing.or_else(|| variable("COUNTERFOIL_PRICING").map(PathBuf::from));
+    // The place of the answer is made before anything is done, so that nothing is done that could not be told.
+    let sink = match &common.output {
+        Some(path) => Sink::file(path, common.force, common.file.as_deref())?,
+        None => Sink::stdout(),
+    };
+    let out = Out::new(common.format, notes, sink);
+    let mut session = Session { common, notes, out };
+    let outcome = match &command {
+        Command::Look(command) => look::run(&mut session, command),
+        Command::Change(command) => change::run(&mut session, command),
+        Command::Care(command) => care::run(&mut session, command),
+    }?;
+    session.out.finish()?;
+    Ok(outcome)
+}
+
+/// An environment variable; an empty one is none.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// An environment variable that must be text.
+fn text_variable(name: &str) -> Result<Option<String>, Failure> {
+    let text = |value: OsString| {
+        value.into_string().map_err(|_| Failure::usage(format!("{name} is not UTF-8"), "set it again, or unset it"))
+    };
+    variable(name).map(text).transpose()
+}
+
+impl Session {
+    fn file(&self) -> Result<PathBuf, Failure> {
+        self.common.file.clone().ok_or_else(|| {
+            Failure::usage("no ledger file is named", "name it with -f FILE, or set COUNTERFOIL_FILE")
+        })
+    }
+
+    fn options(&self) -> Options {
+        Ledger::options().busy_timeout(Duration::from_secs(self.common.wait.into()))
+    }
+
+    /// The ledger, to look at only.
+    fn look(&self) -> Result<Ledger, Failure> {
+        let ledger = self.options().read_only(true).open(self.file()?)?;
+        self.warn(&ledger);
+        Ok(ledger)
+    }
+
+    /// The ledger, to change.
+    fn change(&self) -> Result<Ledger, Failure> {
+        let ledger = self.options().open(self.file()?)?;
+        self.warn(&ledger);
+        Ok(ledger)
+    }
+
+    fn warn(&self, ledger: &Ledger) {
+        for warning in ledger.warnings() {
+            self.notes.warning(&warning);
+        }
+    }
+
+    /// The price book named on the command line or in the environment, if any.
+    fn named_book(&self) -> Result<Option<PriceBook>, Failure> {
+        self.common.pricing.as_deref().map(pricing::read).transpose()
+    }
+
+    /// Puts the price book named, else the newest stored one, in force.
+    fn load_book(&self, ledger: &Ledger, named: Option<PriceBook>) -> Result<(), Failure> {
+        let book = match named {
+            Some(book) => Some(book),
+            None => ledger.newest_pricing()?,
+        };
+        if let Some(book) = book {
+            ledger.set_pricing(book);
+        }
+        Ok(())
+    }
+
+    /// The account named, or the one of the environment.
+    fn some_account(&self) -> Result<Option<String>, Failure> {
+        match &self.common.account {
+            Some(account) => Ok(Some(account.clone())),
+            None => text_variable("COUNTERFOIL_ACCOUNT"),
+        }
+    }
+
+    fn account_text(&self) -> Result<String, Failure> {
+        self.some_account()?
+            .ok_or_else(|| Failure::usage("no account is named", "name it with -a ACCOUNT, or set COUNTERFOIL_ACCOUNT"))
+    }
+
+    fn account(&self) -> Result<AccountId, Failure> {
+        Ok(AccountId::new(self.account_text()?)?)
+    }
+}

@@ -1,0 +1,208 @@
+//! Price books: read, check, show, and quote from them.
+
+use std::fs;
+use std::path::Path;
+
+use counterfoil::quantity::UsageKind;
+use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PriceError, Priced, PricingErrors, ServiceRule};
+use counterfoil::{Error, Quantity, Usage};
+use serde::Serialize;
+use serde_json::json;
+
+use super::Session;
+use crate::args::{CheckArgs, Format, PricingCommand, QuoteArgs, UsageArgs, whole};
+use crate::exit::{Failure, Outcome};
+use crate::output::{Block, PriceFault, Shown};
+
+/// A price book file: a book, or the faults in it.
+fn parse(path: &Path) -> Result<Result<PriceBook, PricingErrors>, Failure> {
+    let unreadable = |message: String| Error::Pricing {
+        message: format!("{}: {message}", path.display()),
+        help: "give the path of a TOML price book, like config/pricing.toml".into(),
+    };
+    let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > MAX_BOOK_BYTES as u64 {
+        return Err(unreadable(format!("{size} bytes is more than a price book may have ({MAX_BOOK_BYTES})")).into());
+    }
+    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    Ok(PriceBook::parse(&text, &path.display().to_string()))
+}
+
+/// Reads a price book, whole or not at all.
+pub(super) fn read(path: &Path) -> Result<PriceBook, Failure> {
+    parse(path)?.map_err(|faults| faulty(&faults))
+}
+
+fn faulty(faults: &PricingErrors) -> Failure {
+    Error::Pricing { message: faults.to_string(), help: "mend what is marked; until then nothing of the file is in force".into() }
+        .into()
+}
+
+pub(super) fn run(session: &mut Session, command: &PricingCommand) -> Result<Outcome, Failure> {
+    match command {
+        PricingCommand::Check(args) => check(session, args),
+        PricingCommand::Show => show(session),
+    }
+}
+
+/// What a good price book says of itself.
+#[derive(Serialize)]
+struct Good {
+    ok: bool,
+    price_book: String,
+    services: usize,
+    expiration_days: u32,
+}
+
+impl Shown for Good {
+    const CSV: &'static [&'static str] = &["ok", "price_book", "services", "expiration_days"];
+
+    fn block(&self) -> Block {
+        let mut block = Block::default();
+        block.add("ok", format!("{} services", self.services));
+        block.add("price book", self.price_book.as_str());
+        block.add("expiry", format!("{} days after a recharge", self.expiration_days));
+        block
+    }
+}
+
+fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
+    let path = args.path.as_ref().or(session.common.pricing.as_ref());
+    let path = path.ok_or_else(|| Failure::usage("no price book is named", "name the file: pricing check FILE"))?;
+    let faults = match parse(path)? {
+        Ok(book) => {
+            let services = book.services().count();
+            let (price_book, expiration_days) = (book.hash_hex(), book.expiration_days());
+            session.out.one(&Good { ok: true, price_book, services, expiration_days })?;
+            return Ok(Outcome::Done);
+        }
+        Err(faults) => faults,
+    };
+    let pretty = match session.out.format() {
+        Format::Table => return Err(faulty(&faults)),
+        Format::Csv => {
+            let lines: Vec<PriceFault> = faults.faults().iter().cloned().map(PriceFault).collect();
+            session.out.all(&lines, "")?;
+            return Ok(Outcome::Unusable);
+        }
+        Format::Json => true,
+        Format::Jsonl => false,
+    };
+    session.out.json(&json!({ "ok": false, "file": faults.file(), "faults": faults.faults() }), pretty)?;
+    session.out.flush()?;
+    Ok(Outcome::Unusable)
+}
+
+/// The price book named, else the newest one stored in the ledger.
+fn book(session: &Session) -> Result<PriceBook, Failure> {
+    if let Some(book) = session.named_book()? {
+        return Ok(book);
+    }
+    if session.common.file.is_none() {
+        return Err(Failure::usage(
+            "neither a price book nor a ledger file is named",
+            "name a price book with --pricing FILE, or a ledger with -f FILE",
+        ));
+    }
+    session.look()?.newest_pricing()?.ok_or_else(|| {
+        let message = "nothing has been booked under a price book yet".into();
+        Error::Pricing { message, help: "name a price book with --pricing FILE".into() }.into()
+    })
+}
+
+fn show(session: &mut Session) -> Result<Outcome, Failure> {
+    let book = book(session)?;
+    let services: Vec<ServiceRule> = book.services().collect();
+    session.out.all(&services, "the price book has no services")?;
+    if session.out.format() == Format::Table {
+        session.notes.note(&format!(
+            "price book {}; points expire {} days after a recharge that names no expiry",
+            book.hash_hex(),
+            book.expiration_days()
+        ));
+    }
+    Ok(Outcome::Done)
+}
+
+/// A price, or the upper bound of one, as the library's `Quote` is written.
+#[derive(Serialize)]
+struct Quoted {
+    service: String,
+    points: i64,
+    rule: String,
+    price_book: String,
+}
+
+impl Shown for Quoted {
+    const CSV: &'static [&'static str] = &["service", "points", "rule", "price_book"];
+
+    fn block(&self) -> Block {
+        let mut block = Block::default();
+        block.add("points", self.points.to_string());
+        block.add("service", self.service.as_str());
+        block.add("rule", self.rule.as_str());
+        block.add("price book", self.price_book.as_str());
+        block
+    }
+}
+
+/// What a use costs, or can cost at most.
+pub(super) fn quote(session: &mut Session, args: &QuoteArgs, at_most: bool) -> Result<Outcome, Failure> {
+    let service = args.service.as_deref().or(args.service_flag.as_deref()).unwrap_or_default();
+    let usage = usage(&args.usage)?;
+    let book = book(session)?;
+    let priced = if at_most { book.estimate(service, usage.as_ref()) } else { book.price(service, usage.as_ref()) };
+    let Priced { service, points, rule, .. } = priced.map_err(refusal)?;
+    session.out.one(&Quoted { service, points, rule, price_book: book.hash_hex() })?;
+    Ok(Outcome::Done)
+}
+
+/// The library's own words for what cannot be priced.
+fn refusal(error: PriceError) -> Error {
+    match error {
+        PriceError::UnknownService { service, did_you_mean } => Error::UnknownService { service, did_you_mean },
+        PriceError::OutOfRange(_) => Error::OutOfRange { field: "points".into(), message: error.to_string() },
+        other => Error::InvalidArgument {
+            field: "usage".into(),
+            message: "does not fit the service's rule".into(),
+            help: other.to_string(),
+        },
+    }
+}
+
+/// The one usage given, if any.
+fn usage(args: &UsageArgs) -> Result<Option<Usage>, Failure> {
+    let quantity = |field: &str, value: &serde_json::Value| {
+        let text = value.as_str().unwrap_or_default();
+        Quantity::parse(text).map_err(|error| invalid(field, &error.to_string(), "give 0 or more, like 61.2"))
+    };
+    let mut found: Vec<(&str, Usage)> = Vec::new();
+    if let Some(value) = &args.seconds {
+        found.push(("seconds", Usage::new(UsageKind::Seconds, quantity("seconds", value)?)));
+    }
+    if let Some(value) = &args.quantity {
+        let usage = Usage::quantity(quantity("quantity", value)?);
+        found.push(("quantity", match &args.unit {
+            Some(unit) => usage.unit(unit.as_str()),
+            None => usage,
+        }));
+    } else if args.unit.is_some() {
+        return Err(invalid("unit", "is given without a quantity", "add the quantity, or leave the unit out").into());
+    }
+    if let Some(value) = &args.chars {
+        let count = u64::try_from(whole("chars", value)?);
+        found.push(("chars", Usage::chars(count.map_err(|_| invalid("chars", "is negative", "give 0 or more"))?)));
+    }
+    if let Some(value) = &args.input_seconds {
+        let usage = Usage::new(UsageKind::InputSeconds, quantity("input_seconds", value)?);
+        found.push(("input_seconds", usage));
+    }
+    if let [(first, _), (second, _), ..] = found.as_slice() {
+        return Err(invalid(second, &format!("is given beside `{first}`"), "give one usage").into());
+    }
+    Ok(found.pop().map(|(_, usage)| usage))
+}
+
+fn invalid(field: &str, message: &str, help: &str) -> Error {
+    Error::InvalidArgument { field: field.into(), message: message.into(), help: help.into() }
+}

@@ -1,0 +1,197 @@
+//! Single answers for people.
+
+use counterfoil::{Allocation, Balance, Check, Figures, Info, OperationInfo, Receipt};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::table::{Block, batch, operation as operation_number, time, time_or_never};
+
+/// The word a state is written as.
+pub(crate) fn words<T: Serialize>(state: &T) -> String {
+    match serde_json::to_value(state) {
+        Ok(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// Batches and how much of each.
+pub(crate) fn batch_names(allocations: &[Allocation]) -> String {
+    let names: Vec<String> = allocations.iter().map(|part| format!("{}: {}", batch(part.batch), part.points)).collect();
+    if names.is_empty() { "-".into() } else { names.join(", ") }
+}
+
+/// The five figures on one line.
+pub(crate) fn balance_line(figures: &Figures) -> String {
+    let Figures { available, held, pending, debt, net, .. } = figures;
+    format!("available {available}, held {held}, pending {pending}, debt {debt}, net {net}")
+}
+
+const SUSPECT: &str = "not believed: ledger time stands still until the clock is set, or confirm-clock says it is right";
+
+fn some_batches(allocations: &[Allocation]) -> Option<String> {
+    (!allocations.is_empty()).then(|| batch_names(allocations))
+}
+
+pub(super) fn receipt(receipt: &Receipt) -> Block {
+    let mut block = Block::default();
+    let pointless = ["open", "set_limit", "renew", "freeze", "unfreeze", "close", "configure", "confirm_clock", "restore"];
+    if pointless.contains(&receipt.op) {
+        block.add(receipt.op, "done");
+    } else {
+        block.add(receipt.op, format!("{} points", receipt.points));
+    }
+    if receipt.replayed {
+        block.add("replayed", "the key was used before: this is the first answer, nothing was booked again");
+    }
+    block.add("operation", format!("{} ({})", operation_number(receipt.operation), receipt.operation));
+    block.add_some("account", receipt.account.as_ref().map(ToString::to_string));
+    block.add("booked", time(receipt.booked_at));
+    block.add_some("occurred", receipt.occurred_at.map(time));
+    what(&mut block, receipt);
+    effects(&mut block, receipt);
+    if receipt.account.is_some() {
+        block.add("balance", balance_line(&receipt.balance));
+    }
+    if receipt.clock_suspect {
+        block.add("clock", SUSPECT);
+    }
+    block.add("key", receipt.key.as_str());
+    block
+}
+
+fn what(block: &mut Block, receipt: &Receipt) {
+    block.add_some(
+        "service",
+        receipt.service.as_ref().map(|service| match (&receipt.quantity, &receipt.unit) {
+            (Some(quantity), Some(unit)) => format!("{service}, {quantity} {unit}"),
+            (Some(quantity), None) => format!("{service}, {quantity}"),
+            _ => service.clone(),
+        }),
+    );
+    for made in receipt.batch.iter().chain(&receipt.batches) {
+        let ends = if made.expires_at.is_some() { "expires " } else { "expires: " };
+        block.add("batch", format!("{}, {ends}{}", batch(made.batch), time_or_never(made.expires_at)));
+    }
+    block.add_some(
+        "hold",
+        receipt.hold.as_ref().map(|hold| {
+            format!("{}, {}, deadline {}", hold.id.sequence(), words(&hold.state), time(hold.deadline))
+        }),
+    );
+    let label = if receipt.op == "hold" { "set aside" } else { "paid by" };
+    block.add_some(label, some_batches(&receipt.allocations));
+}
+
+fn effects(block: &mut Block, receipt: &Receipt) {
+    block.add_points("new debt", receipt.open);
+    block.add_points("restored", receipt.restored);
+    if receipt.lapsed != 0 {
+        block.add("lapsed", format!("{} (their batch has expired)", receipt.lapsed));
+    }
+    block.add_points("reinstated", receipt.reinstated);
+    if receipt.short != 0 {
+        block.add("short", format!("{} were asked for and not covered", receipt.short));
+    }
+    if receipt.over_limit {
+        block.add("over limit", "strict would have refused this");
+    }
+    if receipt.owed != 0 {
+        block.add("owed", format!("{} were spent, held or moved already", receipt.owed));
+    }
+    block.add_points("uncollected", receipt.uncollected);
+}
+
+pub(super) fn balance(balance: &Balance) -> Block {
+    let mut block = Block::default();
+    let state = match (balance.exists, balance.state) {
+        (_, Some(state)) => format!("{} ({state})", balance.account),
+        (true, None) => balance.account.to_string(),
+        (false, None) => format!("{} (not opened)", balance.account),
+    };
+    block.add("account", state);
+    block.add("as of", time(balance.as_of));
+    let figures = &balance.figures;
+    block.add_figures(&[
+        ("available", figures.available),
+        ("held", figures.held),
+        ("pending", figures.pending),
+        ("debt", figures.debt),
+        ("net", figures.net),
+    ]);
+    if let Some(limit) = balance.credit_limit.filter(|limit| *limit != 0) {
+        block.add("credit limit", limit.to_string());
+    }
+    block.add_some("next expiry", balance.next_expiry.map(|next| format!("{}: {} points", time(next.at), next.points)));
+    if let Some(totals) = &balance.totals {
+        let said = [
+            ("recharged", totals.recharged),
+            ("consumed", totals.consumed),
+            ("refunded", totals.refunded),
+            ("expired", totals.expired),
+            ("reinstated", totals.reinstated),
+            ("revoked", totals.revoked),
+            ("clawed back", totals.clawed_back),
+            ("written off", totals.written_off),
+            ("moved in", totals.moved_in),
+            ("moved out", totals.moved_out),
+        ];
+        let said: Vec<String> =
+            said.iter().filter(|(_, points)| *points != 0).map(|(name, points)| format!("{name} {points}")).collect();
+        if !said.is_empty() {
+            block.add("so far", said.join(", "));
+        }
+    }
+    if balance.clock_suspect {
+        block.add("clock", SUSPECT);
+    }
+    block
+}
+
+pub(super) fn check(check: &Check) -> Block {
+    let mut block = Block::default();
+    block.add("allowed", check.reason.map_or_else(|| "yes".into(), |reason| format!("no: {reason}")));
+    block.add_figures(&[("required", check.required), ("available", check.available), ("debt", check.debt)]);
+    block
+}
+
+pub(super) fn info(info: &Info) -> Block {
+    let mut block = Block::default();
+    block.add("ledger", info.ledger.to_string());
+    block.add("device", info.device.to_string());
+    block.add("epoch", info.epoch.to_string());
+    block.add("created", time(info.created_at));
+    block.add("operations", info.operations.to_string());
+    block.add("head", info.head.as_str());
+    block.add("newest clock", time(info.accepted_at));
+    if info.clock_suspect {
+        block.add("clock", SUSPECT);
+    }
+    block.add("accounts", info.settings.accounts);
+    block.add("late window", format!("{} s", info.settings.late_window));
+    block.add("max hold", format!("{} s", info.settings.max_hold));
+    block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));
+    block.add("price book", info.price_book.as_deref().unwrap_or("-"));
+    block.add("schema", info.schema_version.to_string());
+    block
+}
+
+pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
+    let mut block = receipt(&info.receipt);
+    let facts = ["to", "reference", "description", "reason", "actor", "policy", "shortfall", "source", "setting", "value"];
+    for fact in facts {
+        match info.request.get(fact) {
+            None => {}
+            Some(Value::String(text)) => block.add(fact, text.as_str()),
+            Some(other) => block.add(fact, other.to_string()),
+        }
+    }
+    block.add_some("metadata", info.request.get("metadata").map(ToString::to_string));
+    block.add_some("paid by now", some_batches(paid_by).filter(|_| info.receipt.allocations != paid_by));
+    block.add_some("open now", info.open_now.filter(|open| *open != 0).map(|open| open.to_string()));
+    block.add_some("refundable", info.refundable.map(|points| points.to_string()));
+    block.add("recorded", time(info.receipt.recorded_at));
+    block.add_some("price book", info.receipt.price_book.as_deref());
+    block.add("rules version", info.rules_version.to_string());
+    block.add("hash", info.hash.as_str());
+    block
+}

@@ -1,0 +1,170 @@
+//! Answers, in the format asked for, to stdout or to a file.
+
+mod blocks;
+mod csv;
+pub(crate) mod safe;
+mod sheets;
+mod sink;
+mod table;
+
+use std::io::Write;
+
+use counterfoil::Page;
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use blocks::balance_line;
+pub(crate) use sheets::{Expiring, Fault, Listed, Operation, PriceFault, Shown, Sweep};
+pub(crate) use sink::{Sink, same_file};
+pub(crate) use table::{Block, time};
+
+use crate::args::{Format, Paging};
+use crate::exit::Failure;
+use crate::notes::Notes;
+
+/// Items asked of the library at a time.
+const PAGE: usize = 500;
+
+/// Where answers go, and how they are written.
+pub(crate) struct Out {
+    format: Format,
+    notes: Notes,
+    sink: Sink,
+}
+
+impl Out {
+    pub(crate) fn new(format: Format, notes: Notes, sink: Sink) -> Self {
+        Out { format, notes, sink }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// One thing.
+    pub(crate) fn one<T: Shown>(&mut self, item: &T) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => item.block().print(&mut self.sink).map_err(|error| Failure::write(&error))?,
+            Format::Json => self.json(item, true)?,
+            Format::Jsonl => self.json(item, false)?,
+            Format::Csv => {
+                let mut lines = csv::Lines::new(T::CSV, &mut self.sink)?;
+                lines.add(&value(item)?)?;
+                lines.finish()?;
+            }
+        }
+        self.flush()
+    }
+
+    /// A value as JSON on a line, or on several.
+    pub(crate) fn json<T: Serialize + ?Sized>(&mut self, item: &T, pretty: bool) -> Result<(), Failure> {
+        let text = if pretty { serde_json::to_string_pretty(item) } else { serde_json::to_string(item) };
+        let text = text.map_err(unserializable)?;
+        writeln!(self.sink, "{text}").map_err(|error| Failure::write(&error))
+    }
+
+    /// Lines of plain text, for what is no list and no single thing.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.sink, "{}", safe::lines(text)).map_err(|error| Failure::write(&error))
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.sink.flush().map_err(|error| Failure::write(&error))
+    }
+
+    /// A list that is there as a whole. `none` is said when it is empty.
+    pub(crate) fn all<T: Listed>(&mut self, items: &[T], none: &str) -> Result<(), Failure> {
+        self.items(none, |add| items.iter().try_for_each(add))
+    }
+
+    /// A list read page by page, so that a long one needs no memory. `page` gets a size and a cursor.
+    pub(crate) fn pages<T: Listed>(
+        &mut self,
+        paging: &Paging,
+        none: &str,
+        page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<T>>,
+    ) -> Result<(), Failure> {
+        let mut next = None;
+        self.items(none, |add| {
+            let mut left = paging.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let mut cursor = paging.after.clone();
+            loop {
+                let found = page(left.min(PAGE), cursor)?;
+                found.items.iter().try_for_each(&mut *add)?;
+                left = left.saturating_sub(found.items.len());
+                if found.next.is_none() || left == 0 {
+                    next = found.next;
+                    return Ok(());
+                }
+                cursor = found.next;
+            }
+        })?;
+        if let Some(cursor) = next {
+            self.notes.next(&cursor);
+        }
+        Ok(())
+    }
+
+    /// Writes the items that `each` hands over, one by one.
+    fn items<T: Listed>(
+        &mut self,
+        none: &str,
+        each: impl FnOnce(&mut dyn FnMut(&T) -> Result<(), Failure>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut empty = true;
+        let sink = &mut self.sink;
+        let failed = |error: std::io::Error| Failure::write(&error);
+        match self.format {
+            Format::Table => {
+                let mut rows = table::Rows::new(T::COLUMNS);
+                each(&mut |item| {
+                    empty = false;
+                    rows.add(item, sink).map_err(failed)
+                })?;
+                rows.finish(sink).map_err(failed)?;
+            }
+            Format::Json => {
+                each(&mut |item| {
+                    let before = if empty { "[\n" } else { ",\n" };
+                    empty = false;
+                    write!(sink, "{before}{}", serde_json::to_string(item).map_err(unserializable)?).map_err(failed)
+                })?;
+                writeln!(sink, "{}", if empty { "[]" } else { "\n]" }).map_err(failed)?;
+            }
+            Format::Jsonl => each(&mut |item| {
+                empty = false;
+                writeln!(sink, "{}", serde_json::to_string(item).map_err(unserializable)?).map_err(failed)
+            })?,
+            Format::Csv => {
+                let mut lines = csv::Lines::new(T::CSV, sink)?;
+                each(&mut |item| {
+                    empty = false;
+                    lines.add(&value(item)?)
+                })?;
+                lines.finish()?;
+            }
+        }
+        if empty && !none.is_empty() {
+            self.notes.note(none);
+        }
+        self.flush()
+    }
+
+    /// Whatever happens, what has been answered stays, also in a file.
+    pub(crate) fn keep(&mut self) {
+        self.sink.keep();
+    }
+
+    /// Everything was answered: a file asked for gets its name.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        self.sink.finish()
+    }
+}
+
+fn value<T: Serialize + ?Sized>(item: &T) -> Result<Value, Failure> {
+    serde_json::to_value(item).map_err(unserializable)
+}
+
+fn unserializable(error: serde_json::Error) -> Failure {
+    Failure::Io { message: format!("the answer could not be written as JSON: {error}"), help: String::new() }
+}

@@ -1,0 +1,363 @@
+//! What each kind of item shows: as columns of a table, and as columns of CSV.
+
+use counterfoil::pricing::ServiceRule;
+use counterfoil::{Balance, BatchInfo, Check, Entry, HoldInfo, Info, OperationInfo, Receipt};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::blocks::{self, words};
+use super::table::{Block, Column, batch, number, operation, text, time, time_or_never};
+
+/// An item of a list.
+pub(crate) trait Listed: Serialize + Sized + 'static {
+    /// The columns people see.
+    const COLUMNS: &'static [Column<Self>];
+    /// The paths of the CSV columns in the item's JSON.
+    const CSV: &'static [&'static str];
+}
+
+/// A single answer.
+pub(crate) trait Shown: Serialize {
+    /// The paths of the CSV columns in the answer's JSON.
+    const CSV: &'static [&'static str];
+    /// What people see.
+    fn block(&self) -> Block;
+}
+
+impl Listed for BatchInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("batch", |b| batch(b.batch)),
+        text("source", |b| b.source.clone()),
+        text("kind", |b| if b.promo { "promo".into() } else { "paid".into() }),
+        text("state", |b| words(&b.state)),
+        number("remaining", |b| b.remaining.to_string()),
+        number("held", |b| b.held.to_string()),
+        number("used", |b| b.used.to_string()),
+        number("gone", |b| (b.expired.saturating_add(b.revoked).saturating_add(b.moved)).to_string()),
+        number("of", |b| b.amount.to_string()),
+        number("owed", |b| b.owed.to_string()),
+        text("effective", |b| time(b.effective_at)),
+        text("expires", |b| time_or_never(b.expires_at)),
+        number("priority", |b| b.priority.to_string()),
+    ];
+    const CSV: &'static [&'static str] = &[
+        "batch",
+        "account",
+        "source",
+        "promo",
+        "priority",
+        "amount",
+        "remaining",
+        "held",
+        "used",
+        "expired",
+        "revoked",
+        "moved",
+        "owed",
+        "effective_at",
+        "expires_at",
+        "state",
+        "operation",
+        "from_batch",
+    ];
+}
+
+/// A batch in the list of what expires soon, of which the account matters more.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Expiring(pub(crate) BatchInfo);
+
+impl Listed for Expiring {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("expires", |b| time_or_never(b.0.expires_at)),
+        text("account", |b| b.0.account.to_string()),
+        number("remaining", |b| b.0.remaining.to_string()),
+        text("batch", |b| batch(b.0.batch)),
+        text("source", |b| b.0.source.clone()),
+        text("kind", |b| if b.0.promo { "promo".into() } else { "paid".into() }),
+        text("state", |b| words(&b.0.state)),
+    ];
+    const CSV: &'static [&'static str] = <BatchInfo as Listed>::CSV;
+}
+
+impl Listed for HoldInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("hold", |h| h.hold.sequence().to_string()),
+        text("state", |h| words(&h.state)),
+        number("points", |h| h.points.to_string()),
+        number("unbacked", |h| h.unbacked.to_string()),
+        text("deadline", |h| time(h.deadline)),
+        text("service", |h| h.service.clone().unwrap_or_else(|| "-".into())),
+        text("batches", |h| blocks::batch_names(&h.slices)),
+    ];
+    const CSV: &'static [&'static str] = &["hold", "account", "points", "unbacked", "deadline", "state", "service"];
+}
+
+impl Listed for Entry {
+    const COLUMNS: &'static [Column<Self>] = &[
+        number("n", |e| e.n.to_string()),
+        text("booked", |e| time(e.booked_at)),
+        text("kind", |e| if e.unbooked { format!("{} (unbooked)", e.kind) } else { e.kind.into() }),
+        number("points", |e| e.points.to_string()),
+        number("available", |e| e.after.available.to_string()),
+        number("held", |e| e.after.held.to_string()),
+        number("pending", |e| e.after.pending.to_string()),
+        number("debt", |e| e.after.debt.to_string()),
+        text("operation", |e| e.operation.map_or_else(|| "-".into(), operation)),
+        text("batch", |e| e.batch.map_or_else(|| "-".into(), batch)),
+        text("what", what),
+    ];
+    const CSV: &'static [&'static str] = &[
+        "n",
+        "account",
+        "kind",
+        "operation",
+        "booked_at",
+        "occurred_at",
+        "points",
+        "change.available",
+        "change.held",
+        "change.pending",
+        "change.debt",
+        "after.available",
+        "after.held",
+        "after.pending",
+        "after.debt",
+        "service",
+        "quantity",
+        "unit",
+        "source",
+        "reference",
+        "description",
+        "reason",
+        "actor",
+        "metadata",
+        "batch",
+        "unbooked",
+    ];
+}
+
+/// What an entry was about, in a few words.
+fn what(entry: &Entry) -> String {
+    let service = entry.service.as_ref().map(|service| match &entry.quantity {
+        Some(quantity) => format!("{service} ({quantity} {})", entry.unit.as_deref().unwrap_or_default()),
+        None => service.clone(),
+    });
+    let texts = [&service, &entry.source, &entry.reference, &entry.description, &entry.reason];
+    let said: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
+    if said.is_empty() { "-".into() } else { said.join("; ") }
+}
+
+impl Listed for Balance {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("account", |b| b.account.to_string()),
+        text("state", |b| b.state.unwrap_or("-").into()),
+        number("available", |b| b.figures.available.to_string()),
+        number("held", |b| b.figures.held.to_string()),
+        number("pending", |b| b.figures.pending.to_string()),
+        number("debt", |b| b.figures.debt.to_string()),
+        number("net", |b| b.figures.net.to_string()),
+        number("limit", |b| b.credit_limit.map_or_else(|| "-".into(), |limit| limit.to_string())),
+        text("next expiry", |b| b.next_expiry.map_or_else(|| "-".into(), |next| time(next.at))),
+        number("points", |b| b.next_expiry.map_or_else(|| "-".into(), |next| next.points.to_string())),
+    ];
+    const CSV: &'static [&'static str] = BALANCE;
+}
+
+const BALANCE: &[&str] = &[
+    "account",
+    "exists",
+    "state",
+    "as_of",
+    "available",
+    "held",
+    "pending",
+    "debt",
+    "net",
+    "credit_limit",
+    "totals.recharged",
+    "totals.consumed",
+    "totals.refunded",
+    "totals.expired",
+    "totals.reinstated",
+    "totals.revoked",
+    "totals.clawed_back",
+    "totals.written_off",
+    "totals.moved_in",
+    "totals.moved_out",
+    "next_expiry.at",
+    "next_expiry.points",
+    "clock_suspect",
+];
+
+impl Listed for ServiceRule {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("service", |s| s.service.clone()),
+        text("kind", |s| s.kind.into()),
+        text("points", |s| s.rule.clone()),
+        text("estimated from", |s| s.estimation.clone().unwrap_or_else(|| "-".into())),
+    ];
+    const CSV: &'static [&'static str] = &["service", "kind", "rule", "estimation"];
+}
+
+/// A fault that `verify` found.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Fault(pub(crate) Value);
+
+impl Fault {
+    fn text(&self, name: &str) -> String {
+        match self.0.get(name) {
+            None | Some(Value::Null) => "-".into(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        }
+    }
+}
+
+impl Listed for Fault {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("fault", |f| f.text("code")),
+        text("where", |f| f.text("where")),
+        text("expected", |f| f.text("expected")),
+        text("found", |f| f.text("found")),
+    ];
+    const CSV: &'static [&'static str] = &["code", "where", "expected", "found"];
+}
+
+/// A fault of a price book.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct PriceFault(pub(crate) counterfoil::pricing::PricingFault);
+
+impl Listed for PriceFault {
+    const COLUMNS: &'static [Column<Self>] = &[
+        number("line", |f| f.0.line.to_string()),
+        number("column", |f| f.0.column.to_string()),
+        text("fault", |f| f.0.message.clone()),
+    ];
+    const CSV: &'static [&'static str] = &["line", "column", "message", "help"];
+}
+
+const RECEIPT: &[&str] = &[
+    "op",
+    "operation",
+    "account",
+    "key",
+    "replayed",
+    "points",
+    "booked_at",
+    "recorded_at",
+    "occurred_at",
+    "service",
+    "quantity",
+    "unit",
+    "price_book",
+    "batch.batch",
+    "batch.expires_at",
+    "hold.id",
+    "hold.state",
+    "hold.deadline",
+    "open",
+    "restored",
+    "lapsed",
+    "reinstated",
+    "short",
+    "over_limit",
+    "owed",
+    "uncollected",
+    "clock_suspect",
+    "balance.available",
+    "balance.held",
+    "balance.pending",
+    "balance.debt",
+    "balance.net",
+];
+
+impl Shown for Receipt {
+    const CSV: &'static [&'static str] = RECEIPT;
+
+    fn block(&self) -> Block {
+        blocks::receipt(self)
+    }
+}
+
+impl Shown for Balance {
+    const CSV: &'static [&'static str] = BALANCE;
+
+    fn block(&self) -> Block {
+        blocks::balance(self)
+    }
+}
+
+impl Shown for Check {
+    const CSV: &'static [&'static str] = &["sufficient", "allowed", "available", "debt", "required", "reason"];
+
+    fn block(&self) -> Block {
+        blocks::check(self)
+    }
+}
+
+impl Shown for Info {
+    const CSV: &'static [&'static str] = &[
+        "ledger",
+        "device",
+        "epoch",
+        "created_at",
+        "operations",
+        "head",
+        "accepted_at",
+        "clock_suspect",
+        "settings.accounts",
+        "settings.late_window",
+        "settings.max_hold",
+        "settings.max_clock_jump",
+        "price_book",
+        "schema_version",
+    ];
+
+    fn block(&self) -> Block {
+        blocks::info(self)
+    }
+}
+
+/// An operation, with the batches that pay for it by now.
+#[derive(Debug, Serialize)]
+pub(crate) struct Operation {
+    #[serde(flatten)]
+    pub(crate) info: OperationInfo,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) paid_by: Vec<counterfoil::Allocation>,
+}
+
+impl Shown for Operation {
+    const CSV: &'static [&'static str] = RECEIPT;
+
+    fn block(&self) -> Block {
+        blocks::operation(&self.info, &self.paid_by)
+    }
+}
+
+/// What an expiry sweep did, or would do.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Sweep {
+    pub(crate) points: i64,
+    pub(crate) accounts: u64,
+    pub(crate) entries: u64,
+    pub(crate) more: bool,
+}
+
+impl Shown for Sweep {
+    const CSV: &'static [&'static str] = &["points", "accounts", "entries", "more"];
+
+    fn block(&self) -> Block {
+        let mut block = Block::default();
+        block.add("expired", format!("{} points", self.points));
+        block.add("accounts", self.accounts.to_string());
+        block.add("entries", self.entries.to_string());
+        if self.more {
+            block.add("left", "more is due: run it again");
+        }
+        block
+    }
+}

@@ -1,0 +1,272 @@
+//! One line decided: the order of refusals, keys, and the clock.
+
+use super::books::{
+    Batch, Booked, Bug, Consume, Context, Draft, HoldState, MAX_POINTS, Model, Outcome, Reading, Refusal,
+    State, five, refuse,
+};
+use super::instant::{LAST, SECOND};
+use super::request::Request;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Model {
+    /// Decides and books, or changes nothing at all.
+    pub fn apply(&mut self, line: &Value, reading: Reading) -> Result<Value, Refusal> {
+        let (next, receipt) = self.attempt(line, reading)?;
+        *self = next;
+        Ok(receipt)
+    }
+
+    /// The books as this line would leave them, and its receipt.
+    pub fn attempt(&self, line: &Value, reading: Reading) -> Result<(Model, Value), Refusal> {
+        let request = Request::parse(line)?;
+        let scope = self.scope(&request)?;
+        if let Some(earlier) = self.earlier(&scope, &request) {
+            return Ok((self.clone(), self.answer_again(earlier, &request)?));
+        }
+        self.require_accounts(&request)?;
+        let context = self.context(&request, scope.as_deref(), reading)?;
+        let mut next = self.clone();
+        let receipt = next.decide(request, scope, &context)?;
+        Ok((next, receipt))
+    }
+
+    /// The sweep. Returns by how much `expired` grew.
+    pub fn expire(&mut self, reading: Reading) -> i64 {
+        let (time, _) = self.ledger_time(reading);
+        let expired = |model: &Model| -> i64 { model.accounts.values().map(|a| a.totals["expired"]).sum() };
+        let before = expired(self);
+        for account in self.accounts() {
+            self.catch_up(&account, time);
+        }
+        expired(self) - before
+    }
+
+    fn decide(
+        &mut self,
+        request: Request,
+        scope: Option<String>,
+        context: &Context,
+    ) -> Result<Value, Refusal> {
+        for account in self.involved(&request, scope.as_deref()) {
+            self.catch_up(&account, context.now);
+        }
+        self.check_state(&request, context)?;
+        let draft = self.perform(&request, context)?;
+        self.check_range()?;
+        if request.at.is_none() && !context.suspect {
+            self.accepted = self.accepted.max(context.recorded_at);
+        }
+        let receipt = self.receipt(&request, context, draft);
+        let booked = Booked {
+            scope,
+            request,
+            receipt: receipt.clone(),
+        };
+        self.log.push(Arc::new(booked));
+        Ok(receipt)
+    }
+
+    /// The account whose key it is: the target's where there is a target.
+    fn scope(&self, request: &Request) -> Result<Option<String>, Refusal> {
+        if request.inputs.contains_key("hold") {
+            let hold = self
+                .target_hold(request)
+                .ok_or_else(|| Refusal::new("unknown_hold"))?;
+            return Ok(Some(self.holds[hold].account.clone()));
+        }
+        if request.inputs.contains_key("batch") {
+            let batch = self
+                .target_batch(request)
+                .ok_or_else(|| Refusal::new("unknown_batch"))?;
+            return Ok(Some(self.batches[batch].account.clone()));
+        }
+        if request.inputs.contains_key("operation") {
+            let consume = self.target_consume(request);
+            let consume = consume.ok_or_else(|| Refusal::new("unknown_operation"))?;
+            return Ok(Some(self.consumes[consume].account.clone()));
+        }
+        Ok(request.account.clone())
+    }
+
+    pub fn target_hold(&self, request: &Request) -> Option<usize> {
+        let number: i64 = request.text("hold")?.strip_prefix("hold:")?.parse().ok()?;
+        self.holds.iter().position(|hold| hold.operation == number)
+    }
+
+    pub fn target_batch(&self, request: &Request) -> Option<usize> {
+        let (number, i) = request.text("batch")?.strip_prefix("batch:")?.split_once('.')?;
+        let made_by: (i64, i64) = (number.parse().ok()?, i.parse().ok()?);
+        self.batches.iter().position(|batch| batch.made_by == made_by)
+    }
+
+    pub fn target_consume(&self, request: &Request) -> Option<usize> {
+        let number: i64 = request.text("operation")?.strip_prefix("op:")?.parse().ok()?;
+        let named = |consume: &Consume| consume.operation == number && consume.clawback_of.is_none();
+        self.consumes.iter().position(named)
+    }
+
+    fn earlier(&self, scope: &Option<String>, request: &Request) -> Option<&Arc<Booked>> {
+        self.log.iter().find(|booked| {
+            booked.scope == *scope && booked.request.op == request.op && booked.request.key == request.key
+        })
+    }
+
+    fn answer_again(&self, earlier: &Booked, request: &Request) -> Result<Value, Refusal> {
+        let fields = earlier.request.differs(request);
+        if !fields.is_empty() {
+            return Err(Refusal {
+                code: "key_reused".into(),
+                fields,
+            });
+        }
+        let mut receipt = earlier.receipt.clone();
+        receipt["replayed"] = json!(!self.bug(Bug::ReplayWithoutReceipt));
+        Ok(receipt)
+    }
+
+    /// `unknown_account`: who may not be opened on first use.
+    fn require_accounts(&self, request: &Request) -> Result<(), Refusal> {
+        let opens = matches!(request.op.as_str(), "open" | "recharge" | "consume");
+        let refused = self.settings.explicit && request.op != "open";
+        let named = request.account.as_ref().filter(|_| !opens || refused);
+        let to = request.text("to").map(String::from).filter(|_| refused);
+        match named
+            .into_iter()
+            .chain(to.iter())
+            .all(|id| self.accounts.contains_key(id))
+        {
+            true => Ok(()),
+            false => refuse("unknown_account"),
+        }
+    }
+
+    fn involved(&self, request: &Request, scope: Option<&str>) -> Vec<String> {
+        let both = scope.into_iter().chain(request.text("to"));
+        both.map(String::from).collect()
+    }
+
+    /// When it is now, or why this line cannot be booked at its time.
+    fn context(&self, request: &Request, scope: Option<&str>, reading: Reading) -> Result<Context, Refusal> {
+        let recorded_at = reading.ms.clamp(0, LAST);
+        let trusted = reading.trusted || request.op == "confirm_clock";
+        let (mut time, suspect) = self.ledger_time(Reading {
+            ms: recorded_at,
+            trusted,
+        });
+        let involved = self.involved(request, scope);
+        let last = involved.iter().filter_map(|id| self.last_booked(id)).max();
+        if let Some(at) = request.at {
+            if last.is_some_and(|last| at < last) {
+                return refuse("time_backwards");
+            }
+            if at > time {
+                return refuse("invalid_argument");
+            }
+            time = at;
+        }
+        let now = time.max(last.unwrap_or(time));
+        let standing = suspect && request.at.is_none();
+        Ok(Context {
+            number: self.log.len() as i64 + 1,
+            now,
+            recorded_at,
+            suspect,
+            base: if standing { recorded_at } else { now },
+            account: scope.unwrap_or_default().into(),
+        })
+    }
+
+    pub fn last_booked(&self, account: &str) -> Option<i64> {
+        let entries = &self.accounts.get(account)?.entries;
+        entries.last().map(|entry| entry.booked_at)
+    }
+
+    /// Ledger time of a reading, and whether the reading is suspect.
+    pub fn ledger_time(&self, reading: Reading) -> (i64, bool) {
+        let ms = reading.ms.clamp(0, LAST);
+        let far = ms > self.accepted.saturating_add(self.settings.max_clock_jump);
+        let suspect =
+            !reading.trusted && far && self.batches.iter().any(|batch| self.would_expire(batch, ms));
+        (if suspect { self.accepted } else { ms }, suspect)
+    }
+
+    fn would_expire(&self, batch: &Batch, ms: i64) -> bool {
+        let on_the_way = batch.expires_at.is_some_and(|at| self.accepted < at && at <= ms);
+        on_the_way && batch.remaining + batch.held + batch.expired > 0
+    }
+
+    fn check_state(&self, request: &Request, context: &Context) -> Result<(), Refusal> {
+        let state = |id: &str| {
+            self.accounts
+                .get(id)
+                .map_or(State::Active, |account| account.state)
+        };
+        let late_capture = request.op == "capture"
+            && self
+                .target_hold(request)
+                .is_some_and(|hold| self.holds[hold].state == HoldState::Expired);
+        let from = state(&context.account);
+        if from == State::Closed && request.op != "refund" && !late_capture {
+            return refuse("account_closed");
+        }
+        if request.text("to").is_some_and(|to| state(to) == State::Closed) {
+            return refuse("account_closed");
+        }
+        let careful = match request.op.as_str() {
+            "hold" | "transfer" => true,
+            "consume" => request.text("policy") != Some("postpaid"),
+            _ => false,
+        };
+        if careful && from == State::Frozen {
+            return refuse("account_frozen");
+        }
+        Ok(())
+    }
+
+    fn check_range(&self) -> Result<(), Refusal> {
+        for account in self.accounts.keys() {
+            let [available, held, pending, debt] = self.figures(account);
+            if available + held + pending > MAX_POINTS || debt > MAX_POINTS {
+                return refuse("out_of_range");
+            }
+        }
+        Ok(())
+    }
+
+    fn receipt(&self, request: &Request, context: &Context, mut draft: Draft) -> Value {
+        let (restored, lapsed, reinstated) = (draft.restored, draft.lapsed, draft.reinstated);
+        draft.put("restored", json!(restored));
+        draft.put("lapsed", json!(lapsed));
+        draft.put("reinstated", json!(reinstated));
+        draft.put("clock_suspect", json!(context.suspect));
+        if !context.account.is_empty() {
+            draft.put("account", json!(context.account));
+        }
+        let mut body = draft.body;
+        body.insert("op".into(), json!(request.op));
+        body.insert("operation".into(), json!(format!("op:{}", context.number)));
+        body.insert("key".into(), json!(request.key));
+        body.insert("replayed".into(), json!(false));
+        body.insert("points".into(), json!(draft.points));
+        body.insert("booked_at".into(), json!(super::instant::text(context.now)));
+        body.insert(
+            "recorded_at".into(),
+            json!(super::instant::text(context.recorded_at)),
+        );
+        body.insert("balance".into(), five(self.figures(&context.account)));
+        Value::Object(body)
+    }
+
+    pub fn configure(&mut self, request: &Request) -> Outcome {
+        let value = &request.inputs["value"];
+        let ms = value.as_i64().map_or(0, |seconds| seconds.saturating_mul(SECOND));
+        match request.text("setting") {
+            Some("accounts") => self.settings.explicit = value == "explicit",
+            Some("late_window") => self.settings.late_window = ms,
+            Some("max_hold") => self.settings.max_hold = ms,
+            _ => self.settings.max_clock_jump = ms,
+        }
+        Ok(Draft::default())
+    }
+}

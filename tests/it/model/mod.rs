@@ -1,0 +1,20 @@
+//! A test model of the ledger, written from its design alone.
+pub mod audit;
+pub mod books;
+pub mod compose;
+pub mod decide;
+#[cfg(test)]
+mod examples;
+pub mod generate;
+pub mod instant;
+pub mod laws;
+pub mod prices;
+#[cfg(test)]
+mod itself;
+pub mod request;
+pub mod rules;
+pub mod rules_more;
+pub mod shrink;
+pub mod steps;
+pub mod time;
+pub mod views;
