@@ -129,7 +129,13 @@ fn resolve(made: &HashMap<u64, Receipt>, request: &Request) -> Result<Request> {
         let Some(Value::Object(reference)) = request.get(field) else { continue };
         let line = match (reference.len(), reference.get("ref_line").and_then(Value::as_u64)) {
             (1, Some(line)) => line,
-            _ => return Err(Error::invalid(field, "is neither an id nor {\"ref_line\": n}", "give the id from the receipt")),
+            _ => {
+                return Err(Error::invalid(
+                    field,
+                    "is neither an id nor {\"ref_line\": n}",
+                    "give the id from the receipt",
+                ));
+            }
         };
         let id = made.get(&line).and_then(|receipt| made_by(receipt, field));
         resolved = resolved.with(field, id.ok_or_else(|| nothing_made(field, line))?);

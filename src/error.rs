@@ -244,7 +244,9 @@ impl Error {
         match self {
             Error::InsufficientPoints { .. } => "recharge the account, ask for less, or raise its credit limit",
             Error::AccountInDebt { .. } => "recharge at least the debt, write it off, or raise the credit limit",
-            Error::AccountFrozen { .. } => "unfreeze the account first; what is already done can still be booked as postpaid",
+            Error::AccountFrozen { .. } => {
+                "unfreeze the account first; what is already done can still be booked as postpaid"
+            }
             Error::AccountClosed { .. } => "use another account; a refund or a late capture would reopen this one",
             Error::AccountExists { .. } => "change its limit with set_limit",
             Error::AccountNotEmpty { .. } => "transfer, release, settle or write off what is left, then close",
@@ -261,7 +263,9 @@ impl Error {
             Error::OutOfRange { .. } => "points end at 9000000000000000 and time at the year 9999",
             Error::TimeBackwards { .. } => "load history in the order of time, before anything newer is booked",
             Error::Busy { .. } => "try again; the same key never books twice",
-            Error::OutcomeUnknown { .. } => "repeat the operation with the same key: it books once and answers with what is there",
+            Error::OutcomeUnknown { .. } => {
+                "repeat the operation with the same key: it books once and answers with what is there"
+            }
             Error::ReadOnly { .. } => "check the permissions of the file and its folder, and open it for writing",
             Error::NotALedger { .. } => "check the path; create a new ledger with `counterfoil init`",
             Error::LedgerExists { .. } => "open it, or choose another path: nothing is overwritten",
@@ -269,7 +273,9 @@ impl Error {
             Error::UnsafeSqlite { .. } => "build with the bundled SQLite, or link a newer one",
             Error::UnsafeLocation { .. } => "put the ledger on a local disk",
             Error::DiskFull { .. } => "free some space and try again; nothing was booked",
-            Error::Corrupt { .. } => "keep the file and its -wal as they are, run `counterfoil verify`, restore a backup",
+            Error::Corrupt { .. } => {
+                "keep the file and its -wal as they are, run `counterfoil verify`, restore a backup"
+            }
             Error::Closed => "open the ledger again",
             Error::Storage { .. } => "see the message; nothing was acknowledged",
         }
@@ -293,7 +299,9 @@ impl Error {
             Error::AccountNotEmpty { account, available, held, pending, debt, unbacked } => {
                 json!({"account": account, "available": available, "held": held, "pending": pending, "debt": debt, "unbacked": unbacked})
             }
-            Error::UnknownService { service, did_you_mean } => json!({"service": service, "did_you_mean": did_you_mean}),
+            Error::UnknownService { service, did_you_mean } => {
+                json!({"service": service, "did_you_mean": did_you_mean})
+            }
             Error::UnknownOperation { operation, wanted } => json!({"operation": operation, "wanted": wanted}),
             Error::UnknownBatch { batch } => json!({"batch": batch}),
             Error::UnknownHold { hold } => json!({"hold": hold}),

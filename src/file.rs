@@ -1,6 +1,9 @@
 //! An open ledger file: its writer, its readers, and the path of every operation through them:
 //! read, decide, write, acknowledge.
 
+#[cfg(test)]
+mod cost;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +13,7 @@ use serde::Serialize;
 
 use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Connection, Place, Readers};
-use crate::engine::{self, Booked, Books, Context, STRETCH, Source, Verdict};
+use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{Action, Command, Key, OpKind, OperationRow, Receipt, Request, Subject, Writer as Who, Writers};
 use crate::pricing::PriceBook;
@@ -47,6 +50,9 @@ pub struct ExpireReport {
     /// Whether something due is left (the limit was reached).
     pub more: bool,
 }
+
+/// Books one operation of a run that shares a transaction.
+pub(crate) type Book<'a> = dyn FnMut(Request) -> Result<Receipt> + 'a;
 
 pub(crate) struct File {
     /// `None`: opened read-only.
@@ -92,7 +98,11 @@ impl File {
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        self.place().warnings().to_vec()
+        let mut warnings = self.place().warnings().to_vec();
+        if let Some(error) = self.writer.as_ref().and_then(Writer::checkpoint_error) {
+            warnings.push(format!("the -wal could not be folded into the file: {error}"));
+        }
+        warnings
     }
 
     fn writer(&self) -> Result<&Writer> {
@@ -133,7 +143,9 @@ impl File {
                 Ok(Step::Again) => {}
                 Ok(Step::Done(row, after, replayed)) => return report::receipt(&self.writers, &row, after, replayed),
                 Err(Failure::Refused(error)) => return Err(error),
-                Err(Failure::CommitFailed { error, settled }) => return self.after_failed_commit(&command, error, settled),
+                Err(Failure::CommitFailed { error, settled }) => {
+                    return self.after_failed_commit(&command, error, settled);
+                }
             }
         }
     }
@@ -181,7 +193,7 @@ impl File {
     pub(crate) fn apply_whole(
         &self,
         wish: &dyn Fn() -> Wish,
-        run: &mut dyn FnMut(&mut dyn FnMut(Request) -> Result<Receipt>) -> Result<()>,
+        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
         let (durability, dry_run) = (wish().durability, wish().dry_run);
         let done = self.writer()?.transaction(durability, self.patience, |conn| {
@@ -204,7 +216,12 @@ impl File {
     }
 
     /// Books what has fallen due, account by account.
-    pub(crate) fn expire(&self, limit: Option<u64>, wish: &Wish, progress: &mut dyn FnMut(&ExpireReport)) -> Result<ExpireReport> {
+    pub(crate) fn expire(
+        &self,
+        limit: Option<u64>,
+        wish: &Wish,
+        progress: &mut dyn FnMut(&ExpireReport),
+    ) -> Result<ExpireReport> {
         let writer = self.writer()?;
         let mut report = ExpireReport::default();
         loop {
@@ -309,8 +326,14 @@ impl File {
             let who = Who { device: old.device, epoch };
             ledger.writer = (store::add_writer(conn, who, ledger.length.saturating_add(1))?, who);
             let key = Key::new(format!("restore:{epoch}"))?;
-            let command =
-                Command { kind: OpKind::Restore, subject: Subject::File, key, at: None, action: Action::Restore, body: serde_json::Map::new() };
+            let command = Command {
+                kind: OpKind::Restore,
+                subject: Subject::File,
+                key,
+                at: None,
+                action: Action::Restore,
+                body: serde_json::Map::new(),
+            };
             let source = SqlSource::new(conn, &self.cache);
             match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
                 Verdict::Booked(booked) => write(conn, &booked).map(Decision::Commit),

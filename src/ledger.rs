@@ -8,16 +8,17 @@ use chrono::{DateTime, Utc};
 
 use crate::audit::{self, Verification};
 use crate::error::{Error, Result};
+use crate::file::{Book, ExpireReport, File, Wish};
 use crate::model::{
-    AccountId, Allocation, Balance, BatchId, BatchInfo, Capture, Check, Configure, Consume, Entry, Held, Hold, HoldId, HoldInfo, Key,
-    OpenAccount, OperationId, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Transfer, ExpiresIn,
+    AccountId, Allocation, Balance, BatchId, BatchInfo, Capture, Check, Configure, Consume, Entry, ExpiresIn, Held,
+    Hold, HoldId, HoldInfo, Key, OpenAccount, OperationId, Quote, Receipt, Recharge, Refund, Request, Revoke,
+    SetExpiry, Transfer,
 };
 use crate::options::Options;
 use crate::pricing::PriceBook;
 use crate::quantity::Usage;
 use crate::report::{HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
 use crate::units::{Clock, Instant, Points, Reading};
-use crate::file::{ExpireReport, File, Wish};
 use crate::writer::Durability;
 
 /// A ledger file, open: a cheap handle to share among threads.
@@ -47,7 +48,10 @@ pub struct Ledger {
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("path", &self.file.path()).field("durability", &self.durability).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("path", &self.file.path())
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +89,12 @@ impl Ledger {
         Options::default().open(path)
     }
 
-    pub(crate) fn assemble(file: Arc<File>, clock: Arc<dyn Clock>, book: Option<PriceBook>, durability: Durability) -> Self {
+    pub(crate) fn assemble(
+        file: Arc<File>,
+        clock: Arc<dyn Clock>,
+        book: Option<PriceBook>,
+        durability: Durability,
+    ) -> Self {
         Ledger { file, clock, book: Arc::new(RwLock::new(book.map(Arc::new))), durability }
     }
 
@@ -101,7 +110,7 @@ impl Ledger {
         self.file.path()
     }
 
-    /// What is unwise about the place the file lies in (a cloud-synced folder), in words; usually nothing.
+    /// What an operator should know: an unwise place (a cloud-synced folder), a `-wal` that could not be folded in. Usually nothing.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         self.file.warnings()
@@ -132,7 +141,13 @@ impl Ledger {
     }
 
     fn wish(&self) -> Wish {
-        Wish { reading: self.reading(), book: self.pricing(), durability: self.durability, historic: false, dry_run: false }
+        Wish {
+            reading: self.reading(),
+            book: self.pricing(),
+            durability: self.durability,
+            historic: false,
+            dry_run: false,
+        }
     }
 
     fn on_account(&self, request: Request, account: &AccountId, key: &Key) -> Result<Receipt> {
@@ -184,7 +199,7 @@ impl Ledger {
         &self,
         historic: bool,
         dry_run: bool,
-        run: &mut dyn FnMut(&mut dyn FnMut(Request) -> Result<Receipt>) -> Result<()>,
+        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
         self.file.apply_whole(&|| Wish { historic, dry_run, ..self.wish() }, run)
     }
@@ -243,7 +258,11 @@ impl Ledger {
     /// beyond `max_hold`, the price errors, and as for [`Ledger::apply`].
     pub fn hold(&self, account: &AccountId, key: &Key, hold: Hold) -> Result<Held> {
         let receipt = self.on_account(hold.0, account, key)?;
-        let id = receipt.hold.as_ref().map(|hold| hold.id).ok_or_else(|| Error::corrupt("a hold's receipt names no hold"))?;
+        let id = receipt
+            .hold
+            .as_ref()
+            .map(|hold| hold.id)
+            .ok_or_else(|| Error::corrupt("a hold's receipt names no hold"))?;
         Ok(Held { id, receipt })
     }
 
@@ -540,7 +559,13 @@ impl Ledger {
 }
 
 fn quote(book: &PriceBook, priced: crate::pricing::Priced, usage: Option<&Usage>) -> Quote {
-    Quote { service: priced.service, points: priced.points, rule: priced.rule, price_book: hex(&book.hash()), usage: usage.cloned() }
+    Quote {
+        service: priced.service,
+        points: priced.points,
+        rule: priced.rule,
+        price_book: hex(&book.hash()),
+        usage: usage.cloned(),
+    }
 }
 
 /// Care.

@@ -1,4 +1,30 @@
-//! counterfoil: an embedded ledger for credit points.
+//! counterfoil is an embedded ledger for credit points: one SQLite file, linked in-process.
+//!
+//! Points are recharged in batches that may expire, consumed in a fixed order, held for jobs in progress, refunded,
+//! revoked, transferred. Everything done is an operation with an idempotency key, in a hash chain, never changed;
+//! mistakes are mended by new operations. Balances are always right at the instant they are read.
+//!
+//! ```
+//! use counterfoil::{AccountId, Hold, Key, Ledger, Points, Recharge, Usage};
+//! use std::time::Duration;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("points.ledger");
+//! let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+//! let me = AccountId::new("local-user")?;
+//! ledger.recharge(&me, &Key::new("order:wx-881")?, Recharge::new(Points::new(320)?, "wxpay"))?;
+//!
+//! let quote = ledger.estimate("tts", &Usage::chars(1_200))?;
+//! let hold = ledger.hold(&me, &Key::new("task:19")?, Hold::quoted(&quote, Duration::from_secs(3600)))?;
+//! let took = Duration::from_millis(61_200); // … the job runs …
+//! let receipt = ledger.capture(&hold.id, &Key::new("task:19")?, Usage::duration(took))?;
+//! assert_eq!((receipt.points, receipt.balance.available), (21, 299));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where to begin: [`Ledger`] has every verb, [`Options`] opens files, [`Request`] is any operation as data,
+//! [`Error`] says what went wrong and what to do. The repository's README has a tour, ARCHITECTURE.md the invariants.
+
 mod audit;
 mod batch;
 mod chain;
@@ -15,12 +41,18 @@ mod report;
 mod store;
 mod units;
 mod writer;
-pub use audit::*;
+
+pub use audit::{Checked, Fault, Progress, Verification};
 pub use batch::{BatchRun, Whole};
 pub use error::{ERROR_CODES, Error, Result};
 pub use file::ExpireReport;
 pub use ledger::Ledger;
-pub use model::*;
+pub use model::{
+    AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, Entry,
+    ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OpenAccount,
+    OperationId, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall, Slice, Totals,
+    Transfer,
+};
 pub use options::{IdSource, Options};
 pub use quantity::{Quantity, Usage};
 pub use report::{HistoryQuery, Info, Listing, OperationInfo, Page, SettingsInfo};

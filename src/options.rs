@@ -7,12 +7,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::file::File;
 use crate::ledger::Ledger;
 use crate::model::MAX_EPOCH;
 use crate::pricing::{MAX_BOOK_BYTES, PriceBook};
-use crate::units::{Clock, Reading, SystemClock};
-use crate::file::File;
 use crate::store::{self, NewLedger};
+use crate::units::{Clock, Reading, SystemClock};
 use crate::writer::Durability;
 
 /// Where new ids come from: ledger, device, and the epoch of a restore. Random unless a test wants them repeatable.
@@ -182,7 +182,9 @@ impl Options {
             let file = File::open_read_only(path)?;
             return Ok(Ledger::assemble(file, self.clock, book, self.durability));
         }
-        if self.create_if_missing && matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+        if self.create_if_missing
+            && matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+        {
             match store::create(path, &self.identity()) {
                 // Another thread or process may have been quicker.
                 Ok(_) | Err(Error::LedgerExists { .. }) => {}

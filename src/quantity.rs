@@ -64,10 +64,7 @@ pub struct Quantity {
 
 impl Quantity {
     /// Zero, which is a quantity like any other.
-    pub const ZERO: Quantity = Quantity {
-        mantissa: 0,
-        scale: 0,
-    };
+    pub const ZERO: Quantity = Quantity { mantissa: 0, scale: 0 };
 
     /// Reads decimal text: `61.2`, `0`, `1200`, `1.5e-3`. No sign, no spaces, no separators.
     ///
@@ -88,24 +85,14 @@ impl Quantity {
         let malformed = || QuantityError::Malformed(shown(text));
         if let Some(rest) = text.strip_prefix('-') {
             // Only a number can be negative: "-x" is no number at all.
-            return Err(if split(rest).is_some() {
-                QuantityError::Negative
-            } else {
-                malformed()
-            });
+            return Err(if split(rest).is_some() { QuantityError::Negative } else { malformed() });
         }
         let (whole, fraction, exponent) = split(text).ok_or_else(malformed)?;
         let digits = whole.bytes().chain(fraction.bytes());
         let (mantissa, zeros) = significant(digits).ok_or(QuantityError::TooManyDigits)?;
-        let exponent = exponent
-            .saturating_sub(length(fraction))
-            .saturating_add(zeros);
+        let exponent = exponent.saturating_sub(length(fraction)).saturating_add(zeros);
         let value = Self::scaled(mantissa, exponent)?;
-        if value.in_range() {
-            Ok(value)
-        } else {
-            Err(QuantityError::TooLarge)
-        }
+        if value.in_range() { Ok(value) } else { Err(QuantityError::TooLarge) }
     }
 
     /// Reads a float of seconds as its shortest decimal text, so that 2.1 means 2.1 and not the binary number beside it.
@@ -220,11 +207,7 @@ fn parse_exponent(text: &str) -> Option<i64> {
     }
     // An exponent too long to read is out of bounds either way.
     let size: i64 = digits.parse().unwrap_or(i64::MAX);
-    Some(if negative {
-        size.saturating_neg()
-    } else {
-        size
-    })
+    Some(if negative { size.saturating_neg() } else { size })
 }
 
 /// The digits without zeros at either end, as a number, and how many zeros stood at the end.
@@ -284,10 +267,7 @@ impl PartialOrd for Quantity {
 /// Exact. A number above 9 000 000 000 000 000 is taken as it is, and refused when it is priced.
 impl From<u64> for Quantity {
     fn from(value: u64) -> Self {
-        Self {
-            mantissa: value.into(),
-            scale: 0,
-        }
+        Self { mantissa: value.into(), scale: 0 }
     }
 }
 
@@ -340,11 +320,7 @@ impl Visitor<'_> for QuantityVisitor {
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Quantity, E> {
         let quantity = Quantity::from(value);
-        if quantity.in_range() {
-            Ok(quantity)
-        } else {
-            Err(E::custom(QuantityError::TooLarge))
-        }
+        if quantity.in_range() { Ok(quantity) } else { Err(E::custom(QuantityError::TooLarge)) }
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Quantity, E> {
@@ -392,11 +368,7 @@ impl Usage {
     /// A usage of any kind, for values that are already exact.
     #[must_use]
     pub fn new(kind: UsageKind, value: impl Into<Quantity>) -> Self {
-        Self {
-            kind,
-            value: value.into(),
-            unit: None,
-        }
+        Self { kind, value: value.into(), unit: None }
     }
 
     /// Seconds used, as decimal text.

@@ -15,8 +15,6 @@ use crate::error::{Error, Result};
 use crate::store;
 use queue::Queue;
 
-/// How long a caller waits for its turn, other processes included, unless told otherwise.
-pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a clean close waits for readers in other processes before it leaves the `-wal` to them.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// The same when a handle is only dropped.
@@ -172,8 +170,10 @@ impl Writer {
 fn existing(path: &Path) -> Result<Place> {
     let until = after(CREATION_PATIENCE);
     loop {
+        // Asked first: the creation may end between the two.
+        let young = Place::is_being_created(path, CREATION_PATIENCE);
         let place = Place::existing(path);
-        if place.is_ok() || !Place::is_being_created(path, CREATION_PATIENCE) || Instant::now() >= until {
+        if place.is_ok() || !young || Instant::now() >= until {
             return place;
         }
         std::thread::sleep(Duration::from_millis(5));

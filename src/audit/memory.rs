@@ -160,6 +160,15 @@ impl Memory {
         }
     }
 
+    /// Accounts with points that would be lost after `after` and until `until`.
+    pub(crate) fn accounts_expiring(&self, after: Instant, until: Instant) -> BTreeSet<i64> {
+        if after >= until {
+            return BTreeSet::new();
+        }
+        let range = self.expiring.range((after, i64::MAX)..=(until, i64::MAX));
+        range.filter_map(|(_, no)| self.batches.get(no)).map(|batch| batch.account).collect()
+    }
+
     pub(crate) fn all_accounts(&self) -> &BTreeMap<i64, AccountRow> {
         &self.accounts
     }

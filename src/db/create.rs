@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::config::{Role, check_sqlite, flags, harden};
 use super::errors::{opening_error, sqlite_error};
 use super::place::{beside, for_new};
-use super::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
+use super::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION, busy};
 use crate::error::{Error, Result};
 
 const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
@@ -18,14 +18,15 @@ const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 pub(crate) fn create(path: &Path, fill: impl FnOnce(&Connection) -> Result<()>) -> Result<PathBuf> {
     check_sqlite()?;
     let path = for_new(path)?;
-    // SQLite would take what another file of this name left behind for a part of the new one.
-    if let Some(left) =
-        COMPANIONS.iter().map(|suffix| beside(&path, suffix)).find(|left| fs::symlink_metadata(left).is_ok())
+    claim(&path)?;
+    // SQLite would take what another file of this name left behind for a part of the new one. Asked only now that the
+    // name is ours: before, it could be another creation at work.
+    if let Some(left) = COMPANIONS.iter().map(|end| beside(&path, end)).find(|left| fs::symlink_metadata(left).is_ok())
     {
+        let _ = fs::remove_file(&path);
         let message = format!("{} is left of another file; move it away first", left.display());
         return Err(Error::UnsafeLocation { path: path.display().to_string(), message });
     }
-    claim(&path)?;
     match build(&path, fill).and_then(|()| sync_folder(&path)) {
         Ok(()) => Ok(path),
         Err(error) => {
@@ -82,9 +83,15 @@ fn build(path: &Path, fill: impl FnOnce(&Connection) -> Result<()>) -> Result<()
 
 /// Switches to the write-ahead log, which the file then remembers.
 pub(super) fn use_wal(conn: &Connection, path: &Path) -> Result<()> {
-    let mode: String = conn
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(|error| opening_error(path, error))?;
+    let mut tries = 0;
+    let mode: String = loop {
+        let mode = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match mode.map_err(|error| opening_error(path, error)) {
+            // The switch wants the file for itself, and SQLite does not ask the busy handler there.
+            Err(Error::Busy { .. }) if busy::handler(tries) => tries = tries.saturating_add(1),
+            mode => break mode?,
+        }
+    };
     if mode == "wal" {
         return Ok(());
     }

@@ -18,7 +18,8 @@ fn open(path: &Path) -> Result<WritingConnection> {
 }
 
 fn fill(conn: &Connection) -> Result<()> {
-    conn.execute_batch("INSERT INTO writer (no, device, epoch, since) VALUES (1, zeroblob(16), 1, 1)").map_err(sqlite_error)
+    conn.execute_batch("INSERT INTO writer (no, device, epoch, since) VALUES (1, zeroblob(16), 1, 1)")
+        .map_err(sqlite_error)
 }
 
 fn folder_with_ledger() -> (tempfile::TempDir, PathBuf) {
@@ -89,6 +90,7 @@ fn a_failed_creation_leaves_nothing() {
     fs::write(beside(&path, "-wal"), "left").unwrap();
     refused(create(&path, fill), "unsafe_location", "-wal is left");
     assert_eq!(fs::read(beside(&path, "-wal")).unwrap(), b"left");
+    assert!(!path.exists());
 }
 
 #[test]
@@ -274,7 +276,10 @@ fn a_snapshot_sees_one_moment_and_ends_whatever_happens() {
     let seen = reader.snapshot(|conn| {
         let before = count(conn)?;
         writing.begin(true, soon())?;
-        writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), '')", []).map_err(sqlite_error)?;
+        writing
+            .connection()
+            .execute("INSERT INTO price_book VALUES (1, zeroblob(32), '')", [])
+            .map_err(sqlite_error)?;
         writing.commit()?;
         Ok((before, count(conn)?))
     });

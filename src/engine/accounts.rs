@@ -61,7 +61,10 @@ impl Booking<'_, '_> {
             let take = source.remaining.min(left);
             index = add(index, 1)?;
             if index > MAX_INDEX {
-                return Err(Error::out_of_range("points", format!("the transfer touches more than {MAX_INDEX} batches")));
+                return Err(Error::out_of_range(
+                    "points",
+                    format!("the transfer touches more than {MAX_INDEX} batches"),
+                ));
             }
             self.books.shift(source.no, Bucket::Remaining, Bucket::Moved, take)?;
             self.receive(to, batch_no(self.seq, index), &source, take)?;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Changes, Source};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldPhase, HoldRow,
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldPhase,
+    HoldRow,
 };
 use crate::units::{Instant, add, sub};
 
@@ -56,7 +57,10 @@ impl<K> Default for Pages<K> {
 
 impl<K: Ord + Copy> Pages<K> {
     fn ready(&self) -> Option<K> {
-        self.keys.first().copied().filter(|key| self.exhausted || self.frontier.is_some_and(|frontier| *key <= frontier))
+        self.keys
+            .first()
+            .copied()
+            .filter(|key| self.exhausted || self.frontier.is_some_and(|frontier| *key <= frontier))
     }
 
     fn read(&mut self, keys: impl Iterator<Item = K>, asked: usize) {
@@ -216,7 +220,8 @@ impl<'s> Books<'s> {
         if slot.state == State::Loaded {
             slot.state = State::Changed;
         }
-        let (account, key, due, live) = (slot.row.account, slot.row.draw_key(), batch_due(&slot.row), slot.row.is_live());
+        let (account, key, due, live) =
+            (slot.row.account, slot.row.draw_key(), batch_due(&slot.row), slot.row.is_live());
         let views = self.views(account);
         if was_live {
             views.live.keys.remove(&old_key);
@@ -341,7 +346,10 @@ impl<'s> Books<'s> {
                     let head = self.source.operation(operation)?.ok_or_else(|| lost("consume", operation))?;
                     let account = head.account.ok_or_else(|| lost("consume", operation))?;
                     let (points, open) = (head.points, 0);
-                    (ConsumeRow { operation, account, points, open, refunded: 0, written_off: 0, clawback_of: None }, State::New)
+                    (
+                        ConsumeRow { operation, account, points, open, refunded: 0, written_off: 0, clawback_of: None },
+                        State::New,
+                    )
                 }
             };
             self.enter_consume(row, state);
@@ -506,8 +514,10 @@ impl<'s> Books<'s> {
     fn settle_next_due(&mut self) -> Result<()> {
         let stale: Vec<i64> = self.views.iter().filter(|(_, views)| views.due_stale).map(|(no, _)| *no).collect();
         for no in stale {
-            let batches: Vec<BatchNo> = self.batches.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
-            let holds: Vec<i64> = self.holds.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
+            let batches: Vec<BatchNo> =
+                self.batches.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
+            let holds: Vec<i64> =
+                self.holds.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
             let stored = self.source.next_due(no, &batches, &holds)?;
             let here = self.first_due(no).map(|due| due.at);
             self.account_mut(no)?.next_due_at = [stored, here].into_iter().flatten().min();

@@ -55,7 +55,13 @@ fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
 }
 
 /// Ends an open hold and gives all its slices back, in reverse rank.
-pub(crate) fn resolve(books: &mut Books<'_>, hold: i64, phase: HoldPhase, at: Instant, tally: &mut Tally) -> Result<()> {
+pub(crate) fn resolve(
+    books: &mut Books<'_>,
+    hold: i64,
+    phase: HoldPhase,
+    at: Instant,
+    tally: &mut Tally,
+) -> Result<()> {
     end(books, hold, phase)?;
     for slice in books.allocations(hold)?.into_iter().rev() {
         // What goes to `owed` is gone for good; a late capture may draw only on the rest.

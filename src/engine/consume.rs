@@ -55,8 +55,15 @@ impl Booking<'_, '_> {
     }
 
     /// The price of a usage by a book; labels the operation with what was counted.
-    pub(super) fn priced(&mut self, book: &PriceBook, service: &str, usage: Option<&Usage>, estimate: bool) -> Result<i64> {
-        let priced = if estimate { book.estimate(service, usage) } else { book.price(service, usage) }.map_err(price_error)?;
+    pub(super) fn priced(
+        &mut self,
+        book: &PriceBook,
+        service: &str,
+        usage: Option<&Usage>,
+        estimate: bool,
+    ) -> Result<i64> {
+        let priced =
+            if estimate { book.estimate(service, usage) } else { book.price(service, usage) }.map_err(price_error)?;
         self.label(Some(service), usage);
         if self.outcome.unit.is_none() {
             self.outcome.unit = priced.unit.filter(|_| usage.is_some());
@@ -88,7 +95,8 @@ impl Booking<'_, '_> {
             ConsumePolicy::Postpaid => {
                 let account = self.books.account(self.account)?;
                 let in_debt = account.balances.debt > account.credit_limit;
-                self.outcome.over_limit = asked > 0 && (in_debt || (uncovered > 0 && uncovered > credit_left(account)?));
+                self.outcome.over_limit =
+                    asked > 0 && (in_debt || (uncovered > 0 && uncovered > credit_left(account)?));
                 asked
             }
             ConsumePolicy::Strict => {
@@ -119,7 +127,12 @@ impl Booking<'_, '_> {
         let credit_left = credit_left(account)?;
         if uncovered > 0 && uncovered > credit_left {
             let (id, available) = (account.id.to_string(), account.balances.available);
-            return Err(Error::InsufficientPoints { account: id, available, required, credit_left: credit_left.max(0) });
+            return Err(Error::InsufficientPoints {
+                account: id,
+                available,
+                required,
+                credit_left: credit_left.max(0),
+            });
         }
         Ok(())
     }
@@ -127,7 +140,9 @@ impl Booking<'_, '_> {
     /// Expired batches a late consume may draw from: live when it occurred, and expired since.
     fn lapsed_for(&mut self, occurred: Option<Instant>) -> Result<Vec<BatchRow>> {
         let window = self.context.ledger.settings.late_window.saturating_mul(1000);
-        let Some(occurred) = occurred.filter(|at| window > 0 && self.now.since(*at) <= window) else { return Ok(Vec::new()) };
+        let Some(occurred) = occurred.filter(|at| window > 0 && self.now.since(*at) <= window) else {
+            return Ok(Vec::new());
+        };
         let mut lapsed = Vec::new();
         for row in self.books.source().lapsed_batches(self.account, occurred, self.now)? {
             self.books.batch(row.no)?;
@@ -166,7 +181,15 @@ impl Booking<'_, '_> {
         self.outcome.open = open;
         if open > 0 {
             let account = self.account;
-            self.books.add_consume(ConsumeRow { operation, account, points, open: 0, refunded: 0, written_off: 0, clawback_of: None });
+            self.books.add_consume(ConsumeRow {
+                operation,
+                account,
+                points,
+                open: 0,
+                refunded: 0,
+                written_off: 0,
+                clawback_of: None,
+            });
             self.books.change_consume(operation, |row| row.open = open)?;
         }
         Ok(())

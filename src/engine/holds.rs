@@ -36,7 +36,9 @@ impl Booking<'_, '_> {
             return Err(Error::invalid(
                 "deadline_seconds",
                 format!("{} seconds is longer than max_hold", millis / 1000),
-                format!("give at most {longest} seconds, or raise the setting max_hold; a running job can renew its hold"),
+                format!(
+                    "give at most {longest} seconds, or raise the setting max_hold; a running job can renew its hold"
+                ),
             ));
         }
         self.now.plus("deadline_seconds", millis)
@@ -127,7 +129,11 @@ impl Booking<'_, '_> {
         let before = self.books.balances(self.account)?;
         self.points = points;
         self.books.new_owner(self.seq);
-        let own = if hold.phase == HoldPhase::Open { self.take_slices(&hold, points)? } else { self.take_lapsed(&hold, points)? };
+        let own = if hold.phase == HoldPhase::Open {
+            self.take_slices(&hold, points)?
+        } else {
+            self.take_lapsed(&hold, points)?
+        };
         let account = self.books.account(self.account)?;
         let credit_left = credit_left(account)?;
         // An ordinary draw covers what the slices did not.
@@ -157,7 +163,11 @@ impl Booking<'_, '_> {
                     Error::invalid("usage", "the hold names no service", "capture points, or hold with a service")
                 })?;
                 let no = hold.price_book.ok_or_else(no_book)?;
-                let book = self.books.source().price_book(no)?.ok_or_else(|| Error::corrupt(format!("price book {no} is missing")))?;
+                let book = self
+                    .books
+                    .source()
+                    .price_book(no)?
+                    .ok_or_else(|| Error::corrupt(format!("price book {no} is missing")))?;
                 self.price_book = Some((no, book.hash()));
                 self.priced(&book, service, Some(usage), false)
             }
@@ -198,8 +208,11 @@ impl Booking<'_, '_> {
         let mut left = points;
         for slice in self.books.allocations(hold.operation)? {
             let batch = self.books.batch(slice.batch)?;
-            let (from, there) =
-                if batch.is_expired(self.now) { (Bucket::Expired, batch.expired) } else { (Bucket::Remaining, batch.remaining) };
+            let (from, there) = if batch.is_expired(self.now) {
+                (Bucket::Expired, batch.expired)
+            } else {
+                (Bucket::Remaining, batch.remaining)
+            };
             let take = slice.returned.min(there).min(left);
             if take == 0 {
                 continue;

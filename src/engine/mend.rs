@@ -74,7 +74,15 @@ impl Booking<'_, '_> {
     fn claw_back(&mut self, batch: BatchNo, points: i64) -> Result<()> {
         let before = self.books.balances(self.account)?;
         let (operation, account, clawback_of) = (self.seq, self.account, Some(batch));
-        self.books.add_consume(ConsumeRow { operation, account, points, open: 0, refunded: 0, written_off: 0, clawback_of });
+        self.books.add_consume(ConsumeRow {
+            operation,
+            account,
+            points,
+            open: 0,
+            refunded: 0,
+            written_off: 0,
+            clawback_of,
+        });
         self.books.change_consume(operation, |row| row.open = points)?;
         let row = self.books.account_mut(account)?;
         row.totals.clawed_back = add(row.totals.clawed_back, points)?;

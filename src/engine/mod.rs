@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, Command, EntryKind, LedgerRow, OpKind, OperationRow,
-    Outcome, Subject, TotalsRow,
+    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, Command, EntryKind, LedgerRow, OpKind,
+    OperationRow, Outcome, Subject, TotalsRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -50,7 +50,7 @@ pub(crate) struct Context<'a> {
 pub(crate) enum Verdict {
     Booked(Box<Booked>),
     /// Much has fallen due: write this and ask again.
-    CatchUp(Changes),
+    CatchUp(Box<Changes>),
     /// The key was used before for the same inputs.
     Replayed(Box<OperationRow>),
 }
@@ -128,7 +128,10 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     let opened = booking.find_accounts(command, known)?;
     booking.tell_time(command, &opened)?;
     if !booking.catch_up(&opened)? {
-        return Ok(Verdict::CatchUp(booking.books.into_changes()?));
+        let mut changes = booking.books.into_changes()?;
+        // An account the operation would open is not opened by time: it comes with the operation or not at all.
+        changes.new_accounts.clear();
+        return Ok(Verdict::CatchUp(Box::new(changes)));
     }
     booking.check_state(command, &opened)?;
     let ledger = booking.decide(command, &opened)?;
@@ -141,13 +144,16 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
         Subject::Account(_) | Subject::File => Ok((None, Target::None)),
         Subject::Hold(id) => {
             let unknown = || Error::UnknownHold { hold: id.to_string() };
-            let head = operation(id.sequence())?.filter(|head| head.writer.hold(head.seq) == *id).ok_or_else(unknown)?;
+            let head =
+                operation(id.sequence())?.filter(|head| head.writer.hold(head.seq) == *id).ok_or_else(unknown)?;
             let hold = source.hold(head.seq)?.ok_or_else(unknown)?;
             Ok((Some(hold.account), Target::Hold(hold.operation)))
         }
         Subject::Batch(id) => {
             let unknown = || Error::UnknownBatch { batch: id.to_string() };
-            operation(id.sequence())?.filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0).ok_or_else(unknown)?;
+            operation(id.sequence())?
+                .filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0)
+                .ok_or_else(unknown)?;
             let batch = source.batch(id.no())?.ok_or_else(unknown)?;
             Ok((Some(batch.account), Target::Batch(batch.no)))
         }
@@ -163,7 +169,8 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
 
 /// The same key again: the same inputs get the original answer, others are told what differs.
 fn replay(source: &dyn Source, seq: i64, command: &Command) -> Result<Verdict> {
-    let row = source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} has a key and no row")))?;
+    let row =
+        source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} has a key and no row")))?;
     let first = parse_body(&row)?;
     let fields = command.differs_from(&first);
     if fields.is_empty() {
@@ -256,7 +263,8 @@ impl Booking<'_, '_> {
 
     /// Booked time: ledger time, but never before an involved account's last entry.
     fn tell_time(&mut self, command: &Command, opened: &Opened) -> Result<()> {
-        let (ledger_time, clock) = ledger_time(self.books.source(), self.context.ledger, self.context.reading, Some(self.kind))?;
+        let (ledger_time, clock) =
+            ledger_time(self.books.source(), self.context.ledger, self.context.reading, Some(self.kind))?;
         self.clock = clock;
         self.now = ledger_time;
         self.historic = command.at.is_some();
@@ -289,7 +297,9 @@ impl Booking<'_, '_> {
 
     fn check_state(&mut self, command: &Command, opened: &Opened) -> Result<()> {
         let late_capture = match self.target {
-            Target::Hold(hold) if self.kind == OpKind::Capture => self.books.hold(hold)?.phase == crate::model::HoldPhase::Expired,
+            Target::Hold(hold) if self.kind == OpKind::Capture => {
+                self.books.hold(hold)?.phase == crate::model::HoldPhase::Expired
+            }
             _ => false,
         };
         let reopens = self.kind == OpKind::Refund || late_capture;
@@ -362,7 +372,14 @@ impl Booking<'_, '_> {
         self.post_on(self.account, kind, points, batch, before)
     }
 
-    fn post_on(&mut self, account: i64, kind: EntryKind, points: i64, batch: Option<BatchNo>, before: Balances) -> Result<()> {
+    fn post_on(
+        &mut self,
+        account: i64,
+        kind: EntryKind,
+        points: i64,
+        batch: Option<BatchNo>,
+        before: Balances,
+    ) -> Result<()> {
         let line = books::Line { kind, operation: Some(self.seq), booked_at: self.now, points, batch };
         self.books.post(account, line, before)
     }

@@ -5,7 +5,8 @@
 
 use crate::error::Result;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind, OperationRow, Writer,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind,
+    OperationRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;

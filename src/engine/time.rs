@@ -11,7 +11,12 @@ use crate::units::{Instant, Reading};
 pub(crate) const DEFAULT_EXPIRATION_DAYS: i64 = 180;
 
 /// Ledger time for a reading: the reading itself, or the newest accepted one while the reading is suspect.
-pub(crate) fn ledger_time(source: &dyn Source, ledger: &LedgerRow, reading: Reading, kind: Option<OpKind>) -> Result<(Instant, ClockMark)> {
+pub(crate) fn ledger_time(
+    source: &dyn Source,
+    ledger: &LedgerRow,
+    reading: Reading,
+    kind: Option<OpKind>,
+) -> Result<(Instant, ClockMark)> {
     if reading.trusted {
         return Ok((reading.at, ClockMark::Trusted));
     }
@@ -29,13 +34,16 @@ pub(crate) fn resolve_expiry(expiry: Expiry, from: Instant) -> Result<Option<Ins
         Expiry::Never => return Ok(None),
         Expiry::At(instant) => return Ok(Some(instant)),
         Expiry::Days(_, offset) | Expiry::Months(_, offset) => {
-            let zone = FixedOffset::east_opt(offset.unwrap_or(0)).unwrap_or(FixedOffset::east_opt(0).ok_or_else(past_the_end)?);
+            let zone = FixedOffset::east_opt(offset.unwrap_or(0))
+                .unwrap_or(FixedOffset::east_opt(0).ok_or_else(past_the_end)?);
             (offset, from.utc().with_timezone(&zone))
         }
     };
     let moved = match expiry {
         Expiry::Days(days, _) => u64::try_from(days).ok().and_then(|days| local.checked_add_days(Days::new(days))),
-        Expiry::Months(months, _) => u32::try_from(months).ok().and_then(|months| local.checked_add_months(Months::new(months))),
+        Expiry::Months(months, _) => {
+            u32::try_from(months).ok().and_then(|months| local.checked_add_months(Months::new(months)))
+        }
         Expiry::Never | Expiry::At(_) => None,
     };
     let moved = moved.ok_or_else(past_the_end)?;
@@ -59,7 +67,8 @@ mod tests {
 
     fn resolve(expiry: Expiry, from: &str) -> String {
         let from = Instant::parse("from", from).unwrap();
-        resolve_expiry(expiry, from).map_or_else(|e| e.code().to_string(), |at| at.map_or("never".into(), |at| at.to_string()))
+        resolve_expiry(expiry, from)
+            .map_or_else(|e| e.code().to_string(), |at| at.map_or("never".into(), |at| at.to_string()))
     }
 
     #[test]

@@ -63,19 +63,57 @@ pub(crate) enum Setting {
 /// What to do, typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    Open { credit_limit: i64 },
-    SetLimit { credit_limit: i64 },
-    Recharge { points: i64, source: String, expiry: Option<Expiry>, effective_at: Option<Instant>, priority: i64, promo: Option<bool> },
-    Consume { points: Option<i64>, service: Option<String>, usage: Option<Usage>, policy: Policy, occurred_at: Option<Instant> },
-    Hold { points: Option<i64>, service: Option<String>, usage: Option<Usage>, deadline: i64 },
-    Capture { amount: CaptureAmount },
+    Open {
+        credit_limit: i64,
+    },
+    SetLimit {
+        credit_limit: i64,
+    },
+    Recharge {
+        points: i64,
+        source: String,
+        expiry: Option<Expiry>,
+        effective_at: Option<Instant>,
+        priority: i64,
+        promo: Option<bool>,
+    },
+    Consume {
+        points: Option<i64>,
+        service: Option<String>,
+        usage: Option<Usage>,
+        policy: Policy,
+        occurred_at: Option<Instant>,
+    },
+    Hold {
+        points: Option<i64>,
+        service: Option<String>,
+        usage: Option<Usage>,
+        deadline: i64,
+    },
+    Capture {
+        amount: CaptureAmount,
+    },
     Release,
-    Renew { deadline: i64 },
-    Refund { amount: Amount },
-    Revoke { amount: Amount, shortfall: Shortfall },
-    SetExpiry { expiry: Expiry },
-    Transfer { to: AccountId, points: i64 },
-    WriteOff { points: i64 },
+    Renew {
+        deadline: i64,
+    },
+    Refund {
+        amount: Amount,
+    },
+    Revoke {
+        amount: Amount,
+        shortfall: Shortfall,
+    },
+    SetExpiry {
+        expiry: Expiry,
+    },
+    Transfer {
+        to: AccountId,
+        points: i64,
+    },
+    WriteOff {
+        points: i64,
+    },
     Freeze,
     Unfreeze,
     Close,
@@ -116,7 +154,9 @@ impl Command {
             Error::invalid("op", format!("there is no operation `{op}`"), format!("use one of {}", op_names()))
         })?;
         let subject = subject(kind, &mut fields)?;
-        let key = fields.text("key")?.ok_or_else(|| missing("key", "give an idempotency key: the same key never books twice"))?;
+        let key = fields
+            .text("key")?
+            .ok_or_else(|| missing("key", "give an idempotency key: the same key never books twice"))?;
         let command = Self::read(kind, subject, Key::new(key)?, fields)?;
         Ok(command)
     }
@@ -125,7 +165,14 @@ impl Command {
     pub(crate) fn stored(kind: OpKind, account: Option<AccountId>, key: Key, body: Map<String, Value>) -> Result<Self> {
         let mut fields = Fields::new(body);
         if kind == OpKind::Restore {
-            return Ok(Command { kind, subject: Subject::File, key, at: None, action: Action::Restore, body: fields.finish("restore")? });
+            return Ok(Command {
+                kind,
+                subject: Subject::File,
+                key,
+                at: None,
+                action: Action::Restore,
+                body: fields.finish("restore")?,
+            });
         }
         let subject = match account {
             Some(account) if !names_target(kind) => Subject::Account(account),
@@ -149,7 +196,8 @@ impl Command {
     /// The names of the inputs in which a repeated request differs from the first.
     pub(crate) fn differs_from(&self, first: &Map<String, Value>) -> Vec<String> {
         let compared = |name: &str| !matches!(name, "at" | "actor" | "description" | "metadata");
-        let mut names: Vec<String> = self.body.keys().chain(first.keys()).filter(|name| compared(name)).cloned().collect();
+        let mut names: Vec<String> =
+            self.body.keys().chain(first.keys()).filter(|name| compared(name)).cloned().collect();
         names.sort();
         names.dedup();
         names.retain(|name| self.body.get(name) != first.get(name));
@@ -158,7 +206,8 @@ impl Command {
 }
 
 fn op_names() -> String {
-    let names: Vec<&str> = OpKind::ALL.iter().filter(|kind| **kind != OpKind::Restore).map(|kind| kind.text()).collect();
+    let names: Vec<&str> =
+        OpKind::ALL.iter().filter(|kind| **kind != OpKind::Restore).map(|kind| kind.text()).collect();
     names.join(", ")
 }
 
@@ -200,7 +249,8 @@ fn action(kind: OpKind, fields: &mut Fields) -> Result<Action> {
     match kind {
         OpKind::Open => Ok(Action::Open { credit_limit: credit_limit(fields)?.unwrap_or(0) }),
         OpKind::SetLimit => {
-            let credit_limit = fields.points("credit_limit", 0)?.ok_or_else(|| missing("credit_limit", "give 0 or more points"))?;
+            let credit_limit =
+                fields.points("credit_limit", 0)?.ok_or_else(|| missing("credit_limit", "give 0 or more points"))?;
             Ok(Action::SetLimit { credit_limit })
         }
         OpKind::Recharge => recharge(fields),
@@ -216,7 +266,8 @@ fn action(kind: OpKind, fields: &mut Fields) -> Result<Action> {
         OpKind::Revoke => revoke(fields),
         OpKind::SetExpiry => {
             fields.reason()?;
-            let expiry = expiry(fields)?.ok_or_else(|| missing("expires_at", "give expires_at, expires_in_days or expires_in_months"))?;
+            let expiry = expiry(fields)?
+                .ok_or_else(|| missing("expires_at", "give expires_at, expires_in_days or expires_in_months"))?;
             Ok(Action::SetExpiry { expiry })
         }
         OpKind::Transfer => {
@@ -255,7 +306,9 @@ fn drop_default(fields: &mut Fields, name: &str, is_default: bool) {
 
 fn recharge(fields: &mut Fields) -> Result<Action> {
     let points = required_points(fields, 1)?;
-    let source = fields.name("source")?.ok_or_else(|| missing("source", "say where the points come from, like \"wxpay\" or \"gift\""))?;
+    let source = fields
+        .name("source")?
+        .ok_or_else(|| missing("source", "say where the points come from, like \"wxpay\" or \"gift\""))?;
     let priority = fields.count("priority", 0, MAX_PRIORITY)?.unwrap_or(DEFAULT_PRIORITY);
     drop_default(fields, "priority", priority == DEFAULT_PRIORITY);
     Ok(Action::Recharge {
@@ -281,7 +334,11 @@ fn expiry(fields: &mut Fields) -> Result<Option<Expiry>> {
         return Ok(Some(Expiry::Months(months, end_of_day(fields)?)));
     }
     if fields.has("end_of_day") {
-        return Err(Error::invalid("end_of_day", "is given without expires_in_days or expires_in_months", "add one of them, or leave it out"));
+        return Err(Error::invalid(
+            "end_of_day",
+            "is given without expires_in_days or expires_in_months",
+            "add one of them, or leave it out",
+        ));
     }
     match fields.text("expires_at")? {
         None => Ok(None),
@@ -303,7 +360,9 @@ fn end_of_day(fields: &mut Fields) -> Result<Option<i32>> {
     let offset = chrono::FixedOffset::from_str(&text)
         .ok()
         .filter(|offset| text.len() == 6 && offset.local_minus_utc() % 60 == 0)
-        .ok_or_else(|| Error::invalid("end_of_day", format!("`{text}` is not a UTC offset"), "write it like \"+08:00\""))?;
+        .ok_or_else(|| {
+            Error::invalid("end_of_day", format!("`{text}` is not a UTC offset"), "write it like \"+08:00\"")
+        })?;
     let canonical = if text == "-00:00" { "+00:00".to_string() } else { text };
     fields.keep("end_of_day", canonical);
     Ok(Some(offset.local_minus_utc()))
@@ -319,7 +378,11 @@ fn consume(fields: &mut Fields) -> Result<Action> {
         Some("strict") => Policy::Strict,
         Some("up_to") => Policy::UpTo,
         Some(other) => {
-            return Err(Error::invalid("policy", format!("there is no policy `{other}`"), "use postpaid, strict or up_to"));
+            return Err(Error::invalid(
+                "policy",
+                format!("there is no policy `{other}`"),
+                "use postpaid, strict or up_to",
+            ));
         }
     };
     match policy {
@@ -349,7 +412,9 @@ fn hold(fields: &mut Fields) -> Result<Action> {
 }
 
 fn deadline(fields: &mut Fields) -> Result<i64> {
-    fields.milliseconds("deadline_seconds")?.ok_or_else(|| missing("deadline_seconds", "say when the hold ends by itself, like 3600"))
+    fields
+        .milliseconds("deadline_seconds")?
+        .ok_or_else(|| missing("deadline_seconds", "say when the hold ends by itself, like 3600"))
 }
 
 fn capture(fields: &mut Fields) -> Result<Action> {
@@ -390,7 +455,9 @@ fn revoke(fields: &mut Fields) -> Result<Action> {
 }
 
 fn configure(fields: &mut Fields) -> Result<Action> {
-    let name = fields.name("setting")?.ok_or_else(|| missing("setting", "use accounts, late_window, max_hold or max_clock_jump"))?;
+    let name = fields
+        .name("setting")?
+        .ok_or_else(|| missing("setting", "use accounts, late_window, max_hold or max_clock_jump"))?;
     let setting = match name.as_str() {
         "accounts" => match fields.name("value")?.as_deref() {
             Some("first_use") => Setting::ExplicitAccounts(false),

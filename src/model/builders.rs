@@ -67,7 +67,9 @@ fn with_expiry(request: Request, expiry: ExpiresIn) -> Request {
         ExpiresIn::Days(days) => request.with("expires_in_days", days),
         ExpiresIn::Months(months) => request.with("expires_in_months", months),
         ExpiresIn::DaysToEndOfDay(days, zone) => request.with("expires_in_days", days).with("end_of_day", offset(zone)),
-        ExpiresIn::MonthsToEndOfDay(months, zone) => request.with("expires_in_months", months).with("end_of_day", offset(zone)),
+        ExpiresIn::MonthsToEndOfDay(months, zone) => {
+            request.with("expires_in_months", months).with("end_of_day", offset(zone))
+        }
     }
 }
 
@@ -77,7 +79,9 @@ fn with_usage(request: Request, usage: &Usage) -> Request {
         UsageKind::Seconds => request.with("seconds", value),
         UsageKind::InputSeconds => request.with("input_seconds", value),
         UsageKind::Chars => request.with("chars", value),
-        UsageKind::Quantity => request.with("quantity", value).with("unit", usage.unit_name().map_or(Value::Null, Value::from)),
+        UsageKind::Quantity => {
+            request.with("quantity", value).with("unit", usage.unit_name().map_or(Value::Null, Value::from))
+        }
     }
 }
 

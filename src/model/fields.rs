@@ -77,10 +77,18 @@ impl Fields {
     fn free_text(&mut self, name: &str, longest: usize, newlines: bool) -> Result<Option<String>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         if text.is_empty() || text.len() > longest {
-            return Err(Error::invalid(name, format!("has {} bytes", text.len()), format!("give 1 to {longest} bytes, or leave it out")));
+            return Err(Error::invalid(
+                name,
+                format!("has {} bytes", text.len()),
+                format!("give 1 to {longest} bytes, or leave it out"),
+            ));
         }
         if text.chars().any(|c| c.is_control() && !(newlines && c == '\n')) {
-            return Err(Error::invalid(name, "contains a control character", "remove it; only a description may have newlines"));
+            return Err(Error::invalid(
+                name,
+                "contains a control character",
+                "remove it; only a description may have newlines",
+            ));
         }
         self.keep(name, text.as_str());
         Ok(Some(text))
@@ -97,7 +105,11 @@ impl Fields {
             };
             let length = metadata.to_string().len();
             if length > LONG_TEXT {
-                return Err(Error::invalid("metadata", format!("has {length} bytes of JSON"), "keep it within 4096 bytes"));
+                return Err(Error::invalid(
+                    "metadata",
+                    format!("has {length} bytes of JSON"),
+                    "keep it within 4096 bytes",
+                ));
             }
             if has_nul(&metadata) {
                 return Err(Error::invalid("metadata", "contains a NUL character", "remove it"));
@@ -120,7 +132,11 @@ impl Fields {
         let Some(value) = self.take(name) else { return Ok(None) };
         let points = whole_number(name, &value, "points")?;
         if points < least {
-            return Err(Error::invalid(name, format!("{points} is too few"), format!("give whole points, {least} or more")));
+            return Err(Error::invalid(
+                name,
+                format!("{points} is too few"),
+                format!("give whole points, {least} or more"),
+            ));
         }
         if points > MAX_POINTS {
             return Err(Error::out_of_range(name, format!("{points} is more than {MAX_POINTS}")));
@@ -149,7 +165,9 @@ impl Fields {
                 self.keep(name, flag);
                 Ok(Some(flag))
             }
-            Some(other) => Err(Error::invalid(name, format!("{other} is neither true nor false"), "write true or false")),
+            Some(other) => {
+                Err(Error::invalid(name, format!("{other} is neither true nor false"), "write true or false"))
+            }
         }
     }
 
@@ -163,7 +181,13 @@ impl Fields {
     /// Seconds with at most three decimals, as milliseconds: a JSON integer or decimal text.
     pub(crate) fn milliseconds(&mut self, name: &str) -> Result<Option<i64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let wrong = || Error::invalid(name, format!("{value} is not a number of seconds"), "give seconds above 0, like 3600 or \"0.5\"");
+        let wrong = || {
+            Error::invalid(
+                name,
+                format!("{value} is not a number of seconds"),
+                "give seconds above 0, like 3600 or \"0.5\"",
+            )
+        };
         let text = match &value {
             Value::String(text) => text.clone(),
             Value::Number(number) if !number.is_f64() => number.to_string(),
@@ -203,7 +227,8 @@ impl Fields {
                 ));
             }
         };
-        let quantity = Quantity::parse(&text).map_err(|error| Error::invalid(name, error.to_string(), "give 0 or more, like \"61.2\""))?;
+        let quantity = Quantity::parse(&text)
+            .map_err(|error| Error::invalid(name, error.to_string(), "give 0 or more, like \"61.2\""))?;
         self.keep(name, quantity.to_string());
         Ok(Some(quantity))
     }
@@ -216,16 +241,27 @@ impl Fields {
         }
         if let Some(quantity) = self.quantity("quantity")? {
             let usage = Usage::quantity(quantity);
-            found.push(("quantity", match self.name("unit")? {
-                Some(unit) => usage.unit(unit),
-                None => usage,
-            }));
+            found.push((
+                "quantity",
+                match self.name("unit")? {
+                    Some(unit) => usage.unit(unit),
+                    None => usage,
+                },
+            ));
         } else if self.has("unit") {
-            return Err(Error::invalid("unit", "is given without a quantity", "add the quantity, or leave the unit out"));
+            return Err(Error::invalid(
+                "unit",
+                "is given without a quantity",
+                "add the quantity, or leave the unit out",
+            ));
         }
         if chars && let Some(count) = self.quantity("chars")? {
             if count.decimals() > 0 {
-                return Err(Error::invalid("chars", format!("{count} is not a whole number"), "count whole characters"));
+                return Err(Error::invalid(
+                    "chars",
+                    format!("{count} is not a whole number"),
+                    "count whole characters",
+                ));
             }
             found.push(("chars", Usage::new(UsageKind::Chars, count)));
         }
@@ -255,7 +291,9 @@ fn whole_number(name: &str, value: &Value, what: &str) -> Result<i64> {
             }
             Err(Error::invalid(name, format!("{number} is not a whole number"), "give a whole JSON number"))
         }
-        other => Err(Error::invalid(name, format!("{other} is not {what}"), "give a whole JSON number, without quotes")),
+        other => {
+            Err(Error::invalid(name, format!("{other} is not {what}"), "give a whole JSON number, without quotes"))
+        }
     }
 }
 

@@ -25,7 +25,8 @@ const SEQUENCE_BITS: u32 = 42;
 const INDEX_BITS: u32 = 20;
 /// The largest number of things one operation can make.
 pub(crate) const MAX_INDEX: i64 = (1 << INDEX_BITS) - 1;
-/// The largest sequence number an id can carry.
+/// The largest sequence number an id can carry; the schema keeps to it.
+#[cfg(test)]
 pub(crate) const MAX_SEQUENCE: i64 = (1 << SEQUENCE_BITS) - 1;
 /// The largest epoch an id can carry.
 pub(crate) const MAX_EPOCH: i64 = (1 << 28) - 1;
@@ -59,7 +60,12 @@ impl Writer {
         // All three are kept in range by the engine and the schema, so no bit is lost.
         let epoch = self.epoch.unsigned_abs() as u128;
         let tail = batch_no(sequence, index).unsigned_abs() as u128;
-        let bits = (u128::from(self.tag()) << 96) | ((epoch >> 12) << 80) | (8 << 76) | ((epoch & 0xfff) << 64) | (2 << 62) | tail;
+        let bits = (u128::from(self.tag()) << 96)
+            | ((epoch >> 12) << 80)
+            | (8 << 76)
+            | ((epoch & 0xfff) << 64)
+            | (2 << 62)
+            | tail;
         Uuid::from_u128(bits)
     }
 
@@ -111,10 +117,13 @@ fn tail(id: Uuid) -> i64 {
 }
 
 fn parse(what: &'static str, text: &str) -> Result<Uuid> {
-    Uuid::parse_str(text)
-        .ok()
-        .filter(|id| id.get_version_num() == 8 && text.len() == 36)
-        .ok_or_else(|| Error::invalid(what, format!("`{text}` is not an id"), "copy the id from a receipt, or from history, batches or holds"))
+    Uuid::parse_str(text).ok().filter(|id| id.get_version_num() == 8 && text.len() == 36).ok_or_else(|| {
+        Error::invalid(
+            what,
+            format!("`{text}` is not an id"),
+            "copy the id from a receipt, or from history, batches or holds",
+        )
+    })
 }
 
 macro_rules! our_id {

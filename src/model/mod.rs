@@ -8,15 +8,19 @@ mod ids;
 mod request;
 mod rows;
 
-pub(crate) use action::{Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall, Subject};
-pub use answer::{
-    Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark, HoldState, Made, NextExpiry, Quote, Receipt,
-    Slice, Totals,
+pub(crate) use action::{
+    Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
+    Subject,
 };
-pub use builders::{
-    Capture, Configure, Consume, ExpiresIn, Hold, OpenAccount, Policy, Recharge, Refund, Revoke, SetExpiry, Shortfall, Transfer,
+pub use answer::{
+    Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark, HoldState, Made,
+    NextExpiry, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::renew;
+pub use builders::{
+    Capture, Configure, Consume, ExpiresIn, Hold, OpenAccount, Policy, Recharge, Refund, Revoke, SetExpiry, Shortfall,
+    Transfer,
+};
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no};
 pub use request::Request;

@@ -32,7 +32,11 @@ impl Request {
     /// `invalid_argument` when the text is not one JSON object, or names a field twice.
     pub fn parse(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| {
-            Error::invalid("request", format!("not one JSON object: {error}"), "write one operation per line, like {\"op\":\"recharge\",…}")
+            Error::invalid(
+                "request",
+                format!("not one JSON object: {error}"),
+                "write one operation per line, like {\"op\":\"recharge\",…}",
+            )
         })
     }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, BatchNo, Key, Writer};
 use super::ids::batch_operation;
+use super::{AccountId, BatchNo, Key, Writer};
 use crate::units::Instant;
 
 /// The kinds of operation, with the code each is stored under.
@@ -14,6 +14,7 @@ macro_rules! codes {
         pub(crate) enum $name { $($variant),+ }
 
         impl $name {
+            #[allow(dead_code, reason = "not every code table is listed")]
             pub(crate) const ALL: &[$name] = &[$($name::$variant),+];
 
             pub(crate) const fn code(self) -> i64 {

@@ -40,21 +40,12 @@ impl Faults {
         self.push(span, message.into(), None);
     }
 
-    pub(super) fn add_with_help(
-        &mut self,
-        span: Range<usize>,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub(super) fn add_with_help(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.push(span, message.into(), Some(help.into()));
     }
 
     fn push(&mut self, span: Range<usize>, message: String, help: Option<String>) {
-        self.list.push(Fault {
-            span,
-            message,
-            help,
-        });
+        self.list.push(Fault { span, message, help });
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
@@ -67,17 +58,10 @@ impl Faults {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.add(
-            value.span(),
-            format!("{what} must be {expected}, not {found}"),
-        );
+        self.add(value.span(), format!("{what} must be {expected}, not {found}"));
     }
 
-    pub(super) fn table<'t>(
-        &mut self,
-        value: &'t Value<'t>,
-        what: &str,
-    ) -> Option<&'t DeTable<'t>> {
+    pub(super) fn table<'t>(&mut self, value: &'t Value<'t>, what: &str) -> Option<&'t DeTable<'t>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             self.wrong_type(value, what, "a table");
@@ -86,12 +70,7 @@ impl Faults {
     }
 
     /// The known fields of a table; every other key is a fault.
-    pub(super) fn known<'t>(
-        &mut self,
-        table: &'t DeTable<'t>,
-        place: &str,
-        keys: &[&'static str],
-    ) -> Fields<'t> {
+    pub(super) fn known<'t>(&mut self, table: &'t DeTable<'t>, place: &str, keys: &[&'static str]) -> Fields<'t> {
         let mut fields = Fields::new();
         for (key, value) in table {
             let name = key.get_ref().as_ref();
@@ -117,24 +96,16 @@ impl Faults {
         }
         let points = i64::try_from(points).ok().filter(|it| *it <= MAX_POINTS);
         if points.is_none() {
-            self.add(
-                value.span(),
-                format!("{what} is at most 9000000000000000 points"),
-            );
+            self.add(value.span(), format!("{what} is at most 9000000000000000 points"));
         }
         points
     }
 
     pub(super) fn days(&mut self, value: &Value<'_>, what: &str) -> Option<u32> {
         let days = self.integer(value, what)?;
-        let days = u32::try_from(days)
-            .ok()
-            .filter(|it| (1..=MAX_DAYS).contains(&i128::from(*it)));
+        let days = u32::try_from(days).ok().filter(|it| (1..=MAX_DAYS).contains(&i128::from(*it)));
         if days.is_none() {
-            self.add(
-                value.span(),
-                format!("{what} must be from 1 to {MAX_DAYS} days"),
-            );
+            self.add(value.span(), format!("{what} must be from 1 to {MAX_DAYS} days"));
         }
         days
     }
@@ -161,23 +132,13 @@ impl Faults {
     }
 
     /// An exact decimal from zero up, taken from its text: a float would already have been rounded.
-    pub(super) fn decimal(
-        &mut self,
-        value: &Value<'_>,
-        what: &str,
-        negative_is: &str,
-    ) -> Option<Quantity> {
+    pub(super) fn decimal(&mut self, value: &Value<'_>, what: &str, negative_is: &str) -> Option<Quantity> {
         let parsed = match value.get_ref() {
             DeValue::Integer(number) => whole(number),
             DeValue::Float(number) => match sign(number.as_str()) {
                 (_, text) if text == "nan" || text == "inf" => Err(QuantityError::NotFinite),
-                (true, text) => Quantity::parse(text).and_then(|number| {
-                    if number.is_zero() {
-                        Ok(number)
-                    } else {
-                        Err(QuantityError::Negative)
-                    }
-                }),
+                (true, text) => Quantity::parse(text)
+                    .and_then(|number| if number.is_zero() { Ok(number) } else { Err(QuantityError::Negative) }),
                 (false, text) => Quantity::parse(text),
             },
             _ => {
@@ -207,11 +168,7 @@ impl Faults {
     }
 
     /// A list of different names, each with its place.
-    pub(super) fn names<'t>(
-        &mut self,
-        value: &'t Value<'t>,
-        what: &str,
-    ) -> BTreeMap<&'t str, Range<usize>> {
+    pub(super) fn names<'t>(&mut self, value: &'t Value<'t>, what: &str) -> BTreeMap<&'t str, Range<usize>> {
         let mut names = BTreeMap::new();
         let Some(list) = value.get_ref().as_array() else {
             self.wrong_type(value, what, "a list of names");
@@ -239,10 +196,7 @@ impl Faults {
         let problem = if name.is_empty() {
             "a name cannot be empty".to_owned()
         } else if name.len() > MAX_NAME {
-            format!(
-                "a name is at most {MAX_NAME} bytes, this one has {}",
-                name.len()
-            )
+            format!("a name is at most {MAX_NAME} bytes, this one has {}", name.len())
         } else if name.chars().any(char::is_control) {
             "a name cannot contain control characters".to_owned()
         } else {

@@ -30,11 +30,7 @@ pub const MAX_BOOK_BYTES: usize = 1 << 20;
 #[non_exhaustive]
 pub enum PriceError {
     /// The book has no price for the service.
-    #[error(
-        "the price book has no service `{}`{}",
-        report::shown(service),
-        hint(did_you_mean)
-    )]
+    #[error("the price book has no service `{}`{}", report::shown(service), hint(did_you_mean))]
     UnknownService {
         /// The name as it was asked for.
         service: String,
@@ -51,10 +47,7 @@ pub enum PriceError {
 }
 
 fn hint(did_you_mean: &Option<String>) -> String {
-    did_you_mean
-        .as_ref()
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+    did_you_mean.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// A price, or the upper bound of one.
@@ -146,11 +139,7 @@ impl PriceBook {
     /// assert!(book.price("tokens", None).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn price<'u>(
-        &self,
-        service: &str,
-        usage: impl Into<Option<&'u Usage>>,
-    ) -> Result<Priced, PriceError> {
+    pub fn price<'u>(&self, service: &str, usage: impl Into<Option<&'u Usage>>) -> Result<Priced, PriceError> {
         self.charge(service, usage.into(), Purpose::Price)
     }
 
@@ -171,11 +160,7 @@ impl PriceBook {
     /// assert_eq!(book.estimate("tts", &Usage::chars(1_200))?.points, 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn estimate<'u>(
-        &self,
-        service: &str,
-        hint: impl Into<Option<&'u Usage>>,
-    ) -> Result<Priced, PriceError> {
+    pub fn estimate<'u>(&self, service: &str, hint: impl Into<Option<&'u Usage>>) -> Result<Priced, PriceError> {
         self.charge(service, hint.into(), Purpose::Estimate)
     }
 
@@ -228,27 +213,15 @@ impl PriceBook {
         })
     }
 
-    fn charge(
-        &self,
-        service: &str,
-        usage: Option<&Usage>,
-        purpose: Purpose,
-    ) -> Result<Priced, PriceError> {
-        let rule = self
-            .rules
-            .get(service)
-            .ok_or_else(|| PriceError::UnknownService {
-                service: service.to_owned(),
-                did_you_mean: similar::nearest(service, self.rules.keys().map(String::as_str)),
-            })?;
-        let charge = rule
-            .charge(usage, purpose)
-            .map_err(|refusal| match refusal {
-                Refusal::Usage(advice) => {
-                    PriceError::Usage(format!("for service `{service}` {advice}"))
-                }
-                Refusal::OutOfRange => PriceError::OutOfRange(service.to_owned()),
-            })?;
+    fn charge(&self, service: &str, usage: Option<&Usage>, purpose: Purpose) -> Result<Priced, PriceError> {
+        let rule = self.rules.get(service).ok_or_else(|| PriceError::UnknownService {
+            service: service.to_owned(),
+            did_you_mean: similar::nearest(service, self.rules.keys().map(String::as_str)),
+        })?;
+        let charge = rule.charge(usage, purpose).map_err(|refusal| match refusal {
+            Refusal::Usage(advice) => PriceError::Usage(format!("for service `{service}` {advice}")),
+            Refusal::OutOfRange => PriceError::OutOfRange(service.to_owned()),
+        })?;
         let unit = rule.unit().or(usage.and_then(Usage::unit_name));
         Ok(Priced {
             service: service.to_owned(),

@@ -14,33 +14,17 @@ use super::rule::{Duration, Estimation, Metered, Rate, Rule};
 use super::{DEFAULT_EXPIRATION_DAYS, MAX_BOOK_BYTES, PriceBook};
 use crate::quantity::Quantity;
 
-const TOP: [&str; 6] = [
-    "expiration_days",
-    "promo_sources",
-    "free_services",
-    "fixed_costs",
-    "duration_based_costs",
-    "metered_costs",
-];
+const TOP: [&str; 6] =
+    ["expiration_days", "promo_sources", "free_services", "fixed_costs", "duration_based_costs", "metered_costs"];
 const DURATION: [&str; 4] = ["divisor", "multiplier", "min_points", "estimation"];
 const ESTIMATION: [&str; 2] = ["seconds_per_char", "use_input_seconds"];
-const METERED: [&str; 6] = [
-    "unit",
-    "package",
-    "points",
-    "included",
-    "min_points",
-    "max_points",
-];
+const METERED: [&str; 6] = ["unit", "package", "points", "included", "min_points", "max_points"];
 
 pub(super) fn parse(text: &str, file_name: &str) -> Result<PriceBook, PricingErrors> {
     if text.len() > MAX_BOOK_BYTES {
         let fault = Fault {
             span: 0..0,
-            message: format!(
-                "a price book is at most {MAX_BOOK_BYTES} bytes, this one has {}",
-                text.len()
-            ),
+            message: format!("a price book is at most {MAX_BOOK_BYTES} bytes, this one has {}", text.len()),
             help: None,
         };
         return Err(PricingErrors::new("", file_name, vec![fault]));
@@ -77,12 +61,7 @@ struct Service<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn finish(
-        mut self,
-        text: &str,
-        body: &str,
-        file_name: &str,
-    ) -> Result<PriceBook, PricingErrors> {
+    fn finish(mut self, text: &str, body: &str, file_name: &str) -> Result<PriceBook, PricingErrors> {
         let rules = self.unique_rules(body);
         let faults = self.faults.into_list();
         if !faults.is_empty() {
@@ -144,12 +123,7 @@ impl<'t> Reader<'t> {
 
     fn free(&mut self, value: &'t Value<'t>) {
         for (name, span) in self.faults.names(value, "`free_services`") {
-            self.services.push(Service {
-                name,
-                span,
-                section: "free_services",
-                rule: Some(Rule::Free),
-            });
+            self.services.push(Service { name, span, section: "free_services", rule: Some(Rule::Free) });
         }
     }
 
@@ -167,12 +141,7 @@ impl<'t> Reader<'t> {
             let named = self.faults.name(name, key.span());
             let rule = rule(self, name, key.span(), value);
             if named {
-                self.services.push(Service {
-                    name,
-                    span: key.span(),
-                    section,
-                    rule,
-                });
+                self.services.push(Service { name, span: key.span(), section, rule });
             }
         }
     }
@@ -194,11 +163,7 @@ impl<'t> Reader<'t> {
             Some((key, value)) => self.estimation(&what, key, value).map(Some),
             None => Some(None),
         };
-        Some(Rule::Duration(Duration {
-            rate: rate?,
-            min_points: min_points?,
-            estimation: estimation?,
-        }))
+        Some(Rule::Duration(Duration { rate: rate?, min_points: min_points?, estimation: estimation? }))
     }
 
     fn rate(&mut self, what: &str, at: Range<usize>, fields: &Fields<'t>) -> Option<Rate> {
@@ -208,8 +173,7 @@ impl<'t> Reader<'t> {
             (Some((one, _)), Some((other, _))) => {
                 let message = format!("{what} has both `divisor` and `multiplier`");
                 let later = if one.start > other.start { one } else { other };
-                self.faults
-                    .add_with_help(later.clone(), message, "keep one of them");
+                self.faults.add_with_help(later.clone(), message, "keep one of them");
                 None
             }
             (None, None) => {
@@ -225,12 +189,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn estimation(
-        &mut self,
-        what: &str,
-        key: &Range<usize>,
-        value: &'t Value<'t>,
-    ) -> Option<Estimation> {
+    fn estimation(&mut self, what: &str, key: &Range<usize>, value: &'t Value<'t>) -> Option<Estimation> {
         let table = self.faults.table(value, "`estimation`")?;
         let place = format!("in the estimation of {what}");
         let fields = self.faults.known(table, &place, &ESTIMATION);
@@ -273,14 +232,11 @@ impl<'t> Reader<'t> {
         let package = self.positive_or(&fields, "package", Some(Quantity::from(1)));
         if !fields.contains_key("points") {
             let message = format!("{what} has no `points`");
-            self.faults
-                .add_with_help(at, message, "`points` is the price of one package");
+            self.faults.add_with_help(at, message, "`points` is the price of one package");
         }
         let points = self.points_or(&fields, "points", None);
         let included = match fields.get("included") {
-            Some((_, value)) => self
-                .faults
-                .decimal(value, "`included`", "cannot be negative"),
+            Some((_, value)) => self.faults.decimal(value, "`included`", "cannot be negative"),
             None => Some(Quantity::ZERO),
         };
         let min_points = self.points_or(&fields, "min_points", Some(0));
@@ -307,9 +263,7 @@ impl<'t> Reader<'t> {
 
     fn unit(&mut self, value: &'t Value<'t>) -> Option<String> {
         let unit = self.faults.text(value, "`unit`")?;
-        self.faults
-            .name(unit, value.span())
-            .then(|| unit.to_owned())
+        self.faults.name(unit, value.span()).then(|| unit.to_owned())
     }
 
     fn points_or(&mut self, fields: &Fields<'t>, key: &str, default: Option<i64>) -> Option<i64> {
@@ -319,12 +273,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn positive_or(
-        &mut self,
-        fields: &Fields<'t>,
-        key: &str,
-        default: Option<Quantity>,
-    ) -> Option<Quantity> {
+    fn positive_or(&mut self, fields: &Fields<'t>, key: &str, default: Option<Quantity>) -> Option<Quantity> {
         match fields.get(key) {
             Some((_, value)) => self.faults.positive(value, &format!("`{key}`")),
             None => default,

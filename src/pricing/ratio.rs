@@ -11,18 +11,12 @@ pub(super) struct Ratio {
 
 impl Ratio {
     pub(super) fn whole(value: u128) -> Self {
-        Self {
-            numerator: value,
-            denominator: 1,
-        }
+        Self { numerator: value, denominator: 1 }
     }
 
     fn new(numerator: u128, denominator: u128) -> Option<Self> {
         let common = gcd(numerator, denominator);
-        Some(Self {
-            numerator: numerator.checked_div(common)?,
-            denominator: denominator.checked_div(common)?,
-        })
+        Some(Self { numerator: numerator.checked_div(common)?, denominator: denominator.checked_div(common)? })
     }
 
     pub(super) fn mul(self, other: Self) -> Option<Self> {
@@ -40,10 +34,7 @@ impl Ratio {
         if other.numerator == 0 {
             return None;
         }
-        self.mul(Self {
-            numerator: other.denominator,
-            denominator: other.numerator,
-        })
+        self.mul(Self { numerator: other.denominator, denominator: other.numerator })
     }
 
     /// None also when the result would be negative.
@@ -53,10 +44,7 @@ impl Ratio {
         let widen_other = self.denominator.checked_div(common)?;
         let left = self.numerator.checked_mul(widen_self)?;
         let right = other.numerator.checked_mul(widen_other)?;
-        Self::new(
-            left.checked_sub(right)?,
-            self.denominator.checked_mul(widen_self)?,
-        )
+        Self::new(left.checked_sub(right)?, self.denominator.checked_mul(widen_self)?)
     }
 
     /// The smallest whole number not below this.
@@ -69,10 +57,7 @@ impl Ratio {
 impl From<Quantity> for Ratio {
     fn from(value: Quantity) -> Self {
         let (numerator, denominator) = value.fraction();
-        Self::new(numerator, denominator).unwrap_or(Self {
-            numerator,
-            denominator,
-        })
+        Self::new(numerator, denominator).unwrap_or(Self { numerator, denominator })
     }
 }
 
@@ -104,10 +89,7 @@ mod tests {
         check(third.and_then(|x| x.mul(Ratio::whole(3))), Ratio::new(1, 1));
         check(third.and_then(|x| x.div(Ratio::whole(0))), None);
         check(third.and_then(|x| x.sub(Ratio::whole(1))), None);
-        check(
-            Ratio::new(1, 2).zip(third).and_then(|(a, b)| a.sub(b)),
-            Ratio::new(1, 6),
-        );
+        check(Ratio::new(1, 2).zip(third).and_then(|(a, b)| a.sub(b)), Ratio::new(1, 6));
         check(Ratio::whole(u128::MAX).mul(Ratio::whole(2)), None);
         assert_eq!(third.map(Ratio::ceil), Some(1));
         assert_eq!(Ratio::whole(0).ceil(), 0);

@@ -76,11 +76,7 @@ impl PricingErrors {
             });
         }
         drawn.push(summary(&path, faults.len()));
-        Self {
-            file: file.to_owned(),
-            faults,
-            rendered: drawn.join("\n\n"),
-        }
+        Self { file: file.to_owned(), faults, rendered: drawn.join("\n\n") }
     }
 }
 
@@ -117,13 +113,7 @@ pub(super) struct Places<'t> {
 
 impl<'t> Places<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            done: 0,
-            line: 1,
-            column: 1,
-            line_start: 0,
-        }
+        Self { text, done: 0, line: 1, column: 1, line_start: 0 }
     }
 
     pub(super) fn at(&mut self, offset: usize) -> Place {
@@ -138,11 +128,7 @@ impl<'t> Places<'t> {
             }
         }
         self.done = self.done.saturating_add(passed.len());
-        Place {
-            line: self.line,
-            column: self.column,
-            line_start: self.line_start,
-        }
+        Place { line: self.line, column: self.column, line_start: self.line_start }
     }
 }
 
@@ -156,17 +142,10 @@ fn draw(text: &str, file: &str, fault: &Fault, place: &Place) -> String {
         let end = fault.span.end.saturating_sub(place.line_start);
         let span = start.min(line.len())..end.clamp(start, line.len().max(start)).min(line.len());
         title.element(
-            Snippet::source(line)
-                .line_start(place.line)
-                .path(file)
-                .annotation(AnnotationKind::Primary.span(span)),
+            Snippet::source(line).line_start(place.line).path(file).annotation(AnnotationKind::Primary.span(span)),
         )
     } else {
-        title.element(
-            Origin::path(file)
-                .line(place.line)
-                .char_column(place.column),
-        )
+        title.element(Origin::path(file).line(place.line).char_column(place.column))
     };
     if let Some(help) = &fault.help {
         group = group.element(Level::HELP.message(help.as_str()));
@@ -177,11 +156,7 @@ fn draw(text: &str, file: &str, fault: &Fault, place: &Place) -> String {
 fn summary(file: &str, count: usize) -> String {
     let faults = if count == 1 { "fault" } else { "faults" };
     let hidden = count.saturating_sub(MAX_DRAWN);
-    let more = if hidden > 0 {
-        format!(" ({hidden} of them not drawn)")
-    } else {
-        String::new()
-    };
+    let more = if hidden > 0 { format!(" ({hidden} of them not drawn)") } else { String::new() };
     format!("{count} {faults} in {file}{more}; nothing of it was loaded")
 }
 

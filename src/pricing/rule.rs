@@ -75,23 +75,13 @@ impl Rule {
         }
     }
 
-    pub(super) fn charge(
-        &self,
-        usage: Option<&Usage>,
-        purpose: Purpose,
-    ) -> Result<Charge, Refusal> {
+    pub(super) fn charge(&self, usage: Option<&Usage>, purpose: Purpose) -> Result<Charge, Refusal> {
         if usage.is_some_and(|usage| !usage.value().in_range()) {
             return Err(Refusal::OutOfRange);
         }
         match self {
-            Self::Free => Ok(Charge {
-                points: 0,
-                words: self.words(),
-            }),
-            Self::Fixed { points } => Ok(Charge {
-                points: *points,
-                words: self.words(),
-            }),
+            Self::Free => Ok(Charge { points: 0, words: self.words() }),
+            Self::Fixed { points } => Ok(Charge { points: *points, words: self.words() }),
             Self::Duration(rule) => rule.charge(usage, purpose),
             Self::Metered(rule) => rule.charge(usage),
         }
@@ -153,10 +143,7 @@ impl Duration {
             Rate::Multiplier(multiplier) => Ratio::whole(seconds.ceil()).mul(multiplier.into()),
         };
         let points = points.ok_or(Refusal::OutOfRange)?.ceil();
-        Ok(Charge {
-            points: to_points(points)?.max(self.min_points),
-            words: self.formula(&words),
-        })
+        Ok(Charge { points: to_points(points)?.max(self.min_points), words: self.formula(&words) })
     }
 
     fn wanted(&self, purpose: Purpose) -> String {
@@ -165,9 +152,7 @@ impl Duration {
             (_, Some(Estimation::SecondsPerChar(_))) => {
                 "give the number of characters, or the seconds when they are known"
             }
-            (_, Some(Estimation::InputSeconds)) => {
-                "give the input seconds, or the seconds when they are known"
-            }
+            (_, Some(Estimation::InputSeconds)) => "give the input seconds, or the seconds when they are known",
             (_, None) => "give the seconds: its price names no estimation",
         }
         .to_owned()
@@ -187,14 +172,12 @@ impl Duration {
 
 impl Metered {
     fn charge(&self, usage: Option<&Usage>) -> Result<Charge, Refusal> {
-        let usage = usage
-            .filter(|usage| usage.kind() == UsageKind::Quantity)
-            .ok_or_else(|| {
-                Refusal::Usage(match &self.unit {
-                    Some(unit) => format!("give the quantity, counted in `{unit}`"),
-                    None => "give the quantity".to_owned(),
-                })
-            })?;
+        let usage = usage.filter(|usage| usage.kind() == UsageKind::Quantity).ok_or_else(|| {
+            Refusal::Usage(match &self.unit {
+                Some(unit) => format!("give the quantity, counted in `{unit}`"),
+                None => "give the quantity".to_owned(),
+            })
+        })?;
         match_units(usage, self.unit.as_deref())?;
         let quantity = usage.value();
         let shown = match usage.unit_name().or(self.unit.as_deref()) {
@@ -216,18 +199,12 @@ impl Metered {
             Some(most) => points.min(most.unsigned_abs().into()),
             None => points,
         };
-        Ok(Charge {
-            points: to_points(points)?.max(self.min_points),
-            words: self.formula(&shown),
-        })
+        Ok(Charge { points: to_points(points)?.max(self.min_points), words: self.formula(&shown) })
     }
 
     fn formula(&self, quantity: &str) -> String {
-        let beyond = if self.included.is_zero() {
-            quantity.to_owned()
-        } else {
-            format!("({quantity} - {})", self.included)
-        };
+        let beyond =
+            if self.included.is_zero() { quantity.to_owned() } else { format!("({quantity} - {})", self.included) };
         let mut words = format!("ceil({beyond} / {}) * {}", self.package, self.points);
         if self.min_points > 0 {
             words.push_str(&format!(", at least {}", self.min_points));
@@ -242,17 +219,13 @@ impl Metered {
 /// A unit that was given must be the rule's; a rule without one takes any.
 fn match_units(usage: &Usage, expected: Option<&str>) -> Result<(), Refusal> {
     match (usage.unit_name(), expected) {
-        (Some(given), Some(expected)) if given != expected => Err(Refusal::Usage(format!(
-            "the price counts in `{expected}`, not in `{}`",
-            super::report::shown(given)
-        ))),
+        (Some(given), Some(expected)) if given != expected => {
+            Err(Refusal::Usage(format!("the price counts in `{expected}`, not in `{}`", super::report::shown(given))))
+        }
         _ => Ok(()),
     }
 }
 
 fn to_points(points: u128) -> Result<i64, Refusal> {
-    i64::try_from(points)
-        .ok()
-        .filter(|points| *points <= MAX_POINTS)
-        .ok_or(Refusal::OutOfRange)
+    i64::try_from(points).ok().filter(|points| *points <= MAX_POINTS).ok_or(Refusal::OutOfRange)
 }

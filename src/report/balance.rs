@@ -11,8 +11,30 @@ use crate::store;
 use crate::units::{Instant, add};
 
 fn totals(row: &TotalsRow) -> Totals {
-    let TotalsRow { recharged, consumed, refunded, expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out } = *row;
-    Totals { recharged, consumed, refunded, expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out }
+    let TotalsRow {
+        recharged,
+        consumed,
+        refunded,
+        expired,
+        reinstated,
+        revoked,
+        clawed_back,
+        written_off,
+        moved_in,
+        moved_out,
+    } = *row;
+    Totals {
+        recharged,
+        consumed,
+        refunded,
+        expired,
+        reinstated,
+        revoked,
+        clawed_back,
+        written_off,
+        moved_in,
+        moved_out,
+    }
 }
 
 impl Look<'_> {
@@ -44,7 +66,13 @@ impl Look<'_> {
         self.present(&mut books, id, &row, now)
     }
 
-    pub(super) fn present(&self, books: &mut Books<'_>, id: &AccountId, row: &AccountRow, now: Instant) -> Result<Balance> {
+    pub(super) fn present(
+        &self,
+        books: &mut Books<'_>,
+        id: &AccountId,
+        row: &AccountRow,
+        now: Instant,
+    ) -> Result<Balance> {
         Ok(Balance {
             account: id.clone(),
             exists: true,
@@ -68,7 +96,8 @@ impl Look<'_> {
             let complete = stored.len() < limit;
             let last = stored.last().and_then(BatchRow::due_at);
             let unchanged = stored.iter().filter(|batch| !known.contains(&batch.no));
-            let live: Vec<&BatchRow> = unchanged.chain(changed.iter().copied()).filter(|batch| batch.is_live()).collect();
+            let live: Vec<&BatchRow> =
+                unchanged.chain(changed.iter().copied()).filter(|batch| batch.is_live()).collect();
             let next = live.iter().filter_map(|batch| batch.expires_at).min();
             // Due instants ascend: once the page reaches past the soonest expiry, all of its batches are in it.
             if complete || next.is_some_and(|next| last.is_some_and(|last| last > next)) {
@@ -106,7 +135,9 @@ impl Look<'_> {
 
 /// The balances an entry was written onto.
 fn before_entry(entry: &crate::model::EntryRow) -> Result<Balances> {
-    let back = |after: i64, change: i64| after.checked_sub(change).ok_or_else(|| Error::corrupt("an entry's change does not fit"));
+    let back = |after: i64, change: i64| {
+        after.checked_sub(change).ok_or_else(|| Error::corrupt("an entry's change does not fit"))
+    };
     Ok(Balances {
         available: back(entry.after.available, entry.change.available)?,
         held: back(entry.after.held, entry.change.held)?,

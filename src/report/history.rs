@@ -8,7 +8,9 @@ use super::{Look, Page, cursor, shapes};
 use crate::db::Connection;
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Allocation, Balances, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow, Receipt, Request};
+use crate::model::{
+    AccountId, Allocation, Balances, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow, Receipt, Request,
+};
 use crate::store::{self, Forward};
 use crate::units::Instant;
 
@@ -116,7 +118,9 @@ pub struct OperationInfo {
 pub(crate) fn balances_after(conn: &Connection, row: &OperationRow) -> Result<Balances> {
     let (Some((account, _)), Some(n)) = (&row.account, row.entry) else { return Ok(Balances::default()) };
     let entry = store::entry(conn, *account, n)?;
-    entry.map(|entry| entry.after).ok_or_else(|| Error::corrupt(format!("entry {n} of account number {account} is missing")))
+    entry
+        .map(|entry| entry.after)
+        .ok_or_else(|| Error::corrupt(format!("entry {n} of account number {account} is missing")))
 }
 
 impl Look<'_> {
@@ -124,7 +128,9 @@ impl Look<'_> {
     pub(crate) fn history(&self, id: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
         let kinds = query.kinds()?;
         let after = cursor(query.after.as_deref())?;
-        let Some((books, account, _)) = self.account(id, None)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let Some((books, account, _)) = self.account(id, None)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         let unbooked = books.entries();
         let stored = account.entries.saturating_sub(i64::try_from(unbooked.len()).unwrap_or(0));
         let (first, last) = self.range(query, account.no, stored)?;
@@ -136,7 +142,7 @@ impl Look<'_> {
         };
         let size = query.limit.unwrap_or(100).max(1);
         let mut rows: Vec<EntryRow> = Vec::new();
-        let mut take = |row: EntryRow, rows: &mut Vec<EntryRow>| {
+        let take = |row: EntryRow, rows: &mut Vec<EntryRow>| {
             if rows.len() <= size && wanted(&row) {
                 rows.push(row);
             }
@@ -181,7 +187,14 @@ impl Look<'_> {
         Ok((first, last))
     }
 
-    fn walk(&self, account: i64, from: i64, to: i64, way: Forward, mut more: impl FnMut(EntryRow) -> bool) -> Result<()> {
+    fn walk(
+        &self,
+        account: i64,
+        from: i64,
+        to: i64,
+        way: Forward,
+        mut more: impl FnMut(EntryRow) -> bool,
+    ) -> Result<()> {
         let (mut from, mut to) = (from, to);
         while from <= to {
             let rows = store::entries(self.conn, account, from, to, way, READ)?;
@@ -217,7 +230,8 @@ impl Look<'_> {
 
     pub(crate) fn operation(&self, id: &OperationId) -> Result<OperationInfo> {
         let seq = self.known(id)?;
-        let row = self.source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} is missing")))?;
+        let row =
+            self.source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} is missing")))?;
         let after = balances_after(self.conn, &row)?;
         let mut body = parse_body(&row)?;
         body.insert("op".into(), Value::from(row.kind.text()));

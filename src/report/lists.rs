@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::{Look, Page, cursor, shapes};
 use crate::engine::{Books, Source};
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, Balance, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow};
+use crate::model::{
+    AccountId, AccountRow, Balance, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow,
+};
 use crate::pricing::PriceBook;
 use crate::store;
 use crate::units::{Instant, serialize_utc};
@@ -95,7 +97,9 @@ fn collect<R, T>(
 impl Look<'_> {
     /// An account's batches in order of creation.
     pub(crate) fn batches(&self, id: &AccountId, query: &Listing) -> Result<Page<BatchInfo>> {
-        let Some((books, account, now)) = self.account(id, None)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let Some((books, account, now)) = self.account(id, None)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
         collect(
             query,
@@ -112,7 +116,9 @@ impl Look<'_> {
 
     /// An account's holds in order of creation.
     pub(crate) fn holds(&self, id: &AccountId, query: &Listing) -> Result<Page<HoldInfo>> {
-        let Some((books, account, _)) = self.account(id, None)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let Some((books, account, _)) = self.account(id, None)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
         collect(
             query,

@@ -15,9 +15,9 @@ use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
 use crate::store::{self, BookCache, SqlSource};
 use crate::units::{Instant, Reading};
 
+pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};
 pub use lists::{Info, Listing, SettingsInfo};
-pub(crate) use history::balances_after;
 pub(crate) use shapes::{hex, receipt};
 
 /// One page of a list, and where the next begins.
@@ -35,11 +35,9 @@ pub struct Page<T> {
 fn cursor(text: Option<&str>) -> Result<i64> {
     match text {
         None => Ok(0),
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|place| *place >= 0)
-            .ok_or_else(|| Error::invalid("cursor", format!("`{text}` is not a cursor"), "pass the `next` of the page before")),
+        Some(text) => text.parse().ok().filter(|place| *place >= 0).ok_or_else(|| {
+            Error::invalid("cursor", format!("`{text}` is not a cursor"), "pass the `next` of the page before")
+        }),
     }
 }
 
@@ -54,7 +52,12 @@ pub(crate) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn new(conn: &'a Connection, cache: &'a BookCache, writers: &'a Writers, reading: Reading) -> Result<Self> {
+    pub(crate) fn new(
+        conn: &'a Connection,
+        cache: &'a BookCache,
+        writers: &'a Writers,
+        reading: Reading,
+    ) -> Result<Self> {
         let source = SqlSource::new(conn, cache);
         let ledger = store::ledger(conn)?;
         let (time, mark) = ledger_time(&source, &ledger, reading, None)?;

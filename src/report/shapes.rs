@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryRow, Figures, Four, HoldInfo,
-    HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationRow, Receipt, Writers,
+    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryRow, Figures,
+    Four, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationRow, Receipt, Writers,
 };
 use crate::units::Instant;
 
@@ -47,11 +47,16 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         Some((no, phase, deadline)) => {
             let phase = HoldPhase::from_code(phase)
                 .ok_or_else(|| Error::corrupt(format!("operation {}: outcome: hold phase {phase}", row.seq)))?;
-            Some(HoldMark { id: writers.hold(no), state: hold_state(phase), deadline: Instant::clamped(deadline).utc() })
+            Some(HoldMark {
+                id: writers.hold(no),
+                state: hold_state(phase),
+                deadline: Instant::clamped(deadline).utc(),
+            })
         }
     };
     let batches: Vec<Made> = outcome.batches.iter().map(|batch| made(writers, *batch)).collect();
-    let (batch, batches) = if row.kind == OpKind::Transfer { (None, batches) } else { (batches.into_iter().next(), Vec::new()) };
+    let (batch, batches) =
+        if row.kind == OpKind::Transfer { (None, batches) } else { (batches.into_iter().next(), Vec::new()) };
     Ok(Receipt {
         op: row.kind.text(),
         operation: writers.operation(row.seq),
@@ -69,7 +74,11 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         batch,
         batches,
         hold,
-        allocations: outcome.draws.iter().map(|(no, points)| Allocation { batch: writers.batch(*no), points: *points }).collect(),
+        allocations: outcome
+            .draws
+            .iter()
+            .map(|(no, points)| Allocation { batch: writers.batch(*no), points: *points })
+            .collect(),
         open: outcome.open,
         restored: outcome.restored,
         lapsed: outcome.lapsed,
@@ -134,7 +143,13 @@ pub(crate) fn allocation(writers: &Writers, row: &AllocationRow) -> Allocation {
 }
 
 /// A line of an account's books, with what its operation says about itself.
-pub(crate) fn entry(source: &dyn Source, writers: &Writers, account: &AccountId, row: &EntryRow, unbooked: bool) -> Result<Entry> {
+pub(crate) fn entry(
+    source: &dyn Source,
+    writers: &Writers,
+    account: &AccountId,
+    row: &EntryRow,
+    unbooked: bool,
+) -> Result<Entry> {
     let operation = match row.operation {
         Some(seq) => source.operation_row(seq)?,
         None => None,

@@ -20,8 +20,8 @@ pub(crate) struct NewLedger {
     pub(crate) created_at: Instant,
 }
 
+#[cfg(test)]
 impl NewLedger {
-    /// A fresh identity.
     pub(crate) fn random(created_at: Instant) -> Self {
         NewLedger { ledger_id: Uuid::new_v4(), device: Uuid::new_v4(), epoch: 1, created_at }
     }

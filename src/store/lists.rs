@@ -1,14 +1,11 @@
 //! Pages of the books, for the reports and for `verify`. Every page is a range of one b-tree.
 
-use rusqlite::{ToSql, params};
+use rusqlite::params;
 
 use super::{PriceBookRow, all, first, limit, rows, sql};
 use crate::db::Connection;
 use crate::error::{Error, Result};
-use crate::model::{
-    AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Writer,
-    Writers,
-};
+use crate::model::{AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, LedgerRow, Writer, Writers};
 use crate::units::Instant;
 
 /// The way a list of entries is read.
@@ -32,10 +29,6 @@ pub(crate) fn accounts_due(conn: &Connection, until: Instant, page: usize) -> Re
     all(conn, sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], rows::account)
 }
 
-pub(crate) fn batch_page(conn: &Connection, after: BatchNo, page: usize) -> Result<Vec<BatchRow>> {
-    all(conn, sql::BATCH_PAGE, params![after, limit(page)], rows::batch)
-}
-
 pub(crate) fn batches_of_account(
     conn: &Connection,
     account: i64,
@@ -45,44 +38,8 @@ pub(crate) fn batches_of_account(
     all(conn, sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], rows::batch)
 }
 
-/// Batches of all accounts with something left that expire after the place `after` (begin with `(now, BatchNo::MAX)`) and
-/// at or before `until`, by expiry.
-pub(crate) fn batches_expiring(
-    conn: &Connection,
-    after: (Instant, BatchNo),
-    until: Instant,
-    page: usize,
-) -> Result<Vec<BatchRow>> {
-    all(conn, sql::BATCHES_EXPIRING, params![after.0.millis(), after.1, until.millis(), limit(page)], rows::batch)
-}
-
-/// The same in one account, in the order of `BatchRow::due_at` and number: a place is `(due_at, no)`.
-pub(crate) fn batches_expiring_of_account(
-    conn: &Connection,
-    account: i64,
-    after: (Instant, BatchNo),
-    until: Instant,
-    page: usize,
-) -> Result<Vec<BatchRow>> {
-    let params = params![account, after.0.millis(), after.1, until.millis(), limit(page)];
-    all(conn, sql::BATCHES_EXPIRING_OF_ACCOUNT, params, rows::batch)
-}
-
-pub(crate) fn hold_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<HoldRow>> {
-    all(conn, sql::HOLD_PAGE, params![after, limit(page)], rows::hold)
-}
-
 pub(crate) fn holds_of_account(conn: &Connection, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {
     all(conn, sql::HOLDS_OF_ACCOUNT, params![account, after, limit(page)], rows::hold)
-}
-
-pub(crate) fn consume_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
-    all(conn, sql::CONSUME_PAGE, params![after, limit(page)], rows::consume)
-}
-
-/// After `(owner, rank)`.
-pub(crate) fn allocation_page(conn: &Connection, after: (i64, i64), page: usize) -> Result<Vec<AllocationRow>> {
-    all(conn, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], rows::allocation)
 }
 
 pub(crate) fn entry(conn: &Connection, account: i64, n: i64) -> Result<Option<EntryRow>> {
@@ -105,11 +62,6 @@ pub(crate) fn entries(
     all(conn, sql, params![account, from, to, limit(page)], rows::entry)
 }
 
-/// After `(account, n)`, through all accounts.
-pub(crate) fn entry_page(conn: &Connection, after: (i64, i64), page: usize) -> Result<Vec<EntryRow>> {
-    all(conn, sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], rows::entry)
-}
-
 /// The number of the last entry with `booked_at <= at` among the account's `entries`; 0 when there is none.
 /// A binary search: the numbers have no gaps and booked time never runs backwards (I5).
 pub(crate) fn number_of_entry_at(conn: &Connection, account: i64, entries: i64, at: Instant) -> Result<i64> {
@@ -128,20 +80,8 @@ pub(crate) fn number_of_entry_at(conn: &Connection, account: i64, entries: i64, 
     Ok(low)
 }
 
-pub(crate) fn operation_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<OperationRow>> {
-    all(conn, sql::OPERATION_PAGE, params![after, limit(page)], rows::operation)
-}
-
-fn price_book(conn: &Connection, sql: &str, by: impl ToSql) -> Result<Option<PriceBookRow>> {
-    first(conn, sql, params![by], rows::price_book)
-}
-
 pub(crate) fn price_book_by_no(conn: &Connection, no: i64) -> Result<Option<PriceBookRow>> {
-    price_book(conn, sql::PRICE_BOOK_BY_NO, no)
-}
-
-pub(crate) fn price_book_by_hash(conn: &Connection, hash: &[u8; 32]) -> Result<Option<PriceBookRow>> {
-    price_book(conn, sql::PRICE_BOOK_BY_HASH, hash.as_slice())
+    first(conn, sql::PRICE_BOOK_BY_NO, params![no], rows::price_book)
 }
 
 pub(crate) fn price_book_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<PriceBookRow>> {

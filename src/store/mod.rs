@@ -1,5 +1,6 @@
 //! Every SQL statement of the books: reads for the engine, lists for the reports, and the one way to write.
 
+pub(crate) mod audit;
 mod create;
 mod lists;
 mod read;
@@ -7,6 +8,8 @@ mod rows;
 mod sql;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod work;
 mod write;
 
 use rusqlite::{Params, Row};
@@ -16,13 +19,13 @@ use crate::error::Result;
 
 pub(crate) use create::{NewLedger, create};
 pub(crate) use lists::{
-    Forward, account_page, accounts_due, allocation_page, batch_page, batches_expiring, batches_expiring_of_account,
-    batches_of_account, consume_page, entries, entry, entry_page, hold_page, holds_of_account, ledger,
-    newest_price_book, number_of_entry_at, operation_page, price_book_by_hash, price_book_by_no, price_book_page,
-    writer_page, writers,
+    Forward, account_page, accounts_due, batches_of_account, entries, entry, holds_of_account, ledger,
+    newest_price_book, number_of_entry_at, price_book_page, writer_page, writers,
 };
 pub(crate) use read::{BookCache, SqlSource};
 pub(crate) use rows::PriceBookRow;
+#[cfg(test)]
+pub(crate) use work::{Work, work_done};
 pub(crate) use write::{add_writer, append_operation, apply, insert_price_book, touch, update_ledger};
 
 /// All rows of a statement. No cursor outlives the call: an open one would hold up the checkpoint.

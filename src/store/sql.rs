@@ -121,17 +121,6 @@ statements! {
     BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, no";
     BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
         WHERE expires_at > ?1 AND expires_at <= ?2 AND remaining + held + expired > 0 LIMIT 1";
-    BATCHES_EXPIRING = concat!(
-        "SELECT ", batch_columns!(),
-        " FROM batch INDEXED BY batch_expiry WHERE (expires_at, no) > (?1, ?2) AND expires_at <= ?3 AND remaining > 0 \
-         ORDER BY expires_at, no LIMIT ?4"
-    );
-    /// A pending batch is due (effective) before it expires, an active one when it expires: `due_at` finds both.
-    BATCHES_EXPIRING_OF_ACCOUNT = concat!(
-        "SELECT ", batch_columns!(),
-        " FROM batch INDEXED BY batch_due WHERE account = ?1 AND (due_at, no) > (?2, ?3) AND due_at <= ?4 AND expires_at <= ?4 \
-         ORDER BY due_at, no LIMIT ?5"
-    );
     BATCH_INSERT = concat!(
         "INSERT INTO batch (", batch_columns!(), ", live, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
          ?14, ?15, ?16, ?17, ?18, ?19)"
@@ -200,7 +189,6 @@ statements! {
 
     PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
     PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";
-    PRICE_BOOK_BY_HASH = "SELECT no, hash, text FROM price_book WHERE hash = ?1";
     PRICE_BOOK_NO = "SELECT no FROM price_book WHERE hash = ?1";
     PRICE_BOOK_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM price_book";
     PRICE_BOOK_PAGE = "SELECT no, hash, text FROM price_book WHERE no > ?1 ORDER BY no LIMIT ?2";

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use chrono::DateTime;
 use counterfoil::pricing::PriceBook;
 use counterfoil::{
-    AccountId, BatchId, Durability, HistoryQuery, HoldId, Ledger, Listing, ManualClock, OperationId, Options, Points, Request,
+    AccountId, BatchId, Durability, HistoryQuery, HoldId, Ledger, Listing, ManualClock, OperationId, Options, Points,
+    Request,
 };
 use serde_json::{Value, json};
 
@@ -93,7 +94,10 @@ impl Library {
         self.inwards(&mut value);
         if let Some(fields) = value.as_object_mut() {
             // Grown since the shapes were fixed: why an entry was made.
-            fields.remove("reason").filter(|_| fields.contains_key("required")).map(|reason| fields.insert("reason".into(), reason));
+            fields
+                .remove("reason")
+                .filter(|_| fields.contains_key("required"))
+                .map(|reason| fields.insert("reason".into(), reason));
         }
         value
     }
@@ -107,7 +111,9 @@ impl Library {
 fn short(field: &str, text: &str) -> Option<String> {
     match field {
         "operation" => text.parse::<OperationId>().ok().map(|id| format!("op:{}", id.sequence())),
-        "batch" | "from_batch" => text.parse::<BatchId>().ok().map(|id| format!("batch:{}.{}", id.sequence(), id.index())),
+        "batch" | "from_batch" => {
+            text.parse::<BatchId>().ok().map(|id| format!("batch:{}.{}", id.sequence(), id.index()))
+        }
         "hold" | "id" => text.parse::<HoldId>().ok().map(|id| format!("hold:{}", id.sequence())),
         _ => None,
     }
@@ -196,12 +202,16 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn steps(seed: u64) -> Vec<Step> {
-    let style = Style { wild_clock: seed % 3 != 0, historic: seed % 10 == 9, ..Style::default() };
+    let style = Style { wild_clock: !seed.is_multiple_of(3), historic: seed % 10 == 9, ..Style::default() };
     Generator::new(seed, style).run()
 }
 
 /// Model and library side by side; the model's own invariants after every step, the library's proof at the end.
-fn run(steps: &[Step], every: usize, sweeps: &std::collections::BTreeMap<usize, Vec<Reading>>) -> Result<(), Difference> {
+fn run(
+    steps: &[Step],
+    every: usize,
+    sweeps: &std::collections::BTreeMap<usize, Vec<Reading>>,
+) -> Result<(), Difference> {
     let (mut model, mut library) = (model(), Library::new());
     compare_every(&mut model, &mut library, steps, every, sweeps)?;
     if let Some(last) = steps.last() {
@@ -273,7 +283,8 @@ fn sweeping_at_any_instant_changes_nothing() {
 #[test]
 fn prefix_laws_hold() {
     let tried = std::sync::Mutex::new([0_usize; 3]);
-    in_parallel(number("COUNTERFOIL_HISTORIES", 2_000) / 5, |seed| {
+    let trials = number("COUNTERFOIL_HISTORIES", 2_000) / 5;
+    in_parallel(trials, |seed| {
         let mut random = Random::new(seed);
         let mut steps = history(seed);
         steps.truncate(random.range(1, 60) as usize);
@@ -284,7 +295,8 @@ fn prefix_laws_hold() {
         let trial = Trial { prefix: &steps, account, reading, whole, less: random.range(2, whole) };
         let mut make = || Box::new(Library::new()) as Box<dyn System>;
         let part = random.range(1, trial.less - 1);
-        let outcomes = [trial.consume_refund(&mut make), trial.hold_capture(&mut make), trial.refund_twice(&mut make, part)];
+        let outcomes =
+            [trial.consume_refund(&mut make), trial.hold_capture(&mut make), trial.refund_twice(&mut make, part)];
         for (law, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Ok(did) => tried.lock().unwrap()[law] += usize::from(did),
@@ -292,5 +304,7 @@ fn prefix_laws_hold() {
             }
         }
     });
-    assert!(tried.lock().unwrap().iter().all(|times| *times > 5), "{:?}", tried.lock().unwrap());
+    // Each law was really tried, not refused away.
+    let tried = *tried.lock().unwrap();
+    assert!(tried.iter().all(|times| *times as u64 >= trials / 20), "{tried:?} of {trials}");
 }

@@ -14,5 +14,12 @@
 )]
 
 mod against;
+mod bad_input;
+mod crash;
+mod examples_run;
+mod faults;
 mod model;
 mod prices;
+mod refusals;
+mod support;
+mod worked;

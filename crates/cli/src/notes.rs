@@ -4,12 +4,30 @@ use std::io::{IsTerminal, Write, stderr};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::args::Format;
 use crate::exit::Failure;
 use crate::output::safe;
 
+/// An error as programs read it.
+#[derive(Serialize)]
+struct Told<E: Serialize> {
+    error: E,
+}
+
+/// An error of the command itself, in the shape of the library's.
+#[derive(Serialize)]
+struct Own<'a> {
+    code: &'a str,
+    message: &'a str,
+    retryable: bool,
+    help: &'a str,
+    details: Map<String, Value>,
+}
+
+/// How to speak on stderr.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notes {
     json: bool,
@@ -25,8 +43,12 @@ impl Notes {
 
     /// Whoever reads stderr may have gone; that stops nothing.
     fn say(text: &str) {
-        let mut stderr = stderr().lock();
-        let _ = writeln!(stderr, "{text}");
+        // In one piece, so that lines of several processes do not run into one another.
+        let _ = stderr().lock().write_all(format!("{text}\n").as_bytes());
+    }
+
+    fn say_json(told: &impl Serialize) {
+        Self::say(&serde_json::to_string(told).unwrap_or_default());
     }
 
     fn labelled(self, label: &str, style: Style, text: &str) {
@@ -70,7 +92,7 @@ impl Notes {
     /// A progress bar, where somebody watches.
     pub(crate) fn bar(self, what: &'static str) -> ProgressBar {
         let bar = self.watched(ProgressBar::no_length());
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}%") {
+        if let Ok(style) = ProgressStyle::with_template("{msg:10} {bar:40} {percent:>3}%") {
             bar.set_style(style);
         }
         bar.set_message(what);
@@ -91,18 +113,17 @@ impl Notes {
     pub(crate) fn failure(self, failure: &Failure) {
         let (code, message, help) = match failure {
             Failure::ReaderGone => return,
-            Failure::Ledger(error) if self.json => {
-                return Self::say(&json!({ "error": error }).to_string());
-            }
+            Failure::Ledger(error) if self.json => return Self::say_json(&Told { error: error.as_ref() }),
             Failure::Ledger(error) => (error.code(), error.to_string(), error.help()),
             Failure::Usage { message, help } => ("usage", message.clone(), help.clone()),
             Failure::Unconfirmed { message, help } => ("unconfirmed", message.clone(), help.clone()),
             Failure::Io { message, help } => ("io", message.clone(), help.clone()),
         };
         if self.json {
-            let error: Value =
-                json!({ "code": code, "message": message, "retryable": false, "help": help, "details": {} });
-            return Self::say(&json!({ "error": error }).to_string());
+            let details = Map::new();
+            return Self::say_json(&Told {
+                error: &Own { code, message: &message, retryable: false, help: &help, details },
+            });
         }
         let message = safe::lines(&message);
         // A drawn report (of a price book) ends with a line that sums it up: that one is the error.

@@ -35,14 +35,7 @@ impl Model {
     /// I1, and what the counters mean.
     fn judge_batches(&self, faults: &mut Vec<String>) {
         for (i, batch) in self.batches.iter().enumerate() {
-            let parts = [
-                batch.remaining,
-                batch.held,
-                batch.used,
-                batch.expired,
-                batch.revoked,
-                batch.moved,
-            ];
+            let parts = [batch.remaining, batch.held, batch.used, batch.expired, batch.revoked, batch.moved];
             let whole = parts.iter().sum::<i64>() == batch.amount;
             let fine = parts.iter().all(|part| *part >= 0) && batch.owed >= 0;
             if !whole || !fine || batch.revoked + batch.owed > batch.amount {
@@ -51,22 +44,13 @@ impl Model {
             if batch.owed > 0 && batch.remaining + batch.expired > 0 {
                 faults.push(format!("owed while there is something to take: {batch:?}"));
             }
-            let used: i64 = self
-                .consumes
-                .iter()
-                .flat_map(|c| &c.parts)
-                .filter(|p| p.batch == i)
-                .map(|p| p.points)
-                .sum();
+            let used: i64 =
+                self.consumes.iter().flat_map(|c| &c.parts).filter(|p| p.batch == i).map(|p| p.points).sum();
             if used != batch.used {
                 faults.push(format!("used is not what was allocated ({used}): {batch:?}"));
             }
             let open = self.holds.iter().filter(|hold| hold.state == HoldState::Open);
-            let held: i64 = open
-                .flat_map(|h| &h.slices)
-                .filter(|p| p.batch == i)
-                .map(|p| p.points)
-                .sum();
+            let held: i64 = open.flat_map(|h| &h.slices).filter(|p| p.batch == i).map(|p| p.points).sum();
             if held != batch.held {
                 faults.push(format!("held is not what holds hold ({held}): {batch:?}"));
             }
@@ -103,27 +87,11 @@ impl Model {
         let consumes = self.consumes.iter().filter(|consume| consume.account == account);
         let [available, held, pending, debt] = self.figures(account);
         let equal = [
-            (
-                "I2",
-                consumes.map(|c| c.refundable()).sum(),
-                sum(|b| b.used) + debt,
-            ),
-            (
-                "I10 sums",
-                available + held + pending,
-                sum(|b| b.remaining + b.held),
-            ),
-            (
-                "I10 expired",
-                total("expired") - total("reinstated"),
-                sum(|b| b.expired),
-            ),
+            ("I2", consumes.map(|c| c.refundable()).sum(), sum(|b| b.used) + debt),
+            ("I10 sums", available + held + pending, sum(|b| b.remaining + b.held)),
+            ("I10 expired", total("expired") - total("reinstated"), sum(|b| b.expired)),
             ("I10 revoked", total("revoked"), sum(|b| b.revoked)),
-            (
-                "I10 recharged",
-                total("recharged") + total("moved_in"),
-                sum(|b| b.amount),
-            ),
+            ("I10 recharged", total("recharged") + total("moved_in"), sum(|b| b.amount)),
             ("I10 moved", total("moved_out"), sum(|b| b.moved)),
             (
                 "I10 consumed",
@@ -145,18 +113,12 @@ impl Model {
     /// I5, and that every change has its entry.
     fn judge_entries(&self, account: &str, faults: &mut Vec<String>) {
         let entries = &self.accounts[account].entries;
-        if entries
-            .windows(2)
-            .any(|pair| pair[1].booked_at < pair[0].booked_at)
-        {
+        if entries.windows(2).any(|pair| pair[1].booked_at < pair[0].booked_at) {
             faults.push(format!("I5: {account}"));
         }
         let last = entries.last().map(|entry| entry.after);
         if last != Some(self.figures(account)) {
-            faults.push(format!(
-                "I10: {account}: last entry {last:?}, sums {:?}",
-                self.figures(account)
-            ));
+            faults.push(format!("I10: {account}: last entry {last:?}, sums {:?}", self.figures(account)));
         }
         if entries.iter().any(|entry| entry.points < 0)
             || entries.iter().any(|entry| entry.after.iter().any(|n| *n < 0))
@@ -167,11 +129,7 @@ impl Model {
 
     /// I4.
     fn judge_caught_up(&self, account: &str, at: i64, faults: &mut Vec<String>) {
-        for batch in self
-            .batches
-            .iter()
-            .filter(|batch| batch.account == account && batch.remaining > 0)
-        {
+        for batch in self.batches.iter().filter(|batch| batch.account == account && batch.remaining > 0) {
             let dead = batch.expires_at.is_some_and(|end| end <= at);
             let late = !batch.active && batch.effective_at <= at;
             let early = batch.active && batch.effective_at > at;
@@ -179,10 +137,7 @@ impl Model {
                 faults.push(format!("I4: at {at}: {batch:?}"));
             }
         }
-        let open = self
-            .holds
-            .iter()
-            .filter(|hold| hold.account == account && hold.state == HoldState::Open);
+        let open = self.holds.iter().filter(|hold| hold.account == account && hold.state == HoldState::Open);
         for hold in open.filter(|hold| hold.deadline <= at) {
             faults.push(format!("I4: at {at}: {hold:?}"));
         }

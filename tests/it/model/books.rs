@@ -24,10 +24,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(code: &str) -> Refusal {
-        Refusal {
-            code: code.into(),
-            fields: Vec::new(),
-        }
+        Refusal { code: code.into(), fields: Vec::new() }
     }
 }
 
@@ -103,12 +100,6 @@ pub struct Hold {
     pub slices: Vec<Part>,
     /// Per slice: what its release gave back or let lapse.
     pub given: Vec<i64>,
-}
-
-impl Hold {
-    pub fn backed(&self) -> i64 {
-        self.points - self.unbacked
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,12 +230,7 @@ impl Model {
         Model {
             prices: Arc::new(prices),
             accepted: created_at.clamp(0, LAST),
-            settings: Settings {
-                explicit: false,
-                late_window: 0,
-                max_hold: DAY,
-                max_clock_jump: 90 * DAY,
-            },
+            settings: Settings { explicit: false, late_window: 0, max_hold: DAY, max_clock_jump: 90 * DAY },
             accounts: BTreeMap::new(),
             batches: Vec::new(),
             consumes: Vec::new(),

@@ -69,25 +69,16 @@ impl Generator {
             "configure" => self.configure(&mut line),
             _ => {}
         }
-        let target = ["hold", "batch", "operation"]
-            .iter()
-            .any(|field| line.get(*field).is_some());
+        let target = ["hold", "batch", "operation"].iter().any(|field| line.get(*field).is_some());
         if target || matches!(op, "configure" | "confirm_clock") {
-            line.as_object_mut()
-                .expect("a line is an object")
-                .remove("account");
+            line.as_object_mut().expect("a line is an object").remove("account");
         }
-        if matches!(
-            op,
-            "refund" | "revoke" | "set_expiry" | "write_off" | "freeze" | "unfreeze" | "close"
-        ) {
+        if matches!(op, "refund" | "revoke" | "set_expiry" | "write_off" | "freeze" | "unfreeze" | "close") {
             line["reason"] = json!(self.random.pick(&["asked", "mistake"]));
         }
         self.facts(&mut line);
         if self.style.historic && self.random.percent(4) {
-            line["at"] = json!(instant::text(
-                (reading.ms - self.random.range(0, 5) * SECOND).max(0)
-            ));
+            line["at"] = json!(instant::text((reading.ms - self.random.range(0, 5) * SECOND).max(0)));
         }
         line
     }
@@ -112,22 +103,14 @@ impl Generator {
     }
 
     fn few(&mut self) -> i64 {
-        if self.random.percent(15) {
-            self.random.range(10, 40)
-        } else {
-            self.random.range(1, 10)
-        }
+        if self.random.percent(15) { self.random.range(10, 40) } else { self.random.range(1, 10) }
     }
 
     /// Mostly no more than there is.
     fn within(&mut self, account: &str, reading: Reading, credit: bool) -> i64 {
         let balance = self.model.balance(account, None, reading);
         let figure = |name: &str| balance[name].as_i64().unwrap_or(0);
-        let limit = if credit {
-            figure("credit_limit") - figure("debt")
-        } else {
-            0
-        };
+        let limit = if credit { figure("credit_limit") - figure("debt") } else { 0 };
         match figure("available") + limit {
             ..1 => self.few(),
             _ if self.random.percent(8) => self.few(),
@@ -166,24 +149,11 @@ impl Generator {
         let known: Vec<i64> = known.filter(|at| *at > from).collect();
         match self.random.range(1, 100) {
             1..=12 => line["expires_at"] = json!("never"),
-            13..=35 if !known.is_empty() => {
-                line["expires_at"] = json!(instant::text(*self.random.pick(&known)))
-            }
+            13..=35 if !known.is_empty() => line["expires_at"] = json!(instant::text(*self.random.pick(&known))),
             36..=48 => line["expires_in_days"] = json!(self.random.range(1, 4)),
             49..=56 => line["expires_in_months"] = json!(self.random.range(1, 3)),
             _ => {
-                let spans = [
-                    0,
-                    1,
-                    SECOND,
-                    2 * SECOND,
-                    5 * SECOND,
-                    60 * SECOND,
-                    HOUR,
-                    DAY,
-                    10 * DAY,
-                    100 * DAY,
-                ];
+                let spans = [0, 1, SECOND, 2 * SECOND, 5 * SECOND, 60 * SECOND, HOUR, DAY, 10 * DAY, 100 * DAY];
                 let at = from + *self.random.pick(&spans);
                 line["expires_at"] = json!(instant::text(at));
             }
@@ -211,16 +181,8 @@ impl Generator {
         }
         if self.random.percent(25) {
             let own = self.model.batches.iter().filter(|batch| batch.account == account);
-            let mut times: Vec<i64> = own
-                .filter_map(|batch| batch.expires_at)
-                .map(|at| at - 1)
-                .collect();
-            times.extend([
-                now,
-                now + HOUR,
-                now - self.model.settings.late_window,
-                now - SECOND,
-            ]);
+            let mut times: Vec<i64> = own.filter_map(|batch| batch.expires_at).map(|at| at - 1).collect();
+            times.extend([now, now + HOUR, now - self.model.settings.late_window, now - SECOND]);
             let at = (*self.random.pick(&times) + self.random.range(-1, 1)).max(0);
             line["occurred_at"] = json!(instant::text(at));
         }
@@ -228,9 +190,7 @@ impl Generator {
 
     /// A service with a usage that suits it; rarely one that does not.
     fn service(&mut self, line: &mut Value, op: &str) {
-        let service = *self
-            .random
-            .pick(&["tts", "fine", "video", "tokens", "script", "preview"]);
+        let service = *self.random.pick(&["tts", "fine", "video", "tokens", "script", "preview"]);
         line["service"] = json!(service);
         let estimate = op == "hold" && line.get("points").is_none();
         match service {
@@ -260,10 +220,7 @@ impl Generator {
             }
             _ => self.service(line, "hold"),
         }
-        line["deadline_seconds"] = json!(
-            self.random
-                .pick(&[1, 5, 60, 3_600, 3_600, 86_400, 86_400, 86_401])
-        );
+        line["deadline_seconds"] = json!(self.random.pick(&[1, 5, 60, 3_600, 3_600, 86_400, 86_400, 86_401]));
     }
 
     /// Open and expired holds are wanted, resolved ones too, rarely.
@@ -276,21 +233,10 @@ impl Generator {
         };
         let wanted = if late { HoldState::Expired } else { HoldState::Open };
         let holds = self.model.holds.iter();
-        let holds: Vec<Hold> = holds
-            .filter(|hold| any || state(hold) == wanted)
-            .cloned()
-            .collect();
-        let own: Vec<Hold> = holds
-            .iter()
-            .filter(|hold| hold.account == account)
-            .cloned()
-            .collect();
+        let holds: Vec<Hold> = holds.filter(|hold| any || state(hold) == wanted).cloned().collect();
+        let own: Vec<Hold> = holds.iter().filter(|hold| hold.account == account).cloned().collect();
         let all = if own.is_empty() { holds } else { own };
-        let hold = if all.is_empty() {
-            None
-        } else {
-            Some(self.random.pick(&all))
-        };
+        let hold = if all.is_empty() { None } else { Some(self.random.pick(&all)) };
         line["hold"] = self.target(&Vec::from_iter(hold.map(|hold| hold.operation)));
         let (most, service) = hold.map_or((5, None), |hold| (hold.points, hold.service.clone()));
         match line["op"].as_str() {
@@ -313,31 +259,19 @@ impl Generator {
         let log = self.model.log.iter().zip(1..).filter(|(booked, _)| fits(booked));
         let numbers: Vec<i64> = log.map(|(_, number)| number).collect();
         line["operation"] = self.target(&numbers);
-        line["points"] = if self.random.percent(35) {
-            json!("all")
-        } else {
-            json!(self.random.range(1, 8))
-        };
+        line["points"] = if self.random.percent(35) { json!("all") } else { json!(self.random.range(1, 8)) };
     }
 
     fn on_batch(&mut self, line: &mut Value, account: &str, now: i64) {
         let batches = self.model.batches.iter().filter(|batch| batch.account == account);
         let all: Vec<(i64, i64)> = batches.map(|batch| batch.made_by).collect();
-        let made_by = if all.is_empty() {
-            (0, 1)
-        } else {
-            *self.random.pick(&all)
-        };
+        let made_by = if all.is_empty() { (0, 1) } else { *self.random.pick(&all) };
         line["batch"] = self.target(&[made_by.0]);
         line["batch"]["i"] = json!(made_by.1);
         if line["op"] == "set_expiry" {
             return self.expiry(line, now);
         }
-        line["points"] = if self.random.percent(50) {
-            json!("all")
-        } else {
-            json!(self.random.range(1, 8))
-        };
+        line["points"] = if self.random.percent(50) { json!("all") } else { json!(self.random.range(1, 8)) };
         if self.random.percent(40) {
             line["shortfall"] = json!(self.random.pick(&["clamp", "debt"]));
         }
@@ -345,20 +279,13 @@ impl Generator {
 
     /// `{"step": …}` for one of these operations.
     fn target(&mut self, numbers: &[i64]) -> Value {
-        let number = if numbers.is_empty() {
-            0
-        } else {
-            *self.random.pick(numbers)
-        };
+        let number = if numbers.is_empty() { 0 } else { *self.random.pick(numbers) };
         json!({"step": self.step_of.get(&number).copied().unwrap_or(999_999)})
     }
 
     fn configure(&mut self, line: &mut Value) {
         let (setting, value) = match self.random.range(1, 10) {
-            1..=5 => (
-                "late_window",
-                json!(self.random.pick(&[0, 2, 60, 3_600, 2_592_000])),
-            ),
+            1..=5 => ("late_window", json!(self.random.pick(&[0, 2, 60, 3_600, 2_592_000]))),
             6 => ("max_hold", json!(self.random.pick(&[60, 86_400]))),
             7 => ("max_clock_jump", json!(self.random.pick(&[2_592_000, 7_776_000]))),
             8 if self.random.percent(40) => ("accounts", json!("explicit")),
@@ -399,9 +326,7 @@ impl Generator {
         }
         line["actor"] = json!("somebody else");
         line["description"] = json!("other words");
-        line.as_object_mut()
-            .expect("a line is an object")
-            .retain(|_, value| !value.is_null());
+        line.as_object_mut().expect("a line is an object").retain(|_, value| !value.is_null());
     }
 
     /// The same key, but not the same input.
@@ -413,9 +338,7 @@ impl Generator {
         } else {
             line["reference"] = json!("altered");
         }
-        line.as_object_mut()
-            .expect("a line is an object")
-            .retain(|_, value| !value.is_null());
+        line.as_object_mut().expect("a line is an object").retain(|_, value| !value.is_null());
     }
 
     /// Lines that are refused, each for one reason alone.

@@ -1,8 +1,8 @@
 //! One line decided: the order of refusals, keys, and the clock.
 
 use super::books::{
-    Batch, Booked, Bug, Consume, Context, Draft, HoldState, MAX_POINTS, Model, Outcome, Reading, Refusal,
-    State, five, refuse,
+    Batch, Booked, Bug, Consume, Context, Draft, HoldState, MAX_POINTS, Model, Outcome, Reading, Refusal, State, five,
+    refuse,
 };
 use super::instant::{LAST, SECOND};
 use super::request::Request;
@@ -42,12 +42,7 @@ impl Model {
         expired(self) - before
     }
 
-    fn decide(
-        &mut self,
-        request: Request,
-        scope: Option<String>,
-        context: &Context,
-    ) -> Result<Value, Refusal> {
+    fn decide(&mut self, request: Request, scope: Option<String>, context: &Context) -> Result<Value, Refusal> {
         for account in self.involved(&request, scope.as_deref()) {
             self.catch_up(&account, context.now);
         }
@@ -58,11 +53,7 @@ impl Model {
             self.accepted = self.accepted.max(context.recorded_at);
         }
         let receipt = self.receipt(&request, context, draft);
-        let booked = Booked {
-            scope,
-            request,
-            receipt: receipt.clone(),
-        };
+        let booked = Booked { scope, request, receipt: receipt.clone() };
         self.log.push(Arc::new(booked));
         Ok(receipt)
     }
@@ -70,15 +61,11 @@ impl Model {
     /// The account whose key it is: the target's where there is a target.
     fn scope(&self, request: &Request) -> Result<Option<String>, Refusal> {
         if request.inputs.contains_key("hold") {
-            let hold = self
-                .target_hold(request)
-                .ok_or_else(|| Refusal::new("unknown_hold"))?;
+            let hold = self.target_hold(request).ok_or_else(|| Refusal::new("unknown_hold"))?;
             return Ok(Some(self.holds[hold].account.clone()));
         }
         if request.inputs.contains_key("batch") {
-            let batch = self
-                .target_batch(request)
-                .ok_or_else(|| Refusal::new("unknown_batch"))?;
+            let batch = self.target_batch(request).ok_or_else(|| Refusal::new("unknown_batch"))?;
             return Ok(Some(self.batches[batch].account.clone()));
         }
         if request.inputs.contains_key("operation") {
@@ -115,10 +102,7 @@ impl Model {
     fn answer_again(&self, earlier: &Booked, request: &Request) -> Result<Value, Refusal> {
         let fields = earlier.request.differs(request);
         if !fields.is_empty() {
-            return Err(Refusal {
-                code: "key_reused".into(),
-                fields,
-            });
+            return Err(Refusal { code: "key_reused".into(), fields });
         }
         let mut receipt = earlier.receipt.clone();
         receipt["replayed"] = json!(!self.bug(Bug::ReplayWithoutReceipt));
@@ -131,11 +115,7 @@ impl Model {
         let refused = self.settings.explicit && request.op != "open";
         let named = request.account.as_ref().filter(|_| !opens || refused);
         let to = request.text("to").map(String::from).filter(|_| refused);
-        match named
-            .into_iter()
-            .chain(to.iter())
-            .all(|id| self.accounts.contains_key(id))
-        {
+        match named.into_iter().chain(to.iter()).all(|id| self.accounts.contains_key(id)) {
             true => Ok(()),
             false => refuse("unknown_account"),
         }
@@ -150,10 +130,7 @@ impl Model {
     fn context(&self, request: &Request, scope: Option<&str>, reading: Reading) -> Result<Context, Refusal> {
         let recorded_at = reading.ms.clamp(0, LAST);
         let trusted = reading.trusted || request.op == "confirm_clock";
-        let (mut time, suspect) = self.ledger_time(Reading {
-            ms: recorded_at,
-            trusted,
-        });
+        let (mut time, suspect) = self.ledger_time(Reading { ms: recorded_at, trusted });
         let involved = self.involved(request, scope);
         let last = involved.iter().filter_map(|id| self.last_booked(id)).max();
         if let Some(at) = request.at {
@@ -186,8 +163,7 @@ impl Model {
     pub fn ledger_time(&self, reading: Reading) -> (i64, bool) {
         let ms = reading.ms.clamp(0, LAST);
         let far = ms > self.accepted.saturating_add(self.settings.max_clock_jump);
-        let suspect =
-            !reading.trusted && far && self.batches.iter().any(|batch| self.would_expire(batch, ms));
+        let suspect = !reading.trusted && far && self.batches.iter().any(|batch| self.would_expire(batch, ms));
         (if suspect { self.accepted } else { ms }, suspect)
     }
 
@@ -197,15 +173,9 @@ impl Model {
     }
 
     fn check_state(&self, request: &Request, context: &Context) -> Result<(), Refusal> {
-        let state = |id: &str| {
-            self.accounts
-                .get(id)
-                .map_or(State::Active, |account| account.state)
-        };
+        let state = |id: &str| self.accounts.get(id).map_or(State::Active, |account| account.state);
         let late_capture = request.op == "capture"
-            && self
-                .target_hold(request)
-                .is_some_and(|hold| self.holds[hold].state == HoldState::Expired);
+            && self.target_hold(request).is_some_and(|hold| self.holds[hold].state == HoldState::Expired);
         let from = state(&context.account);
         if from == State::Closed && request.op != "refund" && !late_capture {
             return refuse("account_closed");
@@ -250,10 +220,7 @@ impl Model {
         body.insert("replayed".into(), json!(false));
         body.insert("points".into(), json!(draft.points));
         body.insert("booked_at".into(), json!(super::instant::text(context.now)));
-        body.insert(
-            "recorded_at".into(),
-            json!(super::instant::text(context.recorded_at)),
-        );
+        body.insert("recorded_at".into(), json!(super::instant::text(context.recorded_at)));
         body.insert("balance".into(), five(self.figures(&context.account)));
         Value::Object(body)
     }

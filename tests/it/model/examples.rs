@@ -13,10 +13,7 @@ struct Desk {
 }
 
 fn at(seconds: i64) -> Reading {
-    Reading {
-        ms: START + seconds * SECOND,
-        trusted: false,
-    }
+    Reading { ms: START + seconds * SECOND, trusted: false }
 }
 
 fn when(seconds: i64) -> String {
@@ -25,10 +22,7 @@ fn when(seconds: i64) -> String {
 
 impl Desk {
     fn new() -> Desk {
-        Desk {
-            model: Model::new(START, Prices::none()),
-            keys: 0,
-        }
+        Desk { model: Model::new(START, Prices::none()), keys: 0 }
     }
 
     fn run(&mut self, seconds: i64, mut line: Value) -> Result<Value, String> {
@@ -43,26 +37,19 @@ impl Desk {
         if account && line.get("account").is_none() {
             line["account"] = json!("ann");
         }
-        let answer = self
-            .model
-            .apply(&line, at(seconds))
-            .map_err(|refusal| refusal.code);
+        let answer = self.model.apply(&line, at(seconds)).map_err(|refusal| refusal.code);
         self.model.check_invariants(at(seconds));
         answer
     }
 
     fn does(&mut self, seconds: i64, line: Value) -> Value {
-        self.run(seconds, line.clone())
-            .unwrap_or_else(|code| panic!("{code}: {line}"))
+        self.run(seconds, line.clone()).unwrap_or_else(|code| panic!("{code}: {line}"))
     }
 
     fn recharge(&mut self, seconds: i64, points: i64, until: Option<i64>) -> String {
         let expires_at = until.map_or("never".into(), when);
         let line = json!({"op": "recharge", "points": points, "source": "card", "expires_at": expires_at});
-        self.does(seconds, line)["batch"]["batch"]
-            .as_str()
-            .unwrap_or_default()
-            .into()
+        self.does(seconds, line)["batch"]["batch"].as_str().unwrap_or_default().into()
     }
 
     fn consume(&mut self, seconds: i64, points: i64) -> Value {
@@ -77,9 +64,7 @@ impl Desk {
     }
 
     fn batch(&self, seconds: i64, which: usize, field: &str) -> i64 {
-        self.model.batches("ann", at(seconds))[which][field]
-            .as_i64()
-            .unwrap_or(-1)
+        self.model.batches("ann", at(seconds))[which][field].as_i64().unwrap_or(-1)
     }
 }
 
@@ -97,10 +82,7 @@ fn example_1_debt_is_settled_by_the_next_batch() {
     let expected = json!([{"batch": "batch:1.1", "points": 10}, {"batch": "batch:3.1", "points": 5}]);
     assert_eq!(json!(desk.model.allocations(2)), expected);
     let balance = desk.model.balance("ann", None, at(100));
-    assert_eq!(
-        (&balance["net"], &balance["totals"]["expired"]),
-        (&json!(0), &json!(15))
-    );
+    assert_eq!((&balance["net"], &balance["totals"]["expired"]), (&json!(0), &json!(15)));
 }
 
 #[test]
@@ -143,11 +125,7 @@ fn example_5_five_jobs_want_the_same_points() {
     let hold = json!({"op": "hold", "points": 10, "deadline_seconds": 60});
     let answers: Vec<_> = (0..5).map(|_| desk.run(1, hold.clone())).collect();
     assert!(answers[0].is_ok());
-    assert!(
-        answers[1..]
-            .iter()
-            .all(|answer| *answer == Err("insufficient_points".into()))
-    );
+    assert!(answers[1..].iter().all(|answer| *answer == Err("insufficient_points".into())));
 }
 
 #[test]
@@ -157,17 +135,9 @@ fn example_6_held_slices_outlive_their_batch() {
     desk.does(1, json!({"op": "hold", "points": 8, "deadline_seconds": 60}));
     assert_eq!((desk.figures(10), desk.batch(10, 0, "expired")), ((0, 8, 0), 2));
     let captured = desk.does(15, json!({"op": "capture", "hold": "hold:2", "points": 5}));
-    assert_eq!(
-        (&captured["lapsed"], &captured["restored"]),
-        (&json!(3), &Value::Null)
-    );
+    assert_eq!((&captured["lapsed"], &captured["restored"]), (&json!(3), &Value::Null));
     assert_eq!((desk.batch(15, 0, "used"), desk.batch(15, 0, "expired")), (5, 5));
-    let kinds: Vec<Value> = desk
-        .model
-        .history("ann", at(15))
-        .iter()
-        .map(|e| e["kind"].clone())
-        .collect();
+    let kinds: Vec<Value> = desk.model.history("ann", at(15)).iter().map(|e| e["kind"].clone()).collect();
     assert_eq!(kinds, ["open", "recharge", "hold", "expire", "capture"]);
 }
 
@@ -194,17 +164,11 @@ fn example_8_a_clock_that_is_wrong_for_an_hour() {
     let days = |n: i64| n * DAY / SECOND;
     desk.recharge(0, 10, Some(days(30)));
     let wrong = desk.consume(days(200), 1);
-    assert_eq!(
-        (&wrong["clock_suspect"], &wrong["booked_at"]),
-        (&json!(true), &json!(when(0)))
-    );
+    assert_eq!((&wrong["clock_suspect"], &wrong["booked_at"]), (&json!(true), &json!(when(0))));
     assert_eq!(wrong["recorded_at"], json!(when(days(200))));
     desk.consume(days(200) + 3_600, 1);
     let right = desk.consume(3_600, 1);
-    assert_eq!(
-        (&right["clock_suspect"], &right["booked_at"]),
-        (&Value::Null, &json!(when(3_600)))
-    );
+    assert_eq!((&right["clock_suspect"], &right["booked_at"]), (&Value::Null, &json!(when(3_600))));
     assert_eq!(desk.figures(3_600), (7, 0, 0));
     desk.does(days(200), json!({"op": "confirm_clock"}));
     assert_eq!(desk.figures(days(200)), (0, 0, 0));
@@ -212,28 +176,17 @@ fn example_8_a_clock_that_is_wrong_for_an_hour() {
 
 #[test]
 fn example_8_a_kiosk_that_begins_in_the_year_2000() {
-    let old = Reading {
-        ms: instant::parse("2000-01-01T00:00:00Z").unwrap_or(0),
-        trusted: false,
-    };
+    let old = Reading { ms: instant::parse("2000-01-01T00:00:00Z").unwrap_or(0), trusted: false };
     let mut model = Model::new(old.ms, Prices::none());
     let recharge = json!({"op": "recharge", "account": "ann", "key": "a", "points": 10, "source": "card"});
     let consume = json!({"op": "consume", "account": "ann", "key": "b", "points": 4});
     model.apply(&recharge, old).expect("booked");
     let late = model.apply(&consume, at(0)).expect("booked");
-    assert_eq!(
-        (&late["balance"]["available"], &late["clock_suspect"]),
-        (&json!(6), &json!(true))
-    );
+    assert_eq!((&late["balance"]["available"], &late["clock_suspect"]), (&json!(6), &json!(true)));
     model
-        .apply(
-            &json!({"op": "recharge", "account": "ann", "key": "c", "points": 1, "source": "card"}),
-            at(1),
-        )
+        .apply(&json!({"op": "recharge", "account": "ann", "key": "c", "points": 1, "source": "card"}), at(1))
         .expect("booked");
-    model
-        .apply(&json!({"op": "confirm_clock", "key": "d"}), at(2))
-        .expect("booked");
+    model.apply(&json!({"op": "confirm_clock", "key": "d"}), at(2)).expect("booked");
     assert_eq!(model.balance("ann", None, at(2))["available"], 1);
     model.check_invariants(at(2));
 }
@@ -241,20 +194,15 @@ fn example_8_a_kiosk_that_begins_in_the_year_2000() {
 #[test]
 fn example_9_a_late_consume_draws_what_lapsed() {
     let mut desk = Desk::new();
-    desk.does(
-        0,
-        json!({"op": "configure", "setting": "late_window", "value": 20}),
-    );
+    desk.does(0, json!({"op": "configure", "setting": "late_window", "value": 20}));
     desk.recharge(0, 10, Some(10));
-    let before: Vec<Value> = (10..16)
-        .map(|t| desk.model.balance("ann", Some(at(t).ms), at(15))["available"].clone())
-        .collect();
+    let before: Vec<Value> =
+        (10..16).map(|t| desk.model.balance("ann", Some(at(t).ms), at(15))["available"].clone()).collect();
     let late = desk.does(16, json!({"op": "consume", "points": 6, "occurred_at": when(8)}));
     assert_eq!((&late["reinstated"], &late["open"]), (&json!(6), &Value::Null));
     assert_eq!((desk.batch(16, 0, "used"), desk.batch(16, 0, "expired")), (6, 4));
-    let after: Vec<Value> = (10..16)
-        .map(|t| desk.model.balance("ann", Some(at(t).ms), at(16))["available"].clone())
-        .collect();
+    let after: Vec<Value> =
+        (10..16).map(|t| desk.model.balance("ann", Some(at(t).ms), at(16))["available"].clone()).collect();
     assert_eq!(before, after);
     desk.does(17, refund(&late, json!("all")));
     assert_eq!((desk.batch(17, 0, "used"), desk.batch(17, 0, "expired")), (0, 10));
@@ -276,10 +224,7 @@ fn example_12_what_was_written_off_is_not_refundable() {
     desk.recharge(0, 10, Some(100));
     let consumed = desk.consume(1, 15);
     desk.does(2, json!({"op": "write_off", "points": 5, "reason": "test"}));
-    assert_eq!(
-        desk.run(3, refund(&consumed, json!(11))),
-        Err("limit_exceeded".into())
-    );
+    assert_eq!(desk.run(3, refund(&consumed, json!(11))), Err("limit_exceeded".into()));
     assert_eq!(desk.does(3, refund(&consumed, json!("all")))["points"], 10);
     assert_eq!(desk.figures(3), (10, 0, 0));
 }
@@ -290,10 +235,7 @@ fn example_13_a_late_capture_is_paid_by_its_own_slices() {
     desk.recharge(0, 10, Some(10));
     desk.does(0, json!({"op": "hold", "points": 8, "deadline_seconds": 12}));
     let captured = desk.does(13, json!({"op": "capture", "hold": "hold:2", "points": 8}));
-    assert_eq!(
-        (&captured["reinstated"], &captured["open"]),
-        (&json!(8), &Value::Null)
-    );
+    assert_eq!((&captured["reinstated"], &captured["open"]), (&json!(8), &Value::Null));
     assert_eq!(desk.figures(13), (0, 0, 0));
     let again = json!({"op": "capture", "hold": "hold:2", "points": 1});
     assert_eq!(desk.run(14, again), Err("hold_closed".into()));
@@ -305,10 +247,7 @@ fn example_14_balance_and_history_agree() {
     desk.recharge(0, 10, Some(10));
     let history = desk.model.history("ann", at(11));
     let last = history.last().expect("entries");
-    assert_eq!(
-        (&last["kind"], &last["unbooked"]),
-        (&json!("expire"), &json!(true))
-    );
+    assert_eq!((&last["kind"], &last["unbooked"]), (&json!("expire"), &json!(true)));
     assert_eq!(last["booked_at"], json!(when(10)));
     assert_eq!(last["after"]["available"], desk.figures(11).0);
 }
@@ -346,16 +285,7 @@ fn months_and_days_end_where_the_calendar_says() {
     use super::instant::{Span, later, parse, text};
     let from = parse("2026-01-31T20:00:00Z").expect("instant");
     let told = |span, offset| later(from, span, offset).map(text);
-    assert_eq!(
-        told(Span::Months(1), None).as_deref(),
-        Some("2026-02-28T20:00:00.000Z")
-    );
-    assert_eq!(
-        told(Span::Days(1), Some(8 * 3_600)).as_deref(),
-        Some("2026-02-02T16:00:00.000Z")
-    );
-    assert_eq!(
-        told(Span::Months(1), Some(8 * 3_600)).as_deref(),
-        Some("2026-03-01T16:00:00.000Z")
-    );
+    assert_eq!(told(Span::Months(1), None).as_deref(), Some("2026-02-28T20:00:00.000Z"));
+    assert_eq!(told(Span::Days(1), Some(8 * 3_600)).as_deref(), Some("2026-02-02T16:00:00.000Z"));
+    assert_eq!(told(Span::Months(1), Some(8 * 3_600)).as_deref(), Some("2026-03-01T16:00:00.000Z"));
 }

@@ -53,11 +53,7 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Style {
-        Style {
-            steps: 60,
-            wild_clock: true,
-            historic: false,
-        }
+        Style { steps: 60, wild_clock: true, historic: false }
     }
 }
 
@@ -77,10 +73,7 @@ pub struct Generator {
 /// A history for a ledger created at START with the sample prices. Every
 /// third seed keeps a calm clock.
 pub fn history(seed: u64) -> Vec<Step> {
-    let style = Style {
-        wild_clock: !seed.is_multiple_of(3),
-        ..Style::default()
-    };
+    let style = Style { wild_clock: !seed.is_multiple_of(3), ..Style::default() };
     Generator::new(seed, style).run()
 }
 
@@ -139,18 +132,7 @@ impl Generator {
             return;
         }
         if self.random.percent(4) {
-            let by = [
-                -1,
-                -SECOND,
-                -HOUR,
-                -3 * DAY,
-                -400 * DAY,
-                89 * DAY,
-                90 * DAY,
-                90 * DAY + 1,
-                91 * DAY,
-                200 * DAY,
-            ];
+            let by = [-1, -SECOND, -HOUR, -3 * DAY, -400 * DAY, 89 * DAY, 90 * DAY, 90 * DAY + 1, 91 * DAY, 200 * DAY];
             self.wrong = (*self.random.pick(&by), self.random.range(1, 4));
             // Sometimes the jump is counted from what the file last accepted.
             if self.wrong.0 > 0 && self.random.percent(50) {
@@ -162,10 +144,7 @@ impl Generator {
     /// How far to the next thing that falls due, or a millisecond beside it.
     fn way_to_an_edge(&mut self) -> i64 {
         let model = &self.model;
-        let batches = model
-            .batches
-            .iter()
-            .flat_map(|b| b.expires_at.into_iter().chain([b.effective_at]));
+        let batches = model.batches.iter().flat_map(|b| b.expires_at.into_iter().chain([b.effective_at]));
         let edges = batches.chain(model.holds.iter().map(|hold| hold.deadline));
         let near = |at: &i64| *at > self.clock && *at < self.clock + 40 * DAY;
         let mut edges: Vec<i64> = edges.filter(near).collect();
@@ -186,16 +165,8 @@ impl Generator {
     fn look(&mut self, reading: Reading) {
         let account = self.account();
         let newest = self.model.read_time(&account, reading);
-        let entries = self
-            .model
-            .accounts
-            .get(&account)
-            .map(|books| books.entries.clone());
-        let instants: Vec<i64> = entries
-            .into_iter()
-            .flatten()
-            .map(|entry| entry.booked_at)
-            .collect();
+        let entries = self.model.accounts.get(&account).map(|books| books.entries.clone());
+        let instants: Vec<i64> = entries.into_iter().flatten().map(|entry| entry.booked_at).collect();
         let mut at = None;
         if !instants.is_empty() && self.random.percent(60) {
             let beside = *self.random.pick(&instants) + self.random.range(-1, 1);

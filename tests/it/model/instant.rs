@@ -14,9 +14,7 @@ pub fn text(ms: i64) -> String {
 }
 
 pub fn parse(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|at| at.timestamp_millis())
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_millis())
 }
 
 /// "+08:00" in seconds east of Greenwich.
@@ -51,10 +49,7 @@ pub fn later(from: i64, span: Span, offset: Option<i64>) -> Option<i64> {
     };
     let end = match offset {
         None => moved,
-        Some(_) => moved
-            .date()
-            .checked_add_days(Days::new(1))?
-            .and_time(NaiveTime::MIN),
+        Some(_) => moved.date().checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN),
     };
     Some(end.and_utc().timestamp_millis() - shift)
 }

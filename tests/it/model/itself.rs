@@ -13,10 +13,7 @@ fn fresh() -> Model {
 }
 
 fn planted(bug: Bug) -> Model {
-    Model {
-        planted: Some(bug),
-        ..fresh()
-    }
+    Model { planted: Some(bug), ..fresh() }
 }
 
 #[test]
@@ -24,11 +21,7 @@ fn invariants_hold_in_random_histories() {
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
     let mut booked_ops: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..2_000 {
-        let style = Style {
-            wild_clock: seed % 3 != 0,
-            historic: seed % 10 == 9,
-            ..Style::default()
-        };
+        let style = Style { wild_clock: seed % 3 != 0, historic: seed % 10 == 9, ..Style::default() };
         let (mut model, mut made) = (fresh(), Made::default());
         for step in Generator::new(seed, style).run() {
             let answer = play(&mut model, &mut made, &step);
@@ -50,10 +43,7 @@ fn invariants_hold_in_random_histories() {
     }
     println!("{answers:#?}\n{booked_ops:#?}");
     let all: usize = answers.values().sum();
-    assert!(
-        (60..=80).contains(&(answers["booked"] * 100 / all)),
-        "{answers:?}"
-    );
+    assert!((60..=80).contains(&(answers["booked"] * 100 / all)), "{answers:?}");
 }
 
 #[test]
@@ -62,10 +52,7 @@ fn a_model_is_like_itself() {
         let steps = history(seed);
         compare(&mut fresh(), &mut fresh(), &steps).expect("the same");
         let text = shrink::print(seed, &steps);
-        assert_eq!(
-            shrink::print(seed, &shrink::parse(&text).expect("readable")),
-            text
-        );
+        assert_eq!(shrink::print(seed, &shrink::parse(&text).expect("readable")), text);
     }
 }
 
@@ -100,27 +87,18 @@ fn prefix_laws_hold() {
         let trial = Trial {
             prefix: &steps,
             account: if random.percent(50) { "alice" } else { "bob" },
-            reading: Reading {
-                ms: newest,
-                trusted: true,
-            },
+            reading: Reading { ms: newest, trusted: true },
             whole,
             less: random.range(2, whole),
         };
         let mut make = || Box::new(fresh()) as Box<dyn System>;
         let a = random.range(1, trial.less - 1);
-        let outcomes = [
-            trial.consume_refund(&mut make),
-            trial.hold_capture(&mut make),
-            trial.refund_twice(&mut make, a),
-        ];
+        let outcomes =
+            [trial.consume_refund(&mut make), trial.hold_capture(&mut make), trial.refund_twice(&mut make, a)];
         for (i, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Ok(did) => tried[i] += usize::from(did),
-                Err(difference) => panic!(
-                    "law {i}, seed {seed}: {difference}\n{}",
-                    shrink::print(seed, &steps)
-                ),
+                Err(difference) => panic!("law {i}, seed {seed}: {difference}\n{}", shrink::print(seed, &steps)),
             }
         }
     }
@@ -188,11 +166,7 @@ fn a_sweep_changes_nothing_a_reader_sees() {
         let mut swept = model.clone();
         swept.expire(at);
         for id in model.accounts() {
-            assert_eq!(
-                model.balance(&id, None, at),
-                swept.balance(&id, None, at),
-                "seed {seed}"
-            );
+            assert_eq!(model.balance(&id, None, at), swept.balance(&id, None, at), "seed {seed}");
             assert_eq!(model.batches(&id, at), swept.batches(&id, at), "seed {seed}");
             assert_eq!(model.holds(&id, at), swept.holds(&id, at), "seed {seed}");
         }

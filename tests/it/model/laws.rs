@@ -18,7 +18,7 @@ pub struct Difference {
 }
 
 impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "after step {}: {}", self.step, self.what)?;
         writeln!(f, "   left: {}", self.left)?;
         write!(f, "  right: {}", self.right)
@@ -27,18 +27,8 @@ impl fmt::Display for Difference {
 
 /// What an operation says about itself, and whose side entries (an `open` on
 /// first use, a `settle` …) the design leaves free to repeat it.
-const LABELS: [&str; 10] = [
-    "batch",
-    "service",
-    "quantity",
-    "unit",
-    "source",
-    "reference",
-    "description",
-    "actor",
-    "metadata",
-    "occurred_at",
-];
+const LABELS: [&str; 10] =
+    ["batch", "service", "quantity", "unit", "source", "reference", "description", "actor", "metadata", "occurred_at"];
 const SIDE_ENTRIES: [&str; 4] = ["open", "reopen", "clawback", "settle"];
 
 /// What is compared of a balance of nobody.
@@ -49,11 +39,7 @@ const NOBODY: [&str; 7] = ["account", "as_of", "available", "held", "pending", "
 fn tidy(value: &Value) -> Value {
     let mut value = value.clone();
     if let Some(fields) = value.as_object_mut() {
-        let kind = fields
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_string();
+        let kind = fields.get("kind").and_then(Value::as_str).unwrap_or("").to_string();
         if SIDE_ENTRIES.contains(&kind.as_str()) {
             fields.retain(|name, _| !LABELS.contains(&name.as_str()));
         }
@@ -77,8 +63,7 @@ fn merge_neighbours(parts: &mut Vec<Value>) {
     for part in parts.drain(..) {
         match merged.last_mut().filter(|last| last["batch"] == part["batch"]) {
             Some(last) => {
-                last["points"] =
-                    json!(last["points"].as_i64().unwrap_or(0) + part["points"].as_i64().unwrap_or(0))
+                last["points"] = json!(last["points"].as_i64().unwrap_or(0) + part["points"].as_i64().unwrap_or(0))
             }
             None => merged.push(part),
         }
@@ -91,12 +76,7 @@ fn same(step: usize, what: impl Into<String>, left: &Value, right: &Value) -> Re
     if left == right {
         return Ok(());
     }
-    Err(Difference {
-        step,
-        what: what.into(),
-        left,
-        right,
-    })
+    Err(Difference { step, what: what.into(), left, right })
 }
 
 fn same_list(step: usize, what: &str, left: &[Value], right: &[Value]) -> Result<(), Difference> {
@@ -129,12 +109,7 @@ pub fn play(system: &mut dyn System, made: &mut Made, step: &Step) -> Value {
 }
 
 /// Balances, histories, batches and holds of every account.
-pub fn same_books(
-    a: &mut dyn System,
-    b: &mut dyn System,
-    step: usize,
-    at: Reading,
-) -> Result<(), Difference> {
+pub fn same_books(a: &mut dyn System, b: &mut dyn System, step: usize, at: Reading) -> Result<(), Difference> {
     same_marked_books(a, b, step, at, true)
 }
 
@@ -148,11 +123,7 @@ fn same_marked_books(
 ) -> Result<(), Difference> {
     let history = |system: &mut dyn System, id: &str| {
         let mut entries = system.history(id, at);
-        for fields in entries
-            .iter_mut()
-            .filter_map(Value::as_object_mut)
-            .filter(|_| !marks)
-        {
+        for fields in entries.iter_mut().filter_map(Value::as_object_mut).filter(|_| !marks) {
             fields.remove("unbooked");
         }
         entries
@@ -160,30 +131,10 @@ fn same_marked_books(
     let accounts = a.accounts();
     same(step, "accounts", &json!(accounts), &json!(b.accounts()))?;
     for id in &accounts {
-        same(
-            step,
-            format!("balance of {id}"),
-            &a.balance(id, None, at),
-            &b.balance(id, None, at),
-        )?;
-        same_list(
-            step,
-            &format!("history of {id}"),
-            &history(a, id),
-            &history(b, id),
-        )?;
-        same_list(
-            step,
-            &format!("batches of {id}"),
-            &a.batches(id, at),
-            &b.batches(id, at),
-        )?;
-        same_list(
-            step,
-            &format!("holds of {id}"),
-            &a.holds(id, at),
-            &b.holds(id, at),
-        )?;
+        same(step, format!("balance of {id}"), &a.balance(id, None, at), &b.balance(id, None, at))?;
+        same_list(step, &format!("history of {id}"), &history(a, id), &history(b, id))?;
+        same_list(step, &format!("batches of {id}"), &a.batches(id, at), &b.batches(id, at))?;
+        same_list(step, &format!("holds of {id}"), &a.holds(id, at), &b.holds(id, at))?;
     }
     Ok(())
 }
@@ -223,12 +174,7 @@ pub fn compare_every(
 /// I6: where extra sweeps must change nothing. A sweep's instant lies between
 /// two steps, is never later than any ledger time still to come, and no
 /// reading still to come is so far off that it may be suspect.
-pub fn extra_sweeps(
-    created_at: i64,
-    prices: &Prices,
-    steps: &[Step],
-    seed: u64,
-) -> BTreeMap<usize, Vec<Reading>> {
+pub fn extra_sweeps(created_at: i64, prices: &Prices, steps: &[Step], seed: u64) -> BTreeMap<usize, Vec<Reading>> {
     let mut model = Model::new(created_at, prices.clone());
     let mut made = Made::default();
     let mut before = Vec::new();
@@ -247,14 +193,9 @@ pub fn extra_sweeps(
         }
         ceiling = ceiling.min(*time);
         let floor = (*accepted).min(ceiling);
-        let instants: Vec<i64> = (0..random.range(0, 2))
-            .map(|_| random.range(floor, ceiling))
-            .collect();
+        let instants: Vec<i64> = (0..random.range(0, 2)).map(|_| random.range(floor, ceiling)).collect();
         let trusted = false;
-        sweeps.insert(
-            i,
-            instants.into_iter().map(|ms| Reading { ms, trusted }).collect(),
-        );
+        sweeps.insert(i, instants.into_iter().map(|ms| Reading { ms, trusted }).collect());
     }
     sweeps
 }
@@ -277,7 +218,7 @@ const LAW: usize = 1_000_000;
 
 impl Trial<'_> {
     /// The prefix and then these lines; None when one of them is refused.
-    fn run(&self, make: Make, lines: &[Value]) -> Option<Box<dyn System>> {
+    fn run(&self, make: Make<'_>, lines: &[Value]) -> Option<Box<dyn System>> {
         let mut system = make();
         let mut made = Made::default();
         for step in self.prefix {
@@ -286,11 +227,7 @@ impl Trial<'_> {
         for (i, line) in lines.iter().enumerate() {
             let mut line = line.clone();
             line["key"] = json!(format!("law {i}"));
-            let step = Step {
-                id: LAW + i,
-                reading: self.reading,
-                act: Act::Line(line),
-            };
+            let step = Step { id: LAW + i, reading: self.reading, act: Act::Line(line) };
             let answer = play(system.as_mut(), &mut made, &step);
             if answer.get("refused").is_some() {
                 return None;
@@ -312,10 +249,7 @@ impl Trial<'_> {
         let [a, b] = pair;
         for id in a.accounts() {
             for figure in ["available", "held", "pending", "debt", "net"] {
-                let (left, right) = (
-                    a.balance(&id, None, self.reading),
-                    b.balance(&id, None, self.reading),
-                );
+                let (left, right) = (a.balance(&id, None, self.reading), b.balance(&id, None, self.reading));
                 same(LAW, format!("{figure} of {id}"), &left[figure], &right[figure])?;
             }
             if batches {
@@ -326,7 +260,7 @@ impl Trial<'_> {
         Ok(true)
     }
 
-    fn law(&self, make: Make, left: &[Value], right: &[Value], batches: bool) -> Result<bool, Difference> {
+    fn law(&self, make: Make<'_>, left: &[Value], right: &[Value], batches: bool) -> Result<bool, Difference> {
         let (Some(mut a), Some(mut b)) = (self.run(make, left), self.run(make, right)) else {
             return Ok(false);
         };
@@ -334,13 +268,13 @@ impl Trial<'_> {
     }
 
     /// Consume n, refund r = consume n − r. Ok(false): could not be tried.
-    pub fn consume_refund(&self, make: Make) -> Result<bool, Difference> {
+    pub fn consume_refund(&self, make: Make<'_>) -> Result<bool, Difference> {
         let left = [self.consume(self.whole), self.refund(self.less)];
         self.law(make, &left, &[self.consume(self.whole - self.less)], true)
     }
 
     /// Hold n, capture k = consume k.
-    pub fn hold_capture(&self, make: Make) -> Result<bool, Difference> {
+    pub fn hold_capture(&self, make: Make<'_>) -> Result<bool, Difference> {
         let left = [
             json!({"op": "hold", "account": self.account, "points": self.whole, "deadline_seconds": 5}),
             json!({"op": "capture", "hold": {"step": LAW}, "points": self.less}),
@@ -350,12 +284,8 @@ impl Trial<'_> {
 
     /// Consume, refund a, refund b = consume, refund a + b; batch by batch
     /// only when no other consume is open.
-    pub fn refund_twice(&self, make: Make, a: i64) -> Result<bool, Difference> {
-        let left = [
-            self.consume(self.whole),
-            self.refund(a),
-            self.refund(self.less - a),
-        ];
+    pub fn refund_twice(&self, make: Make<'_>, a: i64) -> Result<bool, Difference> {
+        let left = [self.consume(self.whole), self.refund(a), self.refund(self.less - a)];
         let right = [self.consume(self.whole), self.refund(self.less)];
         let debt = match self.run(make, &[]) {
             Some(mut before) => before.balance(self.account, None, self.reading)["debt"].clone(),

@@ -7,10 +7,10 @@ pub mod decide;
 mod examples;
 pub mod generate;
 pub mod instant;
-pub mod laws;
-pub mod prices;
 #[cfg(test)]
 mod itself;
+pub mod laws;
+pub mod prices;
 pub mod request;
 pub mod rules;
 pub mod rules_more;

@@ -58,10 +58,7 @@ impl Dec {
     }
 
     pub fn whole(n: i64) -> Dec {
-        Dec {
-            units: i128::from(n),
-            scale: 0,
-        }
+        Dec { units: i128::from(n), scale: 0 }
     }
 
     /// The shortest decimal text.
@@ -76,10 +73,7 @@ impl Dec {
     }
 
     fn times(self, other: Dec) -> Dec {
-        Dec {
-            units: self.units * other.units,
-            scale: self.scale + other.scale,
-        }
+        Dec { units: self.units * other.units, scale: self.scale + other.scale }
     }
 
     /// ceil(self / other).
@@ -98,21 +92,8 @@ impl Dec {
 pub enum Rule {
     Fixed(i64),
     Free,
-    Seconds {
-        divisor: Option<Dec>,
-        multiplier: Option<Dec>,
-        min: i64,
-        per_char: Option<Dec>,
-        input_seconds: bool,
-    },
-    Metered {
-        unit: String,
-        package: i64,
-        points: i64,
-        included: i64,
-        min: i64,
-        max: Option<i64>,
-    },
+    Seconds { divisor: Option<Dec>, multiplier: Option<Dec>, min: i64, per_char: Option<Dec>, input_seconds: bool },
+    Metered { unit: String, package: i64, points: i64, included: i64, min: i64, max: Option<i64> },
 }
 
 /// What a request says about how much was used.
@@ -136,12 +117,7 @@ pub struct Prices {
 
 impl Prices {
     pub fn none() -> Prices {
-        Prices {
-            loaded: false,
-            services: BTreeMap::new(),
-            expiration_days: 180,
-            promo_sources: Vec::new(),
-        }
+        Prices { loaded: false, services: BTreeMap::new(), expiration_days: 180, promo_sources: Vec::new() }
     }
 
     pub fn sample() -> Prices {
@@ -149,21 +125,11 @@ impl Prices {
             divisor: divisor.and_then(Dec::parse),
             multiplier: multiplier.and_then(Dec::parse),
             min,
-            per_char: if divisor == Some("3") {
-                Dec::parse("0.25")
-            } else {
-                None
-            },
+            per_char: if divisor == Some("3") { Dec::parse("0.25") } else { None },
             input_seconds: multiplier.is_some(),
         };
-        let tokens = Rule::Metered {
-            unit: "token".into(),
-            package: 1_000,
-            points: 3,
-            included: 200,
-            min: 1,
-            max: Some(12),
-        };
+        let tokens =
+            Rule::Metered { unit: "token".into(), package: 1_000, points: 3, included: 200, min: 1, max: Some(12) };
         let services = [
             ("preview", Rule::Free),
             ("script", Rule::Fixed(4)),
@@ -193,13 +159,7 @@ impl Prices {
         let points = match self.rule(service)? {
             Rule::Fixed(points) => i128::from(*points),
             Rule::Free => 0,
-            Rule::Seconds {
-                divisor,
-                multiplier,
-                min,
-                per_char,
-                input_seconds,
-            } => {
+            Rule::Seconds { divisor, multiplier, min, per_char, input_seconds } => {
                 let seconds = match usage {
                     Usage::Seconds(seconds) => *seconds,
                     Usage::InputSeconds(seconds) if *input_seconds => *seconds,
@@ -208,14 +168,7 @@ impl Prices {
                 };
                 by_seconds(seconds, *divisor, *multiplier).max(i128::from(*min))
             }
-            Rule::Metered {
-                unit,
-                package,
-                points,
-                included,
-                min,
-                max,
-            } => {
+            Rule::Metered { unit, package, points, included, min, max } => {
                 let quantity = match usage {
                     Usage::Quantity(_, Some(given)) if given != unit => return Err("invalid_argument"),
                     Usage::Quantity(quantity, _) => *quantity,
@@ -224,10 +177,7 @@ impl Prices {
                 metered(quantity, (*package, *points, *included), *min, *max)
             }
         };
-        i64::try_from(points)
-            .ok()
-            .filter(|points| *points <= super::books::MAX_POINTS)
-            .ok_or("out_of_range")
+        i64::try_from(points).ok().filter(|points| *points <= super::books::MAX_POINTS).ok_or("out_of_range")
     }
 
     /// The unit a receipt names beside the quantity.
@@ -256,10 +206,7 @@ fn by_seconds(seconds: Dec, divisor: Option<Dec>, multiplier: Option<Dec>) -> i1
     match (divisor, multiplier) {
         (Some(divisor), _) => seconds.over(divisor),
         (_, Some(multiplier)) => {
-            let whole = Dec {
-                units: seconds.ceil(),
-                scale: 0,
-            };
+            let whole = Dec { units: seconds.ceil(), scale: 0 };
             whole.times(multiplier).ceil()
         }
         _ => seconds.ceil(),
@@ -271,10 +218,7 @@ fn metered(quantity: Dec, (package, points, included): (i64, i64, i64), min: i64
     if quantity.units <= free {
         return 0;
     }
-    let beyond = Dec {
-        units: quantity.units - free,
-        scale: quantity.scale,
-    };
+    let beyond = Dec { units: quantity.units - free, scale: quantity.scale };
     let cost = beyond.over(Dec::whole(package)) * i128::from(points);
     let cost = cost.max(i128::from(min));
     max.map_or(cost, |max| cost.min(i128::from(max)))

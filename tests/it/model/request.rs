@@ -30,42 +30,13 @@ const SHAPES: [Row; 19] = [
     (
         "recharge",
         &["account", "points", "source"],
-        &[
-            EXPIRY[0],
-            EXPIRY[1],
-            EXPIRY[2],
-            EXPIRY[3],
-            "effective_at",
-            "priority",
-            "promo",
-        ],
+        &[EXPIRY[0], EXPIRY[1], EXPIRY[2], EXPIRY[3], "effective_at", "priority", "promo"],
     ),
-    (
-        "consume",
-        &["account"],
-        &[
-            "points",
-            "service",
-            "seconds",
-            "quantity",
-            "unit",
-            "chars",
-            "policy",
-            "occurred_at",
-        ],
-    ),
+    ("consume", &["account"], &["points", "service", "seconds", "quantity", "unit", "chars", "policy", "occurred_at"]),
     (
         "hold",
         &["account", "deadline_seconds"],
-        &[
-            "points",
-            "service",
-            "seconds",
-            "quantity",
-            "unit",
-            "chars",
-            "input_seconds",
-        ],
+        &["points", "service", "seconds", "quantity", "unit", "chars", "input_seconds"],
     ),
     ("capture", &["hold"], &["points", "seconds", "quantity", "unit"]),
     ("release", &["hold"], &[]),
@@ -91,15 +62,8 @@ impl Request {
     pub fn parse(line: &Value) -> Result<Request, Refusal> {
         let line = line.as_object().ok_or_else(bad)?;
         let op = line.get("op").and_then(Value::as_str).ok_or_else(bad)?;
-        let row = SHAPES
-            .iter()
-            .find(|row| row.0 == op && !op.is_empty())
-            .ok_or_else(bad)?;
-        let key = line
-            .get("key")
-            .and_then(Value::as_str)
-            .filter(|key| named(key))
-            .ok_or_else(bad)?;
+        let row = SHAPES.iter().find(|row| row.0 == op && !op.is_empty()).ok_or_else(bad)?;
+        let key = line.get("key").and_then(Value::as_str).filter(|key| named(key)).ok_or_else(bad)?;
         if row.1.iter().any(|field| !line.contains_key(*field)) {
             return Err(bad());
         }
@@ -186,10 +150,7 @@ impl Request {
     /// What needs several fields at once, but neither file nor clock.
     fn whole(&self) -> Result<(), Refusal> {
         let has = |name: &str| self.inputs.contains_key(name);
-        let usages = ["seconds", "quantity", "chars", "input_seconds"]
-            .iter()
-            .filter(|name| has(name))
-            .count();
+        let usages = ["seconds", "quantity", "chars", "input_seconds"].iter().filter(|name| has(name)).count();
         let expiries = EXPIRY[..3].iter().filter(|name| has(name)).count();
         let relative = has("expires_in_days") || has("expires_in_months");
         let fine = match self.op.as_str() {
@@ -202,11 +163,7 @@ impl Request {
             "configure" => self.setting_is_fine(),
             _ => true,
         };
-        if fine && (has("quantity") || !has("unit")) {
-            Ok(())
-        } else {
-            Err(bad())
-        }
+        if fine && (has("quantity") || !has("unit")) { Ok(()) } else { Err(bad()) }
     }
 
     fn setting_is_fine(&self) -> bool {
@@ -259,11 +216,7 @@ fn named(id: &str) -> bool {
 }
 
 fn in_range(points: i64) -> Result<i64, Refusal> {
-    if points > MAX_POINTS {
-        Err(Refusal::new("out_of_range"))
-    } else {
-        Ok(points)
-    }
+    if points > MAX_POINTS { Err(Refusal::new("out_of_range")) } else { Ok(points) }
 }
 
 fn moment(value: &Value) -> Result<i64, Refusal> {
@@ -285,9 +238,5 @@ fn decimal(value: &Value) -> Result<Dec, Refusal> {
 }
 
 fn one_of(value: &Value, names: &[&str]) -> Result<Value, Refusal> {
-    if names.iter().any(|name| value == name) {
-        Ok(value.clone())
-    } else {
-        Err(bad())
-    }
+    if names.iter().any(|name| value == name) { Ok(value.clone()) } else { Err(bad()) }
 }

@@ -1,8 +1,6 @@
 //! The operations that move points between a batch and its use.
 
-use super::books::{
-    Bug, Consume, Context, Draft, Hold, HoldState, Model, Outcome, Part, Refusal, State, refuse,
-};
+use super::books::{Bug, Consume, Context, Draft, Hold, HoldState, Model, Outcome, Part, Refusal, State, refuse};
 use super::instant::{self, LAST, SECOND};
 use super::prices::Usage;
 use super::request::Request;
@@ -62,11 +60,7 @@ impl Model {
             labels.insert("occurred_at".into(), json!(instant::text(occurred)));
         }
         self.say_consume(&mut draft, c, &labels);
-        let note = Note {
-            operation: Some(context.number),
-            batch: None,
-            labels,
-        };
+        let note = Note { operation: Some(context.number), batch: None, labels };
         self.book(account, "consume", now, draft.points, note);
         Ok(draft)
     }
@@ -101,17 +95,10 @@ impl Model {
         });
         let h = self.holds.len() - 1;
         let labels = self.labels(request, request.text("service"));
-        let mut draft = Draft {
-            points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points, ..Draft::default() };
         draft.put("allocations", self.parts_said(&self.holds[h].slices));
         self.say_hold(&mut draft, h, &labels);
-        let note = Note {
-            operation: Some(context.number),
-            batch: None,
-            labels,
-        };
+        let note = Note { operation: Some(context.number), batch: None, labels };
         self.book(account, "hold", now, points, note);
         Ok(draft)
     }
@@ -129,14 +116,10 @@ impl Model {
             (None, service) => self.priced(service.as_deref(), &request.usage(), false)?,
         };
         self.reopen(account, context);
-        let credit =
-            self.accounts[account].credit_limit - self.figures(account)[3] - self.unbacked(account, Some(h));
+        let credit = self.accounts[account].credit_limit - self.figures(account)[3] - self.unbacked(account, Some(h));
         self.holds[h].state = HoldState::Captured;
         let c = self.new_consume(account, context.number, points, None);
-        let mut draft = Draft {
-            points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points, ..Draft::default() };
         let mut need = points;
         if hold.state == HoldState::Open {
             need -= self.take_slices(h, c, points);
@@ -156,11 +139,7 @@ impl Model {
         let labels = self.labels(request, hold.service.as_deref());
         self.say_consume(&mut draft, c, &labels);
         self.say_hold(&mut draft, h, &labels);
-        let note = Note {
-            operation: Some(context.number),
-            batch: None,
-            labels,
-        };
+        let note = Note { operation: Some(context.number), batch: None, labels };
         self.book(account, "capture", now, points, note);
         self.settle(account, now, Some(context.number));
         Ok(draft)
@@ -174,10 +153,7 @@ impl Model {
             if taken > 0 {
                 self.batches[slice.batch].held -= taken;
                 self.batches[slice.batch].used += taken;
-                self.consumes[c].parts.push(Part {
-                    batch: slice.batch,
-                    points: taken,
-                });
+                self.consumes[c].parts.push(Part { batch: slice.batch, points: taken });
                 left -= taken;
             }
         }
@@ -190,17 +166,10 @@ impl Model {
         let mut parts = Vec::new();
         for (slice, given) in hold.slices.iter().zip(&hold.given) {
             let batch = &self.batches[slice.batch];
-            let there = if self.live(batch, now) {
-                batch.remaining
-            } else {
-                batch.expired
-            };
+            let there = if self.live(batch, now) { batch.remaining } else { batch.expired };
             let points = left.min(*given).min(there);
             if points > 0 {
-                parts.push(Part {
-                    batch: slice.batch,
-                    points,
-                });
+                parts.push(Part { batch: slice.batch, points });
                 left -= points;
             }
         }
@@ -209,10 +178,7 @@ impl Model {
 
     fn release(&mut self, request: &Request, context: &Context) -> Outcome {
         let h = self.open_hold(request)?;
-        let mut draft = Draft {
-            points: self.holds[h].points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points: self.holds[h].points, ..Draft::default() };
         self.holds[h].state = HoldState::Released;
         self.give_slices_back(h, 0, context.now, &mut draft);
         self.say_hold(&mut draft, h, &Map::new());
@@ -238,10 +204,7 @@ impl Model {
             return refuse("limit_exceeded");
         }
         self.reopen(&context.account, context);
-        let mut draft = Draft {
-            points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points, ..Draft::default() };
         self.unconsume(c, points, context.now, &mut draft);
         self.total(&context.account, "refunded", points);
         self.book_own(request, context, "refund", points);
@@ -274,10 +237,7 @@ impl Model {
     }
 
     fn deadline(&self, request: &Request, now: i64) -> Result<i64, Refusal> {
-        let ms = request
-            .int("deadline_seconds")
-            .unwrap_or(0)
-            .saturating_mul(SECOND);
+        let ms = request.int("deadline_seconds").unwrap_or(0).saturating_mul(SECOND);
         if ms > self.settings.max_hold {
             return refuse("invalid_argument");
         }
@@ -295,13 +255,7 @@ impl Model {
         }
     }
 
-    pub fn new_consume(
-        &mut self,
-        account: &str,
-        operation: i64,
-        points: i64,
-        clawback_of: Option<usize>,
-    ) -> usize {
+    pub fn new_consume(&mut self, account: &str, operation: i64, points: i64, clawback_of: Option<usize>) -> usize {
         self.consumes.push(Consume {
             operation,
             account: account.into(),
@@ -318,10 +272,7 @@ impl Model {
     pub fn open_on_first_use(&mut self, account: &str, context: &Context) {
         if !self.accounts.contains_key(account) {
             self.create_account(account, 0);
-            let note = Note {
-                operation: Some(context.number),
-                ..Note::default()
-            };
+            let note = Note { operation: Some(context.number), ..Note::default() };
             self.book(account, "open", context.now, 0, note);
         }
     }
@@ -330,21 +281,14 @@ impl Model {
         let books = self.accounts.get_mut(account).expect("account exists");
         if books.state == State::Closed {
             books.state = State::Active;
-            let note = Note {
-                operation: Some(context.number),
-                ..Note::default()
-            };
+            let note = Note { operation: Some(context.number), ..Note::default() };
             self.book(account, "reopen", context.now, 0, note);
         }
     }
 
     pub fn book_own(&mut self, request: &Request, context: &Context, kind: &'static str, points: i64) {
         let labels = self.labels(request, None);
-        let note = Note {
-            operation: Some(context.number),
-            batch: None,
-            labels,
-        };
+        let note = Note { operation: Some(context.number), batch: None, labels };
         self.book(&context.account, kind, context.now, points, note);
     }
 
@@ -353,9 +297,7 @@ impl Model {
         let usage = request.usage();
         let quantity = match &usage {
             Usage::None => None,
-            Usage::Seconds(q) | Usage::Chars(q) | Usage::InputSeconds(q) | Usage::Quantity(q, _) => {
-                Some(q.text())
-            }
+            Usage::Seconds(q) | Usage::Chars(q) | Usage::InputSeconds(q) | Usage::Quantity(q, _) => Some(q.text()),
         };
         let said = [
             ("service", service.map(String::from)),

@@ -54,10 +54,7 @@ impl Model {
         });
         let b = self.batches.len() - 1;
         self.total(account, "recharged", points);
-        let mut draft = Draft {
-            points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points, ..Draft::default() };
         draft.put("batch", self.batch_said(b));
         self.book_batch(request, context, "recharge", points, b);
         self.settle(account, now, Some(context.number));
@@ -69,20 +66,14 @@ impl Model {
             return Ok(None);
         }
         let months = request.int("expires_in_months").map(Span::Months);
-        let days = request
-            .int("expires_in_days")
-            .unwrap_or(self.prices.expiration_days);
+        let days = request.int("expires_in_days").unwrap_or(self.prices.expiration_days);
         let span = months.unwrap_or(Span::Days(days));
         let relative = || instant::later(context.base, span, request.int("end_of_day"));
         let at = request.int("expires_at").or_else(relative).unwrap_or(LAST + 1);
         if at > LAST {
             return refuse("out_of_range");
         }
-        if at <= after {
-            refuse("invalid_argument")
-        } else {
-            Ok(Some(at))
-        }
+        if at <= after { refuse("invalid_argument") } else { Ok(Some(at)) }
     }
 
     pub fn revoke(&mut self, request: &Request, context: &Context) -> Outcome {
@@ -103,10 +94,7 @@ impl Model {
         batch.owed += rest;
         self.total(account, "revoked", from_remaining + from_expired);
         self.total(account, "reinstated", from_expired);
-        let mut draft = Draft {
-            points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points, ..Draft::default() };
         draft.put("batch", self.batch_said(b));
         draft.put("owed", json!(rest));
         let clamp = request.text("shortfall") == Some("clamp");
@@ -116,10 +104,7 @@ impl Model {
             let c = self.new_consume(account, context.number, rest, Some(b));
             self.consumes[c].open = rest;
             self.total(account, "clawed_back", rest);
-            let note = Note {
-                operation: Some(context.number),
-                ..Note::default()
-            };
+            let note = Note { operation: Some(context.number), ..Note::default() };
             self.book(account, "clawback", now, rest, note);
             self.settle(account, now, Some(context.number));
         }
@@ -131,19 +116,11 @@ impl Model {
         let (account, now) = (context.account.as_str(), context.now);
         let expires_at = self.expiry(request, context, now.max(self.batches[b].effective_at))?;
         let over = self.batches[b].expires_at.is_some_and(|at| at <= now);
-        let points = if over {
-            std::mem::take(&mut self.batches[b].expired)
-        } else {
-            0
-        };
+        let points = if over { std::mem::take(&mut self.batches[b].expired) } else { 0 };
         self.batches[b].expires_at = expires_at;
         self.batches[b].remaining += points;
         self.total(account, "reinstated", points);
-        let mut draft = Draft {
-            points,
-            reinstated: points,
-            ..Draft::default()
-        };
+        let mut draft = Draft { points, reinstated: points, ..Draft::default() };
         draft.put("batch", self.batch_said(b));
         self.book_batch(request, context, "set_expiry", points, b);
         self.settle(account, now, Some(context.number));
@@ -187,20 +164,10 @@ impl Model {
         self.batches.extend(made);
         self.total(&to, "moved_in", points);
         let labels = self.labels(request, None);
-        let note = Note {
-            operation: Some(context.number),
-            batch: None,
-            labels,
-        };
+        let note = Note { operation: Some(context.number), batch: None, labels };
         self.book(&to, "transfer_in", now, points, note);
-        let mut draft = Draft {
-            points,
-            ..Draft::default()
-        };
-        draft.put(
-            "batches",
-            (first..self.batches.len()).map(|b| self.batch_said(b)).collect(),
-        );
+        let mut draft = Draft { points, ..Draft::default() };
+        draft.put("batches", (first..self.batches.len()).map(|b| self.batch_said(b)).collect());
         self.settle(&to, now, Some(context.number));
         Ok(draft)
     }
@@ -212,11 +179,7 @@ impl Model {
             return refuse("limit_exceeded");
         }
         let mut left = points;
-        for consume in self
-            .consumes
-            .iter_mut()
-            .filter(|consume| consume.account == account)
-        {
+        for consume in self.consumes.iter_mut().filter(|consume| consume.account == account) {
             let off = consume.open.min(left);
             consume.open -= off;
             consume.written_off += off;
@@ -224,18 +187,12 @@ impl Model {
         }
         self.total(account, "written_off", points);
         self.book_own(request, context, "write_off", points);
-        Ok(Draft {
-            points,
-            ..Draft::default()
-        })
+        Ok(Draft { points, ..Draft::default() })
     }
 
     pub fn change_state(&mut self, request: &Request, context: &Context) -> Outcome {
         let account = context.account.as_str();
-        let open_hold = self
-            .holds
-            .iter()
-            .any(|hold| hold.account == account && hold.state == HoldState::Open);
+        let open_hold = self.holds.iter().any(|hold| hold.account == account && hold.state == HoldState::Open);
         let (kind, state) = match request.op.as_str() {
             "freeze" => ("freeze", State::Frozen),
             "unfreeze" => ("unfreeze", State::Active),
@@ -247,20 +204,9 @@ impl Model {
         Ok(Draft::default())
     }
 
-    fn book_batch(
-        &mut self,
-        request: &Request,
-        context: &Context,
-        kind: &'static str,
-        points: i64,
-        b: usize,
-    ) {
+    fn book_batch(&mut self, request: &Request, context: &Context, kind: &'static str, points: i64, b: usize) {
         let labels = self.labels(request, None);
-        let note = Note {
-            operation: Some(context.number),
-            batch: Some(b),
-            labels,
-        };
+        let note = Note { operation: Some(context.number), batch: Some(b), labels };
         self.book(&context.account, kind, context.now, points, note);
     }
 

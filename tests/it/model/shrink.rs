@@ -101,9 +101,7 @@ pub fn print(seed: u64, steps: &[Step]) -> String {
 }
 
 pub fn parse(text: &str) -> Option<Vec<Step>> {
-    let lines = text
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines.map(parse_step).collect()
 }
 
@@ -112,22 +110,13 @@ fn parse_step(line: &str) -> Option<Step> {
     let act = match &line["do"] {
         Value::String(_) => Act::Expire,
         act => match act["read"].as_str() {
-            Some(account) => Act::Read {
-                account: account.into(),
-                at: act["at_ms"].as_i64(),
-                points: act["points"].as_i64()?,
-            },
+            Some(account) => {
+                Act::Read { account: account.into(), at: act["at_ms"].as_i64(), points: act["points"].as_i64()? }
+            }
             None => Act::Line(act.clone()),
         },
     };
     let ms = instant::parse(line["clock"].as_str()?)?;
-    let reading = Reading {
-        ms,
-        trusted: line["trusted"] == true,
-    };
-    Some(Step {
-        id: line["id"].as_u64()? as usize,
-        reading,
-        act,
-    })
+    let reading = Reading { ms, trusted: line["trusted"] == true };
+    Some(Step { id: line["id"].as_u64()? as usize, reading, act })
 }

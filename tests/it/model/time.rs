@@ -72,9 +72,7 @@ impl Model {
             if batch.account != account || batch.remaining == 0 {
                 continue;
             }
-            let over = batch
-                .expires_at
-                .filter(|at| *at <= until && !self.live(batch, until));
+            let over = batch.expires_at.filter(|at| *at <= until && !self.live(batch, until));
             due.extend(over.map(|at| (at, 0, i)));
             if !batch.active && batch.effective_at <= until {
                 due.push((batch.effective_at, 2, i));
@@ -95,10 +93,7 @@ impl Model {
                     let points = std::mem::take(&mut self.batches[i].remaining);
                     self.batches[i].expired += points;
                     self.total(account, "expired", points);
-                    let note = Note {
-                        batch: Some(i),
-                        ..Note::default()
-                    };
+                    let note = Note { batch: Some(i), ..Note::default() };
                     self.book(account, "expire", at, points, note);
                 }
                 1 => {
@@ -110,10 +105,7 @@ impl Model {
                 _ => {
                     self.batches[i].active = true;
                     let points = self.batches[i].remaining;
-                    let note = Note {
-                        batch: Some(i),
-                        ..Note::default()
-                    };
+                    let note = Note { batch: Some(i), ..Note::default() };
                     self.book(account, "activate", at, points, note);
                 }
             }
@@ -134,13 +126,8 @@ impl Model {
         if batch.active && self.live(batch, now) {
             return batch.remaining;
         }
-        let then =
-            |at: i64| batch.effective_at <= at && batch.expires_at.is_some_and(|end| at < end && end <= now);
-        if occurred.is_some_and(then) {
-            batch.expired
-        } else {
-            0
-        }
+        let then = |at: i64| batch.effective_at <= at && batch.expires_at.is_some_and(|end| at < end && end <= now);
+        if occurred.is_some_and(then) { batch.expired } else { 0 }
     }
 
     /// Who would pay, in draw order, without paying.
@@ -170,8 +157,7 @@ impl Model {
                 let drawn: i64 = parts.iter().filter(|p| p.batch == i).map(|p| p.points).sum();
                 let left = self.drawable(i, now, occurred) - drawn;
                 if self.batches[i].account == account && left > 0 && self.outranks(i, part.batch) {
-                    self.misdrawn
-                        .push(format!("I7: batch {} drawn while {i} had {left}", part.batch));
+                    self.misdrawn.push(format!("I7: batch {} drawn while {i} had {left}", part.batch));
                 }
             }
         }
@@ -226,10 +212,7 @@ impl Model {
             settled += taken;
         }
         if settled > 0 {
-            let note = Note {
-                operation,
-                ..Note::default()
-            };
+            let note = Note { operation, ..Note::default() };
             self.book(account, "settle", at, settled, note);
         }
     }
@@ -238,11 +221,7 @@ impl Model {
     /// did not go to `owed`.
     pub fn give_back(&mut self, i: usize, points: i64, at: i64, draft: &mut Draft) -> i64 {
         let account = self.batches[i].account.clone();
-        let owed = if self.bug(Bug::OwedForgotten) {
-            0
-        } else {
-            self.batches[i].owed.min(points)
-        };
+        let owed = if self.bug(Bug::OwedForgotten) { 0 } else { self.batches[i].owed.min(points) };
         self.batches[i].owed -= owed;
         self.batches[i].revoked += owed;
         self.total(&account, "revoked", owed);
@@ -274,10 +253,7 @@ impl Model {
         self.consumes[c].open -= open;
         let mut left = points - open;
         while left > 0 {
-            let part = self.consumes[c]
-                .parts
-                .last_mut()
-                .expect("refundable points were paid");
+            let part = self.consumes[c].parts.last_mut().expect("refundable points were paid");
             let (batch, points) = (part.batch, part.points.min(left));
             part.points -= points;
             if part.points == 0 {

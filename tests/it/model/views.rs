@@ -60,19 +60,9 @@ impl Model {
 
     fn next_expiry(&self, account: &str, at: i64) -> Option<Value> {
         let live = |batch: &&Batch| batch.account == account && batch.remaining > 0 && self.live(batch, at);
-        let next = self
-            .batches
-            .iter()
-            .filter(live)
-            .filter_map(|batch| batch.expires_at)
-            .min()?;
+        let next = self.batches.iter().filter(live).filter_map(|batch| batch.expires_at).min()?;
         let then = |batch: &&Batch| live(batch) && batch.expires_at == Some(next);
-        let points: i64 = self
-            .batches
-            .iter()
-            .filter(then)
-            .map(|batch| batch.remaining)
-            .sum();
+        let points: i64 = self.batches.iter().filter(then).map(|batch| batch.remaining).sum();
         Some(json!({"at": instant::text(next), "points": points}))
     }
 
@@ -82,9 +72,7 @@ impl Model {
         };
         let copy = self.caught_up(account, self.read_time(account, reading));
         let entries = copy.accounts[account].entries.iter().zip(1..);
-        entries
-            .map(|(entry, n)| copy.entry_said(account, entry, n, n > stored))
-            .collect()
+        entries.map(|(entry, n)| copy.entry_said(account, entry, n, n > stored)).collect()
     }
 
     fn entry_said(&self, account: &str, entry: &Entry, n: usize, unbooked: bool) -> Value {
@@ -200,17 +188,10 @@ impl Model {
 
     /// Who pays for a consume or capture now, or backs a hold: rank order.
     pub fn allocations(&self, operation: i64) -> Vec<Value> {
-        let consumed = self
-            .consumes
-            .iter()
-            .filter(|consume| consume.operation == operation);
+        let consumed = self.consumes.iter().filter(|consume| consume.operation == operation);
         let held = self.holds.iter().filter(|hold| hold.operation == operation);
-        let parts = consumed
-            .flat_map(|consume| &consume.parts)
-            .chain(held.flat_map(|hold| &hold.slices));
-        parts
-            .map(|part| json!({"batch": self.batch_id(part.batch), "points": part.points}))
-            .collect()
+        let parts = consumed.flat_map(|consume| &consume.parts).chain(held.flat_map(|hold| &hold.slices));
+        parts.map(|part| json!({"batch": self.batch_id(part.batch), "points": part.points})).collect()
     }
 }
 

@@ -66,11 +66,7 @@ fn a_divisor_rounds_up_once_and_costs_at_least_the_minimum() {
         ("divisor = 1_000.5", "2001", 2),
         ("divisor = 0x10", "33", 3),
         ("divisor = +2", "4", 2),
-        (
-            "divisor = 0.000000000000000001",
-            "0.005",
-            5_000_000_000_000_000,
-        ),
+        ("divisor = 0.000000000000000001", "0.005", 5_000_000_000_000_000),
     ];
     for (rule, used, expected) in cases {
         let priced = duration(rule).price("s", &seconds(used));
@@ -124,11 +120,7 @@ fn metered_prices_count_packages_beyond_what_is_included() {
         (full, "166200", 498),
         (full, "166201", 500),
         (full, "9000000000000000", 500),
-        (
-            "points = 9000000000000000\nmax_points = 7",
-            "9000000000000000",
-            7,
-        ),
+        ("points = 9000000000000000\nmax_points = 7", "9000000000000000", 7),
     ];
     for (rule, used, expected) in cases {
         let priced = metered(rule).price("s", &counted(used));
@@ -142,31 +134,16 @@ fn all_four_estimates() {
     let divisor_input = duration("divisor = 3\nestimation = { use_input_seconds = true }");
     let multiplier_chars = duration("multiplier = 2\nestimation = { seconds_per_char = 0.28 }");
     let multiplier_input = duration("multiplier = 2\nestimation = { use_input_seconds = true }");
-    assert_eq!(
-        points(divisor_chars.estimate("s", &Usage::chars(1200))),
-        100
-    );
-    assert_eq!(
-        points(divisor_chars.estimate("s", &Usage::chars(1201))),
-        101
-    );
+    assert_eq!(points(divisor_chars.estimate("s", &Usage::chars(1200))), 100);
+    assert_eq!(points(divisor_chars.estimate("s", &Usage::chars(1201))), 101);
     assert_eq!(points(divisor_input.estimate("s", &input("61.2"))), 21);
-    assert_eq!(
-        points(multiplier_chars.estimate("s", &Usage::chars(25))),
-        14
-    );
-    assert_eq!(
-        points(multiplier_chars.estimate("s", &Usage::chars(26))),
-        16
-    );
+    assert_eq!(points(multiplier_chars.estimate("s", &Usage::chars(25))), 14);
+    assert_eq!(points(multiplier_chars.estimate("s", &Usage::chars(26))), 16);
     assert_eq!(points(multiplier_input.estimate("s", &input("7.5"))), 16);
     // Zero is a quantity, and a known usage is priced as it is.
     for book in [&divisor_chars, &multiplier_chars] {
         assert_eq!(points(book.estimate("s", &Usage::chars(0))), 1);
-        assert_eq!(
-            book.estimate("s", &seconds("9")),
-            book.price("s", &seconds("9"))
-        );
+        assert_eq!(book.estimate("s", &seconds("9")), book.price("s", &seconds("9")));
     }
     assert_eq!(points(divisor_input.estimate("s", &input("0"))), 1);
     let tokens = Usage::quantity(1_500_u64).unit("token");
@@ -187,22 +164,10 @@ fn an_estimate_is_an_upper_bound_of_the_price() {
 fn a_missing_or_wrong_usage_is_an_error_that_says_what_to_do() {
     let book = sample();
     let cases = [
-        (
-            book.price("tts", None),
-            "for service `tts` give the seconds that were used",
-        ),
-        (
-            book.price("tts", &Usage::chars(5)),
-            "for service `tts` give the seconds that were used",
-        ),
-        (
-            book.price("video", &input("5")),
-            "for service `video` give the seconds that were used",
-        ),
-        (
-            book.price("tts", &counted("5")),
-            "for service `tts` give the seconds that were used",
-        ),
+        (book.price("tts", None), "for service `tts` give the seconds that were used"),
+        (book.price("tts", &Usage::chars(5)), "for service `tts` give the seconds that were used"),
+        (book.price("video", &input("5")), "for service `video` give the seconds that were used"),
+        (book.price("tts", &counted("5")), "for service `tts` give the seconds that were used"),
         (
             book.estimate("tts", None),
             "for service `tts` give the number of characters, or the seconds when they are known",
@@ -219,18 +184,9 @@ fn a_missing_or_wrong_usage_is_an_error_that_says_what_to_do() {
             duration("divisor = 1").estimate("s", &Usage::chars(5)),
             "for service `s` give the seconds: its price names no estimation",
         ),
-        (
-            book.price("llm_tokens", None),
-            "for service `llm_tokens` give the quantity, counted in `token`",
-        ),
-        (
-            book.price("llm_tokens", &seconds("5")),
-            "for service `llm_tokens` give the quantity, counted in `token`",
-        ),
-        (
-            metered("points = 1").price("s", None),
-            "for service `s` give the quantity",
-        ),
+        (book.price("llm_tokens", None), "for service `llm_tokens` give the quantity, counted in `token`"),
+        (book.price("llm_tokens", &seconds("5")), "for service `llm_tokens` give the quantity, counted in `token`"),
+        (metered("points = 1").price("s", None), "for service `s` give the quantity"),
         (
             book.price("llm_tokens", &counted("5").unit("page")),
             "for service `llm_tokens` the price counts in `token`, not in `page`",
@@ -251,10 +207,7 @@ fn unknown_services_are_named_with_the_likely_one() {
         Err(error @ PriceError::UnknownService { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(
-        unknown("vidoe"),
-        "the price book has no service `vidoe`; did you mean `video`?"
-    );
+    assert_eq!(unknown("vidoe"), "the price book has no service `vidoe`; did you mean `video`?");
     assert_eq!(unknown("music"), "the price book has no service `music`");
     assert_eq!(unknown("a\nb"), "the price book has no service `a\\u{a}b`");
     assert_eq!(unknown(""), "the price book has no service ``");
@@ -266,10 +219,7 @@ fn out_of_range_is_refused_and_never_wraps() {
         assert_eq!(priced, Err(PriceError::OutOfRange("s".to_owned())));
     };
     let most = "9000000000000000";
-    assert_eq!(
-        points(duration("divisor = 1").price("s", &seconds(most))),
-        9_000_000_000_000_000
-    );
+    assert_eq!(points(duration("divisor = 1").price("s", &seconds(most))), 9_000_000_000_000_000);
     out(duration("divisor = 0.9").price("s", &seconds(most)));
     out(duration("multiplier = 2").price("s", &seconds(most)));
     out(metered("points = 2").price("s", &counted(most)));
@@ -286,9 +236,7 @@ fn out_of_range_is_refused_and_never_wraps() {
 #[test]
 fn fixed_and_free_services_keep_the_usage_as_a_label() {
     let book = sample();
-    let priced = book
-        .price("script_generation", &counted("3").unit("page"))
-        .unwrap();
+    let priced = book.price("script_generation", &counted("3").unit("page")).unwrap();
     assert_eq!((priced.points, priced.rule.as_str()), (10, "10 per use"));
     assert_eq!(priced.quantity, Some(Quantity::from(3)));
     assert_eq!(priced.unit.as_deref(), Some("page"));
@@ -302,27 +250,12 @@ fn the_rule_in_words_carries_the_numbers_of_the_case() {
     let book = sample();
     let words = |priced: Result<Priced, PriceError>| priced.unwrap().rule;
     let tokens = |text| book.price("llm_tokens", &counted(text));
-    assert_eq!(
-        words(book.price("tts", &seconds("61.20"))),
-        "ceil(61.2 s / 3), at least 1"
-    );
-    assert_eq!(
-        words(book.estimate("tts", &Usage::chars(1200))),
-        "ceil(1200 char * 0.25 s / 3), at least 1"
-    );
-    assert_eq!(
-        words(book.estimate("video", &input("7.5"))),
-        "ceil(ceil(7.5 s) * 2), at least 10"
-    );
-    assert_eq!(
-        words(tokens("1500")),
-        "ceil((1500 token - 200) / 1000) * 3, at least 1, at most 500"
-    );
+    assert_eq!(words(book.price("tts", &seconds("61.20"))), "ceil(61.2 s / 3), at least 1");
+    assert_eq!(words(book.estimate("tts", &Usage::chars(1200))), "ceil(1200 char * 0.25 s / 3), at least 1");
+    assert_eq!(words(book.estimate("video", &input("7.5"))), "ceil(ceil(7.5 s) * 2), at least 10");
+    assert_eq!(words(tokens("1500")), "ceil((1500 token - 200) / 1000) * 3, at least 1, at most 500");
     assert_eq!(words(tokens("150")), "150 token, 200 included");
-    assert_eq!(
-        words(metered("points = 3").price("s", &counted("2"))),
-        "ceil(2 / 1) * 3"
-    );
+    assert_eq!(words(metered("points = 3").price("s", &counted("2"))), "ceil(2 / 1) * 3");
 }
 
 #[test]
@@ -330,20 +263,13 @@ fn quantity_and_unit_are_those_that_were_given() {
     let book = sample();
     let label = |priced: Result<Priced, PriceError>| {
         let priced = priced.unwrap();
-        format!(
-            "{} {}",
-            priced.quantity.unwrap(),
-            priced.unit.unwrap_or_default()
-        )
+        format!("{} {}", priced.quantity.unwrap(), priced.unit.unwrap_or_default())
     };
     assert_eq!(label(book.price("tts", &seconds("61.20"))), "61.2 second");
     assert_eq!(label(book.estimate("tts", &Usage::chars(7))), "7 char");
     assert_eq!(label(book.estimate("video", &input("7"))), "7 second");
     assert_eq!(label(book.price("llm_tokens", &counted("7"))), "7 token");
-    assert_eq!(
-        label(metered("points = 1").price("s", &counted("7").unit("MB"))),
-        "7 MB"
-    );
+    assert_eq!(label(metered("points = 1").price("s", &counted("7").unit("MB"))), "7 MB");
     assert_eq!(label(metered("points = 1").price("s", &counted("7"))), "7 ");
 }
 
@@ -352,15 +278,8 @@ fn the_sample_book_is_the_one_of_the_design() {
     let book = sample();
     assert_eq!(book.expiration_days(), 180);
     assert!(book.is_promo("gift") && !book.is_promo("wxpay"));
-    let lines: Vec<String> = book
-        .services()
-        .map(|it| {
-            format!(
-                "{} {}: {} ({:?})",
-                it.kind, it.service, it.rule, it.estimation
-            )
-        })
-        .collect();
+    let lines: Vec<String> =
+        book.services().map(|it| format!("{} {}: {} ({:?})", it.kind, it.service, it.rule, it.estimation)).collect();
     assert_eq!(
         lines,
         [
@@ -378,10 +297,7 @@ fn a_book_is_named_by_the_hash_of_its_bytes() {
     let book = sample();
     assert_eq!(book.text(), SAMPLE);
     assert_eq!(book.hash(), *blake3::hash(SAMPLE.as_bytes()).as_bytes());
-    assert_eq!(
-        book.hash_hex(),
-        blake3::hash(SAMPLE.as_bytes()).to_hex().to_string()
-    );
+    assert_eq!(book.hash_hex(), blake3::hash(SAMPLE.as_bytes()).to_hex().to_string());
 }
 
 #[test]
@@ -390,10 +306,7 @@ fn byte_order_mark_and_windows_line_ends_change_nothing_but_the_hash() {
     let other = book(&windows);
     assert_eq!(other.text(), windows);
     assert_ne!(other.hash(), sample().hash());
-    assert_eq!(
-        other.services().collect::<Vec<_>>(),
-        sample().services().collect::<Vec<_>>()
-    );
+    assert_eq!(other.services().collect::<Vec<_>>(), sample().services().collect::<Vec<_>>());
 }
 
 #[test]
@@ -407,9 +320,7 @@ fn an_empty_book_has_the_defaults() {
 #[test]
 fn names_of_any_language_and_of_every_length_allowed() {
     let long = "x".repeat(128);
-    let book = book(&format!(
-        "[fixed_costs]\n\"配音 服务\" = 2\n{long} = 3\n\"a.b\" = 4\n"
-    ));
+    let book = book(&format!("[fixed_costs]\n\"配音 服务\" = 2\n{long} = 3\n\"a.b\" = 4\n"));
     for (name, expected) in [("配音 服务", 2), (long.as_str(), 3), ("a.b", 4)] {
         assert_eq!(points(book.price(name, None)), expected);
     }
@@ -417,9 +328,7 @@ fn names_of_any_language_and_of_every_length_allowed() {
 
 #[test]
 fn answers_serialize_as_the_design_says() {
-    let priced = sample()
-        .price("tts", &Usage::new(UsageKind::Seconds, 61_u64))
-        .unwrap();
+    let priced = sample().price("tts", &Usage::new(UsageKind::Seconds, 61_u64)).unwrap();
     assert_eq!(
         serde_json::to_string(&priced).unwrap(),
         r#"{"service":"tts","points":21,"rule":"ceil(61 s / 3), at least 1","quantity":"61","unit":"second"}"#

@@ -40,22 +40,12 @@ fn divisor_differences(divisor: &str, tenths: i64) -> Vec<Difference> {
     for i in 1..=20_000_i64 {
         let seconds = format!("{}.{}", i / 10, i % 10);
         let exact = ceil_div(i, tenths).max(1);
-        let ours = book
-            .price("s", &Usage::seconds(&seconds).unwrap())
-            .unwrap()
-            .points;
+        let ours = book.price("s", &Usage::seconds(&seconds).unwrap()).unwrap().points;
         assert_eq!(ours, exact, "{seconds} s at {divisor}");
         let python = python_divisor(i as f64 / 10.0, divisor.parse().unwrap());
-        assert!(
-            python >= exact,
-            "Python undercharges {seconds} s at {divisor}"
-        );
+        assert!(python >= exact, "Python undercharges {seconds} s at {divisor}");
         if python != exact {
-            differences.push(Difference {
-                seconds,
-                python,
-                exact,
-            });
+            differences.push(Difference { seconds, python, exact });
         }
     }
     differences
@@ -71,40 +61,16 @@ fn divisors_agree_wherever_the_float_formula_is_right() {
 #[test]
 fn divisors_where_the_float_formula_overcharges() {
     let cases = [
-        (
-            "0.3",
-            3,
-            1603,
-            [("2.1", 8, 7), ("2.7", 10, 9), ("4.2", 15, 14)],
-        ),
-        (
-            "0.6",
-            6,
-            800,
-            [("4.2", 8, 7), ("5.4", 10, 9), ("8.4", 15, 14)],
-        ),
-        (
-            "1.2",
-            12,
-            398,
-            [("8.4", 8, 7), ("10.8", 10, 9), ("16.8", 15, 14)],
-        ),
-        (
-            "0.7",
-            7,
-            1042,
-            [("2.1", 4, 3), ("4.2", 7, 6), ("4.9", 8, 7)],
-        ),
+        ("0.3", 3, 1603, [("2.1", 8, 7), ("2.7", 10, 9), ("4.2", 15, 14)]),
+        ("0.6", 6, 800, [("4.2", 8, 7), ("5.4", 10, 9), ("8.4", 15, 14)]),
+        ("1.2", 12, 398, [("8.4", 8, 7), ("10.8", 10, 9), ("16.8", 15, 14)]),
+        ("0.7", 7, 1042, [("2.1", 4, 3), ("4.2", 7, 6), ("4.9", 8, 7)]),
     ];
     for (divisor, tenths, count, first) in cases {
         let found = divisor_differences(divisor, tenths);
         assert_eq!(found.len(), count, "{divisor}");
         assert!(found.iter().all(|it| it.python == it.exact + 1));
-        let shown: Vec<_> = found
-            .iter()
-            .take(3)
-            .map(|it| (it.seconds.as_str(), it.python, it.exact))
-            .collect();
+        let shown: Vec<_> = found.iter().take(3).map(|it| (it.seconds.as_str(), it.python, it.exact)).collect();
         assert_eq!(shown, first, "{divisor}");
     }
 }
@@ -119,10 +85,7 @@ fn multipliers_agree_everywhere() {
         for i in 1..=20_000_i64 {
             let seconds = format!("{}.{}", i / 10, i % 10);
             let exact = ceil_div(i, 10) * multiplier;
-            let ours = book
-                .price("s", &Usage::seconds(&seconds).unwrap())
-                .unwrap()
-                .points;
+            let ours = book.price("s", &Usage::seconds(&seconds).unwrap()).unwrap().points;
             assert_eq!(ours, exact, "{seconds} s * {multiplier}");
             assert_eq!(ours, python_multiplier(i as f64 / 10.0, multiplier));
             let hint = Usage::input_seconds(&seconds).unwrap();
@@ -132,12 +95,7 @@ fn multipliers_agree_everywhere() {
 }
 
 /// 1 to 3000 characters; seconds per character in hundredths, the divisor in tenths.
-fn char_differences(
-    per_char: &str,
-    hundredths: i64,
-    divisor: &str,
-    tenths: i64,
-) -> Vec<(i64, i64, i64)> {
+fn char_differences(per_char: &str, hundredths: i64, divisor: &str, tenths: i64) -> Vec<(i64, i64, i64)> {
     let book = book(&format!(
         "[duration_based_costs.s]\ndivisor = {divisor}\nestimation = {{ seconds_per_char = {per_char} }}\n"
     ));
@@ -145,16 +103,10 @@ fn char_differences(
     for chars in 1..=3_000_u32 {
         let count = i64::from(chars);
         let exact = ceil_div(count * hundredths, tenths * 10).max(1);
-        let ours = book
-            .estimate("s", &Usage::chars(chars.into()))
-            .unwrap()
-            .points;
+        let ours = book.estimate("s", &Usage::chars(chars.into())).unwrap().points;
         assert_eq!(ours, exact, "{chars} chars at {per_char} / {divisor}");
         let python = python_chars(chars, per_char.parse().unwrap(), divisor.parse().unwrap());
-        assert!(
-            python >= exact,
-            "Python underestimates {chars} at {per_char}"
-        );
+        assert!(python >= exact, "Python underestimates {chars} at {per_char}");
         if python != exact {
             differences.push((count, python, exact));
         }

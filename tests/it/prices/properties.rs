@@ -7,11 +7,7 @@ use proptest::prelude::*;
 use super::{SAMPLE, book};
 
 fn decimal() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "(0|[1-9][0-9]{0,14})(\\.[0-9]{1,22})?",
-        "[0-9]{1,15}\\.[0-9]{1,9}",
-        "[0-9]\\.[0-9]{1,4}e-?[0-9]",
-    ]
+    prop_oneof!["(0|[1-9][0-9]{0,14})(\\.[0-9]{1,22})?", "[0-9]{1,15}\\.[0-9]{1,9}", "[0-9]\\.[0-9]{1,4}e-?[0-9]",]
 }
 
 /// Seconds in thousandths, so that the sums of the tests stay small.

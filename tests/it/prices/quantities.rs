@@ -24,10 +24,7 @@ fn reads_decimal_text_into_one_canonical_form() {
         ("9000000000000000", "9000000000000000"),
         ("9000000000000000.000", "9000000000000000"),
         ("9e15", "9000000000000000"),
-        (
-            "8999999999999999.9999999999999999999999",
-            "8999999999999999.9999999999999999999999",
-        ),
+        ("8999999999999999.9999999999999999999999", "8999999999999999.9999999999999999999999"),
         ("1e-38", "0.00000000000000000000000000000000000001"),
         ("0.10000000000000000000000000000000000000000000", "0.1"),
     ];
@@ -57,8 +54,8 @@ fn refuses_what_is_no_quantity() {
         assert_eq!(Quantity::parse(input), Err(expected), "{input}");
     }
     let malformed = [
-        " 1", "1 ", "+1", ".5", "5.", "1e", "1e+", "e3", "1.2.3", "1,5", "1_000", "0x10", "NaN",
-        "inf", "-inf", "-", "1e2.5", "１", "1\n", "--1",
+        " 1", "1 ", "+1", ".5", "5.", "1e", "1e+", "e3", "1.2.3", "1,5", "1_000", "0x10", "NaN", "inf", "-inf", "-",
+        "1e2.5", "１", "1\n", "--1",
     ];
     for input in malformed {
         let result = Quantity::parse(input);
@@ -70,10 +67,7 @@ fn refuses_what_is_no_quantity() {
 fn hostile_text_is_cut_and_escaped_in_the_error() {
     let error = Quantity::parse(&format!("\u{1b}[31m{}", "9".repeat(5_000))).unwrap_err();
     let shown = error.to_string();
-    assert!(
-        shown.starts_with("`\\u{1b}[31m999") && shown.len() < 120,
-        "{shown}"
-    );
+    assert!(shown.starts_with("`\\u{1b}[31m999") && shown.len() < 120, "{shown}");
 }
 
 #[test]
@@ -98,16 +92,10 @@ fn floats_are_read_as_their_shortest_text() {
 
 #[test]
 fn durations_and_whole_numbers_are_exact() {
-    assert_eq!(
-        Quantity::from(Duration::from_nanos(1)).to_string(),
-        "0.000000001"
-    );
+    assert_eq!(Quantity::from(Duration::from_nanos(1)).to_string(), "0.000000001");
     assert_eq!(Quantity::from(Duration::from_secs(120)).to_string(), "120");
     assert_eq!(Quantity::from(Duration::ZERO), Quantity::ZERO);
-    assert_eq!(
-        Quantity::from(Duration::from_millis(61_200)),
-        "61.2".parse().unwrap()
-    );
+    assert_eq!(Quantity::from(Duration::from_millis(61_200)), "61.2".parse().unwrap());
     assert_eq!(Quantity::from(100_u64), Quantity::parse("100").unwrap());
     assert!(Quantity::from(9_000_000_000_000_000_u64).in_range());
     assert!(!Quantity::from(9_000_000_000_000_001_u64).in_range());
@@ -119,22 +107,8 @@ fn json_is_text_or_whole_numbers() {
     let read = |json: &str| serde_json::from_str::<Quantity>(json);
     assert_eq!(read("\"61.20\"").unwrap(), Quantity::parse("61.2").unwrap());
     assert_eq!(read("7").unwrap(), Quantity::from(7));
-    assert_eq!(
-        serde_json::to_string(&Quantity::parse("61.20").unwrap()).unwrap(),
-        "\"61.2\""
-    );
-    for refused in [
-        "61.2",
-        "7.0",
-        "-1",
-        "9000000000000001",
-        "\"\"",
-        "\"x\"",
-        "null",
-        "true",
-        "[1]",
-        "1e3",
-    ] {
+    assert_eq!(serde_json::to_string(&Quantity::parse("61.20").unwrap()).unwrap(), "\"61.2\"");
+    for refused in ["61.2", "7.0", "-1", "9000000000000001", "\"\"", "\"x\"", "null", "true", "[1]", "1e3"] {
         assert!(read(refused).is_err(), "{refused}");
     }
 }
@@ -143,23 +117,11 @@ fn json_is_text_or_whole_numbers() {
 fn a_usage_knows_its_unit() {
     let unit = |usage: &Usage| usage.unit_name().map(str::to_owned);
     assert_eq!(unit(&Usage::chars(3)).as_deref(), Some("char"));
-    assert_eq!(
-        unit(&Usage::seconds("3").unwrap()).as_deref(),
-        Some("second")
-    );
-    assert_eq!(
-        unit(&Usage::input_duration(Duration::ZERO)).as_deref(),
-        Some("second")
-    );
+    assert_eq!(unit(&Usage::seconds("3").unwrap()).as_deref(), Some("second"));
+    assert_eq!(unit(&Usage::input_duration(Duration::ZERO)).as_deref(), Some("second"));
     assert_eq!(unit(&Usage::quantity(3_u64)), None);
-    assert_eq!(
-        unit(&Usage::quantity(3_u64).unit("page")).as_deref(),
-        Some("page")
-    );
+    assert_eq!(unit(&Usage::quantity(3_u64).unit("page")).as_deref(), Some("page"));
     let usage = Usage::input_seconds("1.5").unwrap();
-    assert_eq!(
-        (usage.kind(), usage.value().to_string()),
-        (UsageKind::InputSeconds, "1.5".to_owned())
-    );
+    assert_eq!((usage.kind(), usage.value().to_string()), (UsageKind::InputSeconds, "1.5".to_owned()));
     assert!(Usage::seconds("-1").is_err());
 }

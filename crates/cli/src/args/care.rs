@@ -64,7 +64,9 @@ pub(crate) enum PricingCommand {
     #[command(after_help = "Example:\n  counterfoil pricing check config/pricing.toml")]
     Check(CheckArgs),
     /// The services of the price book with their rules in words
-    #[command(after_help = "Examples:\n  counterfoil pricing show --pricing config/pricing.toml\n  counterfoil pricing show -f points.ledger")]
+    #[command(
+        after_help = "Examples:\n  counterfoil pricing show --pricing config/pricing.toml\n  counterfoil pricing show -f points.ledger"
+    )]
     Show,
 }
 

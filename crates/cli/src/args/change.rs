@@ -15,9 +15,11 @@ pub(crate) enum ChangeCommand {
     #[command(after_help = "Example:\n  counterfoil open -a alice --credit-limit 100")]
     Open(OpenArgs),
     /// Set how far the account's debt may go before strict operations are refused
+    #[command(override_usage = "counterfoil set-limit [OPTIONS] <POINTS>")]
     #[command(after_help = "Example:\n  counterfoil set-limit 500 -a alice")]
     SetLimit(SetLimitArgs),
     /// Add a batch of points; old debt is settled from it at once
+    #[command(override_usage = "counterfoil recharge [OPTIONS] --source <SOURCE> <POINTS>")]
     #[command(after_help = "Examples:
   counterfoil recharge 320 -a alice --source wxpay --key order:881
   counterfoil recharge 50 -a alice --source gift --expires-in-months 1 --end-of-day +08:00")]
@@ -42,18 +44,24 @@ pub(crate) enum ChangeCommand {
     #[command(after_help = "Example:\n  counterfoil renew 7 --deadline 2h")]
     Renew(RenewArgs),
     /// Give points of a consume or capture back to the batches that paid
+    #[command(override_usage = "counterfoil refund [OPTIONS] --reason <REASON> <OPERATION> <POINTS|all>")]
     #[command(after_help = "Example:\n  counterfoil refund 12 all --reason 'render failed'")]
     Refund(RefundArgs),
     /// Take a batch back: what is left of it, and what was spent as debt. Asks first
+    #[command(override_usage = "counterfoil revoke [OPTIONS] --reason <REASON> <BATCH> <POINTS|all>")]
     #[command(after_help = "Example:\n  counterfoil revoke 3 all --reason 'order refunded'")]
     Revoke(RevokeArgs),
     /// Change when a batch ends; an expired one comes back
-    #[command(after_help = "Example:\n  counterfoil set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'sorry for the outage'")]
+    #[command(
+        after_help = "Example:\n  counterfoil set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'sorry for the outage'"
+    )]
     SetExpiry(SetExpiryArgs),
     /// Move available points to another account; they keep their expiry
+    #[command(override_usage = "counterfoil transfer [OPTIONS] <TO> <POINTS>")]
     #[command(after_help = "Example:\n  counterfoil transfer bob 30 -a alice")]
     Transfer(TransferArgs),
     /// Forgive debt, oldest first. Asks first
+    #[command(override_usage = "counterfoil write-off [OPTIONS] --reason <REASON> <POINTS>")]
     #[command(after_help = "Example:\n  counterfoil write-off 60 -a bob --reason 'goodwill'")]
     WriteOff(WriteOffArgs),
     /// Stop strict consumes, holds and transfers from the account
@@ -69,7 +77,9 @@ pub(crate) enum ChangeCommand {
     #[command(after_help = "Example:\n  counterfoil expire --dry-run")]
     Expire(ExpireArgs),
     /// Change a setting of the file: accounts, late_window, max_hold, max_clock_jump
-    #[command(after_help = "Examples:\n  counterfoil configure accounts explicit\n  counterfoil configure late_window 604800")]
+    #[command(
+        after_help = "Examples:\n  counterfoil configure accounts explicit\n  counterfoil configure late_window 604800"
+    )]
     Configure(ConfigureArgs),
     /// Say that the present clock reading is right, however far it jumped. Asks first
     ConfirmClock(ConfirmClockArgs),

@@ -13,7 +13,9 @@ pub(crate) enum LookCommand {
     #[command(after_help = "Examples:\n  counterfoil balance -a alice\n  counterfoil balance -a alice --at 2026-11-01")]
     Balance(BalanceArgs),
     /// The account's batches: those live or pending, or all
-    #[command(after_help = "Examples:\n  counterfoil batches -a alice\n  counterfoil batches -a alice --all --format csv")]
+    #[command(
+        after_help = "Examples:\n  counterfoil batches -a alice\n  counterfoil batches -a alice --all --format csv"
+    )]
     Batches(ListArgs),
     /// The account's holds: those open, or all
     #[command(after_help = "Example:\n  counterfoil holds -a alice --all")]
@@ -27,18 +29,27 @@ pub(crate) enum LookCommand {
     #[command(after_help = "Example:\n  counterfoil show 12")]
     Show(ShowArgs),
     /// Batches with points left that expire soon, of one account or of all
-    #[command(after_help = "Examples:\n  counterfoil expiring --days 7\n  counterfoil expiring -a alice --before 2027-01-01")]
+    #[command(
+        after_help = "Examples:\n  counterfoil expiring --days 7\n  counterfoil expiring -a alice --before 2027-01-01"
+    )]
     Expiring(ExpiringArgs),
     /// Every account with its balance, in order of opening
     #[command(after_help = "Example:\n  counterfoil accounts --format jsonl")]
     Accounts(Paging),
     /// What a use of a service costs
-    #[command(after_help = "Examples:\n  counterfoil price tts --seconds 61.2\n  counterfoil price llm_tokens --quantity 1500")]
+    #[command(override_usage = "counterfoil price [OPTIONS] <SERVICE>")]
+    #[command(
+        after_help = "Examples:\n  counterfoil price tts --seconds 61.2\n  counterfoil price llm_tokens --quantity 1500"
+    )]
     Price(QuoteArgs),
     /// What a use of a service can cost at most, from what is known before the work
-    #[command(after_help = "Examples:\n  counterfoil estimate tts --chars 1200\n  counterfoil estimate video --input-seconds 7.5")]
+    #[command(override_usage = "counterfoil estimate [OPTIONS] <SERVICE>")]
+    #[command(
+        after_help = "Examples:\n  counterfoil estimate tts --chars 1200\n  counterfoil estimate video --input-seconds 7.5"
+    )]
     Estimate(QuoteArgs),
     /// Whether the account could pay; exit code 3 when it could not. Only hold and strict consume decide
+    #[command(override_usage = "counterfoil check [OPTIONS] <POINTS>")]
     #[command(after_help = "Example:\n  counterfoil check 40 -a alice && start-the-job")]
     Check(NeededPoints),
     /// What the file says of itself: ids, settings, length and head of its log

@@ -23,11 +23,19 @@ Examples:
   counterfoil balance -a alice
   counterfoil history -a alice --format csv --output alice.csv
 
-Environment: COUNTERFOIL_FILE (-f), COUNTERFOIL_ACCOUNT (-a), COUNTERFOIL_PRICING (--pricing), COUNTERFOIL_ACTOR (--actor),
-NO_COLOR.
+Environment:
+  COUNTERFOIL_FILE (-f), COUNTERFOIL_ACCOUNT (-a), COUNTERFOIL_PRICING (--pricing),
+  COUNTERFOIL_ACTOR (--actor), NO_COLOR
 
-Exit codes: 0 done; 1 storage failed or anything unexpected; 2 the command line is wrong; 3 refused, or a check that says
-no; 4 verify found a fault; 5 busy; 6 the file or the price book cannot be used; 7 a confirmation could not be asked.";
+Exit codes:
+  0  done
+  1  the storage failed, or anything unexpected
+  2  the command line is wrong
+  3  refused by the rules of the ledger, or a check that says no
+  4  verify found a fault
+  5  busy: another process kept the file locked
+  6  the file or the price book cannot be used
+  7  a confirmation could not be asked, or was not given";
 
 /// A ledger of credit points in one file: look at it, charge to it, take care of it.
 #[derive(Debug, Parser)]

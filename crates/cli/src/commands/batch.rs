@@ -50,7 +50,10 @@ fn input(session: &Session, args: &BatchArgs) -> Result<Box<dyn BufRead>, Failur
     }
     let path = &args.input;
     if session.common.file.as_deref().is_some_and(|ledger| same_file(path, ledger)) {
-        return Err(Failure::usage(format!("{}: that is the ledger itself", path.display()), "name a file of JSON lines"));
+        return Err(Failure::usage(
+            format!("{}: that is the ledger itself", path.display()),
+            "name a file of JSON lines",
+        ));
     }
     let unreadable = |error: io::Error| Failure::Io {
         message: format!("{}: {error}", path.display()),
@@ -99,6 +102,7 @@ fn at_once(session: &mut Session, mut run: BatchRun, mut lines: Lines, whole: Wh
     for (number, answer) in &answers {
         tell(session, *number, answer)?;
     }
+    session.out.flush()?;
     if whole != Whole::Atomic {
         session.notes.note("dry run: nothing was booked");
     }
@@ -151,7 +155,9 @@ impl Lines {
 
     fn signed(&self, request: Request) -> Request {
         match &self.actor {
-            Some(actor) if request.get("actor").is_none_or(serde_json::Value::is_null) => request.with("actor", actor.as_str()),
+            Some(actor) if request.get("actor").is_none_or(serde_json::Value::is_null) => {
+                request.with("actor", actor.as_str())
+            }
             _ => request,
         }
     }

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use counterfoil::Verification;
-use serde_json::Value;
+use counterfoil::{Checked, Verification};
 
 use super::{Session, pricing};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
-use crate::output::Fault;
 
 pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcome, Failure> {
     match command {
@@ -26,8 +24,8 @@ fn init(session: &mut Session, args: &InitArgs) -> Result<Outcome, Failure> {
     let ledger = session.options().create(&path)?;
     session.warn(&ledger);
     let info = ledger.info()?;
-    session.out.one(&info)?;
     session.notes.note(&format!("made {}", path.display()));
+    session.out.one(&info)?;
     Ok(Outcome::Done)
 }
 
@@ -38,8 +36,13 @@ fn verify(session: &mut Session, args: &VerifyArgs) -> Result<Outcome, Failure> 
     } else {
         let bar = session.notes.bar("verifying");
         let verification = ledger.verify_with(|progress| {
-            bar.set_length(progress.total);
             bar.set_position(progress.done);
+            if let Some(total) = progress.total {
+                bar.set_length(total);
+            }
+            if bar.message() != progress.step {
+                bar.set_message(progress.step);
+            }
         });
         bar.finish_and_clear();
         verification?
@@ -49,33 +52,53 @@ fn verify(session: &mut Session, args: &VerifyArgs) -> Result<Outcome, Failure> 
 
 /// Shows what a verification found.
 fn tell(session: &mut Session, path: &Path, verification: &Verification) -> Result<Outcome, Failure> {
-    let facts = serde_json::to_value(verification).unwrap_or_default();
-    let faults = facts.get("faults").and_then(Value::as_array).cloned().unwrap_or_default();
-    let faults: Vec<Fault> = faults.into_iter().map(Fault).collect();
+    let Verification { ok, faults, more_faults, .. } = verification;
     match session.out.format() {
         Format::Json => session.out.json(verification, true)?,
         Format::Jsonl => session.out.json(verification, false)?,
-        Format::Csv => session.out.all(&faults, "no faults")?,
+        Format::Csv => session.out.all(faults, "no faults")?,
         Format::Table => {
-            let outcome = if verification.ok { "ok".into() } else { format!("{} faults", faults.len()) };
+            let found = u64::try_from(faults.len()).unwrap_or(u64::MAX).saturating_add(*more_faults);
+            let outcome = match found {
+                0 => "ok".into(),
+                1 => "1 fault".into(),
+                found => format!("{found} faults"),
+            };
             session.out.text(&format!("{}: {outcome}", path.display()))?;
-            let checked = facts.get("checked").and_then(Value::as_object);
-            let counts: Vec<String> =
-                checked.into_iter().flatten().map(|(name, count)| format!("{} {count}", name.replace('_', " "))).collect();
-            if !counts.is_empty() {
-                session.out.text(&format!("checked: {}", counts.join(", ")))?;
-            }
+            session.out.text(&format!("checked: {}", counts(&verification.checked)))?;
             if !faults.is_empty() {
-                session.out.all(&faults, "")?;
+                session.out.all(faults, "")?;
             }
         }
     }
     session.out.flush()?;
-    if verification.ok {
+    if *more_faults > 0 {
+        session.notes.note(&format!("{more_faults} more faults are not listed"));
+    }
+    if *ok {
         return Ok(Outcome::Done);
     }
     session.notes.warning("keep the file and its -wal as they are; restore a backup to go on");
     Ok(Outcome::Faulty)
+}
+
+/// How much was looked at, in words.
+fn counts(checked: &Checked) -> String {
+    let counts = [
+        ("operations", checked.operations),
+        ("replayed", checked.replayed),
+        ("accounts", checked.accounts),
+        ("entries", checked.entries),
+        ("batches", checked.batches),
+        ("allocations", checked.allocations),
+        ("holds", checked.holds),
+        ("open or mended consumes", checked.consumes),
+        ("price books", checked.price_books),
+        ("writers", checked.writers),
+    ];
+    let said: Vec<String> =
+        counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+    if said.is_empty() { "nothing is booked yet".into() } else { said.join(", ") }
 }
 
 fn backup(session: &mut Session, args: &BackupArgs) -> Result<Outcome, Failure> {
@@ -94,7 +117,7 @@ fn restore(session: &mut Session, args: &RestoreArgs) -> Result<Outcome, Failure
     let ledger = session.options().restore(&args.backup, &target)?;
     session.warn(&ledger);
     let info = ledger.info()?;
-    session.out.one(&info)?;
     session.notes.note(&format!("made {}", target.display()));
+    session.out.one(&info)?;
     Ok(Outcome::Done)
 }

@@ -1,12 +1,14 @@
 //! Commands that change the books: each becomes one request, and all requests go the same way.
 
-use counterfoil::{HistoryQuery, Key, Ledger, Listing, Request};
+use counterfoil::{HistoryQuery, Key, Ledger, Listing, Receipt, Request};
 use serde_json::Value;
 
 use super::{Session, batch, text_variable};
-use crate::args::{ChangeCommand, Confirm, ConsumeArgs, ExpireArgs, ExpiryArgs, Facts, HoldArgs, RechargeArgs, UsageArgs, is_number};
+use crate::args::{
+    ChangeCommand, Confirm, ConsumeArgs, ExpireArgs, ExpiryArgs, Facts, HoldArgs, RechargeArgs, UsageArgs, is_number,
+};
 use crate::exit::{Failure, Outcome};
-use crate::output::{Sweep, balance_line};
+use crate::output::{Sweep, balance_line, time};
 use crate::{confirm, ids};
 
 /// What an operation is done to.
@@ -82,9 +84,9 @@ pub(super) fn run(session: &mut Session, command: &ChangeCommand) -> Result<Outc
 fn plan(command: &ChangeCommand) -> Option<Plan<'_>> {
     use Target::{Batch, File, Hold, Operation};
     Some(match command {
-        ChangeCommand::Capture(args) => Plan::new("capture", Hold(&args.hold), &args.facts)
-            .with("points", args.points.value())
-            .usage(&args.usage),
+        ChangeCommand::Capture(args) => {
+            Plan::new("capture", Hold(&args.hold), &args.facts).with("points", args.points.value()).usage(&args.usage)
+        }
         ChangeCommand::Release(args) => Plan::new("release", Hold(&args.hold), &args.facts),
         ChangeCommand::Renew(args) => {
             Plan::new("renew", Hold(&args.hold), &args.facts).with("deadline_seconds", args.deadline.clone())
@@ -106,7 +108,9 @@ fn plan(command: &ChangeCommand) -> Option<Plan<'_>> {
                 Ok(number) if is_number(&args.value) => Value::Number(number),
                 _ => Value::from(args.value.as_str()),
             });
-            Plan::new("configure", File, &args.facts).with("setting", args.setting.replace('-', "_")).with("value", value)
+            Plan::new("configure", File, &args.facts)
+                .with("setting", args.setting.replace('-', "_"))
+                .with("value", value)
         }
         ChangeCommand::ConfirmClock(args) => Plan::new("confirm_clock", File, &args.facts)
             .asks(args.confirm, "Is this computer's clock right? What has expired by it will be gone."),
@@ -197,9 +201,7 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
     }
     if let Some((confirm, question)) = plan.question.filter(|(confirm, _)| !confirm.yes) {
         let would = ledger.dry_run(&request)?;
-        let account = would.account.as_ref();
-        let effect = account.map(|account| format!(" It would leave {account} with {}.", balance_line(&would.balance)));
-        confirm::ask(confirm.yes, &format!("{question}{}", effect.unwrap_or_default()))?;
+        confirm::ask(confirm.yes, &format!("{question} {}", consequence(&would)))?;
     }
     if plan.facts.key.is_none() {
         // Told beforehand: should the outcome be unknown, the same key finds it out.
@@ -210,17 +212,28 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// What an operation would do, for whoever is asked about it.
+fn consequence(would: &Receipt) -> String {
+    let balance = balance_line(&would.balance);
+    match (&would.account, would.points) {
+        (Some(account), 0) => format!("It would leave {account} with {balance}."),
+        (Some(account), points) => format!("{points} points; it would leave {account} with {balance}."),
+        (None, _) => format!("It reads {}.", time(would.recorded_at)),
+    }
+}
+
 fn request(session: &Session, plan: &Plan<'_>) -> Result<Request, Failure> {
     let facts = plan.facts;
     let mut request = Request::parse("{}")?.with("op", plan.op);
     for (field, value) in &plan.fields {
         request = request.with(field, value.clone());
     }
-    request = match plan.target {
-        Target::Account => request.with("account", session.account_text()?),
-        // The account follows from the target: only one named here and now is worth contradicting.
-        _ => request.with("account", session.common.account.clone()),
-    };
+    match (&plan.target, &session.common.account) {
+        (Target::Account, _) => request = request.with("account", session.account_text()?),
+        (_, None) => {}
+        (Target::File, Some(_)) => return Err(no_account("it is about the whole file")),
+        (_, Some(_)) => return Err(no_account("it follows from what is named")),
+    }
     let metadata = facts.metadata.as_deref().map(|text| {
         serde_json::from_str::<Value>(text).map_err(|error| counterfoil::Error::InvalidArgument {
             field: "metadata".into(),
@@ -234,6 +247,10 @@ fn request(session: &Session, plan: &Plan<'_>) -> Result<Request, Failure> {
         .with("description", facts.description.clone())
         .with("actor", actor(facts)?)
         .with("metadata", metadata.transpose()?))
+}
+
+fn no_account(why: &str) -> Failure {
+    Failure::usage(format!("this command takes no account: {why}"), "leave -a out")
 }
 
 fn actor(facts: &Facts) -> Result<Option<String>, Failure> {
@@ -257,7 +274,12 @@ fn expire(session: &mut Session, args: &ExpireArgs) -> Result<Outcome, Failure> 
     });
     bar.finish_and_clear();
     let report = report?;
-    session.out.one(&Sweep { points: report.points, accounts: report.accounts, entries: report.entries, more: report.more })?;
+    session.out.one(&Sweep {
+        points: report.points,
+        accounts: report.accounts,
+        entries: report.entries,
+        more: report.more,
+    })?;
     Ok(Outcome::Done)
 }
 

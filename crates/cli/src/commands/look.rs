@@ -4,7 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::{AccountId, HistoryQuery, Ledger, Listing, Points};
 
 use super::{Session, pricing};
-use crate::args::{BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole};
+use crate::args::{
+    BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
+};
 use crate::exit::{Failure, Outcome};
 use crate::ids;
 use crate::output::{Expiring, Operation, time};
@@ -103,7 +105,11 @@ fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failu
     let account = account.map(AccountId::new).transpose()?;
     let ledger = session.look()?;
     let found: Vec<Expiring> = ledger.expiring(before, account.as_ref())?.into_iter().map(Expiring).collect();
-    session.out.all(&found, &format!("nothing expires until {}", time(before)))?;
+    let empty = match &account {
+        Some(account) => format!("nothing of `{account}` expires until {}; --all-accounts looks at all", time(before)),
+        None => format!("nothing expires until {}", time(before)),
+    };
+    session.out.all(&found, &empty)?;
     Ok(Outcome::Done)
 }
 

@@ -61,9 +61,10 @@ fn text_variable(name: &str) -> Result<Option<String>, Failure> {
 
 impl Session {
     fn file(&self) -> Result<PathBuf, Failure> {
-        self.common.file.clone().ok_or_else(|| {
-            Failure::usage("no ledger file is named", "name it with -f FILE, or set COUNTERFOIL_FILE")
-        })
+        self.common
+            .file
+            .clone()
+            .ok_or_else(|| Failure::usage("no ledger file is named", "name it with -f FILE, or set COUNTERFOIL_FILE"))
     }
 
     fn options(&self) -> Options {

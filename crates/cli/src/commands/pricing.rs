@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PriceError, Priced, PricingErrors, PricingFault, ServiceRule};
 use counterfoil::quantity::UsageKind;
-use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PriceError, Priced, PricingErrors, ServiceRule};
 use counterfoil::{Error, Quantity, Usage};
 use serde::Serialize;
-use serde_json::json;
 
 use super::Session;
 use crate::args::{CheckArgs, Format, PricingCommand, QuoteArgs, UsageArgs, whole};
@@ -34,8 +33,11 @@ pub(super) fn read(path: &Path) -> Result<PriceBook, Failure> {
 }
 
 fn faulty(faults: &PricingErrors) -> Failure {
-    Error::Pricing { message: faults.to_string(), help: "mend what is marked; until then nothing of the file is in force".into() }
-        .into()
+    Error::Pricing {
+        message: faults.to_string(),
+        help: "mend what is marked; until then nothing of the file is in force".into(),
+    }
+    .into()
 }
 
 pub(super) fn run(session: &mut Session, command: &PricingCommand) -> Result<Outcome, Failure> {
@@ -66,6 +68,14 @@ impl Shown for Good {
     }
 }
 
+/// What is wrong with a price book.
+#[derive(Serialize)]
+struct Bad<'f> {
+    ok: bool,
+    file: &'f str,
+    faults: &'f [PricingFault],
+}
+
 fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
     let path = args.path.as_ref().or(session.common.pricing.as_ref());
     let path = path.ok_or_else(|| Failure::usage("no price book is named", "name the file: pricing check FILE"))?;
@@ -88,7 +98,7 @@ fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
         Format::Json => true,
         Format::Jsonl => false,
     };
-    session.out.json(&json!({ "ok": false, "file": faults.file(), "faults": faults.faults() }), pretty)?;
+    session.out.json(&Bad { ok: false, file: faults.file(), faults: faults.faults() }, pretty)?;
     session.out.flush()?;
     Ok(Outcome::Unusable)
 }
@@ -182,10 +192,13 @@ fn usage(args: &UsageArgs) -> Result<Option<Usage>, Failure> {
     }
     if let Some(value) = &args.quantity {
         let usage = Usage::quantity(quantity("quantity", value)?);
-        found.push(("quantity", match &args.unit {
-            Some(unit) => usage.unit(unit.as_str()),
-            None => usage,
-        }));
+        found.push((
+            "quantity",
+            match &args.unit {
+                Some(unit) => usage.unit(unit.as_str()),
+                None => usage,
+            },
+        ));
     } else if args.unit.is_some() {
         return Err(invalid("unit", "is given without a quantity", "add the quantity, or leave the unit out").into());
     }

@@ -26,7 +26,8 @@ pub(crate) fn balance_line(figures: &Figures) -> String {
     format!("available {available}, held {held}, pending {pending}, debt {debt}, net {net}")
 }
 
-const SUSPECT: &str = "not believed: ledger time stands still until the clock is set, or confirm-clock says it is right";
+const SUSPECT: &str =
+    "not believed: ledger time stands still until the clock is set, or confirm-clock says it is right";
 
 fn some_batches(allocations: &[Allocation]) -> Option<String> {
     (!allocations.is_empty()).then(|| batch_names(allocations))
@@ -34,7 +35,8 @@ fn some_batches(allocations: &[Allocation]) -> Option<String> {
 
 pub(super) fn receipt(receipt: &Receipt) -> Block {
     let mut block = Block::default();
-    let pointless = ["open", "set_limit", "renew", "freeze", "unfreeze", "close", "configure", "confirm_clock", "restore"];
+    let pointless =
+        ["open", "set_limit", "renew", "freeze", "unfreeze", "close", "configure", "confirm_clock", "restore"];
     if pointless.contains(&receipt.op) {
         block.add(receipt.op, "done");
     } else {
@@ -70,13 +72,15 @@ fn what(block: &mut Block, receipt: &Receipt) {
     );
     for made in receipt.batch.iter().chain(&receipt.batches) {
         let ends = if made.expires_at.is_some() { "expires " } else { "expires: " };
-        block.add("batch", format!("{}, {ends}{}", batch(made.batch), time_or_never(made.expires_at)));
+        let label = if receipt.op == "transfer" { "new batch" } else { "batch" };
+        block.add(label, format!("{}, {ends}{}", batch(made.batch), time_or_never(made.expires_at)));
     }
     block.add_some(
         "hold",
-        receipt.hold.as_ref().map(|hold| {
-            format!("{}, {}, deadline {}", hold.id.sequence(), words(&hold.state), time(hold.deadline))
-        }),
+        receipt
+            .hold
+            .as_ref()
+            .map(|hold| format!("{}, {}, deadline {}", hold.id.sequence(), words(&hold.state), time(hold.deadline))),
     );
     let label = if receipt.op == "hold" { "set aside" } else { "paid by" };
     block.add_some(label, some_batches(&receipt.allocations));
@@ -177,7 +181,8 @@ pub(super) fn info(info: &Info) -> Block {
 
 pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
     let mut block = receipt(&info.receipt);
-    let facts = ["to", "reference", "description", "reason", "actor", "policy", "shortfall", "source", "setting", "value"];
+    let facts =
+        ["to", "reference", "description", "reason", "actor", "policy", "shortfall", "source", "setting", "value"];
     for fact in facts {
         match info.request.get(fact) {
             None => {}

@@ -59,7 +59,9 @@ impl<'s> Lines<'s> {
 fn failure(error: csv::Error) -> Failure {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => Failure::write(&error),
-        other => Failure::Io { message: format!("the answer could not be written as CSV: {other:?}"), help: String::new() },
+        other => {
+            Failure::Io { message: format!("the answer could not be written as CSV: {other:?}"), help: String::new() }
+        }
     }
 }
 
@@ -80,7 +82,8 @@ mod tests {
     #[test]
     fn nested_figures_are_columns() {
         let item = serde_json::json!({"n": -3, "after": {"available": 7}, "tags": {"a": 1}});
-        let cells: Vec<String> = ["n", "after.available", "after.held", "tags"].map(|path| cell(pick(&item, path))).into();
+        let cells: Vec<String> =
+            ["n", "after.available", "after.held", "tags"].map(|path| cell(pick(&item, path))).into();
         assert_eq!(cells, ["-3", "7", "", "{\"a\":1}"]);
         assert_eq!(head("after.available"), "after_available");
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use blocks::balance_line;
-pub(crate) use sheets::{Expiring, Fault, Listed, Operation, PriceFault, Shown, Sweep};
+pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Sweep};
 pub(crate) use sink::{Sink, same_file};
 pub(crate) use table::{Block, time};
 

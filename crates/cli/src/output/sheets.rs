@@ -1,9 +1,8 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::pricing::ServiceRule;
-use counterfoil::{Balance, BatchInfo, Check, Entry, HoldInfo, Info, OperationInfo, Receipt};
+use counterfoil::{Balance, BatchInfo, BatchState, Check, Entry, Fault, HoldInfo, Info, OperationInfo, Receipt};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::blocks::{self, words};
 use super::table::{Block, Column, batch, number, operation, text, time, time_or_never};
@@ -29,16 +28,15 @@ impl Listed for BatchInfo {
         text("batch", |b| batch(b.batch)),
         text("source", |b| b.source.clone()),
         text("kind", |b| if b.promo { "promo".into() } else { "paid".into() }),
-        text("state", |b| words(&b.state)),
+        text("state", state),
         number("remaining", |b| b.remaining.to_string()),
         number("held", |b| b.held.to_string()),
         number("used", |b| b.used.to_string()),
         number("gone", |b| (b.expired.saturating_add(b.revoked).saturating_add(b.moved)).to_string()),
         number("of", |b| b.amount.to_string()),
         number("owed", |b| b.owed.to_string()),
-        text("effective", |b| time(b.effective_at)),
-        text("expires", |b| time_or_never(b.expires_at)),
         number("priority", |b| b.priority.to_string()),
+        text("expires", |b| time_or_never(b.expires_at)),
     ];
     const CSV: &'static [&'static str] = &[
         "batch",
@@ -62,6 +60,13 @@ impl Listed for BatchInfo {
     ];
 }
 
+fn state(batch: &BatchInfo) -> String {
+    match batch.state {
+        BatchState::Pending => format!("pending until {}", time(batch.effective_at)),
+        _ => words(&batch.state),
+    }
+}
+
 /// A batch in the list of what expires soon, of which the account matters more.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
@@ -75,7 +80,7 @@ impl Listed for Expiring {
         text("batch", |b| batch(b.0.batch)),
         text("source", |b| b.0.source.clone()),
         text("kind", |b| if b.0.promo { "promo".into() } else { "paid".into() }),
-        text("state", |b| words(&b.0.state)),
+        text("state", |b| state(&b.0)),
     ];
     const CSV: &'static [&'static str] = <BatchInfo as Listed>::CSV;
 }
@@ -200,27 +205,12 @@ impl Listed for ServiceRule {
     const CSV: &'static [&'static str] = &["service", "kind", "rule", "estimation"];
 }
 
-/// A fault that `verify` found.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Fault(pub(crate) Value);
-
-impl Fault {
-    fn text(&self, name: &str) -> String {
-        match self.0.get(name) {
-            None | Some(Value::Null) => "-".into(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        }
-    }
-}
-
 impl Listed for Fault {
     const COLUMNS: &'static [Column<Self>] = &[
-        text("fault", |f| f.text("code")),
-        text("where", |f| f.text("where")),
-        text("expected", |f| f.text("expected")),
-        text("found", |f| f.text("found")),
+        text("fault", |f| f.code.into()),
+        text("where", |f| f.place.clone()),
+        text("expected", |f| f.expected.clone()),
+        text("found", |f| f.found.clone()),
     ];
     const CSV: &'static [&'static str] = &["code", "where", "expected", "found"];
 }

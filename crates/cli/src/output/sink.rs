@@ -54,10 +54,15 @@ impl Sink {
                 name.push(format!(".{}.part", std::process::id()));
                 let part = path.with_file_name(name);
                 let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(wrong)?;
-                Ok(Sink { writer: writer(file), made: Some(Made { path: part, target: Some(path.into()), keep: false }) })
+                Ok(Sink {
+                    writer: writer(file),
+                    made: Some(Made { path: part, target: Some(path.into()), keep: false }),
+                })
             }
             // A device or a pipe is written to as it is.
-            Some(_) => Ok(Sink { writer: writer(OpenOptions::new().write(true).open(path).map_err(wrong)?), made: None }),
+            Some(_) => {
+                Ok(Sink { writer: writer(OpenOptions::new().write(true).open(path).map_err(wrong)?), made: None })
+            }
             None => {
                 let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrong)?;
                 Ok(Sink { writer: writer(file), made: Some(Made { path: path.into(), target: None, keep: false }) })

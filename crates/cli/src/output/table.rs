@@ -62,9 +62,9 @@ impl<T> Rows<T> {
         table.load_style(style);
         table.discover_columns();
         for (index, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
+            column.set_padding((0, 1));
             if let Some(width) = self.widths.get(index) {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width.saturating_add(2))));
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width.saturating_add(1))));
             }
         }
         let widths = table.column_max_content_widths();

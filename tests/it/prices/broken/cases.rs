@@ -5,9 +5,7 @@ use super::Case;
 pub(super) const TOP: &[Case] = &[
     (
         r#"expiration_day = 180"#,
-        &[
-            "1:1 unknown key `expiration_day` at the top of the file [did you mean `expiration_days`?]",
-        ],
+        &["1:1 unknown key `expiration_day` at the top of the file [did you mean `expiration_days`?]"],
     ),
     (
         r#"colour = "red""#,
@@ -20,55 +18,19 @@ pub(super) const TOP: &[Case] = &[
 tts = 1"#,
         &["1:2 unknown key `fixed_cost` at the top of the file [did you mean `fixed_costs`?]"],
     ),
-    (
-        r#"expiration_days = 0"#,
-        &["1:19 `expiration_days` must be from 1 to 36500 days"],
-    ),
-    (
-        r#"expiration_days = -5"#,
-        &["1:19 `expiration_days` must be from 1 to 36500 days"],
-    ),
-    (
-        r#"expiration_days = 36_501"#,
-        &["1:19 `expiration_days` must be from 1 to 36500 days"],
-    ),
-    (
-        r#"expiration_days = 180.0"#,
-        &["1:19 `expiration_days` must be a whole number, not a decimal number"],
-    ),
-    (
-        r#"expiration_days = "180""#,
-        &["1:19 `expiration_days` must be a whole number, not text"],
-    ),
-    (
-        r#"promo_sources = "gift""#,
-        &["1:17 `promo_sources` must be a list of names, not text"],
-    ),
-    (
-        r#"promo_sources = ["gift", 3]"#,
-        &["1:26 a name in `promo_sources` must be text, not a whole number"],
-    ),
-    (
-        r#"promo_sources = ["gift", "gift"]"#,
-        &["1:26 `gift` stands twice in `promo_sources`"],
-    ),
-    (
-        r#"free_services = ["a", "b", "a"]"#,
-        &["1:28 `a` stands twice in `free_services`"],
-    ),
+    (r#"expiration_days = 0"#, &["1:19 `expiration_days` must be from 1 to 36500 days"]),
+    (r#"expiration_days = -5"#, &["1:19 `expiration_days` must be from 1 to 36500 days"]),
+    (r#"expiration_days = 36_501"#, &["1:19 `expiration_days` must be from 1 to 36500 days"]),
+    (r#"expiration_days = 180.0"#, &["1:19 `expiration_days` must be a whole number, not a decimal number"]),
+    (r#"expiration_days = "180""#, &["1:19 `expiration_days` must be a whole number, not text"]),
+    (r#"promo_sources = "gift""#, &["1:17 `promo_sources` must be a list of names, not text"]),
+    (r#"promo_sources = ["gift", 3]"#, &["1:26 a name in `promo_sources` must be text, not a whole number"]),
+    (r#"promo_sources = ["gift", "gift"]"#, &["1:26 `gift` stands twice in `promo_sources`"]),
+    (r#"free_services = ["a", "b", "a"]"#, &["1:28 `a` stands twice in `free_services`"]),
     (r#"free_services = [""]"#, &["1:18 a name cannot be empty"]),
-    (
-        r#"free_services = ["a\nb"]"#,
-        &["1:18 a name cannot contain control characters"],
-    ),
-    (
-        r#"free_services = true"#,
-        &["1:17 `free_services` must be a list of names, not true or false"],
-    ),
-    (
-        r#"fixed_costs = 3"#,
-        &["1:15 `fixed_costs` must be a table, not a whole number"],
-    ),
+    (r#"free_services = ["a\nb"]"#, &["1:18 a name cannot contain control characters"]),
+    (r#"free_services = true"#, &["1:17 `free_services` must be a list of names, not true or false"]),
+    (r#"fixed_costs = 3"#, &["1:15 `fixed_costs` must be a table, not a whole number"]),
 ];
 
 pub(super) const FIXED: &[Case] = &[
@@ -142,9 +104,7 @@ tts = 3"#,
     ),
     (
         r#"[duration_based_costs.tts]"#,
-        &[
-            "1:23 `tts` has neither `divisor` nor `multiplier` [one of them says how seconds become points]",
-        ],
+        &["1:23 `tts` has neither `divisor` nor `multiplier` [one of them says how seconds become points]"],
     ),
     (
         r#"[duration_based_costs.tts]
@@ -156,10 +116,7 @@ multiplier = 2"#,
         r#"[duration_based_costs.tts]
 multiplier = 0
 divisor = 3"#,
-        &[
-            "2:14 `multiplier` must be more than 0",
-            "3:1 `tts` has both `divisor` and `multiplier` [keep one of them]",
-        ],
+        &["2:14 `multiplier` must be more than 0", "3:1 `tts` has both `divisor` and `multiplier` [keep one of them]"],
     ),
     (
         r#"[duration_based_costs.tts]
@@ -423,10 +380,7 @@ tts = 2"#,
 tts = 1
 video = -1
 [fixed_costs]"#,
-        &[
-            "3:9 the price of `video` cannot be negative",
-            "4:2 duplicate key",
-        ],
+        &["3:9 the price of `video` cannot be negative", "4:2 duplicate key"],
     ),
 ];
 
@@ -456,16 +410,10 @@ tts = 01"#,
 tts = "open"#,
         &[r#"2:12 invalid basic string, expected `"`"#],
     ),
-    (
-        r#"this is not TOML"#,
-        &["1:6 key with no value, expected `=`"],
-    ),
+    (r#"this is not TOML"#, &["1:6 key with no value, expected `=`"]),
     (
         r#"tts: 3
 "#,
-        &[
-            "1:4 invalid unquoted key, expected letters, numbers, `-`, `_`",
-            "1:6 key with no value, expected `=`",
-        ],
+        &["1:4 invalid unquoted key, expected letters, numbers, `-`, `_`", "1:6 key with no value, expected `=`"],
     ),
 ];

@@ -40,15 +40,8 @@ fn check(cases: &[Case]) {
 
 #[test]
 fn every_fault_has_its_place_and_words() {
-    let groups = [
-        cases::TOP,
-        cases::FIXED,
-        cases::DURATION,
-        cases::ESTIMATION,
-        cases::METERED,
-        cases::TWICE,
-        cases::SYNTAX,
-    ];
+    let groups =
+        [cases::TOP, cases::FIXED, cases::DURATION, cases::ESTIMATION, cases::METERED, cases::TWICE, cases::SYNTAX];
     assert!(groups.iter().map(|group| group.len()).sum::<usize>() >= 45);
     for group in groups {
         check(group);
@@ -128,10 +121,7 @@ fn all_faults_are_drawn_at_once() {
 #[test]
 fn columns_count_characters_not_bytes() {
     let faults = refused("[fixed_costs]\n\"配音\" = -1\n");
-    assert_eq!(
-        listed(&faults),
-        ["2:8 the price of `配音` cannot be negative"]
-    );
+    assert_eq!(listed(&faults), ["2:8 the price of `配音` cannot be negative"]);
 }
 
 #[test]
@@ -141,10 +131,7 @@ fn a_book_has_at_most_one_mebibyte() {
     assert!(PriceBook::parse(&text, "pricing.toml").is_ok());
     text.push('#');
     let faults = refused(&text);
-    assert_eq!(
-        listed(&faults),
-        ["1:1 a price book is at most 1048576 bytes, this one has 1048577"]
-    );
+    assert_eq!(listed(&faults), ["1:1 a price book is at most 1048576 bytes, this one has 1048577"]);
     assert!(faults.rendered().len() < 500, "{faults}");
 }
 
@@ -174,29 +161,17 @@ fn hostile_names_cannot_disturb_the_report() {
     let text = format!("\"\\u001b[31m{}\" = 1\n", "y".repeat(200));
     let faults = PriceBook::parse(&text, "evil\u{1b}\n.toml").unwrap_err();
     assert!(!faults.to_string().contains('\u{1b}'), "{faults}");
-    assert!(
-        faults.rendered().contains("--> evil\\u{1b}\\u{a}.toml:1:1"),
-        "{faults}"
-    );
-    assert!(
-        faults.faults()[0]
-            .message
-            .starts_with("unknown key `\\u{1b}[31myyy")
-    );
+    assert!(faults.rendered().contains("--> evil\\u{1b}\\u{a}.toml:1:1"), "{faults}");
+    assert!(faults.faults()[0].message.starts_with("unknown key `\\u{1b}[31myyy"));
     assert!(faults.faults()[0].message.len() < 120);
 }
 
 #[test]
 fn names_of_services_end_at_128_bytes() {
     let name = "x".repeat(129);
-    let faults = refused(&format!(
-        "free_services = [\"{name}\"]\n[fixed_costs]\n{name} = 1\n"
-    ));
+    let faults = refused(&format!("free_services = [\"{name}\"]\n[fixed_costs]\n{name} = 1\n"));
     let message = "a name is at most 128 bytes, this one has 129";
-    assert_eq!(
-        listed(&faults),
-        [format!("1:18 {message}"), format!("3:1 {message}")]
-    );
+    assert_eq!(listed(&faults), [format!("1:18 {message}"), format!("3:1 {message}")]);
 }
 
 #[test]

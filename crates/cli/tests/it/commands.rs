@@ -1,0 +1,286 @@
+//! Each command once, on its main path.
+
+use serde_json::Value;
+
+use crate::home::{BOOK, Home};
+
+#[test]
+fn a_first_day() {
+    let home = Home::new();
+    let made = home.run("recharge 320 -a alice --source wxpay --key order:881").ok();
+    assert!(made.out.starts_with("recharge   320 points\noperation  1 ("), "{}", made.out);
+    assert!(made.out.contains("\nbatch      1.1, expires 2"), "{}", made.out);
+    assert!(made.out.contains("\nbalance    available 320, held 0, pending 0, debt 0, net 320\n"), "{}", made.out);
+    assert_eq!(made.err, "");
+    let again = home.run("recharge 320 -a alice --source wxpay --key order:881").ok();
+    assert!(again.out.contains("\nreplayed "), "{}", again.out);
+    home.run("recharge 321 -a alice --source wxpay --key order:881").fails(3, "key_reused");
+
+    let consumed = home.run("consume 20 -a alice --reference task-19").ok();
+    assert!(consumed.err.starts_with("key: "), "a generated key is told: {}", consumed.err);
+    let key = consumed.err.trim().strip_prefix("key: ").unwrap().to_string();
+    assert!(consumed.out.contains(&format!("key        {key}\n")), "{}", consumed.out);
+    home.args(&["consume", "20", "-a", "alice", "--reference", "task-19", "--key", &key]).ok();
+    assert_eq!(home.figures("alice"), [300, 0, 0, 0, 300]);
+
+    home.run("consume 310 -a alice --policy strict").fails(3, "insufficient_points");
+    home.run("consume --points 310 -a alice").ok();
+    assert_eq!(home.figures("alice"), [0, 0, 0, 10, -10]);
+    home.run("write-off 4 -a alice --reason goodwill --yes").ok();
+    home.run("refund 3 10 --reason failed").ok();
+    assert_eq!(home.figures("alice"), [4, 0, 0, 0, 4]);
+    home.run("verify").ok();
+}
+
+#[test]
+fn holds_from_beginning_to_end() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay").ok();
+    home.run("hold 40 -a alice --deadline 1h").ok();
+    home.run("hold --points 10 -a alice --deadline 90s").ok();
+    assert_eq!(home.figures("alice"), [50, 50, 0, 0, 50]);
+    let open = home.run("holds -a alice").ok();
+    assert!(open.out.starts_with("hold  state  points"), "{}", open.out);
+    assert_eq!(open.out.lines().count(), 4);
+    let renewed = home.run("renew 2 --deadline 2h --format json").ok().json();
+    assert_eq!(renewed["hold"]["state"], "open");
+    home.run("capture 2 25").ok();
+    home.run("capture 2 25").fails(3, "hold_closed");
+    home.run("release 3").ok();
+    assert_eq!(home.figures("alice"), [75, 0, 0, 0, 75]);
+    let none = home.run("holds -a alice").ok();
+    assert_eq!((none.out.as_str(), none.err.contains("--all")), ("", true));
+    assert_eq!(home.run("holds -a alice --all --format json").ok().json().as_array().unwrap().len(), 2);
+    // A hold can be named in full, too.
+    let hold = home.run("hold 1 -a alice --deadline 15m --format json").ok().json();
+    home.args(&["release", hold["hold"]["id"].as_str().unwrap()]).ok();
+}
+
+#[test]
+fn batches_of_a_transfer_have_numbers() {
+    let home = Home::new();
+    home.run("recharge 10 -a alice --source wxpay --expires-in-days 5").ok();
+    home.run("recharge 10 -a alice --source wxpay --expires-at never --priority 90 --promo").ok();
+    home.run("recharge 10 -a alice --source gift --expires-at never --effective-at 2999-01-01T00:00:00Z").ok();
+    let moved = home.run("transfer bob 15 -a alice").ok();
+    assert!(
+        moved.out.contains("new batch  4.1, ") && moved.out.contains("new batch  4.2, expires: never"),
+        "{}",
+        moved.out
+    );
+    home.run("set-expiry 4 --expires-at never --reason test").fails(3, "invalid_argument");
+    home.run("set-expiry 4.1 --expires-at never --reason test").ok();
+    home.run("set-expiry 4.3 --expires-at never --reason test").fails(3, "unknown_batch");
+    // A receipt that only touches a batch makes none.
+    home.run("set-expiry 5 --expires-at never --reason test").fails(3, "unknown_batch");
+    home.run("revoke 2 all --shortfall clamp --reason chargeback --yes").ok();
+    assert_eq!(home.figures("alice"), [0, 0, 10, 0, 0]);
+    assert_eq!(home.figures("bob"), [15, 0, 0, 0, 15]);
+    let listed = home.run("batches -a bob --format json").ok().json();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let all = home.run("batches -a alice --all").ok();
+    assert!(all.out.contains("pending until 2999-01-01 00:00:00Z"), "{}", all.out);
+    home.run("verify").ok();
+}
+
+#[test]
+fn accounts_have_states_and_limits() {
+    let home = Home::new();
+    home.run("open -a bob --credit-limit 5").ok();
+    home.run("open -a bob --credit-limit 6").fails(3, "account_exists");
+    home.run("set-limit 7 -a bob").ok();
+    home.run("check 7 -a bob").ok();
+    let no = home.run("check 8 -a bob");
+    assert_eq!((no.code, no.out.contains("no: insufficient_points")), (3, true));
+    home.args(&["freeze", "-a", "bob", "--reason", "card stolen"]).ok();
+    assert_eq!(home.run("check 0 -a bob --format json").json()["reason"], "account_frozen");
+    home.run("unfreeze -a bob --reason found").ok();
+    home.run("close -a bob --reason left --yes").ok();
+    home.run("consume 1 -a bob").fails(3, "account_closed");
+    let listed = home.run("accounts").ok();
+    assert!(listed.out.contains("\nbob      closed "), "{}", listed.out);
+    home.run("configure accounts explicit").ok();
+    home.run("configure late-window 3600").ok();
+    home.run("confirm-clock --yes").ok();
+    home.run("recharge 1 -a carol --source gift").fails(3, "unknown_account");
+    let info = home.run("info --format json").ok().json();
+    assert_eq!(info["settings"]["accounts"], "explicit");
+    assert_eq!(info["settings"]["late_window"], 3600);
+    home.run("balance").fails(2, "usage");
+}
+
+#[test]
+fn prices_come_from_a_file_or_from_the_ledger() {
+    let home = Home::new();
+    home.run("price tts --seconds 61.2").fails(6, "pricing");
+    home.run("consume -a alice --service tts --seconds 61.2").fails(6, "pricing");
+    let price = home.args(&["--pricing", BOOK, "price", "tts", "--seconds", "61.2", "--format", "json"]).ok().json();
+    assert_eq!((&price["points"], &price["rule"]), (&Value::from(21), &Value::from("ceil(61.2 s / 3), at least 1")));
+    home.args(&["consume", "-a", "alice", "--service", "tts", "--seconds", "61.2", "--pricing", BOOK]).ok();
+    assert_eq!(home.figures("alice"), [0, 0, 0, 21, -21]);
+    // From now on the ledger knows the book itself.
+    let price = home.run("estimate --service tts --chars 1200 --format json").ok().json();
+    assert_eq!(price["points"], 100);
+    home.run("price tss --seconds 1").fails(3, "unknown_service");
+    home.run("price tts").fails(3, "invalid_argument");
+    home.run("price tts --seconds 1 --quantity 1").fails(3, "invalid_argument");
+    home.run("price llm_tokens --quantity 1500 --unit page").fails(3, "invalid_argument");
+    assert_eq!(home.run("price llm_tokens --quantity 1500 --unit token --format json").ok().json()["points"], 6);
+    let shown = home.run("pricing show").ok();
+    assert!(shown.out.contains("\ntts                duration  ceil(seconds / 3), at least 1 "), "{}", shown.out);
+    // The environment names a book as well, and a price needs no ledger then.
+    let ran = home.finish(
+        home.command()
+            .env_remove("COUNTERFOIL_FILE")
+            .env("COUNTERFOIL_PRICING", BOOK)
+            .args(["price", "script_generation"]),
+    );
+    assert!(ran.ok().out.starts_with("points      10\n"));
+    home.args(&["pricing", "check", BOOK]).ok();
+}
+
+#[test]
+fn a_broken_price_book_is_drawn() {
+    let home = Home::new();
+    home.write("bad.toml", "[fixed_costs]\nscript = -1\nvideo = 1.5\n");
+    let ran = home.run("pricing check bad.toml").fails(6, "pricing");
+    assert!(ran.err.contains("bad.toml:2:10") && ran.err.contains("bad.toml:3:9"), "{}", ran.err);
+    let ran = home.run("pricing check bad.toml --format json");
+    assert_eq!((ran.code, ran.json()["faults"].as_array().unwrap().len()), (6, 2));
+    assert_eq!(ran.json()["faults"][1]["line"], 3);
+    let ran = home.run("pricing check bad.toml --format csv");
+    assert_eq!((ran.code, ran.out.lines().next()), (6, Some("line,column,message,help")));
+    home.run("recharge 5 -a alice --source gift --pricing bad.toml").fails(6, "pricing");
+    // What needs no prices does not look at the book.
+    let mut command = home.command();
+    assert_eq!(home.finish(command.env("COUNTERFOIL_PRICING", "bad.toml").args(["balance", "-a", "alice"])).code, 0);
+    home.run("pricing check none.toml").fails(6, "pricing");
+}
+
+#[test]
+fn what_time_has_done_is_shown_before_it_is_booked() {
+    let home = Home::new();
+    let lines = r#"{"op":"recharge","account":"alice","key":"1","points":30,"source":"gift","expires_in_days":5,"at":"2020-01-01T00:00:00Z"}
+{"op":"recharge","account":"bob","key":"1","points":12,"source":"gift","expires_in_days":6,"at":"2020-01-01T00:00:00Z"}
+"#;
+    let ran = home.batch("--historic", lines).ok();
+    assert_eq!(ran.jsonl()[0]["booked_at"], "2020-01-01T00:00:00.000Z");
+    assert_eq!(home.figures("alice"), [0, 0, 0, 0, 0]);
+    let past = home.run("balance -a alice --at 2020-01-05 --format json").ok().json();
+    assert_eq!((&past["available"], &past["as_of"]), (&Value::from(30), &Value::from("2020-01-05T00:00:00.000Z")));
+    let history = home.run("history -a alice --newest --limit 1").ok();
+    assert!(history.out.contains("expire (unbooked)"), "{}", history.out);
+    let state = home.state();
+    let due = home.run("expire --dry-run --format json").ok().json();
+    assert_eq!(home.state(), state);
+    let done = home.run("expire --format json").ok().json();
+    assert_eq!(due, done);
+    assert_eq!(done, serde_json::json!({"points": 42, "accounts": 2, "entries": 2, "more": false}));
+    assert_eq!(home.run("expire --format json").ok().json()["points"], 0);
+    let history = home.run("history -a alice --kind expire --from 2020-01-06 --to 2020-01-07 --format jsonl").ok();
+    assert_eq!(history.jsonl()[0]["booked_at"], "2020-01-06T00:00:00.000Z");
+    home.run("verify").ok();
+}
+
+#[test]
+fn expiring_is_of_one_account_or_of_all() {
+    let home = Home::new();
+    home.run("recharge 5 -a alice --source gift --expires-in-days 3").ok();
+    home.run("recharge 7 -a bob --source gift --expires-in-days 2").ok();
+    home.run("recharge 9 -a bob --source gift --expires-in-days 200").ok();
+    home.run("recharge 1 -a carol --source gift --expires-in-months 2 --end-of-day +08:00").ok();
+    let ends = home.run("batches -a carol --format json").ok().json()[0]["expires_at"].clone();
+    assert!(ends.as_str().unwrap().ends_with("T16:00:00.000Z"), "{ends}");
+    let all = home.run("expiring --format json").ok().json();
+    let points: Vec<&Value> = all.as_array().unwrap().iter().map(|batch| &batch["remaining"]).collect();
+    assert_eq!(points, [7, 5]);
+    assert_eq!(home.run("expiring -a alice --format json").ok().json()[0]["remaining"], 5);
+    assert_eq!(home.run("expiring --before 2999-01-01 --format jsonl").ok().jsonl().len(), 4);
+    let mut command = home.command();
+    command.env("COUNTERFOIL_ACCOUNT", "alice").args(["expiring", "--days", "1"]);
+    let none = home.finish(&mut command).ok();
+    assert!(none.out.is_empty() && none.err.contains("nothing of `alice` expires"), "{none:?}");
+    let mut command = home.command();
+    command.env("COUNTERFOIL_ACCOUNT", "alice").args(["expiring", "--all-accounts"]);
+    assert_eq!(home.finish(&mut command).ok().out.lines().count(), 4);
+}
+
+#[test]
+fn a_backup_becomes_a_ledger() {
+    let home = Home::new();
+    home.run("recharge 5 -a alice --source gift").ok();
+    let ran = home.run("backup copy.ledger").ok();
+    assert!(ran.out.starts_with("copy.ledger: ok"), "{}", ran.out);
+    home.run("backup copy.ledger").fails(6, "ledger_exists");
+    home.run("restore copy.ledger points.ledger --yes").fails(6, "ledger_exists");
+    home.run("restore copy.ledger new.ledger --yes").ok();
+    home.run("verify -f new.ledger").ok();
+    let (old, new) =
+        (home.run("info --format json").ok().json(), home.run("info -f new.ledger --format json").ok().json());
+    assert_eq!(old["ledger"], new["ledger"]);
+    assert_ne!(old["epoch"], new["epoch"]);
+    // Its numbers go on, and old ones still name what they named.
+    home.run("consume 2 -a alice -f new.ledger").ok();
+    assert_eq!(
+        home.run("show 1 -f new.ledger --format json").ok().json()["operation"],
+        home.run("show 1 --format json").ok().json()["operation"]
+    );
+    home.run("verify -f new.ledger").ok();
+}
+
+#[test]
+fn the_environment_names_file_account_and_actor() {
+    let home = Home::new();
+    let mut command = home.command();
+    command.env("COUNTERFOIL_ACCOUNT", "alice").env("COUNTERFOIL_ACTOR", "till 4").args(["consume", "3"]);
+    home.finish(&mut command).ok();
+    let shown = home.run("show 1 --format json").ok().json();
+    assert_eq!((&shown["account"], &shown["request"]["actor"]), (&Value::from("alice"), &Value::from("till 4")));
+    let mut command = home.command();
+    command.env("COUNTERFOIL_ACTOR", "till 4").args(["consume", "3", "-a", "bob", "--actor", "me"]);
+    home.finish(&mut command).ok();
+    assert_eq!(home.run("show 2 --format json").ok().json()["request"]["actor"], "me");
+    // The account of the environment does not contradict a target's own; one named here and now does.
+    home.run("refund 1 all --reason oops -a alice").fails(2, "usage");
+    let mut command = home.command();
+    command.env("COUNTERFOIL_ACCOUNT", "somebody").args(["refund", "1", "all", "--reason", "oops"]);
+    home.finish(&mut command).ok();
+    let ran = home.finish(home.command().env("COUNTERFOIL_FILE", "").args(["info"]));
+    ran.fails(2, "usage");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay").ok();
+    home.run("consume 130 -a alice").ok();
+    home.run("recharge 100 -a bob --source wxpay").ok();
+    home.run("hold 10 -a bob --deadline 1h").ok();
+    let before = home.state();
+    for words in [
+        "open -a new",
+        "set-limit 5 -a bob",
+        "recharge 5 -a bob --source gift",
+        "consume 5 -a bob",
+        "hold 5 -a bob --deadline 60",
+        "capture 4 3",
+        "release 4",
+        "renew 4 --deadline 60",
+        "refund 2 all --reason x",
+        "revoke 3 all --reason x",
+        "set-expiry 3 --expires-at never --reason x",
+        "transfer alice 5 -a bob",
+        "write-off 5 -a alice --reason x",
+        "freeze -a bob --reason x",
+        "unfreeze -a bob --reason x",
+        "configure max_hold 60",
+        "confirm-clock",
+    ] {
+        let ran = home.run(&format!("{words} --dry-run --format json")).ok();
+        assert_eq!(ran.err, "{\"note\":\"dry run: nothing was booked\"}\n", "{words}");
+        assert!(ran.json()["operation"].is_string(), "{words}");
+    }
+    home.run("close -a bob --reason x --dry-run").fails(3, "account_not_empty");
+    assert_eq!(home.state(), before);
+    home.run("verify").ok();
+}

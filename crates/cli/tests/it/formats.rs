@@ -1,0 +1,251 @@
+//! The four formats, and files for answers.
+
+use serde_json::Value;
+
+use crate::home::Home;
+
+/// A ledger in which something of everything has happened.
+fn busy() -> Home {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay --key 1").ok();
+    home.args(&[
+        "consume",
+        "30",
+        "-a",
+        "alice",
+        "--reference",
+        "=HYPERLINK(1)",
+        "--description",
+        "two\nlines \u{202e}",
+        "--metadata",
+        "{\"a\":1}",
+        "--key",
+        "2",
+    ])
+    .ok();
+    home.run("hold 20 -a alice --deadline 1h --key 3").ok();
+    home.run("transfer bob 5 -a alice --key 4").ok();
+    home
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// The names of an object's fields in the order they are written in.
+fn written(text: &str, names: &[&str]) -> Vec<usize> {
+    names
+        .iter()
+        .map(|name| text.find(&format!("\"{name}\"")).unwrap_or_else(|| panic!("no {name} in {text}")))
+        .collect()
+}
+
+#[test]
+fn json_has_the_documented_keys() {
+    let home = busy();
+    let receipt = home.run("consume 30 -a alice --key 2 --reference =HYPERLINK(1) --format jsonl").ok();
+    let names = [
+        "op",
+        "operation",
+        "account",
+        "key",
+        "replayed",
+        "points",
+        "booked_at",
+        "recorded_at",
+        "allocations",
+        "balance",
+    ];
+    assert!(written(&receipt.out, &names).is_sorted(), "{}", receipt.out);
+    assert_eq!(keys(&receipt.json()["balance"]), ["available", "debt", "held", "net", "pending"]);
+
+    let balance = home.run("balance -a alice --format json").ok().json();
+    let wanted = [
+        "account",
+        "as_of",
+        "available",
+        "credit_limit",
+        "debt",
+        "exists",
+        "held",
+        "net",
+        "next_expiry",
+        "pending",
+        "state",
+        "totals",
+    ];
+    assert_eq!(keys(&balance), wanted);
+    assert_eq!(keys(&balance["next_expiry"]), ["at", "points"]);
+    let past = home.run("balance -a alice --at 2020-01-01 --format json").ok().json();
+    assert_eq!(keys(&past), ["account", "as_of", "available", "debt", "exists", "held", "net", "pending"]);
+
+    let entries = home.run("history -a alice --format json").ok().json();
+    assert_eq!(
+        keys(&entries[1]),
+        ["account", "after", "batch", "booked_at", "change", "kind", "n", "operation", "points", "source"]
+    );
+    assert_eq!(keys(&entries[1]["after"]), ["available", "debt", "held", "pending"]);
+    let batches = home.run("batches -a bob --format json").ok().json();
+    let wanted = [
+        "account",
+        "amount",
+        "batch",
+        "effective_at",
+        "expired",
+        "expires_at",
+        "from_batch",
+        "held",
+        "moved",
+        "operation",
+        "owed",
+        "priority",
+        "promo",
+        "remaining",
+        "revoked",
+        "source",
+        "state",
+        "used",
+    ];
+    assert_eq!(keys(&batches[0]), wanted);
+    let holds = home.run("holds -a alice --format json").ok().json();
+    assert_eq!(keys(&holds[0]), ["account", "deadline", "hold", "points", "slices", "state", "unbacked"]);
+    let check = home.run("check 5 -a alice --format json").ok().json();
+    assert_eq!(keys(&check), ["allowed", "available", "debt", "required", "sufficient"]);
+    let verify = home.run("verify --format json").ok().json();
+    assert_eq!((&verify["ok"], &verify["faults"]), (&true.into(), &Value::Array(Vec::new())));
+    let shown = home.run("show 2 --format json").ok().json();
+    assert_eq!((&shown["sequence"], &shown["paid_by"][0]["points"]), (&2.into(), &30.into()));
+}
+
+#[test]
+fn lists_are_arrays_or_lines() {
+    let home = busy();
+    let array = home.run("history -a alice --format json").ok().json();
+    let lines = home.run("history -a alice --format jsonl").ok().jsonl();
+    assert_eq!(array.as_array().unwrap(), &lines);
+    assert_eq!(home.run("history -a nobody --format json").ok().out, "[]\n");
+    assert_eq!(home.run("history -a nobody --format jsonl").ok().out, "");
+    assert_eq!(home.run("history -a nobody --format csv").ok().out.lines().count(), 1);
+    assert!(home.run("history -a nobody").ok().err.contains("no account `nobody`"));
+}
+
+#[test]
+fn a_list_can_be_walked_page_by_page() {
+    let home = busy();
+    let all = home.run("history -a alice --format jsonl").ok().jsonl();
+    for order in ["", "--newest"] {
+        let mut seen = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let after = cursor.map(|cursor| format!("--after {cursor}")).unwrap_or_default();
+            let page = home.run(&format!("history -a alice --format jsonl --limit 2 {order} {after}")).ok();
+            seen.extend(page.jsonl());
+            match page.err.lines().last() {
+                None => break,
+                Some(line) => {
+                    cursor = Some(serde_json::from_str::<Value>(line).unwrap()["next"].as_str().unwrap().into())
+                }
+            }
+        }
+        if !order.is_empty() {
+            seen.reverse();
+        }
+        assert_eq!(seen, all);
+    }
+    assert!(home.run("history -a alice --limit 1").ok().err.contains("--after 1"));
+    home.run("history -a alice --after x").fails(3, "invalid_argument");
+}
+
+#[test]
+fn csv_is_safe_and_flat() {
+    let home = busy();
+    let csv = home.run("history -a alice --kind consume --format csv").ok();
+    let mut reader = csv::Reader::from_reader(csv.out.as_bytes());
+    let head: Vec<String> = reader.headers().unwrap().iter().map(str::to_string).collect();
+    assert!(head.contains(&"after_available".to_string()) && !csv.out.contains("allocations"), "{head:?}");
+    let row: Vec<String> = reader.records().next().unwrap().unwrap().iter().map(str::to_string).collect();
+    let cell = |name: &str| row[head.iter().position(|head| head == name).unwrap()].as_str();
+    assert_eq!(cell("reference"), "'=HYPERLINK(1)");
+    assert_eq!(cell("description"), "two\nlines \u{202e}");
+    // A number keeps its sign.
+    assert_eq!(cell("change_available"), "-30");
+    assert_eq!(cell("metadata"), "{\"a\":1}");
+    assert!(cell("booked_at").ends_with('Z'));
+    for words in [
+        "balance -a alice",
+        "accounts",
+        "batches -a alice",
+        "holds -a alice",
+        "check 1 -a alice",
+        "info",
+        "show 1",
+        "verify",
+        "expire",
+    ] {
+        let ran = home.run(&format!("{words} --format csv")).ok();
+        let mut reader = csv::Reader::from_reader(ran.out.as_bytes());
+        let head = reader.headers().unwrap().clone();
+        for record in reader.records() {
+            assert_eq!(record.unwrap().len(), head.len(), "{words}");
+        }
+    }
+}
+
+#[test]
+fn a_table_cannot_be_painted_over() {
+    let home = busy();
+    home.args(&["open", "-a", "\u{202e}ecila\u{200b}東京", "--key", "1"]).ok();
+    let table = home.run("history -a alice --kind consume").ok().out;
+    assert!(table.contains("two\\nlines \\u{202e}") && !table.contains('\u{202e}'), "{table}");
+    let accounts = home.run("accounts").ok().out;
+    assert!(accounts.contains("\\u{202e}ecila\\u{200b}東京"), "{accounts}");
+    // Wide characters take two columns: the next column begins at the same place in every line.
+    let places: Vec<usize> = accounts
+        .lines()
+        .skip(2)
+        .map(|line| {
+            let before = line.split("active").next().unwrap();
+            before.chars().map(|letter| if letter as u32 > 0x2e80 { 2 } else { 1 }).sum()
+        })
+        .collect();
+    assert!(places.windows(2).all(|two| two[0] == two[1]), "{places:?}\n{accounts}");
+    let error = home.args(&["show", "\u{1b}[31m\u{202e}"]).fails(3, "invalid_argument");
+    assert!(!error.err.contains('\u{1b}') && !error.err.contains('\u{202e}'), "{}", error.err);
+}
+
+#[test]
+fn answers_go_to_a_file_that_is_not_there_yet() {
+    let home = busy();
+    let ran = home.run("accounts --format jsonl --output out.jsonl").ok();
+    assert_eq!(ran.out, "");
+    let text = std::fs::read_to_string(home.path("out.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    let state = home.state();
+    // Refused before anything is booked.
+    home.run("consume 1 -a alice --output out.jsonl").fails(2, "usage");
+    home.run("consume 1 -a alice --output no/such/folder").fails(1, "io");
+    home.run("consume 1 -a alice --output .").fails(2, "usage");
+    home.run("consume 1 -a alice --output points.ledger --force").fails(2, "usage");
+    home.run("consume 1 -a alice --output points.ledger-wal --force").fails(2, "usage");
+    assert_eq!(home.state(), state);
+    assert_eq!(home.run("accounts --force").code, 2);
+    home.run("accounts --output out.jsonl --force").ok();
+    assert!(std::fs::read_to_string(home.path("out.jsonl")).unwrap().starts_with("account "));
+    // A command that fails leaves no file, and what was there stays.
+    home.run("balance --output none.txt").fails(2, "usage");
+    assert!(!home.path("none.txt").exists());
+    home.run("show 99 --output out.jsonl --force").fails(3, "unknown_operation");
+    assert!(std::fs::read_to_string(home.path("out.jsonl")).unwrap().starts_with("account "));
+    let left: Vec<String> = std::fs::read_dir(home.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(!left.iter().any(|name| name.ends_with(".part")), "{left:?}");
+    // Answers about what was booked stay even if the run breaks off.
+    let ran = home.feed(
+        home.command().args(["batch", "--output", "answers.jsonl"]),
+        b"{\"op\":\"open\",\"account\":\"z\",\"key\":\"1\"}\nx\n",
+    );
+    assert_eq!(ran.code, 3);
+    assert_eq!(std::fs::read_to_string(home.path("answers.jsonl")).unwrap().lines().count(), 2);
+}

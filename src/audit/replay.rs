@@ -1,0 +1,448 @@
+//! The log, twice: its hash chain, and every operation booked again in memory and compared with what it left behind.
+
+use std::collections::BTreeMap;
+
+use super::columns::Audited;
+use super::memory::Memory;
+use super::{Audit, PAGE, count, hex, show, window};
+use crate::chain;
+use crate::engine::{Booked, Changes, Context, Source, Verdict, parse_body, run as decide};
+use crate::error::{Error, Result};
+use crate::model::{Action, ClockMark, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer};
+use crate::pricing::PriceBook;
+use crate::store;
+use crate::store::audit::{self as stored, RawOperation};
+use crate::units::{Instant, Reading};
+
+/// Follows the chain and replays. `None` when an operation could not be replayed: nothing can be said of what is
+/// derived from it.
+pub(super) fn run(audit: &mut Audit<'_>) -> Result<Option<Memory>> {
+    let Some(mut replay) = Replay::begin(audit)? else { return Ok(None) };
+    let outcome = replay.log(audit);
+    let damaged = outcome.is_err();
+    audit.faults.part("operation", outcome)?;
+    replay.check_head(audit);
+    if damaged || replay.stopped {
+        return Ok(None);
+    }
+    let outcome = replay.rest(audit);
+    audit.faults.part("entry", outcome)?;
+    replay.check_ledger(audit);
+    Ok(Some(replay.memory))
+}
+
+struct Replay {
+    memory: Memory,
+    /// What is stored, when it can be read.
+    stored: Option<LedgerRow>,
+    /// What the operations make of it.
+    ledger: LedgerRow,
+    writers: BTreeMap<i64, (Writer, i64)>,
+    books: BTreeMap<i64, PriceBook>,
+    window: window::Window,
+    /// The hash the next operation builds on, where it is known.
+    head: Option<[u8; 32]>,
+    /// Number of the newest operation seen.
+    last: i64,
+    stopped: bool,
+}
+
+impl Replay {
+    fn begin(audit: &mut Audit<'_>) -> Result<Option<Self>> {
+        let writers = match read_writers(audit) {
+            Ok(writers) => writers,
+            other => {
+                audit.faults.part("writer", other.map(drop))?;
+                return Ok(None);
+            }
+        };
+        let books = read_books(audit)?;
+        let stored = match store::ledger(audit.conn) {
+            Ok(row) => Some(row),
+            other => {
+                audit.faults.part("ledger", other.map(drop))?;
+                None
+            }
+        };
+        // The first writer made the file.
+        let Some((no, writer)) = writers.first_key_value().map(|(no, (writer, _))| (*no, *writer)) else {
+            audit.faults.add("writer_missing", "writer 1", "a row", "none");
+            return Ok(None);
+        };
+        let start = stored.as_ref().map_or(Instant::MIN, |row| row.created_at);
+        let id = stored.as_ref().map(|row| row.id);
+        let head = id.map(|id| chain::genesis(id, writer.device, writer.epoch, start));
+        let ledger = LedgerRow {
+            id: id.unwrap_or_default(),
+            created_at: start,
+            writer: (no, writer),
+            accepted_at: start,
+            settings: Settings::default(),
+            head: head.unwrap_or_default(),
+            length: 0,
+        };
+        let (memory, window) = (Memory::default(), window::Window::default());
+        let mut replay = Replay { memory, stored, ledger, writers, books, window, head, last: 0, stopped: false };
+        if head.is_none() {
+            // Without the file's identity there is nothing to begin from; the links can still be followed.
+            replay.stop(audit, 1);
+        }
+        Ok(Some(replay))
+    }
+
+    fn log(&mut self, audit: &mut Audit<'_>) -> Result<()> {
+        self.check_since(audit, self.ledger.writer.0, 1);
+        let mut after = i64::MIN;
+        loop {
+            let raw = stored::raw_operations(audit.conn, after, PAGE)?;
+            let Some(last) = raw.last().map(|raw| raw.seq) else { break };
+            let mut rows: BTreeMap<i64, Result<OperationRow>> =
+                stored::operations(audit.conn, after, PAGE)?.into_iter().collect();
+            for raw in raw {
+                let row = rows.remove(&raw.seq);
+                self.operation(audit, &raw, row)?;
+            }
+            after = last;
+            audit.tell(
+                "operations",
+                audit.checked.operations,
+                self.stored.as_ref().and_then(|row| u64::try_from(row.length).ok()),
+            );
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, audit: &mut Audit<'_>, seq: i64) {
+        if !self.stopped {
+            self.stopped = true;
+            let found = "only the chain and the sums are checked from here on";
+            audit.faults.add("replay_stopped", format_args!("operation {seq}"), "every operation replayed", found);
+        }
+    }
+
+    fn operation(
+        &mut self,
+        audit: &mut Audit<'_>,
+        raw: &RawOperation,
+        row: Option<Result<OperationRow>>,
+    ) -> Result<()> {
+        audit.checked.operations = audit.checked.operations.saturating_add(1);
+        let next = self.last.saturating_add(1);
+        if raw.seq != next {
+            let place = format!("operation {next}");
+            audit.faults.add(
+                "operation_missing",
+                place,
+                "a row",
+                format_args!("the next row is operation {}", raw.seq),
+            );
+            self.head = None;
+            self.stop(audit, next);
+        }
+        self.last = raw.seq;
+        for name in &raw.origin {
+            audit.faults.add("operation_mismatch", format_args!("operation {} {name}", raw.seq), "null", "a value");
+        }
+        let row = match row {
+            Some(Ok(row)) => row,
+            Some(Err(error)) => {
+                audit.faults.unreadable::<OperationRow>(raw.seq, &error);
+                self.head = raw.hash;
+                self.stop(audit, raw.seq);
+                return Ok(());
+            }
+            None => {
+                let place = format!("operation {} writer", raw.seq);
+                audit.faults.add("operation_mismatch", place, "the number of a writer", raw.writer);
+                if !self.writers.contains_key(&raw.writer) {
+                    audit.faults.add("writer_missing", format_args!("writer {}", raw.writer), "a row", "none");
+                }
+                self.head = raw.hash;
+                self.stop(audit, raw.seq);
+                return Ok(());
+            }
+        };
+        check_link(audit, self.head.as_ref(), &row);
+        self.head = Some(row.hash);
+        if self.stopped { Ok(()) } else { self.replay(audit, raw, &row) }
+    }
+
+    fn replay(&mut self, audit: &mut Audit<'_>, raw: &RawOperation, row: &OperationRow) -> Result<()> {
+        if row.kind == OpKind::Restore {
+            // Each restore renews the epoch: it is the first operation of the next writer.
+            let no = self.ledger.writer.0.saturating_add(1);
+            self.ledger.writer = (no, self.writers.get(&no).map_or(row.writer, |(writer, _)| *writer));
+            self.check_since(audit, no, row.seq);
+        }
+        let booked = match self.book(audit, row)? {
+            Ok(booked) => booked,
+            Err(error) => {
+                let found = format!("{}: {error}", error.code());
+                audit.faults.add(
+                    "operation_refused",
+                    format_args!("operation {}", row.seq),
+                    "an operation that books",
+                    found,
+                );
+                self.stop(audit, row.seq);
+                return Ok(());
+            }
+        };
+        let Booked { operation, changes, ledger, new_book, .. } = booked;
+        let seq = row.seq;
+        audit.faults.compare(
+            seq,
+            &OperationRow { hash: row.hash, outcome: row.outcome.clone(), ..operation.clone() },
+            row,
+        );
+        audit.faults.same(
+            "operation_mismatch",
+            format_args!("operation {seq} writer"),
+            self.ledger.writer.0,
+            raw.writer,
+        );
+        let outcome = outcome_text(&operation.outcome);
+        audit.faults.same(
+            "operation_mismatch",
+            format_args!("operation {seq} outcome"),
+            show(outcome),
+            show(raw.outcome.as_ref()),
+        );
+        self.compare_entries(audit, &changes)?;
+        self.memory.apply(&changes);
+        self.memory.append(operation);
+        if let Some((no, book)) = new_book {
+            self.memory.add_book(no, book);
+        }
+        // The head is the chain's affair: one wrong hash is one fault, not one for each operation after it.
+        self.ledger = LedgerRow { head: row.hash, ..ledger };
+        audit.checked.replayed = audit.checked.replayed.saturating_add(1);
+        Ok(())
+    }
+
+    fn check_since(&self, audit: &mut Audit<'_>, no: i64, first: i64) {
+        if let Some((_, since)) = self.writers.get(&no) {
+            audit.faults.same("writer_mismatch", format_args!("writer {no} since"), first, *since);
+        }
+    }
+
+    /// Books the operation again under the circumstances stored with it. The inner error is the engine's refusal.
+    fn book(&mut self, audit: &mut Audit<'_>, row: &OperationRow) -> Result<Result<Booked>> {
+        let command = match command(row) {
+            Ok(command) => command,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.follow(audit, row.account.as_ref().map(|(no, _)| *no))?;
+        if let Action::Transfer { to, .. } = &command.action {
+            let to = self.memory.account_by_id(to)?.map(|row| row.no);
+            self.follow(audit, to)?;
+        }
+        let trusted = row.clock == ClockMark::Trusted;
+        let booked = self.decide(row, &command, trusted);
+        if !matches!(&booked, Ok(booked) if booked.operation.clock == ClockMark::Suspect && row.clock == ClockMark::Plain)
+        {
+            return Ok(booked);
+        }
+        // A sweep of other accounts may have made the reading harmless (points activated, and gone to pay debt).
+        self.sweep_harmless(audit, row)?;
+        let booked = self.decide(row, &command, false);
+        if matches!(&booked, Ok(booked) if booked.operation.clock == ClockMark::Plain) {
+            return Ok(booked);
+        }
+        // It was not: one fault for the mark, then on as it is stored.
+        let place = format!("operation {} clock", row.seq);
+        audit.faults.add("operation_mismatch", place, ClockMark::Suspect.text(), row.clock.text());
+        Ok(self.decide(row, &command, true).map(|mut booked| {
+            booked.operation.clock = row.clock;
+            booked
+        }))
+    }
+
+    fn decide(&self, row: &OperationRow, command: &Command, trusted: bool) -> Result<Booked> {
+        let book = row.price_book.and_then(|(no, _)| self.books.get(&no));
+        let reading = Reading { at: row.recorded_at, trusted };
+        // In one stretch: what was swept before has been followed already.
+        let context = Context { ledger: &self.ledger, reading, book, stretch: usize::MAX };
+        match decide(&self.memory, context, command)? {
+            Verdict::Booked(booked) => Ok(*booked),
+            Verdict::Replayed(_) => Err(Error::corrupt("its key was used before")),
+            Verdict::CatchUp(_) => Err(Error::corrupt("its catch-up does not end")),
+        }
+    }
+
+    fn sweep_harmless(&mut self, audit: &mut Audit<'_>, row: &OperationRow) -> Result<()> {
+        let (after, until) = (self.ledger.accepted_at, row.recorded_at);
+        for account in self.memory.accounts_expiring(after, until) {
+            while self.memory.accounts_expiring(after, until).contains(&account) && self.follow_one(audit, account)? {}
+        }
+        Ok(())
+    }
+
+    /// Books what time did to an account as far as the file has it before the next operation: sweeps, refused operations
+    /// and long catch-ups leave such entries, and where they end decides what later operations find.
+    fn follow(&mut self, audit: &mut Audit<'_>, account: Option<i64>) -> Result<()> {
+        let Some(account) = account else { return Ok(()) };
+        while self.follow_one(audit, account)? {}
+        Ok(())
+    }
+
+    fn follow_one(&mut self, audit: &mut Audit<'_>, account: i64) -> Result<bool> {
+        let Some(row) = self.memory.account(account)? else { return Ok(false) };
+        let next = row.entries.saturating_add(1);
+        let Some((kind, booked_at)) = self.window.time_entry(audit.conn, account, next)? else { return Ok(false) };
+        let event = match self.memory.next_event(account) {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                audit.faults.add("entry_mismatch", format_args!("entry {account}/{next}"), "what fell due", error);
+                return Ok(false);
+            }
+        };
+        // An entry that is like it in neither is none of time's making: the comparison will name it.
+        let same = event.entries.first().is_some_and(|entry| entry.kind == kind || entry.booked_at == booked_at);
+        if same {
+            self.compare_entries(audit, &event)?;
+            self.memory.apply(&event);
+        }
+        Ok(same)
+    }
+
+    fn compare_entries(&mut self, audit: &mut Audit<'_>, changes: &Changes) -> Result<()> {
+        for entry in &changes.entries {
+            let key = format!("{}/{}", entry.account, entry.n);
+            match self.window.take(audit.conn, entry.account, entry.n)? {
+                None => audit.faults.missing::<EntryRow>(key),
+                Some(Err(error)) => audit.faults.unreadable::<EntryRow>(key, &error),
+                Some(Ok(found)) => audit.faults.compare(key, entry, &found),
+            }
+        }
+        Ok(())
+    }
+
+    /// What time did after the last operation of each account; entries beyond that are nobody's.
+    fn rest(&mut self, audit: &mut Audit<'_>) -> Result<()> {
+        let accounts: Vec<i64> = self.memory.all_accounts().keys().copied().collect();
+        for account in accounts {
+            self.follow(audit, Some(account))?;
+            let entries = self.memory.account(account)?.map_or(0, |row| row.entries);
+            let mut from = entries.saturating_add(1);
+            loop {
+                let extra = stored::entries_from(audit.conn, account, from, PAGE)?;
+                let Some(((_, last), _)) = extra.last() else { break };
+                from = last.saturating_add(1);
+                extra.iter().for_each(|((_, n), _)| audit.faults.extra::<EntryRow>(format_args!("{account}/{n}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Head and length are stored beside the log, so that a cut tail is seen.
+    fn check_head(&self, audit: &mut Audit<'_>) {
+        let Some(stored) = &self.stored else { return };
+        audit.faults.same("length_mismatch", "ledger length", self.last, stored.length);
+        if let Some(head) = self.head {
+            audit.faults.same("head_mismatch", "ledger head", hex(&head), hex(&stored.head));
+        }
+    }
+
+    /// The rest of the file's one row, and the tables only the log refers to.
+    fn check_ledger(&self, audit: &mut Audit<'_>) {
+        let Some(found) = &self.stored else { return };
+        let made = &self.ledger;
+        let faults = &mut audit.faults;
+        let mut same = |name: &str, made: String, found: String| {
+            faults.same("ledger_mismatch", format_args!("ledger {name}"), made, found);
+        };
+        same("writer", made.writer.0.to_string(), found.writer.0.to_string());
+        same("accepted_at", made.accepted_at.to_string(), found.accepted_at.to_string());
+        let (made, found) = (&made.settings, &found.settings);
+        same("explicit_accounts", made.explicit_accounts.to_string(), found.explicit_accounts.to_string());
+        same("late_window", made.late_window.to_string(), found.late_window.to_string());
+        same("max_hold", made.max_hold.to_string(), found.max_hold.to_string());
+        same("max_clock_jump", made.max_clock_jump.to_string(), found.max_clock_jump.to_string());
+        for no in self.writers.keys().filter(|no| **no > self.ledger.writer.0) {
+            faults.add("writer_extra", format_args!("writer {no}"), "none", "a row");
+        }
+        for no in self.books.keys().filter(|no| !self.memory.all_books().contains_key(no)) {
+            faults.add(
+                "price_book_extra",
+                format_args!("price_book {no}"),
+                "none",
+                "a row no operation was booked under",
+            );
+        }
+    }
+}
+
+/// The command a stored operation was booked from.
+fn command(row: &OperationRow) -> Result<Command> {
+    let account = row.account.as_ref().map(|(_, id)| id.clone());
+    Command::stored(row.kind, account, row.key.clone(), parse_body(row)?)
+}
+
+/// The outcome as it is stored.
+fn outcome_text(outcome: &Outcome) -> Option<String> {
+    if *outcome == Outcome::default() { None } else { serde_json::to_string(outcome).ok() }
+}
+
+/// Whether the operation's hash is made of the one before it and of its own fields.
+pub(super) fn check_link(audit: &mut Audit<'_>, head: Option<&[u8; 32]>, row: &OperationRow) {
+    let Some(head) = head else { return };
+    let link = chain::link(head, row);
+    if link != row.hash {
+        // The first link also hangs on the file's identity.
+        let genesis = if row.seq == 1 { " (or ledger ledger_id or created_at, or writer 1)" } else { "" };
+        let place = format!("{} {} hash{genesis}", OperationRow::TABLE, row.seq);
+        audit.faults.add("chain_broken", place, hex(&link), hex(&row.hash));
+    }
+}
+
+fn read_writers(audit: &mut Audit<'_>) -> Result<BTreeMap<i64, (Writer, i64)>> {
+    let mut writers = BTreeMap::new();
+    loop {
+        let after = writers.last_key_value().map_or(i64::MIN, |(no, _)| *no);
+        let page = store::writer_page(audit.conn, after, PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        writers.extend(page.into_iter().map(|(no, writer, since)| (no, (writer, since))));
+    }
+    audit.checked.writers = count(writers.len());
+    let mut seen: Vec<Writer> = Vec::new();
+    for (place, (no, (writer, _))) in (1_i64..).zip(&writers) {
+        audit.faults.same("writer_mismatch", format_args!("writer {no} no"), place, *no);
+        if seen.contains(writer) {
+            audit.faults.add("writer_mismatch", format_args!("writer {no} epoch"), "a new epoch", writer.epoch);
+        }
+        seen.push(*writer);
+    }
+    Ok(writers)
+}
+
+/// The stored price books that are what they say.
+fn read_books(audit: &mut Audit<'_>) -> Result<BTreeMap<i64, PriceBook>> {
+    let mut books = BTreeMap::new();
+    let mut after = i64::MIN;
+    loop {
+        let page = match store::price_book_page(audit.conn, after, 16) {
+            Ok(page) => page,
+            other => {
+                audit.faults.part("price_book", other.map(drop))?;
+                break;
+            }
+        };
+        let Some(last) = page.last().map(|row| row.no) else { break };
+        after = last;
+        for row in page {
+            audit.checked.price_books = audit.checked.price_books.saturating_add(1);
+            let place = format!("price_book {} text", row.no);
+            let hash = *blake3::hash(row.text.as_bytes()).as_bytes();
+            audit.faults.same("price_book_mismatch", format_args!("{place} or hash"), hex(&hash), hex(&row.hash));
+            match PriceBook::parse(&row.text, &place) {
+                Ok(book) => drop(books.insert(row.no, book)),
+                Err(error) => audit.faults.add("price_book_unreadable", place, "a price book", error),
+            }
+        }
+    }
+    Ok(books)
+}

@@ -1,0 +1,388 @@
+//! The stored rows held against one another: the invariants, whatever the replay says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::columns::{Audited, RowKey};
+use super::{Audit, Faults, PAGE, count, show};
+use crate::error::Result;
+use crate::model::{AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow};
+use crate::store::audit as stored;
+use crate::units::Instant;
+
+/// What an account's batches, consumes and holds come to. Wide, so that no damage overflows them.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    pub(super) available: i128,
+    pub(super) pending: i128,
+    pub(super) held: i128,
+    pub(super) debt: i128,
+    unbacked: i128,
+    amount: i128,
+    used: i128,
+    expired: i128,
+    revoked: i128,
+    moved: i128,
+    open_holds: u64,
+    /// When time next does something.
+    due: Option<Instant>,
+}
+
+impl Sums {
+    pub(super) fn batch(&mut self, row: &BatchRow) {
+        let spendable = if row.active { &mut self.available } else { &mut self.pending };
+        *spendable += i128::from(row.remaining);
+        self.held += i128::from(row.held);
+        self.amount += i128::from(row.amount);
+        self.used += i128::from(row.used);
+        self.expired += i128::from(row.expired);
+        self.revoked += i128::from(row.revoked);
+        self.moved += i128::from(row.moved);
+        self.falls_due(row.due_at());
+    }
+
+    fn hold(&mut self, row: &HoldRow) {
+        if row.phase == HoldPhase::Open {
+            self.open_holds = self.open_holds.saturating_add(1);
+            self.unbacked += i128::from(row.unbacked);
+            self.falls_due(Some(row.deadline));
+        }
+    }
+
+    pub(super) fn consume(&mut self, row: &ConsumeRow) {
+        self.debt += i128::from(row.open);
+    }
+
+    fn falls_due(&mut self, at: Option<Instant>) {
+        self.due = [self.due, at].into_iter().flatten().min();
+    }
+}
+
+/// What allocations must add up to.
+#[derive(Debug, Default)]
+struct Paid {
+    held: i128,
+    used: i128,
+}
+
+/// The newest entry of an account seen so far.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    n: i64,
+    booked_at: Instant,
+    operation: Option<i64>,
+    after: Balances,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    accounts: BTreeMap<i64, Sums>,
+    /// By batch: what the allocations say of it.
+    paid: BTreeMap<BatchNo, Paid>,
+    /// By hold: whether it is open, and the points batches hold for it.
+    holds: BTreeMap<i64, (bool, i64)>,
+    newest: BTreeMap<i64, Newest>,
+}
+
+pub(super) fn run(audit: &mut Audit<'_>) -> Result<()> {
+    let mut books = Books::default();
+    let outcome = holds(audit, &mut books).and_then(|()| consumes(audit, &mut books));
+    let whole = outcome.is_ok();
+    audit.faults.part("hold, consume", outcome)?;
+    let outcome = allocations(audit, &mut books);
+    let whole = whole && outcome.is_ok();
+    audit.faults.part("allocation", outcome)?;
+    let outcome = batches(audit, &mut books, whole);
+    audit.faults.part("batch", outcome)?;
+    let outcome = entries(audit, &mut books);
+    audit.faults.part("entry", outcome)?;
+    let outcome = accounts(audit, &books);
+    audit.faults.part("account", outcome)
+}
+
+/// Hands every readable row of a table to `each`.
+fn walk<K: RowKey, R: Audited>(
+    audit: &mut Audit<'_>,
+    from: K,
+    page: impl Fn(K) -> Result<stored::Keyed<K, R>>,
+    mut each: impl FnMut(&mut Faults, K, R),
+) -> Result<u64> {
+    let (mut after, mut done) = (from, 0_u64);
+    loop {
+        let rows = page(after)?;
+        let full = rows.len() >= PAGE;
+        done = done.saturating_add(count(rows.len()));
+        for (key, row) in rows {
+            after = key;
+            match row {
+                Ok(row) => each(&mut audit.faults, key, row),
+                // The comparison may have said so already.
+                Err(_) if audit.faults.names::<R>(R::CODES.unreadable, key) => {}
+                Err(error) => audit.faults.unreadable::<R>(key.text(), &error),
+            }
+        }
+        audit.tell("sums", done, None);
+        if !full {
+            return Ok(done);
+        }
+    }
+}
+
+fn holds(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
+    let conn = audit.conn;
+    audit.checked.holds = walk(
+        audit,
+        i64::MIN,
+        |after| stored::holds(conn, after, PAGE),
+        |_, _, row| {
+            let open = row.phase == HoldPhase::Open;
+            books.accounts.entry(row.account).or_default().hold(&row);
+            books.holds.insert(row.operation, (open, row.points.saturating_sub(row.unbacked)));
+        },
+    )?;
+    Ok(())
+}
+
+fn consumes(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
+    let conn = audit.conn;
+    audit.checked.consumes = walk(
+        audit,
+        i64::MIN,
+        |after| stored::consumes(conn, after, PAGE),
+        |faults, no, row| {
+            books.accounts.entry(row.account).or_default().consume(&row);
+            let gone = i128::from(row.open) + i128::from(row.refunded) + i128::from(row.written_off);
+            if gone > i128::from(row.points) {
+                faults.add(
+                    "i9_consume",
+                    format_args!("consume {no} points"),
+                    format_args!("{gone} or more"),
+                    row.points,
+                );
+            }
+        },
+    )?;
+    Ok(())
+}
+
+fn allocations(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
+    let conn = audit.conn;
+    let mut of_holds: BTreeMap<i64, i128> = BTreeMap::new();
+    let read = |after| stored::allocations(conn, after, PAGE);
+    audit.checked.allocations = walk(audit, (i64::MIN, i64::MIN), read, |_, _, row| {
+        let paid = books.paid.entry(row.batch).or_default();
+        match books.holds.get(&row.owner) {
+            Some((open, _)) => {
+                *of_holds.entry(row.owner).or_default() += i128::from(row.points);
+                if *open {
+                    paid.held += i128::from(row.points);
+                }
+            }
+            None => paid.used += i128::from(row.points) - i128::from(row.returned),
+        }
+    })?;
+    for (no, (_, backed)) in &books.holds {
+        let found = of_holds.get(no).copied().unwrap_or_default();
+        audit.faults.same("i1_slices", format_args!("hold {no} slices"), i128::from(*backed), found);
+    }
+    Ok(())
+}
+
+fn batches(audit: &mut Audit<'_>, books: &mut Books, allocations: bool) -> Result<()> {
+    let conn = audit.conn;
+    audit.checked.batches = walk(
+        audit,
+        i64::MIN,
+        |after| stored::batches(conn, after, PAGE),
+        |faults, no, row| {
+            books.accounts.entry(row.account).or_default().batch(&row);
+            check_batch(faults, &row);
+            if allocations {
+                let paid = books.paid.remove(&no).unwrap_or_default();
+                faults.same("i1_used", format_args!("batch {no} used"), paid.used, i128::from(row.used));
+                faults.same("i1_held", format_args!("batch {no} held"), paid.held, i128::from(row.held));
+            }
+        },
+    )?;
+    marks(audit)
+}
+
+fn check_batch(faults: &mut Faults, row: &BatchRow) {
+    let counters = [row.remaining, row.held, row.used, row.expired, row.revoked, row.moved];
+    let sum: i128 = counters.into_iter().map(i128::from).sum();
+    faults.same("i1_batch", format_args!("batch {} amount", row.no), sum, i128::from(row.amount));
+    let taken = i128::from(row.revoked) + i128::from(row.owed);
+    if taken > i128::from(row.amount) {
+        faults.add(
+            "i1_batch",
+            format_args!("batch {} owed", row.no),
+            format_args!("revoked + owed <= {}", row.amount),
+            taken,
+        );
+    }
+}
+
+/// `live` and `due_at` follow from the batch's other columns.
+fn marks(audit: &mut Audit<'_>) -> Result<()> {
+    let mut after = i64::MIN;
+    loop {
+        let marks = stored::batch_marks(audit.conn, after, PAGE)?;
+        let Some((last, ..)) = marks.last() else { return Ok(()) };
+        let rows: BTreeMap<BatchNo, Result<BatchRow>> = stored::batches(audit.conn, after, PAGE)?.into_iter().collect();
+        after = *last;
+        for (no, live, due_at) in marks {
+            let Some(Ok(row)) = rows.get(&no) else { continue };
+            audit.faults.same("batch_mismatch", format_args!("batch {no} live"), i64::from(row.is_live()), live);
+            let due = row.due_at().map(Instant::millis);
+            audit.faults.same("batch_mismatch", format_args!("batch {no} due_at"), show(due), show(due_at));
+        }
+    }
+}
+
+fn entries(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
+    let conn = audit.conn;
+    let read = |after| stored::entries(conn, after, PAGE);
+    audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
+        let before = books.newest.get(&row.account).copied();
+        check_entry(faults, before, &row);
+        let newest = Newest { n: row.n, booked_at: row.booked_at, operation: row.operation, after: row.after };
+        books.newest.insert(row.account, newest);
+    })?;
+    for (account, newest) in &books.newest {
+        check_debt(&mut audit.faults, *account, newest);
+    }
+    Ok(())
+}
+
+fn check_entry(faults: &mut Faults, before: Option<Newest>, row: &EntryRow) {
+    let place = format!("entry {}/{}", row.account, row.n);
+    let (last, start) = before.map_or((0, Balances::default()), |before| (before.n, before.after));
+    faults.same("entry_gap", format_args!("{place} n"), last.saturating_add(1), row.n);
+    if let Some(before) = before {
+        if row.booked_at < before.booked_at {
+            let expected = format!("{} or later", before.booked_at);
+            faults.add("i5_time_backwards", format_args!("{place} booked_at"), expected, row.booked_at);
+        }
+        // Between the entries of one operation debt may stand beside points.
+        if row.kind != crate::model::EntryKind::Settle && (row.operation.is_none() || row.operation != before.operation)
+        {
+            check_debt(faults, row.account, &before);
+        }
+    }
+    let columns = [
+        ("available", start.available, row.change.available, row.after.available),
+        ("held", start.held, row.change.held, row.after.held),
+        ("pending", start.pending, row.change.pending, row.after.pending),
+        ("debt", start.debt, row.change.debt, row.after.debt),
+    ];
+    for (name, start, change, after) in columns {
+        let sum = i128::from(start) + i128::from(change);
+        faults.same("i10_entry", format_args!("{place} after_{name}"), sum, i128::from(after));
+    }
+}
+
+fn check_debt(faults: &mut Faults, account: i64, entry: &Newest) {
+    if entry.after.debt > 0 && entry.after.available > 0 {
+        let place = format!("entry {account}/{} after_available", entry.n);
+        faults.add("i3_debt_with_available", place, "0 while there is debt", entry.after.available);
+    }
+}
+
+fn accounts(audit: &mut Audit<'_>, books: &Books) -> Result<()> {
+    let conn = audit.conn;
+    let none = Sums::default();
+    let mut named: BTreeSet<i64> = books.accounts.keys().chain(books.newest.keys()).copied().collect();
+    audit.checked.accounts = walk(
+        audit,
+        i64::MIN,
+        |after| stored::accounts(conn, after, PAGE),
+        |faults, no, row| {
+            named.remove(&no);
+            let sums = books.accounts.get(&no).unwrap_or(&none);
+            check_balances(faults, &row, sums);
+            check_totals(faults, &row, sums);
+            check_newest(faults, &row, books.newest.get(&no));
+            check_due(faults, &row, sums);
+        },
+    )?;
+    // The comparison of the tables may have said so already.
+    named.retain(|no| !audit.faults.names::<AccountRow>(AccountRow::CODES.missing, *no));
+    named.into_iter().for_each(|no| audit.faults.missing::<AccountRow>(no));
+    Ok(())
+}
+
+/// I3, and I10: balances are the sums over batches, consumes and holds.
+pub(super) fn check_balances(faults: &mut Faults, row: &AccountRow, sums: &Sums) {
+    let b = &row.balances;
+    for (name, sum, stored) in [
+        ("available", sums.available, b.available),
+        ("held", sums.held, b.held),
+        ("pending", sums.pending, b.pending),
+        ("debt", sums.debt, b.debt),
+    ] {
+        faults.same("i10_balances", format_args!("account {} {name}", row.no), sum, i128::from(stored));
+    }
+    check_state(faults, row);
+}
+
+pub(super) fn check_state(faults: &mut Faults, row: &AccountRow) {
+    let b = &row.balances;
+    if b.debt > 0 && b.available > 0 {
+        faults.add(
+            "i3_debt_with_available",
+            format_args!("account {} available", row.no),
+            "0 while there is debt",
+            b.available,
+        );
+    }
+    if row.state == AccountState::Closed && (*b != Balances::default() || row.unbacked != 0) {
+        faults.add("closed_not_empty", format_args!("account {} state", row.no), "every balance 0", "balances left");
+    }
+}
+
+fn check_totals(faults: &mut Faults, row: &AccountRow, sums: &Sums) {
+    let wide = i128::from;
+    let t = &row.totals;
+    let place = |name: &str| format!("account {} {name}", row.no);
+    // I2 and the last equation of I10 are one.
+    let consumed = wide(t.consumed) + wide(t.clawed_back) - wide(t.refunded) - wide(t.written_off);
+    faults.same("i2_consumption", place("consumed"), sums.used + wide(row.balances.debt), consumed);
+    faults.same("i10_totals", place("expired"), sums.expired, wide(t.expired) - wide(t.reinstated));
+    faults.same("i10_totals", place("revoked"), sums.revoked, wide(t.revoked));
+    faults.same("i10_totals", place("moved_out"), sums.moved, wide(t.moved_out));
+    faults.same("i10_totals", place("recharged"), sums.amount, wide(t.recharged) + wide(t.moved_in));
+    faults.same("i10_unbacked", place("unbacked"), sums.unbacked, wide(row.unbacked));
+}
+
+/// I10: the balances are those after the newest entry.
+fn check_newest(faults: &mut Faults, row: &AccountRow, newest: Option<&Newest>) {
+    let place = |name: &str| format!("account {} {name}", row.no);
+    let Some(newest) = newest else {
+        faults.same("i10_last_entry", place("entries"), 0, row.entries);
+        return;
+    };
+    faults.same("i10_last_entry", place("entries"), newest.n, row.entries);
+    let next = (row.no, newest.n.saturating_add(1));
+    if newest.n < row.entries && !faults.names::<EntryRow>(EntryRow::CODES.missing, next) {
+        faults.missing::<EntryRow>(next.text());
+    }
+    faults.same("i10_last_entry", place("last_booked_at"), newest.booked_at, row.last_booked_at);
+    let (e, b) = (&newest.after, &row.balances);
+    for (name, entry, account) in [
+        ("available", e.available, b.available),
+        ("held", e.held, b.held),
+        ("pending", e.pending, b.pending),
+        ("debt", e.debt, b.debt),
+    ] {
+        faults.same("i10_last_entry", place(name), entry, account);
+    }
+}
+
+/// I4: nothing is left that was due before the newest entry. At its very instant there may be, when a long catch-up
+/// stopped between two.
+fn check_due(faults: &mut Faults, row: &AccountRow, sums: &Sums) {
+    faults.same("i4_next_due", format_args!("account {} next_due_at", row.no), show(sums.due), show(row.next_due_at));
+    if let Some(due) = sums.due.filter(|due| *due < row.last_booked_at) {
+        let expected = format!("{} or later", row.last_booked_at);
+        faults.add("i4_overdue", format_args!("account {} next_due_at", row.no), expected, due);
+    }
+}

@@ -1,0 +1,74 @@
+//! What a charge costs, as counts that repeat exactly: statements run again instead of prepared again, no table read
+//! whole, and the same work however much the file holds.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{File, Wish};
+use crate::model::Request;
+use crate::store::{self, NewLedger, Work};
+use crate::units::{Instant, Reading};
+use crate::writer::{Decision, Durability};
+
+fn file(folder: &Path) -> Arc<File> {
+    let path = folder.join("cost.ledger");
+    let id = uuid::Uuid::from_u128(7);
+    store::create(&path, &NewLedger { ledger_id: id, device: id, epoch: 1, created_at: Instant::clamped(1_000) })
+        .unwrap();
+    File::open(&path, std::time::Duration::from_secs(5)).unwrap()
+}
+
+fn wish(at: i64) -> Wish {
+    let reading = Reading { at: Instant::clamped(at), trusted: false };
+    Wish { reading, book: None, durability: Durability::Relaxed, historic: false, dry_run: false }
+}
+
+fn book(file: &File, line: &str) {
+    file.apply(Request::parse(line).unwrap(), &wish(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
+}
+
+/// What all statements of the writer's connection have done since the last look.
+fn work(file: &File) -> Work {
+    let look = |conn: &crate::db::Connection| Ok(Decision::Rollback(store::work_done(conn)?));
+    file.writer().unwrap().transaction(Durability::Relaxed, std::time::Duration::from_secs(5), look).unwrap()
+}
+
+fn charge(file: &File, n: usize) -> Work {
+    work(file);
+    book(file, &format!(r#"{{"op":"consume","account":"alice","key":"charge {n:06}","points":1}}"#));
+    work(file)
+}
+
+#[test]
+fn a_charge_costs_the_same_however_much_the_file_holds() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let file = file(folder.path());
+    book(&file, r#"{"op":"recharge","account":"alice","key":"first","points":1000000,"source":"s","priority":60}"#);
+    for n in 0..20 {
+        charge(&file, n);
+    }
+    let before = charge(&file, 20);
+    assert_eq!((before.prepared_again, before.full_scan_steps, before.sorts), (0, 0, 0), "{before:?}");
+    // Two thousand batches drained, four thousand entries and more accounts later …
+    for n in 0..2_000 {
+        book(&file, &format!(r#"{{"op":"recharge","account":"alice","key":"r{n:06}","points":3,"source":"s"}}"#));
+        book(&file, &format!(r#"{{"op":"consume","account":"alice","key":"c{n:06}","points":3}}"#));
+        if n % 10 == 0 {
+            book(&file, &format!(r#"{{"op":"recharge","account":"other {n}","key":"o","points":3,"source":"s"}}"#));
+        }
+    }
+    let after = charge(&file, 21);
+    assert_eq!((after.prepared_again, after.full_scan_steps, after.sorts), (0, 0, 0), "{after:?}");
+    // … and a thousand live ones to choose from.
+    for n in 0..1_000 {
+        book(
+            &file,
+            &format!(r#"{{"op":"recharge","account":"alice","key":"l{n:06}","points":3,"source":"s","priority":70}}"#),
+        );
+    }
+    let crowded = charge(&file, 22);
+    // Steps of SQLite's machine: the first page of batches holds up to four rows instead of one.
+    assert!(after.steps <= before.steps + 10, "{} steps before, {} after", before.steps, after.steps);
+    assert!(crowded.steps <= before.steps + 150, "{} steps before, {} crowded", before.steps, crowded.steps);
+    assert!(before.steps > 100, "{before:?}");
+}

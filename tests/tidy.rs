@@ -1,0 +1,594 @@
+//! Keeps the house in order: what no compiler checks and would otherwise erode. Every check is tried on a planted fault.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms of `src/`, floor by floor. A room may name those on floors below it, and nothing else.
+const FLOORS: [&[&str]; 15] = [
+    &["lib"],
+    // The top floor is one room with three doors: the handle, how it is opened, and a run of operations through it.
+    &["ledger", "options", "batch"],
+    &["file"],
+    &["audit"],
+    &["report"],
+    &["writer"],
+    &["engine"],
+    &["store"],
+    &["db"],
+    &["chain"],
+    &["model"],
+    &["pricing"],
+    &["quantity"],
+    &["units"],
+    &["error"],
+];
+/// The engine says in `engine::source` what it has to read and write; the store does it. So the arrow points upwards here.
+const UPWARDS: [(&str, &str, &str); 1] = [("store", "engine", "source")];
+
+const MAX_FUNCTION: usize = 70;
+const MAX_FILE: usize = 500;
+
+/// What rules must not reach for: they are given the time, the books and the prices.
+const IMPURE: [&[&str]; 10] = [
+    &["std", "fs"],
+    &["std", "io"],
+    &["std", "env"],
+    &["std", "net"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["SystemTime"],
+    &["time", "Instant"],
+    &["Utc", "now"],
+    &["Local", "now"],
+];
+/// Binary floating point, and the two places that may look at it: the constructor for callers who have nothing better,
+/// and the test whether a JSON number is too large.
+const FLOATS: [&str; 4] = ["f32", "f64", "as_f32", "as_f64"];
+const FLOATS_ALLOWED: [(&str, &str); 2] = [("src/quantity.rs", "f64"), ("src/model/fields.rs", "as_f64")];
+
+/// One source file: its path from the root, and its text without comments, strings and characters.
+struct Source {
+    path: String,
+    code: String,
+    lines: usize,
+    test: bool,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Self {
+        Source { path: path.into(), code: blank(text), lines: text.lines().count(), test: false }
+    }
+
+    /// The room a file of the library belongs to.
+    fn room(&self) -> Option<&str> {
+        let rest = self.path.strip_prefix("src/")?;
+        Some(rest.split('/').next().unwrap_or(rest).trim_end_matches(".rs"))
+    }
+
+    fn under(&self, folders: &[&str]) -> bool {
+        folders.iter().any(|folder| self.path.starts_with(folder))
+    }
+
+    /// The code without `#[cfg(test)]` modules; nothing for a file that is one.
+    fn shipped(&self) -> String {
+        if self.test { String::new() } else { without_test_modules(&self.code) }
+    }
+}
+
+// ---- reading Rust, as far as these checks need it
+
+/// Replaces comments, strings and characters by spaces, line by line.
+fn blank(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < chars.len() {
+        let end = comment_end(&chars, at).or_else(|| string_end(&chars, at)).or_else(|| char_end(&chars, at));
+        let end = end.unwrap_or(at);
+        if end == at {
+            out.push(chars[at]);
+            at += 1;
+        } else {
+            out.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
+            at = end;
+        }
+    }
+    out
+}
+
+fn comment_end(chars: &[char], at: usize) -> Option<usize> {
+    match chars.get(at..at + 2)? {
+        ['/', '/'] => Some(chars[at..].iter().position(|c| *c == '\n').map_or(chars.len(), |n| at + n)),
+        ['/', '*'] => {
+            let (mut depth, mut end) = (1, at + 2);
+            while depth > 0 && end < chars.len() {
+                match chars.get(end..end + 2) {
+                    Some(['/', '*']) => (depth, end) = (depth + 1, end + 2),
+                    Some(['*', '/']) => (depth, end) = (depth - 1, end + 2),
+                    _ => end += 1,
+                }
+            }
+            Some(end)
+        }
+        _ => None,
+    }
+}
+
+fn string_end(chars: &[char], at: usize) -> Option<usize> {
+    if chars[at] == '"' {
+        let mut end = at + 1;
+        while end < chars.len() && chars[end] != '"' {
+            end += if chars[end] == '\\' { 2 } else { 1 };
+        }
+        return Some((end + 1).min(chars.len()));
+    }
+    if chars[at] != 'r' || (at > 0 && is_word(chars[at - 1]) && chars[at - 1] != 'b') {
+        return None;
+    }
+    let hashes = chars[at + 1..].iter().take_while(|c| **c == '#').count();
+    (chars.get(at + 1 + hashes) == Some(&'"')).then(|| {
+        let close: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
+        let start = at + 2 + hashes;
+        let found = chars[start..].windows(close.len()).position(|window| window == close);
+        found.map_or(chars.len(), |n| start + n + close.len())
+    })
+}
+
+/// A character, and not a lifetime.
+fn char_end(chars: &[char], at: usize) -> Option<usize> {
+    if chars[at] != '\'' {
+        return None;
+    }
+    if chars.get(at + 1) == Some(&'\\') {
+        return chars[at + 3..].iter().position(|c| *c == '\'').map(|n| at + 4 + n);
+    }
+    (chars.get(at + 2) == Some(&'\'')).then_some(at + 3)
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Words, `::`, and single signs, each with its line.
+fn tokens(code: &str) -> Vec<(String, usize)> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for (number, line) in code.lines().enumerate() {
+        let chars: Vec<char> = line.chars().collect();
+        let mut at = 0;
+        while at < chars.len() {
+            let length = match chars[at] {
+                c if is_word(c) => chars[at..].iter().take_while(|c| is_word(**c)).count(),
+                ':' if chars.get(at + 1) == Some(&':') => 2,
+                _ => 1,
+            };
+            if !chars[at].is_whitespace() {
+                found.push((chars[at..at + length].iter().collect(), number + 1));
+            }
+            at += length;
+        }
+    }
+    found
+}
+
+/// Every path (`a::b::c`) with its line; trees of imports are spread out.
+fn paths(code: &str) -> Vec<(Vec<String>, usize)> {
+    let tokens = tokens(code);
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < tokens.len() {
+        at = if tokens[at].0.starts_with(is_word) { path(&tokens, at, &[], &mut found) } else { at + 1 };
+    }
+    found
+}
+
+fn path(tokens: &[(String, usize)], start: usize, before: &[String], found: &mut Vec<(Vec<String>, usize)>) -> usize {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.0.as_str());
+    let mut here = before.to_vec();
+    here.push(text(start).to_string());
+    let mut at = start + 1;
+    while text(at) == "::" && text(at + 1).starts_with(is_word) {
+        here.push(text(at + 1).to_string());
+        at += 2;
+    }
+    if text(at) != "::" || text(at + 1) != "{" {
+        found.push((here, tokens[start].1));
+        return at;
+    }
+    at += 2;
+    while at < tokens.len() && text(at) != "}" {
+        at = if text(at).starts_with(is_word) { path(tokens, at, &here, found) } else { at + 1 };
+    }
+    at + 1
+}
+
+/// Where the block that opens at or after `from` ends (a token's place), unless a `;` comes first.
+fn block_end(tokens: &[(String, usize)], from: usize) -> Option<usize> {
+    let (mut brackets, mut braces) = (0_usize, 0_usize);
+    for (at, (token, _)) in tokens.iter().enumerate().skip(from) {
+        match token.as_str() {
+            "(" | "[" => brackets += 1,
+            ")" | "]" => brackets = brackets.saturating_sub(1),
+            ";" if brackets == 0 && braces == 0 => return None,
+            "{" => braces += 1,
+            "}" => {
+                braces = braces.saturating_sub(1);
+                if braces == 0 {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn without_test_modules(code: &str) -> String {
+    let all = tokens(code);
+    let texts: Vec<&str> = all.iter().map(|token| token.0.as_str()).collect();
+    let mut keep: Vec<bool> = vec![true; code.lines().count() + 1];
+    for at in 0..texts.len() {
+        if texts[at..].starts_with(&["#", "[", "cfg", "(", "test", ")", "]", "mod"])
+            && let Some(end) = block_end(&all, at + 8)
+        {
+            keep[all[at].1..=all[end].1].fill(false);
+        }
+    }
+    let lines = code.lines().enumerate();
+    lines.map(|(number, line)| if keep[number + 1] { format!("{line}\n") } else { "\n".to_string() }).collect()
+}
+
+// ---- the checks: each gives what is wrong
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+fn imports_upwards(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources {
+        let Some(room) = source.room() else { continue };
+        let Some(own) = floor(room) else {
+            wrong.push(format!("{}: room `{room}` has no floor", source.path));
+            continue;
+        };
+        let depth = if source.path.ends_with("/mod.rs") { 1 } else { source.path.matches('/').count() };
+        for (path, line) in paths(&source.code) {
+            let ups = path.iter().take_while(|segment| *segment == "super").count();
+            let rest = if path[0] == "crate" {
+                &path[1..]
+            } else if ups >= depth && floor(path.get(ups).map_or("", String::as_str)).is_some() {
+                &path[ups..]
+            } else {
+                continue;
+            };
+            let Some(target) = rest.first() else { continue };
+            let inner = rest.get(1).map_or("", String::as_str);
+            let allowed = target == room
+                || own == 0
+                || UPWARDS.contains(&(room, target.as_str(), inner))
+                || floor(target).is_some_and(|floor| floor > own || (floor == own && own == 1));
+            if !allowed {
+                wrong.push(format!("{}:{line}: {room} must not use {}", source.path, rest.join("::")));
+            }
+        }
+    }
+    wrong
+}
+
+fn sql_outside_the_store(sources: &[Source]) -> Vec<String> {
+    let outside = sources.iter().filter(|source| source.room().is_some() && !source.under(&["src/store/", "src/db/"]));
+    outside.flat_map(|source| named(source, &["rusqlite"])).collect()
+}
+
+fn impure_rules(sources: &[Source]) -> Vec<String> {
+    let rules =
+        sources.iter().filter(|source| source.under(&["src/engine", "src/pricing", "src/quantity", "src/chain"]));
+    rules.flat_map(|source| IMPURE.iter().flat_map(|what| named(source, what))).collect()
+}
+
+/// Where shipped code names these segments one after the other.
+fn named(source: &Source, what: &[&str]) -> Vec<String> {
+    let names = |path: &[String]| path.windows(what.len()).any(|window| window == what);
+    let found = paths(&source.shipped()).into_iter().filter(|(path, _)| names(path));
+    found.map(|(path, line)| format!("{}:{line}: {}", source.path, path.join("::"))).collect()
+}
+
+fn too_long(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources {
+        if source.lines > MAX_FILE {
+            wrong.push(format!("{}: {} lines", source.path, source.lines));
+        }
+        let tokens = tokens(&source.code);
+        for (at, (token, line)) in tokens.iter().enumerate() {
+            if token != "fn" || !tokens.get(at + 1).is_some_and(|next| next.0.starts_with(is_word)) {
+                continue;
+            }
+            let length = block_end(&tokens, at).map_or(1, |end| tokens[end].1 + 1 - line);
+            if length > MAX_FUNCTION {
+                wrong.push(format!("{}:{line}: fn {} has {length} lines", source.path, tokens[at + 1].0));
+            }
+        }
+    }
+    wrong
+}
+
+fn floats(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources.iter().filter(|source| source.room().is_some()) {
+        let mut allowed: Vec<&str> =
+            FLOATS_ALLOWED.iter().filter(|(path, _)| *path == source.path).map(|(_, word)| *word).collect();
+        for (token, line) in tokens(&source.shipped()).iter().filter(|(token, _)| FLOATS.contains(&token.as_str())) {
+            match allowed.iter().position(|word| word == token) {
+                Some(place) => {
+                    allowed.remove(place);
+                }
+                None => wrong.push(format!("{}:{line}: {token}", source.path)),
+            }
+        }
+    }
+    wrong
+}
+
+fn unsafe_code(sources: &[Source]) -> Vec<String> {
+    let uses = |source: &Source| tokens(&source.code).into_iter().find(|(token, _)| token == "unsafe");
+    sources.iter().filter_map(|source| uses(source).map(|(_, line)| format!("{}:{line}", source.path))).collect()
+}
+
+/// A module is named for what it is about.
+fn drawers(sources: &[Source]) -> Vec<String> {
+    const NAMES: [&str; 6] = ["utils", "util", "helpers", "helper", "misc", "common"];
+    let mut wrong = Vec::new();
+    for source in sources {
+        if source.path.split('/').any(|part| NAMES.contains(&part.trim_end_matches(".rs"))) {
+            wrong.push(source.path.clone());
+        }
+        let pairs = tokens(&source.code);
+        let inline = pairs.windows(2).find(|pair| pair[0].0 == "mod" && NAMES.contains(&pair[1].0.as_str()));
+        wrong.extend(inline.map(|pair| format!("{}:{}: mod {}", source.path, pair[1].1, pair[1].0)));
+    }
+    wrong
+}
+
+/// Tables and indexes without a comment right above.
+fn bare_schema(schema: &str) -> Vec<String> {
+    let lines: Vec<&str> = schema.lines().collect();
+    let made = |line: &str| {
+        ["CREATE TABLE", "CREATE INDEX", "CREATE UNIQUE INDEX"].iter().any(|start| line.starts_with(start))
+    };
+    let bare = |at: usize| at == 0 || !lines[at - 1].starts_with("-- ");
+    (0..lines.len())
+        .filter(|at| made(lines[*at]) && bare(*at))
+        .map(|at| format!("schema.sql:{}: {}", at + 1, lines[at]))
+        .collect()
+}
+
+/// Error codes without a row of their own in the table.
+fn missing_codes(readme: &str) -> Vec<&'static str> {
+    let row = |code: &str| {
+        readme.lines().any(|line| line.starts_with(&format!("| `{code}` |")) && line.matches('|').count() == 4)
+    };
+    counterfoil::ERROR_CODES.into_iter().filter(|code| !row(code)).collect()
+}
+
+/// Commands the README gives for the tests that `.ci/run` does not run.
+fn unrun_commands(readme: &str, ci: &str) -> Vec<String> {
+    let commands = readme.lines().map(str::trim).filter(|line| line.starts_with("cargo test"));
+    let commands: Vec<String> =
+        commands.map(|line| line.split(" #").next().unwrap_or(line).trim().to_string()).collect();
+    if commands.is_empty() {
+        return vec!["the README names no test command".into()];
+    }
+    let run: Vec<&str> = ci.lines().map(|line| line.trim().trim_start_matches("run ")).collect();
+    commands.into_iter().filter(|command| !run.contains(&command.as_str())).collect()
+}
+
+// ---- the house as it is
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn collect(folder: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+            found.push(Source::new(&name, &fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let mut found = Vec::new();
+    for folder in folders {
+        collect(&root().join(folder), &mut found);
+    }
+    assert!(found.len() > 10, "{folders:?} has sources");
+    mark_tests(&mut found);
+    found
+}
+
+/// Marks the files declared as `#[cfg(test)] mod name;`.
+fn mark_tests(sources: &mut [Source]) {
+    let mut names = Vec::new();
+    for source in sources.iter() {
+        let all = tokens(&source.code);
+        let texts: Vec<&str> = all.iter().map(|token| token.0.as_str()).collect();
+        let folder = source.path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        for at in 0..texts.len() {
+            if texts[at..].starts_with(&["#", "[", "cfg", "(", "test", ")", "]", "mod"])
+                && texts.get(at + 9) == Some(&";")
+            {
+                names.push(format!("{folder}/{}.rs", texts[at + 8]));
+            }
+        }
+    }
+    for source in sources {
+        source.test = names.contains(&source.path);
+    }
+}
+
+fn none<T: std::fmt::Display>(wrong: Vec<T>) {
+    let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    assert!(lines.is_empty(), "\n{}", lines.join("\n"));
+}
+
+#[test]
+fn imports_point_downwards() {
+    none(imports_upwards(&sources(&["src"])));
+}
+
+#[test]
+fn sql_stays_in_the_store() {
+    none(sql_outside_the_store(&sources(&["src"])));
+}
+
+#[test]
+fn rules_are_pure() {
+    none(impure_rules(&sources(&["src"])));
+}
+
+#[test]
+fn functions_and_files_are_short() {
+    none(too_long(&sources(&["src", "crates/cli/src"])));
+}
+
+#[test]
+fn no_float_touches_points() {
+    none(floats(&sources(&["src"])));
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    none(unsafe_code(&sources(&["src", "crates", "tests", "examples"])));
+}
+
+#[test]
+fn modules_have_names() {
+    none(drawers(&sources(&["src", "crates", "tests", "examples"])));
+}
+
+#[test]
+fn the_schema_is_commented() {
+    none(bare_schema(&text("schema.sql")));
+}
+
+#[test]
+fn the_readme_has_every_error_code() {
+    none(missing_codes(&text("README.md")));
+}
+
+#[test]
+fn ci_runs_what_the_readme_says() {
+    none(unrun_commands(&text("README.md"), &text(".ci/run")));
+}
+
+// ---- each check finds a planted fault, and passes what is right
+
+#[test]
+fn code_is_read_without_comments_and_strings() {
+    let text = "a('{', '\\'', \"} \\\" //\", r#\"\"{\"#, b'\\n', &'a str) // {\n/* { /* } */ */ b";
+    let left: String = blank(text).chars().filter(|c| !c.is_whitespace()).collect();
+    assert_eq!(left, "a(,,,,b,&'astr)b");
+    assert_eq!(blank("\"a\nb\"").lines().count(), 2);
+    let spread: Vec<String> =
+        paths("use crate::{a::{b, c as d}, e}; f::g()").into_iter().map(|(path, _)| path.join("::")).collect();
+    for path in ["crate::a::b", "crate::a::c", "crate::e", "f::g"] {
+        assert!(spread.iter().any(|found| found == path), "{path} in {spread:?}");
+    }
+}
+
+#[test]
+fn an_import_upwards_is_found() {
+    for (path, text) in [
+        ("src/store/read.rs", "use crate::engine::Books;"),
+        ("src/store/read.rs", "use crate::{db, writer::Writer};"),
+        ("src/model/ids.rs", "fn f() -> crate::store::Row { x }"),
+        ("src/units.rs", "use super::model::Key;"),
+        ("src/model/ids.rs", "use super::super::engine::run;"),
+        ("src/units.rs", "use crate::Ledger;"),
+        ("src/cellar.rs", "fn f() {}"),
+    ] {
+        assert_eq!(imports_upwards(&[Source::new(path, text)]).len(), 1, "{path}: {text}");
+    }
+    for (path, text) in [
+        ("src/store/read.rs", "use crate::engine::source::{Changes, Source}; use crate::db;"),
+        ("src/ledger.rs", "use crate::options::Options; // crate::lib"),
+        ("src/pricing/fields.rs", "use super::report::Fault;"),
+        ("src/lib.rs", "pub use crate::ledger::Ledger;"),
+        ("crates/cli/src/main.rs", "use crate::args::Cli;"),
+    ] {
+        none(imports_upwards(&[Source::new(path, text)]));
+    }
+}
+
+#[test]
+fn sql_and_impure_rules_are_found() {
+    let sql = "use rusqlite::Connection;";
+    assert_eq!(sql_outside_the_store(&[Source::new("src/report/mod.rs", sql)]).len(), 1);
+    assert_eq!(sql_outside_the_store(&[Source::new("src/file.rs", "fn f(c: &rusqlite::Connection) {}")]).len(), 1);
+    none(sql_outside_the_store(&[Source::new("src/db/config.rs", sql)]));
+    none(sql_outside_the_store(&[Source::new(
+        "src/report/mod.rs",
+        "#[cfg(test)]\nmod tests {\n use rusqlite::Connection;\n}",
+    )]));
+    for text in
+        ["use std::{collections::HashMap, fs};", "use std::time::{Duration, Instant};", "fn f() { Utc::now(); }"]
+    {
+        assert_eq!(impure_rules(&[Source::new("src/engine/time.rs", text)]).len(), 1, "{text}");
+        assert_eq!(impure_rules(&[Source::new("src/pricing/mod.rs", text)]).len(), 1, "{text}");
+        none(impure_rules(&[Source::new("src/writer.rs", text)]));
+    }
+    none(impure_rules(&[Source::new("src/engine/time.rs", "use crate::units::Instant; use std::time::Duration;")]));
+    let mut files = [Source::new("src/file.rs", "#[cfg(test)]\nmod cost;"), Source::new("src/file/cost.rs", sql)];
+    mark_tests(&mut files);
+    none(sql_outside_the_store(&files));
+}
+
+#[test]
+fn what_is_too_long_is_found() {
+    let function = |lines: usize| {
+        format!("fn long<const N: usize>() -> [u8; 2] {{\n{}}}\n", "    { call(\"}\"); }\n".repeat(lines - 2))
+    };
+    none(too_long(&[Source::new("src/a.rs", &format!("{}fn next() {{}}\n", function(70)))]));
+    assert_eq!(too_long(&[Source::new("src/a.rs", &function(71))]), ["src/a.rs:1: fn long has 71 lines"]);
+    none(too_long(&[Source::new("src/a.rs", &"//\n".repeat(500))]));
+    assert_eq!(too_long(&[Source::new("src/a.rs", &"//\n".repeat(501))]), ["src/a.rs: 501 lines"]);
+}
+
+#[test]
+fn floats_unsafe_code_and_drawers_are_found() {
+    assert_eq!(floats(&[Source::new("src/units.rs", "fn f(x: f64) {}")]), ["src/units.rs:1: f64"]);
+    assert_eq!(
+        floats(&[Source::new("src/quantity.rs", "fn f(x: f64) {}\nfn g(x: f64) {}")]),
+        ["src/quantity.rs:2: f64"]
+    );
+    none(floats(&[Source::new("src/units.rs", "// f64\nfn from_f64_seconds() { number.is_f64() }")]));
+    assert_eq!(unsafe_code(&[Source::new("src/a.rs", "fn f() {\n unsafe { g() } }")]), ["src/a.rs:2"]);
+    none(unsafe_code(&[Source::new("src/a.rs", "fn unsafe_sqlite() { \"unsafe\"; }")]));
+    assert_eq!(drawers(&[Source::new("src/utils.rs", ""), Source::new("src/a/helpers/b.rs", "")]).len(), 2);
+    assert_eq!(drawers(&[Source::new("src/a.rs", "mod util { }")]).len(), 1);
+    none(drawers(&[Source::new("src/model/ids.rs", "mod utilisation;")]));
+}
+
+#[test]
+fn gaps_in_the_documents_are_found() {
+    assert_eq!(
+        bare_schema("-- A.\nCREATE TABLE a (\n);\n\nCREATE TABLE b (\n);\nCREATE UNIQUE INDEX c ON b (d);\n").len(),
+        2
+    );
+    none(bare_schema("-- A.\nCREATE TABLE a (\n);\n-- B.\nCREATE INDEX b ON a (c);\n"));
+    assert_eq!(missing_codes("").len(), counterfoil::ERROR_CODES.len());
+    assert!(!missing_codes("| `busy` | locked | try again |").contains(&"busy"));
+    assert!(missing_codes("| `busy` | locked |").contains(&"busy"));
+    assert_eq!(unrun_commands("", "").len(), 1);
+    assert_eq!(unrun_commands("    cargo test --all   # everything", "run cargo test"), ["cargo test --all"]);
+    none(unrun_commands("cargo test --all # everything", "set -eu\nrun cargo test --all"));
+}
