@@ -26,7 +26,6 @@
 //! [`Error`] says what went wrong and what to do. The repository's README has a tour, ARCHITECTURE.md the invariants.
 
 mod audit;
-mod batch;
 mod chain;
 mod db;
 mod engine;
@@ -34,7 +33,6 @@ mod error;
 mod file;
 mod ledger;
 mod model;
-mod options;
 pub mod pricing;
 pub mod quantity;
 mod report;
@@ -43,17 +41,15 @@ mod units;
 mod writer;
 
 pub use audit::{Checked, Fault, Progress, Verification};
-pub use batch::{BatchRun, Whole};
 pub use error::{ERROR_CODES, Error, Result};
 pub use file::ExpireReport;
-pub use ledger::Ledger;
+pub use ledger::{BatchRun, IdSource, Ledger, Options, Whole};
 pub use model::{
     AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, Entry,
     ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OpenAccount,
     OperationId, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall, Slice, Totals,
     Transfer,
 };
-pub use options::{IdSource, Options};
 pub use quantity::{Quantity, Usage};
 pub use report::{HistoryQuery, Info, Listing, OperationInfo, Page, SettingsInfo};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};

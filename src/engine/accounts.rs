@@ -1,7 +1,7 @@
 //! Operations on accounts as such: open, set_limit, freeze, unfreeze, close, transfer; and the file's settings.
 
 use super::Booking;
-use super::books::Bucket;
+use super::shift::Bucket;
 use crate::error::{Error, Result};
 use crate::model::{AccountState, Balances, BatchRow, EntryKind, MAX_INDEX, Setting, Settings, batch_no};
 use crate::units::{add, sub};

@@ -1,28 +1,17 @@
 //! The working copy: rows read so far, changed in memory, handed over as [`Changes`] once everything is decided.
 //!
-//! Every movement of points goes through [`Books::shift`] or [`Books::change_consume`], which keep batch, account and
+//! Every movement of points goes through [`Books::shift`] (in `shift`) or [`Books::change_consume`], which keep batch, account and
 //! totals in step; so I1, I2 and I10 hold by construction after each operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pages::{Due, Pages, batch_due, hold_due};
 use super::source::{Changes, Source};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldPhase,
-    HoldRow,
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldRow,
 };
 use crate::units::{Instant, add, sub};
-
-/// Where a batch's points are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bucket {
-    Remaining,
-    Held,
-    Used,
-    Expired,
-    Revoked,
-    Moved,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -38,65 +27,6 @@ struct Slot<T> {
 }
 
 type Table<K, T> = BTreeMap<K, Slot<T>>;
-
-/// An ordered list read page by page from the source, merged with what the working copy changed.
-#[derive(Debug)]
-struct Pages<K> {
-    keys: BTreeSet<K>,
-    /// Everything in the source up to here has been read.
-    frontier: Option<K>,
-    exhausted: bool,
-    page: usize,
-}
-
-impl<K> Default for Pages<K> {
-    fn default() -> Self {
-        Pages { keys: BTreeSet::new(), frontier: None, exhausted: false, page: 4 }
-    }
-}
-
-impl<K: Ord + Copy> Pages<K> {
-    fn ready(&self) -> Option<K> {
-        self.keys
-            .first()
-            .copied()
-            .filter(|key| self.exhausted || self.frontier.is_some_and(|frontier| *key <= frontier))
-    }
-
-    fn read(&mut self, keys: impl Iterator<Item = K>, asked: usize) {
-        let mut count = 0;
-        for key in keys {
-            self.frontier = Some(key);
-            count += 1;
-        }
-        self.exhausted = count < asked;
-        self.page = (self.page * 4).min(512);
-    }
-}
-
-/// Something that falls due: at one instant expiry first, then deadlines, then activation, each by creation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Due {
-    pub(crate) at: Instant,
-    pub(crate) what: DueKind,
-    pub(crate) no: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum DueKind {
-    Expiry,
-    Deadline,
-    Activation,
-}
-
-pub(crate) fn batch_due(batch: &BatchRow) -> Option<Due> {
-    let what = if batch.active { DueKind::Expiry } else { DueKind::Activation };
-    batch.due_at().map(|at| Due { at, what, no: batch.no })
-}
-
-pub(crate) fn hold_due(hold: &HoldRow) -> Option<Due> {
-    (hold.phase == HoldPhase::Open).then_some(Due { at: hold.deadline, what: DueKind::Deadline, no: hold.operation })
-}
 
 #[derive(Debug, Default)]
 struct Views {
@@ -230,52 +160,6 @@ impl<'s> Books<'s> {
             views.live.keys.insert(key);
         }
         self.due_changed(account, old_due, due)
-    }
-
-    /// Moves points of a batch from one bucket to another, with all that follows for the account.
-    pub(crate) fn shift(&mut self, no: BatchNo, from: Bucket, to: Bucket, points: i64) -> Result<()> {
-        let (account, active) = {
-            let batch = self.batch(no)?;
-            (batch.account, batch.active)
-        };
-        let mut fits = true;
-        self.change_batch(no, |batch| {
-            for (bucket, by) in [(from, points.checked_neg()), (to, Some(points))] {
-                let counter = match bucket {
-                    Bucket::Remaining => &mut batch.remaining,
-                    Bucket::Held => &mut batch.held,
-                    Bucket::Used => &mut batch.used,
-                    Bucket::Expired => &mut batch.expired,
-                    Bucket::Revoked => &mut batch.revoked,
-                    Bucket::Moved => &mut batch.moved,
-                };
-                match by.and_then(|by| counter.checked_add(by)) {
-                    Some(sum) if sum >= 0 => *counter = sum,
-                    _ => fits = false,
-                }
-            }
-        })?;
-        if !fits {
-            return Err(Error::corrupt(format!("batch {no} has no {points} points in {from:?}")));
-        }
-        let row = self.account_mut(account)?;
-        let spendable = if active { &mut row.balances.available } else { &mut row.balances.pending };
-        match from {
-            Bucket::Remaining => *spendable = sub(*spendable, points)?,
-            Bucket::Held => row.balances.held = sub(row.balances.held, points)?,
-            Bucket::Expired => row.totals.reinstated = add(row.totals.reinstated, points)?,
-            Bucket::Used | Bucket::Revoked | Bucket::Moved => {}
-        }
-        let spendable = if active { &mut row.balances.available } else { &mut row.balances.pending };
-        match to {
-            Bucket::Remaining => *spendable = add(*spendable, points)?,
-            Bucket::Held => row.balances.held = add(row.balances.held, points)?,
-            Bucket::Expired => row.totals.expired = add(row.totals.expired, points)?,
-            Bucket::Revoked => row.totals.revoked = add(row.totals.revoked, points)?,
-            Bucket::Moved => row.totals.moved_out = add(row.totals.moved_out, points)?,
-            Bucket::Used => {}
-        }
-        Ok(())
     }
 
     /// The next batch to draw from, in draw order.

@@ -1,7 +1,9 @@
 //! Catch-up: books what time alone has done to an account, in time order, each at its own instant.
 
-use super::books::{Books, Bucket, Due, DueKind, Line};
+use super::books::{Books, Line};
 use super::draw::{Tally, give_back, settle};
+use super::pages::{Due, DueKind};
+use super::shift::Bucket;
 use crate::error::Result;
 use crate::model::{EntryKind, HoldPhase};
 use crate::units::{Instant, add, sub};

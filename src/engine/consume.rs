@@ -1,8 +1,8 @@
 //! Consume: what is charged, by which policy, and who pays for it. Prices are asked for here.
 
 use super::Booking;
-use super::books::Bucket;
 use super::draw::{coverable, draw};
+use super::shift::Bucket;
 use crate::error::{Error, Result};
 use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind};
 use crate::pricing::{PriceBook, PriceError};

@@ -1,6 +1,7 @@
 //! Draw, settle, give back: how points leave batches, pay debt, and return.
 
-use super::books::{Books, Bucket, Line};
+use super::books::{Books, Line};
+use super::shift::Bucket;
 use crate::error::Result;
 use crate::model::{BatchNo, BatchRow, EntryKind};
 use crate::units::{Instant, add, sub};

@@ -2,10 +2,10 @@
 
 use super::Booking;
 use super::Target;
-use super::books::Bucket;
 use super::catch_up::{end, resolve};
 use super::consume::{credit_left, no_book};
 use super::draw::{Tally, coverable, draw, give_back};
+use super::shift::Bucket;
 use crate::error::{Error, Result};
 use crate::model::{Action, CaptureAmount, EntryKind, HoldPhase, HoldRow};
 use crate::units::{Instant, add, sub};

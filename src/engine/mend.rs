@@ -2,8 +2,8 @@
 
 use super::Booking;
 use super::Target;
-use super::books::Bucket;
 use super::draw::{Tally, refund};
+use super::shift::Bucket;
 use crate::error::{Error, Result};
 use crate::model::{Amount, BatchNo, ConsumeRow, EntryKind, RevokeShortfall};
 use crate::units::{Instant, add, sub};

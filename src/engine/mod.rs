@@ -10,7 +10,9 @@ mod consume;
 mod draw;
 mod holds;
 mod mend;
+mod pages;
 mod recharge;
+mod shift;
 pub(crate) mod source;
 mod time;
 

@@ -1,7 +1,7 @@
 //! Recharge and set_expiry: where batches begin, and when they end.
 
 use super::Booking;
-use super::books::Bucket;
+use super::shift::Bucket;
 use super::time::{DEFAULT_EXPIRATION_DAYS, resolve_expiry};
 use crate::error::{Error, Result};
 use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, batch_no};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::Ledger;
 use crate::error::{Error, Result};
 use crate::file::File;
-use crate::ledger::Ledger;
 use crate::model::MAX_EPOCH;
 use crate::pricing::{MAX_BOOK_BYTES, PriceBook};
 use crate::store::{self, NewLedger};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::Ledger;
 use crate::error::{Error, Result};
-use crate::ledger::Ledger;
-use crate::model::{Receipt, Request};
+use crate::model::{BatchId, HoldId, OperationId, Receipt, Request};
 
 /// How a run is booked as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Whole {
 pub struct BatchRun {
     ledger: Ledger,
     historic: bool,
-    made: HashMap<u64, Receipt>,
+    made: HashMap<u64, Things>,
 }
 
 impl BatchRun {
@@ -59,7 +59,7 @@ impl BatchRun {
     pub fn apply(&mut self, line: u64, request: &Request) -> Result<Receipt> {
         let request = resolve(&self.made, request)?;
         let receipt = self.ledger.apply_as(request, self.historic)?;
-        self.made.insert(line, receipt.clone());
+        self.made.insert(line, Things::of(&receipt));
         Ok(receipt)
     }
 
@@ -81,7 +81,7 @@ impl BatchRun {
                 let answer = resolve(&made, request).and_then(&mut *book);
                 match &answer {
                     Ok(receipt) => {
-                        made.insert(*line, receipt.clone());
+                        made.insert(*line, Things::of(receipt));
                     }
                     Err(error) if is_failure(error) => return Err(error.clone()),
                     Err(error) if stop_at_refusal => {
@@ -123,7 +123,7 @@ fn is_failure(error: &Error) -> bool {
 }
 
 /// Puts ids in the place of `{"ref_line": n}`.
-fn resolve(made: &HashMap<u64, Receipt>, request: &Request) -> Result<Request> {
+fn resolve(made: &HashMap<u64, Things>, request: &Request) -> Result<Request> {
     let mut resolved = request.clone();
     for field in ["hold", "batch", "operation"] {
         let Some(Value::Object(reference)) = request.get(field) else { continue };
@@ -137,23 +137,40 @@ fn resolve(made: &HashMap<u64, Receipt>, request: &Request) -> Result<Request> {
                 ));
             }
         };
-        let id = made.get(&line).and_then(|receipt| made_by(receipt, field));
+        let id = made.get(&line).and_then(|things| things.named(field));
         resolved = resolved.with(field, id.ok_or_else(|| nothing_made(field, line))?);
     }
     Ok(resolved)
 }
 
-/// The one thing of the wanted kind that an operation made.
-fn made_by(receipt: &Receipt, field: &str) -> Option<String> {
-    match field {
-        "hold" if receipt.op == "hold" => receipt.hold.as_ref().map(|hold| hold.id.to_string()),
-        "operation" if matches!(receipt.op, "consume" | "capture") => Some(receipt.operation.to_string()),
-        "batch" if receipt.op == "recharge" => receipt.batch.as_ref().map(|made| made.batch.to_string()),
-        "batch" => match receipt.batches.as_slice() {
-            [only] => Some(only.batch.to_string()),
+/// What one line made: all a later line may point at. A run of a million lines remembers no more than this of each.
+#[derive(Debug, Clone, Copy)]
+struct Things {
+    operation: Option<OperationId>,
+    batch: Option<BatchId>,
+    hold: Option<HoldId>,
+}
+
+impl Things {
+    fn of(receipt: &Receipt) -> Self {
+        let made = match (receipt.op, receipt.batches.as_slice()) {
+            ("recharge", _) => receipt.batch.as_ref(),
+            ("transfer", [only]) => Some(only),
             _ => None,
-        },
-        _ => None,
+        };
+        Things {
+            operation: matches!(receipt.op, "consume" | "capture").then_some(receipt.operation),
+            batch: made.map(|made| made.batch),
+            hold: receipt.hold.as_ref().filter(|_| receipt.op == "hold").map(|hold| hold.id),
+        }
+    }
+
+    fn named(&self, field: &str) -> Option<String> {
+        match field {
+            "hold" => self.hold.map(|id| id.to_string()),
+            "batch" => self.batch.map(|id| id.to_string()),
+            _ => self.operation.map(|id| id.to_string()),
+        }
     }
 }
 

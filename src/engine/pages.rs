@@ -1,0 +1,65 @@
+//! Lists that are read a page at a time, and the order in which things fall due.
+
+use std::collections::BTreeSet;
+
+use crate::model::{BatchRow, HoldPhase, HoldRow};
+use crate::units::Instant;
+
+/// An ordered list read page by page from the source, merged with what the working copy changed.
+#[derive(Debug)]
+pub(super) struct Pages<K> {
+    pub(super) keys: BTreeSet<K>,
+    /// Everything in the source up to here has been read.
+    pub(super) frontier: Option<K>,
+    pub(super) exhausted: bool,
+    pub(super) page: usize,
+}
+
+impl<K> Default for Pages<K> {
+    fn default() -> Self {
+        Pages { keys: BTreeSet::new(), frontier: None, exhausted: false, page: 4 }
+    }
+}
+
+impl<K: Ord + Copy> Pages<K> {
+    pub(super) fn ready(&self) -> Option<K> {
+        self.keys
+            .first()
+            .copied()
+            .filter(|key| self.exhausted || self.frontier.is_some_and(|frontier| *key <= frontier))
+    }
+
+    pub(super) fn read(&mut self, keys: impl Iterator<Item = K>, asked: usize) {
+        let mut count = 0;
+        for key in keys {
+            self.frontier = Some(key);
+            count += 1;
+        }
+        self.exhausted = count < asked;
+        self.page = (self.page * 4).min(512);
+    }
+}
+
+/// Something that falls due: at one instant expiry first, then deadlines, then activation, each by creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    pub(crate) at: Instant,
+    pub(crate) what: DueKind,
+    pub(crate) no: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DueKind {
+    Expiry,
+    Deadline,
+    Activation,
+}
+
+pub(crate) fn batch_due(batch: &BatchRow) -> Option<Due> {
+    let what = if batch.active { DueKind::Expiry } else { DueKind::Activation };
+    batch.due_at().map(|at| Due { at, what, no: batch.no })
+}
+
+pub(crate) fn hold_due(hold: &HoldRow) -> Option<Due> {
+    (hold.phase == HoldPhase::Open).then_some(Due { at: hold.deadline, what: DueKind::Deadline, no: hold.operation })
+}
