@@ -39,6 +39,7 @@ CREATE TABLE price_book (
     text TEXT    NOT NULL
 ) STRICT;
 
+-- One holder of points: present balances, totals, and what the hot path needs at a glance.
 CREATE TABLE account (
     no            INTEGER PRIMARY KEY,
     id            TEXT    NOT NULL UNIQUE CHECK (octet_length(id) BETWEEN 1 AND 128),
@@ -166,7 +167,7 @@ CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 92233720
 CREATE INDEX batch_due ON batch (account, due_at, no) WHERE due_at IS NOT NULL;
 -- Expired points a late consume may still draw.
 CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expired > 0;
--- What expires when, in all accounts: for `expiring`, and to tell a suspect clock.
+-- What expires when, in all accounts: to tell a suspect clock.
 CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
 -- The batches of an account, for listing.
 CREATE INDEX batch_account ON batch (account, no);
@@ -185,6 +186,7 @@ CREATE TABLE hold (
 
 -- Deadlines of open holds.
 CREATE INDEX hold_due ON hold (account, deadline, operation) WHERE phase = 0;
+-- The holds of an account, for listing.
 CREATE INDEX hold_account ON hold (account, operation);
 
 -- A consume, capture or clawback with an open part, refunds or write-offs. A consume simply paid has no row here.
@@ -201,6 +203,7 @@ CREATE TABLE consume (
 
 -- Open parts, oldest first: their sum is the account's debt.
 CREATE INDEX consume_open ON consume (account, operation) WHERE open > 0;
+-- The clawbacks of a revoked batch, oldest first.
 CREATE INDEX consume_clawback ON consume (clawback_of, operation) WHERE clawback_of IS NOT NULL;
 
 -- Which batch paid for (or is set aside for) which consume (or hold), in which order.

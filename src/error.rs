@@ -178,13 +178,29 @@ pub const ERROR_CODES: [&str; 30] = [
     "storage",
 ];
 
+/// A text that may repeat what a stranger wrote: without control characters, and no longer than a sentence.
+fn shown(text: String) -> String {
+    const LONGEST: usize = 300;
+    let mut safe: String = text.chars().take(LONGEST).flat_map(escaped).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        safe.push('…');
+    }
+    safe
+}
+
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    let escape = c.is_control().then(|| c.escape_default());
+    let plain = (!c.is_control()).then_some(c);
+    escape.into_iter().flatten().chain(plain)
+}
+
 impl Error {
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Error::InvalidArgument { field: field.into(), message: message.into(), help: help.into() }
+        Error::InvalidArgument { field: shown(field.into()), message: shown(message.into()), help: help.into() }
     }
 
     pub(crate) fn out_of_range(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Error::OutOfRange { field: field.into(), message: message.into() }
+        Error::OutOfRange { field: shown(field.into()), message: shown(message.into()) }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {

@@ -54,3 +54,8 @@ pub use quantity::{Quantity, Usage};
 pub use report::{HistoryQuery, Info, Listing, OperationInfo, Page, SettingsInfo};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;
+
+/// The README's Rust example is compiled with the examples of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

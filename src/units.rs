@@ -98,6 +98,10 @@ impl Instant {
     /// Reads RFC 3339 text.
     pub(crate) fn parse(field: &'static str, text: &str) -> Result<Self> {
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
+            // RFC 3339 has four digits for the year; a fifth is written with a sign.
+            if text.starts_with('+') {
+                return Error::out_of_range(field, format!("`{text}` is after the year 9999"));
+            }
             Error::invalid(field, format!("`{text}` is not an RFC 3339 time"), "write it like 2027-05-21T10:00:00Z")
         })?;
         Self::from_utc(field, time.with_timezone(&Utc))

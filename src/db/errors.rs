@@ -12,7 +12,10 @@ use crate::error::Error;
 pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
     let message = text(&error);
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy { waited_ms: busy::waited_ms() },
+        // "Locking protocol": the race of several processes to be the first to open the file went on for too long.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            Error::Busy { waited_ms: busy::waited_ms() }
+        }
         Some(ErrorCode::DiskFull) => Error::DiskFull { message },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::ReadOnly { message },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt { message },

@@ -111,6 +111,16 @@ pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
         )
     })?;
     let resolved = folder.join(name);
+    // A name the file system cannot hold: too long, or with a NUL.
+    if let Err(error) = fs::symlink_metadata(&resolved)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(Error::invalid(
+            "path",
+            format!("{}: {error}", resolved.display()),
+            "give the path of a file in a folder",
+        ));
+    }
     check_location(&resolved)?;
     if fs::symlink_metadata(&resolved).is_ok() {
         return Err(Error::LedgerExists { path: resolved.display().to_string() });

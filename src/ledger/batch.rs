@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::Ledger;
 use crate::error::{Error, Result};
-use crate::model::{BatchId, HoldId, OperationId, Receipt, Request};
+use crate::model::{BatchId, Command, HoldId, OperationId, Receipt, Request};
+
+/// The fields in which a line may point at an earlier one.
+const TARGETS: [&str; 3] = ["hold", "batch", "operation"];
 
 /// How a run is booked as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +128,16 @@ fn is_failure(error: &Error) -> bool {
 
 /// Puts ids in the place of `{"ref_line": n}`.
 fn resolve(made: &HashMap<u64, Things>, request: &Request) -> Result<Request> {
+    let pointing: Vec<&str> =
+        TARGETS.into_iter().filter(|field| matches!(request.get(field), Some(Value::Object(_)))).collect();
+    if pointing.is_empty() {
+        return Ok(request.clone());
+    }
+    // The shape comes first, whatever the reference points at: so an id of nobody stands in for it.
+    let nobody = Uuid::from_u128(8 << 76).to_string();
+    Command::parse(pointing.iter().fold(request.clone(), |request, field| request.with(field, nobody.as_str())))?;
     let mut resolved = request.clone();
-    for field in ["hold", "batch", "operation"] {
+    for field in pointing {
         let Some(Value::Object(reference)) = request.get(field) else { continue };
         let line = match (reference.len(), reference.get("ref_line").and_then(Value::as_u64)) {
             (1, Some(line)) => line,

@@ -1,5 +1,6 @@
 //! Opening: what can be chosen, and the one way from a path to a [`Ledger`].
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,17 +210,29 @@ impl Options {
     }
 }
 
+/// Reads no more of a file than a price book may have.
+fn read_bounded(file: std::fs::File) -> std::result::Result<String, String> {
+    let most = MAX_BOOK_BYTES as u64;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > MAX_BOOK_BYTES {
+        return Err(format!("is longer than a price book may be ({MAX_BOOK_BYTES} bytes)"));
+    }
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
 /// Reads and checks a price book file.
 pub(crate) fn read_book(path: &Path) -> Result<PriceBook> {
     let unreadable = |message: String| Error::Pricing {
         message: format!("{}: {message}", path.display()),
         help: "give the path of a TOML price book, like config/pricing.toml".into(),
     };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_BOOK_BYTES as u64 {
-        return Err(unreadable(format!("{size} bytes is more than a price book may have ({MAX_BOOK_BYTES})")));
+    // Opening a pipe would wait for its writer.
+    if !std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.is_file() {
+        return Err(unreadable("is not a regular file".into()));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = read_bounded(file).map_err(unreadable)?;
     PriceBook::parse(&text, &path.display().to_string()).map_err(|errors| Error::Pricing {
         message: errors.to_string(),
         help: "mend what is marked; until then nothing of the file is in force".into(),

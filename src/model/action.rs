@@ -12,7 +12,6 @@ use crate::units::Instant;
 
 const DEFAULT_PRIORITY: i64 = 50;
 const MAX_PRIORITY: i64 = 1000;
-const MAX_DAYS: i64 = 3_000_000;
 /// A hundred years, in seconds: more than any setting needs.
 const MAX_SETTING_SECONDS: i64 = 3_155_760_000;
 
@@ -327,13 +326,13 @@ fn expiry(fields: &mut Fields) -> Result<Option<Expiry>> {
     if let [first, second, ..] = given.as_slice() {
         return Err(Error::invalid(*second, format!("is given beside `{first}`"), "give one expiry"));
     }
-    if let Some(days) = fields.count("expires_in_days", 1, MAX_DAYS)? {
+    if let Some(days) = fields.span("expires_in_days")? {
         return Ok(Some(Expiry::Days(days, end_of_day(fields)?)));
     }
-    if let Some(months) = fields.count("expires_in_months", 1, MAX_DAYS)? {
+    if let Some(months) = fields.span("expires_in_months")? {
         return Ok(Some(Expiry::Months(months, end_of_day(fields)?)));
     }
-    if fields.has("end_of_day") {
+    if fields.take("end_of_day").is_some() {
         return Err(Error::invalid(
             "end_of_day",
             "is given without expires_in_days or expires_in_months",
@@ -371,6 +370,10 @@ fn end_of_day(fields: &mut Fields) -> Result<Option<i32>> {
 fn consume(fields: &mut Fields) -> Result<Action> {
     let points = fields.points("points", 0)?;
     let service = fields.name("service")?;
+    if !fields.has("chars") {
+        // A label beside points only; null says that there is none, with or without points.
+        fields.take("chars");
+    }
     let usage = fields.usage(points.is_some(), false)?;
     needs_price(points, service.as_deref(), usage.as_ref())?;
     let policy = match fields.text("policy")?.as_deref() {

@@ -46,7 +46,7 @@ impl Fields {
 
     /// Ends the reading: whatever was not asked for is unknown to this operation.
     pub(crate) fn finish(self, op: &str) -> Result<Map<String, Value>> {
-        match self.given.into_iter().find(|(_, value)| !value.is_null()) {
+        match self.given.into_iter().next() {
             Some((name, _)) => Err(Error::invalid(
                 name.clone(),
                 format!("`{op}` has no field `{name}`"),
@@ -147,12 +147,24 @@ impl Fields {
 
     pub(crate) fn count(&mut self, name: &str, least: i64, most: i64) -> Result<Option<i64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let number = whole_number(name, &value, "a number")?;
-        if number < least {
-            return Err(Error::invalid(name, format!("{number} is too small"), format!("give {least} to {most}")));
+        match whole_number(name, &value, "a number") {
+            Ok(number) if (least..=most).contains(&number) => {
+                self.keep(name, number);
+                Ok(Some(number))
+            }
+            Ok(_) | Err(Error::OutOfRange { .. }) => {
+                Err(Error::invalid(name, format!("{value} is not allowed"), format!("give {least} to {most}")))
+            }
+            Err(error) => Err(error),
         }
-        if number > most {
-            return Err(Error::out_of_range(name, format!("{number} is more than {most}")));
+    }
+
+    /// Days or months until something: at least one; too many end past the year 9999, which is out of range.
+    pub(crate) fn span(&mut self, name: &str) -> Result<Option<i64>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let number = whole_number(name, &value, "a number")?;
+        if number < 1 {
+            return Err(Error::invalid(name, format!("{number} is too few"), "give 1 or more"));
         }
         self.keep(name, number);
         Ok(Some(number))
@@ -248,7 +260,7 @@ impl Fields {
                     None => usage,
                 },
             ));
-        } else if self.has("unit") {
+        } else if self.take("unit").is_some() {
             return Err(Error::invalid(
                 "unit",
                 "is given without a quantity",

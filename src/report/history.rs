@@ -1,6 +1,6 @@
 //! History: an account's entries, page by page; and single operations with all that is known of them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -181,7 +181,7 @@ impl Look<'_> {
         let first = query.from.map_or(Ok(0), before)?.saturating_add(1);
         let last = match query.to {
             // An end within a millisecond: the entries of that millisecond are looked at one by one.
-            Some(to) => before(to + chrono::TimeDelta::milliseconds(1))?,
+            Some(to) => before(to.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(to))?,
             None => stored,
         };
         Ok((first, last))

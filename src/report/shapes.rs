@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryRow, Figures,
-    Four, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationRow, Receipt, Writers,
+    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
+    EntryRow, Figures, Four, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationRow, Receipt,
+    Writers,
 };
 use crate::units::Instant;
 
@@ -142,6 +143,14 @@ pub(crate) fn allocation(writers: &Writers, row: &AllocationRow) -> Allocation {
     Allocation { batch: writers.batch(row.batch), points: row.points }
 }
 
+fn is_own_line(operation: OpKind, entry: EntryKind) -> bool {
+    match entry {
+        EntryKind::Settle | EntryKind::Reopen | EntryKind::Clawback => false,
+        EntryKind::Open => operation == OpKind::Open,
+        _ => true,
+    }
+}
+
 /// A line of an account's books, with what its operation says about itself.
 pub(crate) fn entry(
     source: &dyn Source,
@@ -151,7 +160,8 @@ pub(crate) fn entry(
     unbooked: bool,
 ) -> Result<Entry> {
     let operation = match row.operation {
-        Some(seq) => source.operation_row(seq)?,
+        // What an operation says of itself stands at its own line, not at those that follow from it.
+        Some(seq) => source.operation_row(seq)?.filter(|operation| is_own_line(operation.kind, row.kind)),
         None => None,
     };
     let body = operation.as_ref().map_or_else(|| Ok(Map::new()), parse_body)?;

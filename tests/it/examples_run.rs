@@ -10,7 +10,11 @@ fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().map(|folder| folder.join("examples")).find(|folder| folder.is_dir()).unwrap();
     let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is missing: run `cargo build --examples`, or the whole of `cargo test`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --examples`, or the whole of `cargo test`",
+        path.display()
+    );
     path
 }
 
@@ -30,7 +34,8 @@ fn masked(text: &str) -> String {
         let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         shape == "9999-99-99"
     };
-    let line = |line: &str| line.split(' ').map(|word| if date(word) { "<date>" } else { word }).collect::<Vec<_>>().join(" ");
+    let line =
+        |line: &str| line.split(' ').map(|word| if date(word) { "<date>" } else { word }).collect::<Vec<_>>().join(" ");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 

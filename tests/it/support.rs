@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use counterfoil::pricing::PriceBook;
-use counterfoil::{AccountId, Durability, ERROR_CODES, Error, HistoryQuery, Ledger, Listing, ManualClock, Options, Receipt, Request};
+use counterfoil::{
+    AccountId, Durability, ERROR_CODES, Error, HistoryQuery, Ledger, Listing, ManualClock, Options, Receipt, Request,
+};
 use serde_json::{Value, json};
 
 use crate::prices::SAMPLE;
@@ -73,7 +75,9 @@ impl World {
     pub fn resolve(&self, line: &Value) -> Value {
         let mut line = line.clone();
         for field in ["hold", "batch", "operation"] {
-            let Some(name) = line[field].as_str().and_then(|text| text.strip_prefix('@')).map(str::to_string) else { continue };
+            let Some(name) = line[field].as_str().and_then(|text| text.strip_prefix('@')).map(str::to_string) else {
+                continue;
+            };
             let id = if name == "nobody" { NOBODY } else { &self.made[&(name, field)] };
             line[field] = json!(id);
         }
@@ -164,7 +168,10 @@ const SITUATIONS: &[(&str, &str)] = &[
     ("open", r#"{"op":"hold","account":"rich","key":"used","points":10,"deadline_seconds":21600}"#),
     ("", r#"{"op":"renew","hold":"@open","key":"used","deadline_seconds":21600}"#),
     ("spoken", r#"{"op":"hold","account":"rich","key":"spoken","points":10,"service":"tts","deadline_seconds":21600}"#),
-    ("captured", r#"{"op":"hold","account":"rich","key":"captured","points":5,"service":"tts","deadline_seconds":21600}"#),
+    (
+        "captured",
+        r#"{"op":"hold","account":"rich","key":"captured","points":5,"service":"tts","deadline_seconds":21600}"#,
+    ),
     ("charge", r#"{"op":"capture","hold":"@captured","key":"used","points":5}"#),
     ("released", r#"{"op":"hold","account":"rich","key":"released","points":5,"deadline_seconds":21600}"#),
     ("", r#"{"op":"release","hold":"@released","key":"used"}"#),
@@ -192,7 +199,10 @@ const SITUATIONS: &[(&str, &str)] = &[
     ("", r#"{"op":"set_expiry","batch":"@closed","key":"used","expires_in_days":300,"reason":"goodwill"}"#),
     ("closed_spent", r#"{"op":"consume","account":"closed","key":"used","points":10,"policy":"strict"}"#),
     ("", r#"{"op":"refund","operation":"@closed_spent","key":"used","points":2,"reason":"failed"}"#),
-    ("closed_captured", r#"{"op":"hold","account":"closed","key":"used","points":2,"service":"tts","deadline_seconds":21600}"#),
+    (
+        "closed_captured",
+        r#"{"op":"hold","account":"closed","key":"used","points":2,"service":"tts","deadline_seconds":21600}"#,
+    ),
     ("", r#"{"op":"renew","hold":"@closed_captured","key":"used","deadline_seconds":21600}"#),
     ("", r#"{"op":"capture","hold":"@closed_captured","key":"used","points":2}"#),
     ("closed_released", r#"{"op":"hold","account":"closed","key":"released","points":2,"deadline_seconds":21600}"#),

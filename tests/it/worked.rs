@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::pricing::PriceBook;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, Allocation, BatchId, BatchInfo, Configure, Consume, Entry, ExpiresIn, HistoryQuery, Hold, HoldState, Key, Ledger, Listing,
-    ManualClock, OperationId, Points, Policy, Receipt, Recharge, Refund, Revoke,
+    AccountId, Allocation, BatchId, BatchInfo, Configure, Consume, Entry, ExpiresIn, HistoryQuery, Hold, HoldState,
+    Key, Ledger, Listing, ManualClock, OperationId, Points, Policy, Receipt, Recharge, Refund, Revoke,
 };
 
 use crate::support::{START, folder, instant, options};
@@ -63,7 +63,8 @@ impl Books {
     }
 
     fn recharge(&self, name: &str, n: i64, expires: ExpiresIn) -> BatchId {
-        let receipt = self.ledger.recharge(&self.me, &key(name), Recharge::new(points(n), "wxpay").expires(expires)).unwrap();
+        let receipt =
+            self.ledger.recharge(&self.me, &key(name), Recharge::new(points(n), "wxpay").expires(expires)).unwrap();
         receipt.batch.unwrap().batch
     }
 
@@ -122,8 +123,14 @@ fn example_01_debt_is_settled_not_negative() {
     assert_eq!(books.five(), (0, 0, 0, 0, 0));
     assert_eq!(books.counters(first), [0, 0, 10, 0, 0, 0, 0]);
     assert_eq!(books.counters(second), [0, 0, 5, 15, 0, 0, 0]);
-    let lines =
-        [("open", 0, 0), ("recharge", 0, 10), ("consume", 0, 15), ("recharge", 0, 20), ("settle", 0, 5), ("expire", 20, 15)];
+    let lines = [
+        ("open", 0, 0),
+        ("recharge", 0, 10),
+        ("consume", 0, 15),
+        ("recharge", 0, 20),
+        ("settle", 0, 5),
+        ("expire", 20, 15),
+    ];
     assert_eq!(books.lines(), lines);
     assert!(books.history().last().unwrap().unbooked);
     assert_eq!(books.ledger.expire(None).unwrap().points, 15);
@@ -199,7 +206,8 @@ fn example_05_parallel_jobs_cannot_hold_the_same_points() {
         jobs.into_iter().map(|job| job.join().unwrap()).collect()
     });
     let held: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
-    let refused: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(counterfoil::Error::code).collect();
+    let refused: Vec<_> =
+        outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(counterfoil::Error::code).collect();
     assert_eq!((held.len(), refused), (1, vec!["insufficient_points"; 4]));
     assert_eq!(books.five(), (0, 10, 0, 0, 0));
     assert_eq!(books.lines(), [("open", 0, 0), ("recharge", 0, 10), ("hold", 0, 10)]);
@@ -215,7 +223,10 @@ fn example_06_held_points_outlive_their_batch() {
     books.hour(15);
     assert_eq!(books.five(), (0, 8, 0, 0, 0));
     let capture = books.ledger.capture(&hold.id, &key("3"), points(5)).unwrap();
-    assert_eq!((paid(&capture.allocations), capture.open, capture.restored, capture.lapsed), (vec![(batch, 5)], 0, 0, 3));
+    assert_eq!(
+        (paid(&capture.allocations), capture.open, capture.restored, capture.lapsed),
+        (vec![(batch, 5)], 0, 0, 3)
+    );
     assert_eq!(capture.hold.unwrap().state, HoldState::Captured);
     assert_eq!(five(capture.balance), (0, 0, 0, 0, 0));
     assert_eq!(books.counters(batch), [0, 0, 5, 5, 0, 0, 0]);
@@ -245,7 +256,8 @@ fn revoked_then_refunded(refunded_at: i64) {
     assert_eq!(books.counters(batch), [0, 0, 0, 0, 100, 0, 0]);
     let totals = books.ledger.balance(&books.me).unwrap().totals.unwrap();
     assert_eq!((totals.consumed, totals.refunded, totals.revoked, totals.clawed_back), (60, 60, 100, 0));
-    let lines = [("recharge", 0, 100), ("consume", 0, 60), ("revoke", 0, 40), ("clawback", 0, 60), ("refund", refunded_at, 60)];
+    let lines =
+        [("recharge", 0, 100), ("consume", 0, 60), ("revoke", 0, 40), ("clawback", 0, 60), ("refund", refunded_at, 60)];
     assert_eq!(books.lines()[1..], lines);
     books.proved();
 }
@@ -293,7 +305,10 @@ fn example_08_a_new_kiosk_in_the_year_2000_destroys_nothing() {
     books.clock.set(instant("2026-06-01T08:00:00Z"));
     let first = books.consume("3", 10);
     assert!(first.clock_suspect);
-    assert_eq!((first.booked_at, first.recorded_at), (instant("2000-01-01T00:00:00Z"), instant("2026-06-01T08:00:00Z")));
+    assert_eq!(
+        (first.booked_at, first.recorded_at),
+        (instant("2000-01-01T00:00:00Z"), instant("2026-06-01T08:00:00Z"))
+    );
     assert_eq!((first.open, five(first.balance)), (0, (80, 0, 0, 0, 80)));
     let new = books.recharge("4", 50, ExpiresIn::Days(180));
     assert_eq!(books.batch(new).expires_at, Some(instant("2026-11-28T08:00:00Z")));
@@ -314,13 +329,15 @@ fn example_09_a_late_consume_reinstates_what_it_needs() {
     books.ledger.configure(&key("0"), Configure::late_window(hours(20))).unwrap();
     let batch = books.recharge("1", 10, ExpiresIn::At(hour(10)));
     books.hour(16);
-    let between: Vec<Five> = (10..16).map(|at| five(books.ledger.balance_at(&books.me, hour(at)).unwrap().figures)).collect();
+    let between: Vec<Five> =
+        (10..16).map(|at| five(books.ledger.balance_at(&books.me, hour(at)).unwrap().figures)).collect();
     assert_eq!(between, vec![(0, 0, 0, 0, 0); 6]);
     let consume = books.ledger.consume(&books.me, &key("2"), Consume::points(points(6)).occurred_at(hour(8))).unwrap();
     assert_eq!((paid(&consume.allocations), consume.reinstated, consume.open), (vec![(batch, 6)], 6, 0));
     assert_eq!((consume.occurred_at, consume.booked_at, consume.over_limit), (Some(hour(8)), hour(16), false));
     assert_eq!(books.counters(batch), [0, 0, 6, 4, 0, 0, 0]);
-    let after: Vec<Five> = (10..16).map(|at| five(books.ledger.balance_at(&books.me, hour(at)).unwrap().figures)).collect();
+    let after: Vec<Five> =
+        (10..16).map(|at| five(books.ledger.balance_at(&books.me, hour(at)).unwrap().figures)).collect();
     assert_eq!(after, between);
     let totals = books.ledger.balance(&books.me).unwrap().totals.unwrap();
     assert_eq!((totals.expired, totals.reinstated), (10, 6));
@@ -346,7 +363,8 @@ fn example_10_prices_are_exact() {
     let fine = Consume::service("fine", Usage::seconds("2.1").unwrap());
     let receipt = books.ledger.consume(&books.me, &key("2"), fine).unwrap();
     assert_eq!((receipt.points, receipt.price_book, receipt.quantity.as_deref()), (7, Some(hash), Some("2.1")));
-    let spoken = books.ledger.hold(&books.me, &key("3"), Hold::estimated("spoken", Usage::chars(25), hours(1))).unwrap();
+    let spoken =
+        books.ledger.hold(&books.me, &key("3"), Hold::estimated("spoken", Usage::chars(25), hours(1))).unwrap();
     assert_eq!(spoken.receipt.points, 7);
     let slow = Consume::service("slow", Usage::duration(Duration::from_millis(8_400)));
     assert_eq!(books.ledger.consume(&books.me, &key("4"), slow).unwrap().points, 7);
@@ -381,7 +399,8 @@ fn example_12_what_was_written_off_is_not_refunded() {
     let forgiven = books.ledger.write_off(&books.me, &key("3"), points(5), "goodwill").unwrap();
     assert_eq!(five(forgiven.balance), (0, 0, 0, 0, 0));
     assert_eq!(books.ledger.operation(&consume.operation).unwrap().refundable, Some(10));
-    let too_much = books.ledger.refund(&consume.operation, &key("4"), Refund::points(points(11), "failed")).unwrap_err();
+    let too_much =
+        books.ledger.refund(&consume.operation, &key("4"), Refund::points(points(11), "failed")).unwrap_err();
     assert_eq!((too_much.code(), &too_much.details()["left"]), ("limit_exceeded", &serde_json::json!(10)));
     let refund = books.ledger.refund(&consume.operation, &key("4"), Refund::all("failed")).unwrap();
     assert_eq!((refund.points, refund.restored, refund.lapsed), (10, 10, 0));
@@ -403,8 +422,14 @@ fn example_13_a_late_capture_is_paid_by_its_own_slices() {
     assert_eq!((paid(&capture.allocations), capture.reinstated, capture.open), (vec![(batch, 8)], 8, 0));
     assert_eq!((capture.over_limit, five(capture.balance)), (false, (0, 0, 0, 0, 0)));
     assert_eq!(books.counters(batch), [0, 0, 8, 2, 0, 0, 0]);
-    let lines =
-        [("open", 0, 0), ("recharge", 0, 10), ("hold", 0, 8), ("expire", 10, 2), ("hold_expire", 12, 8), ("capture", 12, 8)];
+    let lines = [
+        ("open", 0, 0),
+        ("recharge", 0, 10),
+        ("hold", 0, 8),
+        ("expire", 10, 2),
+        ("hold_expire", 12, 8),
+        ("capture", 12, 8),
+    ];
     assert_eq!(books.lines(), lines);
     let again = books.ledger.capture(&hold.id, &key("4"), points(8)).unwrap_err();
     assert_eq!(again.code(), "hold_closed");

@@ -1,6 +1,13 @@
 //! The README's tour of the command is run, and prints what the README shows.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -30,7 +37,9 @@ fn masked(line: &str) -> String {
         if c.is_ascii_alphanumeric() || "-:.".contains(c) {
             run.push(c);
         } else {
-            out.push_str(mask(&run));
+            let word = run.trim_end_matches([':', '.']);
+            out.push_str(mask(word));
+            out.push_str(&run[word.len()..]);
             run.clear();
             out.push(c);
         }
@@ -58,7 +67,9 @@ fn play(commands: &[&str], folder: &Path) -> Vec<Vec<String>> {
     let binary = Path::new(env!("CARGO_BIN_EXE_counterfoil")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
-    for name in ["COUNTERFOIL_FILE", "COUNTERFOIL_ACCOUNT", "COUNTERFOIL_PRICING", "COUNTERFOIL_ACTOR", "CLICOLOR_FORCE"] {
+    for name in
+        ["COUNTERFOIL_FILE", "COUNTERFOIL_ACCOUNT", "COUNTERFOIL_PRICING", "COUNTERFOIL_ACTOR", "CLICOLOR_FORCE"]
+    {
         shell.env_remove(name);
     }
     let output = shell.arg("-c").arg(script).current_dir(folder).env("PATH", path).output().unwrap();

@@ -35,7 +35,10 @@ const BROKEN: &[(&str, &str)] = &[
     ("[duration_based_costs.x]\ndivisor = 1\nmin_points = -1", "negative"),
     ("[duration_based_costs.x]\ndivisor = 1\nestimation = {}", "needs"),
     ("[duration_based_costs.x]\ndivisor = 1\nestimation = { seconds_per_char = 0 }", "more than 0"),
-    ("[duration_based_costs.x]\ndivisor = 1\nestimation = { seconds_per_char = 1, use_input_seconds = true }", "not both"),
+    (
+        "[duration_based_costs.x]\ndivisor = 1\nestimation = { seconds_per_char = 1, use_input_seconds = true }",
+        "not both",
+    ),
     ("[duration_based_costs.x]\ndivisor = 1\nestimation = { use_input_seconds = false }", "only be true"),
     ("[duration_based_costs.x]\ndivisor = 1\nestimate = 1", "unknown key"),
     ("[duration_based_costs.x]\ndivisor = 0.0000000000000000001", "digits"),
@@ -64,7 +67,8 @@ fn broken_books_are_refused_whole() {
             let code = code_of(call);
             wrong.check(code == "pricing", || format!("{text:?}: {code}"));
             let message = call().err().map(|error| error.to_string()).unwrap_or_default();
-            wrong.check(message.contains(words) && message.contains("pricing.toml:"), || format!("{text:?}: {message}"));
+            wrong
+                .check(message.contains(words) && message.contains("pricing.toml:"), || format!("{text:?}: {message}"));
         }
         wrong.check(!new.exists(), || format!("{text:?}: made a file"));
     }
@@ -86,7 +90,8 @@ fn files_that_are_no_books() {
     fs::write(at("bom"), "\u{feff}[fixed_costs]\nx = 1\n").unwrap();
     fs::write(at("empty"), "").unwrap();
     let new = at("new.ledger");
-    let open = |name: &str| code_of(|| options(&clock).pricing_file(at(name)).create_if_missing(true).open(&new).map(drop));
+    let open =
+        |name: &str| code_of(|| options(&clock).pricing_file(at(name)).create_if_missing(true).open(&new).map(drop));
     for name in ["", "missing", "no/such/file", "latin1", "utf16", "zeros", "large", "nul\0name"] {
         assert_eq!(open(name), "pricing", "{name}");
         assert!(!new.exists(), "{name}");

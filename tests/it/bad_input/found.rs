@@ -1,10 +1,10 @@
-//! Where the library does not yet do what the design says: each test fails until it is mended.
+//! Stories of what was found wrong once and mended: each test is the input that showed it.
 
 use chrono::{DateTime, Utc};
-use counterfoil::{AccountId, HistoryQuery};
+use counterfoil::{AccountId, Consume, ExpiresIn, HistoryQuery, Key, ManualClock, Points, Recharge};
 
 use super::Target;
-use crate::support::code_of;
+use crate::support::{START, code_of, folder, options};
 
 /// Order of refusals: the shape of the request comes before an unknown hold, batch or operation, also by `ref_line`.
 #[test]
@@ -93,4 +93,42 @@ fn messages_stay_short() {
         let error = target.world.apply_text(&line).unwrap_err();
         assert!(error.to_string().len() < 2000, "{} bytes", error.to_string().len());
     }
+}
+
+/// §1: an instant past the year 9999 is out_of_range, also in the typed requests (as `balance_at` says it).
+#[test]
+fn instants_past_9999_are_out_of_range_in_typed_requests() {
+    let mut target = Target::new();
+    let (rich, key, one) = (AccountId::new("rich").unwrap(), Key::new("k").unwrap(), Points::new(1).unwrap());
+    let late = DateTime::from_timestamp_millis(253_402_300_800_000).unwrap();
+    for request in [Recharge::new(one, "s").effective_at(late), Recharge::new(one, "s").expires(ExpiresIn::At(late))] {
+        target.run("recharge", "out_of_range", |world| world.ledger.recharge(&rich, &key, request).map(drop));
+    }
+    let consume = Consume::points(one).occurred_at(late);
+    target.run("consume", "out_of_range", |world| world.ledger.consume(&rich, &key, consume).map(drop));
+    target.done(3);
+}
+
+/// A path through a file is as bad an argument as a path through a folder that is missing.
+#[test]
+fn creating_below_a_file_is_an_invalid_argument() {
+    let (folder, clock) = (folder(), ManualClock::at(START).unwrap());
+    std::fs::write(folder.path().join("f"), b"x").unwrap();
+    for name in ["f/g", "nul\0name", &"x".repeat(300)] {
+        let code = code_of(|| options(&clock).create(folder.path().join(name)).map(drop));
+        assert_eq!(code, "invalid_argument", "{name:?}");
+    }
+}
+
+/// Each handle is closed by itself: the other one goes on, and the clones of a closed one do not.
+#[test]
+fn close_ends_a_handle_and_its_clones_only() {
+    let (folder, clock) = (folder(), ManualClock::at(START).unwrap());
+    let path = folder.path().join("test.ledger");
+    let one = options(&clock).create(&path).unwrap();
+    let other = options(&clock).open(&path).unwrap();
+    let clone = one.clone();
+    one.close().unwrap();
+    assert_eq!(code_of(|| clone.info()), "closed");
+    assert_eq!(code_of(|| other.info()), "ok");
 }

@@ -6,12 +6,32 @@ const MISSING: &str = "invalid_argument";
 
 #[test]
 fn lines_that_are_no_object() {
-    let deep = format!(r#"{{"op":"consume","account":"rich","key":"k","points":1,"metadata":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
-    let deep_objects =
-        format!(r#"{{"op":"consume","account":"rich","key":"k","points":1,"metadata":{}1{}}}"#, r#"{"a":"#.repeat(500), "}".repeat(500));
+    let deep = format!(
+        r#"{{"op":"consume","account":"rich","key":"k","points":1,"metadata":{}1{}}}"#,
+        "[".repeat(500),
+        "]".repeat(500)
+    );
+    let deep_objects = format!(
+        r#"{{"op":"consume","account":"rich","key":"k","points":1,"metadata":{}1{}}}"#,
+        r#"{"a":"#.repeat(500),
+        "}".repeat(500)
+    );
     let never_closed = "{\"a\":".repeat(100_000);
     let lines = [
-        "", " ", "\n", "consume", "null", "true", "5", "\"consume\"", "[]", "{", "}", "{}", "{{}}", "[{}]",
+        "",
+        " ",
+        "\n",
+        "consume",
+        "null",
+        "true",
+        "5",
+        "\"consume\"",
+        "[]",
+        "{",
+        "}",
+        "{}",
+        "{{}}",
+        "[{}]",
         r#"[{"op":"confirm_clock","key":"k"}]"#,
         r#"{"op":"confirm_clock","key":"k""#,
         r#"{"op":"confirm_clock","key":"k",}"#,
@@ -63,9 +83,7 @@ fn ids() {
         r#"{"op":"consume","account":"rich","key":"k","points":1,"service":ID}"#,
         r#"{"op":"consume","account":"rich","key":"k","points":1,"service":"s","quantity":1,"unit":ID}"#,
     ];
-    let bad = [
-        "", &too_long, &long_bytes, "\0", "a\0b", "a\nb", "a\rb", "\t", "\u{1b}[31mred", "\u{7f}", "\u{85}",
-    ];
+    let bad = ["", &too_long, &long_bytes, "\0", "a\0b", "a\nb", "a\rb", "\t", "\u{1b}[31mred", "\u{7f}", "\u{85}"];
     let mut target = Target::new();
     for (line, field) in lines.iter().zip(["account", "key", "source", "to", "service", "unit"]) {
         for id in bad {
@@ -79,7 +97,19 @@ fn ids() {
         }
     }
     // Text is text: nothing is trimmed, folded or forbidden beyond control characters.
-    for id in [" ", &longest, &emoji, "é", "\u{202e}bidi", "\u{feff}", "\u{200b}", "\u{2028}", "'; DROP TABLE account; --", "../..", "@"] {
+    for id in [
+        " ",
+        &longest,
+        &emoji,
+        "é",
+        "\u{202e}bidi",
+        "\u{feff}",
+        "\u{200b}",
+        "\u{2028}",
+        "'; DROP TABLE account; --",
+        "../..",
+        "@",
+    ] {
         for line in [lines[1], lines[2], lines[4], lines[5]] {
             target.accepted(&line.replace("ID", &serde_json::to_string(id).unwrap()));
         }
@@ -97,19 +127,35 @@ fn ids_of_ours() {
         (r#"{"op":"revoke","batch":ID,"key":"k","points":1,"reason":"r"}"#, "unknown_batch"),
     ] {
         let bad = [
-            r#""""#, r#""3""#, "3", "null", "true", "[]", "{}", r#"{"ref_line":"1"}"#, r#"{"ref_line":-1}"#, r#"{"ref_line":1.5}"#,
-            r#"{"ref_line":1,"line":1}"#, r#"{"line":1}"#, r#""not-an-id""#,
+            r#""""#,
+            r#""3""#,
+            "3",
+            "null",
+            "true",
+            "[]",
+            "{}",
+            r#"{"ref_line":"1"}"#,
+            r#"{"ref_line":-1}"#,
+            r#"{"ref_line":1.5}"#,
+            r#"{"ref_line":1,"line":1}"#,
+            r#"{"line":1}"#,
+            r#""not-an-id""#,
             // Version 4, version 8 without dashes, in braces, as URN, with a space, cut, of letters that are no digits.
-            r#""6fa459ea-ee8a-4ca4-894e-db77e160355e""#, r#""0000000000008000800000000000f423""#,
-            r#""{00000000-0000-8000-8000-0000000f423f}""#, r#""urn:uuid:00000000-0000-8000-8000-0000000f423f""#,
-            r#"" 00000000-0000-8000-8000-0000000f423f""#, r#""00000000-0000-8000-8000-0000000f423""#,
+            r#""6fa459ea-ee8a-4ca4-894e-db77e160355e""#,
+            r#""0000000000008000800000000000f423""#,
+            r#""{00000000-0000-8000-8000-0000000f423f}""#,
+            r#""urn:uuid:00000000-0000-8000-8000-0000000f423f""#,
+            r#"" 00000000-0000-8000-8000-0000000f423f""#,
+            r#""00000000-0000-8000-8000-0000000f423""#,
             r#""g0000000-0000-8000-8000-0000000f423f""#,
         ];
         for id in bad {
             target.line(&line.replace("ID", id), MISSING);
         }
         for id in [
-            "00000000-0000-8000-8000-0000000f423f", "00000000-0000-8000-8000-000000000000", "ffffffff-ffff-8fff-bfff-ffffffffffff",
+            "00000000-0000-8000-8000-0000000f423f",
+            "00000000-0000-8000-8000-000000000000",
+            "ffffffff-ffff-8fff-bfff-ffffffffffff",
             "00000000-0000-8000-0000-000000100001",
         ] {
             target.line(&line.replace("ID", &format!("{id:?}")), unknown);
@@ -138,11 +184,29 @@ fn ids_of_ours() {
 #[test]
 fn points() {
     let values = [
-        ("-1", MISSING), ("1.5", MISSING), ("1.0", MISSING), (r#""5""#, MISSING), ("1e3", MISSING), ("1e15", MISSING), ("-0", MISSING),
-        ("-0.0", MISSING), ("true", MISSING), ("[5]", MISSING), ("{}", MISSING), (r#""""#, MISSING), (r#""ALL""#, MISSING),
-        ("-9223372036854775808", MISSING), ("-9223372036854775809", MISSING), ("-1e30", MISSING), ("1e-7", MISSING),
-        ("9000000000000001", "out_of_range"), ("9223372036854775807", "out_of_range"), ("9223372036854775808", "out_of_range"),
-        ("18446744073709551615", "out_of_range"), ("18446744073709551616", "out_of_range"), ("1e30", "out_of_range"),
+        ("-1", MISSING),
+        ("1.5", MISSING),
+        ("1.0", MISSING),
+        (r#""5""#, MISSING),
+        ("1e3", MISSING),
+        ("1e15", MISSING),
+        ("-0", MISSING),
+        ("-0.0", MISSING),
+        ("true", MISSING),
+        ("[5]", MISSING),
+        ("{}", MISSING),
+        (r#""""#, MISSING),
+        (r#""ALL""#, MISSING),
+        ("-9223372036854775808", MISSING),
+        ("-9223372036854775809", MISSING),
+        ("-1e30", MISSING),
+        ("1e-7", MISSING),
+        ("9000000000000001", "out_of_range"),
+        ("9223372036854775807", "out_of_range"),
+        ("9223372036854775808", "out_of_range"),
+        ("18446744073709551615", "out_of_range"),
+        ("18446744073709551616", "out_of_range"),
+        ("1e30", "out_of_range"),
     ];
     let lines = [
         r#"{"op":"recharge","account":"rich","key":"k","source":"s","points":N}"#,
@@ -176,11 +240,34 @@ fn points() {
 #[test]
 fn times() {
     let bad = [
-        "", "now", "Never", "2027-05-21", "10:00:00Z", "2027-05-21T10:00:00", "2027-05-21T10:00Z", "2027-05-21T10:00:00 Z", "21.05.2027",
-        " 2027-05-21T10:00:00Z", "2027-05-21T10:00:00Z ", "2027-13-01T00:00:00Z", "2027-00-01T00:00:00Z", "2027-02-29T00:00:00Z",
-        "2027-05-21T24:00:00Z", "2027-05-21T10:60:00Z", "2027-05-21T10:00:61Z", "2027-05-21T10:00:00+25:00", "2027-05-21T10:00:00+08",
-        "2027-05-21T10:00:00,5Z", "10000-01-01T00:00:00Z", "-0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z",
-        "1969-12-31T23:59:59.9999Z", "1970-01-01T00:00:00+00:01", "0000-01-01T00:00:00Z", "1800000000", "2027-05-21T10:00:00Zjunk",
+        "",
+        "now",
+        "Never",
+        "2027-05-21",
+        "10:00:00Z",
+        "2027-05-21T10:00:00",
+        "2027-05-21T10:00Z",
+        "2027-05-21T10:00:00 Z",
+        "21.05.2027",
+        " 2027-05-21T10:00:00Z",
+        "2027-05-21T10:00:00Z ",
+        "2027-13-01T00:00:00Z",
+        "2027-00-01T00:00:00Z",
+        "2027-02-29T00:00:00Z",
+        "2027-05-21T24:00:00Z",
+        "2027-05-21T10:60:00Z",
+        "2027-05-21T10:00:61Z",
+        "2027-05-21T10:00:00+25:00",
+        "2027-05-21T10:00:00+08",
+        "2027-05-21T10:00:00,5Z",
+        "10000-01-01T00:00:00Z",
+        "-0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.999Z",
+        "1969-12-31T23:59:59.9999Z",
+        "1970-01-01T00:00:00+00:01",
+        "0000-01-01T00:00:00Z",
+        "1800000000",
+        "2027-05-21T10:00:00Zjunk",
     ];
     let lines = [
         ("expires_at", r#"{"op":"recharge","account":"rich","key":"k","points":1,"source":"s","expires_at":T}"#),
@@ -211,13 +298,71 @@ fn times() {
     target.done(150);
 }
 
+/// Usages of a good form that do not fit: two at once, none, or not what the rule or the operation takes.
+const MISFITS: &[&str] = &[
+    r#"{"op":"consume","account":"rich","key":"k","service":"tts","seconds":1,"quantity":1}"#,
+    r#"{"op":"consume","account":"rich","key":"k","points":1,"service":"tts","seconds":1,"chars":1}"#,
+    r#"{"op":"consume","account":"rich","key":"k","service":"llm_tokens","unit":"token"}"#,
+    r#"{"op":"consume","account":"rich","key":"k","service":"llm_tokens","quantity":1,"unit":"page"}"#,
+    r#"{"op":"consume","account":"rich","key":"k","service":"llm_tokens","seconds":1}"#,
+    r#"{"op":"consume","account":"rich","key":"k","service":"tts","quantity":1}"#,
+    r#"{"op":"consume","account":"rich","key":"k","service":"tts","chars":10}"#,
+    r#"{"op":"consume","account":"rich","key":"k","service":"video","input_seconds":10}"#,
+    r#"{"op":"consume","account":"rich","key":"k","points":1,"service":"tts","chars":"1.5"}"#,
+    r#"{"op":"consume","account":"rich","key":"k","points":1,"seconds":5}"#,
+    r#"{"op":"consume","account":"rich","key":"k"}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"video","chars":10}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","input_seconds":10}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","chars":"1.5"}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","chars":1,"input_seconds":10}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"points":1,"chars":1}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"subtitle_preview"}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60}"#,
+    r#"{"op":"capture","hold":"@spoken","key":"k"}"#,
+    r#"{"op":"capture","hold":"@spoken","key":"k","chars":1}"#,
+    r#"{"op":"capture","hold":"@spoken","key":"k","input_seconds":1}"#,
+    r#"{"op":"capture","hold":"@spoken","key":"k","points":1,"seconds":1}"#,
+    r#"{"op":"capture","hold":"@open","key":"k","seconds":1}"#,
+];
+
 #[test]
 fn usages() {
     let bad = [
-        "-1", r#""-1""#, r#""-0.5""#, r#""NaN""#, r#""nan""#, r#""inf""#, r#""-inf""#, r#""Infinity""#, r#""1e400""#, r#""1e-400""#, "1.5", "1e3",
-        r#""1,5""#, r#""1_000""#, r#"" 1""#, r#""1 ""#, r#""+1""#, r#""0x10""#, r#""""#, r#"".5""#, r#""1.""#, r#""1e""#, r#""1e+""#, r#""--1""#,
-        r#""9000000000000001""#, "9000000000000001", "18446744073709551615", "18446744073709551616", "1e30", "true", "[]", "{}", r#""٣""#,
-        r#""1.23456789012345678901234567890123456789""#, r#""1\u0000""#,
+        "-1",
+        r#""-1""#,
+        r#""-0.5""#,
+        r#""NaN""#,
+        r#""nan""#,
+        r#""inf""#,
+        r#""-inf""#,
+        r#""Infinity""#,
+        r#""1e400""#,
+        r#""1e-400""#,
+        "1.5",
+        "1e3",
+        r#""1,5""#,
+        r#""1_000""#,
+        r#"" 1""#,
+        r#""1 ""#,
+        r#""+1""#,
+        r#""0x10""#,
+        r#""""#,
+        r#"".5""#,
+        r#""1.""#,
+        r#""1e""#,
+        r#""1e+""#,
+        r#""--1""#,
+        r#""9000000000000001""#,
+        "9000000000000001",
+        "18446744073709551615",
+        "18446744073709551616",
+        "1e30",
+        "true",
+        "[]",
+        "{}",
+        r#""٣""#,
+        r#""1.23456789012345678901234567890123456789""#,
+        r#""1\u0000""#,
     ];
     let mut target = Target::new();
     for line in [
@@ -231,31 +376,7 @@ fn usages() {
             target.line(&line.replace('Q', value), MISSING);
         }
     }
-    for line in [
-        r#"{"op":"consume","account":"rich","key":"k","service":"tts","seconds":1,"quantity":1}"#,
-        r#"{"op":"consume","account":"rich","key":"k","points":1,"service":"tts","seconds":1,"chars":1}"#,
-        r#"{"op":"consume","account":"rich","key":"k","service":"llm_tokens","unit":"token"}"#,
-        r#"{"op":"consume","account":"rich","key":"k","service":"llm_tokens","quantity":1,"unit":"page"}"#,
-        r#"{"op":"consume","account":"rich","key":"k","service":"llm_tokens","seconds":1}"#,
-        r#"{"op":"consume","account":"rich","key":"k","service":"tts","quantity":1}"#,
-        r#"{"op":"consume","account":"rich","key":"k","service":"tts","chars":10}"#,
-        r#"{"op":"consume","account":"rich","key":"k","service":"video","input_seconds":10}"#,
-        r#"{"op":"consume","account":"rich","key":"k","points":1,"service":"tts","chars":"1.5"}"#,
-        r#"{"op":"consume","account":"rich","key":"k","points":1,"seconds":5}"#,
-        r#"{"op":"consume","account":"rich","key":"k"}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"video","chars":10}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","input_seconds":10}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","chars":"1.5"}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","chars":1,"input_seconds":10}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"points":1,"chars":1}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"subtitle_preview"}"#,
-        r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60}"#,
-        r#"{"op":"capture","hold":"@spoken","key":"k"}"#,
-        r#"{"op":"capture","hold":"@spoken","key":"k","chars":1}"#,
-        r#"{"op":"capture","hold":"@spoken","key":"k","input_seconds":1}"#,
-        r#"{"op":"capture","hold":"@spoken","key":"k","points":1,"seconds":1}"#,
-        r#"{"op":"capture","hold":"@open","key":"k","seconds":1}"#,
-    ] {
+    for line in MISFITS {
         target.line(line, MISSING);
     }
     target.accepted(r#"{"op":"consume","account":"rich","key":"k","service":"tts","seconds":"0"}"#);

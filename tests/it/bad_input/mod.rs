@@ -7,7 +7,7 @@ mod lines;
 mod operations;
 mod paths;
 
-use crate::support::{Wrong, World, code_of, sample, situations};
+use crate::support::{World, Wrong, code_of, sample, situations};
 
 /// A ledger and what it showed before anybody sent nonsense to it.
 struct Target {

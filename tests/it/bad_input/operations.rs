@@ -47,7 +47,13 @@ fn every_operation_is_strict_about_its_fields() {
     let mut target = Target::new();
     for line in OPERATIONS {
         target.accepted(line);
-        for (field, value) in [("colour", json!("red")), ("Points", json!(1)), ("", json!("")), ("origin", json!({})), ("ref_line", json!(1))] {
+        for (field, value) in [
+            ("colour", json!("red")),
+            ("Points", json!(1)),
+            ("", json!("")),
+            ("origin", json!({})),
+            ("ref_line", json!(1)),
+        ] {
             target.line(&with(line, field, value), BAD);
         }
         // A field of another operation is as unknown as any.
@@ -90,7 +96,15 @@ fn free_facts() {
     target.accepted(&with(line, "description", json!("two\nlines")));
     target.line(&with(line, "reference", json!("two\nlines")), BAD);
     target.line(&with(line, "actor", json!("two\nlines")), BAD);
-    for metadata in [json!([]), json!("x"), json!(5), json!(true), json!({"a": "\0"}), json!({"\0": 1}), json!({"a": [{"b": ["c\0"]}]})] {
+    for metadata in [
+        json!([]),
+        json!("x"),
+        json!(5),
+        json!(true),
+        json!({"a": "\0"}),
+        json!({"\0": 1}),
+        json!({"a": [{"b": ["c\0"]}]}),
+    ] {
         target.line(&with(line, "metadata", metadata), BAD);
     }
     // 4096 bytes of JSON and not one more.
@@ -111,14 +125,37 @@ fn deadlines() {
     let renew = r#"{"op":"renew","hold":"@open","key":"k"}"#;
     for line in [hold, renew] {
         let bad = [
-            json!(0), json!(-1), json!(1.5), json!("0"), json!("0.000"), json!("-1"), json!("+1"), json!("1."), json!(".5"), json!("1e3"),
-            json!("0.0005"), json!("60.1234"), json!(""), json!(" 60"), json!("60s"), json!("1,5"), json!("NaN"), json!(true), json!([60]),
-            json!(null), json!(86401), json!("86400.001"), json!(253_402_300_799_i64), json!("٦"),
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!("0"),
+            json!("0.000"),
+            json!("-1"),
+            json!("+1"),
+            json!("1."),
+            json!(".5"),
+            json!("1e3"),
+            json!("0.0005"),
+            json!("60.1234"),
+            json!(""),
+            json!(" 60"),
+            json!("60s"),
+            json!("1,5"),
+            json!("NaN"),
+            json!(true),
+            json!([60]),
+            json!(null),
+            json!(86401),
+            json!("86400.001"),
+            json!(253_402_300_799_i64),
+            json!("٦"),
         ];
         for deadline in bad {
             target.line(&with(line, "deadline_seconds", deadline), BAD);
         }
-        for deadline in [json!(u64::MAX), json!(i64::MAX), json!("99999999999999999999999999"), json!(253_402_300_800_i64)] {
+        for deadline in
+            [json!(u64::MAX), json!(i64::MAX), json!("99999999999999999999999999"), json!(253_402_300_800_i64)]
+        {
             target.line(&with(line, "deadline_seconds", deadline), "out_of_range");
         }
         for deadline in [json!(1), json!("0.001"), json!("60.5"), json!(86400), json!("0086400.000")] {
@@ -155,7 +192,21 @@ fn expiries() {
         target.line(&with(line, field, value), code);
     }
     let days = with(line, "expires_in_days", json!(30));
-    for offset in ["8", "+8", "+25:00", "+24:00", "08:00", "+0800", "+08:00:00", "+08:60", "UTC", "", "Europe/Berlin", "+08:00 ", "\u{2212}08:00"] {
+    for offset in [
+        "8",
+        "+8",
+        "+25:00",
+        "+24:00",
+        "08:00",
+        "+0800",
+        "+08:00:00",
+        "+08:60",
+        "UTC",
+        "",
+        "Europe/Berlin",
+        "+08:00 ",
+        "\u{2212}08:00",
+    ] {
         target.line(&with(&days, "end_of_day", json!(offset)), BAD);
     }
     target.line(&with(&days, "end_of_day", json!(8)), BAD);
@@ -173,11 +224,15 @@ fn expiries() {
 #[test]
 fn words_and_settings() {
     let mut target = Target::new();
-    for policy in [json!("Strict"), json!("upto"), json!("up-to"), json!(""), json!("post_paid"), json!(1), json!(true)] {
+    for policy in [json!("Strict"), json!("upto"), json!("up-to"), json!(""), json!("post_paid"), json!(1), json!(true)]
+    {
         target.line(&with(r#"{"op":"consume","account":"rich","key":"k","points":1}"#, "policy", policy), BAD);
     }
     for shortfall in [json!("Debt"), json!("clamped"), json!(""), json!(0)] {
-        target.line(&with(r#"{"op":"revoke","batch":"@rich","key":"k","points":1,"reason":"r"}"#, "shortfall", shortfall), BAD);
+        target.line(
+            &with(r#"{"op":"revoke","batch":"@rich","key":"k","points":1,"reason":"r"}"#, "shortfall", shortfall),
+            BAD,
+        );
     }
     for setting in [json!("latewindow"), json!("Accounts"), json!(""), json!(5), json!("max_hold\0")] {
         target.line(&with(r#"{"op":"configure","key":"k","value":1}"#, "setting", setting), BAD);
@@ -233,10 +288,14 @@ fn what_belongs_to_a_run() {
         r#"{"op":"hold","account":"rich","key":"k4","points":0,"deadline_seconds":60}"#,
     ];
     for (line, code) in wrong {
-        let run: Vec<(u64, Request)> = (1..).zip(lines.iter().chain([&line]).map(|line| Request::parse(line).unwrap())).collect();
+        let run: Vec<(u64, Request)> =
+            (1..).zip(lines.iter().chain([&line]).map(|line| Request::parse(line).unwrap())).collect();
         target.run(line, code, |world| {
             let answers = world.ledger.batch().apply_whole(&run, counterfoil::Whole::DryRun)?;
-            let codes: Vec<_> = answers.iter().map(|(_, answer)| answer.as_ref().map_or_else(counterfoil::Error::code, |_| "ok")).collect();
+            let codes: Vec<_> = answers
+                .iter()
+                .map(|(_, answer)| answer.as_ref().map_or_else(counterfoil::Error::code, |_| "ok"))
+                .collect();
             assert_eq!(codes[..4], ["ok", "ok", "ok", BAD]);
             answers.into_iter().next_back().unwrap().1.map(drop)
         });

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{fields, json, patched};
-use crate::support::{Wrong, World, sample, situations};
+use crate::support::{World, Wrong, sample, situations};
 
 /// A request, the changes that leave it the same, and those that do not, with the fields that then differ.
 struct Row {
@@ -55,11 +55,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         line: r#"{"op":"consume","account":"rich","service":"tts","seconds":"61.2","reference":"task 19"}"#,
-        same: &[
-            r#"{"policy":"postpaid"}"#,
-            r#"{"seconds":"61.20"}"#,
-            r#"{"seconds":"612e-1"}"#,
-        ],
+        same: &[r#"{"policy":"postpaid"}"#, r#"{"seconds":"61.20"}"#, r#"{"seconds":"612e-1"}"#],
         other: &[
             (r#"{"seconds":61}"#, &["seconds"]),
             (r#"{"service":"video"}"#, &["service"]),
@@ -190,7 +186,8 @@ fn the_same_key_again() {
     let key = fields(r#"{"key":"the one key"}"#);
     let lines: Vec<Value> = ROWS.iter().map(|row| patched(&json(row.line), &key)).collect();
     // The same key on every kind of operation and on several accounts: each books its own.
-    let first: Vec<Value> = lines.iter().map(|line| serde_json::to_value(world.must("", &line_text(&world, line))).unwrap()).collect();
+    let first: Vec<Value> =
+        lines.iter().map(|line| serde_json::to_value(world.must("", &line_text(&world, line))).unwrap()).collect();
     assert!(first.iter().all(|receipt| receipt["replayed"] == false));
     world.advance(3600);
     world.ledger.set_pricing(counterfoil::pricing::PriceBook::parse("[fixed_costs]\ntts = 99\n", "dear.toml").unwrap());
@@ -208,7 +205,8 @@ fn the_same_key_again() {
         for (patch, fields_expected) in row.other.iter().chain([&reference]) {
             rows += 1;
             let answer = world.apply(&patched(line, &fields(patch)));
-            let details = answer.as_ref().err().filter(|error| error.code() == "key_reused").map(counterfoil::Error::details);
+            let details =
+                answer.as_ref().err().filter(|error| error.code() == "key_reused").map(counterfoil::Error::details);
             let named = details.is_some_and(|details| {
                 details["fields"] == serde_json::json!(fields_expected)
                     && details["key"] == line["key"]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{fields, json, patched};
-use crate::support::{Wrong, World, code_of, sample, situations};
+use crate::support::{World, Wrong, code_of, sample, situations};
 
 /// Why a request may be refused, in the order of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,11 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         line: r#"{"op":"hold","account":"rich","points":1,"deadline_seconds":60}"#,
-        causes: &[(State, r#"{"account":"frozen"}"#, "account_frozen"), NO_SERVICE, (Limits, TOO_MANY, "insufficient_points")],
+        causes: &[
+            (State, r#"{"account":"frozen"}"#, "account_frozen"),
+            NO_SERVICE,
+            (Limits, TOO_MANY, "insufficient_points"),
+        ],
     },
     Operation {
         line: r#"{"op":"capture","hold":"@open","points":1}"#,
@@ -107,10 +111,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         line: r#"{"op":"refund","operation":"@spent","points":1,"reason":"failed"}"#,
-        causes: &[
-            (Target, r#"{"operation":"@nobody"}"#, "unknown_operation"),
-            (Limits, TOO_MANY, "limit_exceeded"),
-        ],
+        causes: &[(Target, r#"{"operation":"@nobody"}"#, "unknown_operation"), (Limits, TOO_MANY, "limit_exceeded")],
     },
     Operation {
         line: r#"{"op":"revoke","batch":"@rich","points":1,"reason":"chargeback"}"#,
@@ -177,11 +178,11 @@ impl Operation {
 fn together(line: &Value, one: &Change, other: &Change) -> bool {
     let apart = one.1.iter().all(|(name, value)| other.1.get(name).is_none_or(|it| it == value));
     let keyless = line["op"] == "close" && line["account"] == "empty";
-    let nobody = one.0 == Key && (other.1.get("account").is_some_and(|it| it == "nobody") || keyless && other.0 != State);
-    // No operation of this kind was booked on that account.
-    let unused = |it: &Change| it.1.get("account").is_some_and(|id| id == "frozen") && line["op"] == "consume";
-    let alone = one.0 == Key && (unused(other) || line["account"] == "debtor" && line["op"] == "consume" && other.0 == Shape);
-    one.0 != other.0 && apart && !nobody && !alone
+    let nobody =
+        one.0 == Key && (other.1.get("account").is_some_and(|it| it == "nobody") || keyless && other.0 != State);
+    // Nothing was consumed on that account.
+    let unused = one.0 == Key && line["op"] == "consume" && other.1.get("account").is_some_and(|id| id == "frozen");
+    one.0 != other.0 && apart && !nobody && !unused
 }
 
 #[test]
@@ -218,13 +219,14 @@ fn not_burnt(wrong: &mut Wrong, world: &World, line: &Value, both: &Value, one: 
     let with = |cause: Cause| [one, other].into_iter().find(|change| change.0 == cause);
     if let Some(used) = with(Key) {
         // Still the older operation's key.
-        let code = code_of(|| world.apply(&patched(&patched(line, &used.1), &with(State).map(|it| it.1.clone()).unwrap_or_default())));
-        let known = line["op"] != "close" && !(line["op"] == "consume" && line["account"] == "debtor") || with(State).is_some();
+        let place = with(State).map(|state| state.1.clone()).unwrap_or_default();
+        let code = code_of(|| world.apply(&patched(&patched(line, &used.1), &place)));
+        let known = line["op"] != "close" || with(State).is_some();
         wrong.check(!known || code == "key_reused", || format!("{both}\n    afterwards its key: {code}"));
     } else if let Some(state) = with(State) {
         // A refund opens the closed account, and the frozen one thaws; what happens then is never a reused key.
         let mend = [
-            json(r#"{"op":"refund","operation":"@closed_spent","key":"mend","points":1,"reason":"failed"}"#),
+            json(r#"{"op":"refund","operation":"@closed_spent","key":"mend","points":3,"reason":"failed"}"#),
             json(r#"{"op":"unfreeze","account":"frozen","key":"mend","reason":"asked"}"#),
         ];
         mend.iter().for_each(|mend| drop(world.apply(mend).unwrap()));

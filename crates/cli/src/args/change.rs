@@ -53,7 +53,7 @@ pub(crate) enum ChangeCommand {
     Revoke(RevokeArgs),
     /// Change when a batch ends; an expired one comes back
     #[command(
-        after_help = "Example:\n  counterfoil set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'sorry for the outage'"
+        after_help = "Example:\n  counterfoil set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'the outage'"
     )]
     SetExpiry(SetExpiryArgs),
     /// Move available points to another account; they keep their expiry
@@ -244,7 +244,7 @@ pub(crate) struct ConsumeArgs {
     /// The service used; without points the price book decides
     #[arg(long)]
     pub(crate) service: Option<String>,
-    /// postpaid (always book), strict (refuse when short or in debt) or up_to (book what is covered) [default: postpaid]
+    /// postpaid (always book), strict (refuse when short or in debt), up_to (book what is covered) [default: postpaid]
     #[arg(long)]
     pub(crate) policy: Option<String>,
     /// When it happened (RFC 3339), when that was not now

@@ -93,7 +93,7 @@ pub(crate) enum Command {
     #[command(flatten)]
     Look(LookCommand),
     #[command(flatten)]
-    Change(ChangeCommand),
+    Change(Box<ChangeCommand>),
     #[command(flatten)]
     Care(CareCommand),
 }

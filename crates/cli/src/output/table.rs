@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, LineStyle, Table, TableStyle, Width};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentLineStyle, LineStyle, Table, TableStyle, Width};
 use counterfoil::{BatchId, OperationId};
 
 use super::safe;
@@ -53,7 +53,8 @@ impl<T> Rows<T> {
 
     fn print(&mut self, sink: &mut dyn Write) -> io::Result<()> {
         let mut table = std::mem::take(&mut self.table);
-        let mut style = TableStyle::new();
+        let between = ContentLineStyle::none().junction(' ');
+        let mut style = TableStyle::new().header_lines(between).content_lines(between);
         if !self.begun {
             style = style.header_separator(LineStyle::none().fill('-').junction(' '));
             let heads = self.columns.iter().map(|column| aligned(column.head.into(), column.number));

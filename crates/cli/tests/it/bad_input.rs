@@ -85,7 +85,7 @@ const COMMANDS: &[(i32, &str, &str)] = &[
     (3, "invalid_argument", "recharge 1 -a alice --source x --end-of-day +08:00"),
     (3, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 1 --end-of-day 8"),
     (3, "invalid_argument", "recharge 1 -a alice --source x --priority -1"),
-    (3, "out_of_range", "recharge 1 -a alice --source x --priority 1001"),
+    (3, "invalid_argument", "recharge 1 -a alice --source x --priority 1001"),
     (3, "invalid_argument", "balance -a alice --at 2026-13-01"),
     (3, "invalid_argument", "balance -a alice --at 1969-12-31"),
     (3, "invalid_argument", "history -a alice --from noon"),

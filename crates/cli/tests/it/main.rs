@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod batch;
+mod beside;
 mod commands;
 mod endings;
 mod formats;
