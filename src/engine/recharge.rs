@@ -2,9 +2,10 @@
 
 use super::Booking;
 use super::shift::Bucket;
-use super::time::{DEFAULT_EXPIRATION_DAYS, resolve_expiry};
+use super::time::resolve_expiry;
 use crate::error::{Error, Result};
 use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, batch_no};
+use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::{Instant, add};
 
 impl Booking<'_, '_> {
@@ -12,7 +13,7 @@ impl Booking<'_, '_> {
         let Action::Recharge { points, source, expiry, effective_at, priority, promo } = action else { return Ok(()) };
         self.name_book()?;
         let book = self.context.book;
-        let days = book.map_or(DEFAULT_EXPIRATION_DAYS, |book| i64::from(book.expiration_days()));
+        let days = i64::from(book.map_or(DEFAULT_EXPIRATION_DAYS, PriceBook::expiration_days));
         let promo = promo.unwrap_or_else(|| book.is_some_and(|book| book.is_promo(source)));
         let effective_at = effective_at.unwrap_or(self.now);
         let expires_at = self.expiry(expiry.unwrap_or(Expiry::Days(days, None)), effective_at)?;

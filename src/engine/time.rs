@@ -7,9 +7,6 @@ use crate::error::{Error, Result};
 use crate::model::{ClockMark, Expiry, LedgerRow, OpKind};
 use crate::units::{Instant, Reading};
 
-/// Days until a batch expires when neither the caller nor a price book names another number.
-pub(crate) const DEFAULT_EXPIRATION_DAYS: i64 = 180;
-
 /// Ledger time for a reading: the reading itself, or the newest accepted one while the reading is suspect.
 pub(crate) fn ledger_time(
     source: &dyn Source,
@@ -34,8 +31,7 @@ pub(crate) fn resolve_expiry(expiry: Expiry, from: Instant) -> Result<Option<Ins
         Expiry::Never => return Ok(None),
         Expiry::At(instant) => return Ok(Some(instant)),
         Expiry::Days(_, offset) | Expiry::Months(_, offset) => {
-            let zone = FixedOffset::east_opt(offset.unwrap_or(0))
-                .unwrap_or(FixedOffset::east_opt(0).ok_or_else(past_the_end)?);
+            let zone = FixedOffset::east_opt(offset.unwrap_or(0)).ok_or_else(past_the_end)?;
             (offset, from.utc().with_timezone(&zone))
         }
     };

@@ -1,4 +1,4 @@
-//! The handle's other verbs: looking at the books, prices, and care of the file.
+//! The handle's verbs that look: the books, and the prices.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 
 use super::Ledger;
 use super::options::read_book;
-use crate::audit::{Progress, Verification};
 use crate::error::Result;
 use crate::model::{AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Quote};
 use crate::pricing::{PriceBook, Priced};
@@ -23,6 +22,18 @@ impl Ledger {
 
     /// The account's balances now. An unknown account shows zeros and `exists: false`.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let balance = ledger.balance(&alice)?;
+    /// assert_eq!((balance.figures.available, balance.figures.net), (50, 50));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `storage`, `corrupt`, `closed`.
     pub fn balance(&self, account: &AccountId) -> Result<Balance> {
@@ -30,6 +41,18 @@ impl Ledger {
     }
 
     /// The account's balances at an instant, past or future (in the future: if nothing else happens).
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let before = ledger.balance_at(&alice, bought.booked_at - chrono::TimeDelta::seconds(1))?;
+    /// assert!(!before.exists);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` before 1970, `out_of_range` after 9999, and as for [`Ledger::balance`].
@@ -40,6 +63,18 @@ impl Ledger {
 
     /// Whether the account could pay so many points. Advisory: only hold and strict consume decide.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert!(ledger.check(&alice, Points::new(50)?)?.allowed);
+    /// assert_eq!(ledger.check(&alice, Points::new(51)?)?.reason, Some("insufficient_points"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Ledger::balance`].
     pub fn check(&self, account: &AccountId, required: Points) -> Result<Check> {
@@ -47,6 +82,17 @@ impl Ledger {
     }
 
     /// An account's batches: those pending or live, or all.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.batches(&alice, &Listing::new())?.items.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `invalid_argument` for a bad cursor, and as for [`Ledger::balance`].
@@ -56,6 +102,18 @@ impl Ledger {
 
     /// An account's holds: those open, or all.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// assert_eq!(ledger.holds(&alice, &Listing::new())?.items[0].points, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Ledger::batches`].
     pub fn holds(&self, account: &AccountId, query: &Listing) -> Result<Page<HoldInfo>> {
@@ -63,6 +121,18 @@ impl Ledger {
     }
 
     /// Batches with points left that expire at or before an instant, soonest first; of one account or of all.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let soon = bought.booked_at + chrono::TimeDelta::days(7);
+    /// assert!(ledger.expiring(soon, Some(&alice))?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Ledger::balance_at`].
@@ -74,6 +144,18 @@ impl Ledger {
     /// The lines of an account's books, a page at a time. Lines that time has made since the last write are marked
     /// `unbooked`.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let page = ledger.history(&alice, &HistoryQuery::new().kind("recharge"))?;
+    /// assert_eq!(page.items[0].after.available, 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `invalid_argument` for a bad cursor or kind, and as for [`Ledger::balance`].
     pub fn history(&self, account: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
@@ -81,6 +163,18 @@ impl Ledger {
     }
 
     /// One operation with all that is known of it.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// assert_eq!(ledger.operation(&charged.operation)?.refundable, Some(20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `unknown_operation`, and as for [`Ledger::balance`].
@@ -90,6 +184,17 @@ impl Ledger {
 
     /// The id of the operation with this number in the file's log.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.operation_id(1)?, bought.operation);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `unknown_operation`, and as for [`Ledger::balance`].
     pub fn operation_id(&self, sequence: i64) -> Result<OperationId> {
@@ -97,6 +202,18 @@ impl Ledger {
     }
 
     /// Which batches pay for a consume or capture by now, or back a hold.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// assert_eq!(ledger.allocations(&charged.operation)?[0].points, 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `unknown_operation`, and as for [`Ledger::balance`].
@@ -106,6 +223,17 @@ impl Ledger {
 
     /// Every account's balance, a page at a time, in order of opening.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.accounts(&Listing::new())?.items[0].account, alice);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Ledger::batches`].
     pub fn accounts(&self, query: &Listing) -> Result<Page<Balance>> {
@@ -113,6 +241,17 @@ impl Ledger {
     }
 
     /// What the file says of itself: ids, settings, length and head of its log.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.info()?.operations, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Ledger::balance`].
@@ -124,17 +263,51 @@ impl Ledger {
 /// Prices.
 impl Ledger {
     /// The price book in force for this handle and its clones.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert!(ledger.pricing().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn pricing(&self) -> Option<Arc<PriceBook>> {
         self.book.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts another price book in force, whole, for this handle and its clones.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let book = pricing::PriceBook::parse("[fixed_costs]\nscript = 10\n", "new prices")?;
+    /// ledger.set_pricing(book);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_pricing(&self, book: PriceBook) {
         *self.book.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(book));
     }
 
     /// Reads a price book file and puts it in force; with any fault in it the old one stays.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.reload_pricing("config/pricing.toml")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `pricing`, with every fault of the file drawn at its place.
@@ -144,6 +317,17 @@ impl Ledger {
     }
 
     /// The price book of the newest operation booked under one, as stored in the file.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.newest_pricing()?.map(|book| book.hash()), ledger.pricing().map(|book| book.hash()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Ledger::balance`].
@@ -176,6 +360,17 @@ impl Ledger {
 
     /// What it can cost at most, from what is known before the work: characters, or input seconds.
     ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.estimate("tts", &Usage::chars(1_200))?.points, 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Ledger::price`].
     pub fn estimate<'u>(&self, service: &str, usage: impl Into<Option<&'u Usage>>) -> Result<Quote> {
@@ -192,40 +387,5 @@ fn quote(book: &PriceBook, priced: Priced, usage: Option<&Usage>) -> Quote {
         rule: priced.rule,
         price_book: hex(&book.hash()),
         usage: usage.cloned(),
-    }
-}
-
-/// Care.
-impl Ledger {
-    /// Proves the whole file: hash chain, replay of every operation, every stored row, SQLite's own checks. Writes nothing.
-    ///
-    /// # Errors
-    /// `storage`, `closed`. Faults are not errors: they are in the answer.
-    pub fn verify(&self) -> Result<Verification> {
-        self.file.verify(false, &mut |_| ())
-    }
-
-    /// A bounded check: the newest operations, the head, and the sums of some accounts.
-    ///
-    /// # Errors
-    /// As for [`Ledger::verify`].
-    pub fn verify_quick(&self) -> Result<Verification> {
-        self.file.verify(true, &mut |_| ())
-    }
-
-    /// The full proof, reporting how far it is.
-    ///
-    /// # Errors
-    /// As for [`Ledger::verify`].
-    pub fn verify_with(&self, mut progress: impl FnMut(Progress)) -> Result<Verification> {
-        self.file.verify(false, &mut progress)
-    }
-
-    /// Copies the ledger to a new file while it is in use, and verifies the copy before it gets its name.
-    ///
-    /// # Errors
-    /// `ledger_exists`, `corrupt` when the copy does not verify, `disk_full`, `storage`, `closed`.
-    pub fn backup(&self, target: impl AsRef<Path>) -> Result<Verification> {
-        self.file.backup(target.as_ref())
     }
 }

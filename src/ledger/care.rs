@@ -1,0 +1,167 @@
+//! The handle's verbs that care for the file: settings, the clock, expiry, proof and backup.
+
+use std::path::Path;
+
+use super::Ledger;
+use crate::audit::{Progress, Verification};
+use crate::error::Result;
+use crate::file::ExpireReport;
+use crate::model::{Configure, Key, Receipt, Request};
+
+/// Care.
+impl Ledger {
+    /// Changes a setting of the file.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let two_weeks = std::time::Duration::from_secs(14 * 24 * 3600);
+    /// ledger.configure(&Key::new("settings:1")?, Configure::late_window(two_weeks))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument`, and as for [`Ledger::apply`].
+    pub fn configure(&self, key: &Key, setting: Configure) -> Result<Receipt> {
+        self.apply(&setting.0.with("key", key.as_str()))
+    }
+
+    /// Says that the present clock reading is right, however far it jumped.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.confirm_clock(&Key::new("clock:1")?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::apply`].
+    pub fn confirm_clock(&self, key: &Key) -> Result<Receipt> {
+        self.apply(&Request::new("confirm_clock").with("key", key.as_str()))
+    }
+
+    /// Books everything that has fallen due, account by account (at most `limit` accounts), in bounded transactions.
+    /// Never needed for right answers: balances count what is due whether or not it has been booked.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.expire(None)?.points, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `busy`, `disk_full`, `storage`, `read_only`, `closed`.
+    pub fn expire(&self, limit: Option<u64>) -> Result<ExpireReport> {
+        self.expire_with(limit, |_| ())
+    }
+
+    /// The same, reporting after each transaction how far it is.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.expire_with(Some(1000), |report| eprintln!("{} accounts", report.accounts))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::expire`].
+    pub fn expire_with(&self, limit: Option<u64>, mut progress: impl FnMut(&ExpireReport)) -> Result<ExpireReport> {
+        self.file.expire(limit, &self.wish(), &mut progress)
+    }
+
+    /// Proves the whole file: hash chain, replay of every operation, every stored row, SQLite's own checks. Writes nothing.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert!(ledger.verify()?.ok);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `storage`, `closed`. Faults are not errors: they are in the answer.
+    pub fn verify(&self) -> Result<Verification> {
+        self.file.verify(false, &mut |_| ())
+    }
+
+    /// A bounded check: the newest operations, the head, and the sums of some accounts.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert!(ledger.verify_quick()?.ok);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::verify`].
+    pub fn verify_quick(&self) -> Result<Verification> {
+        self.file.verify(true, &mut |_| ())
+    }
+
+    /// The full proof, reporting how far it is.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let verification = ledger.verify_with(|progress| eprintln!("{}: {}", progress.step, progress.done))?;
+    /// assert!(verification.faults.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::verify`].
+    pub fn verify_with(&self, mut progress: impl FnMut(Progress)) -> Result<Verification> {
+        self.file.verify(false, &mut progress)
+    }
+
+    /// Copies the ledger to a new file while it is in use, and verifies the copy before it gets its name.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.backup(folder.path().join("backup.ledger"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ledger_exists`, `corrupt` when the copy does not verify, `disk_full`, `storage`, `closed`.
+    pub fn backup(&self, target: impl AsRef<Path>) -> Result<Verification> {
+        self.file.backup(target.as_ref())
+    }
+}

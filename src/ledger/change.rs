@@ -1,0 +1,444 @@
+//! The handle's verbs that change the books. Each makes a request and hands it on.
+
+use std::time::Duration;
+
+use super::{BatchRun, Ledger};
+use crate::error::{Error, Result};
+use crate::file::{Book, Wish};
+use crate::model::{
+    AccountId, BatchId, Capture, Consume, ExpiresIn, Held, Hold, HoldId, Key, OpenAccount, OperationId, Receipt,
+    Recharge, Refund, Request, Revoke, SetExpiry, Transfer,
+};
+use crate::units::{Points, Reading};
+
+/// Changing the books.
+impl Ledger {
+    pub(super) fn reading(&self) -> Reading {
+        Reading::take(self.clock.as_ref())
+    }
+
+    pub(super) fn wish(&self) -> Wish {
+        Wish {
+            reading: self.reading(),
+            book: self.pricing(),
+            durability: self.durability,
+            historic: false,
+            dry_run: false,
+        }
+    }
+
+    fn on_account(&self, request: Request, account: &AccountId, key: &Key) -> Result<Receipt> {
+        self.apply(&request.with("account", account.as_str()).with("key", key.as_str()))
+    }
+
+    fn on_target(&self, request: Request, name: &str, id: impl ToString, key: &Key) -> Result<Receipt> {
+        self.apply(&request.with(name, id.to_string()).with("key", key.as_str()))
+    }
+
+    /// Books any operation given as data. The typed verbs below all come through here.
+    ///
+    /// ```
+    /// use counterfoil::{Ledger, Request};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let line = r#"{"op":"recharge","account":"alice","key":"order:881","points":320,"source":"wxpay","actor":"till 4"}"#;
+    /// let receipt = ledger.apply(&Request::parse(line)?)?;
+    /// assert!(ledger.apply(&Request::parse(line)?)?.replayed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The refusals of the operation, in the documented order; `busy`, `disk_full`, `outcome_unknown`, `storage`,
+    /// `read_only`, `closed`.
+    pub fn apply(&self, request: &Request) -> Result<Receipt> {
+        self.file.apply(request.clone(), &self.wish())
+    }
+
+    /// Says what an operation would do, and books nothing. The ids in the answer are those it would get now.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let line = r#"{"op":"consume","account":"alice","key":"task:1","points":20}"#;
+    /// assert_eq!(ledger.dry_run(&Request::parse(line)?)?.balance.available, 30);
+    /// assert_eq!(ledger.balance(&alice)?.figures.available, 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::apply`].
+    pub fn dry_run(&self, request: &Request) -> Result<Receipt> {
+        self.file.apply(request.clone(), &Wish { dry_run: true, ..self.wish() })
+    }
+
+    /// Starts a run of operations that may refer to one another's results by line number.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let mut run = ledger.batch();
+    /// run.apply(1, &Request::parse(r#"{"op":"consume","account":"alice","key":"task:1","points":20}"#)?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn batch(&self) -> BatchRun {
+        BatchRun::new(self.clone())
+    }
+
+    pub(crate) fn apply_as(&self, request: Request, historic: bool) -> Result<Receipt> {
+        self.file.apply(request, &Wish { historic, ..self.wish() })
+    }
+
+    pub(crate) fn apply_whole(
+        &self,
+        historic: bool,
+        dry_run: bool,
+        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.file.apply_whole(&|| Wish { historic, dry_run, ..self.wish() }, run)
+    }
+
+    /// Opens an account before its first use, or says that it is open as asked.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let bob = AccountId::new("bob")?;
+    /// ledger.open_account(&bob, &Key::new("open")?, OpenAccount::new().credit_limit(Points::new(100)?))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `account_exists` with another credit limit, `account_closed`, and as for [`Ledger::apply`].
+    pub fn open_account(&self, account: &AccountId, key: &Key, open: OpenAccount) -> Result<Receipt> {
+        self.on_account(open.0, account, key)
+    }
+
+    /// Sets how far the account's debt may go before strict operations are refused.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.set_limit(&alice, &Key::new("limit:1")?, Points::new(100)?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_account`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn set_limit(&self, account: &AccountId, key: &Key, credit_limit: Points) -> Result<Receipt> {
+        self.on_account(Request::new("set_limit").with("credit_limit", credit_limit.get()), account, key)
+    }
+
+    /// Adds a batch of points; old debt is settled from it at once.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let receipt = ledger.recharge(&alice, &Key::new("order:2")?, Recharge::new(Points::new(10)?, "gift"))?;
+    /// assert_eq!(receipt.balance.available, 60);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` for an expiry that is not after now, `account_closed`, `unknown_account` when accounts must be
+    /// opened first, `out_of_range`, and as for [`Ledger::apply`].
+    pub fn recharge(&self, account: &AccountId, key: &Key, recharge: Recharge) -> Result<Receipt> {
+        self.on_account(recharge.0, account, key)
+    }
+
+    /// Charges points: by default always (the work is done), with the uncovered part as debt.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let receipt = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(70)?))?;
+    /// assert_eq!((receipt.open, receipt.balance.debt), (20, 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// With `Policy::Strict`: `account_frozen`, `account_in_debt`, `insufficient_points`. For a priced service:
+    /// `unknown_service`, `pricing`, `invalid_argument`. `account_closed`, `out_of_range`, and as for [`Ledger::apply`].
+    pub fn consume(&self, account: &AccountId, key: &Key, consume: Consume) -> Result<Receipt> {
+        self.on_account(consume.0, account, key)
+    }
+
+    /// Sets points aside for a job, until a deadline.
+    ///
+    /// ```
+    /// use counterfoil::{AccountId, Hold, Key, Ledger, Points, Recharge};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let me = AccountId::new("local-user")?;
+    /// ledger.recharge(&me, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let hold = ledger.hold(&me, &Key::new("task:1")?, Hold::new(Points::new(40)?, Duration::from_secs(3600)))?;
+    /// let receipt = ledger.capture(&hold.id, &Key::new("task:1")?, Points::new(25)?)?;
+    /// assert_eq!((receipt.restored, receipt.balance.available), (15, 25));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_account`, `account_frozen`, `account_in_debt`, `insufficient_points`, `invalid_argument` for a deadline
+    /// beyond `max_hold`, the price errors, and as for [`Ledger::apply`].
+    pub fn hold(&self, account: &AccountId, key: &Key, hold: Hold) -> Result<Held> {
+        let receipt = self.on_account(hold.0, account, key)?;
+        let id = receipt
+            .hold
+            .as_ref()
+            .map(|hold| hold.id)
+            .ok_or_else(|| Error::corrupt("a hold's receipt names no hold"))?;
+        Ok(Held { id, receipt })
+    }
+
+    /// Charges a hold, once; also one past its deadline (the job was done all the same).
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// let receipt = ledger.capture(&hold.id, &Key::new("task:2")?, Points::new(4)?)?;
+    /// assert_eq!(receipt.restored, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_hold`, `hold_closed`, `account_closed`, the price errors, and as for [`Ledger::apply`].
+    pub fn capture(&self, hold: &HoldId, key: &Key, capture: impl Into<Capture>) -> Result<Receipt> {
+        self.on_target(capture.into().0, "hold", hold, key)
+    }
+
+    /// Gives all of an open hold back.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// let receipt = ledger.release(&hold.id, &Key::new("task:2")?)?;
+    /// assert_eq!(receipt.balance.available, 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_hold`, `hold_closed`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn release(&self, hold: &HoldId, key: &Key) -> Result<Receipt> {
+        self.on_target(Request::new("release"), "hold", hold, key)
+    }
+
+    /// Gives an open hold a new deadline, counted from now and within `max_hold`.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// ledger.renew(&hold.id, &Key::new("task:2 goes on")?, std::time::Duration::from_secs(120))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_hold`, `hold_closed`, `invalid_argument`, and as for [`Ledger::apply`].
+    pub fn renew(&self, hold: &HoldId, key: &Key, deadline: Duration) -> Result<Receipt> {
+        self.on_target(crate::model::renew(deadline), "hold", hold, key)
+    }
+
+    /// Gives points of a consume or capture back to the batches that paid.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let receipt = ledger.refund(&charged.operation, &Key::new("ticket:1")?, Refund::all("render failed"))?;
+    /// assert_eq!(receipt.restored, 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_operation`, `limit_exceeded`, and as for [`Ledger::apply`].
+    pub fn refund(&self, operation: &OperationId, key: &Key, refund: Refund) -> Result<Receipt> {
+        self.on_target(refund.0, "operation", operation, key)
+    }
+
+    /// Takes a batch back: what is left of it, and what was spent as debt (or, clamped, not at all).
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let batch = bought.batch.as_ref().ok_or("no batch")?.batch;
+    /// let receipt = ledger.revoke(&batch, &Key::new("chargeback:1")?, Revoke::all("chargeback"))?;
+    /// assert_eq!(receipt.balance.debt, 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_batch`, `limit_exceeded`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn revoke(&self, batch: &BatchId, key: &Key, revoke: Revoke) -> Result<Receipt> {
+        self.on_target(revoke.0, "batch", batch, key)
+    }
+
+    /// Changes when a batch ends; an expired one comes back.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let batch = bought.batch.as_ref().ok_or("no batch")?.batch;
+    /// ledger.set_expiry(&batch, &Key::new("goodwill:1")?, ExpiresIn::Days(365), "goodwill")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_batch`, `invalid_argument`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn set_expiry(&self, batch: &BatchId, key: &Key, expiry: ExpiresIn, reason: &str) -> Result<Receipt> {
+        self.on_target(SetExpiry::new(expiry, reason).0, "batch", batch, key)
+    }
+
+    /// Moves available points to another account; they keep their expiry, kind and priority.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let bob = AccountId::new("bob")?;
+    /// ledger.transfer(&alice, &Key::new("gift:1")?, Transfer::new(&bob, Points::new(5)?))?;
+    /// assert_eq!(ledger.balance(&bob)?.figures.available, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_account`, `account_closed`, `account_frozen`, `insufficient_points`, and as for [`Ledger::apply`].
+    pub fn transfer(&self, from: &AccountId, key: &Key, transfer: Transfer) -> Result<Receipt> {
+        self.on_account(transfer.0, from, key)
+    }
+
+    /// Forgives debt, oldest first.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(60)?))?;
+    /// ledger.write_off(&alice, &Key::new("ticket:1")?, Points::new(10)?, "goodwill")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_account`, `limit_exceeded`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn write_off(&self, account: &AccountId, key: &Key, points: Points, reason: &str) -> Result<Receipt> {
+        self.on_account(Request::new("write_off").with("points", points.get()).with("reason", reason), account, key)
+    }
+
+    /// Stops strict consumes, holds and transfers from the account; everything else goes on.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.freeze(&alice, &Key::new("case:1")?, "stolen card")?;
+    /// let refused = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(1)?).policy(Policy::Strict));
+    /// assert_eq!(refused.unwrap_err().code(), "account_frozen");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_account`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn freeze(&self, account: &AccountId, key: &Key, reason: &str) -> Result<Receipt> {
+        self.on_account(Request::new("freeze").with("reason", reason), account, key)
+    }
+
+    /// Ends a freeze.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.freeze(&alice, &Key::new("case:1")?, "stolen card")?;
+    /// ledger.unfreeze(&alice, &Key::new("case:1 solved")?, "card found")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::freeze`].
+    pub fn unfreeze(&self, account: &AccountId, key: &Key, reason: &str) -> Result<Receipt> {
+        self.on_account(Request::new("unfreeze").with("reason", reason), account, key)
+    }
+
+    /// Closes an empty account. A refund or a late capture reopens it.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// let refused = ledger.close_account(&alice, &Key::new("leaves")?, "asked to");
+    /// assert_eq!(refused.unwrap_err().code(), "account_not_empty");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_account`, `account_not_empty`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn close_account(&self, account: &AccountId, key: &Key, reason: &str) -> Result<Receipt> {
+        self.on_account(Request::new("close").with("reason", reason), account, key)
+    }
+}
