@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod cost;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -195,7 +196,7 @@ impl File {
         wish: &dyn Fn() -> Wish,
         run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
-        let (durability, dry_run) = (wish().durability, wish().dry_run);
+        let Wish { durability, dry_run, .. } = wish();
         let done = self.writer()?.transaction(durability, self.patience, |conn| {
             run(&mut |request| {
                 let wish = wish();
@@ -297,15 +298,13 @@ impl File {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::Closed);
         }
-        db::backup(self.place(), target, |conn| sound(&audit::verify(conn, false, &mut |_| ())?))?;
-        let copy = Readers::open(target)?;
-        copy.get()?.snapshot(|conn| audit::verify(conn, true, &mut |_| ()))
+        verified_copy(self.place(), target).map(|(_, verification)| verification)
     }
 
     /// Copies a backup to a new file with a new epoch, and books the restore in its log.
     pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<()> {
         let source = Readers::open(backup)?;
-        let target = db::backup(source.place(), target, |conn| sound(&audit::verify(conn, false, &mut |_| ())?))?;
+        let (target, _) = verified_copy(source.place(), target)?;
         let renewed = Self::open(&target, Duration::from_secs(30)).and_then(|file| {
             let done = file.renew_epoch(epoch, reading);
             done.and(file.close())
@@ -364,9 +363,17 @@ fn write(conn: &Connection, booked: &Booked) -> Result<()> {
     store::update_ledger(conn, &booked.ledger)
 }
 
-fn sound(verification: &Verification) -> Result<()> {
-    match verification.faults.first() {
-        None => Ok(()),
-        Some(fault) => Err(Error::corrupt(format!("the copy does not verify: {}", fault.place))),
-    }
+/// Copies a file and proves the copy before it gets its name; its path, and what the proof said.
+fn verified_copy(place: &Place, target: &Path) -> Result<(PathBuf, Verification)> {
+    let proof = RefCell::new(None);
+    let path = db::backup(place, target, |conn| {
+        let verification = audit::verify(conn, false, &mut |_| ())?;
+        if let Some(fault) = verification.faults.first() {
+            return Err(Error::corrupt(format!("the copy does not verify: {}", fault.place)));
+        }
+        proof.replace(Some(verification));
+        Ok(())
+    })?;
+    let verification = proof.into_inner().ok_or_else(|| Error::storage("the copy was not verified"))?;
+    Ok((path, verification))
 }
