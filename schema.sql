@@ -43,7 +43,7 @@ CREATE TABLE price_book (
 CREATE TABLE account (
     no            INTEGER PRIMARY KEY,
     id            TEXT    NOT NULL UNIQUE CHECK (octet_length(id) BETWEEN 1 AND 128),
-    state         INTEGER NOT NULL CHECK (state IN (0, 1, 2)), -- 0 active, 1 frozen, 2 closed
+    state         INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2), -- 0 active, 1 frozen, 2 closed
     credit_limit  INTEGER NOT NULL CHECK (credit_limit BETWEEN 0 AND 9000000000000000),
     -- Balances after the newest entry.
     available     INTEGER NOT NULL CHECK (available >= 0),
@@ -87,7 +87,7 @@ CREATE TABLE operation (
     -- The raw clock reading, and the booked time made of it.
     recorded_at   INTEGER NOT NULL CHECK (recorded_at BETWEEN 0 AND 253402300799999),
     booked_at     INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
-    clock         INTEGER NOT NULL CHECK (clock IN (0, 1, 2)), -- 0 plain, 1 suspect, 2 trusted
+    clock         INTEGER NOT NULL CHECK (clock BETWEEN 0 AND 2), -- 0 plain, 1 suspect, 2 trusted
     points        INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
     price_book    INTEGER REFERENCES price_book (no),
     rules_version INTEGER NOT NULL CHECK (rules_version >= 1),
@@ -179,7 +179,7 @@ CREATE TABLE hold (
     points     INTEGER NOT NULL CHECK (points BETWEEN 1 AND 9000000000000000),
     unbacked   INTEGER NOT NULL CHECK (unbacked BETWEEN 0 AND points),
     deadline   INTEGER NOT NULL CHECK (deadline BETWEEN 0 AND 253402300799999),
-    phase      INTEGER NOT NULL CHECK (phase IN (0, 1, 2, 3)), -- 0 open, 1 captured, 2 released, 3 expired
+    phase      INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 3), -- 0 open, 1 captured, 2 released, 3 expired
     service    TEXT,
     price_book INTEGER REFERENCES price_book (no)
 ) STRICT;

@@ -13,13 +13,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::audit::{self, Progress, Verification};
-use crate::db::{self, Connection, Place, Readers};
+use crate::db::{self, Place, Readers};
 use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{Action, Command, Key, OpKind, OperationRow, Receipt, Request, Subject, Writer as Who, Writers};
 use crate::pricing::PriceBook;
 use crate::report::{self, Look};
-use crate::store::{self, BookCache, SqlSource};
+use crate::store::{self, BookCache, Session, SqlSource};
 use crate::units::Reading;
 use crate::writer::{Decision, Durability, Failure, Writer};
 
@@ -85,7 +85,7 @@ impl File {
 
     fn assemble(writer: Option<Writer>, readers: Readers, patience: Duration) -> Result<Arc<Self>> {
         // The list changes only when a restore makes a new file, never while one is open.
-        let writers = store::writers(&*readers.get()?)?;
+        let writers = readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
         let (cache, closed) = (BookCache::default(), AtomicBool::new(false));
         Ok(Arc::new(File { writer, readers, cache, writers, patience, closed }))
     }
@@ -136,8 +136,8 @@ impl File {
         let command = parse(request, wish)?;
         let writer = self.writer()?;
         loop {
-            let step = writer.transaction(wish.durability, self.patience, |conn| {
-                let step = self.work(conn, &command, wish)?;
+            let step = writer.transaction(wish.durability, self.patience, |session| {
+                let step = self.work(session, &command, wish)?;
                 Ok(if wish.dry_run { Decision::Rollback(step) } else { Decision::Commit(step) })
             });
             match step {
@@ -152,23 +152,23 @@ impl File {
     }
 
     /// Read, decide, write: one operation inside a transaction.
-    fn work(&self, conn: &Connection, command: &Command, wish: &Wish) -> Result<Step> {
-        let source = SqlSource::new(conn, &self.cache);
-        let ledger = store::ledger(conn)?;
+    fn work(&self, session: &Session<'_>, command: &Command, wish: &Wish) -> Result<Step> {
+        let source = SqlSource::new(session, &self.cache);
+        let ledger = session.ledger()?;
         // A dry run cannot be committed piece by piece.
         let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
         let context = Context { ledger: &ledger, reading: wish.reading, book: wish.book.as_deref(), stretch };
         match engine::run(&source, context, command)? {
             Verdict::Replayed(row) => {
-                let after = report::balances_after(conn, &row)?;
+                let after = report::balances_after(session, &row)?;
                 Ok(Step::Done(row, after, true))
             }
             // The point of no return: everything is decided, and from here on every write must succeed.
-            Verdict::CatchUp(changes) => store::apply(conn, &changes).map(|()| Step::Again),
+            Verdict::CatchUp(changes) => store::apply(session, &changes).map(|()| Step::Again),
             Verdict::Booked(booked) => {
                 let after = booked.after;
-                write(conn, &booked)?;
-                Ok(Step::Done(Box::new(booked.operation), after, false))
+                let row = write(session, *booked)?;
+                Ok(Step::Done(Box::new(row), after, false))
             }
         }
     }
@@ -177,9 +177,10 @@ impl File {
     fn after_failed_commit(&self, command: &Command, error: Error, settled: bool) -> Result<Receipt> {
         let found = self.readers.get().and_then(|reader| {
             reader.snapshot(|conn| {
-                let source = SqlSource::new(conn, &self.cache);
+                let session = &Session::new(conn);
+                let source = SqlSource::new(session, &self.cache);
                 let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
-                let after = report::balances_after(conn, &row)?;
+                let after = report::balances_after(session, &row)?;
                 report::receipt(&self.writers, &row, after, false).map(Some)
             })
         });
@@ -197,12 +198,12 @@ impl File {
         run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
         let Wish { durability, dry_run, .. } = wish();
-        let done = self.writer()?.transaction(durability, self.patience, |conn| {
+        let done = self.writer()?.transaction(durability, self.patience, |session| {
             run(&mut |request| {
                 let wish = wish();
                 let command = parse(request, &wish)?;
                 loop {
-                    if let Step::Done(row, after, replayed) = self.work(conn, &command, &wish)? {
+                    if let Step::Done(row, after, replayed) = self.work(session, &command, &wish)? {
                         return report::receipt(&self.writers, &row, after, replayed);
                     }
                 }
@@ -227,9 +228,9 @@ impl File {
         let mut report = ExpireReport::default();
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));
-            let done = writer.transaction(wish.durability, self.patience, |conn| {
+            let done = writer.transaction(wish.durability, self.patience, |session| {
                 let mut next = report.clone();
-                self.sweep(conn, wish.reading, left, &mut next)?;
+                self.sweep(session, wish.reading, left, &mut next)?;
                 Ok(Decision::Commit(next))
             })?;
             let idle = done.entries == report.entries && done.accounts == report.accounts;
@@ -241,14 +242,14 @@ impl File {
         }
     }
 
-    fn sweep(&self, conn: &Connection, reading: Reading, accounts: u64, report: &mut ExpireReport) -> Result<()> {
-        let source = SqlSource::new(conn, &self.cache);
-        let ledger = store::ledger(conn)?;
+    fn sweep(&self, session: &Session<'_>, reading: Reading, accounts: u64, report: &mut ExpireReport) -> Result<()> {
+        let source = SqlSource::new(session, &self.cache);
+        let ledger = session.ledger()?;
         let (until, _) = engine::ledger_time(&source, &ledger, reading, None)?;
         let mut entries = 0;
         let mut left = accounts;
         loop {
-            let due = store::accounts_due(conn, until, 1)?;
+            let due = store::accounts_due(session, until, 1)?;
             let Some(account) = due.into_iter().next() else {
                 report.more = false;
                 return Ok(());
@@ -266,7 +267,7 @@ impl File {
             entries = entries.saturating_add(changes.entries.len());
             report.entries = report.entries.saturating_add(changes.entries.len() as u64);
             report.points = report.points.saturating_add(expired);
-            store::apply(conn, &changes)?;
+            store::apply(session, &changes)?;
             if complete {
                 report.accounts = report.accounts.saturating_add(1);
                 left = left.saturating_sub(1);
@@ -277,21 +278,21 @@ impl File {
     // ---- look
 
     /// Reads within one read transaction, as of one clock reading.
-    pub(crate) fn look<T>(&self, reading: Reading, read: impl FnOnce(&Look<'_>) -> Result<T>) -> Result<T> {
-        self.snapshot(|conn| read(&Look::new(conn, &self.cache, &self.writers, reading)?))
+    pub(crate) fn look<T>(&self, reading: Reading, read: impl FnOnce(&Look<'_, '_>) -> Result<T>) -> Result<T> {
+        self.snapshot(|session| read(&Look::new(session, &self.cache, &self.writers, reading)?))
     }
 
-    fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    fn snapshot<T>(&self, read: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::Closed);
         }
-        self.readers.get()?.snapshot(read)
+        self.readers.get()?.snapshot(|conn| read(&Session::new(conn)))
     }
 
     // ---- care
 
     pub(crate) fn verify(&self, quick: bool, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
-        self.snapshot(|conn| audit::verify(conn, quick, progress))
+        self.snapshot(|session| audit::verify(session, quick, progress))
     }
 
     pub(crate) fn backup(&self, target: &Path) -> Result<Verification> {
@@ -317,13 +318,13 @@ impl File {
     }
 
     fn renew_epoch(&self, epoch: i64, reading: Reading) -> Result<()> {
-        let done = self.writer()?.transaction(Durability::Full, self.patience, |conn| {
-            let mut ledger = store::ledger(conn)?;
+        let done = self.writer()?.transaction(Durability::Full, self.patience, |session| {
+            let mut ledger = session.ledger()?;
             let old = ledger.writer.1;
             // A chance in 2^28, and then the next number will do.
             let epoch = if epoch == old.epoch { epoch % crate::model::MAX_EPOCH + 1 } else { epoch };
             let who = Who { device: old.device, epoch };
-            ledger.writer = (store::add_writer(conn, who, ledger.length.saturating_add(1))?, who);
+            ledger.writer = (store::add_writer(session, who, ledger.length.saturating_add(1))?, who);
             let key = Key::new(format!("restore:{epoch}"))?;
             let command = Command {
                 kind: OpKind::Restore,
@@ -333,9 +334,9 @@ impl File {
                 action: Action::Restore,
                 body: serde_json::Map::new(),
             };
-            let source = SqlSource::new(conn, &self.cache);
+            let source = SqlSource::new(session, &self.cache);
             match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
-                Verdict::Booked(booked) => write(conn, &booked).map(Decision::Commit),
+                Verdict::Booked(booked) => write(session, *booked).map(|_| Decision::Commit(())),
                 _ => Err(Error::corrupt("the restore was booked before")),
             }
         });
@@ -354,20 +355,21 @@ fn parse(request: Request, wish: &Wish) -> Result<Command> {
 }
 
 /// Writes a decided operation.
-fn write(conn: &Connection, booked: &Booked) -> Result<()> {
+fn write(session: &Session<'_>, booked: Booked) -> Result<OperationRow> {
     if let Some((no, book)) = &booked.new_book {
-        store::insert_price_book(conn, *no, book)?;
+        store::insert_price_book(session, *no, book)?;
     }
-    store::append_operation(conn, booked.ledger.writer.0, &booked.operation)?;
-    store::apply(conn, &booked.changes)?;
-    store::update_ledger(conn, &booked.ledger)
+    store::append_operation(session, booked.ledger.writer.0, &booked.operation)?;
+    store::apply(session, &booked.changes)?;
+    session.set_ledger(booked.ledger);
+    Ok(booked.operation)
 }
 
 /// Copies a file and proves the copy before it gets its name; its path, and what the proof said.
 fn verified_copy(place: &Place, target: &Path) -> Result<(PathBuf, Verification)> {
     let proof = RefCell::new(None);
     let path = db::backup(place, target, |conn| {
-        let verification = audit::verify(conn, false, &mut |_| ())?;
+        let verification = audit::verify(&Session::new(conn), false, &mut |_| ())?;
         if let Some(fault) = verification.faults.first() {
             return Err(Error::corrupt(format!("the copy does not verify: {}", fault.place)));
         }

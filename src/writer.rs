@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::db::{Connection, FileId, Place, WritingConnection};
+use crate::db::{FileId, Place, WritingConnection};
 use crate::error::{Error, Result};
-use crate::store;
+use crate::store::{self, Session};
 use queue::Queue;
 
 /// How long a clean close waits for readers in other processes before it leaves the `-wal` to them.
@@ -147,7 +147,7 @@ impl Writer {
         &self,
         durability: Durability,
         deadline: Duration,
-        work: impl FnMut(&Connection) -> Result<Decision<T>>,
+        work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
         self.shared.transaction(durability, deadline, work)
     }
@@ -191,7 +191,7 @@ impl Shared {
         &self,
         durability: Durability,
         deadline: Duration,
-        mut work: impl FnMut(&Connection) -> Result<Decision<T>>,
+        mut work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
         let start = Instant::now();
         let deadline = after(deadline);
@@ -276,7 +276,8 @@ impl State {
     fn harden(&mut self, place: &Place, deadline: Instant) -> Result<()> {
         self.begin(place, Durability::Full, deadline)?;
         let connection = self.connection.as_ref().ok_or(Error::Closed)?;
-        match store::touch(connection.connection()).and_then(|()| connection.commit()) {
+        let touched = store::touch(&Session::new(connection.connection()));
+        match touched.and_then(|()| connection.commit()) {
             Ok(_) => {
                 self.committed(Durability::Full);
                 Ok(())
@@ -328,9 +329,12 @@ struct OpenTransaction<'s> {
 }
 
 impl OpenTransaction<'_> {
-    fn run<T>(&self, work: &mut impl FnMut(&Connection) -> Result<Decision<T>>) -> Result<Decision<T>> {
+    fn run<T>(&self, work: &mut impl FnMut(&Session<'_>) -> Result<Decision<T>>) -> Result<Decision<T>> {
         let connection = self.state.connection.as_ref().ok_or(Error::Closed)?;
-        work(connection.connection())
+        let session = Session::new(connection.connection());
+        let decision = work(&session)?;
+        session.finish()?;
+        Ok(decision)
     }
 
     fn commit(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<(), Failure> {

@@ -21,9 +21,9 @@ mod window;
 
 use serde::Serialize;
 
-use crate::db::Connection;
 use crate::error::Result;
 use crate::store;
+use crate::store::Session;
 use faults::Faults;
 
 /// How many rows are read at a time.
@@ -121,23 +121,23 @@ pub struct Progress {
 }
 
 /// What surrounds the work: where to read, what was found, whom to tell.
-struct Audit<'a> {
-    conn: &'a Connection,
+struct Audit<'a, 'c> {
+    session: &'a Session<'c>,
     faults: Faults,
     checked: Checked,
     progress: &'a mut dyn FnMut(Progress),
 }
 
-impl Audit<'_> {
+impl Audit<'_, '_> {
     fn tell(&mut self, step: &'static str, done: u64, total: Option<u64>) {
         (self.progress)(Progress { step, done, total });
     }
 }
 
 /// Checks the file behind the connection; `quick`: only what is bounded.
-pub(crate) fn verify(conn: &Connection, quick: bool, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
-    store::audit::snapshot(conn, || {
-        let mut audit = Audit { conn, faults: Faults::default(), checked: Checked::default(), progress };
+pub(crate) fn verify(session: &Session<'_>, quick: bool, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
+    store::audit::snapshot(session, || {
+        let mut audit = Audit { session, faults: Faults::default(), checked: Checked::default(), progress };
         if quick {
             quick::run(&mut audit)?
         } else {
@@ -148,7 +148,7 @@ pub(crate) fn verify(conn: &Connection, quick: bool, progress: &mut dyn FnMut(Pr
     })
 }
 
-fn full(audit: &mut Audit<'_>) -> Result<()> {
+fn full(audit: &mut Audit<'_, '_>) -> Result<()> {
     audit.tell("storage", 0, None);
     let outcome = storage(audit);
     audit.faults.part("storage", outcome)?;
@@ -160,15 +160,15 @@ fn full(audit: &mut Audit<'_>) -> Result<()> {
 }
 
 /// SQLite's own checks: pages, indexes, CHECKs, foreign keys.
-fn storage(audit: &mut Audit<'_>) -> Result<()> {
-    for line in store::audit::integrity(audit.conn, MOST_LINES)? {
+fn storage(audit: &mut Audit<'_, '_>) -> Result<()> {
+    for line in store::audit::integrity(audit.session, MOST_LINES)? {
         audit.faults.add("integrity", "storage", "ok", line);
     }
-    let rows = store::audit::ledger_rows(audit.conn)?;
+    let rows = store::audit::ledger_rows(audit.session)?;
     if rows != 1 {
         audit.faults.add("ledger_extra", "ledger", "1 row", rows);
     }
-    for dangling in store::audit::foreign_keys(audit.conn, MOST_LINES)? {
+    for dangling in store::audit::foreign_keys(audit.session, MOST_LINES)? {
         let row = dangling.row.map_or_else(String::new, |row| format!("{row} "));
         let place = format!("{} {row}{}", dangling.table, dangling.column);
         audit.faults.add("foreign_key", place, format_args!("a row of {}", dangling.parent), "none");

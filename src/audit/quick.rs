@@ -16,7 +16,7 @@ use crate::store::{self, BookCache, SqlSource};
 const MOST: usize = 1000;
 const REACH: i64 = 1000;
 
-pub(super) fn run(audit: &mut Audit<'_>) -> Result<()> {
+pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
     audit.tell("storage", 0, None);
     let outcome = storage(audit);
     audit.faults.part("storage", outcome)?;
@@ -27,19 +27,19 @@ pub(super) fn run(audit: &mut Audit<'_>) -> Result<()> {
     audit.faults.part("account", outcome)
 }
 
-fn storage(audit: &mut Audit<'_>) -> Result<()> {
-    for line in stored::quick_integrity(audit.conn, MOST_LINES)? {
+fn storage(audit: &mut Audit<'_, '_>) -> Result<()> {
+    for line in stored::quick_integrity(audit.session, MOST_LINES)? {
         audit.faults.add("integrity", "storage", "ok", line);
     }
     Ok(())
 }
 
 /// The links among the newest operations, and from the newest to head and length.
-fn operations(audit: &mut Audit<'_>, touched: &mut BTreeSet<i64>) -> Result<()> {
-    let ledger = store::ledger(audit.conn)?;
+fn operations(audit: &mut Audit<'_, '_>, touched: &mut BTreeSet<i64>) -> Result<()> {
+    let ledger = audit.session.ledger()?;
     // One more than is checked, for the hash the first link builds on.
     let after = ledger.length.saturating_sub(REACH).saturating_sub(1).max(0);
-    let rows = stored::operations(audit.conn, after, MOST.saturating_add(2))?;
+    let rows = stored::operations(audit.session, after, MOST.saturating_add(2))?;
     let mut head = if after == 0 { genesis(audit, &ledger)? } else { None };
     let mut last = after;
     for (seq, row) in rows {
@@ -69,19 +69,19 @@ fn operations(audit: &mut Audit<'_>, touched: &mut BTreeSet<i64>) -> Result<()> 
     Ok(())
 }
 
-fn genesis(audit: &mut Audit<'_>, ledger: &LedgerRow) -> Result<Option<[u8; 32]>> {
-    let writers = store::writer_page(audit.conn, i64::MIN, 1)?;
+fn genesis(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<[u8; 32]>> {
+    let writers = store::writer_page(audit.session, i64::MIN, 1)?;
     Ok(writers.first().map(|(_, writer, _)| chain::genesis(ledger.id, writer.device, writer.epoch, ledger.created_at)))
 }
 
-fn accounts(audit: &mut Audit<'_>, touched: &BTreeSet<i64>) -> Result<()> {
+fn accounts(audit: &mut Audit<'_, '_>, touched: &BTreeSet<i64>) -> Result<()> {
     let rows = if touched.is_empty() {
-        stored::accounts(audit.conn, i64::MIN, MOST)?
+        stored::accounts(audit.session, i64::MIN, MOST)?
     } else {
         let mut rows = Vec::new();
         for no in touched {
             rows.extend(
-                stored::accounts(audit.conn, no.saturating_sub(1), 1)?.into_iter().filter(|(found, _)| found == no),
+                stored::accounts(audit.session, no.saturating_sub(1), 1)?.into_iter().filter(|(found, _)| found == no),
             );
         }
         rows
@@ -102,9 +102,9 @@ fn accounts(audit: &mut Audit<'_>, touched: &BTreeSet<i64>) -> Result<()> {
 }
 
 /// One account against its newest entry, and against its batches and open consumes where they are not too many.
-fn account(audit: &mut Audit<'_>, row: &AccountRow) -> Result<()> {
+fn account(audit: &mut Audit<'_, '_>, row: &AccountRow) -> Result<()> {
     check_state(&mut audit.faults, row);
-    let entries = stored::entries_from(audit.conn, row.no, row.entries, 2)?;
+    let entries = stored::entries_from(audit.session, row.no, row.entries, 2)?;
     let place = format!("account {} entries", row.no);
     match entries.as_slice() {
         [((_, n), Ok(entry))] if *n == row.entries => {
@@ -124,9 +124,9 @@ fn account(audit: &mut Audit<'_>, row: &AccountRow) -> Result<()> {
         _ => audit.faults.add("i10_last_entry", place, row.entries, "more entries"),
     }
     audit.checked.entries = audit.checked.entries.saturating_add(1);
-    let batches = store::batches_of_account(audit.conn, row.no, i64::MIN, MOST)?;
+    let batches = store::batches_of_account(audit.session, row.no, i64::MIN, MOST)?;
     let cache = BookCache::default();
-    let consumes = SqlSource::new(audit.conn, &cache).open_consumes(row.no, 0, MOST)?;
+    let consumes = SqlSource::new(audit.session, &cache).open_consumes(row.no, 0, MOST)?;
     if batches.len() >= MOST || consumes.len() >= MOST {
         return Ok(());
     }

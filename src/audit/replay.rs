@@ -16,7 +16,7 @@ use crate::units::{Instant, Reading};
 
 /// Follows the chain and replays. `None` when an operation could not be replayed: nothing can be said of what is
 /// derived from it.
-pub(super) fn run(audit: &mut Audit<'_>) -> Result<Option<Memory>> {
+pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<Option<Memory>> {
     let Some(mut replay) = Replay::begin(audit)? else { return Ok(None) };
     let outcome = replay.log(audit);
     let damaged = outcome.is_err();
@@ -48,7 +48,7 @@ struct Replay {
 }
 
 impl Replay {
-    fn begin(audit: &mut Audit<'_>) -> Result<Option<Self>> {
+    fn begin(audit: &mut Audit<'_, '_>) -> Result<Option<Self>> {
         let writers = match read_writers(audit) {
             Ok(writers) => writers,
             other => {
@@ -57,7 +57,7 @@ impl Replay {
             }
         };
         let books = read_books(audit)?;
-        let stored = match store::ledger(audit.conn) {
+        let stored = match audit.session.ledger() {
             Ok(row) => Some(row),
             other => {
                 audit.faults.part("ledger", other.map(drop))?;
@@ -90,14 +90,14 @@ impl Replay {
         Ok(Some(replay))
     }
 
-    fn log(&mut self, audit: &mut Audit<'_>) -> Result<()> {
+    fn log(&mut self, audit: &mut Audit<'_, '_>) -> Result<()> {
         self.check_since(audit, self.ledger.writer.0, 1);
         let mut after = i64::MIN;
         loop {
-            let raw = stored::raw_operations(audit.conn, after, PAGE)?;
+            let raw = stored::raw_operations(audit.session, after, PAGE)?;
             let Some(last) = raw.last().map(|raw| raw.seq) else { break };
             let mut rows: BTreeMap<i64, Result<OperationRow>> =
-                stored::operations(audit.conn, after, PAGE)?.into_iter().collect();
+                stored::operations(audit.session, after, PAGE)?.into_iter().collect();
             for raw in raw {
                 let row = rows.remove(&raw.seq);
                 self.operation(audit, &raw, row)?;
@@ -112,7 +112,7 @@ impl Replay {
         Ok(())
     }
 
-    fn stop(&mut self, audit: &mut Audit<'_>, seq: i64) {
+    fn stop(&mut self, audit: &mut Audit<'_, '_>, seq: i64) {
         if !self.stopped {
             self.stopped = true;
             let found = "only the chain and the sums are checked from here on";
@@ -122,7 +122,7 @@ impl Replay {
 
     fn operation(
         &mut self,
-        audit: &mut Audit<'_>,
+        audit: &mut Audit<'_, '_>,
         raw: &RawOperation,
         row: Option<Result<OperationRow>>,
     ) -> Result<()> {
@@ -167,7 +167,7 @@ impl Replay {
         if self.stopped { Ok(()) } else { self.replay(audit, raw, &row) }
     }
 
-    fn replay(&mut self, audit: &mut Audit<'_>, raw: &RawOperation, row: &OperationRow) -> Result<()> {
+    fn replay(&mut self, audit: &mut Audit<'_, '_>, raw: &RawOperation, row: &OperationRow) -> Result<()> {
         if row.kind == OpKind::Restore {
             // Each restore renews the epoch: it is the first operation of the next writer.
             let no = self.ledger.writer.0.saturating_add(1);
@@ -220,14 +220,14 @@ impl Replay {
         Ok(())
     }
 
-    fn check_since(&self, audit: &mut Audit<'_>, no: i64, first: i64) {
+    fn check_since(&self, audit: &mut Audit<'_, '_>, no: i64, first: i64) {
         if let Some((_, since)) = self.writers.get(&no) {
             audit.faults.same("writer_mismatch", format_args!("writer {no} since"), first, *since);
         }
     }
 
     /// Books the operation again under the circumstances stored with it. The inner error is the engine's refusal.
-    fn book(&mut self, audit: &mut Audit<'_>, row: &OperationRow) -> Result<Result<Booked>> {
+    fn book(&mut self, audit: &mut Audit<'_, '_>, row: &OperationRow) -> Result<Result<Booked>> {
         let command = match command(row) {
             Ok(command) => command,
             Err(error) => return Ok(Err(error)),
@@ -270,7 +270,7 @@ impl Replay {
         }
     }
 
-    fn sweep_harmless(&mut self, audit: &mut Audit<'_>, row: &OperationRow) -> Result<()> {
+    fn sweep_harmless(&mut self, audit: &mut Audit<'_, '_>, row: &OperationRow) -> Result<()> {
         let (after, until) = (self.ledger.accepted_at, row.recorded_at);
         for account in self.memory.accounts_expiring(after, until) {
             while self.memory.accounts_expiring(after, until).contains(&account) && self.follow_one(audit, account)? {}
@@ -280,16 +280,16 @@ impl Replay {
 
     /// Books what time did to an account as far as the file has it before the next operation: sweeps, refused operations
     /// and long catch-ups leave such entries, and where they end decides what later operations find.
-    fn follow(&mut self, audit: &mut Audit<'_>, account: Option<i64>) -> Result<()> {
+    fn follow(&mut self, audit: &mut Audit<'_, '_>, account: Option<i64>) -> Result<()> {
         let Some(account) = account else { return Ok(()) };
         while self.follow_one(audit, account)? {}
         Ok(())
     }
 
-    fn follow_one(&mut self, audit: &mut Audit<'_>, account: i64) -> Result<bool> {
+    fn follow_one(&mut self, audit: &mut Audit<'_, '_>, account: i64) -> Result<bool> {
         let Some(row) = self.memory.account(account)? else { return Ok(false) };
         let next = row.entries.saturating_add(1);
-        let Some((kind, booked_at)) = self.window.time_entry(audit.conn, account, next)? else { return Ok(false) };
+        let Some((kind, booked_at)) = self.window.time_entry(audit.session, account, next)? else { return Ok(false) };
         let event = match self.memory.next_event(account) {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(false),
@@ -307,10 +307,10 @@ impl Replay {
         Ok(same)
     }
 
-    fn compare_entries(&mut self, audit: &mut Audit<'_>, changes: &Changes) -> Result<()> {
+    fn compare_entries(&mut self, audit: &mut Audit<'_, '_>, changes: &Changes) -> Result<()> {
         for entry in &changes.entries {
             let key = format!("{}/{}", entry.account, entry.n);
-            match self.window.take(audit.conn, entry.account, entry.n)? {
+            match self.window.take(audit.session, entry.account, entry.n)? {
                 None => audit.faults.missing::<EntryRow>(key),
                 Some(Err(error)) => audit.faults.unreadable::<EntryRow>(key, &error),
                 Some(Ok(found)) => audit.faults.compare(key, entry, &found),
@@ -320,14 +320,14 @@ impl Replay {
     }
 
     /// What time did after the last operation of each account; entries beyond that are nobody's.
-    fn rest(&mut self, audit: &mut Audit<'_>) -> Result<()> {
+    fn rest(&mut self, audit: &mut Audit<'_, '_>) -> Result<()> {
         let accounts: Vec<i64> = self.memory.all_accounts().keys().copied().collect();
         for account in accounts {
             self.follow(audit, Some(account))?;
             let entries = self.memory.account(account)?.map_or(0, |row| row.entries);
             let mut from = entries.saturating_add(1);
             loop {
-                let extra = stored::entries_from(audit.conn, account, from, PAGE)?;
+                let extra = stored::entries_from(audit.session, account, from, PAGE)?;
                 let Some(((_, last), _)) = extra.last() else { break };
                 from = last.saturating_add(1);
                 extra.iter().for_each(|((_, n), _)| audit.faults.extra::<EntryRow>(format_args!("{account}/{n}")));
@@ -337,7 +337,7 @@ impl Replay {
     }
 
     /// Head and length are stored beside the log, so that a cut tail is seen.
-    fn check_head(&self, audit: &mut Audit<'_>) {
+    fn check_head(&self, audit: &mut Audit<'_, '_>) {
         let Some(stored) = &self.stored else { return };
         audit.faults.same("length_mismatch", "ledger length", self.last, stored.length);
         if let Some(head) = self.head {
@@ -346,7 +346,7 @@ impl Replay {
     }
 
     /// The rest of the file's one row, and the tables only the log refers to.
-    fn check_ledger(&self, audit: &mut Audit<'_>) {
+    fn check_ledger(&self, audit: &mut Audit<'_, '_>) {
         let Some(found) = &self.stored else { return };
         let made = &self.ledger;
         let faults = &mut audit.faults;
@@ -386,7 +386,7 @@ fn outcome_text(outcome: &Outcome) -> Option<String> {
 }
 
 /// Whether the operation's hash is made of the one before it and of its own fields.
-pub(super) fn check_link(audit: &mut Audit<'_>, head: Option<&[u8; 32]>, row: &OperationRow) {
+pub(super) fn check_link(audit: &mut Audit<'_, '_>, head: Option<&[u8; 32]>, row: &OperationRow) {
     let Some(head) = head else { return };
     let link = chain::link(head, row);
     if link != row.hash {
@@ -397,11 +397,11 @@ pub(super) fn check_link(audit: &mut Audit<'_>, head: Option<&[u8; 32]>, row: &O
     }
 }
 
-fn read_writers(audit: &mut Audit<'_>) -> Result<BTreeMap<i64, (Writer, i64)>> {
+fn read_writers(audit: &mut Audit<'_, '_>) -> Result<BTreeMap<i64, (Writer, i64)>> {
     let mut writers = BTreeMap::new();
     loop {
         let after = writers.last_key_value().map_or(i64::MIN, |(no, _)| *no);
-        let page = store::writer_page(audit.conn, after, PAGE)?;
+        let page = store::writer_page(audit.session, after, PAGE)?;
         if page.is_empty() {
             break;
         }
@@ -420,11 +420,11 @@ fn read_writers(audit: &mut Audit<'_>) -> Result<BTreeMap<i64, (Writer, i64)>> {
 }
 
 /// The stored price books that are what they say.
-fn read_books(audit: &mut Audit<'_>) -> Result<BTreeMap<i64, PriceBook>> {
+fn read_books(audit: &mut Audit<'_, '_>) -> Result<BTreeMap<i64, PriceBook>> {
     let mut books = BTreeMap::new();
     let mut after = i64::MIN;
     loop {
-        let page = match store::price_book_page(audit.conn, after, 16) {
+        let page = match store::price_book_page(audit.session, after, 16) {
             Ok(page) => page,
             other => {
                 audit.faults.part("price_book", other.map(drop))?;

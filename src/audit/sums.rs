@@ -83,7 +83,7 @@ struct Books {
     newest: BTreeMap<i64, Newest>,
 }
 
-pub(super) fn run(audit: &mut Audit<'_>) -> Result<()> {
+pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
     let mut books = Books::default();
     let outcome = holds(audit, &mut books).and_then(|()| consumes(audit, &mut books));
     let whole = outcome.is_ok();
@@ -101,7 +101,7 @@ pub(super) fn run(audit: &mut Audit<'_>) -> Result<()> {
 
 /// Hands every readable row of a table to `each`.
 fn walk<K: RowKey, R: Audited>(
-    audit: &mut Audit<'_>,
+    audit: &mut Audit<'_, '_>,
     from: K,
     page: impl Fn(K) -> Result<stored::Keyed<K, R>>,
     mut each: impl FnMut(&mut Faults, K, R),
@@ -127,12 +127,12 @@ fn walk<K: RowKey, R: Audited>(
     }
 }
 
-fn holds(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
-    let conn = audit.conn;
+fn holds(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    let session = audit.session;
     audit.checked.holds = walk(
         audit,
         i64::MIN,
-        |after| stored::holds(conn, after, PAGE),
+        |after| stored::holds(session, after, PAGE),
         |_, _, row| {
             let open = row.phase == HoldPhase::Open;
             books.accounts.entry(row.account).or_default().hold(&row);
@@ -142,12 +142,12 @@ fn holds(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
     Ok(())
 }
 
-fn consumes(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
-    let conn = audit.conn;
+fn consumes(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    let session = audit.session;
     audit.checked.consumes = walk(
         audit,
         i64::MIN,
-        |after| stored::consumes(conn, after, PAGE),
+        |after| stored::consumes(session, after, PAGE),
         |faults, no, row| {
             books.accounts.entry(row.account).or_default().consume(&row);
             let gone = i128::from(row.open) + i128::from(row.refunded) + i128::from(row.written_off);
@@ -164,10 +164,10 @@ fn consumes(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
     Ok(())
 }
 
-fn allocations(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
-    let conn = audit.conn;
+fn allocations(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    let session = audit.session;
     let mut of_holds: BTreeMap<i64, i128> = BTreeMap::new();
-    let read = |after| stored::allocations(conn, after, PAGE);
+    let read = |after| stored::allocations(session, after, PAGE);
     audit.checked.allocations = walk(audit, (i64::MIN, i64::MIN), read, |_, _, row| {
         let paid = books.paid.entry(row.batch).or_default();
         match books.holds.get(&row.owner) {
@@ -187,12 +187,12 @@ fn allocations(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
     Ok(())
 }
 
-fn batches(audit: &mut Audit<'_>, books: &mut Books, allocations: bool) -> Result<()> {
-    let conn = audit.conn;
+fn batches(audit: &mut Audit<'_, '_>, books: &mut Books, allocations: bool) -> Result<()> {
+    let session = audit.session;
     audit.checked.batches = walk(
         audit,
         i64::MIN,
-        |after| stored::batches(conn, after, PAGE),
+        |after| stored::batches(session, after, PAGE),
         |faults, no, row| {
             books.accounts.entry(row.account).or_default().batch(&row);
             check_batch(faults, &row);
@@ -222,12 +222,13 @@ fn check_batch(faults: &mut Faults, row: &BatchRow) {
 }
 
 /// `live` and `due_at` follow from the batch's other columns.
-fn marks(audit: &mut Audit<'_>) -> Result<()> {
+fn marks(audit: &mut Audit<'_, '_>) -> Result<()> {
     let mut after = i64::MIN;
     loop {
-        let marks = stored::batch_marks(audit.conn, after, PAGE)?;
+        let marks = stored::batch_marks(audit.session, after, PAGE)?;
         let Some((last, ..)) = marks.last() else { return Ok(()) };
-        let rows: BTreeMap<BatchNo, Result<BatchRow>> = stored::batches(audit.conn, after, PAGE)?.into_iter().collect();
+        let rows: BTreeMap<BatchNo, Result<BatchRow>> =
+            stored::batches(audit.session, after, PAGE)?.into_iter().collect();
         after = *last;
         for (no, live, due_at) in marks {
             let Some(Ok(row)) = rows.get(&no) else { continue };
@@ -238,9 +239,9 @@ fn marks(audit: &mut Audit<'_>) -> Result<()> {
     }
 }
 
-fn entries(audit: &mut Audit<'_>, books: &mut Books) -> Result<()> {
-    let conn = audit.conn;
-    let read = |after| stored::entries(conn, after, PAGE);
+fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    let session = audit.session;
+    let read = |after| stored::entries(session, after, PAGE);
     audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
         let before = books.newest.get(&row.account).copied();
         check_entry(faults, before, &row);
@@ -287,14 +288,14 @@ fn check_debt(faults: &mut Faults, account: i64, entry: &Newest) {
     }
 }
 
-fn accounts(audit: &mut Audit<'_>, books: &Books) -> Result<()> {
-    let conn = audit.conn;
+fn accounts(audit: &mut Audit<'_, '_>, books: &Books) -> Result<()> {
+    let session = audit.session;
     let none = Sums::default();
     let mut named: BTreeSet<i64> = books.accounts.keys().chain(books.newest.keys()).copied().collect();
     audit.checked.accounts = walk(
         audit,
         i64::MIN,
-        |after| stored::accounts(conn, after, PAGE),
+        |after| stored::accounts(session, after, PAGE),
         |faults, no, row| {
             named.remove(&no);
             let sums = books.accounts.get(&no).unwrap_or(&none);

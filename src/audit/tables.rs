@@ -8,25 +8,25 @@ use super::{Audit, PAGE, count};
 use crate::error::Result;
 use crate::store::audit::{self as stored, Keyed};
 
-pub(super) fn run(audit: &mut Audit<'_>, memory: &Memory) -> Result<()> {
-    let conn = audit.conn;
-    let accounts = table(audit, memory.all_accounts(), i64::MIN, |after| stored::accounts(conn, after, PAGE));
+pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory) -> Result<()> {
+    let session = audit.session;
+    let accounts = table(audit, memory.all_accounts(), i64::MIN, |after| stored::accounts(session, after, PAGE));
     audit.faults.part("account", accounts)?;
-    let batches = table(audit, memory.all_batches(), i64::MIN, |after| stored::batches(conn, after, PAGE));
+    let batches = table(audit, memory.all_batches(), i64::MIN, |after| stored::batches(session, after, PAGE));
     audit.faults.part("batch", batches)?;
-    let holds = table(audit, memory.all_holds(), i64::MIN, |after| stored::holds(conn, after, PAGE));
+    let holds = table(audit, memory.all_holds(), i64::MIN, |after| stored::holds(session, after, PAGE));
     audit.faults.part("hold", holds)?;
-    let consumes = table(audit, memory.all_consumes(), i64::MIN, |after| stored::consumes(conn, after, PAGE));
+    let consumes = table(audit, memory.all_consumes(), i64::MIN, |after| stored::consumes(session, after, PAGE));
     audit.faults.part("consume", consumes)?;
     let from = (i64::MIN, i64::MIN);
-    let read = |after| stored::allocations(conn, after, PAGE);
+    let read = |after| stored::allocations(session, after, PAGE);
     let allocations = table(audit, memory.all_allocations(), from, read);
     audit.faults.part("allocation", allocations)
 }
 
 /// Both lists are in the order of their keys: one walk over both.
 fn table<K: RowKey, R: Audited>(
-    audit: &mut Audit<'_>,
+    audit: &mut Audit<'_, '_>,
     expected: &BTreeMap<K, R>,
     from: K,
     mut page: impl FnMut(K) -> Result<Keyed<K, R>>,

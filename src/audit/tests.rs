@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::db::Connection;
 use crate::engine::{Books, Context, Source, Verdict, catch_up, run};
 use crate::model::{Command, OpKind, Request, Writer};
 use crate::pricing::PriceBook;
@@ -35,6 +36,10 @@ impl File {
         File { conn: Connection::open(path).unwrap(), cache, book, now: START, next_key: 0, _folder: folder }
     }
 
+    fn session(&self) -> Session<'_> {
+        Session::new(&self.conn)
+    }
+
     fn run(&mut self, op: &str, fields: &str) -> Option<i64> {
         self.next_key += 1;
         let line = format!(
@@ -57,20 +62,21 @@ impl File {
     /// 0: a stretch of catch-up was written, and it is to be tried again.
     fn attempt(&mut self, command: &Command, trusted: bool, writer: Option<Writer>) -> Option<i64> {
         self.conn.execute_batch("BEGIN").unwrap();
-        let mut ledger = store::ledger(&self.conn).unwrap();
+        let mut ledger = self.session().ledger().unwrap();
         if let Some(writer) = writer {
-            ledger.writer = (store::add_writer(&self.conn, writer, ledger.length + 1).unwrap(), writer);
+            ledger.writer = (store::add_writer(&self.session(), writer, ledger.length + 1).unwrap(), writer);
         }
         let reading = Reading { at: Instant::clamped(self.now), trusted };
         let verdict = {
-            let source = SqlSource::new(&self.conn, &self.cache);
+            let session = self.session();
+            let source = SqlSource::new(&session, &self.cache);
             let context = Context { ledger: &ledger, reading, book: Some(&self.book), stretch: 1 };
             run(&source, context, command)
         };
         let booked = match verdict {
             Ok(Verdict::Booked(booked)) => booked,
             Ok(Verdict::CatchUp(changes)) => {
-                store::apply(&self.conn, &changes).unwrap();
+                store::apply(&self.session(), &changes).unwrap();
                 self.conn.execute_batch("COMMIT").unwrap();
                 return Some(0);
             }
@@ -82,18 +88,21 @@ impl File {
             }
         };
         if let Some((no, book)) = &booked.new_book {
-            store::insert_price_book(&self.conn, *no, book).unwrap();
+            store::insert_price_book(&self.session(), *no, book).unwrap();
         }
         // The operation first, for the foreign keys.
-        store::append_operation(&self.conn, booked.ledger.writer.0, &booked.operation).unwrap();
-        store::apply(&self.conn, &booked.changes).unwrap();
-        store::update_ledger(&self.conn, &booked.ledger).unwrap();
+        store::append_operation(&self.session(), booked.ledger.writer.0, &booked.operation).unwrap();
+        store::apply(&self.session(), &booked.changes).unwrap();
+        let session = self.session();
+        session.set_ledger(booked.ledger);
+        session.finish().unwrap();
+        drop(session);
         self.conn.execute_batch("COMMIT").unwrap();
         Some(booked.operation.seq)
     }
 
     fn writer(&self) -> Writer {
-        store::ledger(&self.conn).unwrap().writer.1
+        self.session().ledger().unwrap().writer.1
     }
 
     fn restore(&mut self) {
@@ -106,18 +115,19 @@ impl File {
 
     fn sweep(&mut self, account: i64) {
         self.conn.execute_batch("BEGIN").unwrap();
-        let source = SqlSource::new(&self.conn, &self.cache);
+        let session = self.session();
+        let source = SqlSource::new(&session, &self.cache);
         if source.account(account).unwrap().is_some() {
             let mut books = Books::new(&source);
             assert!(catch_up(&mut books, account, Instant::clamped(self.now), 1_000_000).unwrap());
             let changes = books.into_changes().unwrap();
-            store::apply(&self.conn, &changes).unwrap();
+            store::apply(&self.session(), &changes).unwrap();
         }
         self.conn.execute_batch("COMMIT").unwrap();
     }
 
     fn verify(&self) -> Verification {
-        verify(&self.conn, false, &mut |_| ()).unwrap()
+        verify(&self.session(), false, &mut |_| ()).unwrap()
     }
 }
 
@@ -162,7 +172,7 @@ fn rich() -> File {
 impl File {
     /// The id of an operation booked before the restore.
     fn writer_of(&self, seq: i64) -> String {
-        let writers = store::writer_page(&self.conn, 0, 9).unwrap();
+        let writers = store::writer_page(&self.session(), 0, 9).unwrap();
         writers.first().unwrap().1.operation(seq).to_string()
     }
 
@@ -182,10 +192,10 @@ fn a_sound_file_has_no_fault() {
     let c = verification.checked;
     assert_eq!((c.operations, c.replayed, c.writers, c.price_books), (c.replayed, c.operations, 2, 1));
     assert!(c.entries > c.operations && c.accounts == 5 && c.batches == 4 && c.holds == 3 && c.consumes > 2, "{c:?}");
-    let quick = verify(&f.conn, true, &mut |_| ()).unwrap();
+    let quick = verify(&f.session(), true, &mut |_| ()).unwrap();
     assert_eq!(quick.faults, []);
-    assert_eq!(verify(&File::new().conn, false, &mut |_| ()).unwrap().faults, []);
-    assert_eq!(verify(&File::new().conn, true, &mut |_| ()).unwrap().faults, []);
+    assert_eq!(verify(&File::new().session(), false, &mut |_| ()).unwrap().faults, []);
+    assert_eq!(verify(&File::new().session(), true, &mut |_| ()).unwrap().faults, []);
 }
 
 /// Drops what stands in the way of a hand that changes the file.
@@ -326,7 +336,7 @@ fn quick_sees_the_head_the_tail_and_the_balances() {
     ] {
         f.conn.execute_batch("BEGIN").unwrap();
         f.conn.execute_batch(sql).unwrap();
-        let verification = verify(&f.conn, true, &mut |_| ()).unwrap();
+        let verification = verify(&f.session(), true, &mut |_| ()).unwrap();
         f.conn.execute_batch("ROLLBACK").unwrap();
         let codes: BTreeSet<&str> = verification.faults.iter().map(|fault| fault.code).collect();
         assert!(codes.contains(code), "{sql}: {codes:?}");
@@ -357,7 +367,7 @@ fn any_history_verifies() {
         }
         let verification = f.verify();
         assert_eq!(verification.faults, [], "seed {seed}");
-        assert_eq!(verify(&f.conn, true, &mut |_| ()).unwrap().faults, [], "seed {seed}");
+        assert_eq!(verify(&f.session(), true, &mut |_| ()).unwrap().faults, [], "seed {seed}");
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::db::Connection;
 use crate::error::Result;
 use crate::model::{EntryKind, EntryRow};
+use crate::store::Session;
 use crate::store::audit as stored;
 use crate::units::Instant;
 
@@ -21,7 +21,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    fn fill(&mut self, conn: &Connection, account: i64, n: i64) -> Result<()> {
+    fn fill(&mut self, session: &Session<'_>, account: i64, n: i64) -> Result<()> {
         if self.read.get(&account).is_some_and(|read| *read >= n) {
             return Ok(());
         }
@@ -29,7 +29,7 @@ impl Window {
             self.rows.clear();
             self.read.clear();
         }
-        let page = stored::entries_from(conn, account, n, AHEAD)?;
+        let page = stored::entries_from(session, account, n, AHEAD)?;
         let end = if page.len() < AHEAD { i64::MAX } else { page.last().map_or(n, |((_, last), _)| *last) };
         self.read.insert(account, end);
         self.rows.extend(page);
@@ -37,19 +37,19 @@ impl Window {
     }
 
     /// The entry with this number; it is not asked for again.
-    pub(super) fn take(&mut self, conn: &Connection, account: i64, n: i64) -> Result<Option<Result<EntryRow>>> {
-        self.fill(conn, account, n)?;
+    pub(super) fn take(&mut self, session: &Session<'_>, account: i64, n: i64) -> Result<Option<Result<EntryRow>>> {
+        self.fill(session, account, n)?;
         Ok(self.rows.remove(&(account, n)))
     }
 
     /// Kind and time of this entry when time alone made it.
     pub(super) fn time_entry(
         &mut self,
-        conn: &Connection,
+        session: &Session<'_>,
         account: i64,
         n: i64,
     ) -> Result<Option<(EntryKind, Instant)>> {
-        self.fill(conn, account, n)?;
+        self.fill(session, account, n)?;
         let row = self.rows.get(&(account, n)).and_then(|row| row.as_ref().ok());
         Ok(row.filter(|row| row.operation.is_none()).map(|row| (row.kind, row.booked_at)))
     }

@@ -29,7 +29,7 @@ fn book(file: &File, line: &str) {
 
 /// What all statements of the writer's connection have done since the last look.
 fn work(file: &File) -> Work {
-    let look = |conn: &crate::db::Connection| Ok(Decision::Rollback(store::work_done(conn)?));
+    let look = |session: &store::Session<'_>| Ok(Decision::Rollback(store::work_done(session)?));
     file.writer().unwrap().transaction(Durability::Relaxed, std::time::Duration::from_secs(5), look).unwrap()
 }
 

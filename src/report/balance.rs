@@ -37,7 +37,7 @@ fn totals(row: &TotalsRow) -> Totals {
     }
 }
 
-impl Look<'_> {
+impl Look<'_, '_> {
     /// The balance now, or at an instant: before the account's last entry it is read from the entries.
     pub(crate) fn balance(&self, id: &AccountId, at: Option<Instant>) -> Result<Balance> {
         let Some(stored) = self.source.account_by_id(id)? else {
@@ -45,8 +45,8 @@ impl Look<'_> {
         };
         let last = stored.last_booked_at;
         if let Some(at) = at.filter(|at| *at < last) {
-            let n = store::number_of_entry_at(self.conn, stored.no, stored.entries, at)?;
-            let entry = if n == 0 { None } else { store::entry(self.conn, stored.no, n)? };
+            let n = store::number_of_entry_at(self.session, stored.no, stored.entries, at)?;
+            let entry = if n == 0 { None } else { store::entry(self.session, stored.no, n)? };
             return Ok(past(id, at, entry.map(|entry| entry.after)));
         }
         let now = at.unwrap_or(self.time.max(last));

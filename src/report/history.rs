@@ -5,13 +5,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Look, Page, cursor, shapes};
-use crate::db::Connection;
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, Balances, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow, Receipt, Request,
 };
-use crate::store::{self, Forward};
+use crate::store::{self, Forward, Session};
 use crate::units::Instant;
 
 const READ: usize = 256;
@@ -115,15 +114,15 @@ pub struct OperationInfo {
 }
 
 /// The balances an operation left: those of its last entry.
-pub(crate) fn balances_after(conn: &Connection, row: &OperationRow) -> Result<Balances> {
+pub(crate) fn balances_after(session: &Session<'_>, row: &OperationRow) -> Result<Balances> {
     let (Some((account, _)), Some(n)) = (&row.account, row.entry) else { return Ok(Balances::default()) };
-    let entry = store::entry(conn, *account, n)?;
+    let entry = store::entry(session, *account, n)?;
     entry
         .map(|entry| entry.after)
         .ok_or_else(|| Error::corrupt(format!("entry {n} of account number {account} is missing")))
 }
 
-impl Look<'_> {
+impl Look<'_, '_> {
     /// An account's entries; those time has made since the last write come last, marked `unbooked`.
     pub(crate) fn history(&self, id: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
         let kinds = query.kinds()?;
@@ -176,7 +175,7 @@ impl Look<'_> {
             if millis <= 0 {
                 return Ok(0);
             }
-            store::number_of_entry_at(self.conn, account, stored, Instant::clamped(millis.saturating_sub(1)))
+            store::number_of_entry_at(self.session, account, stored, Instant::clamped(millis.saturating_sub(1)))
         };
         let first = query.from.map_or(Ok(0), before)?.saturating_add(1);
         let last = match query.to {
@@ -197,7 +196,7 @@ impl Look<'_> {
     ) -> Result<()> {
         let (mut from, mut to) = (from, to);
         while from <= to {
-            let rows = store::entries(self.conn, account, from, to, way, READ)?;
+            let rows = store::entries(self.session, account, from, to, way, READ)?;
             let Some(last) = rows.last() else { return Ok(()) };
             match way {
                 Forward::Oldest => from = last.n.saturating_add(1),
@@ -232,7 +231,7 @@ impl Look<'_> {
         let seq = self.known(id)?;
         let row =
             self.source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} is missing")))?;
-        let after = balances_after(self.conn, &row)?;
+        let after = balances_after(self.session, &row)?;
         let mut body = parse_body(&row)?;
         body.insert("op".into(), Value::from(row.kind.text()));
         body.insert("key".into(), Value::from(row.key.as_str()));

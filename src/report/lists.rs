@@ -94,7 +94,7 @@ fn collect<R, T>(
     }
 }
 
-impl Look<'_> {
+impl Look<'_, '_> {
     /// An account's batches in order of creation.
     pub(crate) fn batches(&self, id: &AccountId, query: &Listing) -> Result<Page<BatchInfo>> {
         let Some((books, account, now)) = self.account(id, None)? else {
@@ -103,7 +103,7 @@ impl Look<'_> {
         let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
         collect(
             query,
-            |after| store::batches_of_account(self.conn, account.no, after, READ),
+            |after| store::batches_of_account(self.session, account.no, after, READ),
             |row| row.no,
             |row| {
                 let row = changed.get(&row.no).map_or(&row, |row| *row);
@@ -122,7 +122,7 @@ impl Look<'_> {
         let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
         collect(
             query,
-            |after| store::holds_of_account(self.conn, account.no, after, READ),
+            |after| store::holds_of_account(self.session, account.no, after, READ),
             |row| row.operation,
             |row| {
                 let row = changed.get(&row.operation).map_or(&row, |row| *row);
@@ -145,7 +145,7 @@ impl Look<'_> {
         } else {
             let mut after = 0;
             loop {
-                let rows = store::account_page(self.conn, after, READ)?;
+                let rows = store::account_page(self.session, after, READ)?;
                 let Some(last) = rows.last() else { break };
                 after = last.no;
                 // An account in which nothing falls due until then has nothing that expires until then.
@@ -187,7 +187,7 @@ impl Look<'_> {
     pub(crate) fn accounts(&self, query: &Listing) -> Result<Page<Balance>> {
         collect(
             query,
-            |after| store::account_page(self.conn, after, READ),
+            |after| store::account_page(self.session, after, READ),
             |row| row.no,
             |row| {
                 let (mut books, row, now) = self.caught_up(row, None)?;
@@ -198,7 +198,7 @@ impl Look<'_> {
 
     /// The price book of the newest operation booked under one.
     pub(crate) fn newest_book(&self) -> Result<Option<PriceBook>> {
-        match store::newest_price_book(self.conn)? {
+        match store::newest_price_book(self.session)? {
             Some(book) => self.source.price_book(book.no),
             None => Ok(None),
         }
@@ -221,7 +221,7 @@ impl Look<'_> {
                 max_hold: settings.max_hold,
                 max_clock_jump: settings.max_clock_jump,
             },
-            price_book: store::newest_price_book(self.conn)?.map(|book| shapes::hex(&book.hash)),
+            price_book: store::newest_price_book(self.session)?.map(|book| shapes::hex(&book.hash)),
             schema_version: crate::db::SCHEMA_VERSION,
         })
     }

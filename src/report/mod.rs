@@ -8,11 +8,10 @@ mod shapes;
 
 use serde::Serialize;
 
-use crate::db::Connection;
 use crate::engine::{Books, catch_up_fully, ledger_time};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
-use crate::store::{self, BookCache, SqlSource};
+use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
 pub(crate) use history::balances_after;
@@ -42,26 +41,26 @@ fn cursor(text: Option<&str>) -> Result<i64> {
 }
 
 /// A look at the books as of one clock reading, within one read transaction.
-pub(crate) struct Look<'a> {
-    conn: &'a Connection,
-    source: SqlSource<'a>,
+pub(crate) struct Look<'a, 'c> {
+    session: &'a Session<'c>,
+    source: SqlSource<'a, 'c>,
     writers: &'a Writers,
     ledger: LedgerRow,
     time: Instant,
     suspect: bool,
 }
 
-impl<'a> Look<'a> {
+impl<'a, 'c> Look<'a, 'c> {
     pub(crate) fn new(
-        conn: &'a Connection,
+        session: &'a Session<'c>,
         cache: &'a BookCache,
         writers: &'a Writers,
         reading: Reading,
     ) -> Result<Self> {
-        let source = SqlSource::new(conn, cache);
-        let ledger = store::ledger(conn)?;
+        let source = SqlSource::new(session, cache);
+        let ledger = session.ledger()?;
         let (time, mark) = ledger_time(&source, &ledger, reading, None)?;
-        Ok(Look { conn, source, writers, ledger, time, suspect: mark == ClockMark::Suspect })
+        Ok(Look { session, source, writers, ledger, time, suspect: mark == ClockMark::Suspect })
     }
 
     /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::Session;
 use super::write::{add_writer, insert_ledger};
 use crate::error::Result;
 use crate::model::{LedgerRow, Settings, Writer};
@@ -31,9 +32,10 @@ impl NewLedger {
 pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<PathBuf> {
     db::create(path, |conn| {
         let writer = Writer { device: new.device, epoch: new.epoch };
-        let no = add_writer(conn, writer, 1)?;
+        let session = Session::new(conn);
+        let no = add_writer(&session, writer, 1)?;
         insert_ledger(
-            conn,
+            &session,
             &LedgerRow {
                 id: new.ledger_id,
                 created_at: new.created_at,

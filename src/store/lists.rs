@@ -2,10 +2,9 @@
 
 use rusqlite::params;
 
-use super::{PriceBookRow, all, first, limit, rows, sql};
-use crate::db::Connection;
+use super::{PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, LedgerRow, Writer, Writers};
+use crate::model::{AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Writer, Writers};
 use crate::units::Instant;
 
 /// The way a list of entries is read.
@@ -15,40 +14,35 @@ pub(crate) enum Forward {
     Newest,
 }
 
-/// The file's identity, settings and head.
-pub(crate) fn ledger(conn: &Connection) -> Result<LedgerRow> {
-    first(conn, sql::LEDGER_GET, [], rows::ledger)?.ok_or_else(|| Error::corrupt("ledger has no row"))
-}
-
-pub(crate) fn account_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<AccountRow>> {
-    all(conn, sql::ACCOUNT_PAGE, params![after, limit(page)], rows::account)
+pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {
+    session.all(sql::ACCOUNT_PAGE, params![after, limit(page)], rows::account)
 }
 
 /// Accounts in which something falls due at or before `until`, the most overdue first.
-pub(crate) fn accounts_due(conn: &Connection, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
-    all(conn, sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], rows::account)
+pub(crate) fn accounts_due(session: &Session<'_>, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
+    session.all(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], rows::account)
 }
 
 pub(crate) fn batches_of_account(
-    conn: &Connection,
+    session: &Session<'_>,
     account: i64,
     after: BatchNo,
     page: usize,
 ) -> Result<Vec<BatchRow>> {
-    all(conn, sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], rows::batch)
+    session.all(sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], rows::batch)
 }
 
-pub(crate) fn holds_of_account(conn: &Connection, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {
-    all(conn, sql::HOLDS_OF_ACCOUNT, params![account, after, limit(page)], rows::hold)
+pub(crate) fn holds_of_account(session: &Session<'_>, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {
+    session.all(sql::HOLDS_OF_ACCOUNT, params![account, after, limit(page)], rows::hold)
 }
 
-pub(crate) fn entry(conn: &Connection, account: i64, n: i64) -> Result<Option<EntryRow>> {
-    first(conn, sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
+pub(crate) fn entry(session: &Session<'_>, account: i64, n: i64) -> Result<Option<EntryRow>> {
+    session.first(sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
 }
 
 /// Entries `from` to `to` of an account, both included, the first `page` of them from either end.
 pub(crate) fn entries(
-    conn: &Connection,
+    session: &Session<'_>,
     account: i64,
     from: i64,
     to: i64,
@@ -59,17 +53,18 @@ pub(crate) fn entries(
         Forward::Oldest => sql::ENTRIES_FORWARD,
         Forward::Newest => sql::ENTRIES_BACKWARD,
     };
-    all(conn, sql, params![account, from, to, limit(page)], rows::entry)
+    session.all(sql, params![account, from, to, limit(page)], rows::entry)
 }
 
 /// The number of the last entry with `booked_at <= at` among the account's `entries`; 0 when there is none.
 /// A binary search: the numbers have no gaps and booked time never runs backwards (I5).
-pub(crate) fn number_of_entry_at(conn: &Connection, account: i64, entries: i64, at: Instant) -> Result<i64> {
+pub(crate) fn number_of_entry_at(session: &Session<'_>, account: i64, entries: i64, at: Instant) -> Result<i64> {
     let (mut low, mut high) = (0_i64, entries);
     while low < high {
         // Rounded up, so that it is never `low`.
         let middle = high.saturating_sub(high.saturating_sub(low) / 2);
-        let booked_at = first(conn, sql::ENTRY_TIME, params![account, middle], |row| rows::instant(row, "entry"))?
+        let booked_at = session
+            .first(sql::ENTRY_TIME, params![account, middle], |row| rows::instant(row, "entry"))?
             .ok_or_else(|| Error::corrupt(format!("entry {middle} of account number {account} is missing")))?;
         if booked_at <= at {
             low = middle;
@@ -80,33 +75,33 @@ pub(crate) fn number_of_entry_at(conn: &Connection, account: i64, entries: i64, 
     Ok(low)
 }
 
-pub(crate) fn price_book_by_no(conn: &Connection, no: i64) -> Result<Option<PriceBookRow>> {
-    first(conn, sql::PRICE_BOOK_BY_NO, params![no], rows::price_book)
+pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {
+    session.first(sql::PRICE_BOOK_BY_NO, params![no], rows::price_book)
 }
 
-pub(crate) fn price_book_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<PriceBookRow>> {
-    all(conn, sql::PRICE_BOOK_PAGE, params![after, limit(page)], rows::price_book)
+pub(crate) fn price_book_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<PriceBookRow>> {
+    session.all(sql::PRICE_BOOK_PAGE, params![after, limit(page)], rows::price_book)
 }
 
 /// The book of the newest operation booked under one.
-pub(crate) fn newest_price_book(conn: &Connection) -> Result<Option<PriceBookRow>> {
-    let mut books = price_book_page(conn, 0, 2)?;
+pub(crate) fn newest_price_book(session: &Session<'_>) -> Result<Option<PriceBookRow>> {
+    let mut books = price_book_page(session, 0, 2)?;
     if books.len() < 2 {
         // A book is stored only together with an operation booked under it.
         return Ok(books.pop());
     }
-    match first(conn, sql::OPERATION_NEWEST_PRICED, [], |row| rows::integer(row, "operation"))? {
-        Some(no) => price_book_by_no(conn, no),
+    match session.first(sql::OPERATION_NEWEST_PRICED, [], |row| rows::integer(row, "operation"))? {
+        Some(no) => price_book_by_no(session, no),
         None => Ok(None),
     }
 }
 
 /// Everybody who wrote this file, for computing ids.
-pub(crate) fn writers(conn: &Connection) -> Result<Writers> {
-    Writers::new(writer_page(conn, 0, usize::MAX)?.into_iter().map(|(_, writer, since)| (since, writer)).collect())
+pub(crate) fn writers(session: &Session<'_>) -> Result<Writers> {
+    Writers::new(writer_page(session, 0, usize::MAX)?.into_iter().map(|(_, writer, since)| (since, writer)).collect())
 }
 
 /// Everybody who wrote this file: number, device and epoch, first sequence number.
-pub(crate) fn writer_page(conn: &Connection, after: i64, page: usize) -> Result<Vec<(i64, Writer, i64)>> {
-    all(conn, sql::WRITER_PAGE, params![after, limit(page)], rows::writer)
+pub(crate) fn writer_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<(i64, Writer, i64)>> {
+    session.all(sql::WRITER_PAGE, params![after, limit(page)], rows::writer)
 }

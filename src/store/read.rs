@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::params;
 
-use super::{all, first, limit, lists, rows, sql};
-use crate::db::Connection;
+use super::sql::{self, Statement};
+use super::{Session, limit, lists, rows};
 use crate::engine::source::{OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -38,105 +38,105 @@ impl BookCache {
 
 /// The books in the file, as one connection sees them.
 #[derive(Clone, Copy)]
-pub(crate) struct SqlSource<'c> {
-    conn: &'c Connection,
-    books: &'c BookCache,
+pub(crate) struct SqlSource<'s, 'c> {
+    session: &'s Session<'c>,
+    books: &'s BookCache,
 }
 
-impl<'c> SqlSource<'c> {
-    pub(crate) fn new(conn: &'c Connection, books: &'c BookCache) -> Self {
-        SqlSource { conn, books }
+impl<'s, 'c> SqlSource<'s, 'c> {
+    pub(crate) fn new(session: &'s Session<'c>, books: &'s BookCache) -> Self {
+        SqlSource { session, books }
     }
 }
 
-impl Source for SqlSource<'_> {
+impl Source for SqlSource<'_, '_> {
     fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>> {
-        first(self.conn, sql::ACCOUNT_BY_ID, params![id.as_str()], rows::account)
+        self.session.first(sql::ACCOUNT_BY_ID, params![id.as_str()], rows::account)
     }
 
     fn account(&self, no: i64) -> Result<Option<AccountRow>> {
-        first(self.conn, sql::ACCOUNT_BY_NO, params![no], rows::account)
+        self.session.first(sql::ACCOUNT_BY_NO, params![no], rows::account)
     }
 
     fn next_account_no(&self) -> Result<i64> {
-        next_number(self.conn, sql::ACCOUNT_NEXT_NO, "account")
+        next_number(self.session, sql::ACCOUNT_NEXT_NO, "account")
     }
 
     fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>> {
-        first(self.conn, sql::BATCH_BY_NO, params![no], rows::batch)
+        self.session.first(sql::BATCH_BY_NO, params![no], rows::batch)
     }
 
     fn hold(&self, operation: i64) -> Result<Option<HoldRow>> {
-        first(self.conn, sql::HOLD_BY_OPERATION, params![operation], rows::hold)
+        self.session.first(sql::HOLD_BY_OPERATION, params![operation], rows::hold)
     }
 
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>> {
-        first(self.conn, sql::CONSUME_BY_OPERATION, params![operation], rows::consume)
+        self.session.first(sql::CONSUME_BY_OPERATION, params![operation], rows::consume)
     }
 
     fn allocations(&self, owner: i64) -> Result<Vec<AllocationRow>> {
-        all(self.conn, sql::ALLOCATIONS_OF, params![owner], rows::allocation)
+        self.session.all(sql::ALLOCATIONS_OF, params![owner], rows::allocation)
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
-        first(self.conn, sql::OPERATION_HEAD, params![seq], rows::operation_head)
+        self.session.first(sql::OPERATION_HEAD, params![seq], rows::operation_head)
     }
 
     fn operation_row(&self, seq: i64) -> Result<Option<OperationRow>> {
-        first(self.conn, sql::OPERATION_BY_SEQ, params![seq], rows::operation)
+        self.session.first(sql::OPERATION_BY_SEQ, params![seq], rows::operation)
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
         let params = params![account.unwrap_or(0), kind.code(), key.as_str()];
-        first(self.conn, sql::OPERATION_BY_KEY, params, |row| rows::integer(row, "operation"))
+        self.session.first(sql::OPERATION_BY_KEY, params, |row| rows::integer(row, "operation"))
     }
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, page: usize) -> Result<Vec<BatchRow>> {
         let Some(after) = after else {
-            return all(self.conn, sql::LIVE_FIRST, params![account, limit(page)], rows::batch);
+            return self.session.all(sql::LIVE_FIRST, params![account, limit(page)], rows::batch);
         };
         let promo = 1_i64.saturating_sub(after.paid);
         let left = |found: &Vec<BatchRow>| limit(page.saturating_sub(found.len()));
         let kind = params![account, limit(page), after.priority, after.expires_at, promo, after.no];
-        let mut found = all(self.conn, sql::LIVE_SAME_KIND, kind, rows::batch)?;
+        let mut found = self.session.all(sql::LIVE_SAME_KIND, kind, rows::batch)?;
         if found.len() < page {
             let expiry = params![account, left(&found), after.priority, after.expires_at, promo];
-            found.extend(all(self.conn, sql::LIVE_SAME_EXPIRY, expiry, rows::batch)?);
+            found.extend(self.session.all(sql::LIVE_SAME_EXPIRY, expiry, rows::batch)?);
         }
         if found.len() < page {
             let priority = params![account, left(&found), after.priority, after.expires_at];
-            found.extend(all(self.conn, sql::LIVE_SAME_PRIORITY, priority, rows::batch)?);
+            found.extend(self.session.all(sql::LIVE_SAME_PRIORITY, priority, rows::batch)?);
         }
         if found.len() < page {
             let rest = params![account, left(&found), after.priority];
-            found.extend(all(self.conn, sql::LIVE_LATER_PRIORITY, rest, rows::batch)?);
+            found.extend(self.session.all(sql::LIVE_LATER_PRIORITY, rest, rows::batch)?);
         }
         Ok(found)
     }
 
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
-        all(self.conn, sql::BATCHES_LAPSED, params![account, after.millis(), until.millis()], rows::batch)
+        self.session.all(sql::BATCHES_LAPSED, params![account, after.millis(), until.millis()], rows::batch)
     }
 
     fn open_consumes(&self, account: i64, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
-        all(self.conn, sql::CONSUMES_OPEN, params![account, after, limit(page)], rows::consume)
+        self.session.all(sql::CONSUMES_OPEN, params![account, after, limit(page)], rows::consume)
     }
 
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
-        all(self.conn, sql::CLAWBACKS, params![batch], rows::consume)
+        self.session.all(sql::CLAWBACKS, params![batch], rows::consume)
     }
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
-        all(self.conn, sql::BATCHES_DUE, params![account, until.millis(), limit(page)], rows::batch)
+        self.session.all(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], rows::batch)
     }
 
     fn due_holds(&self, account: i64, until: Instant, page: usize) -> Result<Vec<HoldRow>> {
-        all(self.conn, sql::HOLDS_DUE, params![account, until.millis(), limit(page)], rows::hold)
+        self.session.all(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], rows::hold)
     }
 
     fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {
-        let batch = first_due(self.conn, sql::BATCH_NEXT_DUE, "batch", account, without_batches)?;
-        let hold = first_due(self.conn, sql::HOLD_NEXT_DUE, "hold", account, without_holds)?;
+        let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", account, without_batches)?;
+        let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", account, without_holds)?;
         Ok(match (batch, hold) {
             (Some(batch), Some(hold)) => Some(batch.min(hold)),
             (batch, hold) => batch.or(hold),
@@ -145,18 +145,18 @@ impl Source for SqlSource<'_> {
 
     fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
         let range = params![after.millis(), until.millis()];
-        first(self.conn, sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
+        self.session.first(sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {
-        let Some(hash) = first(self.conn, sql::PRICE_BOOK_HASH, params![no], |row| rows::hash(row, "price_book"))?
+        let Some(hash) = self.session.first(sql::PRICE_BOOK_HASH, params![no], |row| rows::hash(row, "price_book"))?
         else {
             return Ok(None);
         };
         if let Some(book) = self.books.get(&hash) {
             return Ok(Some(book));
         }
-        let Some(stored) = lists::price_book_by_no(self.conn, no)? else { return Ok(None) };
+        let Some(stored) = lists::price_book_by_no(self.session, no)? else { return Ok(None) };
         let book = PriceBook::parse(&stored.text, &format!("price book {no} of the ledger"))
             .map_err(|error| Error::corrupt(format!("price_book {no} cannot be read: {error}")))?;
         if book.hash() != hash {
@@ -167,35 +167,33 @@ impl Source for SqlSource<'_> {
     }
 
     fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>> {
-        first(self.conn, sql::PRICE_BOOK_NO, params![hash.as_slice()], |row| rows::integer(row, "price_book"))
+        self.session.first(sql::PRICE_BOOK_NO, params![hash.as_slice()], |row| rows::integer(row, "price_book"))
     }
 
     fn next_price_book_no(&self) -> Result<i64> {
-        next_number(self.conn, sql::PRICE_BOOK_NEXT_NO, "price_book")
+        next_number(self.session, sql::PRICE_BOOK_NEXT_NO, "price_book")
     }
 }
 
-pub(super) fn next_number(conn: &Connection, sql: &str, table: &'static str) -> Result<i64> {
-    let number = first(conn, sql, [], |row| rows::integer(row, table))?;
+pub(super) fn next_number(session: &Session<'_>, sql: Statement, table: &'static str) -> Result<i64> {
+    let number = session.first(sql, [], |row| rows::integer(row, table))?;
     number.ok_or_else(|| Error::corrupt(format!("{table}: no answer to the largest number")))
 }
 
 /// The first due thing not left out: what was just decided is not yet in the file.
 fn first_due(
-    conn: &Connection,
-    sql: &str,
+    session: &Session<'_>,
+    sql: Statement,
     table: &'static str,
     account: i64,
     without: &[i64],
 ) -> Result<Option<Instant>> {
     let without: HashSet<i64> = without.iter().copied().collect();
-    let mut statement = conn.prepare_cached(sql).map_err(crate::db::sqlite_error)?;
-    let mut found = statement.query(params![account]).map_err(crate::db::sqlite_error)?;
-    while let Some(row) = found.next().map_err(crate::db::sqlite_error)? {
+    let mut due = None;
+    session.each(sql, params![account], |row| {
         let (at, key) = rows::due(row, table)?;
-        if !without.contains(&key) {
-            return Ok(Some(at));
-        }
-    }
-    Ok(None)
+        due = (!without.contains(&key)).then_some(at);
+        Ok(due.is_none())
+    })?;
+    Ok(due)
 }

@@ -1,12 +1,23 @@
 //! Every SQL statement of the books, by name. A test asks SQLite how it would run each: none may read a whole table
 //! or sort.
 
+/// A statement, and its place among the statements a session holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Statement {
+    pub(super) number: usize,
+    pub(super) text: &'static str,
+}
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
-        $($(#[$doc])* pub(super) const $name: &str = $sql;)+
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "numbers the statements")]
+        enum Number { $($name),+ }
+        $($(#[$doc])* pub(super) const $name: Statement = Statement { number: Number::$name as usize, text: $sql };)+
+        /// How many there are.
+        pub(super) const COUNT: usize = [$(stringify!($name)),+].len();
         /// All of them, for the test of their query plans.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),+];
     };
 }
 
@@ -197,6 +208,13 @@ statements! {
     WRITER_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM writer";
     WRITER_PAGE = "SELECT no, device, epoch, since FROM writer WHERE no > ?1 ORDER BY no LIMIT ?2";
     WRITER_INSERT = "INSERT INTO writer (no, device, epoch, since) VALUES (?1, ?2, ?3, ?4)";
+
+    /// Of `verify`: what other columns determine.
+    BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
+    /// Of `verify`: columns as they are stored.
+    OPERATION_RAW_PAGE = "SELECT seq, writer, outcome, hash, origin_device IS NOT NULL, origin_epoch IS NOT NULL, \
+        origin_seq IS NOT NULL, origin_hash IS NOT NULL FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    LEDGER_COUNT = "SELECT count(*) FROM ledger";
 
     LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.explicit_accounts, l.late_window, \
         l.max_hold, l.max_clock_jump, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";

@@ -22,7 +22,7 @@ fn memory() -> Connection {
     conn.execute_batch(include_str!("../../schema.sql")).unwrap();
     conn.pragma_update(None, "foreign_keys", true).unwrap();
     let writer = Writer { device: Uuid::from_u128(2), epoch: 1 };
-    let no = add_writer(&conn, writer, 1).unwrap();
+    let no = add_writer(&Session::new(&conn), writer, 1).unwrap();
     let row = LedgerRow {
         id: Uuid::from_u128(1),
         created_at: at(5),
@@ -32,7 +32,7 @@ fn memory() -> Connection {
         head: chain::genesis(Uuid::from_u128(1), writer.device, 1, at(5)),
         length: 0,
     };
-    write::insert_ledger(&conn, &row).unwrap();
+    write::insert_ledger(&Session::new(&conn), &row).unwrap();
     conn
 }
 
@@ -120,8 +120,8 @@ fn entry_row(account: i64, n: i64, booked_at: i64, operation: Option<i64>) -> En
 
 #[test]
 fn no_statement_reads_a_whole_table_or_sorts() {
-    // Backwards from the newest, on purpose; see its comment.
-    const WALKS: [&str; 1] = ["OPERATION_NEWEST_PRICED"];
+    // On purpose: one goes backwards from the newest (see its comment), the other counts the rows of the one-row table.
+    const WALKS: [&str; 2] = ["OPERATION_NEWEST_PRICED", "LEDGER_COUNT"];
     let conn = memory();
     let mut wrong = Vec::new();
     for (name, sql) in sql::ALL {
@@ -144,12 +144,13 @@ fn no_statement_reads_a_whole_table_or_sorts() {
 #[test]
 fn every_row_comes_back_as_written() {
     let conn = memory();
+    let session = &Session::new(&conn);
     let books = BookCache::default();
-    let source = SqlSource::new(&conn, &books);
+    let source = SqlSource::new(session, &books);
     let book = PriceBook::parse("free_services = [\"preview\"]\n", "x").unwrap();
-    insert_price_book(&conn, source.next_price_book_no().unwrap(), &book).unwrap();
+    insert_price_book(session, source.next_price_book_no().unwrap(), &book).unwrap();
     let op = operation(1, Some((1, "alice")), "a", Some((1, book.hash())));
-    append_operation(&conn, 1, &op).unwrap();
+    append_operation(session, 1, &op).unwrap();
     let first_batch = batch(1 << 20, 1, 50, Some(500), true);
     let changes = Changes {
         new_accounts: vec![account(1, "alice")],
@@ -180,7 +181,7 @@ fn every_row_comes_back_as_written() {
         entries: vec![entry_row(1, 1, 21, Some(1)), entry_row(1, 2, 22, None)],
         ..Changes::default()
     };
-    apply(&conn, &changes).unwrap();
+    apply(session, &changes).unwrap();
     assert_eq!(source.operation_row(1).unwrap(), Some(op.clone()));
     let head = source.operation(1).unwrap().unwrap();
     assert_eq!(
@@ -192,36 +193,37 @@ fn every_row_comes_back_as_written() {
     assert_eq!(source.account(1).unwrap(), changes.new_accounts.first().cloned());
     assert_eq!(source.account_by_id(&AccountId::new("alice").unwrap()).unwrap(), changes.new_accounts.first().cloned());
     assert_eq!(source.next_account_no().unwrap(), 2);
-    assert_eq!(batches_of_account(&conn, 1, 0, 9).unwrap(), changes.new_batches);
+    assert_eq!(batches_of_account(session, 1, 0, 9).unwrap(), changes.new_batches);
     assert_eq!(source.hold(1).unwrap(), changes.new_holds.first().cloned());
     assert_eq!(source.consume(1).unwrap(), changes.new_consumes.first().cloned());
     assert_eq!(source.clawbacks(1 << 20).unwrap(), changes.new_consumes);
     assert_eq!(source.open_consumes(1, 0, 5).unwrap(), changes.new_consumes);
     assert_eq!(source.allocations(1).unwrap(), changes.new_allocations);
-    assert_eq!(entries(&conn, 1, 1, 9, Forward::Oldest, 9).unwrap(), changes.entries);
-    assert_eq!(entries(&conn, 1, 1, 2, Forward::Newest, 1).unwrap(), vec![entry_row(1, 2, 22, None)]);
+    assert_eq!(entries(session, 1, 1, 9, Forward::Oldest, 9).unwrap(), changes.entries);
+    assert_eq!(entries(session, 1, 1, 2, Forward::Newest, 1).unwrap(), vec![entry_row(1, 2, 22, None)]);
     assert_eq!(source.price_book(1).unwrap().unwrap().text(), book.text());
     assert_eq!(source.price_book(1).unwrap().unwrap().hash(), book.hash());
     assert_eq!(source.price_book_no(&book.hash()).unwrap(), Some(1));
-    assert_eq!(newest_price_book(&conn).unwrap().unwrap().text, book.text());
+    assert_eq!(newest_price_book(session).unwrap().unwrap().text, book.text());
     // Operations on the file itself.
     let file = operation(2, None, "a", None);
-    append_operation(&conn, 1, &file).unwrap();
-    assert_eq!(SqlSource::new(&conn, &BookCache::default()).operation_row(2).unwrap(), Some(file));
+    append_operation(session, 1, &file).unwrap();
+    assert_eq!(SqlSource::new(session, &BookCache::default()).operation_row(2).unwrap(), Some(file));
 }
 
 #[test]
 fn changes_reach_every_column() {
     let conn = memory();
+    let session = &Session::new(&conn);
     let books = BookCache::default();
-    let source = SqlSource::new(&conn, &books);
-    append_operation(&conn, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
+    let source = SqlSource::new(session, &books);
+    append_operation(session, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
     let mut changes = Changes {
         new_accounts: vec![account(1, "alice")],
         new_batches: vec![batch(1 << 20, 1, 50, Some(500), false)],
         ..Changes::default()
     };
-    apply(&conn, &changes).unwrap();
+    apply(session, &changes).unwrap();
     let mut spent = batch(1 << 20, 1, 50, Some(500), false);
     // First what no index is made of, then all of it, down to nothing left.
     for (remaining, used, expired, expires_at) in
@@ -232,36 +234,39 @@ fn changes_reach_every_column() {
         owner.balances.available = remaining;
         owner.next_due_at = spent.due_at();
         changes = Changes { accounts: vec![owner.clone()], batches: vec![spent.clone()], ..Changes::default() };
-        apply(&conn, &changes).unwrap();
+        apply(session, &changes).unwrap();
         assert_eq!(source.batch(1 << 20).unwrap(), Some(spent.clone()));
         assert_eq!(source.account(1).unwrap(), Some(owner));
         assert_eq!(source.live_batches(1, None, 9).unwrap().len(), usize::from(remaining > 0));
         assert_eq!(source.next_due(1, &[], &[]).unwrap(), spent.due_at());
         assert_eq!(source.lapsed_batches(1, at(500), at(600)).unwrap().len(), usize::from(expired > 0));
     }
-    assert_eq!(accounts_due(&conn, at(699), 5).unwrap(), vec![]);
-    assert_eq!(accounts_due(&conn, at(700), 5).unwrap().len(), 1);
+    assert_eq!(accounts_due(session, at(699), 5).unwrap(), vec![]);
+    assert_eq!(accounts_due(session, at(700), 5).unwrap().len(), 1);
     let nobody = Changes { accounts: vec![account(2, "bob")], ..Changes::default() };
-    assert_eq!(apply(&conn, &nobody).unwrap_err().code(), "corrupt");
-    let mut ledger_row = ledger(&conn).unwrap();
+    assert_eq!(apply(session, &nobody).unwrap_err().code(), "corrupt");
+    let mut ledger_row = session.ledger().unwrap();
     ledger_row.settings = Settings { explicit_accounts: true, late_window: 1, max_hold: 2, max_clock_jump: 3 };
     ledger_row.head = [8; 32];
     ledger_row.length = 1;
     ledger_row.accepted_at = at(99);
     ledger_row.writer.1.epoch = 2;
-    ledger_row.writer.0 = add_writer(&conn, ledger_row.writer.1, 9).unwrap();
-    update_ledger(&conn, &ledger_row).unwrap();
-    assert_eq!(ledger(&conn).unwrap(), ledger_row);
-    touch(&conn).unwrap();
-    assert_eq!(ledger(&conn).unwrap(), ledger_row);
-    assert_eq!(writer_page(&conn, 0, 9).unwrap().len(), 2);
+    ledger_row.writer.0 = add_writer(session, ledger_row.writer.1, 9).unwrap();
+    session.set_ledger(ledger_row.clone());
+    session.finish().unwrap();
+    let session = &Session::new(&conn);
+    assert_eq!(session.ledger().unwrap(), ledger_row);
+    touch(session).unwrap();
+    assert_eq!(session.ledger().unwrap(), ledger_row);
+    assert_eq!(writer_page(session, 0, 9).unwrap().len(), 2);
 }
 
 #[test]
 fn live_batches_come_in_draw_order_however_they_are_paged() {
     let conn = memory();
+    let session = &Session::new(&conn);
     let books = BookCache::default();
-    let source = SqlSource::new(&conn, &books);
+    let source = SqlSource::new(session, &books);
     let mut batches = Vec::new();
     for number in 0..120_i64 {
         let expires_at = [Some(100), Some(200), None][usize::try_from(number % 3).unwrap()];
@@ -272,7 +277,7 @@ fn live_batches_come_in_draw_order_however_they_are_paged() {
         new_batches: [batches.clone(), vec![batch(5, 2, 1, None, false)]].concat(),
         ..Changes::default()
     };
-    apply(&conn, &changes).unwrap();
+    apply(session, &changes).unwrap();
     batches.sort_by_key(BatchRow::draw_key);
     for page in [1, 2, 7, 119, 120, 500] {
         let mut found: Vec<BatchRow> = Vec::new();
@@ -291,10 +296,11 @@ fn live_batches_come_in_draw_order_however_they_are_paged() {
 #[test]
 fn what_falls_due_comes_in_order() {
     let conn = memory();
+    let session = &Session::new(&conn);
     let books = BookCache::default();
-    let source = SqlSource::new(&conn, &books);
-    append_operation(&conn, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
-    append_operation(&conn, 1, &operation(2, Some((1, "alice")), "b", None)).unwrap();
+    let source = SqlSource::new(session, &books);
+    append_operation(session, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
+    append_operation(session, 1, &operation(2, Some((1, "alice")), "b", None)).unwrap();
     let pending = BatchRow { active: false, effective_at: at(150), ..batch(3, 1, 50, Some(400), false) };
     let hold = |operation, deadline, phase| HoldRow {
         operation,
@@ -318,7 +324,7 @@ fn what_falls_due_comes_in_order() {
         new_holds: vec![hold(1, 120, HoldPhase::Open), hold(2, 110, HoldPhase::Released)],
         ..Changes::default()
     };
-    apply(&conn, &changes).unwrap();
+    apply(session, &changes).unwrap();
     let numbers = |batches: Vec<BatchRow>| batches.into_iter().map(|batch| batch.no).collect::<Vec<_>>();
     assert_eq!(numbers(source.due_batches(1, at(149), 9).unwrap()), Vec::<i64>::new());
     assert_eq!(numbers(source.due_batches(1, at(200), 9).unwrap()), vec![3, 1, 2]);
@@ -336,29 +342,31 @@ fn what_falls_due_comes_in_order() {
 #[test]
 fn the_last_entry_at_an_instant_is_found_by_seeks() {
     let conn = memory();
+    let session = &Session::new(&conn);
     let times = [10, 20, 20, 20, 30];
     let changes = Changes {
         new_accounts: vec![account(1, "alice")],
         entries: (1..).zip(times).map(|(n, time)| entry_row(1, n, time, None)).collect(),
         ..Changes::default()
     };
-    apply(&conn, &changes).unwrap();
+    apply(session, &changes).unwrap();
     for (time, expected) in [(9, 0), (10, 1), (19, 1), (20, 4), (29, 4), (30, 5), (99, 5)] {
-        assert_eq!(number_of_entry_at(&conn, 1, 5, at(time)).unwrap(), expected, "at {time}");
+        assert_eq!(number_of_entry_at(session, 1, 5, at(time)).unwrap(), expected, "at {time}");
     }
-    assert_eq!(number_of_entry_at(&conn, 1, 0, at(99)).unwrap(), 0);
-    assert_eq!(number_of_entry_at(&conn, 1, 6, at(99)).unwrap_err().code(), "corrupt");
+    assert_eq!(number_of_entry_at(session, 1, 0, at(99)).unwrap(), 0);
+    assert_eq!(number_of_entry_at(session, 1, 6, at(99)).unwrap_err().code(), "corrupt");
 }
 
 #[test]
 fn values_out_of_range_are_damage_with_a_place() {
     let conn = memory();
-    apply(&conn, &Changes { new_accounts: vec![account(1, "alice")], ..Changes::default() }).unwrap();
+    let session = &Session::new(&conn);
+    apply(session, &Changes { new_accounts: vec![account(1, "alice")], ..Changes::default() }).unwrap();
     conn.pragma_update(None, "ignore_check_constraints", true).unwrap();
     let source_error = |sql: &str| {
         conn.execute(sql, []).unwrap();
         let books = BookCache::default();
-        let error = SqlSource::new(&conn, &books).account(1).unwrap_err();
+        let error = SqlSource::new(session, &books).account(1).unwrap_err();
         assert_eq!(error.code(), "corrupt");
         error.to_string()
     };

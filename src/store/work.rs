@@ -2,8 +2,8 @@
 
 use rusqlite::StatementStatus;
 
-use super::sql;
-use crate::db::{Connection, sqlite_error};
+use super::{Session, sql};
+use crate::db::sqlite_error;
 use crate::error::Result;
 
 /// Counts over all statements of a connection, since they were last looked at.
@@ -17,10 +17,10 @@ pub(crate) struct Work {
 }
 
 /// Reads the counts and sets them back to zero.
-pub(crate) fn work_done(conn: &Connection) -> Result<Work> {
+pub(crate) fn work_done(session: &Session<'_>) -> Result<Work> {
     let mut work = Work::default();
     for (_, sql) in sql::ALL {
-        let statement = conn.prepare_cached(sql).map_err(sqlite_error)?;
+        let statement = session.conn().prepare_cached(sql).map_err(sqlite_error)?;
         let count = |status| i64::from(statement.reset_status(status));
         work.steps += count(StatementStatus::VmStep);
         work.full_scan_steps += count(StatementStatus::FullscanStep);

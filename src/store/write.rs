@@ -3,8 +3,7 @@
 
 use rusqlite::params;
 
-use super::{change, read, sql};
-use crate::db::Connection;
+use super::{Session, read, sql};
 use crate::engine::source::Changes;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -14,18 +13,18 @@ use crate::pricing::PriceBook;
 use crate::units::Instant;
 
 /// Writes everything an operation, or time, changed.
-pub(crate) fn apply(conn: &Connection, changes: &Changes) -> Result<()> {
-    changes.new_accounts.iter().try_for_each(|row| insert_account(conn, row))?;
-    changes.accounts.iter().try_for_each(|row| update_account(conn, row))?;
-    changes.new_batches.iter().try_for_each(|row| insert_batch(conn, row))?;
-    changes.batches.iter().try_for_each(|row| update_batch(conn, row))?;
-    changes.new_holds.iter().try_for_each(|row| insert_hold(conn, row))?;
-    changes.holds.iter().try_for_each(|row| update_hold(conn, row))?;
-    changes.new_consumes.iter().try_for_each(|row| insert_consume(conn, row))?;
-    changes.consumes.iter().try_for_each(|row| update_consume(conn, row))?;
-    changes.new_allocations.iter().try_for_each(|row| insert_allocation(conn, row))?;
-    changes.allocations.iter().try_for_each(|row| update_allocation(conn, row))?;
-    changes.entries.iter().try_for_each(|row| insert_entry(conn, row))
+pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
+    changes.new_accounts.iter().try_for_each(|row| insert_account(session, row))?;
+    changes.accounts.iter().try_for_each(|row| update_account(session, row))?;
+    changes.new_batches.iter().try_for_each(|row| insert_batch(session, row))?;
+    changes.batches.iter().try_for_each(|row| update_batch(session, row))?;
+    changes.new_holds.iter().try_for_each(|row| insert_hold(session, row))?;
+    changes.holds.iter().try_for_each(|row| update_hold(session, row))?;
+    changes.new_consumes.iter().try_for_each(|row| insert_consume(session, row))?;
+    changes.consumes.iter().try_for_each(|row| update_consume(session, row))?;
+    changes.new_allocations.iter().try_for_each(|row| insert_allocation(session, row))?;
+    changes.allocations.iter().try_for_each(|row| update_allocation(session, row))?;
+    changes.entries.iter().try_for_each(|row| insert_entry(session, row))
 }
 
 /// A change must meet the row it was decided on.
@@ -37,7 +36,7 @@ fn millis(at: Option<Instant>) -> Option<i64> {
     at.map(Instant::millis)
 }
 
-fn insert_account(conn: &Connection, row: &AccountRow) -> Result<()> {
+fn insert_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
     let (b, t) = (&row.balances, &row.totals);
     let params = params![
         row.no,
@@ -63,11 +62,11 @@ fn insert_account(conn: &Connection, row: &AccountRow) -> Result<()> {
         row.last_booked_at.millis(),
         millis(row.next_due_at),
     ];
-    change(conn, sql::ACCOUNT_INSERT, params).map(drop)
+    session.change(sql::ACCOUNT_INSERT, params).map(drop)
 }
 
-fn update_account(conn: &Connection, row: &AccountRow) -> Result<()> {
-    let run = |sql: &str| {
+fn update_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
+    let run = |sql| {
         let (b, t) = (&row.balances, &row.totals);
         let params = params![
             row.no,
@@ -92,7 +91,7 @@ fn update_account(conn: &Connection, row: &AccountRow) -> Result<()> {
             row.last_booked_at.millis(),
             millis(row.next_due_at),
         ];
-        change(conn, sql, params)
+        session.change(sql, params)
     };
     if run(sql::ACCOUNT_UPDATE)? == 1 {
         return Ok(());
@@ -100,7 +99,7 @@ fn update_account(conn: &Connection, row: &AccountRow) -> Result<()> {
     one(run(sql::ACCOUNT_UPDATE_DUE)?, "account", row.no)
 }
 
-fn insert_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
+fn insert_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
     let params = params![
         row.no,
         row.account,
@@ -122,11 +121,11 @@ fn insert_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
         row.is_live(),
         millis(row.due_at()),
     ];
-    change(conn, sql::BATCH_INSERT, params).map(drop)
+    session.change(sql::BATCH_INSERT, params).map(drop)
 }
 
-fn update_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
-    let run = |sql: &str| {
+fn update_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
+    let run = |sql| {
         let params = params![
             row.no,
             row.remaining,
@@ -141,7 +140,7 @@ fn update_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
             row.is_live(),
             millis(row.due_at()),
         ];
-        change(conn, sql, params)
+        session.change(sql, params)
     };
     if run(sql::BATCH_UPDATE)? == 1 {
         return Ok(());
@@ -149,39 +148,39 @@ fn update_batch(conn: &Connection, row: &BatchRow) -> Result<()> {
     one(run(sql::BATCH_UPDATE_INDEXED)?, "batch", row.no)
 }
 
-fn insert_hold(conn: &Connection, row: &HoldRow) -> Result<()> {
+fn insert_hold(session: &Session<'_>, row: &HoldRow) -> Result<()> {
     let (deadline, phase) = (row.deadline.millis(), row.phase.code());
     let params =
         params![row.operation, row.account, row.points, row.unbacked, deadline, phase, row.service, row.price_book];
-    change(conn, sql::HOLD_INSERT, params).map(drop)
+    session.change(sql::HOLD_INSERT, params).map(drop)
 }
 
-fn update_hold(conn: &Connection, row: &HoldRow) -> Result<()> {
+fn update_hold(session: &Session<'_>, row: &HoldRow) -> Result<()> {
     let params = params![row.operation, row.deadline.millis(), row.phase.code()];
-    one(change(conn, sql::HOLD_UPDATE, params)?, "hold", row.operation)
+    one(session.change(sql::HOLD_UPDATE, params)?, "hold", row.operation)
 }
 
-fn insert_consume(conn: &Connection, row: &ConsumeRow) -> Result<()> {
+fn insert_consume(session: &Session<'_>, row: &ConsumeRow) -> Result<()> {
     let params =
         params![row.operation, row.account, row.points, row.open, row.refunded, row.written_off, row.clawback_of];
-    change(conn, sql::CONSUME_INSERT, params).map(drop)
+    session.change(sql::CONSUME_INSERT, params).map(drop)
 }
 
-fn update_consume(conn: &Connection, row: &ConsumeRow) -> Result<()> {
+fn update_consume(session: &Session<'_>, row: &ConsumeRow) -> Result<()> {
     let params = params![row.operation, row.open, row.refunded, row.written_off];
-    one(change(conn, sql::CONSUME_UPDATE, params)?, "consume", row.operation)
+    one(session.change(sql::CONSUME_UPDATE, params)?, "consume", row.operation)
 }
 
-fn insert_allocation(conn: &Connection, row: &AllocationRow) -> Result<()> {
+fn insert_allocation(session: &Session<'_>, row: &AllocationRow) -> Result<()> {
     let params = params![row.owner, row.rank, row.batch, row.points, row.returned];
-    change(conn, sql::ALLOCATION_INSERT, params).map(drop)
+    session.change(sql::ALLOCATION_INSERT, params).map(drop)
 }
 
-fn update_allocation(conn: &Connection, row: &AllocationRow) -> Result<()> {
-    one(change(conn, sql::ALLOCATION_UPDATE, params![row.owner, row.rank, row.returned])?, "allocation of", row.owner)
+fn update_allocation(session: &Session<'_>, row: &AllocationRow) -> Result<()> {
+    one(session.change(sql::ALLOCATION_UPDATE, params![row.owner, row.rank, row.returned])?, "allocation of", row.owner)
 }
 
-fn insert_entry(conn: &Connection, row: &EntryRow) -> Result<()> {
+fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
     let params = params![
         row.account,
         row.n,
@@ -199,11 +198,11 @@ fn insert_entry(conn: &Connection, row: &EntryRow) -> Result<()> {
         row.after.debt,
         row.batch,
     ];
-    change(conn, sql::ENTRY_INSERT, params).map(drop)
+    session.change(sql::ENTRY_INSERT, params).map(drop)
 }
 
 /// Appends an operation booked by the writer with this number (`LedgerRow::writer`).
-pub(crate) fn append_operation(conn: &Connection, writer: i64, row: &OperationRow) -> Result<()> {
+pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &OperationRow) -> Result<()> {
     let outcome = if row.outcome == Outcome::default() {
         None
     } else {
@@ -227,23 +226,23 @@ pub(crate) fn append_operation(conn: &Connection, writer: i64, row: &OperationRo
         row.entry,
         row.hash.as_slice(),
     ];
-    change(conn, sql::OPERATION_INSERT, params).map(drop)
+    session.change(sql::OPERATION_INSERT, params).map(drop)
 }
 
 /// Stores a price book's text, before the first operation booked under it.
-pub(crate) fn insert_price_book(conn: &Connection, no: i64, book: &PriceBook) -> Result<()> {
-    change(conn, sql::PRICE_BOOK_INSERT, params![no, book.hash().as_slice(), book.text()]).map(drop)
+pub(crate) fn insert_price_book(session: &Session<'_>, no: i64, book: &PriceBook) -> Result<()> {
+    session.change(sql::PRICE_BOOK_INSERT, params![no, book.hash().as_slice(), book.text()]).map(drop)
 }
 
 /// A new writer (at creation, and when a restore renews the epoch); its number.
-pub(crate) fn add_writer(conn: &Connection, writer: Writer, since: i64) -> Result<i64> {
-    let no = read::next_number(conn, sql::WRITER_NEXT_NO, "writer")?;
-    change(conn, sql::WRITER_INSERT, params![no, writer.device.as_bytes().as_slice(), writer.epoch, since])?;
+pub(crate) fn add_writer(session: &Session<'_>, writer: Writer, since: i64) -> Result<i64> {
+    let no = read::next_number(session, sql::WRITER_NEXT_NO, "writer")?;
+    session.change(sql::WRITER_INSERT, params![no, writer.device.as_bytes().as_slice(), writer.epoch, since])?;
     Ok(no)
 }
 
 /// The one row of a new file.
-pub(crate) fn insert_ledger(conn: &Connection, row: &LedgerRow) -> Result<()> {
+pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()> {
     let s = &row.settings;
     let params = params![
         row.id.as_bytes().as_slice(),
@@ -257,11 +256,11 @@ pub(crate) fn insert_ledger(conn: &Connection, row: &LedgerRow) -> Result<()> {
         row.head.as_slice(),
         row.length,
     ];
-    change(conn, sql::LEDGER_INSERT, params).map(drop)
+    session.change(sql::LEDGER_INSERT, params).map(drop)
 }
 
 /// Writer, accepted reading, settings, head and length; the identity never changes.
-pub(crate) fn update_ledger(conn: &Connection, row: &LedgerRow) -> Result<()> {
+pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()> {
     let s = &row.settings;
     let params = params![
         row.writer.0,
@@ -273,11 +272,11 @@ pub(crate) fn update_ledger(conn: &Connection, row: &LedgerRow) -> Result<()> {
         row.head.as_slice(),
         row.length,
     ];
-    one(change(conn, sql::LEDGER_UPDATE, params)?, "ledger", 1)
+    one(session.change(sql::LEDGER_UPDATE, params)?, "ledger", 1)
 }
 
 /// A write that changes nothing. Committed durably, it makes every earlier commit durable, and overwrites in the log
 /// what a failed commit may have left there.
-pub(crate) fn touch(conn: &Connection) -> Result<()> {
-    one(change(conn, sql::LEDGER_TOUCH, [])?, "ledger", 1)
+pub(crate) fn touch(session: &Session<'_>) -> Result<()> {
+    one(session.change(sql::LEDGER_TOUCH, [])?, "ledger", 1)
 }

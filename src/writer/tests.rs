@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{NewLedger, create, ledger, update_ledger};
+use crate::store::{NewLedger, create};
 use crate::units::Instant as At;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -16,15 +16,16 @@ fn new_ledger() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn count_up(conn: &Connection) -> Result<Decision<i64>> {
-    let mut row = ledger(conn)?;
+fn count_up(session: &Session<'_>) -> Result<Decision<i64>> {
+    let mut row = session.ledger()?;
     row.length += 1;
-    update_ledger(conn, &row)?;
-    Ok(Decision::Commit(row.length))
+    let length = row.length;
+    session.set_ledger(row);
+    Ok(Decision::Commit(length))
 }
 
 fn length(writer: &Writer) -> i64 {
-    writer.transaction(Durability::Full, WAIT, |conn| Ok(Decision::Rollback(ledger(conn)?.length))).unwrap()
+    writer.transaction(Durability::Full, WAIT, |session| Ok(Decision::Rollback(session.ledger()?.length))).unwrap()
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn a_full_disk_is_said_and_survived() {
     let writer = Writer::shared(&path, WAIT).unwrap();
     lock(&writer.shared.state).connection.as_ref().unwrap().allow_no_growth();
     let book = crate::pricing::PriceBook::parse(&"# a long comment\n".repeat(1_000), "x").unwrap();
-    let store_book = |conn: &Connection| store::insert_price_book(conn, 1, &book).map(Decision::Commit);
+    let store_book = |session: &Session<'_>| store::insert_price_book(session, 1, &book).map(Decision::Commit);
     match writer.transaction(Durability::Full, WAIT, store_book) {
         Err(Failure::Refused(Error::DiskFull { .. })) => {}
         other => panic!("{other:?}"),
