@@ -42,19 +42,20 @@ pub(crate) fn link(prev: &[u8; 32], op: &OperationRow) -> [u8; 32] {
     bytes.finish()
 }
 
-struct Fields(blake3::Hasher);
+/// Gathered first and hashed at once: many small updates of the hasher cost more than the hash.
+struct Fields(Vec<u8>);
 
 impl Fields {
     fn new(domain: &[u8]) -> Self {
-        let mut fields = Fields(blake3::Hasher::new());
+        let mut fields = Fields(Vec::with_capacity(512));
         fields.field(domain);
         fields
     }
 
     fn field(&mut self, bytes: &[u8]) {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.0.update(&length.to_le_bytes());
-        self.0.update(bytes);
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(bytes);
     }
 
     fn number(&mut self, number: i64) {
@@ -65,14 +66,12 @@ impl Fields {
     fn optional(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             Some(bytes) => self.field(bytes),
-            None => {
-                self.0.update(&u64::MAX.to_le_bytes());
-            }
+            None => self.0.extend_from_slice(&u64::MAX.to_le_bytes()),
         }
     }
 
     fn finish(self) -> [u8; 32] {
-        *self.0.finalize().as_bytes()
+        *blake3::hash(&self.0).as_bytes()
     }
 }
 

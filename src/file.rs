@@ -361,7 +361,7 @@ fn write(session: &Session<'_>, booked: Booked) -> Result<OperationRow> {
     }
     store::append_operation(session, booked.ledger.writer.0, &booked.operation)?;
     store::apply(session, &booked.changes)?;
-    session.set_ledger(booked.ledger);
+    session.set_ledger(booked.ledger)?;
     Ok(booked.operation)
 }
 

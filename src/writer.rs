@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::db::{FileId, Place, WritingConnection};
 use crate::error::{Error, Result};
-use crate::store::{self, Session};
+use crate::store::{self, Desk, Session};
 use queue::Queue;
 
 /// How long a clean close waits for readers in other processes before it leaves the `-wal` to them.
@@ -94,6 +94,8 @@ struct State {
     relaxed: bool,
     /// Why the last checkpoint failed: never an operation's error, for it was committed.
     checkpoint_error: Option<Error>,
+    /// Rows the last transaction left at hand; empty after any that did not commit.
+    desk: Desk,
 }
 
 /// One slot per file: whoever opens a file holds only its slot.
@@ -125,7 +127,8 @@ impl Writer {
         }
         let connection = WritingConnection::open(place.path(), after(deadline))?;
         let place = connection.place().clone();
-        let state = State { connection: Some(connection), relaxed: false, checkpoint_error: None };
+        let state =
+            State { connection: Some(connection), relaxed: false, checkpoint_error: None, desk: Desk::default() };
         let shared = Arc::new(Shared { place, queue: Queue::default(), state: Mutex::new(state) });
         *slot = Arc::downgrade(&shared);
         Ok(Writer { shared })
@@ -201,11 +204,12 @@ impl Shared {
         state.begin(&self.place, durability, deadline).map_err(|error| waited(error, start))?;
         let mut open = OpenTransaction { state: &mut state };
         let answer = match open.run(&mut work)? {
-            Decision::Commit(answer) => {
+            (Decision::Commit(answer), desk) => {
                 open.commit(&self.place, durability, deadline)?;
+                open.state.desk = desk;
                 answer
             }
-            Decision::Rollback(answer) => answer,
+            (Decision::Rollback(answer), _) => answer,
         };
         drop(open);
         if durability == Durability::Full && state.relaxed {
@@ -258,6 +262,8 @@ impl State {
         }
         if self.connection.is_none() {
             self.connection = Some(reopen(place, deadline)?);
+            // Another connection counts the versions of the file anew.
+            self.desk = Desk::default();
         }
         let connection = self.connection.as_mut().ok_or(Error::Closed)?;
         connection.check_unmoved()?;
@@ -329,12 +335,15 @@ struct OpenTransaction<'s> {
 }
 
 impl OpenTransaction<'_> {
-    fn run<T>(&self, work: &mut impl FnMut(&Session<'_>) -> Result<Decision<T>>) -> Result<Decision<T>> {
+    /// The decision, and the desk as it is once that has been committed.
+    fn run<T>(&mut self, work: &mut impl FnMut(&Session<'_>) -> Result<Decision<T>>) -> Result<(Decision<T>, Desk)> {
+        let desk = std::mem::take(&mut self.state.desk);
         let connection = self.state.connection.as_ref().ok_or(Error::Closed)?;
-        let session = Session::new(connection.connection());
-        let decision = work(&session)?;
-        session.finish()?;
-        Ok(decision)
+        let session = Session::resume(connection.connection(), desk)?;
+        match work(&session)? {
+            Decision::Commit(answer) => Ok((Decision::Commit(answer), session.finish()?)),
+            Decision::Rollback(answer) => Ok((Decision::Rollback(answer), Desk::default())),
+        }
     }
 
     fn commit(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<(), Failure> {

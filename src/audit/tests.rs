@@ -76,7 +76,9 @@ impl File {
         let booked = match verdict {
             Ok(Verdict::Booked(booked)) => booked,
             Ok(Verdict::CatchUp(changes)) => {
-                store::apply(&self.session(), &changes).unwrap();
+                let session = self.session();
+                store::apply(&session, &changes).unwrap();
+                session.finish().unwrap();
                 self.conn.execute_batch("COMMIT").unwrap();
                 return Some(0);
             }
@@ -92,11 +94,10 @@ impl File {
         }
         // The operation first, for the foreign keys.
         store::append_operation(&self.session(), booked.ledger.writer.0, &booked.operation).unwrap();
-        store::apply(&self.session(), &booked.changes).unwrap();
         let session = self.session();
-        session.set_ledger(booked.ledger);
+        store::apply(&session, &booked.changes).unwrap();
+        session.set_ledger(booked.ledger).unwrap();
         session.finish().unwrap();
-        drop(session);
         self.conn.execute_batch("COMMIT").unwrap();
         Some(booked.operation.seq)
     }
@@ -121,7 +122,8 @@ impl File {
             let mut books = Books::new(&source);
             assert!(catch_up(&mut books, account, Instant::clamped(self.now), 1_000_000).unwrap());
             let changes = books.into_changes().unwrap();
-            store::apply(&self.session(), &changes).unwrap();
+            store::apply(&session, &changes).unwrap();
+            session.finish().unwrap();
         }
         self.conn.execute_batch("COMMIT").unwrap();
     }

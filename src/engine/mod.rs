@@ -398,7 +398,8 @@ impl Booking<'_, '_> {
             let row = self.books.account(self.account)?;
             (Some((row.no, row.id.clone())), row.balances, Some(row.entries))
         };
-        let body = Value::Object(command.body.clone()).to_string();
+        let body = serde_json::to_string(&command.body)
+            .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
         let mut operation = OperationRow {
             seq: self.seq,
             writer: ledger.writer.1,

@@ -12,12 +12,13 @@ pub(super) struct Pages<K> {
     /// Everything in the source up to here has been read.
     pub(super) frontier: Option<K>,
     pub(super) exhausted: bool,
+    /// How much to read next: one at first, for most operations need no more.
     pub(super) page: usize,
 }
 
 impl<K> Default for Pages<K> {
     fn default() -> Self {
-        Pages { keys: BTreeSet::new(), frontier: None, exhausted: false, page: 4 }
+        Pages { keys: BTreeSet::new(), frontier: None, exhausted: false, page: 1 }
     }
 }
 

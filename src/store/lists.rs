@@ -15,11 +15,13 @@ pub(crate) enum Forward {
 }
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {
+    session.settle()?;
     session.all(sql::ACCOUNT_PAGE, params![after, limit(page)], rows::account)
 }
 
 /// Accounts in which something falls due at or before `until`, the most overdue first.
 pub(crate) fn accounts_due(session: &Session<'_>, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
+    session.settle()?;
     session.all(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], rows::account)
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn batches_of_account(
     after: BatchNo,
     page: usize,
 ) -> Result<Vec<BatchRow>> {
+    session.settle()?;
     session.all(sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], rows::batch)
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod create;
+mod desk;
 mod lists;
 mod read;
 mod rows;
@@ -14,6 +15,7 @@ mod work;
 mod write;
 
 pub(crate) use create::{NewLedger, create};
+pub(crate) use desk::Desk;
 pub(crate) use lists::{
     Forward, account_page, accounts_due, batches_of_account, entries, entry, holds_of_account, newest_price_book,
     number_of_entry_at, price_book_page, writer_page, writers,

@@ -51,11 +51,11 @@ impl<'s, 'c> SqlSource<'s, 'c> {
 
 impl Source for SqlSource<'_, '_> {
     fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>> {
-        self.session.first(sql::ACCOUNT_BY_ID, params![id.as_str()], rows::account)
+        self.session.account_by_id(id)
     }
 
     fn account(&self, no: i64) -> Result<Option<AccountRow>> {
-        self.session.first(sql::ACCOUNT_BY_NO, params![no], rows::account)
+        self.session.account(no)
     }
 
     fn next_account_no(&self) -> Result<i64> {
@@ -63,6 +63,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>> {
+        self.session.settle()?;
         self.session.first(sql::BATCH_BY_NO, params![no], rows::batch)
     }
 
@@ -92,6 +93,10 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, page: usize) -> Result<Vec<BatchRow>> {
+        if after.is_none() && page == 1 {
+            return Ok(self.session.front(account)?.into_iter().collect());
+        }
+        self.session.settle()?;
         let Some(after) = after else {
             return self.session.all(sql::LIVE_FIRST, params![account, limit(page)], rows::batch);
         };
@@ -115,6 +120,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
+        self.session.settle()?;
         self.session.all(sql::BATCHES_LAPSED, params![account, after.millis(), until.millis()], rows::batch)
     }
 
@@ -127,6 +133,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
+        self.session.settle()?;
         self.session.all(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], rows::batch)
     }
 
@@ -135,6 +142,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {
+        self.session.settle()?;
         let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", account, without_batches)?;
         let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", account, without_holds)?;
         Ok(match (batch, hold) {
@@ -144,6 +152,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
+        self.session.settle()?;
         let range = params![after.millis(), until.millis()];
         self.session.first(sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
     }

@@ -4,59 +4,33 @@ use std::cell::RefCell;
 
 use rusqlite::{CachedStatement, Params, Row};
 
+use super::Desk;
 use super::sql::{self, Statement};
-use super::{rows, write};
 use crate::db::{Connection, sqlite_error};
-use crate::error::{Error, Result};
-use crate::model::LedgerRow;
+use crate::error::Result;
 
 /// What reads and writes go through. Each statement is fetched from the connection once and then kept, so that the
-/// hundredth operation of a transaction finds it ready; the `ledger` row, which every operation reads and changes, is read
-/// once and written once.
+/// hundredth operation of a transaction finds it ready.
 pub(crate) struct Session<'c> {
     conn: &'c Connection,
     held: RefCell<Vec<Option<CachedStatement<'c>>>>,
-    ledger: RefCell<Option<Known>>,
-}
-
-struct Known {
-    row: LedgerRow,
-    changed: bool,
+    pub(super) desk: RefCell<Desk>,
 }
 
 impl<'c> Session<'c> {
     pub(crate) fn new(conn: &'c Connection) -> Self {
-        Session { conn, held: RefCell::default(), ledger: RefCell::default() }
+        Session { conn, held: RefCell::default(), desk: RefCell::default() }
+    }
+
+    /// A session of the writer, within a transaction, with the rows kept since its last one.
+    pub(crate) fn resume(conn: &'c Connection, desk: Desk) -> Result<Self> {
+        let session = Self::new(conn);
+        session.take_up(desk)?;
+        Ok(session)
     }
 
     pub(crate) fn conn(&self) -> &'c Connection {
         self.conn
-    }
-
-    /// The file's identity, settings and head, as this transaction has left them so far.
-    pub(crate) fn ledger(&self) -> Result<LedgerRow> {
-        if let Some(known) = &*self.ledger.borrow() {
-            return Ok(known.row.clone());
-        }
-        let row = self.first(sql::LEDGER_GET, [], rows::ledger)?.ok_or_else(|| Error::corrupt("ledger has no row"))?;
-        self.ledger.replace(Some(Known { row: row.clone(), changed: false }));
-        Ok(row)
-    }
-
-    pub(crate) fn set_ledger(&self, row: LedgerRow) {
-        self.ledger.replace(Some(Known { row, changed: true }));
-    }
-
-    /// Writes what was kept until now. The last thing before `COMMIT`.
-    pub(crate) fn finish(&self) -> Result<()> {
-        match &mut *self.ledger.borrow_mut() {
-            Some(known) if known.changed => {
-                write::update_ledger(self, &known.row)?;
-                known.changed = false;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Lends a statement out of its place; one that failed is not put back.

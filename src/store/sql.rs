@@ -96,11 +96,13 @@ statements! {
         "INSERT INTO account (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
          ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
     );
-    /// Without `next_due_at`, so that its index is not rewritten; changes nothing when it has changed.
+    /// What every charge changes, and nothing else.
+    ACCOUNT_CHARGE = "UPDATE account SET available = ?2, debt = ?3, consumed = ?4, entries = ?5, last_booked_at = ?6 WHERE no = ?1";
+    /// Without `next_due_at`, so that its index is not rewritten.
     ACCOUNT_UPDATE = "UPDATE account SET state = ?2, credit_limit = ?3, available = ?4, held = ?5, pending = ?6, debt = ?7, \
         unbacked = ?8, recharged = ?9, consumed = ?10, refunded = ?11, expired = ?12, reinstated = ?13, revoked = ?14, \
         clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20 \
-        WHERE no = ?1 AND next_due_at IS ?21";
+        WHERE no = ?1";
     ACCOUNT_UPDATE_DUE = "UPDATE account SET state = ?2, credit_limit = ?3, available = ?4, held = ?5, pending = ?6, debt = ?7, \
         unbacked = ?8, recharged = ?9, consumed = ?10, refunded = ?11, expired = ?12, reinstated = ?13, revoked = ?14, \
         clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20, \
@@ -136,6 +138,8 @@ statements! {
         "INSERT INTO batch (", batch_columns!(), ", live, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
          ?14, ?15, ?16, ?17, ?18, ?19)"
     );
+    /// A charge of a batch that stays live.
+    BATCH_DEBIT = "UPDATE batch SET remaining = ?2, used = ?3 WHERE no = ?1";
     /// Only what no index is made of; changes nothing when one of the others has changed.
     BATCH_UPDATE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7 \
         WHERE no = ?1 AND expired = ?8 AND expires_at IS ?9 AND active = ?10 AND live = ?11 AND due_at IS ?12";
@@ -215,11 +219,15 @@ statements! {
     OPERATION_RAW_PAGE = "SELECT seq, writer, outcome, hash, origin_device IS NOT NULL, origin_epoch IS NOT NULL, \
         origin_seq IS NOT NULL, origin_hash IS NOT NULL FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     LEDGER_COUNT = "SELECT count(*) FROM ledger";
+    /// Changes when another connection has committed.
+    DATA_VERSION = "PRAGMA data_version";
 
     LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.explicit_accounts, l.late_window, \
         l.max_hold, l.max_clock_jump, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
     LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, explicit_accounts, late_window, max_hold, \
         max_clock_jump, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    /// Without the settings and the writer.
+    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, head = ?2, length = ?3 WHERE id = 1";
     LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, explicit_accounts = ?3, late_window = ?4, max_hold = ?5, \
         max_clock_jump = ?6, head = ?7, length = ?8 WHERE id = 1";
     /// Changes nothing, but is written and made durable: everything committed before it is durable too.

@@ -216,7 +216,6 @@ fn changes_reach_every_column() {
     let conn = memory();
     let session = &Session::new(&conn);
     let books = BookCache::default();
-    let source = SqlSource::new(session, &books);
     append_operation(session, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
     let mut changes = Changes {
         new_accounts: vec![account(1, "alice")],
@@ -235,6 +234,10 @@ fn changes_reach_every_column() {
         owner.next_due_at = spent.due_at();
         changes = Changes { accounts: vec![owner.clone()], batches: vec![spent.clone()], ..Changes::default() };
         apply(session, &changes).unwrap();
+        session.settle().unwrap();
+        // Read by somebody else, who sees only what was written.
+        let reader = &Session::new(&conn);
+        let source = SqlSource::new(reader, &books);
         assert_eq!(source.batch(1 << 20).unwrap(), Some(spent.clone()));
         assert_eq!(source.account(1).unwrap(), Some(owner));
         assert_eq!(source.live_batches(1, None, 9).unwrap().len(), usize::from(remaining > 0));
@@ -252,8 +255,9 @@ fn changes_reach_every_column() {
     ledger_row.accepted_at = at(99);
     ledger_row.writer.1.epoch = 2;
     ledger_row.writer.0 = add_writer(session, ledger_row.writer.1, 9).unwrap();
-    session.set_ledger(ledger_row.clone());
-    session.finish().unwrap();
+    let writing = Session::new(&conn);
+    writing.set_ledger(ledger_row.clone()).unwrap();
+    writing.finish().unwrap();
     let session = &Session::new(&conn);
     assert_eq!(session.ledger().unwrap(), ledger_row);
     touch(session).unwrap();
@@ -366,7 +370,7 @@ fn values_out_of_range_are_damage_with_a_place() {
     let source_error = |sql: &str| {
         conn.execute(sql, []).unwrap();
         let books = BookCache::default();
-        let error = SqlSource::new(session, &books).account(1).unwrap_err();
+        let error = SqlSource::new(&Session::new(&conn), &books).account(1).unwrap_err();
         assert_eq!(error.code(), "corrupt");
         error.to_string()
     };

@@ -1,8 +1,9 @@
 //! The one way to write the books. Foreign keys are checked at once, so the order is: price book, operation, then
 //! [`apply`] (accounts, batches, holds, consumes, allocations, entries), and the ledger's row last.
 
-use rusqlite::params;
+use rusqlite::{params, params_from_iter};
 
+use super::desk::Waits;
 use super::{Session, read, sql};
 use crate::engine::source::Changes;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::units::Instant;
 /// Writes everything an operation, or time, changed.
 pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     changes.new_accounts.iter().try_for_each(|row| insert_account(session, row))?;
-    changes.accounts.iter().try_for_each(|row| update_account(session, row))?;
+    changes.accounts.iter().try_for_each(|row| session.set_account(row))?;
     changes.new_batches.iter().try_for_each(|row| insert_batch(session, row))?;
     changes.batches.iter().try_for_each(|row| update_batch(session, row))?;
     changes.new_holds.iter().try_for_each(|row| insert_hold(session, row))?;
@@ -29,7 +30,11 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
 
 /// A change must meet the row it was decided on.
 fn one(changed: usize, table: &str, key: i64) -> Result<()> {
-    if changed == 1 { Ok(()) } else { Err(Error::corrupt(format!("{table} {key} is not there to be changed"))) }
+    if changed == 1 { Ok(()) } else { Err(missing(table, key)) }
+}
+
+pub(super) fn missing(table: &str, key: i64) -> Error {
+    Error::corrupt(format!("{table} {key} is not there to be changed"))
 }
 
 fn millis(at: Option<Instant>) -> Option<i64> {
@@ -62,13 +67,20 @@ fn insert_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
         row.last_booked_at.millis(),
         millis(row.next_due_at),
     ];
-    session.change(sql::ACCOUNT_INSERT, params).map(drop)
+    session.change(sql::ACCOUNT_INSERT, params)?;
+    session.keep_account(row);
+    Ok(())
 }
 
-fn update_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
-    let run = |sql| {
-        let (b, t) = (&row.balances, &row.totals);
-        let params = params![
+/// The columns that have changed, by the narrowest statement.
+pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, waits: Waits) -> Result<()> {
+    let (b, t) = (&row.balances, &row.totals);
+    let (entries, booked_at) = (row.entries, row.last_booked_at.millis());
+    let changed = if waits == Waits::Few {
+        let params = params![row.no, b.available, b.debt, t.consumed, entries, booked_at];
+        session.change(sql::ACCOUNT_CHARGE, params)?
+    } else {
+        let values = [
             row.no,
             row.state.code(),
             row.credit_limit,
@@ -87,16 +99,17 @@ fn update_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
             t.written_off,
             t.moved_in,
             t.moved_out,
-            row.entries,
-            row.last_booked_at.millis(),
-            millis(row.next_due_at),
+            entries,
+            booked_at,
         ];
-        session.change(sql, params)
+        if waits == Waits::Plain {
+            session.change(sql::ACCOUNT_UPDATE, params_from_iter(values))?
+        } else {
+            let values = values.into_iter().map(Some).chain([millis(row.next_due_at)]);
+            session.change(sql::ACCOUNT_UPDATE_DUE, params_from_iter(values))?
+        }
     };
-    if run(sql::ACCOUNT_UPDATE)? == 1 {
-        return Ok(());
-    }
-    one(run(sql::ACCOUNT_UPDATE_DUE)?, "account", row.no)
+    one(changed, "account", row.no)
 }
 
 fn insert_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
@@ -121,10 +134,19 @@ fn insert_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
         row.is_live(),
         millis(row.due_at()),
     ];
+    session.forget_front(row.account)?;
     session.change(sql::BATCH_INSERT, params).map(drop)
 }
 
+/// A charge of a batch that stays live.
+pub(super) fn debit_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
+    one(session.change(sql::BATCH_DEBIT, params![row.no, row.remaining, row.used])?, "batch", row.no)
+}
+
 fn update_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
+    if session.debits_front(row)? {
+        return Ok(());
+    }
     let run = |sql| {
         let params = params![
             row.no,
@@ -260,7 +282,11 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
 }
 
 /// Writer, accepted reading, settings, head and length; the identity never changes.
-pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()> {
+pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits) -> Result<()> {
+    if waits == Waits::Few {
+        let params = params![row.accepted_at.millis(), row.head.as_slice(), row.length];
+        return one(session.change(sql::LEDGER_ADVANCE, params)?, "ledger", 1);
+    }
     let s = &row.settings;
     let params = params![
         row.writer.0,

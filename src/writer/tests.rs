@@ -20,7 +20,7 @@ fn count_up(session: &Session<'_>) -> Result<Decision<i64>> {
     let mut row = session.ledger()?;
     row.length += 1;
     let length = row.length;
-    session.set_ledger(row);
+    session.set_ledger(row)?;
     Ok(Decision::Commit(length))
 }
 

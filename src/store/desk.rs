@@ -1,0 +1,213 @@
+//! The rows a writer has at hand: what it read or wrote last, so that the next operation need not read it again, and
+//! charges upon charges of one account are written once.
+//!
+//! Three kinds of rows only: the ledger's, accounts, and of an account the batch that pays next (its *front*). Changes of
+//! these may wait here until the transaction ends; everything else is written at once. Whoever reads accounts or batches
+//! by any other way calls [`Session::settle`] first, which writes what waits. From one transaction to the next the rows
+//! are kept only while nobody else has changed the file.
+
+use std::collections::HashMap;
+
+use rusqlite::params;
+
+use super::{Session, rows, sql, write};
+use crate::error::{Error, Result};
+use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
+
+/// More accounts than this are not kept for the next transaction.
+const MOST_ACCOUNTS: usize = 1024;
+
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// SQLite's `data_version` when these rows were true: another connection's commit changes it.
+    version: Option<i64>,
+    ledger: Option<Kept<LedgerRow>>,
+    accounts: HashMap<i64, Kept<AccountRow>>,
+    numbers: HashMap<AccountId, i64>,
+    /// By account.
+    fronts: HashMap<i64, Kept<BatchRow>>,
+}
+
+struct Kept<T> {
+    row: T,
+    waits: Waits,
+}
+
+/// What of a row waits to be written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waits {
+    Nothing,
+    /// The few columns that every charge changes.
+    Few,
+    /// Columns no index is made of.
+    Plain,
+    All,
+}
+
+impl<T> Kept<T> {
+    fn stored(row: T) -> Self {
+        Kept { row, waits: Waits::Nothing }
+    }
+
+    fn change(&mut self, row: T, waits: Waits) {
+        self.row = row;
+        self.waits = self.waits.max(waits);
+    }
+
+    fn write(&mut self, write: impl FnOnce(&T, Waits) -> Result<()>) -> Result<()> {
+        if self.waits != Waits::Nothing {
+            write(&self.row, self.waits)?;
+            self.waits = Waits::Nothing;
+        }
+        Ok(())
+    }
+}
+
+impl Session<'_> {
+    /// Takes up the rows kept since the last transaction, if nobody else has changed the file since. Call within one.
+    pub(super) fn take_up(&self, desk: Desk) -> Result<()> {
+        let version = self.first(sql::DATA_VERSION, [], |row| rows::integer(row, "data_version"))?;
+        let desk = if desk.version == version { desk } else { Desk { version, ..Desk::default() } };
+        self.desk.replace(desk);
+        Ok(())
+    }
+
+    /// Writes what has waited. The last thing before `COMMIT`; the desk is true once that has succeeded.
+    pub(crate) fn finish(self) -> Result<Desk> {
+        self.settle()?;
+        if let Some(kept) = &mut self.desk.borrow_mut().ledger {
+            kept.write(|row, waits| write::update_ledger(&self, row, waits))?;
+        }
+        let mut desk = self.desk.take();
+        if desk.accounts.len() > MOST_ACCOUNTS {
+            desk = Desk { version: desk.version, ledger: desk.ledger, ..Desk::default() };
+        }
+        Ok(desk)
+    }
+
+    /// Writes what waits of accounts and batches, so that statements see it.
+    pub(super) fn settle(&self) -> Result<()> {
+        let desk = &mut *self.desk.borrow_mut();
+        for kept in desk.accounts.values_mut() {
+            kept.write(|row, waits| write::update_account(self, row, waits))?;
+        }
+        for kept in desk.fronts.values_mut() {
+            kept.write(|row, _| write::debit_batch(self, row))?;
+        }
+        Ok(())
+    }
+
+    // ---- the ledger's row
+
+    /// The file's identity, settings and head, as this transaction has left them so far.
+    pub(crate) fn ledger(&self) -> Result<LedgerRow> {
+        if let Some(kept) = &self.desk.borrow().ledger {
+            return Ok(kept.row.clone());
+        }
+        let row = self.first(sql::LEDGER_GET, [], rows::ledger)?.ok_or_else(|| Error::corrupt("ledger has no row"))?;
+        self.desk.borrow_mut().ledger = Some(Kept::stored(row.clone()));
+        Ok(row)
+    }
+
+    pub(crate) fn set_ledger(&self, row: LedgerRow) -> Result<()> {
+        let old = self.ledger()?;
+        let advanced = LedgerRow { accepted_at: row.accepted_at, head: row.head, length: row.length, ..old };
+        let waits = if advanced == row { Waits::Few } else { Waits::All };
+        if let Some(kept) = &mut self.desk.borrow_mut().ledger {
+            kept.change(row, waits);
+        }
+        Ok(())
+    }
+
+    // ---- accounts
+
+    pub(super) fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>> {
+        let no = self.desk.borrow().numbers.get(id).copied();
+        match no {
+            Some(no) => self.account(no),
+            None => self.keep(self.first(sql::ACCOUNT_BY_ID, params![id.as_str()], rows::account)?),
+        }
+    }
+
+    pub(super) fn account(&self, no: i64) -> Result<Option<AccountRow>> {
+        if let Some(kept) = self.desk.borrow().accounts.get(&no) {
+            return Ok(Some(kept.row.clone()));
+        }
+        self.keep(self.first(sql::ACCOUNT_BY_NO, params![no], rows::account)?)
+    }
+
+    fn keep(&self, row: Option<AccountRow>) -> Result<Option<AccountRow>> {
+        if let Some(row) = &row {
+            self.keep_account(row);
+        }
+        Ok(row)
+    }
+
+    /// An account as the file has it.
+    pub(super) fn keep_account(&self, row: &AccountRow) {
+        let desk = &mut *self.desk.borrow_mut();
+        desk.numbers.insert(row.id.clone(), row.no);
+        desk.accounts.insert(row.no, Kept::stored(row.clone()));
+    }
+
+    pub(super) fn set_account(&self, row: &AccountRow) -> Result<()> {
+        let old = self.account(row.no)?.ok_or_else(|| write::missing("account", row.no))?;
+        let waits = if row.next_due_at != old.next_due_at {
+            Waits::All
+        } else if charged(&old, row) == *row {
+            Waits::Few
+        } else {
+            Waits::Plain
+        };
+        if let Some(kept) = self.desk.borrow_mut().accounts.get_mut(&row.no) {
+            kept.change(row.clone(), waits);
+        }
+        Ok(())
+    }
+
+    // ---- fronts
+
+    /// The first live batch in draw order.
+    pub(super) fn front(&self, account: i64) -> Result<Option<BatchRow>> {
+        if let Some(kept) = self.desk.borrow().fronts.get(&account) {
+            return Ok(Some(kept.row.clone()));
+        }
+        let front = self.first(sql::LIVE_FIRST, params![account, 1], rows::batch)?;
+        if let Some(front) = &front {
+            self.desk.borrow_mut().fronts.insert(account, Kept::stored(front.clone()));
+        }
+        Ok(front)
+    }
+
+    /// Whether the change is a debit of the account's front, which may wait. After any other change of a batch the front
+    /// may be another one: it is forgotten.
+    pub(super) fn debits_front(&self, row: &BatchRow) -> Result<bool> {
+        let desk = &mut *self.desk.borrow_mut();
+        let Some(kept) = desk.fronts.get_mut(&row.account) else { return Ok(false) };
+        let debited = BatchRow { remaining: row.remaining, used: row.used, ..kept.row.clone() };
+        if row.is_live() && debited == *row {
+            kept.change(debited, Waits::Few);
+            return Ok(true);
+        }
+        kept.write(|row, _| write::debit_batch(self, row))?;
+        desk.fronts.remove(&row.account);
+        Ok(false)
+    }
+
+    /// A batch joins the account: the front may be another one.
+    pub(super) fn forget_front(&self, account: i64) -> Result<()> {
+        match self.desk.borrow_mut().fronts.remove(&account) {
+            Some(mut kept) => kept.write(|row, _| write::debit_batch(self, row)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The old row with what a charge changes.
+fn charged(old: &AccountRow, new: &AccountRow) -> AccountRow {
+    let mut row = AccountRow { entries: new.entries, last_booked_at: new.last_booked_at, ..old.clone() };
+    row.balances.available = new.balances.available;
+    row.balances.debt = new.balances.debt;
+    row.totals.consumed = new.totals.consumed;
+    row
+}
