@@ -206,7 +206,8 @@ CREATE INDEX consume_open ON consume (account, operation) WHERE open > 0;
 -- The clawbacks of a revoked batch, oldest first.
 CREATE INDEX consume_clawback ON consume (clawback_of, operation) WHERE clawback_of IS NOT NULL;
 
--- Which batch paid for (or is set aside for) which consume (or hold), in which order.
+-- Which batch paid for (or is set aside for) which consume (or hold), in which order. A consume paid at once and never
+-- refunded has no rows here: the draws in its operation's outcome are its allocations.
 CREATE TABLE allocation (
     owner    INTEGER NOT NULL REFERENCES operation (seq),
     rank     INTEGER NOT NULL CHECK (rank >= 1),

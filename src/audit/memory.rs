@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::source::OperationHead;
+use crate::engine::source::{Allocations, OperationHead};
 use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -23,6 +23,8 @@ pub(crate) struct Memory {
     holds: BTreeMap<i64, HoldRow>,
     consumes: BTreeMap<i64, ConsumeRow>,
     allocations: BTreeMap<(i64, i64), AllocationRow>,
+    /// What consumes and captures drew.
+    draws: BTreeMap<i64, Vec<(BatchNo, i64)>>,
     operations: BTreeMap<i64, OperationHead>,
     keys: BTreeMap<(i64, OpKind, Key), i64>,
     books: BTreeMap<i64, PriceBook>,
@@ -120,6 +122,9 @@ impl Memory {
     /// Remembers a booked operation.
     pub(crate) fn append(&mut self, row: OperationRow) {
         let account = row.account.map(|(no, _)| no);
+        if matches!(row.kind, OpKind::Consume | OpKind::Capture) && !row.outcome.draws.is_empty() {
+            self.draws.insert(row.seq, row.outcome.draws);
+        }
         self.keys.insert((account.unwrap_or(0), row.kind, row.key), row.seq);
         let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
         self.operations.insert(row.seq, head);
@@ -227,8 +232,13 @@ impl Source for Memory {
         Ok(self.consumes.get(&operation).cloned())
     }
 
-    fn allocations(&self, owner: i64) -> Result<Vec<AllocationRow>> {
-        Ok(self.allocations.range((owner, i64::MIN)..=(owner, i64::MAX)).map(|(_, row)| row.clone()).collect())
+    fn allocations(&self, owner: i64) -> Result<Allocations> {
+        let rows = self.allocations.range((owner, i64::MIN)..=(owner, i64::MAX));
+        let rows: Vec<AllocationRow> = rows.map(|(_, row)| row.clone()).collect();
+        match self.draws.get(&owner) {
+            Some(draws) if rows.is_empty() => Ok(Allocations::drawn(owner, draws)),
+            _ => Ok(Allocations::stored(rows)),
+        }
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
@@ -331,170 +341,4 @@ impl Source for Memory {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::engine::{Booked, Context, Verdict, run};
-    use crate::model::{AccountState, Balances, ClockMark, Command, EntryKind, LedgerRow, Request, Settings, Writer};
-    use crate::units::Reading;
-
-    /// A ledger in memory: runs commands as the writer does.
-    struct Ledger {
-        memory: Memory,
-        row: LedgerRow,
-        now: i64,
-    }
-
-    fn ledger() -> Ledger {
-        let writer = Writer { device: Uuid::from_u128(2), epoch: 1 };
-        let start = Instant::clamped(1_000);
-        let row = LedgerRow {
-            id: Uuid::from_u128(1),
-            created_at: start,
-            writer: (1, writer),
-            accepted_at: start,
-            settings: Settings::default(),
-            head: [0; 32],
-            length: 0,
-        };
-        Ledger { memory: Memory::default(), row, now: 1_000 }
-    }
-
-    impl Ledger {
-        fn book(&mut self, line: &str) -> Booked {
-            let command = Command::parse(Request::parse(line).unwrap()).unwrap();
-            let reading = Reading { at: Instant::clamped(self.now), trusted: false };
-            let context = Context { ledger: &self.row, reading, book: None, stretch: usize::MAX };
-            let Verdict::Booked(booked) = run(&self.memory, context, &command).unwrap() else {
-                panic!("{line}: not booked")
-            };
-            self.memory.apply(&booked.changes);
-            self.memory.append(booked.operation.clone());
-            self.row = booked.ledger.clone();
-            *booked
-        }
-
-        fn balances(&self) -> Balances {
-            self.memory.account(1).unwrap().unwrap().balances
-        }
-    }
-
-    fn four(available: i64, held: i64, pending: i64, debt: i64) -> Balances {
-        Balances { available, held, pending, debt }
-    }
-
-    fn at(millis: i64) -> String {
-        Instant::clamped(millis).to_string()
-    }
-
-    #[test]
-    fn the_engine_runs_on_it() {
-        let mut l = ledger();
-        l.book(&format!(
-            r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
-            at(10_000)
-        ));
-        let consume = l.book(r#"{"op":"consume","account":"a","key":"2","points":15}"#).operation;
-        assert_eq!(l.balances(), four(0, 0, 0, 5));
-        l.book(r#"{"op":"recharge","account":"a","key":"3","points":20,"source":"x","expires_at":"never"}"#);
-        assert_eq!(l.balances(), four(15, 0, 0, 0));
-        let hold = l.book(r#"{"op":"hold","account":"a","key":"4","points":6,"deadline_seconds":4}"#).operation;
-        assert_eq!(l.balances(), four(9, 6, 0, 0));
-        let id = hold.writer.hold(hold.seq);
-        l.book(&format!(r#"{{"op":"capture","hold":"{id}","key":"5","points":4}}"#));
-        assert_eq!(l.balances(), four(11, 0, 0, 0));
-        l.now = 20_000;
-        let id = consume.writer.operation(consume.seq);
-        let refund =
-            l.book(&format!(r#"{{"op":"refund","operation":"{id}","key":"6","points":"all","reason":"r"}}"#)).operation;
-        assert_eq!((refund.points, refund.outcome.restored, refund.outcome.lapsed), (15, 5, 10));
-        assert_eq!(l.balances(), four(16, 0, 0, 0));
-        assert_eq!(l.memory.find_key(Some(1), OpKind::Refund, &refund.key).unwrap(), Some(6));
-        assert_eq!(refund.clock, ClockMark::Plain);
-        assert_eq!(l.memory.account(1).unwrap().unwrap().state, AccountState::Active);
-    }
-
-    #[test]
-    fn time_goes_on_step_by_step_as_in_one_stretch() {
-        let mut l = ledger();
-        l.book(&format!(
-            r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
-            at(5_000)
-        ));
-        l.book(r#"{"op":"hold","account":"a","key":"2","points":4,"deadline_seconds":4}"#);
-        let pending = |key: &str, effective: i64| {
-            let (from, to) = (at(effective), at(9_000));
-            format!(
-                r#"{{"op":"recharge","account":"a","key":"{key}","points":7,"source":"x","effective_at":"{from}","expires_at":"{to}"}}"#
-            )
-        };
-        l.book(&pending("3", 5_000));
-        l.book(&pending("4", 3_000));
-        l.book(r#"{"op":"consume","account":"a","key":"5","points":9}"#);
-        assert_eq!(l.balances(), four(0, 4, 14, 3));
-
-        let mut stepped = Vec::new();
-        while let Some(changes) = l.memory.next_event(1).unwrap() {
-            stepped.extend(changes.entries.clone());
-            l.memory.apply(&changes);
-        }
-        let kinds: Vec<(i64, EntryKind, i64)> =
-            stepped.iter().map(|e| (e.booked_at.millis(), e.kind, e.points)).collect();
-        let wanted = [
-            (3_000, EntryKind::Activate, 7),
-            (3_000, EntryKind::Settle, 3),
-            (5_000, EntryKind::HoldExpire, 4),
-            (5_000, EntryKind::Activate, 7),
-            (9_000, EntryKind::Expire, 7),
-            (9_000, EntryKind::Expire, 4),
-        ];
-        assert_eq!(kinds, wanted);
-        assert_eq!(l.balances(), four(0, 0, 0, 0));
-        assert!(l.memory.account(1).unwrap().unwrap().next_due_at.is_none());
-
-        let mut again = ledger();
-        for line in [
-            format!(
-                r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
-                at(5_000)
-            ),
-            r#"{"op":"hold","account":"a","key":"2","points":4,"deadline_seconds":4}"#.to_string(),
-            pending("3", 5_000),
-            pending("4", 3_000),
-            r#"{"op":"consume","account":"a","key":"5","points":9}"#.to_string(),
-        ] {
-            again.book(&line);
-        }
-        let mut books = Books::new(&again.memory);
-        assert!(catch_up(&mut books, 1, Instant::clamped(9_000), 1_024).unwrap());
-        assert_eq!(books.entries(), stepped.as_slice());
-    }
-
-    #[test]
-    fn pages_and_indexes_follow_the_rows() {
-        let mut l = ledger();
-        for (key, expires, priority) in [("1", 9_000, 50), ("2", 8_000, 50), ("3", 7_000, 60)] {
-            let expires = at(expires);
-            l.book(&format!(
-                r#"{{"op":"recharge","account":"a","key":"{key}","points":5,"source":"x","expires_at":"{expires}","priority":{priority}}}"#
-            ));
-        }
-        let numbers = |rows: Vec<BatchRow>| rows.iter().map(BatchRow::operation).collect::<Vec<_>>();
-        let page = l.memory.live_batches(1, None, 2).unwrap();
-        let after = page.last().map(BatchRow::draw_key);
-        assert_eq!(numbers(page), [2, 1]);
-        assert_eq!(numbers(l.memory.live_batches(1, after, 2).unwrap()), [3]);
-        assert_eq!(numbers(l.memory.due_batches(1, Instant::clamped(8_000), 9).unwrap()), [3, 2]);
-        let edge = |after, until| l.memory.would_expire(Instant::clamped(after), Instant::clamped(until)).unwrap();
-        assert!(edge(6_999, 7_000) && !edge(7_000, 7_999) && !edge(9_000, 5) && edge(0, 9_000));
-        let first = l.memory.all_batches().keys().copied().find(|no| no >> 20 == 3).unwrap();
-        assert_eq!(l.memory.next_due(1, &[first], &[]).unwrap(), Some(Instant::clamped(8_000)));
-        l.now = 8_500;
-        l.book(r#"{"op":"consume","account":"a","key":"4","points":7}"#);
-        assert_eq!(l.memory.open_consumes(1, 0, 9).unwrap().len(), 1);
-        let lapsed = l.memory.lapsed_batches(1, Instant::clamped(7_000), Instant::clamped(8_500)).unwrap();
-        assert_eq!(numbers(lapsed), [2]);
-        assert!(l.memory.live_batches(1, None, 9).unwrap().is_empty());
-    }
-}
+mod tests;

@@ -180,11 +180,26 @@ fn allocations(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
             None => paid.used += i128::from(row.points) - i128::from(row.returned),
         }
     })?;
+    draws(audit, books)?;
     for (no, (_, backed)) in &books.holds {
         let found = of_holds.get(no).copied().unwrap_or_default();
         audit.faults.same("i1_slices", format_args!("hold {no} slices"), i128::from(*backed), found);
     }
     Ok(())
+}
+
+/// Consumes simply paid say in their outcome which batches paid.
+fn draws(audit: &Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    let mut after = i64::MIN;
+    loop {
+        let page = stored::draws(audit.session, after, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        // An outcome that cannot be read was reported with its operation.
+        for (batch, points) in page.into_iter().filter_map(|(_, draws)| draws.ok()).flatten() {
+            books.paid.entry(batch).or_default().used += i128::from(points);
+        }
+    }
 }
 
 fn batches(audit: &mut Audit<'_, '_>, books: &mut Books, allocations: bool) -> Result<()> {

@@ -303,8 +303,11 @@ impl<'s> Books<'s> {
 
     fn load_allocations(&mut self, owner: i64) -> Result<()> {
         if self.owners.insert(owner) {
-            for row in self.source.allocations(owner)? {
-                self.allocations.insert((row.owner, row.rank), Slot { row, state: State::Loaded });
+            let found = self.source.allocations(owner)?;
+            // Made up ones are written with the first that changes: a consume has all of its rows or none.
+            let state = if found.stored { State::Loaded } else { State::New };
+            for row in found.rows {
+                self.allocations.insert((row.owner, row.rank), Slot { row, state });
             }
         }
         Ok(())

@@ -21,8 +21,8 @@ use serde_json::{Map, Value};
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, Command, EntryKind, LedgerRow, OpKind,
-    OperationRow, Outcome, Subject, TotalsRow,
+    AccountId, AccountRow, AccountState, Action, AllocationRow, Balances, BatchNo, ClockMark, Command, EntryKind,
+    LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -30,7 +30,7 @@ use crate::units::{Instant, MAX_POINTS, Reading, add};
 pub(crate) use books::Books;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
-pub(crate) use source::{Changes, Source};
+pub(crate) use source::{Allocations, Changes, Source};
 pub(crate) use time::ledger_time;
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
@@ -420,7 +420,19 @@ impl Booking<'_, '_> {
         operation.hash = chain::link(&ledger.head, &operation);
         ledger.head = operation.hash;
         ledger.length = self.seq;
-        let changes = self.books.into_changes()?;
+        let mut changes = self.books.into_changes()?;
+        if matches!(self.kind, OpKind::Consume | OpKind::Capture) {
+            leave_to_outcome(&mut changes, &operation);
+        }
         Ok(Verdict::Booked(Box::new(Booked { operation, after, changes, ledger, new_book: self.new_book })))
+    }
+}
+
+/// A consume simply paid has no allocation rows: its outcome lists the draws.
+fn leave_to_outcome(changes: &mut Changes, operation: &OperationRow) {
+    let mine = |row: &AllocationRow| row.owner == operation.seq;
+    let told = Allocations::drawn(operation.seq, &operation.outcome.draws).rows;
+    if operation.outcome.open == 0 && changes.new_allocations.iter().filter(|row| mine(row)).eq(&told) {
+        changes.new_allocations.retain(|row| !mine(row));
     }
 }

@@ -21,8 +21,8 @@ pub(crate) trait Source {
     fn hold(&self, operation: i64) -> Result<Option<HoldRow>>;
     /// The consume's own row; a plain consume has none.
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>>;
-    /// All allocations of a consume or hold, by rank.
-    fn allocations(&self, owner: i64) -> Result<Vec<AllocationRow>>;
+    /// All allocations of a consume or hold.
+    fn allocations(&self, owner: i64) -> Result<Allocations>;
     /// Facts about a booked operation; `None` when there is none with this number.
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>>;
     /// The whole operation, for a replay.
@@ -50,6 +50,32 @@ pub(crate) trait Source {
     /// The number of the stored price book with this hash.
     fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>>;
     fn next_price_book_no(&self) -> Result<i64>;
+}
+
+/// The allocations of a consume or hold, by rank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Allocations {
+    pub(crate) rows: Vec<AllocationRow>,
+    /// False: made up from what the operation's outcome says of its draws. A consume simply paid has no rows.
+    pub(crate) stored: bool,
+}
+
+impl Allocations {
+    pub(crate) fn stored(rows: Vec<AllocationRow>) -> Self {
+        Allocations { rows, stored: true }
+    }
+
+    /// What an operation drew, nothing of it returned yet.
+    pub(crate) fn drawn(owner: i64, draws: &[(BatchNo, i64)]) -> Self {
+        let row = |(rank, (batch, points)): (i64, &(BatchNo, i64))| AllocationRow {
+            owner,
+            rank,
+            batch: *batch,
+            points: *points,
+            returned: 0,
+        };
+        Allocations { rows: (1..).zip(draws).map(row).collect(), stored: false }
+    }
 }
 
 /// What the engine needs to know of an earlier operation.

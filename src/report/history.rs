@@ -258,6 +258,6 @@ impl Look<'_, '_> {
     /// Which batches pay for a consume or capture, or back a hold, by now.
     pub(crate) fn allocations(&self, id: &OperationId) -> Result<Vec<Allocation>> {
         let seq = self.known(id)?;
-        Ok(self.source.allocations(seq)?.iter().map(|row| shapes::allocation(self.writers, row)).collect())
+        Ok(self.source.allocations(seq)?.rows.iter().map(|row| shapes::allocation(self.writers, row)).collect())
     }
 }

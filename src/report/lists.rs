@@ -129,7 +129,7 @@ impl Look<'_, '_> {
                 if !query.all && row.phase != HoldPhase::Open {
                     return Ok(None);
                 }
-                let slices = self.source.allocations(row.operation)?;
+                let slices = self.source.allocations(row.operation)?.rows;
                 Ok(Some(shapes::hold(self.writers, id, row, &slices)))
             },
         )

@@ -148,6 +148,11 @@ pub(crate) fn allocations(
     keyed(session, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], pair, rows::allocation)
 }
 
+/// What consumes simply paid drew, after an operation; they have no allocation rows.
+pub(crate) fn draws(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, Vec<(BatchNo, i64)>>> {
+    keyed(session, sql::OPERATION_DRAWS_PAGE, params![after, limit(page)], number, rows::numbered_draws)
+}
+
 /// An account's entries from number `from` on, by number.
 pub(crate) fn entries_from(
     session: &Session<'_>,

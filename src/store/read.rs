@@ -7,11 +7,9 @@ use rusqlite::params;
 
 use super::sql::{self, Statement};
 use super::{Session, limit, lists, rows};
-use crate::engine::source::{OperationHead, Source};
+use crate::engine::source::{Allocations, OperationHead, Source};
 use crate::error::{Error, Result};
-use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow,
-};
+use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow};
 use crate::pricing::PriceBook;
 use crate::units::Instant;
 
@@ -75,8 +73,13 @@ impl Source for SqlSource<'_, '_> {
         self.session.first(sql::CONSUME_BY_OPERATION, params![operation], rows::consume)
     }
 
-    fn allocations(&self, owner: i64) -> Result<Vec<AllocationRow>> {
-        self.session.all(sql::ALLOCATIONS_OF, params![owner], rows::allocation)
+    fn allocations(&self, owner: i64) -> Result<Allocations> {
+        let rows = self.session.all(sql::ALLOCATIONS_OF, params![owner], rows::allocation)?;
+        if !rows.is_empty() {
+            return Ok(Allocations::stored(rows));
+        }
+        let draws = self.session.first(sql::OPERATION_DRAWS, params![owner], rows::draws)?;
+        Ok(Allocations::drawn(owner, &draws.unwrap_or_default()))
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {

@@ -8,8 +8,8 @@ use crate::db::sqlite_error;
 use crate::engine::source::OperationHead;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ConsumeRow, EntryKind, EntryRow,
-    HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow, Writer,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockMark, ConsumeRow, EntryKind,
+    EntryRow, HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow, Writer,
 };
 use crate::units::{Instant, MAX_POINTS};
 
@@ -143,6 +143,13 @@ impl<'r> Columns<'r> {
 
     fn writer(&mut self) -> Result<Writer> {
         Ok(Writer { device: self.uuid()?, epoch: self.within(1, (1 << 28) - 1)? })
+    }
+
+    fn outcome(&mut self) -> Result<Outcome> {
+        match self.optional_text()? {
+            None => Ok(Outcome::default()),
+            Some(text) => serde_json::from_str(text).map_err(|error| self.wrong(&format!("cannot be read: {error}"))),
+        }
     }
 
     fn balances(&mut self, read: impl Fn(&mut Self) -> Result<i64>) -> Result<Balances> {
@@ -282,6 +289,18 @@ pub(super) fn operation_head(row: &Row<'_>) -> Result<OperationHead> {
     })
 }
 
+/// What an operation drew, by its outcome.
+pub(super) fn draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
+    Ok(Columns::new("operation", row).outcome()?.draws)
+}
+
+/// The same with the operation's number before it.
+pub(super) fn numbered_draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
+    let mut c = Columns::new("operation", row);
+    c.number()?;
+    Ok(c.outcome()?.draws)
+}
+
 pub(super) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     let mut c = Columns::new("operation", row);
     let seq = c.number()?;
@@ -304,10 +323,7 @@ pub(super) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     };
     let rules_version = c.number()?;
     let body = c.text()?.to_string();
-    let outcome = match c.optional_text()? {
-        None => Outcome::default(),
-        Some(text) => serde_json::from_str(text).map_err(|error| c.wrong(&format!("cannot be read: {error}")))?,
-    };
+    let outcome = c.outcome()?;
     let entry = c.optional_number()?;
     let hash = c.bytes()?;
     if !c.flag()? {
