@@ -163,8 +163,8 @@ CREATE TABLE batch (
 
 -- The draw order; never expiring batches last.
 CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 9223372036854775807), promo DESC, no) WHERE live = 1;
--- What falls due next in an account.
-CREATE INDEX batch_due ON batch (account, due_at, no) WHERE due_at IS NOT NULL;
+-- What falls due next in an account: at one instant what expires, then what becomes effective.
+CREATE INDEX batch_due ON batch (account, due_at, active DESC, no) WHERE due_at IS NOT NULL;
 -- Expired points a late consume may still draw.
 CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expired > 0;
 -- What expires when, in all accounts: to tell a suspect clock.

@@ -288,16 +288,7 @@ impl Source for Memory {
             });
         }
         let range = self.due_batches.range((account, Instant::MIN, false, i64::MIN)..=(account, until, true, i64::MAX));
-        let mut found: Vec<(Instant, BatchNo)> = Vec::new();
-        for (_, at, _, no) in range {
-            // The set has expiries before activations: the last instant is taken whole, then sorted.
-            if found.len() >= limit && found.last().is_none_or(|last| last.0 != *at) {
-                break;
-            }
-            found.push((*at, *no));
-        }
-        found.sort_unstable();
-        Ok(self.batch_rows(found.into_iter().map(|(_, no)| no).take(limit)))
+        Ok(self.batch_rows(range.map(|(.., no)| *no).take(limit)))
     }
 
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>> {

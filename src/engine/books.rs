@@ -372,29 +372,16 @@ impl<'s> Books<'s> {
         self.views(account).due.first().copied()
     }
 
-    /// Reads what is due until `until`, at least `limit` of each kind; returns the instant before which all is read.
-    pub(crate) fn read_due(&mut self, account: i64, until: Instant, limit: usize) -> Result<Option<Instant>> {
-        let mut limit = limit;
-        loop {
-            let batches = self.source.due_batches(account, until, limit)?;
-            let holds = self.source.due_holds(account, until, limit)?;
-            // A full page may have cut its last instant in two: only what lies before it is complete.
-            let edge = |first: Option<Due>, last: Option<Due>, count: usize| match (first, last) {
-                (Some(first), Some(last)) if count >= limit => Some((first.at, last.at)),
-                _ => None,
-            };
-            let edges = [
-                edge(batches.first().and_then(batch_due), batches.last().and_then(batch_due), batches.len()),
-                edge(holds.first().and_then(hold_due), holds.last().and_then(hold_due), holds.len()),
-            ];
-            if edges.iter().flatten().any(|(first, last)| first == last) {
-                limit = limit.saturating_mul(4);
-                continue;
-            }
-            batches.into_iter().for_each(|row| self.enter_batch(row, State::Loaded));
-            holds.into_iter().for_each(|row| self.enter_hold(row, State::Loaded));
-            return Ok(edges.into_iter().flatten().map(|(_, last)| last).min());
-        }
+    /// Reads what is due until `until`, at most `limit` batches and holds. When there is more: the last thing up to which
+    /// nothing is missing.
+    pub(crate) fn read_due(&mut self, account: i64, until: Instant, limit: usize) -> Result<Option<Due>> {
+        let batches = self.source.due_batches(account, until, limit)?;
+        let holds = self.source.due_holds(account, until, limit)?;
+        let last_batch = batches.last().and_then(batch_due).filter(|_| batches.len() >= limit);
+        let last_hold = holds.last().and_then(hold_due).filter(|_| holds.len() >= limit);
+        batches.into_iter().for_each(|row| self.enter_batch(row, State::Loaded));
+        holds.into_iter().for_each(|row| self.enter_hold(row, State::Loaded));
+        Ok([last_batch, last_hold].into_iter().flatten().min())
     }
 
     /// Brings `next_due_at` of every touched account up to date.

@@ -8,25 +8,23 @@ use crate::error::Result;
 use crate::model::{EntryKind, HoldPhase};
 use crate::units::{Instant, add, sub};
 
-/// How many due things are read at a time; a stretch of catch-up ends with them, so that no write blocks others long.
-pub(crate) const STRETCH: usize = 1024;
+/// How many due things are read at a time; a stretch of catch-up ends with them. Few, so that between stretches a
+/// transaction can end before it has blocked others long.
+pub(crate) const STRETCH: usize = 128;
 
 /// Books what fell due until `until`. `false`: there is more, and what was done may be written first.
 pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limit: usize) -> Result<bool> {
     if books.account(account)?.next_due_at.is_none_or(|next| next > until) {
         return Ok(true);
     }
-    let edge = books.read_due(account, until, limit)?;
-    while let Some(due) = books.first_due(account) {
-        if due.at > until {
-            break;
-        }
-        if edge.is_some_and(|edge| due.at >= edge) {
+    let last = books.read_due(account, until, limit)?;
+    while let Some(due) = books.first_due(account).filter(|due| due.at <= until) {
+        if last.is_some_and(|last| due > last) {
             return Ok(false);
         }
         fall_due(books, account, due)?;
     }
-    Ok(edge.is_none())
+    Ok(last.is_none())
 }
 
 /// Books one due thing, and what it settles.

@@ -37,7 +37,8 @@ pub(crate) trait Source {
     fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>>;
     /// A batch's clawbacks, oldest first.
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>>;
-    /// Batches with `due_at <= until`, by `(due_at, no)`, the first `limit`.
+    /// Batches with `due_at <= until`, the first `limit` in the order they fall due: at one instant those that expire, then
+    /// those that become effective, each by number.
     fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>>;
     /// Open holds with `deadline <= until`, by `(deadline, operation)`, the first `limit`.
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>>;

@@ -28,11 +28,11 @@ impl Ledger {
     }
 
     fn on_account(&self, request: Request, account: &AccountId, key: &Key) -> Result<Receipt> {
-        self.apply(&request.with("account", account.as_str()).with("key", key.as_str()))
+        self.carry_out(request.with("account", account.as_str()).with("key", key.as_str()))
     }
 
     fn on_target(&self, request: Request, name: &str, id: impl ToString, key: &Key) -> Result<Receipt> {
-        self.apply(&request.with(name, id.to_string()).with("key", key.as_str()))
+        self.carry_out(request.with(name, id.to_string()).with("key", key.as_str()))
     }
 
     /// Books any operation given as data. The typed verbs below all come through here.
@@ -51,7 +51,11 @@ impl Ledger {
     /// The refusals of the operation, in the documented order; `busy`, `disk_full`, `outcome_unknown`, `storage`,
     /// `read_only`, `closed`.
     pub fn apply(&self, request: &Request) -> Result<Receipt> {
-        self.file.apply(request.clone(), &self.wish())
+        self.carry_out(request.clone())
+    }
+
+    pub(crate) fn carry_out(&self, request: Request) -> Result<Receipt> {
+        self.file.apply(request, &self.wish())
     }
 
     /// Says what an operation would do, and books nothing. The ids in the answer are those it would get now.

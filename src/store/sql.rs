@@ -129,9 +129,9 @@ statements! {
     );
     BATCHES_DUE = concat!(
         "SELECT ", batch_columns!(),
-        " FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, no LIMIT ?3"
+        " FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, no LIMIT ?3"
     );
-    BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, no";
+    BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, active DESC, no";
     BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
         WHERE expires_at > ?1 AND expires_at <= ?2 AND remaining + held + expired > 0 LIMIT 1";
     BATCH_INSERT = concat!(
