@@ -16,7 +16,9 @@ use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Place, Readers};
 use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{Action, Command, Key, OpKind, OperationRow, Receipt, Request, Subject, Writer as Who, Writers};
+use crate::model::{
+    AccountId, Action, Balance, Command, Key, OpKind, OperationRow, Receipt, Request, Subject, Writer as Who, Writers,
+};
 use crate::pricing::PriceBook;
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -106,10 +108,12 @@ impl File {
         warnings
     }
 
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) { Err(Error::Closed) } else { Ok(()) }
+    }
+
     fn writer(&self) -> Result<&Writer> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::Closed);
-        }
+        self.check_open()?;
         self.writer.as_ref().ok_or_else(|| Error::ReadOnly { message: "it was opened to look only".into() })
     }
 
@@ -282,10 +286,18 @@ impl File {
         self.snapshot(|session| read(&Look::new(session, &self.cache, &self.writers, reading)?))
     }
 
-    fn snapshot<T>(&self, read: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::Closed);
+    /// The balance now.
+    pub(crate) fn balance(&self, id: &AccountId, reading: Reading) -> Result<Balance> {
+        self.check_open()?;
+        let glance = self.readers.get()?.single(|conn| report::at_a_glance(&Session::new(conn), id, reading))?;
+        match glance {
+            Some(balance) => Ok(balance),
+            None => self.look(reading, |look| look.balance(id, None)),
         }
+    }
+
+    fn snapshot<T>(&self, read: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
         self.readers.get()?.snapshot(|conn| read(&Session::new(conn)))
     }
 
@@ -296,9 +308,7 @@ impl File {
     }
 
     pub(crate) fn backup(&self, target: &Path) -> Result<Verification> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::Closed);
-        }
+        self.check_open()?;
         verified_copy(self.place(), target).map(|(_, verification)| verification)
     }
 

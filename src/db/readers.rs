@@ -36,6 +36,12 @@ impl Deref for Reader {
 }
 
 impl Reader {
+    /// Runs one statement, which sees one state of the file by itself.
+    pub(crate) fn single<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        leave(&self.0)?;
+        read(&self.0)
+    }
+
     /// Runs reads within one read transaction, so that they see one state of the file. It ends with the call: an open one
     /// holds up the checkpoint.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {

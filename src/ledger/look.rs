@@ -37,7 +37,7 @@ impl Ledger {
     /// # Errors
     /// `storage`, `corrupt`, `closed`.
     pub fn balance(&self, account: &AccountId) -> Result<Balance> {
-        self.look(|look| look.balance(account, None))
+        self.file.balance(account, self.reading())
     }
 
     /// The account's balances at an instant, past or future (in the future: if nothing else happens).

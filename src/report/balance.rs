@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, NextExpiry, Totals, TotalsRow,
 };
-use crate::store;
-use crate::units::{Instant, add};
+use crate::store::{self, Glance, Session};
+use crate::units::{Instant, Reading, add};
 
 fn totals(row: &TotalsRow) -> Totals {
     let TotalsRow {
@@ -73,17 +73,8 @@ impl Look<'_, '_> {
         row: &AccountRow,
         now: Instant,
     ) -> Result<Balance> {
-        Ok(Balance {
-            account: id.clone(),
-            exists: true,
-            state: Some(row.state.text()),
-            as_of: now.utc(),
-            figures: figures(row.balances),
-            credit_limit: Some(row.credit_limit),
-            totals: Some(totals(&row.totals)),
-            next_expiry: self.next_expiry(books, row.no)?,
-            clock_suspect: self.suspect,
-        })
+        let next_expiry = self.next_expiry(books, row.no)?;
+        Ok(Balance { clock_suspect: self.suspect, ..shown(id, row, now, next_expiry) })
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.
@@ -130,6 +121,34 @@ impl Look<'_, '_> {
             _ => None,
         };
         Ok(Check { sufficient: debt <= limit && fits, allowed: reason.is_none(), available, debt, required, reason })
+    }
+}
+
+/// The balance now, where it takes one statement to know it: nothing has fallen due, and the clock is beyond doubt.
+pub(crate) fn at_a_glance(session: &Session<'_>, id: &AccountId, reading: Reading) -> Result<Option<Balance>> {
+    let Some(Glance { account, accepted_at, max_clock_jump, next_expiry }) = store::glance(session, id)? else {
+        return Ok(None);
+    };
+    let now = reading.at.max(account.last_booked_at);
+    let in_range = reading.trusted || reading.at.since(accepted_at) <= max_clock_jump.saturating_mul(1000);
+    if !in_range || account.next_due_at.is_some_and(|due| due <= now) {
+        return Ok(None);
+    }
+    let next_expiry = next_expiry.map(|(at, points)| NextExpiry { at: at.utc(), points });
+    Ok(Some(shown(id, &account, now, next_expiry)))
+}
+
+fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<NextExpiry>) -> Balance {
+    Balance {
+        account: id.clone(),
+        exists: true,
+        state: Some(row.state.text()),
+        as_of: now.utc(),
+        figures: figures(row.balances),
+        credit_limit: Some(row.credit_limit),
+        totals: Some(totals(&row.totals)),
+        next_expiry,
+        clock_suspect: false,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
+pub(crate) use balance::at_a_glance;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};
 pub use lists::{Info, Listing, SettingsInfo};

@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::{PriceBookRow, Session, limit, rows, sql};
+use super::{Glance, PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Writer, Writers};
+use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Writer, Writers};
 use crate::units::Instant;
 
 /// The way a list of entries is read.
@@ -12,6 +12,11 @@ use crate::units::Instant;
 pub(crate) enum Forward {
     Oldest,
     Newest,
+}
+
+/// An account with what its balance needs, in one statement.
+pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Glance>> {
+    session.first(sql::ACCOUNT_GLANCE, params![id.as_str()], rows::glance)
 }
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {

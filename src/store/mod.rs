@@ -17,11 +17,11 @@ mod write;
 pub(crate) use create::{NewLedger, create};
 pub(crate) use desk::Desk;
 pub(crate) use lists::{
-    Forward, account_page, accounts_due, batches_of_account, entries, entry, holds_of_account, newest_price_book,
-    number_of_entry_at, price_book_page, writer_page, writers,
+    Forward, account_page, accounts_due, batches_of_account, entries, entry, glance, holds_of_account,
+    newest_price_book, number_of_entry_at, price_book_page, writer_page, writers,
 };
 pub(crate) use read::{BookCache, SqlSource};
-pub(crate) use rows::PriceBookRow;
+pub(crate) use rows::{Glance, PriceBookRow};
 pub(crate) use session::Session;
 #[cfg(test)]
 pub(crate) use work::{Work, work_done};

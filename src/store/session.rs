@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use rusqlite::{CachedStatement, Params, Row};
 
 use super::Desk;
-use super::sql::{self, Statement};
+use super::sql::Statement;
 use crate::db::{Connection, sqlite_error};
 use crate::error::Result;
 
@@ -13,7 +13,8 @@ use crate::error::Result;
 /// hundredth operation of a transaction finds it ready.
 pub(crate) struct Session<'c> {
     conn: &'c Connection,
-    held: RefCell<Vec<Option<CachedStatement<'c>>>>,
+    /// By number; few enough to look through.
+    held: RefCell<Vec<(usize, CachedStatement<'c>)>>,
     pub(super) desk: RefCell<Desk>,
 }
 
@@ -36,19 +37,14 @@ impl<'c> Session<'c> {
     /// Lends a statement out of its place; one that failed is not put back.
     fn with<T>(&self, sql: Statement, run: impl FnOnce(&mut CachedStatement<'c>) -> Result<T>) -> Result<T> {
         let mut held = self.held.borrow_mut();
-        if held.is_empty() {
-            held.resize_with(sql::COUNT, || None);
-        }
-        let found = held.get_mut(sql.number).and_then(Option::take);
+        let found = held.iter().position(|(number, _)| *number == sql.number).map(|place| held.swap_remove(place).1);
         drop(held);
         let mut statement = match found {
             Some(statement) => statement,
             None => self.conn.prepare_cached(sql.text).map_err(sqlite_error)?,
         };
         let answer = run(&mut statement)?;
-        if let Some(place) = self.held.borrow_mut().get_mut(sql.number) {
-            *place = Some(statement);
-        }
+        self.held.borrow_mut().push((sql.number, statement));
         Ok(answer)
     }
 

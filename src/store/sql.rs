@@ -13,8 +13,6 @@ macro_rules! statements {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "numbers the statements")]
         enum Number { $($name),+ }
         $($(#[$doc])* pub(super) const $name: Statement = Statement { number: Number::$name as usize, text: $sql };)+
-        /// How many there are.
-        pub(super) const COUNT: usize = [$(stringify!($name)),+].len();
         /// All of them, for the test of their query plans.
         #[cfg(test)]
         pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),+];
@@ -86,6 +84,14 @@ macro_rules! live_batches {
 statements! {
     ACCOUNT_BY_ID = concat!("SELECT ", account_columns!(), " FROM account WHERE id = ?1");
     ACCOUNT_BY_NO = concat!("SELECT ", account_columns!(), " FROM account WHERE no = ?1");
+    /// All that a balance needs when nothing has fallen due: the account, the clock's state, and the soonest expiry with the
+    /// points of all batches that expire then.
+    ACCOUNT_GLANCE = "SELECT a.no, a.id, a.state, a.credit_limit, a.available, a.held, a.pending, a.debt, a.unbacked, a.recharged, \
+         a.consumed, a.refunded, a.expired, a.reinstated, a.revoked, a.clawed_back, a.written_off, a.moved_in, a.moved_out, a.entries, \
+         a.last_booked_at, a.next_due_at, l.accepted_at, l.max_clock_jump, b.expires_at, (SELECT sum(remaining) FROM batch INDEXED BY \
+         batch_due WHERE account = a.no AND due_at = b.due_at AND active = 1) FROM ledger l CROSS JOIN account a LEFT JOIN batch b ON b.no = \
+         (SELECT no FROM batch INDEXED BY batch_due WHERE account = a.no AND due_at IS NOT NULL AND active = 1 ORDER BY due_at LIMIT 1) \
+         WHERE l.id = 1 AND a.id = ?1";
     ACCOUNT_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM account";
     ACCOUNT_PAGE = concat!("SELECT ", account_columns!(), " FROM account WHERE no > ?1 ORDER BY no LIMIT ?2");
     ACCOUNTS_DUE = concat!(

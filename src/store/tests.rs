@@ -198,7 +198,10 @@ fn every_row_comes_back_as_written() {
     assert_eq!(source.consume(1).unwrap(), changes.new_consumes.first().cloned());
     assert_eq!(source.clawbacks(1 << 20).unwrap(), changes.new_consumes);
     assert_eq!(source.open_consumes(1, 0, 5).unwrap(), changes.new_consumes);
-    assert_eq!(source.allocations(1).unwrap(), crate::engine::Allocations::stored(changes.new_allocations.clone()));
+    assert_eq!(
+        source.allocations(1).unwrap(),
+        crate::engine::source::Allocations::stored(changes.new_allocations.clone())
+    );
     assert_eq!(entries(session, 1, 1, 9, Forward::Oldest, 9).unwrap(), changes.entries);
     assert_eq!(entries(session, 1, 1, 2, Forward::Newest, 1).unwrap(), vec![entry_row(1, 2, 22, None)]);
     assert_eq!(source.price_book(1).unwrap().unwrap().text(), book.text());
