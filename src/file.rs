@@ -59,7 +59,7 @@ pub(crate) struct File {
     /// `None`: opened read-only.
     writer: Option<Writer>,
     readers: Readers,
-    cache: BookCache,
+    cache: Arc<BookCache>,
     writers: Writers,
     patience: Duration,
     closed: AtomicBool,
@@ -86,7 +86,7 @@ impl File {
     fn assemble(writer: Option<Writer>, readers: Readers, patience: Duration) -> Result<Arc<Self>> {
         // The list changes only when a restore makes a new file, never while one is open.
         let writers = store::writers(&*readers.get()?)?;
-        let (cache, closed) = (BookCache::default(), AtomicBool::new(false));
+        let (cache, closed) = (Arc::default(), AtomicBool::new(false));
         Ok(Arc::new(File { writer, readers, cache, writers, patience, closed }))
     }
 
@@ -100,9 +100,7 @@ impl File {
 
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.place().warnings().to_vec();
-        if let Some(error) = self.writer.as_ref().and_then(Writer::checkpoint_error) {
-            warnings.push(format!("the -wal could not be folded into the file: {error}"));
-        }
+        warnings.extend(self.writer.as_ref().and_then(Writer::log_trouble).map(|trouble| trouble.to_string()));
         warnings
     }
 
@@ -135,59 +133,42 @@ impl File {
     pub(crate) fn apply(&self, request: Request, wish: &Wish) -> Result<Receipt> {
         let command = parse(request, wish)?;
         let writer = self.writer()?;
+        let task = Arc::new(Task { command, wish: wish.clone(), cache: Arc::clone(&self.cache) });
+        // Somebody else's operations must not be rolled back with a dry run.
+        let mut alone = wish.dry_run;
         loop {
-            let step = writer.transaction(wish.durability, self.patience, |conn| {
-                let step = self.work(conn, &command, wish)?;
-                Ok(if wish.dry_run { Decision::Rollback(step) } else { Decision::Commit(step) })
-            });
+            let step = if alone {
+                writer.transaction(wish.durability, self.patience, |conn| {
+                    let step = task.run(conn)?;
+                    Ok(if wish.dry_run { Decision::Rollback(step) } else { Decision::Commit(step) })
+                })
+            } else {
+                let task = Arc::clone(&task);
+                writer.carried(wish.durability, self.patience, move |conn| task.run(conn))
+            };
             match step {
                 Ok(Step::Again) => {}
                 Ok(Step::Done(row, after, replayed)) => return report::receipt(&self.writers, &row, after, replayed),
                 Err(Failure::Refused(error)) => return Err(error),
-                Err(Failure::CommitFailed { error, settled }) => {
-                    return self.after_failed_commit(&command, error, settled);
-                }
+                // `COMMIT` failed, so it is not known whether it took place: what is there under the key is the answer.
+                Err(Failure::CommitFailed { error, settled, alone: was_alone }) => match self.booked(&task.command) {
+                    Ok(Some(receipt)) => return Ok(receipt),
+                    // Another's operation may have been the fault.
+                    Ok(None) if settled && !was_alone => alone = true,
+                    Ok(None) if settled => return Err(error),
+                    Ok(None) | Err(_) => return Err(Error::OutcomeUnknown { message: error.to_string() }),
+                },
             }
         }
     }
 
-    /// Read, decide, write: one operation inside a transaction.
-    fn work(&self, conn: &Connection, command: &Command, wish: &Wish) -> Result<Step> {
-        let source = SqlSource::new(conn, &self.cache);
-        let ledger = store::ledger(conn)?;
-        // A dry run cannot be committed piece by piece.
-        let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
-        let context = Context { ledger: &ledger, reading: wish.reading, book: wish.book.as_deref(), stretch };
-        match engine::run(&source, context, command)? {
-            Verdict::Replayed(row) => {
-                let after = report::balances_after(conn, &row)?;
-                Ok(Step::Done(row, after, true))
-            }
-            // The point of no return: everything is decided, and from here on every write must succeed.
-            Verdict::CatchUp(changes) => store::apply(conn, &changes).map(|()| Step::Again),
-            Verdict::Booked(booked) => {
-                let after = booked.after;
-                write(conn, &booked)?;
-                Ok(Step::Done(Box::new(booked.operation), after, false))
-            }
-        }
-    }
-
-    /// `COMMIT` failed, so it is not known whether the operation took place: what is there under its key is the answer.
-    fn after_failed_commit(&self, command: &Command, error: Error, settled: bool) -> Result<Receipt> {
-        let found = self.readers.get().and_then(|reader| {
-            reader.snapshot(|conn| {
-                let source = SqlSource::new(conn, &self.cache);
-                let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
-                let after = report::balances_after(conn, &row)?;
-                report::receipt(&self.writers, &row, after, false).map(Some)
-            })
-        });
-        match found {
-            Ok(Some(receipt)) => Ok(receipt),
-            Ok(None) if settled => Err(error),
-            Ok(None) | Err(_) => Err(Error::OutcomeUnknown { message: error.to_string() }),
-        }
+    fn booked(&self, command: &Command) -> Result<Option<Receipt>> {
+        self.readers.get()?.snapshot(|conn| {
+            let source = SqlSource::new(conn, &self.cache);
+            let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
+            let after = report::balances_after(conn, &row)?;
+            report::receipt(&self.writers, &row, after, false).map(Some)
+        })
     }
 
     /// Runs several operations in one transaction, each seeing those before it.
@@ -202,7 +183,7 @@ impl File {
                 let wish = wish();
                 let command = parse(request, &wish)?;
                 loop {
-                    if let Step::Done(row, after, replayed) = self.work(conn, &command, &wish)? {
+                    if let Step::Done(row, after, replayed) = work(conn, &self.cache, &command, &wish)? {
                         return report::receipt(&self.writers, &row, after, replayed);
                     }
                 }
@@ -211,7 +192,7 @@ impl File {
         });
         match done {
             Ok(()) => Ok(()),
-            Err(Failure::CommitFailed { error, settled: true }) => Err(error),
+            Err(Failure::CommitFailed { error, settled: true, .. }) => Err(error),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -340,6 +321,41 @@ impl File {
             }
         });
         done.map_err(Error::from)
+    }
+}
+
+/// One operation, for whichever thread has the turn.
+struct Task {
+    command: Command,
+    wish: Wish,
+    cache: Arc<BookCache>,
+}
+
+impl Task {
+    fn run(&self, conn: &Connection) -> Result<Step> {
+        work(conn, &self.cache, &self.command, &self.wish)
+    }
+}
+
+/// Read, decide, write: one operation inside a transaction.
+fn work(conn: &Connection, cache: &BookCache, command: &Command, wish: &Wish) -> Result<Step> {
+    let source = SqlSource::new(conn, cache);
+    let ledger = store::ledger(conn)?;
+    // A dry run cannot be committed piece by piece.
+    let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
+    let context = Context { ledger: &ledger, reading: wish.reading, book: wish.book.as_deref(), stretch };
+    match engine::run(&source, context, command)? {
+        Verdict::Replayed(row) => {
+            let after = report::balances_after(conn, &row)?;
+            Ok(Step::Done(row, after, true))
+        }
+        // The point of no return: everything is decided, and from here on every write must succeed.
+        Verdict::CatchUp(changes) => store::apply(conn, &changes).map(|()| Step::Again),
+        Verdict::Booked(booked) => {
+            let after = booked.after;
+            write(conn, &booked)?;
+            Ok(Step::Done(Box::new(booked.operation), after, false))
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl BatchRun {
                     Ok(receipt) => {
                         made.insert(*line, Things::of(receipt));
                     }
-                    Err(error) if is_failure(error) => return Err(error.clone()),
+                    Err(error) if error.is_failure() => return Err(error.clone()),
                     Err(error) if stop_at_refusal => {
                         let error = error.clone();
                         refused = true;
@@ -110,20 +110,6 @@ impl BatchRun {
         }
         Ok(answers)
     }
-}
-
-/// Whether an error is about the file, not about one operation.
-fn is_failure(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Busy { .. }
-            | Error::OutcomeUnknown { .. }
-            | Error::DiskFull { .. }
-            | Error::Storage { .. }
-            | Error::ReadOnly { .. }
-            | Error::Corrupt { .. }
-            | Error::Closed
-    )
 }
 
 /// Puts ids in the place of `{"ref_line": n}`.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{NewLedger, create, ledger, update_ledger};
+use crate::store::{self, NewLedger, create, ledger, update_ledger};
 use crate::units::Instant as At;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -155,7 +155,7 @@ fn a_failed_commit_is_told_apart_and_settled() {
     }
     assert_eq!(length(&writer), 0);
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
-    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), settled: false }.into();
+    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), settled: false, alone: true }.into();
     assert_eq!(unknown.code(), "outcome_unknown");
 }
 
@@ -180,7 +180,7 @@ fn the_log_is_moved_into_the_file_when_it_is_long() {
     for _ in 0..3_000 {
         writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
     }
-    assert!(writer.checkpoint_error().is_none());
+    assert!(writer.log_trouble().is_none());
     let wal = std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len();
     assert!(wal < 1_100 * 4_200, "{wal}");
     assert_eq!(length(&writer), 3_000);
