@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 //! came, each change in a transaction that either takes place or does not.
 
 mod group;
+#[cfg(test)]
+mod group_tests;
 mod queue;
 mod state;
 #[cfg(test)]
@@ -174,6 +176,25 @@ impl Writer {
             Some(shared) => shared.finish(CLOSE_PATIENCE),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// Lets nobody begin until so many stand in line, whom `start` calls.
+    pub(crate) fn gather(&self, callers: usize, start: impl FnOnce(&dyn Fn(usize))) {
+        let turn = self.shared.queue.enter_now().unwrap();
+        let until = |many| {
+            while turn.waiting() < many {
+                std::thread::yield_now();
+            }
+        };
+        start(&until);
+        until(callers);
+    }
+
+    pub(crate) fn on_commit(&self, hook: impl FnMut() -> bool + Send + 'static) {
+        lock(&self.shared.state).connection.as_ref().unwrap().on_commit(hook);
     }
 }
 

@@ -44,6 +44,8 @@ struct Log {
     /// The number of frames that calls for a checkpoint.
     next_checkpoint: i32,
     trouble: Option<LogTrouble>,
+    #[cfg(test)]
+    checkpoints: usize,
 }
 
 /// Why the `-wal` is not folded into the file.
@@ -87,7 +89,13 @@ impl WritingConnection {
             .map_err(sqlite_error)?;
         conn.wal_hook(Some(count_frames));
         place.check_unmoved()?;
-        let log = Log { frames: 0, next_checkpoint: CHECKPOINT_FRAMES, trouble: None };
+        let log = Log {
+            frames: 0,
+            next_checkpoint: CHECKPOINT_FRAMES,
+            trouble: None,
+            #[cfg(test)]
+            checkpoints: 0,
+        };
         Ok(WritingConnection { wal: place.wal(), conn, place, synchronous_full: true, log })
     }
 
@@ -162,6 +170,10 @@ impl WritingConnection {
             // is in the log.
             let gently = self.log.frames < 2 * CHECKPOINT_FRAMES;
             self.log.next_checkpoint = self.log.frames.saturating_add(CHECKPOINT_FRAMES);
+            #[cfg(test)]
+            {
+                self.log.checkpoints += 1;
+            }
             self.checkpoint_log(gently);
         }
         due
@@ -212,7 +224,17 @@ struct Checkpoint {
 #[cfg(test)]
 impl WritingConnection {
     pub(crate) fn veto_commits(&self) {
-        self.conn.commit_hook(Some(|| true)).unwrap();
+        self.on_commit(|| true);
+    }
+
+    /// Calls `hook` in each commit, which fails when it says so.
+    pub(crate) fn on_commit(&self, hook: impl FnMut() -> bool + Send + 'static) {
+        self.conn.commit_hook(Some(hook)).unwrap();
+    }
+
+    /// How many times it was time to move the log into the file.
+    pub(crate) fn checkpoints(&self) -> usize {
+        self.log.checkpoints
     }
 
     pub(crate) fn allow_no_growth(&self) {

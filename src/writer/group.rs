@@ -141,7 +141,8 @@ impl Pace {
     }
 
     pub(super) fn committed(&mut self, took: Duration) {
-        self.commit = (self.commit.saturating_mul(7) + took) / 8;
+        let usual = if self.commit.is_zero() { took } else { self.commit };
+        self.commit = usual.saturating_mul(7).saturating_add(took) / 8;
     }
 
     /// A group of so many was committed while so many others came: next time all may come together.

@@ -8,9 +8,9 @@ use super::*;
 use crate::store::{self, NewLedger, create, ledger, update_ledger};
 use crate::units::Instant as At;
 
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 
-fn new_ledger() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn new_ledger() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = create(&folder.path().join("points.ledger"), &NewLedger::random(At::clamped(5))).unwrap();
     (folder, path)
@@ -23,7 +23,7 @@ fn count_up(conn: &Connection) -> Result<Decision<i64>> {
     Ok(Decision::Commit(row.length))
 }
 
-fn length(writer: &Writer) -> i64 {
+pub(super) fn length(writer: &Writer) -> i64 {
     writer.transaction(Durability::Full, WAIT, |conn| Ok(Decision::Rollback(ledger(conn)?.length))).unwrap()
 }
 
@@ -173,17 +173,80 @@ fn a_full_disk_is_said_and_survived() {
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
 }
 
-#[test]
-fn the_log_is_moved_into_the_file_when_it_is_long() {
-    let (folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
-    for _ in 0..3_000 {
+fn many(writer: &Writer, times: usize) {
+    for _ in 0..times {
         writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
     }
+}
+
+fn wal_bytes(path: &std::path::Path) -> u64 {
+    std::fs::metadata(path.with_extension("ledger-wal")).unwrap().len()
+}
+
+#[test]
+fn the_log_is_moved_into_the_file_when_it_is_long() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    many(&writer, 2_000);
+    let warm = wal_bytes(&path);
+    many(&writer, 20_000);
     assert!(writer.log_trouble().is_none());
-    let wal = std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len();
-    assert!(wal < 1_100 * 4_200, "{wal}");
-    assert_eq!(length(&writer), 3_000);
+    // Overwritten from its start: neither longer nor shorter.
+    assert_eq!(wal_bytes(&path), warm);
+    assert!(warm < 1_100 * 4_200, "{warm}");
+    assert_eq!(length(&writer), 22_000);
+}
+
+#[test]
+fn a_long_read_is_said_while_it_holds_the_log_up() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let reader = crate::db::Readers::beside(writer.place().clone()).unwrap();
+    many(&writer, 100);
+    reader
+        .get()
+        .unwrap()
+        .snapshot(|conn| {
+            assert_eq!(ledger(conn)?.length, 100);
+            many(&writer, 3_500);
+            assert!(writer.log_trouble().is_none());
+            let checkpoints = lock(&writer.shared.state).connection.as_ref().unwrap().checkpoints();
+            many(&writer, 3_000);
+            let more = lock(&writer.shared.state).connection.as_ref().unwrap().checkpoints() - checkpoints;
+            assert!(more <= 3, "{more} checkpoints while a read is in the way");
+            let warning = writer.log_trouble().unwrap().to_string();
+            assert!(warning.starts_with("the -wal has grown to ") && warning.contains("long read"), "{warning}");
+            assert!(warning.contains(&format!(" {} MB", wal_bytes(&path) / 1_000_000)), "{warning}");
+            assert_eq!(ledger(conn)?.length, 100);
+            Ok(())
+        })
+        .unwrap();
+    // Over: nobody has to write for the warning to go.
+    assert!(writer.log_trouble().is_none());
+    let long = wal_bytes(&path);
+    many(&writer, 5_000);
+    assert!(writer.log_trouble().is_none());
+    // What was beyond the size it keeps was given back, or it was overwritten from its start.
+    assert!(wal_bytes(&path) <= long.min(16 << 20));
+}
+
+#[test]
+fn the_warning_goes_with_the_next_commits_too() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let reader = crate::db::Readers::beside(writer.place().clone()).unwrap();
+    reader
+        .get()
+        .unwrap()
+        .snapshot(|conn| {
+            ledger(conn)?;
+            many(&writer, 6_000);
+            Ok(())
+        })
+        .unwrap();
+    assert!(lock(&writer.shared.log_trouble).is_some());
+    many(&writer, 1_100);
+    assert!(lock(&writer.shared.log_trouble).is_none());
 }
 
 #[test]
