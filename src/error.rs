@@ -254,6 +254,20 @@ impl Error {
         matches!(self, Error::Busy { .. } | Error::OutcomeUnknown { .. } | Error::DiskFull { .. })
     }
 
+    /// Whether it is about the file, not about one operation.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            Error::Busy { .. }
+                | Error::OutcomeUnknown { .. }
+                | Error::DiskFull { .. }
+                | Error::Storage { .. }
+                | Error::ReadOnly { .. }
+                | Error::Corrupt { .. }
+                | Error::Closed
+        )
+    }
+
     /// What to do about it, in one sentence.
     #[must_use]
     pub fn help(&self) -> String {

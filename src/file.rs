@@ -1,8 +1,10 @@
-//! An open ledger file: its writer, its readers, and the path of every operation through them:
-//! read, decide, write, acknowledge.
+//! An open ledger file: its writer and its readers; opening, looking and care. Changes are in `change`.
 
+mod change;
 #[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -10,68 +12,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Place, Readers};
-use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
+use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{
-    AccountId, Action, Balance, Command, Key, OpKind, OperationRow, Receipt, Request, Subject, Writer as Who, Writers,
-};
-use crate::pricing::PriceBook;
+use crate::model::{AccountId, Action, Balance, Command, Key, OpKind, Subject, Writer as Who, Writers};
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Session, SqlSource};
 use crate::units::Reading;
-use crate::writer::{Decision, Durability, Failure, Writer};
-
-/// Entries after which an expiry transaction ends, so that no write blocks others for long.
-const SWEEP_ENTRIES: usize = 2048;
-
-/// What surrounds one operation a caller wants.
-#[derive(Clone)]
-pub(crate) struct Wish {
-    pub(crate) reading: Reading,
-    pub(crate) book: Option<Arc<PriceBook>>,
-    pub(crate) durability: Durability,
-    /// `at` is allowed.
-    pub(crate) historic: bool,
-    /// Decide, and write nothing.
-    pub(crate) dry_run: bool,
-}
-
-/// What an expiry sweep has done so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[non_exhaustive]
-pub struct ExpireReport {
-    /// Points that expired or lapsed.
-    pub points: i64,
-    /// Accounts brought up to date.
-    pub accounts: u64,
-    /// Entries booked.
-    pub entries: u64,
-    /// Whether something due is left (the limit was reached).
-    pub more: bool,
-}
-
-/// Books one operation of a run that shares a transaction.
-pub(crate) type Book<'a> = dyn FnMut(Request) -> Result<Receipt> + 'a;
+use crate::writer::{Decision, Durability, Writer};
+pub use change::ExpireReport;
+use change::write;
+pub(crate) use change::{Book, Wish};
 
 pub(crate) struct File {
     /// `None`: opened read-only.
     writer: Option<Writer>,
     readers: Readers,
-    cache: BookCache,
+    cache: Arc<BookCache>,
     writers: Writers,
     patience: Duration,
     closed: AtomicBool,
-}
-
-/// How one run of a transaction's work ended.
-enum Step {
-    /// Only catch-up was written: run again.
-    Again,
-    Done(Box<OperationRow>, crate::model::Balances, bool),
 }
 
 impl File {
@@ -88,7 +49,7 @@ impl File {
     fn assemble(writer: Option<Writer>, readers: Readers, patience: Duration) -> Result<Arc<Self>> {
         // The list changes only when a restore makes a new file, never while one is open.
         let writers = readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
-        let (cache, closed) = (BookCache::default(), AtomicBool::new(false));
+        let (cache, closed) = (Arc::default(), AtomicBool::new(false));
         Ok(Arc::new(File { writer, readers, cache, writers, patience, closed }))
     }
 
@@ -102,9 +63,7 @@ impl File {
 
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.place().warnings().to_vec();
-        if let Some(error) = self.writer.as_ref().and_then(Writer::checkpoint_error) {
-            warnings.push(format!("the -wal could not be folded into the file: {error}"));
-        }
+        warnings.extend(self.writer.as_ref().and_then(Writer::log_trouble).map(|trouble| trouble.to_string()));
         warnings
     }
 
@@ -130,152 +89,6 @@ impl File {
                 writer.close()
             }
             _ => Ok(()),
-        }
-    }
-
-    // ---- change
-
-    /// Books one operation and answers once it is as durable as wished.
-    pub(crate) fn apply(&self, request: Request, wish: &Wish) -> Result<Receipt> {
-        let command = parse(request, wish)?;
-        let writer = self.writer()?;
-        loop {
-            let step = writer.transaction(wish.durability, self.patience, |session| {
-                let step = self.work(session, &command, wish)?;
-                Ok(if wish.dry_run { Decision::Rollback(step) } else { Decision::Commit(step) })
-            });
-            match step {
-                Ok(Step::Again) => {}
-                Ok(Step::Done(row, after, replayed)) => return report::receipt(&self.writers, &row, after, replayed),
-                Err(Failure::Refused(error)) => return Err(error),
-                Err(Failure::CommitFailed { error, settled }) => {
-                    return self.after_failed_commit(&command, error, settled);
-                }
-            }
-        }
-    }
-
-    /// Read, decide, write: one operation inside a transaction.
-    fn work(&self, session: &Session<'_>, command: &Command, wish: &Wish) -> Result<Step> {
-        let source = SqlSource::new(session, &self.cache);
-        let ledger = session.ledger()?;
-        // A dry run cannot be committed piece by piece.
-        let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
-        let context = Context { ledger: &ledger, reading: wish.reading, book: wish.book.as_deref(), stretch };
-        match engine::run(&source, context, command)? {
-            Verdict::Replayed(row) => {
-                let after = report::balances_after(session, &row)?;
-                Ok(Step::Done(row, after, true))
-            }
-            // The point of no return: everything is decided, and from here on every write must succeed.
-            Verdict::CatchUp(changes) => store::apply(session, &changes).map(|()| Step::Again),
-            Verdict::Booked(booked) => {
-                let after = booked.after;
-                let row = write(session, *booked)?;
-                Ok(Step::Done(Box::new(row), after, false))
-            }
-        }
-    }
-
-    /// `COMMIT` failed, so it is not known whether the operation took place: what is there under its key is the answer.
-    fn after_failed_commit(&self, command: &Command, error: Error, settled: bool) -> Result<Receipt> {
-        let found = self.readers.get().and_then(|reader| {
-            reader.snapshot(|conn| {
-                let session = &Session::new(conn);
-                let source = SqlSource::new(session, &self.cache);
-                let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
-                let after = report::balances_after(session, &row)?;
-                report::receipt(&self.writers, &row, after, false).map(Some)
-            })
-        });
-        match found {
-            Ok(Some(receipt)) => Ok(receipt),
-            Ok(None) if settled => Err(error),
-            Ok(None) | Err(_) => Err(Error::OutcomeUnknown { message: error.to_string() }),
-        }
-    }
-
-    /// Runs several operations in one transaction, each seeing those before it.
-    pub(crate) fn apply_whole(
-        &self,
-        wish: &dyn Fn() -> Wish,
-        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let Wish { durability, dry_run, .. } = wish();
-        let done = self.writer()?.transaction(durability, self.patience, |session| {
-            run(&mut |request| {
-                let wish = wish();
-                let command = parse(request, &wish)?;
-                loop {
-                    if let Step::Done(row, after, replayed) = self.work(session, &command, &wish)? {
-                        return report::receipt(&self.writers, &row, after, replayed);
-                    }
-                }
-            })?;
-            Ok(if dry_run { Decision::Rollback(()) } else { Decision::Commit(()) })
-        });
-        match done {
-            Ok(()) => Ok(()),
-            Err(Failure::CommitFailed { error, settled: true }) => Err(error),
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    /// Books what has fallen due, account by account.
-    pub(crate) fn expire(
-        &self,
-        limit: Option<u64>,
-        wish: &Wish,
-        progress: &mut dyn FnMut(&ExpireReport),
-    ) -> Result<ExpireReport> {
-        let writer = self.writer()?;
-        let mut report = ExpireReport::default();
-        loop {
-            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));
-            let done = writer.transaction(wish.durability, self.patience, |session| {
-                let mut next = report.clone();
-                self.sweep(session, wish.reading, left, &mut next)?;
-                Ok(Decision::Commit(next))
-            })?;
-            let idle = done.entries == report.entries && done.accounts == report.accounts;
-            report = done;
-            progress(&report);
-            if !report.more || left == 0 || idle {
-                return Ok(report);
-            }
-        }
-    }
-
-    fn sweep(&self, session: &Session<'_>, reading: Reading, accounts: u64, report: &mut ExpireReport) -> Result<()> {
-        let source = SqlSource::new(session, &self.cache);
-        let ledger = session.ledger()?;
-        let (until, _) = engine::ledger_time(&source, &ledger, reading, None)?;
-        let mut entries = 0;
-        let mut left = accounts;
-        loop {
-            let due = store::accounts_due(session, until, 1)?;
-            let Some(account) = due.into_iter().next() else {
-                report.more = false;
-                return Ok(());
-            };
-            report.more = true;
-            if left == 0 || entries >= SWEEP_ENTRIES {
-                return Ok(());
-            }
-            let (no, expired) = (account.no, account.totals.expired);
-            let mut books = Books::new(&source);
-            books.enter_account(account);
-            let complete = engine::catch_up(&mut books, no, until, STRETCH)?;
-            let expired = books.account(no)?.totals.expired.saturating_sub(expired);
-            let changes = books.into_changes()?;
-            entries = entries.saturating_add(changes.entries.len());
-            report.entries = report.entries.saturating_add(changes.entries.len() as u64);
-            report.points = report.points.saturating_add(expired);
-            store::apply(session, &changes)?;
-            if complete {
-                report.accounts = report.accounts.saturating_add(1);
-                left = left.saturating_sub(1);
-            }
         }
     }
 
@@ -352,27 +165,6 @@ impl File {
         });
         done.map_err(Error::from)
     }
-}
-
-fn parse(request: Request, wish: &Wish) -> Result<Command> {
-    let command = Command::parse(request)?;
-    match command.at {
-        Some(_) if !wish.historic => {
-            Err(Error::invalid("at", "is only for loading history", "leave it out, or run the batch as historic"))
-        }
-        _ => Ok(command),
-    }
-}
-
-/// Writes a decided operation.
-fn write(session: &Session<'_>, booked: Booked) -> Result<OperationRow> {
-    if let Some((no, book)) = &booked.new_book {
-        store::insert_price_book(session, *no, book)?;
-    }
-    store::append_operation(session, booked.ledger.writer.0, &booked.operation)?;
-    store::apply(session, &booked.changes)?;
-    session.set_ledger(booked.ledger)?;
-    Ok(booked.operation)
 }
 
 /// Copies a file and proves the copy before it gets its name; its path, and what the proof said.

@@ -1,7 +1,11 @@
 //! The one way to change a file: one connection per file and process, callers one after the other in the order they
 //! came, each change in a transaction that either takes place or does not.
 
+mod group;
+#[cfg(test)]
+mod group_tests;
 mod queue;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -10,18 +14,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::db::{FileId, Place, WritingConnection};
+use crate::db::{FileId, LogTrouble, Place, WritingConnection};
 use crate::error::{Error, Result};
-use crate::store::{self, Desk, Session};
-use queue::Queue;
+use crate::store::Session;
+use group::{Group, Job, Work};
+use queue::{Queue, Turn, Wait};
+use state::State;
 
 /// How long a clean close waits for readers in other processes before it leaves the `-wal` to them.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// The same when a handle is only dropped.
 const DROP_PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long a failed commit may take to find out what became of it, whatever the deadline.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a file may be empty because it is being created.
 const CREATION_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -55,8 +59,8 @@ pub(crate) enum Failure {
     /// It did not take place.
     Refused(Error),
     /// `COMMIT` failed. Look the key up: what is there was booked. What is not there was not booked when `settled`, and
-    /// may still come back after a crash when not (`outcome_unknown`).
-    CommitFailed { error: Error, settled: bool },
+    /// may still come back after a crash when not (`outcome_unknown`). When not `alone`, it may have been another's fault.
+    CommitFailed { error: Error, settled: bool, alone: bool },
 }
 
 impl From<Error> for Failure {
@@ -85,17 +89,8 @@ struct Shared {
     queue: Queue,
     /// Locked only by whoever has the turn, so nobody waits here.
     state: Mutex<State>,
-}
-
-struct State {
-    /// `None` after a failure that left the connection in doubt: opened again for the next caller.
-    connection: Option<WritingConnection>,
-    /// Whether something was acknowledged that a power cut could still take.
-    relaxed: bool,
-    /// Why the last checkpoint failed: never an operation's error, for it was committed.
-    checkpoint_error: Option<Error>,
-    /// Rows the last transaction left at hand; empty after any that did not commit.
-    desk: Desk,
+    /// As of the last checkpoint: never an operation's error, for it was committed.
+    log_trouble: Mutex<Option<LogTrouble>>,
 }
 
 /// One slot per file: whoever opens a file holds only its slot.
@@ -127,9 +122,8 @@ impl Writer {
         }
         let connection = WritingConnection::open(place.path(), after(deadline))?;
         let place = connection.place().clone();
-        let state =
-            State { connection: Some(connection), relaxed: false, checkpoint_error: None, desk: Desk::default() };
-        let shared = Arc::new(Shared { place, queue: Queue::default(), state: Mutex::new(state) });
+        let (queue, state) = (Queue::default(), Mutex::new(State::new(connection)));
+        let shared = Arc::new(Shared { place, queue, state, log_trouble: Mutex::default() });
         *slot = Arc::downgrade(&shared);
         Ok(Writer { shared })
     }
@@ -138,9 +132,9 @@ impl Writer {
         &self.shared.place
     }
 
-    /// Why the last checkpoint failed, if it did.
-    pub(crate) fn checkpoint_error(&self) -> Option<Error> {
-        lock(&self.shared.state).checkpoint_error.clone()
+    /// Why the `-wal` is not folded into the file, if it should be.
+    pub(crate) fn log_trouble(&self) -> Option<LogTrouble> {
+        self.shared.log_trouble()
     }
 
     /// Runs `work` in a transaction of its own. `busy` only after `deadline`, the wait for one's turn included.
@@ -152,7 +146,26 @@ impl Writer {
         deadline: Duration,
         work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
-        self.shared.transaction(durability, deadline, work)
+        self.shared.transaction(durability, Patience::until(deadline), work)
+    }
+
+    /// Runs `work` and commits it, together with that of others when they come at the same time and want it durable. Which
+    /// thread runs it is open, so it must not wait for anything; when it answers with a refusal it has written nothing.
+    ///
+    /// `work` may be run again. `busy` only after `deadline`, and never once it has been taken into a transaction.
+    pub(crate) fn carried<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        deadline: Duration,
+        mut work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match durability {
+            Durability::Full => self.shared.carried(deadline, work),
+            // Without a sync there is nothing to share.
+            Durability::Relaxed => {
+                self.transaction(durability, deadline, |session| work(session).map(Decision::Commit))
+            }
+        }
     }
 
     /// Makes everything acknowledged so far durable.
@@ -166,6 +179,25 @@ impl Writer {
             Some(shared) => shared.finish(CLOSE_PATIENCE),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// Lets nobody begin until so many stand in line, whom `start` calls.
+    pub(crate) fn gather(&self, callers: usize, start: impl FnOnce(&dyn Fn(usize))) {
+        let turn = self.shared.queue.enter_now().unwrap();
+        let until = |many| {
+            while turn.waiting() < many {
+                std::thread::yield_now();
+            }
+        };
+        start(&until);
+        until(callers);
+    }
+
+    pub(crate) fn on_commit(&self, hook: impl FnMut() -> bool + Send + 'static) {
+        lock(&self.shared.state).connection.as_ref().unwrap().on_commit(hook);
     }
 }
 
@@ -189,42 +221,125 @@ fn after(deadline: Duration) -> Instant {
     now.checked_add(deadline).or_else(|| now.checked_add(Duration::from_secs(86_400))).unwrap_or(now)
 }
 
+/// How long a caller waits, counted from the call.
+#[derive(Clone, Copy)]
+struct Patience {
+    start: Instant,
+    deadline: Instant,
+}
+
+impl Patience {
+    fn until(deadline: Duration) -> Self {
+        Patience { start: Instant::now(), deadline: after(deadline) }
+    }
+
+    fn busy(self) -> Error {
+        Error::Busy { waited_ms: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// Says the whole wait, not only that for the file's lock.
+    fn said(self, failure: Failure) -> Failure {
+        if matches!(failure, Failure::Refused(Error::Busy { .. })) { self.busy().into() } else { failure }
+    }
+}
+
 impl Shared {
     fn transaction<T>(
         &self,
         durability: Durability,
-        deadline: Duration,
+        patience: Patience,
         mut work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
-        let start = Instant::now();
-        let deadline = after(deadline);
-        // Group commit will come here: the one whose turn it is carries the work of those waiting behind it.
-        let _turn = self.queue.enter(deadline).ok_or_else(|| busy(start))?;
+        let _turn = self.queue.enter(patience.deadline).ok_or_else(|| patience.busy())?;
         let mut state = lock(&self.state);
-        state.begin(&self.place, durability, deadline).map_err(|error| waited(error, start))?;
-        let mut open = OpenTransaction { state: &mut state };
-        let answer = match open.run(&mut work)? {
-            (Decision::Commit(answer), desk) => {
-                open.commit(&self.place, durability, deadline)?;
-                open.state.desk = desk;
-                answer
-            }
-            (Decision::Rollback(answer), _) => answer,
-        };
-        drop(open);
-        if durability == Durability::Full && state.relaxed {
-            // Nothing was written, but the answer may rest on what was committed as relaxed: a repeated operation.
-            state.harden(&self.place, deadline)?;
+        let mut answer = Err(Error::Closed.into());
+        let done = state.within(&self.place, durability, patience.deadline, &mut |session| {
+            Ok(match work(session)? {
+                Decision::Commit(value) => {
+                    answer = Ok(value);
+                    true
+                }
+                Decision::Rollback(value) => {
+                    answer = Ok(value);
+                    false
+                }
+            })
+        });
+        self.fold_log(&mut state);
+        done.map_err(|failure| patience.said(failure)).and(answer)
+    }
+
+    fn carried<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let patience = Patience::until(deadline);
+        let job = Job::new(work);
+        if let Some(turn) = self.queue.enter_now() {
+            self.lead(&turn, &job, patience);
+            drop(turn);
+            return self.answer(&job, patience);
         }
-        Ok(answer)
+        let job = Arc::new(job);
+        match self.queue.wait(Some(job.clone()), patience.deadline) {
+            Wait::Turn(turn) => self.lead(&turn, &*job, patience),
+            Wait::Carried => {}
+            Wait::TooLate => return Err(patience.busy().into()),
+        }
+        self.answer(&job, patience)
+    }
+
+    /// Runs one's own work and that of those behind in one transaction.
+    fn lead(&self, turn: &Turn<'_>, own: &dyn Work, patience: Patience) {
+        let mut state = lock(&self.state);
+        if let Some((others, most)) = state.pace.linger() {
+            turn.linger(others, most);
+        }
+        let mut group = Group::new(own);
+        let run = &mut |session: &Session<'_>| group.run(session, turn).map(|()| true);
+        let done = state.within(&self.place, Durability::Full, patience.deadline, run);
+        if done.is_ok() {
+            state.pace.group(group.len(), turn.waiting());
+        }
+        // The others are on their way while the turn is passed on: so they can come along with the next.
+        group.end(done.map_err(|failure| patience.said(failure)));
+        self.fold_log(&mut state);
+    }
+
+    fn answer<T, W>(&self, job: &Job<T, W>, patience: Patience) -> Result<T, Failure>
+    where
+        W: FnMut(&Session<'_>) -> Result<T>,
+    {
+        job.answer().unwrap_or_else(|| {
+            self.transaction(Durability::Full, patience, |session| job.run_alone(session).map(Decision::Commit))
+        })
     }
 
     fn flush(&self, deadline: Duration) -> Result<()> {
-        let start = Instant::now();
-        let deadline = after(deadline);
-        let _turn = self.queue.enter(deadline).ok_or_else(|| busy(start))?;
+        let patience = Patience::until(deadline);
+        let _turn = self.queue.enter(patience.deadline).ok_or_else(|| patience.busy())?;
         let mut state = lock(&self.state);
-        if state.relaxed { state.harden(&self.place, deadline).map_err(|error| waited(error, start)) } else { Ok(()) }
+        let done = if state.relaxed { state.harden(&self.place, patience.deadline) } else { Ok(()) };
+        self.fold_log(&mut state);
+        done.map_err(|error| if matches!(error, Error::Busy { .. }) { patience.busy() } else { error })
+    }
+
+    /// After the answer, so that no failure of a checkpoint becomes an operation's.
+    fn fold_log(&self, state: &mut State) {
+        let Some(connection) = state.connection.as_mut() else { return };
+        if connection.checkpoint_if_long() {
+            *lock(&self.log_trouble) = connection.log_trouble();
+        }
+    }
+
+    fn log_trouble(&self) -> Option<LogTrouble> {
+        let known = lock(&self.log_trouble).clone()?;
+        // What was in the way may be over.
+        let Some(_turn) = self.queue.enter_now() else { return Some(known) };
+        let trouble = lock(&self.state).connection.as_mut().map_or(Some(known), WritingConnection::checkpoint_again);
+        lock(&self.log_trouble).clone_from(&trouble);
+        trouble
     }
 
     /// Empties the `-wal` and closes the connection.
@@ -242,132 +357,5 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // `close` reports errors; after it there is nothing left to do.
         let _ = self.finish(DROP_PATIENCE);
-    }
-}
-
-fn busy(start: Instant) -> Error {
-    Error::Busy { waited_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX) }
-}
-
-/// Says the whole wait, not only that for the file's lock.
-fn waited(error: Error, start: Instant) -> Error {
-    if matches!(error, Error::Busy { .. }) { busy(start) } else { error }
-}
-
-impl State {
-    fn begin(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<()> {
-        // A transaction left open by a panic.
-        if self.connection.as_ref().is_some_and(|connection| !connection.roll_back()) {
-            self.connection = None;
-        }
-        if self.connection.is_none() {
-            self.connection = Some(reopen(place, deadline)?);
-            // Another connection counts the versions of the file anew.
-            self.desk = Desk::default();
-        }
-        let connection = self.connection.as_mut().ok_or(Error::Closed)?;
-        connection.check_unmoved()?;
-        connection.begin(durability == Durability::Full, deadline)
-    }
-
-    fn committed(&mut self, durability: Durability) {
-        self.relaxed = durability == Durability::Relaxed;
-        // After the commit, so that no failure of the checkpoint becomes the operation's.
-        if let Some(done) = self.connection.as_ref().and_then(WritingConnection::checkpoint_if_long) {
-            self.checkpoint_error = done.err();
-        }
-    }
-
-    /// One durable commit makes all earlier ones durable.
-    fn harden(&mut self, place: &Place, deadline: Instant) -> Result<()> {
-        self.begin(place, Durability::Full, deadline)?;
-        let connection = self.connection.as_ref().ok_or(Error::Closed)?;
-        let touched = store::touch(&Session::new(connection.connection()));
-        match touched.and_then(|()| connection.commit()) {
-            Ok(_) => {
-                self.committed(Durability::Full);
-                Ok(())
-            }
-            Err(error) => {
-                connection.roll_back();
-                self.connection = None;
-                Err(error)
-            }
-        }
-    }
-
-    /// After a failed commit: makes sure that it does not come back, and that nothing acknowledged depends on what the
-    /// disk refused. Whether that worked.
-    fn settle(&mut self, place: &Place, deadline: Instant) -> bool {
-        let relaxed = self.relaxed;
-        // The frames of the failed commit may lie in the -wal whole, and would count after a crash; this overwrites them.
-        if self.harden(place, deadline).is_err() {
-            self.relaxed = relaxed;
-            return false;
-        }
-        // A failed fsync may have dropped earlier relaxed frames, and the next one says nothing: leave that -wal.
-        let whole = |connection: &WritingConnection| matches!(connection.checkpoint_whole(deadline), Ok(true));
-        !relaxed || self.connection.as_ref().is_some_and(whole)
-    }
-
-    /// Leaves the transaction, or else the connection.
-    fn roll_back(&mut self) {
-        if self.connection.as_ref().is_some_and(|connection| !connection.roll_back()) {
-            self.connection = None;
-        }
-    }
-}
-
-/// Opens the same file again.
-fn reopen(place: &Place, deadline: Instant) -> Result<WritingConnection> {
-    place.check_unmoved()?;
-    let connection = WritingConnection::open(place.path(), deadline)?;
-    if connection.place().id() == place.id() {
-        Ok(connection)
-    } else {
-        Err(Error::storage("the file was replaced while it was open"))
-    }
-}
-
-/// Rolls back unless it was committed, also when the caller's work panics: other processes must not wait for us.
-struct OpenTransaction<'s> {
-    state: &'s mut State,
-}
-
-impl OpenTransaction<'_> {
-    /// The decision, and the desk as it is once that has been committed.
-    fn run<T>(&mut self, work: &mut impl FnMut(&Session<'_>) -> Result<Decision<T>>) -> Result<(Decision<T>, Desk)> {
-        let desk = std::mem::take(&mut self.state.desk);
-        let connection = self.state.connection.as_ref().ok_or(Error::Closed)?;
-        let session = Session::resume(connection.connection(), desk)?;
-        match work(&session)? {
-            Decision::Commit(answer) => Ok((Decision::Commit(answer), session.finish()?)),
-            Decision::Rollback(answer) => Ok((Decision::Rollback(answer), Desk::default())),
-        }
-    }
-
-    fn commit(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<(), Failure> {
-        let connection = self.state.connection.as_ref().ok_or(Error::Closed)?;
-        let error = match connection.commit() {
-            Ok(wrote) => {
-                if wrote {
-                    self.state.committed(durability);
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        // Unknown. The connection is not believed any more.
-        connection.roll_back();
-        self.state.connection = None;
-        let settled = self.state.settle(place, deadline.max(after(SETTLE_PATIENCE)));
-        // A full disk took no whole frame, so there is nothing to come back.
-        Err(Failure::CommitFailed { settled: settled || matches!(error, Error::DiskFull { .. }), error })
-    }
-}
-
-impl Drop for OpenTransaction<'_> {
-    fn drop(&mut self) {
-        self.state.roll_back();
     }
 }

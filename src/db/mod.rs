@@ -21,7 +21,7 @@ pub(crate) use create::{create, remove_new};
 pub(crate) use errors::sqlite_error;
 pub(crate) use place::{FileId, Place};
 pub(crate) use readers::Readers;
-pub(crate) use writing::WritingConnection;
+pub(crate) use writing::{LogTrouble, WritingConnection};
 
 /// One connection; only `store` speaks SQL over it.
 pub(crate) type Connection = rusqlite::Connection;

@@ -76,6 +76,11 @@ impl Place {
         id_at(&beside(&self.path, "-wal"))
     }
 
+    /// The length of the `-wal`.
+    pub(super) fn wal_bytes(&self) -> u64 {
+        fs::symlink_metadata(beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
+    }
+
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
     pub(crate) fn check_unmoved(&self) -> Result<()> {
         match id_at(&self.path) {

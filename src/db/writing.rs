@@ -1,8 +1,9 @@
 //! The connection that writes, and the plumbing of its transactions.
 
 use std::cell::Cell;
+use std::fmt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
 
@@ -14,8 +15,13 @@ use super::place::{FileId, Place};
 use super::{Connection, busy, schema};
 use crate::error::{Error, Result};
 
-/// Frames in the `-wal` from which on a commit is followed by a checkpoint.
+/// Frames in the `-wal` after which a commit is followed by a checkpoint, and after so many more by another, if the
+/// first did not let the log begin again from its start.
 const CHECKPOINT_FRAMES: i32 = 1_000;
+/// Frames from which on it is a pity worth a warning.
+const LONG_FRAMES: i32 = 4 * CHECKPOINT_FRAMES;
+/// How long a second checkpoint waits for those who write and read just now; other writers wait meanwhile.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(20);
 
 // SQLite takes a bare function, and calls it on the thread that commits.
 thread_local! {
@@ -29,6 +35,35 @@ pub(crate) struct WritingConnection {
     /// The `-wal` it writes to.
     wal: Option<FileId>,
     synchronous_full: bool,
+    log: Log,
+}
+
+/// The `-wal` as of our last commit.
+struct Log {
+    frames: i32,
+    /// The number of frames that calls for a checkpoint.
+    next_checkpoint: i32,
+    trouble: Option<LogTrouble>,
+    #[cfg(test)]
+    checkpoints: usize,
+}
+
+/// Why the `-wal` is not folded into the file.
+#[derive(Debug, Clone)]
+pub(crate) enum LogTrouble {
+    Failed(Error),
+    HeldUp { bytes: u64 },
+}
+
+impl fmt::Display for LogTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogTrouble::Failed(error) => write!(f, "the -wal could not be folded into the file: {error}"),
+            LogTrouble::HeldUp { bytes } => {
+                write!(f, "the -wal has grown to {} MB: a long read holds it up", bytes / 1_000_000)
+            }
+        }
+    }
 }
 
 impl WritingConnection {
@@ -54,7 +89,14 @@ impl WritingConnection {
             .map_err(sqlite_error)?;
         conn.wal_hook(Some(count_frames));
         place.check_unmoved()?;
-        Ok(WritingConnection { wal: place.wal(), conn, place, synchronous_full: true })
+        let log = Log {
+            frames: 0,
+            next_checkpoint: CHECKPOINT_FRAMES,
+            trouble: None,
+            #[cfg(test)]
+            checkpoints: 0,
+        };
+        Ok(WritingConnection { wal: place.wal(), conn, place, synchronous_full: true, log })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -90,10 +132,18 @@ impl WritingConnection {
 
     /// Whether there was anything to write; only then does a durable commit sync. After an error it is not known whether
     /// the transaction took place.
-    pub(crate) fn commit(&self) -> Result<bool> {
+    pub(crate) fn commit(&mut self) -> Result<bool> {
         WAL_FRAMES.set(0);
         self.run("COMMIT")?;
-        Ok(WAL_FRAMES.get() > 0)
+        let frames = WAL_FRAMES.get();
+        if frames < self.log.frames && frames > 0 {
+            // It began again from its start.
+            self.log.next_checkpoint = CHECKPOINT_FRAMES;
+        }
+        if frames > 0 {
+            self.log.frames = frames;
+        }
+        Ok(frames > 0)
     }
 
     /// Leaves any transaction; whether the connection can be used further. A rollback can itself be interrupted.
@@ -111,29 +161,80 @@ impl WritingConnection {
         self.conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(sqlite_error)
     }
 
-    /// Moves the log into the file once it is long enough; waits for nobody. Call after a commit, on the same thread.
-    /// `None` when it was not yet time.
-    pub(crate) fn checkpoint_if_long(&self) -> Option<Result<()>> {
-        (WAL_FRAMES.get() >= CHECKPOINT_FRAMES).then(|| self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").map(drop))
+    /// Moves the log into the file once it is long enough, so that the next commit overwrites it from its start: that
+    /// is faster than a log that grows. Call after a commit. Whether it was time to.
+    pub(crate) fn checkpoint_if_long(&mut self) -> bool {
+        let due = self.log.frames >= self.log.next_checkpoint;
+        if due {
+            // The first waits for nobody and nobody for it. It falls short when others write at that moment, or read what
+            // is in the log.
+            let gently = self.log.frames < 2 * CHECKPOINT_FRAMES;
+            self.log.next_checkpoint = self.log.frames.saturating_add(CHECKPOINT_FRAMES);
+            #[cfg(test)]
+            {
+                self.log.checkpoints += 1;
+            }
+            self.checkpoint_log(gently);
+        }
+        due
+    }
+
+    /// What keeps the log from being moved, asked anew.
+    pub(crate) fn checkpoint_again(&mut self) -> Option<LogTrouble> {
+        self.checkpoint_log(true);
+        self.log_trouble()
+    }
+
+    /// As of the last checkpoint.
+    pub(crate) fn log_trouble(&self) -> Option<LogTrouble> {
+        self.log.trouble.clone()
+    }
+
+    fn checkpoint_log(&mut self, gently: bool) {
+        let _patience = busy::until(Instant::now() + CHECKPOINT_PATIENCE);
+        let sql = if gently { "PRAGMA wal_checkpoint(PASSIVE)" } else { "PRAGMA wal_checkpoint(RESTART)" };
+        self.log.trouble = match self.checkpoint(sql) {
+            Ok(Checkpoint { whole, frames }) => {
+                (!whole && frames >= LONG_FRAMES).then(|| LogTrouble::HeldUp { bytes: self.place.wal_bytes() })
+            }
+            Err(error) => Some(LogTrouble::Failed(error)),
+        };
     }
 
     /// Moves the whole log into the file and empties it, so that the one file is whole. False when others use the file.
     pub(crate) fn checkpoint_whole(&self, deadline: Instant) -> Result<bool> {
         let _patience = busy::until(deadline);
-        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+        Ok(self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?.whole)
     }
 
-    fn checkpoint(&self, sql: &str) -> Result<bool> {
-        let busy: i64 = self.conn.query_row(sql, [], |row| row.get(0)).map_err(sqlite_error)?;
-        Ok(busy == 0)
+    fn checkpoint(&self, sql: &str) -> Result<Checkpoint> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (busy, frames, moved): (i64, i32, i32) = self.conn.query_row(sql, [], read).map_err(sqlite_error)?;
+        Ok(Checkpoint { whole: busy == 0 && frames == moved, frames })
     }
+}
+
+/// What a checkpoint did: whether everything is in the file now, and how many frames the log has.
+struct Checkpoint {
+    whole: bool,
+    frames: i32,
 }
 
 /// Faults for tests.
 #[cfg(test)]
 impl WritingConnection {
     pub(crate) fn veto_commits(&self) {
-        self.conn.commit_hook(Some(|| true)).unwrap();
+        self.on_commit(|| true);
+    }
+
+    /// Calls `hook` in each commit, which fails when it says so.
+    pub(crate) fn on_commit(&self, hook: impl FnMut() -> bool + Send + 'static) {
+        self.conn.commit_hook(Some(hook)).unwrap();
+    }
+
+    /// How many times it was time to move the log into the file.
+    pub(crate) fn checkpoints(&self) -> usize {
+        self.log.checkpoints
     }
 
     pub(crate) fn allow_no_growth(&self) {

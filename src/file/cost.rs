@@ -10,7 +10,7 @@ use crate::store::{self, NewLedger, Work};
 use crate::units::{Instant, Reading};
 use crate::writer::{Decision, Durability};
 
-fn file(folder: &Path) -> Arc<File> {
+pub(super) fn file(folder: &Path) -> Arc<File> {
     let path = folder.join("cost.ledger");
     let id = uuid::Uuid::from_u128(7);
     store::create(&path, &NewLedger { ledger_id: id, device: id, epoch: 1, created_at: Instant::clamped(1_000) })
@@ -18,13 +18,13 @@ fn file(folder: &Path) -> Arc<File> {
     File::open(&path, std::time::Duration::from_secs(5)).unwrap()
 }
 
-fn wish(at: i64) -> Wish {
+pub(super) fn wish(at: i64) -> Wish {
     let reading = Reading { at: Instant::clamped(at), trusted: false };
     Wish { reading, book: None, durability: Durability::Relaxed, historic: false, dry_run: false }
 }
 
 fn book(file: &File, line: &str) {
-    file.apply(Request::parse(line).unwrap(), &wish(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
+    file.apply(Request::parse(line).unwrap(), wish(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
 }
 
 /// What all statements of the writer's connection have done since the last look.

@@ -30,7 +30,7 @@ pub enum Whole {
 /// use counterfoil::{Ledger, Request};
 /// # let folder = tempfile::tempdir()?;
 /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-/// let mut run = ledger.batch();
+/// let mut run = ledger.batch_run();
 /// run.apply(1, &Request::parse(r#"{"op":"recharge","account":"a","key":"1","points":50,"source":"wxpay"}"#)?)?;
 /// run.apply(2, &Request::parse(r#"{"op":"hold","account":"a","key":"2","points":40,"deadline_seconds":60}"#)?)?;
 /// let receipt = run.apply(3, &Request::parse(r#"{"op":"capture","hold":{"ref_line":2},"key":"3","points":25}"#)?)?;
@@ -61,10 +61,64 @@ impl BatchRun {
     /// # Errors
     /// As for [`Ledger::apply`]; `unknown_operation`, `unknown_batch` or `unknown_hold` for a `ref_line` that names no such thing.
     pub fn apply(&mut self, line: u64, request: &Request) -> Result<Receipt> {
-        let request = resolve(&self.made, request)?;
+        let request = resolve(&[&self.made], request)?;
         let receipt = self.ledger.apply_as(request, self.historic)?;
         self.made.insert(line, Things::of(&receipt));
         Ok(receipt)
+    }
+
+    /// Books the first of these lines, as many as one short transaction takes (about 20 ms of work, at least one line),
+    /// and answers them, durable when this returns. The rest is for the next call. Each line has its own outcome, the one
+    /// it would have had alone.
+    ///
+    /// ```
+    /// use counterfoil::{Ledger, Request};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let lines = [
+    ///     (1, Request::parse(r#"{"op":"recharge","account":"a","key":"1","points":50,"source":"wxpay"}"#)?),
+    ///     (2, Request::parse(r#"{"op":"consume","account":"a","key":"2","points":80,"policy":"strict"}"#)?),
+    /// ];
+    /// let answers = ledger.batch_run().apply_group(&lines);
+    /// assert_eq!(answers[0].1.as_ref().map(|receipt| receipt.points).ok(), Some(50));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply_group(&mut self, lines: &[(u64, Request)]) -> Vec<(u64, Result<Receipt>)> {
+        if let [(line, request)] = lines {
+            return vec![(*line, self.apply(*line, request))];
+        }
+        let (mut answers, mut made) = (Vec::new(), HashMap::new());
+        let done = self.ledger.apply_together(true, self.historic, false, &mut |book| {
+            (answers, made) = (Vec::new(), HashMap::new());
+            for (line, request) in lines {
+                let answer = match resolve(&[&self.made, &made], request).and_then(&mut *book) {
+                    Ok(Some(receipt)) => Ok(receipt),
+                    Ok(None) => break,
+                    Err(error) if error.is_failure() => return Err(error),
+                    Err(error) => Err(error),
+                };
+                if let Ok(receipt) = &answer {
+                    made.insert(*line, Things::of(receipt));
+                }
+                answers.push((*line, answer));
+            }
+            Ok(())
+        });
+        if done.is_ok() && !answers.is_empty() {
+            self.made.extend(made);
+            return answers;
+        }
+        // Each alone, as far as the transaction had come.
+        let tried = lines.iter().take(answers.len().saturating_add(1));
+        let alone = tried.map(|(line, request)| (*line, self.apply(*line, request)));
+        let mut alone: Vec<(u64, Result<Receipt>)> = alone.collect();
+        for ((_, now), (_, before)) in alone.iter_mut().zip(&answers) {
+            // What a failed commit had booked all the same was booked by this call.
+            if let (Ok(now), Ok(before)) = (now, before) {
+                now.replayed &= before.replayed;
+            }
+        }
+        alone
     }
 
     /// Tries all lines in one transaction. The answers come in order; an atomic run answers with the one refusal alone.
@@ -74,20 +128,17 @@ impl BatchRun {
     pub fn apply_whole(&mut self, lines: &[(u64, Request)], whole: Whole) -> Result<Vec<(u64, Result<Receipt>)>> {
         let stop_at_refusal = whole != Whole::DryRun;
         let dry_run = whole != Whole::Atomic;
-        let mut made = self.made.clone();
-        let mut answers: Vec<(u64, Result<Receipt>)> = Vec::new();
-        let mut refused = false;
-        let done = self.ledger.apply_whole(self.historic, dry_run, &mut |book| {
-            made.clone_from(&self.made);
-            answers.clear();
-            refused = false;
+        let (mut answers, mut made, mut refused) = (Vec::new(), HashMap::new(), false);
+        let done = self.ledger.apply_together(false, self.historic, dry_run, &mut |book| {
+            (answers, made, refused) = (Vec::new(), HashMap::new(), false);
             for (line, request) in lines {
-                let answer = resolve(&made, request).and_then(&mut *book);
+                let booked = resolve(&[&self.made, &made], request).and_then(&mut *book);
+                let answer = booked.and_then(|receipt| receipt.ok_or_else(|| Error::storage("the run was cut short")));
                 match &answer {
                     Ok(receipt) => {
                         made.insert(*line, Things::of(receipt));
                     }
-                    Err(error) if is_failure(error) => return Err(error.clone()),
+                    Err(error) if error.is_failure() => return Err(error.clone()),
                     Err(error) if stop_at_refusal => {
                         let error = error.clone();
                         refused = true;
@@ -106,28 +157,14 @@ impl BatchRun {
             Err(error) => return Err(error),
         }
         if !dry_run {
-            self.made = made;
+            self.made.extend(made);
         }
         Ok(answers)
     }
 }
 
-/// Whether an error is about the file, not about one operation.
-fn is_failure(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Busy { .. }
-            | Error::OutcomeUnknown { .. }
-            | Error::DiskFull { .. }
-            | Error::Storage { .. }
-            | Error::ReadOnly { .. }
-            | Error::Corrupt { .. }
-            | Error::Closed
-    )
-}
-
 /// Puts ids in the place of `{"ref_line": n}`.
-fn resolve(made: &HashMap<u64, Things>, request: &Request) -> Result<Request> {
+fn resolve(made: &[&HashMap<u64, Things>], request: &Request) -> Result<Request> {
     let pointing: Vec<&str> =
         TARGETS.into_iter().filter(|field| matches!(request.get(field), Some(Value::Object(_)))).collect();
     if pointing.is_empty() {
@@ -149,7 +186,7 @@ fn resolve(made: &HashMap<u64, Things>, request: &Request) -> Result<Request> {
                 ));
             }
         };
-        let id = made.get(&line).and_then(|things| things.named(field));
+        let id = made.iter().find_map(|made| made.get(&line)).and_then(|things| things.named(field));
         resolved = resolved.with(field, id.ok_or_else(|| nothing_made(field, line))?);
     }
     Ok(resolved)

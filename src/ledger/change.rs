@@ -55,7 +55,7 @@ impl Ledger {
     }
 
     pub(crate) fn carry_out(&self, request: Request) -> Result<Receipt> {
-        self.file.apply(request, &self.wish())
+        self.file.apply(request, self.wish())
     }
 
     /// Says what an operation would do, and books nothing. The ids in the answer are those it would get now.
@@ -76,7 +76,37 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::apply`].
     pub fn dry_run(&self, request: &Request) -> Result<Receipt> {
-        self.file.apply(request.clone(), &Wish { dry_run: true, ..self.wish() })
+        self.file.apply(request.clone(), Wish { dry_run: true, ..self.wish() })
+    }
+
+    /// Books many operations, in transactions of about 20 ms: each has its own outcome, the one it would have had alone,
+    /// and all are durable when this returns. Far quicker than one by one where a sync is slow.
+    ///
+    /// A line may point at what an earlier one made by its place, counted from one: `{"ref_line": 1}` in place of an id.
+    /// For lines that come in one after the other, and for all or nothing, see [`Ledger::batch_run`].
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let answers = ledger.batch(&[
+    ///     Request::parse(r#"{"op":"recharge","account":"alice","key":"order:1","points":50,"source":"wxpay"}"#)?,
+    ///     Request::parse(r#"{"op":"hold","account":"alice","key":"task:1","points":90,"deadline_seconds":60}"#)?,
+    /// ]);
+    /// assert!(answers[0].is_ok());
+    /// assert_eq!(answers[1].as_ref().unwrap_err().code(), "insufficient_points");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "some of the operations may have been refused"]
+    pub fn batch(&self, operations: &[Request]) -> Vec<Result<Receipt>> {
+        let lines: Vec<(u64, Request)> = (1..).zip(operations.iter().cloned()).collect();
+        let (mut run, mut rest, mut answers) = (self.batch_run(), lines.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let group = run.apply_group(rest);
+            rest = rest.get(group.len()..).unwrap_or_default();
+            answers.extend(group.into_iter().map(|(_, answer)| answer));
+        }
+        answers
     }
 
     /// Starts a run of operations that may refer to one another's results by line number.
@@ -88,26 +118,27 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// let mut run = ledger.batch();
+    /// let mut run = ledger.batch_run();
     /// run.apply(1, &Request::parse(r#"{"op":"consume","account":"alice","key":"task:1","points":20}"#)?)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn batch(&self) -> BatchRun {
+    pub fn batch_run(&self) -> BatchRun {
         BatchRun::new(self.clone())
     }
 
     pub(crate) fn apply_as(&self, request: Request, historic: bool) -> Result<Receipt> {
-        self.file.apply(request, &Wish { historic, ..self.wish() })
+        self.file.apply(request, Wish { historic, ..self.wish() })
     }
 
-    pub(crate) fn apply_whole(
+    pub(crate) fn apply_together(
         &self,
+        bounded: bool,
         historic: bool,
         dry_run: bool,
         run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.file.apply_whole(&|| Wish { historic, dry_run, ..self.wish() }, run)
+        self.file.apply_together(bounded, &|| Wish { historic, dry_run, ..self.wish() }, run)
     }
 
     /// Opens an account before its first use, or says that it is open as asked.

@@ -184,10 +184,8 @@ fn every_row_comes_back_as_written() {
     apply(session, &changes).unwrap();
     assert_eq!(source.operation_row(1).unwrap(), Some(op.clone()));
     let head = source.operation(1).unwrap().unwrap();
-    assert_eq!(
-        (head.seq, head.writer, head.kind, head.account, head.points),
-        (1, op.writer, OpKind::Consume, Some(1), 9)
-    );
+    let told = (head.seq, head.writer, head.kind, head.account, head.points);
+    assert_eq!(told, (1, op.writer, OpKind::Consume, Some(1), 9));
     assert_eq!(source.find_key(Some(1), OpKind::Consume, &Key::new("a").unwrap()).unwrap(), Some(1));
     assert_eq!(source.find_key(None, OpKind::Consume, &Key::new("a").unwrap()).unwrap(), None);
     assert_eq!(source.account(1).unwrap(), changes.new_accounts.first().cloned());

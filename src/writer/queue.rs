@@ -1,27 +1,49 @@
 //! Whose turn it is: strictly in the order of arrival. A mutex alone lets the thread that just had it take it again.
+//!
+//! One who waits may hand in work for the one before to carry: then the answer comes instead of the turn.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::group::Work;
 use super::lock;
 
 #[derive(Default)]
 pub(super) struct Queue {
-    state: Mutex<Waiting>,
+    line: Mutex<Line>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Line {
     taken: bool,
-    line: VecDeque<Arc<Waiter>>,
+    waiting: VecDeque<Arc<Waiter>>,
+    /// Who has the turn and waits for so many others.
+    lingering: Option<(usize, Thread)>,
 }
 
-struct Waiter {
+pub(super) struct Waiter {
     thread: Thread,
-    called: AtomicBool,
+    stage: AtomicU8,
+    work: Option<Arc<dyn Work>>,
+}
+
+/// May leave the line.
+const WAITS: u8 = 0;
+/// Has the turn.
+const LEADS: u8 = 1;
+/// Another runs the work: what becomes of it must be awaited.
+const CARRIED: u8 = 2;
+/// The work is answered, or has to be run again.
+const DONE: u8 = 3;
+
+/// How waiting ended.
+pub(super) enum Wait<'q> {
+    Turn(Turn<'q>),
+    Carried,
+    TooLate,
 }
 
 /// The turn; passed on when dropped.
@@ -30,48 +52,131 @@ pub(super) struct Turn<'q> {
 }
 
 impl Queue {
+    /// The turn, if nobody has it.
+    pub(super) fn enter_now(&self) -> Option<Turn<'_>> {
+        let mut line = lock(&self.line);
+        if line.taken {
+            return None;
+        }
+        line.taken = true;
+        Some(Turn { queue: self })
+    }
+
     /// Waits for the turn; `None` when the deadline comes first.
     pub(super) fn enter(&self, deadline: Instant) -> Option<Turn<'_>> {
-        let waiter = {
-            let mut waiting = lock(&self.state);
-            if !waiting.taken {
-                waiting.taken = true;
-                return Some(Turn { queue: self });
-            }
-            let waiter = Arc::new(Waiter { thread: thread::current(), called: AtomicBool::new(false) });
-            waiting.line.push_back(Arc::clone(&waiter));
-            waiter
-        };
+        match self.wait(None, deadline) {
+            Wait::Turn(turn) => Some(turn),
+            Wait::Carried | Wait::TooLate => None,
+        }
+    }
+
+    /// Waits for the turn, or until another has carried the work.
+    pub(super) fn wait(&self, work: Option<Arc<dyn Work>>, deadline: Instant) -> Wait<'_> {
+        let Some(waiter) = self.stand(work) else { return Wait::Turn(Turn { queue: self }) };
         loop {
-            if waiter.called.load(Ordering::Acquire) {
-                return Some(Turn { queue: self });
-            }
             let left = deadline.saturating_duration_since(Instant::now());
+            match waiter.stage.load(Ordering::Acquire) {
+                LEADS => return Wait::Turn(Turn { queue: self }),
+                DONE => return Wait::Carried,
+                CARRIED => thread::park(),
+                _ if !left.is_zero() => thread::park_timeout(left),
+                _ if self.leave(&waiter) => return Wait::TooLate,
+                _ => {}
+            }
+        }
+    }
+
+    /// A place at the end of the line; none when the turn was free and is taken.
+    fn stand(&self, work: Option<Arc<dyn Work>>) -> Option<Arc<Waiter>> {
+        let mut line = lock(&self.line);
+        if !line.taken {
+            line.taken = true;
+            return None;
+        }
+        let alone = work.is_none();
+        let waiter = Arc::new(Waiter { thread: thread::current(), stage: AtomicU8::new(WAITS), work });
+        line.waiting.push_back(Arc::clone(&waiter));
+        // Nobody behind one who goes alone can be carried, so there is nothing more to wait for.
+        if line.lingering.as_ref().is_some_and(|(wanted, _)| alone || line.waiting.len() >= *wanted)
+            && let Some((_, leader)) = line.lingering.take()
+        {
+            leader.unpark();
+        }
+        Some(waiter)
+    }
+
+    /// Whether the waiter is out of the line now: not when it was called between its last look and here.
+    fn leave(&self, waiter: &Arc<Waiter>) -> bool {
+        let mut line = lock(&self.line);
+        let waits = waiter.stage.load(Ordering::Acquire) == WAITS;
+        if waits {
+            line.waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+        }
+        waits
+    }
+}
+
+impl Turn<'_> {
+    /// Lets others catch up: until so many wait, or the time is over.
+    pub(super) fn linger(&self, wanted: usize, most: Duration) {
+        let until = Instant::now() + most;
+        {
+            let mut line = lock(&self.queue.line);
+            if line.waiting.len() >= wanted || line.waiting.iter().any(|waiter| waiter.work.is_none()) {
+                return;
+            }
+            line.lingering = Some((wanted, thread::current()));
+        }
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             thread::park_timeout(left);
+            if lock(&self.queue.line).lingering.is_none() {
+                return;
+            }
         }
-        let mut waiting = lock(&self.state);
-        // Called between the last look and here: then the turn is ours after all.
-        if waiter.called.load(Ordering::Acquire) {
-            return Some(Turn { queue: self });
-        }
-        waiting.line.retain(|other| !Arc::ptr_eq(other, &waiter));
-        None
+        lock(&self.queue.line).lingering = None;
+    }
+
+    /// Takes the next in line, unless it wants the turn for itself.
+    pub(super) fn carry(&self) -> Option<Arc<Waiter>> {
+        let mut line = lock(&self.queue.line);
+        line.waiting.front()?.work.as_ref()?;
+        let next = line.waiting.pop_front()?;
+        next.stage.store(CARRIED, Ordering::Release);
+        Some(next)
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.queue.line).waiting.len()
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut waiting = lock(&self.queue.state);
-        match waiting.line.pop_front() {
-            Some(next) => {
-                // `taken` stays: the turn goes from hand to hand.
-                next.called.store(true, Ordering::Release);
-                next.thread.unpark();
-            }
-            None => waiting.taken = false,
+        let mut line = lock(&self.queue.line);
+        match line.waiting.pop_front() {
+            // `taken` stays: the turn goes from hand to hand.
+            Some(next) => next.call(LEADS),
+            None => line.taken = false,
         }
+    }
+}
+
+impl Waiter {
+    pub(super) fn work(&self) -> Option<&dyn Work> {
+        self.work.as_deref()
+    }
+
+    /// Its work is over, well or not.
+    pub(super) fn done(&self) {
+        self.call(DONE);
+    }
+
+    fn call(&self, stage: u8) {
+        self.stage.store(stage, Ordering::Release);
+        self.thread.unpark();
     }
 }

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{NewLedger, create};
+use crate::store::{NewLedger, create, insert_price_book};
 use crate::units::Instant as At;
 
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 
-fn new_ledger() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn new_ledger() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = create(&folder.path().join("points.ledger"), &NewLedger::random(At::clamped(5))).unwrap();
     (folder, path)
@@ -24,7 +24,7 @@ fn count_up(session: &Session<'_>) -> Result<Decision<i64>> {
     Ok(Decision::Commit(length))
 }
 
-fn length(writer: &Writer) -> i64 {
+pub(super) fn length(writer: &Writer) -> i64 {
     writer.transaction(Durability::Full, WAIT, |session| Ok(Decision::Rollback(session.ledger()?.length))).unwrap()
 }
 
@@ -156,7 +156,7 @@ fn a_failed_commit_is_told_apart_and_settled() {
     }
     assert_eq!(length(&writer), 0);
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
-    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), settled: false }.into();
+    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), settled: false, alone: true }.into();
     assert_eq!(unknown.code(), "outcome_unknown");
 }
 
@@ -166,7 +166,7 @@ fn a_full_disk_is_said_and_survived() {
     let writer = Writer::shared(&path, WAIT).unwrap();
     lock(&writer.shared.state).connection.as_ref().unwrap().allow_no_growth();
     let book = crate::pricing::PriceBook::parse(&"# a long comment\n".repeat(1_000), "x").unwrap();
-    let store_book = |session: &Session<'_>| store::insert_price_book(session, 1, &book).map(Decision::Commit);
+    let store_book = |session: &Session<'_>| insert_price_book(session, 1, &book).map(Decision::Commit);
     match writer.transaction(Durability::Full, WAIT, store_book) {
         Err(Failure::Refused(Error::DiskFull { .. })) => {}
         other => panic!("{other:?}"),
@@ -174,17 +174,80 @@ fn a_full_disk_is_said_and_survived() {
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
 }
 
-#[test]
-fn the_log_is_moved_into_the_file_when_it_is_long() {
-    let (folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
-    for _ in 0..3_000 {
+fn many(writer: &Writer, times: usize) {
+    for _ in 0..times {
         writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
     }
-    assert!(writer.checkpoint_error().is_none());
-    let wal = std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len();
-    assert!(wal < 1_100 * 4_200, "{wal}");
-    assert_eq!(length(&writer), 3_000);
+}
+
+fn wal_bytes(path: &std::path::Path) -> u64 {
+    std::fs::metadata(path.with_extension("ledger-wal")).unwrap().len()
+}
+
+#[test]
+fn the_log_is_moved_into_the_file_when_it_is_long() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    many(&writer, 2_000);
+    let warm = wal_bytes(&path);
+    many(&writer, 20_000);
+    assert!(writer.log_trouble().is_none());
+    // Overwritten from its start: neither longer nor shorter.
+    assert_eq!(wal_bytes(&path), warm);
+    assert!(warm < 1_100 * 4_200, "{warm}");
+    assert_eq!(length(&writer), 22_000);
+}
+
+#[test]
+fn a_long_read_is_said_while_it_holds_the_log_up() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let reader = crate::db::Readers::beside(writer.place().clone()).unwrap();
+    many(&writer, 100);
+    reader
+        .get()
+        .unwrap()
+        .snapshot(|conn| {
+            assert_eq!(Session::new(conn).ledger()?.length, 100);
+            many(&writer, 3_500);
+            assert!(writer.log_trouble().is_none());
+            let checkpoints = lock(&writer.shared.state).connection.as_ref().unwrap().checkpoints();
+            many(&writer, 3_000);
+            let more = lock(&writer.shared.state).connection.as_ref().unwrap().checkpoints() - checkpoints;
+            assert!(more <= 3, "{more} checkpoints while a read is in the way");
+            let warning = writer.log_trouble().unwrap().to_string();
+            assert!(warning.starts_with("the -wal has grown to ") && warning.contains("long read"), "{warning}");
+            assert!(warning.contains(&format!(" {} MB", wal_bytes(&path) / 1_000_000)), "{warning}");
+            assert_eq!(Session::new(conn).ledger()?.length, 100);
+            Ok(())
+        })
+        .unwrap();
+    // Over: nobody has to write for the warning to go.
+    assert!(writer.log_trouble().is_none());
+    let long = wal_bytes(&path);
+    many(&writer, 5_000);
+    assert!(writer.log_trouble().is_none());
+    // What was beyond the size it keeps was given back, or it was overwritten from its start.
+    assert!(wal_bytes(&path) <= long.min(16 << 20));
+}
+
+#[test]
+fn the_warning_goes_with_the_next_commits_too() {
+    let (_folder, path) = new_ledger();
+    let writer = Writer::shared(&path, WAIT).unwrap();
+    let reader = crate::db::Readers::beside(writer.place().clone()).unwrap();
+    reader
+        .get()
+        .unwrap()
+        .snapshot(|conn| {
+            Session::new(conn).ledger()?;
+            many(&writer, 6_000);
+            Ok(())
+        })
+        .unwrap();
+    assert!(lock(&writer.shared.log_trouble).is_some());
+    many(&writer, 1_100);
+    assert!(lock(&writer.shared.log_trouble).is_none());
 }
 
 #[test]

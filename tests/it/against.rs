@@ -129,7 +129,7 @@ impl System for Library {
         let line = self.outwards(line);
         // The model lets every line be historic.
         let request: Request = Request::parse(&line.to_string()).map_err(|error| error.code().to_string())?;
-        match self.ledger.batch().historic(true).apply(1, &request) {
+        match self.ledger.batch_run().historic(true).apply(1, &request) {
             Ok(receipt) => Ok(self.said(&receipt)),
             Err(error) => Err(error.code().to_string()),
         }

@@ -19,7 +19,7 @@ const LAST: &str = "COUNTERFOIL_CHILD_LAST";
 
 /// The n-th piece of work: always the same lines under the same keys, so that anybody can repeat them.
 fn work(ledger: &Ledger, n: u64) -> Result<Vec<Receipt>> {
-    let mut run = ledger.batch();
+    let mut run = ledger.batch_run();
     let lines = [
         format!(r#"{{"op":"recharge","account":"a{}","key":"r{n}","points":50,"source":"wxpay"}}"#, n % 3),
         format!(r#"{{"op":"consume","account":"a{}","key":"c{n}","points":{}}}"#, n % 3, 20 + n % 60),

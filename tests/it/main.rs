@@ -22,4 +22,5 @@ mod model;
 mod prices;
 mod refusals;
 mod support;
+mod together;
 mod worked;

@@ -90,7 +90,7 @@ impl World {
     }
 
     pub fn apply_text(&self, line: &str) -> Result<Receipt, Error> {
-        self.ledger.batch().historic(true).apply(1, &Request::parse(line)?)
+        self.ledger.batch_run().historic(true).apply(1, &Request::parse(line)?)
     }
 
     /// Books a line that must be booked, and remembers by name what it made.

@@ -170,7 +170,7 @@ fn closed_and_read_only_handles() {
         &|| other.expire(None).map(drop),
         &|| other.verify().map(drop),
         &|| other.backup(folder.path().join("copy.ledger")).map(drop),
-        &|| other.batch().apply(1, &counterfoil::Request::parse(r#"{"op":"confirm_clock","key":"k"}"#)?).map(drop),
+        &|| other.batch_run().apply(1, &counterfoil::Request::parse(r#"{"op":"confirm_clock","key":"k"}"#)?).map(drop),
     ];
     for (n, call) in calls.into_iter().enumerate() {
         assert_eq!(code_of(call), "closed", "call {n}");

@@ -261,7 +261,7 @@ fn what_belongs_to_a_run() {
     for line in OPERATIONS {
         let line = target.world.resolve(&serde_json::from_str(&with(line, "at", json!(now))).unwrap()).to_string();
         target.run(&line, BAD, |world| world.ledger.apply(&Request::parse(&line)?).map(drop));
-        target.run(&line, BAD, |world| world.ledger.batch().apply(1, &Request::parse(&line)?).map(drop));
+        target.run(&line, BAD, |world| world.ledger.batch_run().apply(1, &Request::parse(&line)?).map(drop));
     }
     for line in [
         r#"{"op":"capture","hold":{"ref_line":1},"key":"k","points":1}"#,
@@ -291,7 +291,7 @@ fn what_belongs_to_a_run() {
         let run: Vec<(u64, Request)> =
             (1..).zip(lines.iter().chain([&line]).map(|line| Request::parse(line).unwrap())).collect();
         target.run(line, code, |world| {
-            let answers = world.ledger.batch().apply_whole(&run, counterfoil::Whole::DryRun)?;
+            let answers = world.ledger.batch_run().apply_whole(&run, counterfoil::Whole::DryRun)?;
             let codes: Vec<_> = answers
                 .iter()
                 .map(|(_, answer)| answer.as_ref().map_or_else(counterfoil::Error::code, |_| "ok"))

@@ -1,7 +1,7 @@
 //! A run of operations as JSON lines: one answer per line, in order. A conversation through a pipe, or a whole file.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
 use counterfoil::{BatchRun, Error, Receipt, Request, Whole};
 use serde::Serialize;
@@ -13,6 +13,12 @@ use crate::output::same_file;
 
 /// The longest line that is read: 1 MiB.
 const MAX_LINE: usize = 1 << 20;
+/// What is read ahead.
+const BUFFER: usize = 1 << 18;
+/// The most lines handed over at a time.
+const MOST_TOGETHER: usize = 1000;
+
+type Input = BufReader<Box<dyn Read>>;
 
 /// A line as it was read: what it asks for, or why it cannot be understood.
 type Line = (u64, Result<Request, Error>);
@@ -32,7 +38,7 @@ pub(super) fn run(session: &mut Session, args: &BatchArgs) -> Result<Outcome, Fa
     session.load_book(&ledger, named)?;
     // From here on something may be booked, and its answer must not be thrown away.
     session.out.keep();
-    let run = ledger.batch().historic(args.historic);
+    let run = ledger.batch_run().historic(args.historic);
     match (args.atomic, args.dry_run) {
         (false, false) => converse(session, run, lines),
         (true, false) => at_once(session, run, lines, Whole::Atomic),
@@ -41,12 +47,12 @@ pub(super) fn run(session: &mut Session, args: &BatchArgs) -> Result<Outcome, Fa
     }
 }
 
-fn input(session: &Session, args: &BatchArgs) -> Result<Box<dyn BufRead>, Failure> {
+fn input(session: &Session, args: &BatchArgs) -> Result<Input, Failure> {
     if args.input.as_os_str() == "-" {
         if io::stdin().is_terminal() {
             session.notes.note("reading operations from the terminal, one JSON object per line; Ctrl-D ends");
         }
-        return Ok(Box::new(io::stdin().lock()));
+        return Ok(buffered(io::stdin().lock()));
     }
     let path = &args.input;
     if session.common.file.as_deref().is_some_and(|ledger| same_file(path, ledger)) {
@@ -63,22 +69,50 @@ fn input(session: &Session, args: &BatchArgs) -> Result<Box<dyn BufRead>, Failur
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(Failure::usage(format!("{}: is a folder", path.display()), "name a file of JSON lines"));
     }
-    Ok(Box::new(BufReader::new(file)))
+    Ok(buffered(file))
 }
 
-/// Answers each line as soon as it is durable.
+fn buffered(input: impl Read + 'static) -> Input {
+    BufReader::with_capacity(BUFFER, Box::new(input))
+}
+
+/// Answers each line as soon as it is durable. Lines that have come in together are booked together.
 fn converse(session: &mut Session, mut run: BatchRun, mut lines: Lines) -> Result<Outcome, Failure> {
     let mut refused = false;
-    while let Some((number, request)) = lines.next().transpose()? {
-        let answer = request.and_then(|request| run.apply(number, &request));
-        refused |= answer.is_err();
-        let told = tell(session, number, &answer).and_then(|()| session.out.flush());
-        if matches!(told, Err(Failure::ReaderGone)) {
-            session.notes.note(&format!("nobody reads the answers any more: stopped after line {number}"));
+    while let Some(line) = lines.next().transpose()? {
+        let mut ready = vec![line];
+        while ready.len() < MOST_TOGETHER && lines.has_another() {
+            ready.extend(lines.next().transpose()?);
         }
-        told?;
+        let mut ready = ready.into_iter().peekable();
+        while ready.peek().is_some() {
+            let mut group = Vec::new();
+            while let Some((number, Ok(request))) = ready.next_if(|(_, request)| request.is_ok()) {
+                group.push((number, request));
+            }
+            let mut rest = group.as_slice();
+            while !rest.is_empty() {
+                let answers = run.apply_group(rest);
+                rest = rest.get(answers.len()..).unwrap_or_default();
+                refused |= tell_all(session, &answers)?;
+            }
+            if let Some((number, Err(error))) = ready.next() {
+                refused |= tell_all(session, &[(number, Err(error))])?;
+            }
+        }
     }
     Ok(if refused { Outcome::Refused } else { Outcome::Done })
+}
+
+/// Whether any was refused.
+fn tell_all(session: &mut Session, answers: &[(u64, Result<Receipt, Error>)]) -> Result<bool, Failure> {
+    let told = answers.iter().try_for_each(|(number, answer)| tell(session, *number, answer));
+    let told = told.and_then(|()| session.out.flush());
+    if let (Err(Failure::ReaderGone), Some((last, _))) = (&told, answers.last()) {
+        session.notes.note(&format!("nobody reads the answers any more: stopped after line {last}"));
+    }
+    told?;
+    Ok(answers.iter().any(|(_, answer)| answer.is_err()))
 }
 
 /// Reads all lines, then books (or tries) them in one transaction.
@@ -119,7 +153,7 @@ fn tell(session: &mut Session, line: u64, answer: &Result<Receipt, Error>) -> Re
 
 /// The lines of the input, one at a time: empty ones are counted and passed over, bad ones come as refusals.
 struct Lines {
-    input: Box<dyn BufRead>,
+    input: Input,
     number: u64,
     /// Who does it, where a line does not say.
     actor: Option<String>,
@@ -128,7 +162,7 @@ struct Lines {
 impl Lines {
     fn next(&mut self) -> Option<Result<Line, Failure>> {
         loop {
-            let bytes = match read_line(self.input.as_mut()) {
+            let bytes = match read_line(&mut self.input) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return None,
                 Err(error) => {
@@ -151,6 +185,11 @@ impl Lines {
             };
             return Some(Ok((self.number, line.map(|request| self.signed(request)))));
         }
+    }
+
+    /// Whether a whole line has been read ahead: the next one can be had without waiting for it.
+    fn has_another(&self) -> bool {
+        self.input.buffer().contains(&b'\n')
     }
 
     fn signed(&self, request: Request) -> Request {

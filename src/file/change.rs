@@ -1,0 +1,274 @@
+//! The path of every change through an open file: read, decide, write, acknowledge. No transaction is held long: what
+//! takes longer goes on in the next one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::File;
+use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
+use crate::error::{Error, Result};
+use crate::model::{Balances, Command, OperationRow, Receipt, Request};
+use crate::pricing::PriceBook;
+use crate::report;
+use crate::store::{self, BookCache, Session, SqlSource};
+use crate::units::Reading;
+use crate::writer::{Decision, Durability, Failure};
+
+/// How long a transaction that could go on holds the file: others wait meanwhile.
+const HOLD: Duration = Duration::from_millis(20);
+
+/// What surrounds one operation a caller wants.
+#[derive(Clone)]
+pub(crate) struct Wish {
+    pub(crate) reading: Reading,
+    pub(crate) book: Option<Arc<PriceBook>>,
+    pub(crate) durability: Durability,
+    /// `at` is allowed.
+    pub(crate) historic: bool,
+    /// Decide, and write nothing.
+    pub(crate) dry_run: bool,
+}
+
+/// What an expiry sweep has done so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct ExpireReport {
+    /// Points that expired or lapsed.
+    pub points: i64,
+    /// Accounts brought up to date.
+    pub accounts: u64,
+    /// Entries booked.
+    pub entries: u64,
+    /// Whether something due is left (the limit was reached).
+    pub more: bool,
+}
+
+/// Books one operation of a run that shares a transaction; nothing when the transaction has lasted long enough, and the
+/// operation is for the next.
+pub(crate) type Book<'a> = dyn FnMut(Request) -> Result<Option<Receipt>> + 'a;
+
+/// How one run of an operation's work ended.
+enum Step {
+    /// Only catch-up was written: run again.
+    Again,
+    Done(Box<OperationRow>, Balances, bool),
+}
+
+/// One operation, for whichever thread has the turn.
+struct Task {
+    command: Command,
+    wish: Wish,
+    cache: Arc<BookCache>,
+}
+
+impl Task {
+    fn run(&self, session: &Session<'_>) -> Result<Step> {
+        let step = work(session, &self.cache, &self.command, &self.wish)?;
+        match step {
+            Step::Again => work_until(session, &self.cache, &self.command, &self.wish, Instant::now()),
+            done @ Step::Done(..) => Ok(done),
+        }
+    }
+}
+
+impl File {
+    /// Books one operation and answers once it is as durable as wished.
+    pub(crate) fn apply(&self, request: Request, wish: Wish) -> Result<Receipt> {
+        let command = parse(request, &wish)?;
+        let writer = self.writer()?;
+        let (durability, dry_run) = (wish.durability, wish.dry_run);
+        let task = Arc::new(Task { command, wish, cache: Arc::clone(&self.cache) });
+        // Somebody else's operations must not be rolled back with a dry run.
+        let mut alone = dry_run;
+        loop {
+            let step = if alone {
+                writer.transaction(durability, self.patience, |session| {
+                    let step = task.run(session)?;
+                    Ok(if dry_run { Decision::Rollback(step) } else { Decision::Commit(step) })
+                })
+            } else {
+                let task = Arc::clone(&task);
+                writer.carried(durability, self.patience, move |session| task.run(session))
+            };
+            match step {
+                Ok(Step::Again) => {}
+                Ok(Step::Done(row, after, replayed)) => return report::receipt(&self.writers, &row, after, replayed),
+                Err(Failure::Refused(error)) => return Err(error),
+                // `COMMIT` failed, so it is not known whether it took place: what is there under the key is the answer.
+                Err(Failure::CommitFailed { error, settled, alone: was_alone }) => match self.booked(&task.command) {
+                    Ok(Some(receipt)) => return Ok(receipt),
+                    // Another's operation may have been the fault.
+                    Ok(None) if settled && !was_alone => alone = true,
+                    Ok(None) if settled => return Err(error),
+                    Ok(None) | Err(_) => return Err(Error::OutcomeUnknown { message: error.to_string() }),
+                },
+            }
+        }
+    }
+
+    fn booked(&self, command: &Command) -> Result<Option<Receipt>> {
+        self.snapshot(|session| {
+            let source = SqlSource::new(session, &self.cache);
+            let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
+            let after = report::balances_after(session, &row)?;
+            report::receipt(&self.writers, &row, after, false).map(Some)
+        })
+    }
+
+    /// Runs several operations in one transaction, each seeing those before it. When `bounded`, it ends with the
+    /// operation during which its time was up.
+    pub(crate) fn apply_together(
+        &self,
+        bounded: bool,
+        wish: &dyn Fn() -> Wish,
+        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Wish { durability, dry_run, .. } = wish();
+        let done = self.writer()?.transaction(durability, self.patience, |session| {
+            let began = Instant::now();
+            let mut first = true;
+            run(&mut |request| {
+                // The first makes some progress however long it takes.
+                if bounded && !std::mem::take(&mut first) && began.elapsed() >= HOLD {
+                    return Ok(None);
+                }
+                let wish = wish();
+                let command = parse(request, &wish)?;
+                loop {
+                    match work_until(session, &self.cache, &command, &wish, began)? {
+                        Step::Again if bounded => return Ok(None),
+                        Step::Again => {}
+                        Step::Done(row, after, replayed) => {
+                            return report::receipt(&self.writers, &row, after, replayed).map(Some);
+                        }
+                    }
+                }
+            })?;
+            Ok(if dry_run { Decision::Rollback(()) } else { Decision::Commit(()) })
+        });
+        match done {
+            Ok(()) => Ok(()),
+            Err(Failure::CommitFailed { error, settled: true, .. }) => Err(error),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Books what has fallen due, account by account.
+    pub(crate) fn expire(
+        &self,
+        limit: Option<u64>,
+        wish: &Wish,
+        progress: &mut dyn FnMut(&ExpireReport),
+    ) -> Result<ExpireReport> {
+        let writer = self.writer()?;
+        let mut report = ExpireReport::default();
+        loop {
+            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));
+            let done = writer.transaction(wish.durability, self.patience, |session| {
+                let mut next = report.clone();
+                self.sweep(session, wish.reading, left, &mut next)?;
+                Ok(Decision::Commit(next))
+            })?;
+            let idle = done.entries == report.entries && done.accounts == report.accounts;
+            report = done;
+            progress(&report);
+            if !report.more || left == 0 || idle {
+                return Ok(report);
+            }
+        }
+    }
+
+    fn sweep(&self, session: &Session<'_>, reading: Reading, accounts: u64, report: &mut ExpireReport) -> Result<()> {
+        let began = Instant::now();
+        let source = SqlSource::new(session, &self.cache);
+        let ledger = session.ledger()?;
+        let (until, _) = engine::ledger_time(&source, &ledger, reading, None)?;
+        let (mut left, mut first) = (accounts, true);
+        loop {
+            let due = store::accounts_due(session, until, 1)?;
+            let Some(account) = due.into_iter().next() else {
+                report.more = false;
+                return Ok(());
+            };
+            report.more = true;
+            // The first stretch is done however long the beginning took.
+            if left == 0 || (!std::mem::take(&mut first) && began.elapsed() >= HOLD) {
+                return Ok(());
+            }
+            let (no, expired) = (account.no, account.totals.expired);
+            let mut books = Books::new(&source);
+            books.enter_account(account);
+            let complete = engine::catch_up(&mut books, no, until, STRETCH)?;
+            let expired = books.account(no)?.totals.expired.saturating_sub(expired);
+            let changes = books.into_changes()?;
+            report.entries = report.entries.saturating_add(changes.entries.len() as u64);
+            report.points = report.points.saturating_add(expired);
+            store::apply(session, &changes)?;
+            if complete {
+                report.accounts = report.accounts.saturating_add(1);
+                left = left.saturating_sub(1);
+            }
+        }
+    }
+}
+
+/// Goes on while only catch-up is written, until the time is up.
+fn work_until(
+    session: &Session<'_>,
+    cache: &BookCache,
+    command: &Command,
+    wish: &Wish,
+    began: Instant,
+) -> Result<Step> {
+    loop {
+        match work(session, cache, command, wish)? {
+            Step::Again if began.elapsed() < HOLD => {}
+            step => return Ok(step),
+        }
+    }
+}
+
+/// Read, decide, write: one operation inside a transaction.
+fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish) -> Result<Step> {
+    let source = SqlSource::new(session, cache);
+    let ledger = session.ledger()?;
+    // A dry run cannot be committed piece by piece.
+    let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
+    let context = Context { ledger: &ledger, reading: wish.reading, book: wish.book.as_deref(), stretch };
+    match engine::run(&source, context, command)? {
+        Verdict::Replayed(row) => {
+            let after = report::balances_after(session, &row)?;
+            Ok(Step::Done(row, after, true))
+        }
+        // The point of no return: everything is decided, and from here on every write must succeed.
+        Verdict::CatchUp(changes) => store::apply(session, &changes).map(|()| Step::Again),
+        Verdict::Booked(booked) => {
+            let after = booked.after;
+            let row = write(session, *booked)?;
+            Ok(Step::Done(Box::new(row), after, false))
+        }
+    }
+}
+
+fn parse(request: Request, wish: &Wish) -> Result<Command> {
+    let command = Command::parse(request)?;
+    match command.at {
+        Some(_) if !wish.historic => {
+            Err(Error::invalid("at", "is only for loading history", "leave it out, or run the batch as historic"))
+        }
+        _ => Ok(command),
+    }
+}
+
+/// Writes a decided operation.
+pub(super) fn write(session: &Session<'_>, booked: Booked) -> Result<OperationRow> {
+    if let Some((no, book)) = &booked.new_book {
+        store::insert_price_book(session, *no, book)?;
+    }
+    store::append_operation(session, booked.ledger.writer.0, &booked.operation)?;
+    store::apply(session, &booked.changes)?;
+    session.set_ledger(booked.ledger)?;
+    Ok(booked.operation)
+}

@@ -1,0 +1,110 @@
+//! Callers who are carried in one transaction, over the whole path of an operation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::cost::{file, wish};
+use super::{File, Wish};
+use crate::error::Result;
+use crate::model::{Receipt, Request};
+use crate::writer::Durability;
+
+fn book(file: &File, line: &str) -> Result<Receipt> {
+    file.apply(Request::parse(line).unwrap(), Wish { durability: Durability::Full, ..wish(2_000) })
+}
+
+/// All the lines at once, each from a thread of its own, in this order.
+fn together(file: &File, lines: &[String]) -> Vec<Result<Receipt>> {
+    thread::scope(|scope| {
+        let mut callers = Vec::new();
+        file.writer().unwrap().gather(lines.len(), |until| {
+            for (line, number) in lines.iter().zip(1..) {
+                callers.push(scope.spawn(move || book(file, line)));
+                until(number);
+            }
+        });
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
+fn strict(n: i64, points: i64) -> String {
+    format!(r#"{{"op":"consume","account":"alice","key":"c{n}","points":{points},"policy":"strict"}}"#)
+}
+
+/// A file with 100 points, and how often it commits.
+fn alice(
+    folder: &tempfile::TempDir,
+    mut veto: impl FnMut(usize) -> bool + Send + 'static,
+) -> (Arc<File>, Arc<AtomicUsize>) {
+    let file = file(folder.path());
+    book(&file, r#"{"op":"recharge","account":"alice","key":"r","points":100,"source":"s"}"#).unwrap();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&commits);
+    file.writer().unwrap().on_commit(move || veto(count.fetch_add(1, Ordering::SeqCst)));
+    (file, commits)
+}
+
+fn verified(file: &File) {
+    let verification = file.verify(false, &mut |_| ()).unwrap();
+    assert!(verification.ok, "{:?}", verification.faults);
+}
+
+#[test]
+fn each_of_a_group_gets_the_answer_it_would_get_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, commits) = alice(&folder, |_| false);
+    // 60 are left after the first; 70 are too many; a repeated key; the rest; nothing is left.
+    let lines = [strict(1, 40), strict(2, 70), strict(1, 40), strict(3, 60), strict(4, 1)];
+    let answers = together(&file, &lines);
+    assert_eq!(commits.load(Ordering::SeqCst), 1);
+    let shown: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer {
+            Ok(receipt) => (receipt.balance.available, if receipt.replayed { "replayed" } else { "booked" }),
+            Err(error) => (-1, error.code()),
+        })
+        .collect();
+    let short = (-1, "insufficient_points");
+    assert_eq!(shown, [(60, "booked"), short, (60, "replayed"), (0, "booked"), short]);
+    verified(&file);
+}
+
+#[test]
+fn a_group_whose_commit_fails_is_booked_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, commits) = alice(&folder, |commit| commit == 0);
+    let lines: Vec<String> = (0..5).map(|n| strict(n, 10)).collect();
+    let answers = together(&file, &lines);
+    let mut left: Vec<i64> = answers.into_iter().map(|answer| answer.unwrap().balance.available).collect();
+    left.sort_unstable();
+    assert_eq!(left, [50, 60, 70, 80, 90]);
+    // The connection was given up, and the hook with it.
+    assert_eq!(commits.load(Ordering::SeqCst), 1);
+    verified(&file);
+}
+
+#[test]
+fn a_dry_run_is_not_carried() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, commits) = alice(&folder, |_| false);
+    thread::scope(|scope| {
+        let mut callers = Vec::new();
+        file.writer().unwrap().gather(3, |until| {
+            let file = &file;
+            callers.push(scope.spawn(|| book(file, &strict(1, 10))));
+            until(1);
+            callers.push(scope.spawn(|| {
+                let request = Request::parse(&strict(2, 10)).unwrap();
+                file.apply(request, Wish { dry_run: true, durability: Durability::Full, ..wish(2_000) })
+            }));
+            until(2);
+            callers.push(scope.spawn(|| book(file, &strict(3, 10))));
+        });
+        let left: Vec<i64> =
+            callers.into_iter().map(|caller| caller.join().unwrap().unwrap().balance.available).collect();
+        assert_eq!(left, [90, 80, 80]);
+    });
+    assert_eq!(commits.load(Ordering::SeqCst), 2);
+    verified(&file);
+}

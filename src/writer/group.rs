@@ -1,0 +1,153 @@
+//! A group: the one whose turn it is, and those behind whose work goes into the same transaction. One `COMMIT`, one
+//! sync, many answers.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::queue::{Turn, Waiter};
+use super::{Failure, lock};
+use crate::error::{Error, Result};
+use crate::store::Session;
+
+/// The most in one group, and the longest it may hold the file before it commits: others wait meanwhile.
+const MOST: usize = 128;
+const LONGEST: Duration = Duration::from_millis(20);
+
+/// Work that the thread of another caller may do.
+pub(super) trait Work: Send + Sync {
+    /// Runs it and keeps what came out. An error is also returned: the group may have to know.
+    fn run(&self, session: &Session<'_>) -> Result<()>;
+
+    /// Forgets what came out: it failed, or has to be run again alone (`None`).
+    fn undo(&self, failure: Option<Failure>);
+}
+
+/// One caller's work, and what came out of it once it has been run.
+pub(super) struct Job<T, W> {
+    inner: Mutex<(W, Option<Result<T, Failure>>)>,
+}
+
+impl<T, W: FnMut(&Session<'_>) -> Result<T>> Job<T, W> {
+    pub(super) fn new(work: W) -> Self {
+        Job { inner: Mutex::new((work, None)) }
+    }
+
+    /// None when the work has to be run again alone.
+    pub(super) fn answer(&self) -> Option<Result<T, Failure>> {
+        lock(&self.inner).1.take()
+    }
+
+    pub(super) fn run_alone(&self, session: &Session<'_>) -> Result<T> {
+        (lock(&self.inner).0)(session)
+    }
+}
+
+impl<T: Send, W: FnMut(&Session<'_>) -> Result<T> + Send> Work for Job<T, W> {
+    fn run(&self, session: &Session<'_>) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        let answer = (inner.0)(session);
+        let ended = answer.as_ref().map(drop).map_err(Error::clone);
+        inner.1 = Some(answer.map_err(Failure::Refused));
+        ended
+    }
+
+    fn undo(&self, failure: Option<Failure>) {
+        lock(&self.inner).1 = failure.map(Err);
+    }
+}
+
+/// Until it is said how it ended, everybody in it has to run again alone: so also when some work panics.
+pub(super) struct Group<'w> {
+    own: &'w dyn Work,
+    carried: Vec<Arc<Waiter>>,
+    committed: bool,
+    failure: Option<Failure>,
+}
+
+impl<'w> Group<'w> {
+    pub(super) fn new(own: &'w dyn Work) -> Self {
+        Group { own, carried: Vec::new(), committed: false, failure: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.carried.len().saturating_add(1)
+    }
+
+    /// Runs the work of all. A refusal leaves the others alone, for it has written nothing; any other error is the group's.
+    pub(super) fn run(&mut self, session: &Session<'_>, turn: &Turn<'_>) -> Result<()> {
+        let began = Instant::now();
+        let own = self.own.run(session);
+        harmless(own.as_ref().err())?;
+        while self.len() < MOST && began.elapsed() < LONGEST {
+            let Some(next) = turn.carry() else { break };
+            // In the group before it is run: it must be answered also when it panics.
+            self.carried.push(Arc::clone(&next));
+            let ended = next.work().map_or(Ok(()), |work| work.run(session));
+            harmless(ended.as_ref().err())?;
+        }
+        if self.carried.is_empty() { own } else { Ok(()) }
+    }
+
+    /// Says how the transaction ended, and answers the others.
+    pub(super) fn end(mut self, ended: Result<(), Failure>) {
+        let alone = self.carried.is_empty();
+        match ended {
+            Ok(()) => self.committed = true,
+            Err(Failure::CommitFailed { error, settled, .. }) => {
+                self.failure = Some(Failure::CommitFailed { error, settled, alone });
+            }
+            // Rolled back: whose fault it was shows when each runs alone.
+            Err(Failure::Refused(error)) => self.failure = alone.then_some(Failure::Refused(error)),
+        }
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.own.undo(self.failure.clone());
+        }
+        for waiter in &self.carried {
+            if !self.committed
+                && let Some(work) = waiter.work()
+            {
+                work.undo(self.failure.clone());
+            }
+            waiter.done();
+        }
+    }
+}
+
+fn harmless(error: Option<&Error>) -> Result<()> {
+    match error {
+        Some(error) if error.is_failure() => Err(error.clone()),
+        _ => Ok(()),
+    }
+}
+
+/// How many are expected to come together, and how long to wait for them: learned from the commits before.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    expected: usize,
+    commit: Duration,
+}
+
+impl Pace {
+    /// How many besides oneself to wait for, and for how long; nothing when nobody else is expected.
+    pub(super) fn linger(&self) -> Option<(usize, Duration)> {
+        let others = self.expected.checked_sub(1).filter(|others| *others > 0)?;
+        // A quarter of what a commit takes: less than what a group half as large would cost.
+        Some((others, self.commit / 4))
+    }
+
+    pub(super) fn committed(&mut self, took: Duration) {
+        let usual = if self.commit.is_zero() { took } else { self.commit };
+        self.commit = usual.saturating_mul(7).saturating_add(took) / 8;
+    }
+
+    /// A group of so many was committed while so many others came: next time all may come together.
+    pub(super) fn group(&mut self, members: usize, waiting: usize) {
+        let vain = members < self.expected;
+        self.expected = if vain { members } else { members.saturating_add(waiting).min(MOST) };
+    }
+}
