@@ -135,10 +135,12 @@ impl<'t> Places<'t> {
 fn draw(text: &str, file: &str, fault: &Fault, place: &Place) -> String {
     let rest = text.get(place.line_start..).unwrap_or_default();
     let line = rest.split('\n').next().unwrap_or_default();
-    let line = line.strip_suffix('\r').unwrap_or(line);
+    // A fault may be the line's end itself, after a lone carriage return.
+    let start_in_line = fault.span.start.saturating_sub(place.line_start);
+    let line = line.strip_suffix('\r').filter(|line| start_in_line <= line.len()).unwrap_or(line);
     let title = Level::ERROR.primary_title(fault.message.as_str());
     let mut group = if line.len() <= MAX_LINE {
-        let start = fault.span.start.saturating_sub(place.line_start);
+        let start = start_in_line;
         let end = fault.span.end.saturating_sub(place.line_start);
         let span = start.min(line.len())..end.clamp(start, line.len().max(start)).min(line.len());
         title.element(

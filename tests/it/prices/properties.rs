@@ -15,6 +15,25 @@ fn millis(value: u64) -> Usage {
     Usage::duration(std::time::Duration::from_millis(value))
 }
 
+/// A fault that lay behind a carriage return at the end of a line was drawn one column before the place it was said to have.
+#[test]
+fn a_carriage_return_anywhere_has_its_place() {
+    for at in 0..=SAMPLE.len() {
+        for put in ["\r", "\r\r", "=\r"] {
+            let mut text = SAMPLE.to_string();
+            if !text.is_char_boundary(at) {
+                continue;
+            }
+            text.insert_str(at, put);
+            let Err(faults) = PriceBook::parse(&text, "pricing.toml") else { continue };
+            for fault in faults.faults() {
+                let place = format!(":{}:{}", fault.line, fault.column);
+                assert!(faults.rendered().contains(&place), "{put:?} at {at}: {faults}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
