@@ -46,5 +46,5 @@ fn charge(bench: &Bench, drained: usize, live: usize) -> f64 {
     let arguments = |count: u64, which: u64| {
         ["ours", "alone", &text(&file), &count.to_string(), &(which + 1).to_string()].map(String::from).to_vec()
     };
-    callgrind::per_operation(folder.path(), [500, 2_500], arguments)
+    callgrind::per_operation(folder.path(), [200, 1_200], arguments)
 }

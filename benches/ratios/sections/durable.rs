@@ -9,8 +9,8 @@ use crate::figure::{Figure, median};
 use crate::shim::Shim;
 use crate::workers::{self, Run, Way};
 
-const ROUNDS: u64 = 5;
-const LENGTH: Duration = Duration::from_millis(600);
+const ROUNDS: u64 = 9;
+const LENGTH: Duration = Duration::from_millis(400);
 
 /// A run, and the syncs it took.
 type Synced = (Run, f64);

@@ -78,7 +78,7 @@ fn charges(bench: &Bench, keys: Keys, words: &str, goal: f64, files: [&Path; 2])
                 let series = (200 + which).to_string();
                 ["grown", keys.name(), &text(file), &count.to_string(), &series].map(String::from).to_vec()
             };
-            callgrind::per_operation(&bench.folder, [500, 2_500], arguments)
+            callgrind::per_operation(&bench.folder, [200, 1_200], arguments)
         });
         figures.push(Figure::new(format!("{words}: charge in the small file"), small, "instructions"));
         figures.push(Figure::new(format!("{words}: charge in the large file"), large, "instructions"));
@@ -110,7 +110,7 @@ fn history(bench: &Bench, files: [&Path; 2]) -> Vec<Figure> {
         let [small, large] = files.map(|file| {
             let arguments =
                 |count: u64, _: u64| ["history", &text(file), &count.to_string()].map(String::from).to_vec();
-            callgrind::per_operation(&bench.folder, [200, 1_200], arguments)
+            callgrind::per_operation(&bench.folder, [20, 120], arguments)
         });
         figures.push(Figure::new("history page of 50: large to small, instructions", large / small, "×").at_most(1.5));
     }

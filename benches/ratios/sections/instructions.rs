@@ -32,5 +32,5 @@ fn count(folder: &Path, subject: &str, how: &str) -> f64 {
         }
         [subject, how, &text(&file), &count.to_string(), "1"].map(String::from).to_vec()
     };
-    callgrind::per_operation(folder, [500, 2_500], arguments)
+    callgrind::per_operation(folder, [500, 2_000], arguments)
 }

@@ -37,7 +37,7 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     if bench.valgrind {
         let count = |probe: &str| {
             let arguments = |count: u64, _: u64| [probe, &text(&file), &count.to_string()].map(String::from).to_vec();
-            callgrind::per_operation(folder.path(), [500, 2_500], arguments)
+            callgrind::per_operation(folder.path(), [200, 1_200], arguments)
         };
         figures.push(Figure::new("balance", count("balance"), "instructions"));
         figures.push(Figure::new("by hand", count("raw"), "instructions"));
