@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # counterfoil beside PostgreSQL, in one run, on one disk: the design of the Python service it replaces, and a transaction written
 # by hand. Needs Debian's postgresql and postgresql-client packages (or PG_BIN=folder of initdb), Python 3.11 with venv, and
-# pip's access to sqlalchemy and asyncpg. Not part of CI. ROUNDS (3) and SECONDS_EACH (5) may be set, and PEERS_DIR: where to
+# pip's access to sqlalchemy and asyncpg. Not part of CI. ROUNDS (5) and SECONDS_EACH (4) may be set, and PEERS_DIR: where to
 # put the databases (a folder of the disk to be measured; default: the target folder).
+#
+# Three runs: with the disk's own syncs; with a stand-in for fsync that takes 1 ms for everybody, so that the noise of the disk
+# is out; and with syncs off.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
@@ -55,22 +58,32 @@ shared_buffers = 256MB
 max_wal_size = 2GB
 CONF
 
+set_up() {
+    server -o "-c fsync=off" start
+    "$postgres_bin/createdb" -h "$socket" -U bench service
+    "$postgres_bin/createdb" -h "$socket" -U bench handwritten
+    "$postgres_bin/psql" -q -h "$socket" -U bench -f "$here/handwritten-schema.sql" handwritten
+    "$python" "$here/python_service.py" setup "postgresql+asyncpg://bench@/service?host=$socket" 8
+    server -m fast stop
+}
+
+# measure MODE SERVER-SETTINGS: everything that is exported holds for the server and for counterfoil.
 measure() {
-    local mode=$1
-    shift
-    server -o "$*" start
-    if [ "$mode" = durable ]; then
-        "$postgres_bin/createdb" -h "$socket" -U bench service
-        "$postgres_bin/createdb" -h "$socket" -U bench handwritten
-        "$postgres_bin/psql" -q -h "$socket" -U bench -f "$here/handwritten-schema.sql" handwritten
-        "$python" "$here/python_service.py" setup "postgresql+asyncpg://bench@/service?host=$socket" 8
-    fi
-    "$python" "$here/compare.py" "$mode" "$python" "$pgbench" "$socket" "$program" "$work" "${ROUNDS:-3}" "${SECONDS_EACH:-5}"
+    server -o "$2" start
+    "$python" "$here/compare.py" "$1" "$python" "$pgbench" "$socket" "$program" "$work" "${ROUNDS:-5}" "${SECONDS_EACH:-4}"
     server -m fast stop
 }
 
 "$postgres_bin/postgres" --version
 "$python" -c 'import sys, sqlalchemy, asyncpg; print("Python", sys.version.split()[0], "SQLAlchemy", sqlalchemy.__version__, "asyncpg", asyncpg.__version__)'
 echo
-measure durable -c fsync=on -c synchronous_commit=on
-measure off -c fsync=off -c synchronous_commit=off
+set_up
+measure durable "-c fsync=on -c synchronous_commit=on"
+cc -shared -fPIC -O2 -o "$work/fsync.so" "$here/../ratios/fsync.c"
+python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack("=QQ", 0, 1_000_000))' >"$work/fsync.shared"
+chmod 666 "$work/fsync.shared"
+(
+    export LD_PRELOAD="$work/fsync.so" RATIOS_SYNC="$work/fsync.shared"
+    measure fixed "-c fsync=on -c synchronous_commit=on"
+)
+measure off "-c fsync=off -c synchronous_commit=off"
