@@ -43,9 +43,10 @@ impl Figure {
         })
     }
 
-    fn json(&self) -> serde_json::Value {
+    /// The section keeps names apart.
+    fn json(&self, section: &str) -> serde_json::Value {
         serde_json::json!({
-            "name": self.name, "value": self.value, "unit": self.unit, "goal": self.goal(), "ok": self.ok(),
+            "name": format!("{section}: {}", self.name), "value": self.value, "unit": self.unit, "goal": self.goal(), "ok": self.ok(),
         })
     }
 }
@@ -70,9 +71,9 @@ fn short(value: f64) -> String {
 }
 
 /// Prints the figures of one section: as a Markdown table, so that it can be pasted into a document, or as JSON lines.
-pub(crate) fn show(title: &str, figures: &[Figure], json: bool) {
+pub(crate) fn show(section: &str, title: &str, figures: &[Figure], json: bool) {
     if json {
-        figures.iter().for_each(|figure| println!("{}", figure.json()));
+        figures.iter().for_each(|figure| println!("{}", figure.json(section)));
         return;
     }
     let mut rows = vec![[title.into(), "value".into(), "unit".into(), "goal".into(), String::new()]];

@@ -92,7 +92,7 @@ fn main() {
         if arguments.only.is_empty() || arguments.only.iter().any(|name| name == section.name) {
             let began = Instant::now();
             let figures = (section.run)(&bench);
-            figure::show(section.title, &figures, arguments.json);
+            figure::show(section.name, section.title, &figures, arguments.json);
             note(&format!("{} took {:.0} s", section.name, began.elapsed().as_secs_f64()));
         }
     }

@@ -80,8 +80,8 @@ fn charges(bench: &Bench, keys: Keys, words: &str, goal: f64, files: [&Path; 2])
             };
             callgrind::per_operation(&bench.folder, [200, 1_200], arguments)
         });
-        figures.push(Figure::new(format!("{words}: charge in the small file"), small, "instructions"));
-        figures.push(Figure::new(format!("{words}: charge in the large file"), large, "instructions"));
+        figures.push(Figure::new(format!("{words}: charge in the small file, counted"), small, "instructions"));
+        figures.push(Figure::new(format!("{words}: charge in the large file, counted"), large, "instructions"));
         let name = format!("{words}: large to small, instructions");
         figures.push(Figure::new(name, large / small, "×").at_most(goal));
     }

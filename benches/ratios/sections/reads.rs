@@ -39,8 +39,8 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
             let arguments = |count: u64, _: u64| [probe, &text(&file), &count.to_string()].map(String::from).to_vec();
             callgrind::per_operation(folder.path(), [200, 1_200], arguments)
         };
-        figures.push(Figure::new("balance", count("balance"), "instructions"));
-        figures.push(Figure::new("by hand", count("raw"), "instructions"));
+        figures.push(Figure::new("balance, counted", count("balance"), "instructions"));
+        figures.push(Figure::new("by hand, counted", count("raw"), "instructions"));
     }
     figures
 }
