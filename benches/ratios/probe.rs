@@ -1,0 +1,94 @@
+//! What runs inside a process of its own: under valgrind, or as one of several processes on one file.
+
+use std::path::Path;
+
+use counterfoil::{AccountId, Durability, HistoryQuery, Ledger};
+
+use super::fill::{self, Keys};
+use super::{cpu, minimum, ours, raw, workers};
+
+/// Charges in one transaction where charges come in groups.
+const GROUP: u64 = 100;
+
+/// Runs a probe by its name and arguments.
+pub(crate) fn run(arguments: &[String]) {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    match words.as_slice() {
+        ["ours", how, file, count, series] => charge_ours(how, Path::new(file), number(count), number(series)),
+        ["minimum", how, file, count, series] => charge_minimum(how, Path::new(file), number(count), number(series)),
+        ["grown", keys, file, count, series] => {
+            charge_grown(Keys::parse(keys).unwrap(), Path::new(file), number(count), number(series));
+        }
+        ["history", file, count] => {
+            let ledger = Ledger::open(file).unwrap();
+            (0..number(count)).for_each(|n| page(&ledger, n));
+        }
+        ["balance", file, count] => {
+            let (ledger, account) = (Ledger::open(file).unwrap(), AccountId::new(ours::ACCOUNT).unwrap());
+            cpu::per_run(number(count), |_| ledger.balance(&account).unwrap());
+        }
+        ["raw", file, count] => {
+            let conn = raw::connect(Path::new(file));
+            let mut lookup = raw::Lookup::new(&conn);
+            cpu::per_run(number(count), |_| lookup.account(ours::ACCOUNT));
+        }
+        ["worker", rest @ ..] => workers::child(rest),
+        other => panic!("no such probe: {other:?}"),
+    }
+}
+
+fn charge_ours(how: &str, file: &Path, count: u64, series: u64) {
+    let ledger = ours::open(file, Durability::Relaxed);
+    if how == "alone" {
+        let account = AccountId::new(ours::ACCOUNT).unwrap();
+        for n in 0..count {
+            ours::charge(&ledger, &account, &ours::key(series, n)).unwrap();
+        }
+    } else {
+        for group in 0..count / GROUP {
+            let keys = (group * GROUP..(group + 1) * GROUP).map(|n| ours::key(series, n));
+            let some: Vec<_> = keys.map(|key| ours::charge_request(ours::ACCOUNT, &key)).collect();
+            for answer in ours::batch(&ledger, &some) {
+                answer.unwrap();
+            }
+        }
+    }
+    ledger.close().unwrap();
+}
+
+fn charge_minimum(how: &str, file: &Path, count: u64, series: u64) {
+    let conn = minimum::connect(file, false);
+    let mut held = minimum::Held::new(&conn);
+    let size = if how == "alone" { 1 } else { GROUP };
+    for group in 0..count / size {
+        minimum::transaction(&mut held, |held| {
+            for n in group * size..(group + 1) * size {
+                minimum::charge(held, ours::ACCOUNT, &ours::key(series, n), 1)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+}
+
+fn charge_grown(keys: Keys, file: &Path, count: u64, series: u64) {
+    let ledger = ours::open(file, Durability::Relaxed);
+    charge_in_turn(&ledger, keys, series, count);
+    ledger.close().unwrap();
+}
+
+/// Charges the accounts of a filled file in turn, one transaction each; keys that no filling uses.
+pub(crate) fn charge_in_turn(ledger: &Ledger, keys: Keys, series: u64, count: u64) {
+    for n in 0..count {
+        let key = keys.nth((1 << 40) + (series << 30) + n);
+        ours::charge(ledger, &fill::account_id(n), &key).unwrap();
+    }
+}
+
+/// The newest 50 entries of one of the accounts of a filled file.
+pub(crate) fn page(ledger: &Ledger, n: u64) {
+    let query = HistoryQuery::new().newest_first(true).limit(50);
+    let page = ledger.history(&fill::account_id(n), &query).unwrap();
+    assert_eq!(page.items.len(), 50);
+}

@@ -1,0 +1,36 @@
+//! Instructions of a charge beside the minimum.
+
+use std::path::Path;
+
+use super::{Bench, note, text};
+use crate::figure::Figure;
+use crate::{callgrind, minimum, ours};
+
+pub(super) fn run(bench: &Bench) -> Vec<Figure> {
+    if !bench.valgrind {
+        note("skipped: there is no valgrind");
+        return Vec::new();
+    }
+    let folder = bench.folder("instructions");
+    let mut figures = Vec::new();
+    for (how, words, goal) in [("group", "in groups of 100", 1.8), ("alone", "alone", 1.5)] {
+        let minimum = count(folder.path(), "minimum", how);
+        let ours = count(folder.path(), "ours", how);
+        figures.push(Figure::new(format!("{words}: minimum"), minimum, "instructions"));
+        figures.push(Figure::new(format!("{words}: counterfoil"), ours, "instructions"));
+        figures.push(Figure::new(format!("{words}: to the minimum"), ours / minimum, "×").at_most(goal));
+    }
+    figures
+}
+
+fn count(folder: &Path, subject: &str, how: &str) -> f64 {
+    let arguments = |count: u64, which: u64| {
+        let file = folder.join(format!("{subject}-{how}-{which}.db"));
+        match subject {
+            "ours" => ours::create(&file, ours::ACCOUNT, 1),
+            _ => minimum::create(&file, ours::ACCOUNT, 1),
+        }
+        [subject, how, &text(&file), &count.to_string(), "1"].map(String::from).to_vec()
+    };
+    callgrind::per_operation(folder, [500, 2_000], arguments)
+}
