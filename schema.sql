@@ -105,8 +105,9 @@ CREATE TABLE operation (
     origin_hash   BLOB    CHECK (length(origin_hash) = 32)
 ) STRICT;
 
--- Idempotency: one operation per account, kind and key.
-CREATE UNIQUE INDEX operation_key ON operation (account, kind, key);
+-- Idempotency: one operation per account, kind and key. The key first: keys made in the order of time then grow the index
+-- at its end, whatever the account, and two entries are told apart by one comparison.
+CREATE UNIQUE INDEX operation_key ON operation (key, account, kind);
 
 -- The account's books, clustered: a page of history is one range of one b-tree.
 CREATE TABLE entry (

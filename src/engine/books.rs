@@ -26,7 +26,8 @@ struct Slot<T> {
     state: State,
 }
 
-type Table<K, T> = BTreeMap<K, Slot<T>>;
+/// Boxed, because a tree's nodes have room for eleven: most operations touch one row of a kind.
+type Table<K, T> = BTreeMap<K, Box<Slot<T>>>;
 
 #[derive(Debug, Default)]
 struct Views {
@@ -45,7 +46,7 @@ pub(crate) struct Books<'s> {
     consumes: Table<i64, ConsumeRow>,
     allocations: Table<(i64, i64), AllocationRow>,
     owners: BTreeSet<i64>,
-    views: BTreeMap<i64, Views>,
+    views: BTreeMap<i64, Box<Views>>,
     entries: Vec<EntryRow>,
 }
 
@@ -84,11 +85,11 @@ impl<'s> Books<'s> {
 
     /// Puts an account read elsewhere into the working copy.
     pub(crate) fn enter_account(&mut self, row: AccountRow) {
-        self.accounts.entry(row.no).or_insert(Slot { row, state: State::Loaded });
+        self.accounts.entry(row.no).or_insert(Box::new(Slot { row, state: State::Loaded }));
     }
 
     pub(crate) fn add_account(&mut self, row: AccountRow) {
-        self.accounts.insert(row.no, Slot { row, state: State::New });
+        self.accounts.insert(row.no, Box::new(Slot { row, state: State::New }));
     }
 
     pub(crate) fn account(&mut self, no: i64) -> Result<&AccountRow> {
@@ -125,7 +126,7 @@ impl<'s> Books<'s> {
         if let Some(due) = batch_due(&row) {
             views.due.insert(due);
         }
-        self.batches.insert(row.no, Slot { row, state });
+        self.batches.insert(row.no, Box::new(Slot { row, state }));
     }
 
     pub(crate) fn add_batch(&mut self, row: BatchRow) -> Result<()> {
@@ -196,7 +197,7 @@ impl<'s> Books<'s> {
         if let Some(due) = hold_due(&row) {
             self.views(row.account).due.insert(due);
         }
-        self.holds.insert(row.operation, Slot { row, state });
+        self.holds.insert(row.operation, Box::new(Slot { row, state }));
     }
 
     pub(crate) fn hold(&mut self, operation: i64) -> Result<&HoldRow> {
@@ -248,7 +249,7 @@ impl<'s> Books<'s> {
         if row.open > 0 {
             self.views(row.account).open.keys.insert(row.operation);
         }
-        self.consumes.insert(row.operation, Slot { row, state });
+        self.consumes.insert(row.operation, Box::new(Slot { row, state }));
     }
 
     /// A new consume, nothing of it open yet.
@@ -307,7 +308,7 @@ impl<'s> Books<'s> {
             // Made up ones are written with the first that changes: a consume has all of its rows or none.
             let state = if found.stored { State::Loaded } else { State::New };
             for row in found.rows {
-                self.allocations.insert((row.owner, row.rank), Slot { row, state });
+                self.allocations.insert((row.owner, row.rank), Box::new(Slot { row, state }));
             }
         }
         Ok(())
@@ -324,7 +325,7 @@ impl<'s> Books<'s> {
         let last = self.allocations.range((owner, 0)..=(owner, i64::MAX)).next_back().map_or(0, |((_, rank), _)| *rank);
         let rank = add(last, 1)?;
         let row = AllocationRow { owner, rank, batch, points, returned: 0 };
-        self.allocations.insert((owner, rank), Slot { row, state: State::New });
+        self.allocations.insert((owner, rank), Box::new(Slot { row, state: State::New }));
         Ok(())
     }
 

@@ -27,7 +27,7 @@ impl Booking<'_, '_> {
         self.books.add_batch(BatchRow {
             no,
             account: self.account,
-            source: source.clone(),
+            source: source.as_str().into(),
             promo,
             priority: *priority,
             amount: *points,

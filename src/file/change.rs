@@ -2,6 +2,7 @@
 //! takes longer goes on in the next one.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -18,6 +19,9 @@ use crate::writer::{Decision, Durability, Failure};
 
 /// How long a transaction that could go on holds the file: others wait meanwhile.
 const HOLD: Duration = Duration::from_millis(20);
+
+/// Between two such transactions: longer than another process sleeps between two looks at the lock, so that it gets in.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// What surrounds one operation a caller wants.
 #[derive(Clone)]
@@ -126,6 +130,7 @@ impl File {
         run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
         let Wish { durability, dry_run, .. } = wish();
+        let mut held_long = false;
         let done = self.writer()?.transaction(durability, self.patience, |session| {
             let began = Instant::now();
             let mut first = true;
@@ -146,8 +151,13 @@ impl File {
                     }
                 }
             })?;
+            held_long = began.elapsed() >= HOLD;
             Ok(if dry_run { Decision::Rollback(()) } else { Decision::Commit(()) })
         });
+        if bounded && held_long {
+            // Another such transaction comes at once.
+            thread::sleep(PAUSE);
+        }
         match done {
             Ok(()) => Ok(()),
             Err(Failure::CommitFailed { error, settled: true, .. }) => Err(error),
@@ -177,6 +187,7 @@ impl File {
             if !report.more || left == 0 || idle {
                 return Ok(report);
             }
+            thread::sleep(PAUSE);
         }
     }
 

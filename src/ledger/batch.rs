@@ -84,6 +84,11 @@ impl BatchRun {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn apply_group(&mut self, lines: &[(u64, Request)]) -> Vec<(u64, Result<Receipt>)> {
+        let lines: Vec<(u64, &Request)> = lines.iter().map(|(line, request)| (*line, request)).collect();
+        self.group(&lines)
+    }
+
+    pub(super) fn group(&mut self, lines: &[(u64, &Request)]) -> Vec<(u64, Result<Receipt>)> {
         if let [(line, request)] = lines {
             return vec![(*line, self.apply(*line, request))];
         }

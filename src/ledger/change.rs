@@ -99,10 +99,10 @@ impl Ledger {
     /// ```
     #[must_use = "some of the operations may have been refused"]
     pub fn batch(&self, operations: &[Request]) -> Vec<Result<Receipt>> {
-        let lines: Vec<(u64, Request)> = (1..).zip(operations.iter().cloned()).collect();
+        let lines: Vec<(u64, &Request)> = (1..).zip(operations).collect();
         let (mut run, mut rest, mut answers) = (self.batch_run(), lines.as_slice(), Vec::new());
         while !rest.is_empty() {
-            let group = run.apply_group(rest);
+            let group = run.group(rest);
             rest = rest.get(group.len()..).unwrap_or_default();
             answers.extend(group.into_iter().map(|(_, answer)| answer));
         }

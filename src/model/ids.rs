@@ -15,6 +15,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -226,9 +227,9 @@ pub(crate) fn check_id(field: &str, text: &str) -> Result<()> {
 macro_rules! caller_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        // Shared, for rows with it are copied at every step of an operation.
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks and wraps a text of 1 to 128 bytes of UTF-8 without control characters.
@@ -238,7 +239,7 @@ macro_rules! caller_id {
             pub fn new(text: impl Into<String>) -> Result<Self> {
                 let text = text.into();
                 check_id($what, &text)?;
-                Ok($name(text))
+                Ok($name(text.into()))
             }
 
             /// The text.
@@ -259,6 +260,12 @@ macro_rules! caller_id {
 
             fn from_str(text: &str) -> Result<Self> {
                 $name::new(text)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
     };
@@ -291,7 +298,7 @@ impl Key {
     /// A fresh key, for operations nobody will repeat. It is time-ordered, which keeps the key index compact.
     #[must_use]
     pub fn random() -> Self {
-        Key(Uuid::now_v7().to_string())
+        Key(Uuid::now_v7().to_string().into())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The books' rows as the engine works on them: plain integers, no ids of the outside world but the account's.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::batch_operation;
@@ -121,7 +123,7 @@ pub(crate) struct AccountRow {
 pub(crate) struct BatchRow {
     pub(crate) no: BatchNo,
     pub(crate) account: i64,
-    pub(crate) source: String,
+    pub(crate) source: Arc<str>,
     pub(crate) promo: bool,
     pub(crate) priority: i64,
     pub(crate) amount: i64,

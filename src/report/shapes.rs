@@ -107,7 +107,7 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
     BatchInfo {
         batch: writers.batch(row.no),
         account: account.clone(),
-        source: row.source.clone(),
+        source: row.source.to_string(),
         promo: row.promo,
         priority: row.priority,
         amount: row.amount,

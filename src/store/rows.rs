@@ -244,7 +244,7 @@ pub(super) fn batch(row: &Row<'_>) -> Result<BatchRow> {
     Ok(BatchRow {
         no: c.number()?,
         account: c.number()?,
-        source: c.text()?.to_string(),
+        source: c.text()?.into(),
         promo: c.flag()?,
         priority: c.within(0, 1000)?,
         amount: c.points()?,

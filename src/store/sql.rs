@@ -207,7 +207,7 @@ statements! {
     /// Of `verify`: consumes simply paid, which have no allocation rows.
     OPERATION_DRAWS_PAGE = "SELECT seq, outcome FROM operation WHERE seq > ?1 AND kind IN (4, 6) AND outcome IS NOT NULL \
         AND NOT EXISTS (SELECT 1 FROM allocation WHERE owner = operation.seq) ORDER BY seq LIMIT ?2";
-    OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE account = ?1 AND kind = ?2 AND key = ?3";
+    OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2";
     /// Backwards from the newest; asked only when the file has several price books.
     OPERATION_NEWEST_PRICED = "SELECT price_book FROM operation WHERE price_book IS NOT NULL ORDER BY seq DESC LIMIT 1";
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \

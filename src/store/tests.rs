@@ -66,7 +66,7 @@ fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: b
     BatchRow {
         no,
         account,
-        source: "wxpay".to_string(),
+        source: "wxpay".into(),
         promo,
         priority,
         amount: 100,
