@@ -1,4 +1,4 @@
-//! Callers who are carried in one transaction, over the whole path of an operation.
+//! Callers who are carried in one transaction, and rows kept between transactions, over the whole path of an operation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::thread;
 
 use super::cost::{file, wish};
 use super::{File, Wish};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Receipt, Request};
 use crate::writer::Durability;
 
@@ -107,4 +107,50 @@ fn a_dry_run_is_not_carried() {
     });
     assert_eq!(commits.load(Ordering::SeqCst), 2);
     verified(&file);
+}
+
+/// The rows a writer keeps from one transaction to the next are worth nothing once another process has committed.
+#[test]
+fn rows_at_hand_give_way_to_what_another_process_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = alice(&folder, |_| false);
+    assert_eq!(book(&file, &strict(1, 60)).unwrap().balance.available, 40);
+    let other = db_connection(&folder);
+    // The batch that pays next is spent elsewhere, and the account may owe something now.
+    other
+        .execute_batch(
+            "BEGIN IMMEDIATE; UPDATE batch SET remaining = 0, used = amount, live = 0, due_at = NULL; \
+             UPDATE account SET available = 0, consumed = 100, credit_limit = 7, next_due_at = NULL; COMMIT",
+        )
+        .unwrap();
+    assert_eq!(book(&file, &strict(2, 8)).unwrap_err().code(), "insufficient_points");
+    let receipt = book(&file, &strict(3, 7)).unwrap();
+    assert_eq!((receipt.balance.available, receipt.balance.debt, receipt.open), (0, 7, 7));
+}
+
+/// A refusal, a dry run and a rolled back group leave nothing behind at hand.
+#[test]
+fn what_was_rolled_back_is_not_at_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = alice(&folder, |_| false);
+    let dry = Wish { dry_run: true, ..wish(2_000) };
+    let tried = file.apply(Request::parse(&strict(1, 60)).unwrap(), dry).unwrap();
+    assert_eq!(tried.balance.available, 40);
+    assert_eq!(book(&file, &strict(2, 101)).unwrap_err().code(), "insufficient_points");
+    assert_eq!(book(&file, &strict(3, 30)).unwrap().balance.available, 70);
+    let lines = [strict(4, 20), strict(5, 60), strict(6, 50)];
+    let mut tried = 0;
+    let failed = file.apply_together(false, &|| wish(2_000), &mut |book| {
+        for line in &lines {
+            tried += usize::from(book(Request::parse(line).unwrap()).is_ok());
+        }
+        Err(Error::Closed)
+    });
+    assert_eq!((failed.unwrap_err().code(), tried), ("closed", 2));
+    assert_eq!(book(&file, &strict(7, 70)).unwrap().balance.available, 0);
+    assert!(file.verify(false, &mut |_| ()).unwrap().faults.is_empty());
+}
+
+fn db_connection(folder: &tempfile::TempDir) -> crate::db::Connection {
+    crate::db::Connection::open(folder.path().join("cost.ledger")).unwrap()
 }
