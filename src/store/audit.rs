@@ -1,12 +1,15 @@
 //! What `verify` reads: every row under its key, also when the rest of the row makes no sense.
 
+use std::collections::HashMap;
+
 use rusqlite::{Params, Row, params};
 
 use super::sql::{self, Statement};
+pub(crate) use super::rows::Referred;
 use super::{Session, limit, rows};
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
-use crate::model::{AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow};
+use crate::model::{AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow};
 
 /// Rows with their keys; a row that cannot be read says why.
 pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
@@ -17,15 +20,17 @@ const ORIGIN: [&str; 4] = ["origin_device", "origin_epoch", "origin_seq", "origi
 /// Reading this many pages takes seconds at most.
 const QUICK_PAGES: i64 = 50_000;
 
-/// An operation's columns that are read as they are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RawOperation {
+/// An operation, also when it makes no sense.
+#[derive(Debug)]
+pub(crate) struct StoredOperation {
     pub(crate) seq: i64,
     pub(crate) writer: i64,
     pub(crate) outcome: Option<String>,
     pub(crate) hash: Option<[u8; 32]>,
     /// Columns of an origin that are set; none may be.
     pub(crate) origin: Vec<&'static str>,
+    /// The operation without its outcome; `None` when its writer is not there.
+    pub(crate) row: Option<Result<OperationRow>>,
 }
 
 /// Runs `read` in one read transaction, so that it sees one state of the file.
@@ -173,22 +178,39 @@ pub(crate) fn operations(session: &Session<'_>, after: i64, page: usize) -> Resu
     keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], number, rows::operation)
 }
 
-/// The same operations, none left out.
-pub(crate) fn raw_operations(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<RawOperation>> {
-    session.all(sql::OPERATION_RAW_PAGE, params![after, limit(page)], |row| {
+/// All operations, none left out.
+pub(crate) fn stored_operations(
+    session: &Session<'_>,
+    after: i64,
+    page: usize,
+    referred: &Referred,
+) -> Result<Vec<StoredOperation>> {
+    session.all(sql::OPERATION_STORED_PAGE, params![after, limit(page)], |row| {
         let mut origin = Vec::new();
-        for (at, name) in (4..).zip(ORIGIN) {
+        for (at, name) in (15..).zip(ORIGIN) {
             if row.get::<_, bool>(at).map_err(sqlite_error)? {
                 origin.push(name);
             }
         }
-        Ok(RawOperation {
+        Ok(StoredOperation {
             seq: number(row)?,
-            writer: row.get(1).map_err(sqlite_error)?,
+            writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
             // Text that is no text is nothing the replay could predict: it shows as missing.
-            outcome: row.get(2).unwrap_or_default(),
-            hash: row.get::<_, [u8; 32]>(3).ok(),
+            outcome: row.get(14).unwrap_or_default(),
+            hash: row.get::<_, [u8; 32]>(12).ok(),
             origin,
+            row: rows::bare_operation(row, referred).map(tolerate).transpose()?,
         })
     })
+}
+
+/// The ids of all accounts that have one.
+pub(crate) fn account_names(session: &Session<'_>, page: usize) -> Result<HashMap<i64, AccountId>> {
+    let (mut names, mut after) = (HashMap::new(), i64::MIN);
+    loop {
+        let some = session.all(sql::ACCOUNT_NAMES, params![after, limit(page)], rows::account_name)?;
+        let Some((last, _)) = some.last() else { return Ok(names) };
+        after = *last;
+        names.extend(some.into_iter().filter_map(|(no, id)| id.map(|id| (no, id))));
+    }
 }
