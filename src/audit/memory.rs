@@ -72,9 +72,8 @@ impl Memory {
             self.put_batch(row);
         }
         for row in changes.new_holds.into_iter().chain(changes.holds) {
-            let due = |row: &HoldRow| {
-                (row.phase == HoldPhase::Open).then_some((row.account, row.deadline, row.operation))
-            };
+            let due =
+                |row: &HoldRow| (row.phase == HoldPhase::Open).then_some((row.account, row.deadline, row.operation));
             let new = due(&row);
             let old = self.holds.insert(row.operation, row);
             replace(&mut self.due_holds, old.as_ref().and_then(due), new);

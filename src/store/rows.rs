@@ -401,7 +401,9 @@ impl OperationFacts<'_> {
             None => None,
             Some(no) => Some((no, book.ok_or_else(|| lost("price_book", no))?)),
         };
-        let OperationFacts { seq, kind, key, recorded_at, booked_at, clock, points, rules_version, entry, hash, .. } = self;
+        let OperationFacts {
+            seq, kind, key, recorded_at, booked_at, clock, points, rules_version, entry, hash, ..
+        } = self;
         let body = self.body.to_string();
         Ok(OperationRow {
             seq,
