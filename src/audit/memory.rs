@@ -25,7 +25,8 @@ pub(crate) struct Memory {
     allocations: BTreeMap<(i64, i64), AllocationRow>,
     /// From the first on, none missing.
     operations: Vec<Past>,
-    keys: HashMap<(i64, OpKind, Key), i64>,
+    /// By digest, for a key is longer.
+    keys: HashMap<[u8; 16], i64>,
     books: BTreeMap<i64, PriceBook>,
     book_hashes: BTreeMap<[u8; 32], i64>,
     /// (account, place in the draw order) of live batches.
@@ -120,7 +121,7 @@ impl Memory {
     pub(crate) fn append(&mut self, row: OperationRow, outcome: Outcome) {
         let account = row.account.map(|(no, _)| no);
         let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
-        self.keys.insert((account.unwrap_or(0), row.kind, row.key), row.seq);
+        self.keys.insert(key_digest(account, row.kind, &row.key), row.seq);
         let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
         self.operations.push(Past { head, draws });
     }
@@ -203,6 +204,16 @@ impl Memory {
     }
 }
 
+/// Long enough that no two keys of a file come to the same.
+fn key_digest(account: Option<i64>, kind: OpKind, key: &Key) -> [u8; 16] {
+    let mut bytes = Vec::with_capacity(160);
+    bytes.extend_from_slice(&account.unwrap_or(0).to_le_bytes());
+    bytes.extend_from_slice(&kind.code().to_le_bytes());
+    bytes.extend_from_slice(key.as_str().as_bytes());
+    let hash = blake3::hash(&bytes);
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
 /// Puts a row's place in an index where it is now.
 fn replace<T: Ord>(index: &mut BTreeSet<T>, old: Option<T>, new: Option<T>) {
     if old != new {
@@ -259,7 +270,7 @@ impl Source for Memory {
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
-        Ok(self.keys.get(&(account.unwrap_or(0), kind, key.clone())).copied())
+        Ok(self.keys.get(&key_digest(account, kind, key)).copied())
     }
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>> {
