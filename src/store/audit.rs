@@ -19,6 +19,8 @@ pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
 const FOREIGN_KEYS: &str = "SELECT c.\"table\", c.rowid, l.\"from\", c.parent FROM pragma_foreign_key_check c \
     JOIN pragma_foreign_key_list(c.\"table\") l ON l.id = c.fkid LIMIT ?1";
 const ORIGIN: [&str; 4] = ["origin_device", "origin_epoch", "origin_seq", "origin_hash"];
+/// For comparing indexes with tables, in KiB below zero.
+const CHECK_CACHE: i64 = -64_000;
 /// Reading this many pages takes seconds at most.
 const QUICK_PAGES: i64 = 50_000;
 
@@ -58,12 +60,20 @@ pub(crate) fn integrity(session: &Session<'_>, most: usize) -> Result<Vec<String
 
 /// The same but for the CHECKs.
 pub(crate) fn structure(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
-    const IGNORE: &str = "ignore_check_constraints";
-    let before: bool = session.conn().pragma_query_value(None, IGNORE, |row| row.get(0)).map_err(sqlite_error)?;
-    session.conn().pragma_update(None, IGNORE, true).map_err(sqlite_error)?;
-    let lines = integrity(session, most);
-    session.conn().pragma_update(None, IGNORE, before).map_err(sqlite_error)?;
-    lines
+    // Every row is looked up in every index: with too small a cache each time from the disk.
+    with_pragma(session, "cache_size", CHECK_CACHE, || {
+        with_pragma(session, "ignore_check_constraints", 1, || integrity(session, most))
+    })
+}
+
+/// Runs something under another setting of the connection.
+fn with_pragma<T>(session: &Session<'_>, name: &str, value: i64, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let conn = session.conn();
+    let before: i64 = conn.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite_error)?;
+    conn.pragma_update(None, name, value).map_err(sqlite_error)?;
+    let answer = run();
+    conn.pragma_update(None, name, before).map_err(sqlite_error)?;
+    answer
 }
 
 /// Only the pages, not the indexes against the tables; of a great file only the small tables.
