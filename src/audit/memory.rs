@@ -1,14 +1,14 @@
 //! The books in plain maps: what `verify` replays the operations on. Indexes like those of the file, so that a million
 //! operations replay in the time of a million lookups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::engine::source::{Allocations, OperationHead};
 use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldPhase, HoldRow, Key, OpKind,
-    OperationRow,
+    OperationRow, Outcome,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -18,15 +18,15 @@ use crate::units::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     accounts: BTreeMap<i64, AccountRow>,
-    account_ids: BTreeMap<AccountId, i64>,
+    account_ids: HashMap<AccountId, i64>,
     batches: BTreeMap<BatchNo, BatchRow>,
     holds: BTreeMap<i64, HoldRow>,
     consumes: BTreeMap<i64, ConsumeRow>,
     allocations: BTreeMap<(i64, i64), AllocationRow>,
-    /// What consumes and captures drew.
-    draws: BTreeMap<i64, Vec<(BatchNo, i64)>>,
-    operations: BTreeMap<i64, OperationHead>,
-    keys: BTreeMap<(i64, OpKind, Key), i64>,
+    /// From the first on, none missing.
+    operations: Vec<Past>,
+    /// By digest, for a key is longer.
+    keys: HashMap<[u8; 16], i64>,
     books: BTreeMap<i64, PriceBook>,
     book_hashes: BTreeMap<[u8; 32], i64>,
     /// (account, place in the draw order) of live batches.
@@ -47,6 +47,14 @@ pub(crate) struct Memory {
     stepping: bool,
 }
 
+/// What is kept of an operation.
+#[derive(Debug)]
+struct Past {
+    head: OperationHead,
+    /// What a consume or capture drew.
+    draws: Vec<(BatchNo, i64)>,
+}
+
 /// The first thing that falls due in an account.
 #[derive(Debug, Clone, Copy)]
 enum First {
@@ -56,59 +64,48 @@ enum First {
 
 impl Memory {
     /// Writes what the engine decided.
-    pub(crate) fn apply(&mut self, changes: &Changes) {
-        for row in changes.new_accounts.iter().chain(&changes.accounts) {
+    pub(crate) fn apply(&mut self, changes: Changes) {
+        for row in &changes.new_accounts {
             self.account_ids.insert(row.id.clone(), row.no);
-            self.accounts.insert(row.no, row.clone());
         }
-        for row in changes.new_batches.iter().chain(&changes.batches) {
+        self.accounts.extend(changes.new_accounts.into_iter().chain(changes.accounts).map(|row| (row.no, row)));
+        for row in changes.new_batches.into_iter().chain(changes.batches) {
             self.put_batch(row);
         }
-        for row in changes.new_holds.iter().chain(&changes.holds) {
-            if let Some(old) = self.holds.insert(row.operation, row.clone()) {
-                self.due_holds.remove(&(old.account, old.deadline, old.operation));
-            }
-            if row.phase == HoldPhase::Open {
-                self.due_holds.insert((row.account, row.deadline, row.operation));
-            }
+        for row in changes.new_holds.into_iter().chain(changes.holds) {
+            let due =
+                |row: &HoldRow| (row.phase == HoldPhase::Open).then_some((row.account, row.deadline, row.operation));
+            let new = due(&row);
+            let old = self.holds.insert(row.operation, row);
+            replace(&mut self.due_holds, old.as_ref().and_then(due), new);
         }
-        for row in changes.new_consumes.iter().chain(&changes.consumes) {
+        for row in changes.new_consumes.into_iter().chain(changes.consumes) {
             self.put_consume(row);
         }
-        for row in changes.new_allocations.iter().chain(&changes.allocations) {
-            self.allocations.insert((row.owner, row.rank), row.clone());
-        }
+        let allocations = changes.new_allocations.into_iter().chain(changes.allocations);
+        self.allocations.extend(allocations.map(|row| ((row.owner, row.rank), row)));
     }
 
-    fn put_batch(&mut self, row: &BatchRow) {
-        if let Some(old) = self.batches.insert(row.no, row.clone()) {
-            self.live.remove(&(old.account, old.draw_key()));
-            if let Some(at) = old.due_at() {
-                self.due_batches.remove(&(old.account, at, !old.active, old.no));
-            }
-            if let Some(at) = old.expires_at {
-                self.lapsed.remove(&(old.account, at, old.no));
-                self.expiring.remove(&(at, old.no));
-            }
-        }
-        if row.is_live() {
-            self.live.insert((row.account, row.draw_key()));
-        }
-        if let Some(at) = row.due_at() {
-            self.due_batches.insert((row.account, at, !row.active, row.no));
-        }
-        if let Some(at) = row.expires_at {
-            if row.expired > 0 {
-                self.lapsed.insert((row.account, at, row.no));
-            }
-            if row.remaining > 0 || row.held > 0 || row.expired > 0 {
-                self.expiring.insert((at, row.no));
-            }
-        }
+    fn put_batch(&mut self, row: BatchRow) {
+        let live = |row: &BatchRow| row.is_live().then(|| (row.account, row.draw_key()));
+        let due = |row: &BatchRow| row.due_at().map(|at| (row.account, at, !row.active, row.no));
+        let lapsed = |row: &BatchRow| {
+            let at = row.expires_at.filter(|_| row.expired > 0);
+            at.map(|at| (row.account, at, row.no))
+        };
+        let expiring = |row: &BatchRow| {
+            let at = row.expires_at.filter(|_| row.remaining > 0 || row.held > 0 || row.expired > 0);
+            at.map(|at| (at, row.no))
+        };
+        let old = self.batches.get(&row.no);
+        replace(&mut self.live, old.and_then(live), live(&row));
+        replace(&mut self.due_batches, old.and_then(due), due(&row));
+        replace(&mut self.lapsed, old.and_then(lapsed), lapsed(&row));
+        replace(&mut self.expiring, old.and_then(expiring), expiring(&row));
+        self.batches.insert(row.no, row);
     }
 
-    fn put_consume(&mut self, row: &ConsumeRow) {
-        self.consumes.insert(row.operation, row.clone());
+    fn put_consume(&mut self, row: ConsumeRow) {
         if row.open > 0 {
             self.open.insert((row.account, row.operation));
         } else {
@@ -117,17 +114,21 @@ impl Memory {
         if let Some(batch) = row.clawback_of {
             self.clawbacks.insert((batch, row.operation));
         }
+        self.consumes.insert(row.operation, row);
     }
 
     /// Remembers a booked operation.
-    pub(crate) fn append(&mut self, row: OperationRow) {
+    pub(crate) fn append(&mut self, row: OperationRow, outcome: Outcome) {
         let account = row.account.map(|(no, _)| no);
-        if matches!(row.kind, OpKind::Consume | OpKind::Capture) && !row.outcome.draws.is_empty() {
-            self.draws.insert(row.seq, row.outcome.draws);
-        }
-        self.keys.insert((account.unwrap_or(0), row.kind, row.key), row.seq);
+        let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
+        self.keys.insert(key_digest(account, row.kind, &row.key), row.seq);
         let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
-        self.operations.insert(row.seq, head);
+        self.operations.push(Past { head, draws });
+    }
+
+    fn past(&self, seq: i64) -> Option<&Past> {
+        let place = usize::try_from(seq).ok()?.checked_sub(1)?;
+        self.operations.get(place)
     }
 
     /// Stores a price book an operation was booked under.
@@ -203,6 +204,24 @@ impl Memory {
     }
 }
 
+/// Long enough that no two keys of a file come to the same.
+fn key_digest(account: Option<i64>, kind: OpKind, key: &Key) -> [u8; 16] {
+    let mut bytes = Vec::with_capacity(160);
+    bytes.extend_from_slice(&account.unwrap_or(0).to_le_bytes());
+    bytes.extend_from_slice(&kind.code().to_le_bytes());
+    bytes.extend_from_slice(key.as_str().as_bytes());
+    let hash = blake3::hash(&bytes);
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+/// Puts a row's place in an index where it is now.
+fn replace<T: Ord>(index: &mut BTreeSet<T>, old: Option<T>, new: Option<T>) {
+    if old != new {
+        old.map(|old| index.remove(&old));
+        new.map(|new| index.insert(new));
+    }
+}
+
 fn next_number<T>(map: &BTreeMap<i64, T>) -> i64 {
     map.last_key_value().map_or(1, |(no, _)| no.saturating_add(1))
 }
@@ -235,14 +254,14 @@ impl Source for Memory {
     fn allocations(&self, owner: i64) -> Result<Allocations> {
         let rows = self.allocations.range((owner, i64::MIN)..=(owner, i64::MAX));
         let rows: Vec<AllocationRow> = rows.map(|(_, row)| row.clone()).collect();
-        match self.draws.get(&owner) {
-            Some(draws) if rows.is_empty() => Ok(Allocations::drawn(owner, draws)),
+        match self.past(owner) {
+            Some(past) if rows.is_empty() && !past.draws.is_empty() => Ok(Allocations::drawn(owner, &past.draws)),
             _ => Ok(Allocations::stored(rows)),
         }
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
-        Ok(self.operations.get(&seq).cloned())
+        Ok(self.past(seq).map(|past| past.head.clone()))
     }
 
     /// Bodies are not kept: within a log no key comes twice.
@@ -251,7 +270,7 @@ impl Source for Memory {
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
-        Ok(self.keys.get(&(account.unwrap_or(0), kind, key.clone())).copied())
+        Ok(self.keys.get(&key_digest(account, kind, key)).copied())
     }
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>> {

@@ -270,7 +270,7 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
 }
 
 fn check_entry(faults: &mut Faults, before: Option<Newest>, row: &EntryRow) {
-    let place = format!("entry {}/{}", row.account, row.n);
+    let place = format_args!("entry {}/{}", row.account, row.n);
     let (last, start) = before.map_or((0, Balances::default()), |before| (before.n, before.after));
     faults.same("entry_gap", format_args!("{place} n"), last.saturating_add(1), row.n);
     if let Some(before) = before {

@@ -1,12 +1,17 @@
 //! What `verify` reads: every row under its key, also when the rest of the row makes no sense.
 
+use std::collections::HashMap;
+
 use rusqlite::{Params, Row, params};
 
+pub(crate) use super::rows::Referred;
 use super::sql::{self, Statement};
 use super::{Session, limit, rows};
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
-use crate::model::{AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow};
+use crate::model::{
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow,
+};
 
 /// Rows with their keys; a row that cannot be read says why.
 pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
@@ -14,18 +19,22 @@ pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
 const FOREIGN_KEYS: &str = "SELECT c.\"table\", c.rowid, l.\"from\", c.parent FROM pragma_foreign_key_check c \
     JOIN pragma_foreign_key_list(c.\"table\") l ON l.id = c.fkid LIMIT ?1";
 const ORIGIN: [&str; 4] = ["origin_device", "origin_epoch", "origin_seq", "origin_hash"];
+/// For comparing indexes with tables, in KiB below zero.
+const CHECK_CACHE: i64 = -64_000;
 /// Reading this many pages takes seconds at most.
 const QUICK_PAGES: i64 = 50_000;
 
-/// An operation's columns that are read as they are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RawOperation {
+/// An operation, also when it makes no sense.
+#[derive(Debug)]
+pub(crate) struct StoredOperation {
     pub(crate) seq: i64,
     pub(crate) writer: i64,
     pub(crate) outcome: Option<String>,
     pub(crate) hash: Option<[u8; 32]>,
     /// Columns of an origin that are set; none may be.
     pub(crate) origin: Vec<&'static str>,
+    /// The operation without its outcome; `None` when its writer is not there.
+    pub(crate) row: Option<Result<OperationRow>>,
 }
 
 /// Runs `read` in one read transaction, so that it sees one state of the file.
@@ -49,7 +58,25 @@ pub(crate) fn integrity(session: &Session<'_>, most: usize) -> Result<Vec<String
     check(session, &format!("PRAGMA integrity_check({most})"))
 }
 
-/// The same without comparing indexes with tables; of a great file only the small tables.
+/// The same but for the CHECKs.
+pub(crate) fn structure(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
+    // Every row is looked up in every index: with too small a cache each time from the disk.
+    with_pragma(session, "cache_size", CHECK_CACHE, || {
+        with_pragma(session, "ignore_check_constraints", 1, || integrity(session, most))
+    })
+}
+
+/// Runs something under another setting of the connection.
+fn with_pragma<T>(session: &Session<'_>, name: &str, value: i64, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let conn = session.conn();
+    let before: i64 = conn.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite_error)?;
+    conn.pragma_update(None, name, value).map_err(sqlite_error)?;
+    let answer = run();
+    conn.pragma_update(None, name, before).map_err(sqlite_error)?;
+    answer
+}
+
+/// Only the pages, not the indexes against the tables; of a great file only the small tables.
 pub(crate) fn quick_integrity(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
     let pages: i64 = session.conn().query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(sqlite_error)?;
     if pages <= QUICK_PAGES {
@@ -173,22 +200,39 @@ pub(crate) fn operations(session: &Session<'_>, after: i64, page: usize) -> Resu
     keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], number, rows::operation)
 }
 
-/// The same operations, none left out.
-pub(crate) fn raw_operations(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<RawOperation>> {
-    session.all(sql::OPERATION_RAW_PAGE, params![after, limit(page)], |row| {
+/// All operations, none left out.
+pub(crate) fn stored_operations(
+    session: &Session<'_>,
+    after: i64,
+    page: usize,
+    referred: &Referred,
+) -> Result<Vec<StoredOperation>> {
+    session.all(sql::OPERATION_STORED_PAGE, params![after, limit(page)], |row| {
         let mut origin = Vec::new();
-        for (at, name) in (4..).zip(ORIGIN) {
+        for (at, name) in (15..).zip(ORIGIN) {
             if row.get::<_, bool>(at).map_err(sqlite_error)? {
                 origin.push(name);
             }
         }
-        Ok(RawOperation {
+        Ok(StoredOperation {
             seq: number(row)?,
-            writer: row.get(1).map_err(sqlite_error)?,
+            writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
             // Text that is no text is nothing the replay could predict: it shows as missing.
-            outcome: row.get(2).unwrap_or_default(),
-            hash: row.get::<_, [u8; 32]>(3).ok(),
+            outcome: row.get(14).unwrap_or_default(),
+            hash: row.get::<_, [u8; 32]>(12).ok(),
             origin,
+            row: rows::bare_operation(row, referred).map(tolerate).transpose()?,
         })
     })
+}
+
+/// The ids of all accounts that have one.
+pub(crate) fn account_names(session: &Session<'_>, page: usize) -> Result<HashMap<i64, AccountId>> {
+    let (mut names, mut after) = (HashMap::new(), i64::MIN);
+    loop {
+        let some = session.all(sql::ACCOUNT_NAMES, params![after, limit(page)], rows::account_name)?;
+        let Some((last, _)) = some.last() else { return Ok(names) };
+        after = *last;
+        names.extend(some.into_iter().filter_map(|(no, id)| id.map(|id| (no, id))));
+    }
 }

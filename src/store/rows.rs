@@ -1,5 +1,7 @@
 //! SQL rows ↔ the model's rows. A value out of its range is reported as damage, with its table and column.
 
+use std::collections::{BTreeMap, HashMap};
+
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
@@ -145,9 +147,13 @@ impl<'r> Columns<'r> {
         self.bytes().map(Uuid::from_bytes)
     }
 
+    fn optional_account_id(&mut self) -> Result<Option<AccountId>> {
+        let Some(text) = self.optional_text()? else { return Ok(None) };
+        AccountId::new(text).map(Some).map_err(|_| self.wrong("is no account id"))
+    }
+
     fn account_id(&mut self) -> Result<AccountId> {
-        let text = self.text()?;
-        AccountId::new(text).map_err(|_| self.wrong("is no account id"))
+        self.optional_account_id()?.ok_or_else(|| self.wrong("is missing"))
     }
 
     fn writer(&mut self) -> Result<Writer> {
@@ -338,51 +344,127 @@ pub(super) fn numbered_draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
     Ok(c.outcome()?.draws)
 }
 
+/// An operation's own columns; what they refer to are still numbers.
+struct OperationFacts<'r> {
+    seq: i64,
+    kind: OpKind,
+    /// 0: the file itself.
+    account: i64,
+    key: Key,
+    recorded_at: Instant,
+    booked_at: Instant,
+    clock: ClockMark,
+    points: i64,
+    price_book: Option<i64>,
+    rules_version: i64,
+    body: &'r str,
+    entry: Option<i64>,
+    hash: [u8; 32],
+}
+
+impl<'r> Columns<'r> {
+    fn operation(&mut self) -> Result<OperationFacts<'r>> {
+        let c = self;
+        Ok(OperationFacts {
+            seq: c.number()?,
+            kind: c.code(OpKind::from_code)?,
+            account: c.count()?,
+            key: Key::new(c.text()?).map_err(|_| c.wrong("is no key"))?,
+            recorded_at: c.instant()?,
+            booked_at: c.instant()?,
+            clock: c.code(ClockMark::from_code)?,
+            points: c.points()?,
+            price_book: c.optional_number()?,
+            rules_version: c.number()?,
+            body: c.text()?,
+            entry: c.optional_number()?,
+            hash: c.bytes()?,
+        })
+    }
+}
+
+impl OperationFacts<'_> {
+    /// With what the numbers stand for.
+    fn complete(
+        self,
+        writer: Writer,
+        account: Option<AccountId>,
+        book: Option<[u8; 32]>,
+        outcome: Outcome,
+    ) -> Result<OperationRow> {
+        let lost = |column: &str, no: i64| Error::corrupt(format!("operation.{column} is {no}, which is not there"));
+        let account = match self.account {
+            0 => None,
+            no => Some((no, account.ok_or_else(|| lost("account", no))?)),
+        };
+        let price_book = match self.price_book {
+            None => None,
+            Some(no) => Some((no, book.ok_or_else(|| lost("price_book", no))?)),
+        };
+        let OperationFacts {
+            seq, kind, key, recorded_at, booked_at, clock, points, rules_version, entry, hash, ..
+        } = self;
+        let body = self.body.to_string();
+        Ok(OperationRow {
+            seq,
+            writer,
+            kind,
+            account,
+            key,
+            recorded_at,
+            booked_at,
+            clock,
+            points,
+            price_book,
+            rules_version,
+            body,
+            outcome,
+            entry,
+            hash,
+        })
+    }
+}
+
 pub(super) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     let mut c = Columns::new("operation", row);
-    let seq = c.number()?;
+    let facts = c.operation()?;
     let writer = c.writer()?;
-    let kind = c.code(OpKind::from_code)?;
-    let account = match c.count()? {
-        // The joined id is NULL.
-        0 => c.optional_text()?.and(None),
-        no => Some((no, c.account_id()?)),
-    };
-    let key = c.text()?;
-    let key = Key::new(key).map_err(|_| c.wrong("is no key"))?;
-    let (recorded_at, booked_at) = (c.instant()?, c.instant()?);
-    let clock = c.code(ClockMark::from_code)?;
-    let points = c.points()?;
-    let price_book = match (c.optional_number()?, c.optional_bytes()?) {
-        (None, _) => None,
-        (Some(no), Some(hash)) => Some((no, hash)),
-        (Some(no), None) => return Err(Error::corrupt(format!("operation.price_book is {no}, which is not there"))),
-    };
-    let rules_version = c.number()?;
-    let body = c.text()?.to_string();
-    let outcome = c.outcome()?;
-    let entry = c.optional_number()?;
-    let hash = c.bytes()?;
+    let (account, book, outcome) = (c.optional_account_id()?, c.optional_bytes()?, c.outcome()?);
     if !c.flag()? {
         return Err(c.wrong("is set, which this version never does"));
     }
-    Ok(OperationRow {
-        seq,
-        writer,
-        kind,
-        account,
-        key,
-        recorded_at,
-        booked_at,
-        clock,
-        points,
-        price_book,
-        rules_version,
-        body,
-        outcome,
-        entry,
-        hash,
-    })
+    facts.complete(writer, account, book, outcome)
+}
+
+/// What operations refer to, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Referred {
+    pub(crate) writers: BTreeMap<i64, Writer>,
+    pub(crate) accounts: HashMap<i64, AccountId>,
+    pub(crate) books: BTreeMap<i64, [u8; 32]>,
+}
+
+/// An operation without its outcome; `None` when its writer is not there.
+pub(super) fn bare_operation(row: &Row<'_>, referred: &Referred) -> Option<Result<OperationRow>> {
+    let mut c = Columns::new("operation", row);
+    let read = |c: &mut Columns<'_>, writer: Writer| {
+        let facts = c.operation()?;
+        let account = referred.accounts.get(&facts.account).cloned();
+        let book = facts.price_book.and_then(|no| referred.books.get(&no)).copied();
+        facts.complete(writer, account, book, Outcome::default())
+    };
+    let no: i64 = row.get(STORED_WRITER).ok()?;
+    referred.writers.get(&no).map(|writer| read(&mut c, *writer))
+}
+
+/// Where the statement has the writer's number.
+pub(super) const STORED_WRITER: usize = 13;
+
+/// An account's number and id.
+pub(super) fn account_name(row: &Row<'_>) -> Result<(i64, Option<AccountId>)> {
+    let mut c = Columns::new("account", row);
+    // An id that is none is named where the account is compared.
+    Ok((c.integer()?, c.account_id().ok()))
 }
 
 /// A price book's text as stored.

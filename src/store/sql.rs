@@ -56,8 +56,8 @@ macro_rules! entry_columns {
 macro_rules! operations {
     ($rest:literal) => {
         concat!(
-            "SELECT o.seq, w.device, w.epoch, o.kind, o.account, a.id, o.key, o.recorded_at, o.booked_at, o.clock, o.points, \
-             o.price_book, p.hash, o.rules_version, o.body, o.outcome, o.entry, o.hash, \
+            "SELECT o.seq, o.kind, o.account, o.key, o.recorded_at, o.booked_at, o.clock, o.points, o.price_book, \
+             o.rules_version, o.body, o.entry, o.hash, w.device, w.epoch, a.id, p.hash, o.outcome, \
              coalesce(o.origin_device, o.origin_epoch, o.origin_seq, o.origin_hash) IS NULL AS origin \
              FROM operation o CROSS JOIN writer w ON w.no = o.writer LEFT JOIN account a ON a.no = o.account \
              LEFT JOIN price_book p ON p.no = o.price_book ",
@@ -226,9 +226,11 @@ statements! {
 
     /// Of `verify`: what other columns determine.
     BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
-    /// Of `verify`: columns as they are stored.
-    OPERATION_RAW_PAGE = "SELECT seq, writer, outcome, hash, origin_device IS NOT NULL, origin_epoch IS NOT NULL, \
-        origin_seq IS NOT NULL, origin_hash IS NOT NULL FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    /// Of `verify`: without what is joined to them, which it keeps at hand.
+    OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, points, price_book, rules_version, \
+        body, entry, hash, writer, outcome, origin_device IS NOT NULL, origin_epoch IS NOT NULL, origin_seq IS NOT NULL, \
+        origin_hash IS NOT NULL FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    ACCOUNT_NAMES = "SELECT no, id FROM account WHERE no > ?1 ORDER BY no LIMIT ?2";
     LEDGER_COUNT = "SELECT count(*) FROM ledger";
     /// Changes when another connection has committed.
     DATA_VERSION = "PRAGMA data_version";

@@ -35,8 +35,8 @@ impl Ledger {
         let Verdict::Booked(booked) = run(&self.memory, context, &command).unwrap() else {
             panic!("{line}: not booked")
         };
-        self.memory.apply(&booked.changes);
-        self.memory.append(booked.operation.clone());
+        self.memory.apply(booked.changes.clone());
+        self.memory.append(booked.operation.clone(), booked.operation.outcome.clone());
         self.row = booked.ledger.clone();
         *booked
     }
@@ -103,7 +103,7 @@ fn time_goes_on_step_by_step_as_in_one_stretch() {
     let mut stepped = Vec::new();
     while let Some(changes) = l.memory.next_event(1).unwrap() {
         stepped.extend(changes.entries.clone());
-        l.memory.apply(&changes);
+        l.memory.apply(changes);
     }
     let kinds: Vec<(i64, EntryKind, i64)> = stepped.iter().map(|e| (e.booked_at.millis(), e.kind, e.points)).collect();
     let wanted = [
