@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Statement};
 const ACCOUNT: &str = "SELECT no, state, credit_limit, available, held, pending, debt, recharged, consumed, refunded, expired, \
     reinstated, revoked, clawed_back, written_off, moved_in, moved_out, last_booked_at, next_due_at FROM account WHERE id = ?1";
 const NEXT: &str = "SELECT expires_at, remaining FROM batch INDEXED BY batch_due \
-    WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, no LIMIT 1";
+    WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1";
 /// The balances alone.
 const BAREST: &str = "SELECT available, held, pending, debt, next_due_at FROM account WHERE id = ?1";
 

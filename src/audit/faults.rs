@@ -26,25 +26,6 @@ fn cut(value: impl Display) -> String {
 }
 
 impl Faults {
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// Others behind these, none twice.
-    pub(super) fn append(&mut self, others: Faults) {
-        for fault in others.list {
-            if fault.code == "integrity" && self.list.contains(&fault) {
-                continue;
-            }
-            if self.list.len() < MOST_FAULTS {
-                self.list.push(fault);
-            } else {
-                self.more = self.more.saturating_add(1);
-            }
-        }
-        self.more = self.more.saturating_add(others.more);
-    }
-
     pub(super) fn add(&mut self, code: &'static str, place: impl Display, expected: impl Display, found: impl Display) {
         if self.list.len() >= MOST_FAULTS {
             self.more = self.more.saturating_add(1);

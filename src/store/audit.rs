@@ -55,15 +55,8 @@ pub(crate) fn ledger_rows(session: &Session<'_>) -> Result<i64> {
 
 /// What SQLite finds wrong with pages, indexes and CHECKs, at most `most` lines.
 pub(crate) fn integrity(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
-    check(session, &format!("PRAGMA integrity_check({most})"))
-}
-
-/// The same but for the CHECKs.
-pub(crate) fn structure(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
     // Every row is looked up in every index: with too small a cache each time from the disk.
-    with_pragma(session, "cache_size", CHECK_CACHE, || {
-        with_pragma(session, "ignore_check_constraints", 1, || integrity(session, most))
-    })
+    with_pragma(session, "cache_size", CHECK_CACHE, || check(session, &format!("PRAGMA integrity_check({most})")))
 }
 
 /// Runs something under another setting of the connection.
