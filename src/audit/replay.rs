@@ -429,8 +429,11 @@ fn read_writers(audit: &mut Audit<'_, '_>) -> Result<BTreeMap<i64, (Writer, i64)
     Ok(writers)
 }
 
+/// By number, as they are stored.
+type Hashes = BTreeMap<i64, [u8; 32]>;
+
 /// The stored price books that can be read, and the hashes of all.
-fn read_books(audit: &mut Audit<'_, '_>) -> Result<(BTreeMap<i64, PriceBook>, BTreeMap<i64, [u8; 32]>)> {
+fn read_books(audit: &mut Audit<'_, '_>) -> Result<(BTreeMap<i64, PriceBook>, Hashes)> {
     let (mut books, mut hashes) = (BTreeMap::new(), BTreeMap::new());
     let mut after = i64::MIN;
     loop {
