@@ -1,19 +1,22 @@
 //! SQL rows ↔ the model's rows. A value out of its range is reported as damage, with its table and column.
 
-use std::collections::{BTreeMap, HashMap};
+mod operation;
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::db::sqlite_error;
-use crate::engine::source::OperationHead;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockMark, ConsumeRow, EntryKind,
-    EntryRow, HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow, Writer,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ConsumeRow, EntryKind, EntryRow, HoldPhase,
+    HoldRow, LedgerRow, Outcome, Settings, TotalsRow, Writer,
 };
 use crate::units::{Instant, MAX_POINTS};
+pub(crate) use operation::Referred;
+pub(super) use operation::{
+    STORED_WRITER, account_name, bare_operation, draws, numbered_draws, operation, operation_head,
+};
 
 /// Reads the columns of a row one after the other.
 struct Columns<'r> {
@@ -319,152 +322,6 @@ pub(super) fn entry(row: &Row<'_>) -> Result<EntryRow> {
         after: c.balances(Columns::points)?,
         batch: c.optional_number()?,
     })
-}
-
-pub(super) fn operation_head(row: &Row<'_>) -> Result<OperationHead> {
-    let mut c = Columns::new("operation", row);
-    Ok(OperationHead {
-        seq: c.number()?,
-        writer: c.writer()?,
-        kind: c.code(OpKind::from_code)?,
-        account: Some(c.count()?).filter(|account| *account != 0),
-        points: c.points()?,
-    })
-}
-
-/// What an operation drew, by its outcome.
-pub(super) fn draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
-    Ok(Columns::new("operation", row).outcome()?.draws)
-}
-
-/// The same with the operation's number before it.
-pub(super) fn numbered_draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
-    let mut c = Columns::new("operation", row);
-    c.number()?;
-    Ok(c.outcome()?.draws)
-}
-
-/// An operation's own columns; what they refer to are still numbers.
-struct OperationFacts<'r> {
-    seq: i64,
-    kind: OpKind,
-    /// 0: the file itself.
-    account: i64,
-    key: Key,
-    recorded_at: Instant,
-    booked_at: Instant,
-    clock: ClockMark,
-    points: i64,
-    price_book: Option<i64>,
-    rules_version: i64,
-    body: &'r str,
-    entry: Option<i64>,
-    hash: [u8; 32],
-}
-
-impl<'r> Columns<'r> {
-    fn operation(&mut self) -> Result<OperationFacts<'r>> {
-        let c = self;
-        Ok(OperationFacts {
-            seq: c.number()?,
-            kind: c.code(OpKind::from_code)?,
-            account: c.count()?,
-            key: Key::new(c.text()?).map_err(|_| c.wrong("is no key"))?,
-            recorded_at: c.instant()?,
-            booked_at: c.instant()?,
-            clock: c.code(ClockMark::from_code)?,
-            points: c.points()?,
-            price_book: c.optional_number()?,
-            rules_version: c.number()?,
-            body: c.text()?,
-            entry: c.optional_number()?,
-            hash: c.bytes()?,
-        })
-    }
-}
-
-impl OperationFacts<'_> {
-    /// With what the numbers stand for.
-    fn complete(
-        self,
-        writer: Writer,
-        account: Option<AccountId>,
-        book: Option<[u8; 32]>,
-        outcome: Outcome,
-    ) -> Result<OperationRow> {
-        let lost = |column: &str, no: i64| Error::corrupt(format!("operation.{column} is {no}, which is not there"));
-        let account = match self.account {
-            0 => None,
-            no => Some((no, account.ok_or_else(|| lost("account", no))?)),
-        };
-        let price_book = match self.price_book {
-            None => None,
-            Some(no) => Some((no, book.ok_or_else(|| lost("price_book", no))?)),
-        };
-        let OperationFacts {
-            seq, kind, key, recorded_at, booked_at, clock, points, rules_version, entry, hash, ..
-        } = self;
-        let body = self.body.to_string();
-        Ok(OperationRow {
-            seq,
-            writer,
-            kind,
-            account,
-            key,
-            recorded_at,
-            booked_at,
-            clock,
-            points,
-            price_book,
-            rules_version,
-            body,
-            outcome,
-            entry,
-            hash,
-        })
-    }
-}
-
-pub(super) fn operation(row: &Row<'_>) -> Result<OperationRow> {
-    let mut c = Columns::new("operation", row);
-    let facts = c.operation()?;
-    let writer = c.writer()?;
-    let (account, book, outcome) = (c.optional_account_id()?, c.optional_bytes()?, c.outcome()?);
-    if !c.flag()? {
-        return Err(c.wrong("is set, which this version never does"));
-    }
-    facts.complete(writer, account, book, outcome)
-}
-
-/// What operations refer to, by number.
-#[derive(Debug, Default)]
-pub(crate) struct Referred {
-    pub(crate) writers: BTreeMap<i64, Writer>,
-    pub(crate) accounts: HashMap<i64, AccountId>,
-    pub(crate) books: BTreeMap<i64, [u8; 32]>,
-}
-
-/// An operation without its outcome; `None` when its writer is not there.
-pub(super) fn bare_operation(row: &Row<'_>, referred: &Referred) -> Option<Result<OperationRow>> {
-    let mut c = Columns::new("operation", row);
-    let read = |c: &mut Columns<'_>, writer: Writer| {
-        let facts = c.operation()?;
-        let account = referred.accounts.get(&facts.account).cloned();
-        let book = facts.price_book.and_then(|no| referred.books.get(&no)).copied();
-        facts.complete(writer, account, book, Outcome::default())
-    };
-    let no: i64 = row.get(STORED_WRITER).ok()?;
-    referred.writers.get(&no).map(|writer| read(&mut c, *writer))
-}
-
-/// Where the statement has the writer's number.
-pub(super) const STORED_WRITER: usize = 13;
-
-/// An account's number and id.
-pub(super) fn account_name(row: &Row<'_>) -> Result<(i64, Option<AccountId>)> {
-    let mut c = Columns::new("account", row);
-    // An id that is none is named where the account is compared.
-    Ok((c.integer()?, c.account_id().ok()))
 }
 
 /// A price book's text as stored.
