@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use crate::db::{FileId, LogTrouble, Place, WritingConnection};
 use crate::error::{Error, Result};
 use crate::store::Session;
-use group::{Group, Job, Work};
-use queue::{Queue, Turn, Wait};
+use group::{Group, Job};
+use queue::{Queue, Turn, Wait, Work};
 use state::State;
 
 /// How long a clean close waits for readers in other processes before it leaves the `-wal` to them.

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 
 use rusqlite::params;
 
-use super::{Session, rows, sql, write};
+use super::write::{self, Waits};
+use super::{Session, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
 
@@ -31,17 +32,6 @@ pub(crate) struct Desk {
 struct Kept<T> {
     row: T,
     waits: Waits,
-}
-
-/// What of a row waits to be written.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Waits {
-    Nothing,
-    /// The few columns that every charge changes.
-    Few,
-    /// Columns no index is made of.
-    Plain,
-    All,
 }
 
 impl<T> Kept<T> {

@@ -3,7 +3,6 @@
 
 use rusqlite::{params, params_from_iter};
 
-use super::desk::Waits;
 use super::{Session, read, sql};
 use crate::engine::source::Changes;
 use crate::error::{Error, Result};
@@ -12,6 +11,17 @@ use crate::model::{
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
+
+/// What of a row waits to be written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waits {
+    Nothing,
+    /// The few columns that every charge changes.
+    Few,
+    /// Columns no index is made of.
+    Plain,
+    All,
+}
 
 /// Writes everything an operation, or time, changed.
 pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {

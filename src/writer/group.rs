@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::queue::{Turn, Waiter};
+use super::queue::{Turn, Waiter, Work};
 use super::{Failure, lock};
 use crate::error::{Error, Result};
 use crate::store::Session;
@@ -12,15 +12,6 @@ use crate::store::Session;
 /// The most in one group, and the longest it may hold the file before it commits: others wait meanwhile.
 const MOST: usize = 128;
 const LONGEST: Duration = Duration::from_millis(20);
-
-/// Work that the thread of another caller may do.
-pub(super) trait Work: Send + Sync {
-    /// Runs it and keeps what came out. An error is also returned: the group may have to know.
-    fn run(&self, session: &Session<'_>) -> Result<()>;
-
-    /// Forgets what came out: it failed, or has to be run again alone (`None`).
-    fn undo(&self, failure: Option<Failure>);
-}
 
 /// One caller's work, and what came out of it once it has been run.
 pub(super) struct Job<T, W> {

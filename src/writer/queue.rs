@@ -8,8 +8,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::group::Work;
-use super::lock;
+use super::{Failure, lock};
+use crate::error::Result;
+use crate::store::Session;
+
+/// Work that the thread of another caller may do.
+pub(super) trait Work: Send + Sync {
+    /// Runs it and keeps what came out. An error is also returned: the group may have to know.
+    fn run(&self, session: &Session<'_>) -> Result<()>;
+
+    /// Forgets what came out: it failed, or has to be run again alone (`None`).
+    fn undo(&self, failure: Option<Failure>);
+}
 
 #[derive(Default)]
 pub(super) struct Queue {
