@@ -69,11 +69,7 @@ struct Task {
 
 impl Task {
     fn run(&self, session: &Session<'_>) -> Result<Step> {
-        let step = work(session, &self.cache, &self.command, &self.wish)?;
-        match step {
-            Step::Again => work_until(session, &self.cache, &self.command, &self.wish, Instant::now()),
-            done @ Step::Done(..) => Ok(done),
-        }
+        work_until(session, &self.cache, &self.command, &self.wish, Instant::now())
     }
 }
 

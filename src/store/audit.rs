@@ -170,7 +170,7 @@ pub(crate) fn allocations(
 
 /// What consumes simply paid drew, after an operation; they have no allocation rows.
 pub(crate) fn draws(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, Vec<(BatchNo, i64)>>> {
-    keyed(session, sql::OPERATION_DRAWS_PAGE, params![after, limit(page)], number, rows::numbered_draws)
+    keyed(session, sql::OPERATION_DRAWS_PAGE, params![after, limit(page)], number, rows::draws)
 }
 
 /// An account's entries from number `from` on, by number.

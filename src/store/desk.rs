@@ -27,6 +27,8 @@ pub(crate) struct Desk {
     numbers: HashMap<AccountId, i64>,
     /// By account.
     fronts: HashMap<i64, Kept<BatchRow>>,
+    /// Accounts of which something may wait: few, however many are kept.
+    waiting: Vec<i64>,
 }
 
 struct Kept<T> {
@@ -78,11 +80,13 @@ impl Session<'_> {
     /// Writes what waits of accounts and batches, so that statements see it.
     pub(super) fn settle(&self) -> Result<()> {
         let desk = &mut *self.desk.borrow_mut();
-        for kept in desk.accounts.values_mut() {
-            kept.write(|row, waits| write::update_account(self, row, waits))?;
-        }
-        for kept in desk.fronts.values_mut() {
-            kept.write(|row, _| write::debit_batch(self, row))?;
+        for account in desk.waiting.drain(..) {
+            if let Some(kept) = desk.accounts.get_mut(&account) {
+                kept.write(|row, waits| write::update_account(self, row, waits))?;
+            }
+            if let Some(kept) = desk.fronts.get_mut(&account) {
+                kept.write(|row, _| write::debit_batch(self, row))?;
+            }
         }
         Ok(())
     }
@@ -149,7 +153,11 @@ impl Session<'_> {
         } else {
             Waits::Plain
         };
-        if let Some(kept) = self.desk.borrow_mut().accounts.get_mut(&row.no) {
+        let desk = &mut *self.desk.borrow_mut();
+        if let Some(kept) = desk.accounts.get_mut(&row.no) {
+            if kept.waits == Waits::Nothing {
+                desk.waiting.push(row.no);
+            }
             kept.change(row.clone(), waits);
         }
         Ok(())
@@ -169,22 +177,22 @@ impl Session<'_> {
         Ok(front)
     }
 
-    /// Whether the change is a debit of the account's front, which may wait. After any other change of a batch the front
-    /// may be another one: it is forgotten.
+    /// Whether the change is a debit of the account's front, which may wait.
     pub(super) fn debits_front(&self, row: &BatchRow) -> Result<bool> {
         let desk = &mut *self.desk.borrow_mut();
         let Some(kept) = desk.fronts.get_mut(&row.account) else { return Ok(false) };
         let debited = BatchRow { remaining: row.remaining, used: row.used, ..kept.row.clone() };
-        if row.is_live() && debited == *row {
+        let waits = row.is_live() && debited == *row;
+        if waits {
+            if kept.waits == Waits::Nothing {
+                desk.waiting.push(row.account);
+            }
             kept.change(debited, Waits::Few);
-            return Ok(true);
         }
-        kept.write(|row, _| write::debit_batch(self, row))?;
-        desk.fronts.remove(&row.account);
-        Ok(false)
+        Ok(waits)
     }
 
-    /// A batch joins the account: the front may be another one.
+    /// A batch joins the account, or changes otherwise than by a debit of the front: the front may be another one.
     pub(super) fn forget_front(&self, account: i64) -> Result<()> {
         match self.desk.borrow_mut().fronts.remove(&account) {
             Some(mut kept) => kept.write(|row, _| write::debit_batch(self, row)),

@@ -157,6 +157,7 @@ fn update_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
     if session.debits_front(row)? {
         return Ok(());
     }
+    session.forget_front(row.account)?;
     let run = |sql| {
         let params = params![
             row.no,

@@ -165,9 +165,7 @@ fn threads_take_turns() {
 /// integration installs it and insists (`COUNTERFOIL_STRACE=1`).
 #[test]
 fn one_sync_for_a_lone_operation() {
-    let insist = std::env::var_os("COUNTERFOIL_STRACE").is_some();
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert!(!insist, "strace is not installed");
+    if !crate::support::strace_is_there() {
         return;
     }
     // On a real disk folder: a file in memory has nothing to sync, but the calls are counted all the same.

@@ -264,3 +264,10 @@ impl Wrong {
         assert!(self.0.is_empty(), "{} rows:\n{}", self.0.len(), self.0.join("\n"));
     }
 }
+
+/// Whether syncs can be counted here. The continuous integration installs strace and insists (`COUNTERFOIL_STRACE=1`).
+pub fn strace_is_there() -> bool {
+    let there = std::process::Command::new("strace").arg("-V").output().is_ok();
+    assert!(there || std::env::var_os("COUNTERFOIL_STRACE").is_none(), "strace is not installed");
+    there
+}

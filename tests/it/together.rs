@@ -111,9 +111,7 @@ fn child_of(mut command: Command, path: &Path, name: &str, threads: usize) -> Co
 #[test]
 fn callers_who_wait_together_share_a_sync() {
     const CALLERS: usize = 8;
-    let insist = std::env::var_os("COUNTERFOIL_STRACE").is_some();
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert!(!insist, "strace is not installed");
+    if !crate::support::strace_is_there() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -21,13 +21,8 @@ pub(in crate::store) fn operation_head(row: &Row<'_>) -> Result<OperationHead> {
     })
 }
 
-/// What an operation drew, by its outcome.
+/// What an operation drew, by its outcome; the operation's number stands before it.
 pub(in crate::store) fn draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
-    Ok(Columns::new("operation", row).outcome()?.draws)
-}
-
-/// The same with the operation's number before it.
-pub(in crate::store) fn numbered_draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
     let mut c = Columns::new("operation", row);
     c.number()?;
     Ok(c.outcome()?.draws)
