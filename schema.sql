@@ -130,6 +130,8 @@ CREATE TABLE entry (
     after_pending    INTEGER NOT NULL CHECK (after_pending >= 0),
     after_debt       INTEGER NOT NULL CHECK (after_debt >= 0),
     batch            INTEGER REFERENCES batch (no),
+    -- Points that expired by it or lapsed on their return, less expired ones that came back.
+    expired          INTEGER NOT NULL,
     PRIMARY KEY (account, n)
 ) STRICT, WITHOUT ROWID;
 

@@ -145,6 +145,7 @@ audited!(EntryRow, "entry", |r| [
     "after_pending": r.after.pending,
     "after_debt": r.after.debt,
     "batch": show(r.batch),
+    "expired": r.expired,
 ]);
 
 // Hash and outcome are compared elsewhere: the one is the chain's, the other is compared as the stored text.

@@ -71,6 +71,8 @@ struct Newest {
     booked_at: Instant,
     operation: Option<i64>,
     after: Balances,
+    /// Of all entries up to here.
+    expired: i128,
 }
 
 #[derive(Debug, Default)]
@@ -260,7 +262,9 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
         let before = books.newest.get(&row.account).copied();
         check_entry(faults, before, &row);
-        let newest = Newest { n: row.n, booked_at: row.booked_at, operation: row.operation, after: row.after };
+        let (n, booked_at, operation, after) = (row.n, row.booked_at, row.operation, row.after);
+        let expired = before.map_or(0, |before| before.expired) + i128::from(row.expired);
+        let newest = Newest { n, booked_at, operation, after, expired };
         books.newest.insert(row.account, newest);
     })?;
     for (account, newest) in &books.newest {
@@ -382,6 +386,8 @@ fn check_newest(faults: &mut Faults, row: &AccountRow, newest: Option<&Newest>) 
         faults.missing::<EntryRow>(next.text());
     }
     faults.same("i10_last_entry", place("last_booked_at"), newest.booked_at, row.last_booked_at);
+    let expired = i128::from(row.totals.expired) - i128::from(row.totals.reinstated);
+    faults.same("i10_totals", place("expired"), newest.expired, expired);
     let (e, b) = (&newest.after, &row.balances);
     for (name, entry, account) in [
         ("available", e.available, b.available),

@@ -47,11 +47,11 @@ impl Booking<'_, '_> {
     }
 
     pub(super) fn transfer(&mut self, to: i64, points: i64) -> Result<()> {
-        let before = self.books.balances(self.account)?;
-        let received_before = self.books.balances(to)?;
-        if points > before.available {
+        let before = self.books.standing(self.account)?;
+        let received_before = self.books.standing(to)?;
+        if points > before.balances.available {
             let row = self.books.account(self.account)?;
-            let (account, available, required) = (row.id.to_string(), before.available, points);
+            let (account, available, required) = (row.id.to_string(), before.balances.available, points);
             return Err(Error::InsufficientPoints { account, available, required, credit_left: 0 });
         }
         let mut left = points;
@@ -101,7 +101,7 @@ impl Booking<'_, '_> {
     }
 
     fn post_unchanged(&mut self, kind: EntryKind) -> Result<()> {
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         self.post(kind, 0, None, before)
     }
 }

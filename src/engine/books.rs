@@ -113,6 +113,11 @@ impl<'s> Books<'s> {
         Ok(self.account(account)?.balances)
     }
 
+    /// Where the account stands, to be given to [`Books::post`] when the change is made.
+    pub(crate) fn standing(&mut self, account: i64) -> Result<Standing> {
+        Standing::of(self.account(account)?)
+    }
+
     // ---- batches
 
     fn enter_batch(&mut self, row: BatchRow, state: State) {
@@ -403,11 +408,13 @@ impl<'s> Books<'s> {
     // ---- entries
 
     /// Writes a line of the account's books: what changed since `before`.
-    pub(crate) fn post(&mut self, account: i64, line: Line, before: Balances) -> Result<()> {
+    pub(crate) fn post(&mut self, account: i64, line: Line, before: Standing) -> Result<()> {
         let row = self.account_mut(account)?;
         row.entries = add(row.entries, 1)?;
         row.last_booked_at = line.booked_at;
-        let (n, after) = (row.entries, row.balances);
+        let (n, now) = (row.entries, Standing::of(row)?);
+        let (after, before_expired) = (now.balances, before.expired);
+        let (expired, before) = (sub(now.expired, before_expired)?, before.balances);
         let change = Balances {
             available: sub(after.available, before.available)?,
             held: sub(after.held, before.held)?,
@@ -415,7 +422,7 @@ impl<'s> Books<'s> {
             debt: sub(after.debt, before.debt)?,
         };
         let Line { kind, operation, booked_at, points, batch } = line;
-        self.entries.push(EntryRow { account, n, kind, operation, booked_at, points, change, after, batch });
+        self.entries.push(EntryRow { account, n, kind, operation, booked_at, points, change, after, batch, expired });
         Ok(())
     }
 
@@ -450,6 +457,20 @@ fn part<K, T>(table: Table<K, T>, new: &mut Vec<T>, changed: &mut Vec<T>) {
             State::Changed => changed.push(slot.row),
             State::New => new.push(slot.row),
         }
+    }
+}
+
+/// What an entry tells the change of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Standing {
+    pub(crate) balances: Balances,
+    /// Expired for good: not those that came back.
+    expired: i64,
+}
+
+impl Standing {
+    fn of(row: &AccountRow) -> Result<Self> {
+        Ok(Standing { balances: row.balances, expired: sub(row.totals.expired, row.totals.reinstated)? })
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
 
 /// Books one due thing, and what it settles.
 fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
-    let before = books.balances(account)?;
+    let before = books.standing(account)?;
     let (kind, points, batch) = match due.what {
         DueKind::Expiry => {
             let points = books.batch(due.no)?.remaining;

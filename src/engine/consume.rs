@@ -109,7 +109,7 @@ impl Booking<'_, '_> {
             }
         };
         self.points = points;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         self.books.new_owner(self.seq);
         self.charge(self.seq, points, lapsed)?;
         self.post(EntryKind::Consume, points, None, before)?;

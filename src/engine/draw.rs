@@ -54,7 +54,7 @@ pub(crate) fn coverable(books: &mut Books<'_>, account: i64, need: i64, lapsed: 
 
 /// Pays the oldest open parts from what is available: one visible `settle` entry.
 pub(crate) fn settle(books: &mut Books<'_>, account: i64, operation: Option<i64>, at: Instant) -> Result<()> {
-    let before = books.balances(account)?;
+    let before = books.standing(account)?;
     let mut settled = 0;
     loop {
         let balances = books.balances(account)?;

@@ -73,7 +73,7 @@ impl Booking<'_, '_> {
         let covered = coverable(&mut self.books, self.account, points, &[])?;
         self.check_covered(points, covered)?;
         let unbacked = sub(points, covered)?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         self.points = points;
         self.books.new_owner(self.seq);
         self.outcome.draws = draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new())?;
@@ -95,7 +95,7 @@ impl Booking<'_, '_> {
 
     pub(super) fn release(&mut self) -> Result<()> {
         let hold = self.open_hold()?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         let mut tally = Tally::default();
         resolve(&mut self.books, hold.operation, HoldPhase::Released, self.now, &mut tally)?;
         self.show_hold(hold.operation)?;
@@ -113,7 +113,7 @@ impl Booking<'_, '_> {
     pub(super) fn renew(&mut self, deadline: i64) -> Result<()> {
         let hold = self.open_hold()?;
         let deadline = self.deadline(deadline)?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         self.books.change_hold(hold.operation, |row| row.deadline = deadline)?;
         self.show_hold(hold.operation)?;
         self.post(EntryKind::Renew, 0, None, before)
@@ -126,7 +126,7 @@ impl Booking<'_, '_> {
         }
         let points = self.capture_points(&hold, amount)?;
         self.reopen_if_closed()?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         self.points = points;
         self.books.new_owner(self.seq);
         let own = if hold.phase == HoldPhase::Open {

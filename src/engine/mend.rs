@@ -32,7 +32,7 @@ impl Booking<'_, '_> {
         let Target::Consume(operation) = self.target else { return Err(Error::corrupt("a refund has no consume")) };
         let points = within("refund", amount, self.books.consume(operation)?.refundable())?;
         self.reopen_if_closed()?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         let mut tally = Tally::default();
         refund(&mut self.books, operation, points, self.now, &mut tally)?;
         let row = self.books.account_mut(self.account)?;
@@ -47,7 +47,7 @@ impl Booking<'_, '_> {
         let no = self.target_batch()?;
         let batch = self.books.batch(no)?.clone();
         let points = within("revoke", amount, sub(sub(batch.amount, batch.revoked)?, batch.owed)?)?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         let from_remaining = batch.remaining.min(points);
         let from_expired = batch.expired.min(sub(points, from_remaining)?);
         for (bucket, part) in [(Bucket::Remaining, from_remaining), (Bucket::Expired, from_expired)] {
@@ -72,7 +72,7 @@ impl Booking<'_, '_> {
 
     /// What was spent, held or moved of a revoked batch is owed: a consume of its own, visible as debt until settled.
     fn claw_back(&mut self, batch: BatchNo, points: i64) -> Result<()> {
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         let (operation, account, clawback_of) = (self.seq, self.account, Some(batch));
         self.books.add_consume(ConsumeRow {
             operation,
@@ -90,8 +90,8 @@ impl Booking<'_, '_> {
     }
 
     pub(super) fn write_off(&mut self, points: i64) -> Result<()> {
-        let before = self.books.balances(self.account)?;
-        within("write-off", Amount::Points(points), before.debt)?;
+        let before = self.books.standing(self.account)?;
+        within("write-off", Amount::Points(points), before.balances.debt)?;
         let mut left = points;
         while left > 0 {
             let Some(consume) = self.books.oldest_open(self.account)? else { break };

@@ -28,6 +28,7 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use books::Books;
+use books::Standing;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
 pub(crate) use source::{Allocations, Changes, Source};
@@ -328,7 +329,7 @@ impl Booking<'_, '_> {
         for no in &opened.new {
             // `open` books its own entry.
             if self.kind != OpKind::Open {
-                self.post_on(*no, EntryKind::Open, 0, None, Balances::default())?;
+                self.post_on(*no, EntryKind::Open, 0, None, Standing::default())?;
             }
         }
         match &command.action {
@@ -370,7 +371,7 @@ impl Booking<'_, '_> {
     }
 
     /// Writes this operation's line in the account's books.
-    fn post(&mut self, kind: EntryKind, points: i64, batch: Option<BatchNo>, before: Balances) -> Result<()> {
+    fn post(&mut self, kind: EntryKind, points: i64, batch: Option<BatchNo>, before: Standing) -> Result<()> {
         self.post_on(self.account, kind, points, batch, before)
     }
 
@@ -380,7 +381,7 @@ impl Booking<'_, '_> {
         kind: EntryKind,
         points: i64,
         batch: Option<BatchNo>,
-        before: Balances,
+        before: Standing,
     ) -> Result<()> {
         let line = books::Line { kind, operation: Some(self.seq), booked_at: self.now, points, batch };
         self.books.post(account, line, before)

@@ -18,7 +18,7 @@ impl Booking<'_, '_> {
         let effective_at = effective_at.unwrap_or(self.now);
         let expires_at = self.expiry(expiry.unwrap_or(Expiry::Days(days, None)), effective_at)?;
         let active = effective_at <= self.now;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         let no = batch_no(self.seq, 1);
         let row = self.books.account_mut(self.account)?;
         let balance = if active { &mut row.balances.available } else { &mut row.balances.pending };
@@ -69,7 +69,7 @@ impl Booking<'_, '_> {
         let no = self.target_batch()?;
         let batch = self.books.batch(no)?.clone();
         let expires_at = self.expiry(expiry, batch.effective_at)?;
-        let before = self.books.balances(self.account)?;
+        let before = self.books.standing(self.account)?;
         let back = if batch.is_expired(self.now) { batch.expired } else { 0 };
         self.books.change_batch(no, |batch| batch.expires_at = expires_at)?;
         if back > 0 {

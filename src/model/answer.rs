@@ -258,6 +258,9 @@ pub struct Entry {
     pub occurred_at: Option<DateTime<Utc>>,
     /// Points taken, given or moved.
     pub points: i64,
+    /// Points that expired by it or lapsed on their return, less expired ones that came back (then negative).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub expired: i64,
     /// What it changed.
     pub change: Four,
     /// The balances after it.

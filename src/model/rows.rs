@@ -250,6 +250,8 @@ pub(crate) struct EntryRow {
     pub(crate) change: Balances,
     pub(crate) after: Balances,
     pub(crate) batch: Option<BatchNo>,
+    /// Points that expired or lapsed, less those that came back.
+    pub(crate) expired: i64,
 }
 
 /// What an operation decided, beyond its inputs and its entries: enough to give the original receipt again.

@@ -175,6 +175,7 @@ pub(crate) fn entry(
         booked_at: row.booked_at.utc(),
         occurred_at: outcome.and_then(|outcome| outcome.occurred_at).map(|at| Instant::clamped(at).utc()),
         points: row.points,
+        expired: row.expired,
         change: four(row.change),
         after: four(row.after),
         service: outcome.and_then(|outcome| outcome.service.clone()),

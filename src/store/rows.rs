@@ -319,6 +319,7 @@ pub(super) fn entry(row: &Row<'_>) -> Result<EntryRow> {
         change: c.balances(Columns::change)?,
         after: c.balances(Columns::points)?,
         batch: c.optional_number()?,
+        expired: c.change()?,
     })
 }
 

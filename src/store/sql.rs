@@ -48,7 +48,7 @@ macro_rules! consume_columns {
 macro_rules! entry_columns {
     () => {
         "account, n, kind, operation, booked_at, points, change_available, change_held, change_pending, change_debt, \
-         after_available, after_held, after_pending, after_debt, batch"
+         after_available, after_held, after_pending, after_debt, batch, expired"
     };
 }
 
@@ -195,7 +195,7 @@ statements! {
     );
     ENTRY_PAGE = concat!("SELECT ", entry_columns!(), " FROM entry WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3");
     ENTRY_INSERT = concat!(
-        "INSERT INTO entry (", entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+        "INSERT INTO entry (", entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     );
 
     OPERATION_BY_SEQ = operations!("WHERE o.seq = ?1");

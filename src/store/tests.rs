@@ -115,6 +115,7 @@ fn entry_row(account: i64, n: i64, booked_at: i64, operation: Option<i64>) -> En
         change: Balances { available: -9, held: 0, pending: 0, debt: 1 },
         after: Balances { available: 1, held: 2, pending: 3, debt: 4 },
         batch: None,
+        expired: -2,
     }
 }
 

@@ -230,6 +230,7 @@ fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
         row.after.pending,
         row.after.debt,
         row.batch,
+        row.expired,
     ];
     session.change(sql::ENTRY_INSERT, params).map(drop)
 }

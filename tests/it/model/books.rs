@@ -118,6 +118,8 @@ pub struct Entry {
     pub change: Figures,
     pub after: Figures,
     pub batch: Option<usize>,
+    /// Points that expired or lapsed, less those that came back.
+    pub expired: i64,
     /// occurred_at, service, quantity, unit, source and the free facts.
     pub labels: Map<String, Value>,
 }

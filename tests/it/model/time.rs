@@ -29,9 +29,12 @@ impl Model {
 
     pub fn book(&mut self, account: &str, kind: &'static str, at: i64, points: i64, note: Note) {
         let after = self.figures(account);
+        let of_account = self.batches.iter().filter(|batch| batch.account == account);
+        let expired: i64 = of_account.map(|batch| batch.expired).sum();
         let books = self.accounts.get_mut(account).expect("account exists");
         let before = books.entries.last().map_or([0; 4], |entry| entry.after);
         let change = std::array::from_fn(|i| after[i] - before[i]);
+        let so_far: i64 = books.entries.iter().map(|entry| entry.expired).sum();
         let entry = Entry {
             kind,
             operation: note.operation,
@@ -40,6 +43,7 @@ impl Model {
             change,
             after,
             batch: note.batch,
+            expired: expired - so_far,
             labels: note.labels,
         };
         books.entries.push(Arc::new(entry));

@@ -85,6 +85,9 @@ impl Model {
         }
         value["booked_at"] = json!(instant::text(entry.booked_at));
         value["points"] = json!(entry.points);
+        if entry.expired != 0 {
+            value["expired"] = json!(entry.expired);
+        }
         value["change"] = four(entry.change);
         value["after"] = four(entry.after);
         if let Some(batch) = entry.batch {
