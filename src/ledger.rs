@@ -5,6 +5,7 @@ mod care;
 mod change;
 mod look;
 mod options;
+mod tell;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};

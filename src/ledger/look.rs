@@ -16,7 +16,7 @@ use crate::units::{Instant, Points};
 
 /// Looking at the books. Reads write nothing and never wait for a writer.
 impl Ledger {
-    fn look<T>(&self, read: impl FnOnce(&Look<'_, '_>) -> Result<T>) -> Result<T> {
+    pub(super) fn look<T>(&self, read: impl FnOnce(&Look<'_, '_>) -> Result<T>) -> Result<T> {
         self.file.look(self.reading(), read)
     }
 

@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Look, Page, cursor, shapes};
+use super::statement::stored_entries;
+use super::{Look, Page, Period, cursor, shapes};
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -23,8 +24,7 @@ const READ: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct HistoryQuery {
     kinds: Vec<String>,
-    from: Option<DateTime<Utc>>,
-    to: Option<DateTime<Utc>>,
+    period: Period,
     newest_first: bool,
     limit: Option<usize>,
     after: Option<String>,
@@ -44,17 +44,10 @@ impl HistoryQuery {
         self
     }
 
-    /// Only entries booked at or after this instant.
+    /// Only entries booked within this period.
     #[must_use]
-    pub fn from(mut self, at: DateTime<Utc>) -> Self {
-        self.from = Some(at);
-        self
-    }
-
-    /// Only entries booked before this instant.
-    #[must_use]
-    pub fn to(mut self, at: DateTime<Utc>) -> Self {
-        self.to = Some(at);
+    pub fn within(mut self, period: Period) -> Self {
+        self.period = period;
         self
     }
 
@@ -131,13 +124,10 @@ impl Look<'_, '_> {
             return Ok(Page { items: Vec::new(), next: None });
         };
         let unbooked = books.entries();
-        let stored = account.entries.saturating_sub(i64::try_from(unbooked.len()).unwrap_or(0));
-        let (first, last) = self.range(query, account.no, stored)?;
+        let stored = stored_entries(&books, &account);
+        let (first, last) = self.range(&query.period, account.no, stored)?;
         let wanted = |row: &EntryRow| {
-            let time = row.booked_at.utc();
-            (kinds.is_empty() || kinds.contains(&row.kind))
-                && query.from.is_none_or(|from| time >= from)
-                && query.to.is_none_or(|to| time < to)
+            (kinds.is_empty() || kinds.contains(&row.kind)) && query.period.contains(row.booked_at.utc())
         };
         let size = query.limit.unwrap_or(100).max(1);
         let mut rows: Vec<EntryRow> = Vec::new();
@@ -168,25 +158,38 @@ impl Look<'_, '_> {
         Ok(Page { items: rows.iter().map(show).collect::<Result<_>>()?, next })
     }
 
-    /// The stored entries the period asks for, as numbers.
-    fn range(&self, query: &HistoryQuery, account: i64, stored: i64) -> Result<(i64, i64)> {
-        let before = |time: DateTime<Utc>| {
-            let millis = time.timestamp_millis();
-            if millis <= 0 {
-                return Ok(0);
-            }
-            store::number_of_entry_at(self.session, account, stored, Instant::clamped(millis.saturating_sub(1)))
+    /// The stored entries a period asks for, as numbers; those of its last millisecond are to be looked at one by one.
+    pub(super) fn range(&self, period: &Period, account: i64, stored: i64) -> Result<(i64, i64)> {
+        let first = match period.begin() {
+            Some(begin) => self.number_before(account, stored, begin)?.saturating_add(1),
+            None => 1,
         };
-        let first = query.from.map_or(Ok(0), before)?.saturating_add(1);
-        let last = match query.to {
-            // An end within a millisecond: the entries of that millisecond are looked at one by one.
-            Some(to) => before(to.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(to))?,
+        let last = match period.end() {
+            Some(end) => {
+                let end = end.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(end);
+                self.number_before(account, stored, end)?
+            }
             None => stored,
         };
         Ok((first, last))
     }
 
-    fn walk(
+    /// The number of the last stored entry before an instant; 0 when there is none.
+    fn number_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<i64> {
+        let millis = at.timestamp_millis();
+        if millis <= 0 {
+            return Ok(0);
+        }
+        store::number_of_entry_at(self.session, account, stored, Instant::clamped(millis.saturating_sub(1)))
+    }
+
+    /// The balances just before an instant, from the stored entries; `None` before the first.
+    pub(super) fn balances_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<Option<Balances>> {
+        let n = self.number_before(account, stored, at)?;
+        Ok(store::entry(self.session, account, n)?.map(|entry| entry.after))
+    }
+
+    pub(super) fn walk(
         &self,
         account: i64,
         from: i64,

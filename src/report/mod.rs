@@ -2,9 +2,12 @@
 //! out in memory, by the same rules, so an answer is right at the instant it is given.
 
 mod balance;
+mod flow;
 mod history;
 mod lists;
+mod period;
 mod shapes;
+mod statement;
 
 use serde::Serialize;
 
@@ -15,10 +18,13 @@ use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
 pub(crate) use balance::at_a_glance;
+pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};
 pub use lists::{Info, Listing, SettingsInfo};
+pub use period::Period;
 pub(crate) use shapes::{hex, receipt};
+pub use statement::{KindTotal, Statement};
 
 /// One page of a list, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

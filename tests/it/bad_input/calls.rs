@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, BatchId, Consume, Error, HistoryQuery, Hold, HoldId, Key, Listing, ManualClock, OperationId, Points,
-    Recharge,
+    AccountId, BatchId, Consume, Error, HistoryQuery, Hold, HoldId, Key, Listing, ManualClock, OperationId, Period,
+    Points, Recharge,
 };
 
 use super::Target;
@@ -71,8 +71,8 @@ fn reads() {
         HistoryQuery::new().limit(usize::MAX),
         HistoryQuery::new().after(&end),
         HistoryQuery::new().after(&end).newest_first(true),
-        HistoryQuery::new().from(first).to(first),
-        HistoryQuery::new().from(last),
+        HistoryQuery::new().within(Period::new(None, Some(first)).unwrap()),
+        HistoryQuery::new().within(Period::new(Some(last), None).unwrap()),
     ] {
         target.run(&format!("{query:?}"), "ok", |world| world.ledger.history(&rich, &query).map(drop));
     }

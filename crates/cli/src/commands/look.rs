@@ -1,7 +1,7 @@
 //! Commands that look. The file is opened read-only.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, HistoryQuery, Ledger, Listing, Points};
+use counterfoil::{AccountId, HistoryQuery, Ledger, Listing, Period, Points};
 
 use super::{Session, pricing};
 use crate::args::{
@@ -73,14 +73,13 @@ fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
 fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure> {
     let account = session.account()?;
     let time = |field, text: &Option<String>| text.as_deref().map(|text| instant(field, text)).transpose();
-    let (from, to) = (time("from", &args.from)?, time("to", &args.to)?);
+    let period = Period::new(time("from", &args.from)?, time("to", &args.to)?)?;
     let ledger = session.look()?;
     let empty = none(&ledger, &account, "no entries")?;
     let page = |size, cursor: Option<String>| {
         let mut query = HistoryQuery::new().newest_first(args.newest).limit(size);
         query = args.kind.iter().fold(query, |query, kind| query.kind(kind.replace('-', "_")));
-        query = from.into_iter().fold(query, HistoryQuery::from);
-        query = to.into_iter().fold(query, HistoryQuery::to);
+        query = query.within(period);
         query = cursor.into_iter().fold(query, HistoryQuery::after);
         ledger.history(&account, &query)
     };

@@ -1,0 +1,73 @@
+//! A stretch of time that a report is about.
+
+use chrono::{DateTime, FixedOffset, Months, NaiveDate, NaiveTime, Utc};
+
+use crate::error::{Error, Result};
+
+/// A stretch of booked time: from an instant (included) to another (not included), either open.
+///
+/// ```
+/// use chrono::{FixedOffset, TimeZone, Utc};
+/// use counterfoil::Period;
+///
+/// let november = Period::month(2026, 11, FixedOffset::east_opt(8 * 3600).unwrap())?;
+/// assert_eq!(november.begin(), Some(Utc.with_ymd_and_hms(2026, 10, 31, 16, 0, 0).unwrap()));
+/// assert!(Period::all().contains(Utc::now()));
+/// # Ok::<(), counterfoil::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Period {
+    begin: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+}
+
+impl Period {
+    /// All time.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// From one instant (included) to another (not included); `None` leaves that side open.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the end is not after the beginning.
+    pub fn new(begin: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>) -> Result<Self> {
+        if begin.zip(end).is_some_and(|(begin, end)| begin >= end) {
+            return Err(Error::invalid("to", "is not after from", "give an end that is later than the beginning"));
+        }
+        Ok(Period { begin, end })
+    }
+
+    /// A calendar month (1 to 12), as the calendar at this offset from UTC has it.
+    ///
+    /// # Errors
+    /// `invalid_argument` when there is no such month.
+    pub fn month(year: i32, month: u32, offset: FixedOffset) -> Result<Self> {
+        let first = NaiveDate::from_ymd_opt(year, month, 1);
+        let next = first.and_then(|first| first.checked_add_months(Months::new(1)));
+        let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_local_timezone(offset).earliest();
+        match (first.and_then(midnight), next.and_then(midnight)) {
+            (Some(begin), Some(end)) => Self::new(Some(begin.to_utc()), Some(end.to_utc())),
+            _ => Err(Error::invalid("month", format!("there is no month {year}-{month}"), "give one as in 2026-11")),
+        }
+    }
+
+    /// The first instant in it.
+    #[must_use]
+    pub fn begin(&self) -> Option<DateTime<Utc>> {
+        self.begin
+    }
+
+    /// The first instant after it.
+    #[must_use]
+    pub fn end(&self) -> Option<DateTime<Utc>> {
+        self.end
+    }
+
+    /// Whether an instant lies in it.
+    #[must_use]
+    pub fn contains(&self, at: DateTime<Utc>) -> bool {
+        self.begin.is_none_or(|begin| at >= begin) && self.end.is_none_or(|end| at < end)
+    }
+}

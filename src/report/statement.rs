@@ -1,0 +1,160 @@
+//! The statement of an account: what it began with, every line, what it ended with, and sums that add up.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::shapes::{self, figures};
+use super::{Flows, Listing, Look, Period};
+use crate::engine::Books;
+use crate::error::Result;
+use crate::model::{AccountId, AccountRow, Balances, BatchInfo, Entry, EntryRow, Figures, Four};
+use crate::store::Forward;
+use crate::units::{add, serialize_utc, serialize_utc_option};
+
+/// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
+///
+/// `closing = opening + ` the changes of all lines, figure by figure; and the flows say where the difference came from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Statement {
+    /// The account.
+    pub account: AccountId,
+    /// Whether it has ever been opened.
+    pub exists: bool,
+    /// `active`, `frozen` or `closed`, at `as_of`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    /// The first instant of the period; none: from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub from: Option<DateTime<Utc>>,
+    /// The first instant after the period; none: to the present.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub to: Option<DateTime<Utc>>,
+    /// When it was made: batches are as they stand then, and no line is later.
+    #[serde(serialize_with = "serialize_utc")]
+    pub as_of: DateTime<Utc>,
+    /// The five figures at the beginning of the period.
+    pub opening: Figures,
+    /// The five figures at its end.
+    pub closing: Figures,
+    /// Where points came from and went.
+    pub flows: Flows,
+    /// The lines summed by kind, in order of the kinds' names.
+    pub by_kind: Vec<KindTotal>,
+    /// Batches pending or live at `as_of`, the soonest to expire first.
+    pub batches: Vec<BatchInfo>,
+    /// The lines, oldest first.
+    pub lines: Vec<Entry>,
+    /// The clock reading is not believed: ledger time stands still.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clock_suspect: bool,
+}
+
+/// All lines of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KindTotal {
+    /// The kind, as in an entry.
+    pub kind: &'static str,
+    /// How many lines.
+    pub lines: i64,
+    /// Their points.
+    pub points: i64,
+    /// What they changed.
+    pub change: Four,
+}
+
+impl KindTotal {
+    fn add(&mut self, row: &EntryRow) -> Result<()> {
+        self.lines = add(self.lines, 1)?;
+        self.points = add(self.points, row.points)?;
+        let (sum, change) = (&mut self.change, row.change);
+        for (sum, part) in [
+            (&mut sum.available, change.available),
+            (&mut sum.held, change.held),
+            (&mut sum.pending, change.pending),
+            (&mut sum.debt, change.debt),
+        ] {
+            *sum = add(*sum, part)?;
+        }
+        Ok(())
+    }
+}
+
+impl Look<'_, '_> {
+    /// The statement of an account over a period.
+    pub(crate) fn statement(&self, id: &AccountId, period: &Period) -> Result<Statement> {
+        let mut statement = Statement {
+            account: id.clone(),
+            exists: false,
+            state: None,
+            from: period.begin(),
+            to: period.end(),
+            as_of: self.time.utc(),
+            opening: Figures::default(),
+            closing: Figures::default(),
+            flows: Flows::default(),
+            by_kind: Vec::new(),
+            batches: Vec::new(),
+            lines: Vec::new(),
+            clock_suspect: self.suspect,
+        };
+        let Some((books, account, now)) = self.account(id, None)? else { return Ok(statement) };
+        (statement.exists, statement.state, statement.as_of) = (true, Some(account.state.text()), now.utc());
+        let stored = stored_entries(&books, &account);
+        let mut kinds: BTreeMap<&'static str, KindTotal> = BTreeMap::new();
+        let opening = self.before(&books, &account, period)?.unwrap_or_default();
+        let mut closing = opening;
+        self.each_entry(&books, &account, period, |row| {
+            statement.flows.add(&Flows::of(row)?)?;
+            let kind = row.kind.text();
+            let none = KindTotal { kind, lines: 0, points: 0, change: Four::default() };
+            kinds.entry(kind).or_insert(none).add(row)?;
+            closing = row.after;
+            statement.lines.push(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?);
+            Ok(())
+        })?;
+        (statement.opening, statement.closing) = (figures(opening), figures(closing));
+        statement.by_kind = kinds.into_values().collect();
+        statement.batches = self.batches(id, &Listing::new().limit(usize::MAX))?.items;
+        statement.batches.sort_by_key(|batch| (batch.expires_at.is_none(), batch.expires_at, batch.batch));
+        Ok(statement)
+    }
+
+    /// Hands over the entries of an account booked within a period, oldest first, those not written yet last.
+    pub(super) fn each_entry(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        period: &Period,
+        mut each: impl FnMut(&EntryRow) -> Result<()>,
+    ) -> Result<()> {
+        let (first, last) = self.range(period, account.no, stored_entries(books, account))?;
+        let mut failed = Ok(());
+        self.walk(account.no, first, last, Forward::Oldest, |row| {
+            if period.contains(row.booked_at.utc()) {
+                failed = each(&row);
+            }
+            failed.is_ok()
+        })?;
+        failed?;
+        books.entries().iter().filter(|row| period.contains(row.booked_at.utc())).try_for_each(each)
+    }
+
+    /// The balances at the beginning of a period; `None` before the first entry.
+    pub(super) fn before(&self, books: &Books<'_>, account: &AccountRow, period: &Period) -> Result<Option<Balances>> {
+        let Some(begin) = period.begin() else { return Ok(None) };
+        let unbooked = books.entries().iter().rfind(|row| row.booked_at.utc() < begin);
+        match unbooked {
+            Some(row) => Ok(Some(row.after)),
+            None => self.balances_before(account.no, stored_entries(books, account), begin),
+        }
+    }
+}
+
+/// How many of an account's entries are in the file; the rest is what time has done since.
+pub(super) fn stored_entries(books: &Books<'_>, account: &AccountRow) -> i64 {
+    account.entries.saturating_sub(i64::try_from(books.entries().len()).unwrap_or(0))
+}
