@@ -149,6 +149,9 @@ statements! {
     /// Only what no index is made of; changes nothing when one of the others has changed.
     BATCH_UPDATE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7 \
         WHERE no = ?1 AND expired = ?8 AND expires_at IS ?9 AND active = ?10 AND live = ?11 AND due_at IS ?12";
+    /// What time and an exhausting draw change; the index by expiry is not rewritten. Changes nothing when that has changed.
+    BATCH_UPDATE_LIFE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
+        active = ?10, live = ?11, due_at = ?12 WHERE no = ?1 AND expires_at IS ?9";
     BATCH_UPDATE_INDEXED = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
         expires_at = ?9, active = ?10, live = ?11, due_at = ?12 WHERE no = ?1";
 

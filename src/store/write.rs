@@ -175,7 +175,11 @@ fn update_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
         ];
         session.change(sql, params)
     };
-    if run(sql::BATCH_UPDATE)? == 1 {
+    // One that is not live has most likely just ceased to be.
+    if row.is_live() && run(sql::BATCH_UPDATE)? == 1 {
+        return Ok(());
+    }
+    if run(sql::BATCH_UPDATE_LIFE)? == 1 {
         return Ok(());
     }
     one(run(sql::BATCH_UPDATE_INDEXED)?, "batch", row.no)
