@@ -25,8 +25,6 @@ pub(crate) struct Memory {
     allocations: BTreeMap<(i64, i64), AllocationRow>,
     /// From the first on, none missing.
     operations: Vec<Past>,
-    /// By digest, for a key is longer.
-    keys: HashMap<[u8; 16], i64>,
     books: BTreeMap<i64, PriceBook>,
     book_hashes: BTreeMap<[u8; 32], i64>,
     /// (account, place in the draw order) of live batches.
@@ -121,7 +119,6 @@ impl Memory {
     pub(crate) fn append(&mut self, row: OperationRow, outcome: Outcome) {
         let account = row.account.map(|(no, _)| no);
         let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
-        self.keys.insert(key_digest(account, row.kind, &row.key), row.seq);
         let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
         self.operations.push(Past { head, draws });
     }
@@ -204,16 +201,6 @@ impl Memory {
     }
 }
 
-/// Long enough that no two keys of a file come to the same.
-fn key_digest(account: Option<i64>, kind: OpKind, key: &Key) -> [u8; 16] {
-    let mut bytes = Vec::with_capacity(160);
-    bytes.extend_from_slice(&account.unwrap_or(0).to_le_bytes());
-    bytes.extend_from_slice(&kind.code().to_le_bytes());
-    bytes.extend_from_slice(key.as_str().as_bytes());
-    let hash = blake3::hash(&bytes);
-    hash.as_bytes().first_chunk().copied().unwrap_or_default()
-}
-
 /// Puts a row's place in an index where it is now.
 fn replace<T: Ord>(index: &mut BTreeSet<T>, old: Option<T>, new: Option<T>) {
     if old != new {
@@ -264,13 +251,14 @@ impl Source for Memory {
         Ok(self.past(seq).map(|past| past.head.clone()))
     }
 
-    /// Bodies are not kept: within a log no key comes twice.
+    /// Asked only when a key was found.
     fn operation_row(&self, _seq: i64) -> Result<Option<OperationRow>> {
         Ok(None)
     }
 
-    fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
-        Ok(self.keys.get(&key_digest(account, kind, key)).copied())
+    /// That no key was used twice is the unique index's affair, which SQLite's own check compares with the table.
+    fn find_key(&self, _account: Option<i64>, _kind: OpKind, _key: &Key) -> Result<Option<i64>> {
+        Ok(None)
     }
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>> {

@@ -18,7 +18,8 @@ pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
 
 const FOREIGN_KEYS: &str = "SELECT c.\"table\", c.rowid, l.\"from\", c.parent FROM pragma_foreign_key_check c \
     JOIN pragma_foreign_key_list(c.\"table\") l ON l.id = c.fkid LIMIT ?1";
-const ORIGIN: [&str; 4] = ["origin_device", "origin_epoch", "origin_seq", "origin_hash"];
+/// Each with its place among the bits that say which are set.
+const ORIGIN: [(&str, i64); 4] = [("origin_device", 1), ("origin_epoch", 2), ("origin_seq", 4), ("origin_hash", 8)];
 /// For comparing indexes with tables, in KiB below zero.
 const CHECK_CACHE: i64 = -64_000;
 /// Reading this many pages takes seconds at most.
@@ -30,6 +31,7 @@ pub(crate) struct StoredOperation {
     pub(crate) seq: i64,
     pub(crate) writer: i64,
     pub(crate) outcome: Option<String>,
+    /// When the row makes no sense, and the hash does.
     pub(crate) hash: Option<[u8; 32]>,
     /// Columns of an origin that are set; none may be.
     pub(crate) origin: Vec<&'static str>,
@@ -180,12 +182,22 @@ pub(crate) fn entries_from(
     from: i64,
     page: usize,
 ) -> Result<Keyed<(i64, i64), EntryRow>> {
-    keyed(session, sql::ENTRIES_FORWARD, params![account, from, i64::MAX, limit(page)], pair, rows::entry)
+    session.all(sql::ENTRIES_FORWARD, params![account, from, i64::MAX, limit(page)], keyed_entry)
 }
 
 /// All entries after `(account, n)`.
 pub(crate) fn entries(session: &Session<'_>, after: (i64, i64), page: usize) -> Result<Keyed<(i64, i64), EntryRow>> {
-    keyed(session, sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], pair, rows::entry)
+    session.all(sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], keyed_entry)
+}
+
+/// There are many of these: the key is read by itself only when the rest cannot be.
+fn keyed_entry(row: &Row<'_>) -> Result<((i64, i64), Result<EntryRow>)> {
+    let entry = tolerate(rows::entry(row))?;
+    let key = match &entry {
+        Ok(entry) => (entry.account, entry.n),
+        Err(_) => pair(row)?,
+    };
+    Ok((key, entry))
 }
 
 /// Operations with everything joined to them; one whose writer is not there is left out.
@@ -201,20 +213,20 @@ pub(crate) fn stored_operations(
     referred: &Referred,
 ) -> Result<Vec<StoredOperation>> {
     session.all(sql::OPERATION_STORED_PAGE, params![after, limit(page)], |row| {
-        let mut origin = Vec::new();
-        for (at, name) in (15..).zip(ORIGIN) {
-            if row.get::<_, bool>(at).map_err(sqlite_error)? {
-                origin.push(name);
-            }
-        }
+        let set: i64 = row.get(15).map_err(sqlite_error)?;
+        let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
+        let (seq, hash) = match &read {
+            Some(Ok(operation)) => (operation.seq, None),
+            _ => (number(row)?, row.get(12).ok()),
+        };
         Ok(StoredOperation {
-            seq: number(row)?,
+            seq,
             writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
             // Text that is no text is nothing the replay could predict: it shows as missing.
             outcome: row.get(14).unwrap_or_default(),
-            hash: row.get::<_, [u8; 32]>(12).ok(),
-            origin,
-            row: rows::bare_operation(row, referred).map(tolerate).transpose()?,
+            hash,
+            origin: ORIGIN.into_iter().filter(|(_, bit)| set & bit != 0).map(|(name, _)| name).collect(),
+            row: read,
         })
     })
 }

@@ -41,12 +41,22 @@ impl<'r> Columns<'r> {
         Error::corrupt(format!("{}.{column} {what}", self.table))
     }
 
+    // As short as `within`, and for the same reason.
+    #[inline]
     fn optional_integer(&mut self) -> Result<Option<i64>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Integer(number) => Ok(Some(number)),
-            _ => Err(self.wrong("is not an integer")),
-        }
+        let found = match self.row.get_ref(self.next) {
+            Ok(ValueRef::Integer(number)) => Some(number),
+            Ok(ValueRef::Null) => None,
+            _ => return self.no_integer(),
+        };
+        self.next = self.next.saturating_add(1);
+        Ok(found)
+    }
+
+    #[cold]
+    fn no_integer(&mut self) -> Result<Option<i64>> {
+        self.value()?;
+        Err(self.wrong("is not an integer"))
     }
 
     fn integer(&mut self) -> Result<i64> {

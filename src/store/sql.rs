@@ -231,8 +231,8 @@ statements! {
     BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
     /// Of `verify`: without what is joined to them, which it keeps at hand.
     OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, points, price_book, rules_version, \
-        body, entry, hash, writer, outcome, origin_device IS NOT NULL, origin_epoch IS NOT NULL, origin_seq IS NOT NULL, \
-        origin_hash IS NOT NULL FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
+        + 8 * (origin_hash IS NOT NULL) FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     ACCOUNT_NAMES = "SELECT no, id FROM account WHERE no > ?1 ORDER BY no LIMIT ?2";
     LEDGER_COUNT = "SELECT count(*) FROM ledger";
     /// Changes when another connection has committed.

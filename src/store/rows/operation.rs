@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Row;
+use serde::Deserialize;
 
 use super::Columns;
 use crate::engine::source::OperationHead;
@@ -23,9 +24,17 @@ pub(in crate::store) fn operation_head(row: &Row<'_>) -> Result<OperationHead> {
 
 /// What an operation drew, by its outcome; the operation's number stands before it.
 pub(in crate::store) fn draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
+    /// Of an outcome, the rest of which nobody asks for here.
+    #[derive(Default, Deserialize)]
+    struct Drawn {
+        #[serde(default)]
+        draws: Vec<(BatchNo, i64)>,
+    }
     let mut c = Columns::new("operation", row);
     c.number()?;
-    Ok(c.outcome()?.draws)
+    let Some(text) = c.optional_text()? else { return Ok(Vec::new()) };
+    let drawn: Drawn = serde_json::from_str(text).map_err(|error| c.wrong(&format!("cannot be read: {error}")))?;
+    Ok(drawn.draws)
 }
 
 /// An operation's own columns; what they refer to are still numbers.
