@@ -117,7 +117,11 @@ impl File {
     // ---- care
 
     pub(crate) fn verify(&self, quick: bool, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
-        self.snapshot(|session| audit::verify(session, quick, progress))
+        if quick {
+            return self.snapshot(|session| audit::verify_quick(session, progress));
+        }
+        self.check_open()?;
+        self.readers.twins(|conn, twin| audit::verify(&Session::new(conn), twin, progress))
     }
 
     pub(crate) fn backup(&self, target: &Path) -> Result<Verification> {
@@ -171,7 +175,7 @@ impl File {
 fn verified_copy(place: &Place, target: &Path) -> Result<(PathBuf, Verification)> {
     let proof = RefCell::new(None);
     let path = db::backup(place, target, |conn| {
-        let verification = audit::verify(&Session::new(conn), false, &mut |_| ())?;
+        let verification = audit::verify(&Session::new(conn), None, &mut |_| ())?;
         if let Some(fault) = verification.faults.first() {
             return Err(Error::corrupt(format!("the copy does not verify: {}", fault.place)));
         }

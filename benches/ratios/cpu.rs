@@ -9,6 +9,12 @@ pub(crate) fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }
 
+/// What all threads of this process have used.
+#[allow(dead_code, reason = "for the ratios")]
+pub(crate) fn process_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap().into()
+}
+
 /// Microseconds of processor time for each of `count` runs of `work`.
 pub(crate) fn per_run<T>(count: u64, mut work: impl FnMut(u64) -> T) -> f64 {
     let before = thread_time();

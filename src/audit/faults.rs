@@ -1,9 +1,10 @@
 //! What is collected while a file is verified.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::Fault;
-use super::columns::{Audited, RowKey};
+use super::columns::Audited;
 use crate::error::{Error, Result};
 
 /// Faults beyond these are only counted: a file with a wrong first operation can have millions.
@@ -59,10 +60,17 @@ impl Faults {
         self.add(R::CODES.unreadable, format_args!("{} {key}", R::TABLE), "a readable row", error);
     }
 
-    /// Whether a fault of this code is on the list for a row.
-    pub(super) fn names<R: Audited>(&self, code: &str, key: impl RowKey) -> bool {
-        let place = format!("{} {}", R::TABLE, key.text());
-        self.list.iter().any(|fault| fault.code == code && fault.place == place)
+    /// Takes up those of another half that are not on the list already.
+    pub(super) fn absorb(&mut self, other: Faults) {
+        let known: HashSet<(&str, String)> = self.list.iter().map(|fault| (fault.code, fault.place.clone())).collect();
+        for fault in other.list.into_iter().filter(|fault| !known.contains(&(fault.code, fault.place.clone()))) {
+            if self.list.len() < MOST_FAULTS {
+                self.list.push(fault);
+            } else {
+                self.more = self.more.saturating_add(1);
+            }
+        }
+        self.more = self.more.saturating_add(other.more);
     }
 
     /// One fault for each column that differs.

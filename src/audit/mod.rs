@@ -19,8 +19,12 @@ mod tables;
 mod tests;
 mod window;
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use serde::Serialize;
 
+use crate::db::Twin;
 use crate::error::Result;
 use crate::store;
 use crate::store::Session;
@@ -128,35 +132,98 @@ struct Audit<'a, 'c> {
     progress: &'a mut dyn FnMut(Progress),
 }
 
-impl Audit<'_, '_> {
+impl<'a, 'c> Audit<'a, 'c> {
+    fn new(session: &'a Session<'c>, progress: &'a mut dyn FnMut(Progress)) -> Self {
+        Audit { session, faults: Faults::default(), checked: Checked::default(), progress }
+    }
+
     fn tell(&mut self, step: &'static str, done: u64, total: Option<u64>) {
         (self.progress)(Progress { step, done, total });
     }
+
+    fn verdict(self) -> Verification {
+        let Faults { list, more } = self.faults;
+        Verification { ok: list.is_empty(), checked: self.checked, faults: list, more_faults: more }
+    }
 }
 
-/// Checks the file behind the connection; `quick`: only what is bounded.
-pub(crate) fn verify(session: &Session<'_>, quick: bool, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
+/// Proves the file behind the connection. `twin` is another connection that sees the same state of it: with one, both
+/// halves of the work are done at the same time.
+pub(crate) fn verify(
+    session: &Session<'_>,
+    twin: Option<Twin>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verification> {
     store::audit::snapshot(session, || {
-        let mut audit = Audit { session, faults: Faults::default(), checked: Checked::default(), progress };
-        if quick {
-            quick::run(&mut audit)?
-        } else {
-            full(&mut audit)?
-        }
-        let Faults { list, more } = audit.faults;
-        Ok(Verification { ok: list.is_empty(), checked: audit.checked, faults: list, more_faults: more })
+        let mut audit = Audit::new(session, progress);
+        let rows = match twin {
+            Some(twin) => beside(&mut audit, twin)?,
+            None => {
+                let rows = rows(session, audit.progress)?;
+                books(&mut audit)?;
+                rows
+            }
+        };
+        Ok(rows.merge(audit))
     })
 }
 
-fn full(audit: &mut Audit<'_, '_>) -> Result<()> {
-    audit.tell("storage", 0, None);
-    let outcome = storage(audit);
-    audit.faults.part("storage", outcome)?;
-    let memory = replay::run(audit)?;
-    if let Some(memory) = memory {
-        tables::run(audit, &memory)?;
+/// Checks only what is bounded.
+pub(crate) fn verify_quick(session: &Session<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
+    store::audit::snapshot(session, || {
+        let mut audit = Audit::new(session, progress);
+        quick::run(&mut audit)?;
+        Ok(audit.verdict())
+    })
+}
+
+/// The replay here, the rows by themselves in a thread of their own.
+fn beside(audit: &mut Audit<'_, '_>, twin: Twin) -> Result<Rows> {
+    thread::scope(|scope| {
+        let other = scope.spawn(move || rows(&Session::new(&twin), &mut |_| ()));
+        audit.tell("storage", 0, None);
+        let books = books(audit);
+        // A panic there is one here.
+        let rows = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+        books.and(rows)
+    })
+}
+
+/// The half that knows the rules: what the operations make of the file.
+fn books(audit: &mut Audit<'_, '_>) -> Result<()> {
+    match replay::run(audit)? {
+        Some(memory) => tables::run(audit, &memory),
+        None => Ok(()),
     }
-    sums::run(audit)
+}
+
+/// What the other half finds, which looks at the stored rows alone.
+struct Rows {
+    storage: Faults,
+    sums: Faults,
+    checked: Checked,
+}
+
+fn rows(session: &Session<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Rows> {
+    let mut audit = Audit::new(session, progress);
+    audit.tell("storage", 0, None);
+    let outcome = storage(&mut audit);
+    audit.faults.part("storage", outcome)?;
+    let storage = std::mem::take(&mut audit.faults);
+    sums::run(&mut audit)?;
+    Ok(Rows { storage, sums: audit.faults, checked: audit.checked })
+}
+
+impl Rows {
+    /// Both halves together: SQLite's faults first, and what both have found once.
+    fn merge(self, books: Audit<'_, '_>) -> Verification {
+        let mut faults = self.storage;
+        faults.absorb(books.faults);
+        faults.absorb(self.sums);
+        let Checked { operations, replayed, price_books, writers, .. } = books.checked;
+        let checked = Checked { operations, replayed, price_books, writers, ..self.checked };
+        Verification { ok: faults.list.is_empty(), checked, faults: faults.list, more_faults: faults.more }
+    }
 }
 
 /// SQLite's own checks: pages, indexes, CHECKs, foreign keys.

@@ -20,7 +20,7 @@ pub(crate) use backup::backup;
 pub(crate) use create::{create, remove_new};
 pub(crate) use errors::sqlite_error;
 pub(crate) use place::{FileId, Place};
-pub(crate) use readers::Readers;
+pub(crate) use readers::{Readers, Twin};
 pub(crate) use writing::{LogTrouble, WritingConnection};
 
 /// One connection; only `store` speaks SQL over it.

@@ -17,6 +17,10 @@ const MOST_READERS: u32 = 8;
 /// How long a read waits for a connection when all are in use.
 const CHECKOUT: Duration = Duration::from_secs(10);
 
+/// How long a read that could do with one connection waits for a second, and how often it tries to begin both at once.
+const TWIN_CHECKOUT: Duration = Duration::from_millis(500);
+const TWIN_TRIES: usize = 5;
+
 /// Read-only connections to one file.
 #[derive(Clone)]
 pub(crate) struct Readers {
@@ -52,6 +56,35 @@ impl Reader {
         let answer = read(&self.0);
         drop(open);
         answer
+    }
+}
+
+/// Begins a read transaction and fixes the state it sees; the number of that state, which only this connection knows.
+fn begin(conn: &Connection) -> Result<i64> {
+    leave(conn)?;
+    run(conn, "BEGIN")?;
+    version(conn)
+}
+
+/// Changes when another connection has committed.
+fn version(conn: &Connection) -> Result<i64> {
+    conn.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(sqlite_error)
+}
+
+/// A second connection within a read transaction, which ends when it is dropped.
+pub(crate) struct Twin(Reader);
+
+impl Deref for Twin {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Twin {
+    fn drop(&mut self) {
+        let _ = leave(&self.0);
     }
 }
 
@@ -116,6 +149,35 @@ impl Readers {
 
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Runs reads within a read transaction, and beside it a connection that sees the same state of the file, for another
+    /// thread; none when only one can be had, or others write without a pause.
+    pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<Twin>) -> Result<T>) -> Result<T> {
+        let first = self.get()?;
+        let open = Snapshot(&first.0);
+        let twin = if self.pool.max_size() > 1 { self.twin(&first)? } else { None };
+        if twin.is_none() {
+            begin(&first.0)?;
+        }
+        let answer = read(&first.0, twin);
+        drop(open);
+        answer
+    }
+
+    /// Begins both transactions: with no commit by others from before the one to after the other, both see the same.
+    fn twin(&self, first: &Reader) -> Result<Option<Twin>> {
+        let Ok(second) = self.pool.get_timeout(TWIN_CHECKOUT) else { return Ok(None) };
+        let second = Twin(Reader(second));
+        for _ in 0..TWIN_TRIES {
+            leave(&first.0)?;
+            let before = version(&first.0)?;
+            begin(&second)?;
+            if begin(&first.0)? == before {
+                return Ok(Some(second));
+            }
+        }
+        Ok(None)
     }
 
     /// A connection for one read.

@@ -181,6 +181,27 @@ fn readers_cannot_write_and_see_commits() {
 }
 
 #[test]
+fn twins_see_the_same_state() {
+    let (_folder, path) = folder_with_ledger();
+    let mut writing = open(&path).unwrap();
+    let readers = Readers::beside(writing.place().clone()).unwrap();
+    let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0));
+    for before in 0..3 {
+        let seen = readers.twins(|conn, twin| {
+            let twin = twin.expect("nobody writes");
+            writing.begin(false, soon()).unwrap();
+            let sql = "INSERT INTO price_book VALUES (?1, randomblob(32), '')";
+            writing.connection().execute(sql, [before + 1]).unwrap();
+            writing.commit().unwrap();
+            Ok((count(conn).unwrap(), count(&twin).unwrap()))
+        });
+        assert_eq!(seen.unwrap(), (before, before));
+    }
+    // Neither is left inside its transaction, which would hold up the checkpoint.
+    assert!(writing.checkpoint_whole(soon()).unwrap());
+}
+
+#[test]
 fn a_lonely_reader_needs_no_shm() {
     let (_folder, path) = folder_with_ledger();
     let (conn, _) = config::connect(&path, config::Role::LonelyReader).unwrap();

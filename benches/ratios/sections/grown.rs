@@ -143,10 +143,11 @@ fn opening(folder: &Path, large: &Path) -> Vec<Figure> {
 
 fn proof(file: &Path) -> Vec<Figure> {
     let ledger = Ledger::open(file).unwrap();
-    let (began, before) = (Instant::now(), cpu::thread_time());
+    // It works in two threads: both count.
+    let (began, before) = (Instant::now(), cpu::process_time());
     let verification = ledger.verify().unwrap();
     assert!(verification.ok, "{:?}", verification.faults);
-    let (wall, used) = (began.elapsed().as_secs_f64(), (cpu::thread_time() - before).as_secs_f64());
+    let (wall, used) = (began.elapsed().as_secs_f64(), (cpu::process_time() - before).as_secs_f64());
     let operations = verification.checked.operations as f64;
     vec![
         Figure::new("verify", operations / used, "/s CPU").at_least(200_000.0),
