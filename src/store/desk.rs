@@ -6,7 +6,7 @@
 //! by any other way calls [`Session::settle`] first, which writes what waits. From one transaction to the next the rows
 //! are kept only while nobody else has changed the file.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rusqlite::params;
 
@@ -23,10 +23,10 @@ pub(crate) struct Desk {
     /// SQLite's `data_version` when these rows were true: another connection's commit changes it.
     version: Option<i64>,
     ledger: Option<Kept<LedgerRow>>,
-    accounts: HashMap<i64, Kept<AccountRow>>,
-    numbers: HashMap<AccountId, i64>,
+    accounts: BTreeMap<i64, Kept<AccountRow>>,
+    numbers: BTreeMap<AccountId, i64>,
     /// By account.
-    fronts: HashMap<i64, Kept<BatchRow>>,
+    fronts: BTreeMap<i64, Kept<BatchRow>>,
     /// Accounts of which something may wait: few, however many are kept.
     waiting: Vec<i64>,
 }
