@@ -29,9 +29,10 @@ pub(crate) fn request(op: &str, account: &str) -> Request {
     Request::parse(&format!("{{\"op\":\"{op}\"}}")).unwrap().with("account", account)
 }
 
-/// A charge of one point, as data.
+/// A charge of one point, as a line of a batch says it.
 pub(crate) fn charge_request(account: &str, key: &str) -> Request {
-    request("consume", account).with("key", key).with("points", 1)
+    let line = format!(r#"{{"op":"consume","account":"{account}","key":"{key}","points":1}}"#);
+    Request::parse(&line).unwrap()
 }
 
 /// A charge of one point.
@@ -45,8 +46,8 @@ pub(crate) fn recharge(ledger: &Ledger, account: &AccountId, key: &str) {
 }
 
 /// Operations in one transaction, however long it takes: callgrind makes the time that bounds a group meaningless.
-pub(crate) fn together(ledger: &Ledger, operations: &[Request]) -> Vec<Result<Receipt>> {
-    let lines: Vec<(u64, Request)> = (1..).zip(operations.iter().cloned()).collect();
+pub(crate) fn together(ledger: &Ledger, operations: Vec<Request>) -> Vec<Result<Receipt>> {
+    let lines: Vec<(u64, Request)> = (1..).zip(operations).collect();
     let answers = ledger.batch_run().apply_whole(&lines, Whole::Atomic).unwrap();
     answers.into_iter().map(|(_, answer)| answer).collect()
 }

@@ -49,7 +49,7 @@ fn charge_ours(how: &str, file: &Path, count: u64, series: u64) {
         for group in 0..count / GROUP {
             let keys = (group * GROUP..(group + 1) * GROUP).map(|n| ours::key(series, n));
             let some: Vec<_> = keys.map(|key| ours::charge_request(ours::ACCOUNT, &key)).collect();
-            for answer in ours::together(&ledger, &some) {
+            for answer in ours::together(&ledger, some) {
                 answer.unwrap();
             }
         }
