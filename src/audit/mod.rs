@@ -2,7 +2,8 @@
 //!
 //! Two halves that share nothing but the rows: [`replay`] books every operation again in memory and compares each row
 //! with what is stored; [`sums`] holds the stored rows against one another (the invariants I1 to I10). The hash chain
-//! is followed beside the replay. Nothing is ever written, and one read transaction sees it all.
+//! is followed beside the replay. The halves run at the same time where the file can be read twice, and see one state of it.
+//! Nothing is ever written.
 //!
 //! What the file itself cannot tell: an operation chopped off the end together with its entries, its derived rows, the
 //! head and the length (an older valid state of the file: compare with a backup), when exactly a sweep ran, and whether a
