@@ -5,6 +5,7 @@ mod change;
 mod cost;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::db::{self, Place, Readers};
 use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Action, Balance, Command, Key, OpKind, Subject, Writer as Who, Writers};
+use crate::notice::{Bell, Rope};
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Session, SqlSource};
 use crate::units::Reading;
@@ -24,6 +26,7 @@ use crate::writer::{Decision, Durability, Writer};
 pub use change::ExpireReport;
 use change::write;
 pub(crate) use change::{Book, Wish};
+pub(crate) use watching::Lookout;
 
 pub(crate) struct File {
     /// `None`: opened read-only.
@@ -33,6 +36,7 @@ pub(crate) struct File {
     writers: Writers,
     patience: Duration,
     closed: AtomicBool,
+    rope: Rope,
 }
 
 impl File {
@@ -50,7 +54,8 @@ impl File {
         // The list changes only when a restore makes a new file, never while one is open.
         let writers = readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
         let (cache, closed) = (Arc::default(), AtomicBool::new(false));
-        Ok(Arc::new(File { writer, readers, cache, writers, patience, closed }))
+        let rope = Rope(writer.as_ref().map_or_else(Arc::<Bell>::default, |writer| Arc::clone(writer.bell())));
+        Ok(Arc::new(File { writer, readers, cache, writers, patience, closed, rope }))
     }
 
     fn place(&self) -> &Place {
@@ -67,7 +72,7 @@ impl File {
         warnings
     }
 
-    fn check_open(&self) -> Result<()> {
+    pub(crate) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::SeqCst) { Err(Error::Closed) } else { Ok(()) }
     }
 
@@ -82,7 +87,13 @@ impl File {
 
     pub(crate) fn close(self: Arc<Self>) -> Result<()> {
         self.closed.store(true, Ordering::SeqCst);
-        match Arc::into_inner(self) {
+        let bell = Arc::clone(self.bell());
+        bell.ring();
+        // A watch that looks just now would be a handle more.
+        let gate = bell.closing();
+        let alone = Arc::into_inner(self);
+        drop(gate);
+        match alone {
             Some(File { writer: Some(writer), readers, .. }) => {
                 // A pooled reader would keep the log from being folded in.
                 drop(readers);

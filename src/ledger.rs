@@ -6,18 +6,21 @@ mod change;
 mod look;
 mod options;
 mod tell;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use crate::error::Result;
 use crate::file::File;
+use crate::notice::Reminders;
 use crate::pricing::PriceBook;
 use crate::units::Clock;
 use crate::writer::Durability;
 
 pub use batch::{BatchRun, Whole};
 pub use options::{IdSource, Options};
+pub use watch::Watch;
 
 /// A ledger file, open: a cheap handle to share among threads.
 ///
@@ -42,6 +45,7 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     book: Arc<RwLock<Option<Arc<PriceBook>>>>,
     durability: Durability,
+    reminders: Arc<Reminders>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -93,7 +97,8 @@ impl Ledger {
         book: Option<PriceBook>,
         durability: Durability,
     ) -> Self {
-        Ledger { file, clock, book: Arc::new(RwLock::new(book.map(Arc::new))), durability }
+        let book = Arc::new(RwLock::new(book.map(Arc::new)));
+        Ledger { file, clock, book, durability, reminders: Arc::default() }
     }
 
     /// A handle on the same file whose operations are acknowledged at this durability.

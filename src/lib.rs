@@ -33,6 +33,7 @@ mod error;
 mod file;
 mod ledger;
 mod model;
+mod notice;
 pub mod pricing;
 pub mod quantity;
 mod report;
@@ -43,13 +44,14 @@ mod writer;
 pub use audit::{Checked, Fault, Progress, Verification};
 pub use error::{ERROR_CODES, Error, Result};
 pub use file::ExpireReport;
-pub use ledger::{BatchRun, IdSource, Ledger, Options, Whole};
+pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::{
     AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, Entry,
     ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OpenAccount,
     OperationId, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall, Slice, Totals,
     Transfer,
 };
+pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
 pub use report::{Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::db::{FileId, LogTrouble, Place, WritingConnection};
 use crate::error::{Error, Result};
+use crate::notice::Bell;
 use crate::store::Session;
 use group::{Group, Job};
 use queue::{Queue, Turn, Wait, Work};
@@ -91,6 +92,7 @@ struct Shared {
     state: Mutex<State>,
     /// As of the last checkpoint: never an operation's error, for it was committed.
     log_trouble: Mutex<Option<LogTrouble>>,
+    bell: Arc<Bell>,
 }
 
 /// One slot per file: whoever opens a file holds only its slot.
@@ -122,14 +124,26 @@ impl Writer {
         }
         let connection = WritingConnection::open(place.path(), after(deadline))?;
         let place = connection.place().clone();
-        let (queue, state) = (Queue::default(), Mutex::new(State::new(connection)));
-        let shared = Arc::new(Shared { place, queue, state, log_trouble: Mutex::default() });
+        let bell = Arc::<Bell>::default();
+        let (queue, state) = (Queue::default(), Mutex::new(State::new(connection, Arc::clone(&bell))));
+        let shared = Arc::new(Shared { place, queue, state, log_trouble: Mutex::default(), bell });
         *slot = Arc::downgrade(&shared);
         Ok(Writer { shared })
     }
 
     pub(crate) fn place(&self) -> &Place {
         &self.shared.place
+    }
+
+    /// Rung after every commit of this process.
+    pub(crate) fn bell(&self) -> &Arc<Bell> {
+        &self.shared.bell
+    }
+
+    /// Rings the bell when another process has committed. While somebody has the turn, that is left to them.
+    pub(crate) fn look_around(&self) -> Result<()> {
+        let Some(_turn) = self.shared.queue.enter_now() else { return Ok(()) };
+        lock(&self.shared.state).look_around()
     }
 
     /// Why the `-wal` is not folded into the file, if it should be.

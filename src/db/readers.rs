@@ -26,6 +26,7 @@ const TWIN_TRIES: usize = 5;
 pub(crate) struct Readers {
     pool: Pool<SqliteConnectionManager>,
     place: Place,
+    role: Role,
 }
 
 /// A connection out of the pool; it goes back when dropped.
@@ -144,7 +145,16 @@ impl Readers {
             .error_handler(Box::new(NopErrorHandler))
             .build(manager)
             .map_err(|error| Error::storage(error.to_string()))?;
-        Ok(Readers { pool, place })
+        Ok(Readers { pool, place, role })
+    }
+
+    /// A connection to keep, beside the pool; none when nobody else can have the file open.
+    pub(crate) fn apart(&self) -> Result<Option<Connection>> {
+        self.place.check_unmoved()?;
+        match self.role {
+            Role::LonelyReader => Ok(None),
+            role => connect(self.place.path(), role).map(|(conn, _)| Some(conn)),
+        }
     }
 
     pub(crate) fn place(&self) -> &Place {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::File;
 use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{Balances, Command, OperationRow, Receipt, Request};
+use crate::model::{AccountId, Balances, Command, OperationRow, Receipt, Request};
 use crate::pricing::PriceBook;
 use crate::report;
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -172,11 +172,16 @@ impl File {
         let mut report = ExpireReport::default();
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));
+            let mut swept = Vec::new();
             let done = writer.transaction(wish.durability, self.patience, |session| {
                 let mut next = report.clone();
-                self.sweep(session, wish.reading, left, &mut next)?;
+                swept.clear();
+                self.sweep(session, wish.reading, left, &mut next, &mut swept)?;
                 Ok(Decision::Commit(next))
             })?;
+            if !swept.is_empty() {
+                self.bell().swept(swept);
+            }
             let idle = done.entries == report.entries && done.accounts == report.accounts;
             report = done;
             progress(&report);
@@ -187,7 +192,15 @@ impl File {
         }
     }
 
-    fn sweep(&self, session: &Session<'_>, reading: Reading, accounts: u64, report: &mut ExpireReport) -> Result<()> {
+    /// Books for so many accounts what has fallen due; `swept` names them for whoever watches.
+    fn sweep(
+        &self,
+        session: &Session<'_>,
+        reading: Reading,
+        accounts: u64,
+        report: &mut ExpireReport,
+        swept: &mut Vec<AccountId>,
+    ) -> Result<()> {
         let began = Instant::now();
         let source = SqlSource::new(session, &self.cache);
         let ledger = session.ledger()?;
@@ -205,6 +218,9 @@ impl File {
                 return Ok(());
             }
             let (no, expired) = (account.no, account.totals.expired);
+            if self.bell().is_watched() {
+                swept.push(account.id.clone());
+            }
             let mut books = Books::new(&source);
             books.enter_account(account);
             let complete = engine::catch_up(&mut books, no, until, STRETCH)?;

@@ -5,6 +5,7 @@ mod balance;
 mod flow;
 mod history;
 mod lists;
+mod log;
 mod period;
 mod shapes;
 mod statement;

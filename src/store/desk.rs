@@ -55,13 +55,24 @@ impl<T> Kept<T> {
     }
 }
 
+/// Another connection's commit changes it.
+pub(crate) fn data_version(session: &Session<'_>) -> Result<i64> {
+    let version = session.first(sql::DATA_VERSION, [], |row| rows::integer(row, "data_version"))?;
+    version.ok_or_else(|| Error::storage("SQLite gave no data_version"))
+}
+
 impl Session<'_> {
     /// Takes up the rows kept since the last transaction, if nobody else has changed the file since. Call within one.
     pub(super) fn take_up(&self, desk: Desk) -> Result<()> {
-        let version = self.first(sql::DATA_VERSION, [], |row| rows::integer(row, "data_version"))?;
+        let version = Some(data_version(self)?);
         let desk = if desk.version == version { desk } else { Desk { version, ..Desk::default() } };
         self.desk.replace(desk);
         Ok(())
+    }
+
+    /// SQLite's `data_version` when this session was resumed.
+    pub(crate) fn version(&self) -> Option<i64> {
+        self.desk.borrow().version
     }
 
     /// Writes what has waited. The last thing before `COMMIT`; the desk is true once that has succeeded.

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{Glance, PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Writer, Writers};
+use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, OperationRow, Writer, Writers};
 use crate::units::Instant;
 
 /// The way a list of entries is read.
@@ -81,6 +81,11 @@ pub(crate) fn number_of_entry_at(session: &Session<'_>, account: i64, entries: i
         }
     }
     Ok(low)
+}
+
+/// The log after the operation with this number.
+pub(crate) fn operations_after(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<OperationRow>> {
+    session.all(sql::OPERATION_PAGE, params![after, limit(page)], rows::operation)
 }
 
 pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {

@@ -1,11 +1,13 @@
 //! What whoever has the turn works with: the connection, and whole transactions on it, with recovery after a failed commit.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::group::Pace;
 use super::{Durability, Failure, after};
 use crate::db::{Place, WritingConnection};
 use crate::error::{Error, Result};
+use crate::notice::Bell;
 use crate::store::{self, Desk, Session};
 
 /// How long a failed commit may take to find out what became of it, whatever the deadline.
@@ -19,11 +21,23 @@ pub(super) struct State {
     pub(super) pace: Pace,
     /// Rows the last transaction left at hand; empty after any that did not commit.
     desk: Desk,
+    bell: Arc<Bell>,
+    /// SQLite's `data_version` when last looked at: others' commits change it.
+    version: Option<i64>,
 }
 
 impl State {
-    pub(super) fn new(connection: WritingConnection) -> Self {
-        State { connection: Some(connection), relaxed: false, pace: Pace::default(), desk: Desk::default() }
+    pub(super) fn new(connection: WritingConnection, bell: Arc<Bell>) -> Self {
+        let (pace, desk) = (Pace::default(), Desk::default());
+        State { connection: Some(connection), relaxed: false, pace, desk, bell, version: None }
+    }
+
+    /// Rings for what others have committed.
+    pub(super) fn look_around(&mut self) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let version = store::data_version(&Session::new(connection.connection()))?;
+        others_since(&mut self.version, version, &self.bell);
+        Ok(())
     }
 
     fn begin(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<()> {
@@ -35,6 +49,8 @@ impl State {
             self.connection = Some(reopen(place, deadline)?);
             // Another connection counts the versions of the file anew.
             self.desk = Desk::default();
+            self.version = None;
+            self.bell.others();
         }
         let connection = self.connection.as_mut().ok_or(Error::Closed)?;
         connection.check_unmoved()?;
@@ -103,6 +119,13 @@ impl State {
     }
 }
 
+/// Rings when another connection has committed since the version known.
+fn others_since(known: &mut Option<i64>, version: i64, bell: &Bell) {
+    if known.replace(version).is_some_and(|known| known != version) {
+        bell.others();
+    }
+}
+
 /// Opens the same file again.
 fn reopen(place: &Place, deadline: Instant) -> Result<WritingConnection> {
     place.check_unmoved()?;
@@ -123,8 +146,10 @@ impl OpenTransaction<'_> {
     /// The desk as it is once this has been committed; nothing when it is not to be.
     fn run(&mut self, work: &mut dyn FnMut(&Session<'_>) -> Result<bool>) -> Result<Option<Desk>> {
         let desk = std::mem::take(&mut self.state.desk);
-        let connection = self.state.connection.as_ref().ok_or(Error::Closed)?;
+        let State { connection, version, bell, .. } = &mut *self.state;
+        let connection = connection.as_ref().ok_or(Error::Closed)?;
         let session = Session::resume(connection.connection(), desk)?;
+        session.version().into_iter().for_each(|now| others_since(version, now, bell));
         if work(&session)? { session.finish().map(Some) } else { Ok(None) }
     }
 
@@ -134,6 +159,7 @@ impl OpenTransaction<'_> {
         let error = match connection.commit() {
             Ok(wrote) => {
                 if wrote {
+                    self.state.bell.ring();
                     self.state.relaxed = durability == Durability::Relaxed;
                 }
                 if wrote && durability == Durability::Full {

@@ -1,0 +1,283 @@
+//! Watching: what has changed, which balances are low, what expires soon. For a user interface that is to be up to date.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::Ledger;
+use crate::error::{Error, Result};
+use crate::file::{File, Lookout};
+use crate::model::{AccountId, BatchInfo};
+use crate::notice::{Changed, Ear, Heard, Levels, Notice, Reminders};
+use crate::report::Look;
+use crate::units::{Clock, Points, Reading};
+
+/// How often a waiting watch looks for other processes' commits.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Watching.
+impl Ledger {
+    /// Watches the ledger from now on: tells what is committed through any handle of this process, at once, and what other
+    /// processes commit, soon. See [`Watch`].
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::create(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// let mut watch = ledger.watch()?;
+    /// let window = std::thread::spawn(move || {
+    ///     // A thread of the user interface. It ends when the ledger is closed.
+    ///     while let Ok(notice) = watch.wait() {
+    ///         println!("{notice:?}");
+    ///     }
+    /// });
+    /// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.close()?;
+    /// window.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `storage`, `corrupt`, `closed`.
+    pub fn watch(&self) -> Result<Watch> {
+        let mut lookout = self.file.lookout()?;
+        let ear = Ear::new(Arc::clone(self.file.bell()));
+        // What others did before is not news, nor is it to be taken for something done from now on.
+        self.file.look_around(&mut lookout)?;
+        let mut watch = Watch {
+            file: Arc::downgrade(&self.file),
+            clock: Arc::clone(&self.clock),
+            reminders: Arc::clone(&self.reminders),
+            ear,
+            lookout,
+            every: LOOK_EVERY,
+            looked: Instant::now(),
+            seen: 0,
+            behind: false,
+            heard: Heard::default(),
+            levels: Levels::default(),
+            ready: VecDeque::new(),
+        };
+        watch.ear.hear(&mut Heard::default());
+        watch.seen = self.file.look(self.reading(), |look| Ok(look.length()))?;
+        Ok(watch)
+    }
+
+    /// Has every [`Watch`] tell when the account's available points are below a threshold; a new number replaces the old
+    /// one, `None` removes it. Kept by this handle and its clones, not in the file.
+    ///
+    /// Each watch tells it once, at its next look also when the account is below already; and again only after the account
+    /// was at or above the threshold. Expiry counts, whether or not it was swept. Balances are looked at when the account
+    /// changes and when something of it falls due: a dip that was over before the watch looked is not told.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # let alice = AccountId::new("alice")?;
+    /// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.warn_below(&alice, Points::new(20)?);
+    /// let mut watch = ledger.watch()?;
+    /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(40)?))?;
+    /// assert!(matches!(watch.next(Duration::ZERO)?, Some(Notice::Changed(_))));
+    /// assert!(matches!(watch.next(Duration::ZERO)?, Some(Notice::LowBalance(low)) if low.balance.available == 10));
+    /// ledger.warn_below(&alice, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn warn_below(&self, account: &AccountId, threshold: impl Into<Option<Points>>) {
+        self.reminders.set_threshold(account, threshold.into().map(Points::get));
+        self.file.bell().ring();
+    }
+
+    /// Batches with points left that expire within this time, soonest first; of one account or of all. Each is told once by
+    /// this handle and its clones, and again only when its expiry was moved: for a message at the start and every hour.
+    /// [`Ledger::expiring`] gives all of them each time.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # let alice = AccountId::new("alice")?;
+    /// let gift = Recharge::new(Points::new(50)?, "gift").expires(ExpiresIn::Days(3));
+    /// ledger.recharge(&alice, &Key::new("gift")?, gift)?;
+    /// let week = Duration::from_secs(7 * 24 * 3600);
+    /// assert_eq!(ledger.expiring_soon(week, None)?.len(), 1);
+    /// assert_eq!(ledger.expiring_soon(week, None)?.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn expiring_soon(&self, within: Duration, account: Option<&AccountId>) -> Result<Vec<BatchInfo>> {
+        let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let (now, found) = self.file.look(self.reading(), |look| {
+            let before = crate::units::Instant::clamped(look.now().millis().saturating_add(within));
+            Ok((look.now(), look.expiring(before, account)?))
+        })?;
+        Ok(self.reminders.untold(found, now.utc()))
+    }
+}
+
+/// Tells what changes in a ledger, from [`Ledger::watch`] on. One watch for one listener; it may be sent to its thread.
+///
+/// **What is told.** Every operation booked, once, in the order of the log, after it was committed: a refused, repeated or
+/// tried one (`dry_run`) never. What time alone does (an expiry, a hold's deadline) changes no books and is no change, only
+/// its sweep is; a [threshold](Ledger::warn_below) crossed by it is told.
+///
+/// **Other processes** are looked for every 250 ms ([`Watch::look_every`]) while somebody waits here, and at no other time:
+/// a watch has no thread. Their operations are named like one's own, and `everything` is set, for they may have swept
+/// accounts too. A ledger opened to look only takes all others for other processes.
+///
+/// **Slowness costs nothing.** What is to be told is read from the log, at most 256 operations in one notice. A watch that is
+/// more than 4096 operations behind is told their numbers only (`first`, `last`), and `everything`.
+///
+/// It does not keep the ledger open: when that is closed, or its last handle dropped, whoever waits here gets `closed`.
+///
+/// ```
+/// # use counterfoil::*;
+/// # use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+/// # let alice = AccountId::new("alice")?;
+/// # ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+/// let mut watch = ledger.watch()?;
+/// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+/// while let Some(notice) = watch.next(Duration::from_millis(10))? {
+///     match notice {
+///         Notice::Changed(changed) => println!("draw these again: {:?}", changed.accounts),
+///         Notice::LowBalance(low) => println!("{} has {} left", low.account, low.balance.available),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Watch {
+    /// Weak: a watch left over must not keep the file from being closed.
+    file: Weak<File>,
+    clock: Arc<dyn Clock>,
+    reminders: Arc<Reminders>,
+    ear: Ear,
+    lookout: Lookout,
+    every: Duration,
+    /// When others were last looked for.
+    looked: Instant,
+    /// Number of the last operation read.
+    seen: i64,
+    /// Whether the log went on after it.
+    behind: bool,
+    heard: Heard,
+    levels: Levels,
+    ready: VecDeque<Notice>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("seen", &self.seen).field("every", &self.every).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// How often to look for other processes while somebody waits: 250 ms unless this says otherwise, at least 1 ms.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let watch = ledger.watch()?.look_every(std::time::Duration::from_secs(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn look_every(mut self, interval: Duration) -> Self {
+        self.every = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// The next notice, or `None` when there is none until the time is over. With [`Duration::ZERO`] it does not wait.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// assert_eq!(ledger.watch()?.next(Duration::from_millis(5))?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `closed` when the ledger is; `storage`, `corrupt`, after which nothing is lost: call again.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Notice>> {
+        let began = Instant::now();
+        loop {
+            self.look()?;
+            if let Some(notice) = self.ready.pop_front() {
+                return Ok(Some(notice));
+            }
+            let left = timeout.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.ear.wait(left.min(self.every.saturating_sub(self.looked.elapsed())));
+        }
+    }
+
+    /// The next notice, however long it takes.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let mut watch = ledger.watch()?;
+    /// ledger.open_account(&AccountId::new("bob")?, &Key::new("open")?, OpenAccount::new())?;
+    /// assert!(matches!(watch.wait()?, Notice::Changed(changed) if changed.changes[0].op == "open"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Watch::next`].
+    pub fn wait(&mut self) -> Result<Notice> {
+        loop {
+            if let Some(notice) = self.next(Duration::MAX)? {
+                return Ok(notice);
+            }
+        }
+    }
+
+    /// Reads what there is to tell, if there may be something.
+    fn look(&mut self) -> Result<()> {
+        let bell = Arc::clone(self.ear.bell());
+        // Until this look is over, a close waits.
+        let _gate = bell.looking();
+        let file = self.file.upgrade().ok_or(Error::Closed)?;
+        if self.looked.elapsed() >= self.every {
+            file.look_around(&mut self.lookout)?;
+            self.looked = Instant::now();
+        }
+        self.ear.hear(&mut self.heard);
+        self.levels.follow(&self.reminders);
+        let reading = Reading::take(self.clock.as_ref());
+        let news = self.heard.rung || self.behind || self.levels.are_due(reading.at);
+        if !self.ready.is_empty() || !news {
+            return file.check_open();
+        }
+        let (page, standing) = file.look(reading, |look| {
+            let page = look.log_after(self.seen)?;
+            let mut changed = self.heard.accounts.clone();
+            changed.extend(page.accounts().cloned());
+            let any = self.heard.everything || page.is_collapsed();
+            let concerned = self.levels.concerned(reading.at, (!any).then_some(&changed));
+            let stand = |id: AccountId| Look::standing(look, &id).map(|(balance, next)| (id, balance, next));
+            Ok((page, concerned.into_iter().map(stand).collect::<Result<Vec<_>>>()?))
+        })?;
+        (self.seen, self.behind) = (page.last, page.more);
+        self.ready.extend(Changed::of(page, std::mem::take(&mut self.heard)).map(Notice::Changed));
+        for (account, balance, next) in standing {
+            self.ready.extend(self.levels.stands(account, balance, next).map(Notice::LowBalance));
+        }
+        Ok(())
+    }
+}
