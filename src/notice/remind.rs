@@ -88,12 +88,7 @@ impl Levels {
     }
 
     /// Takes in how an account stands now, and when time will change that next. What is to be told, if anything.
-    pub(crate) fn stands(
-        &mut self,
-        account: AccountId,
-        balance: Figures,
-        next: Option<Instant>,
-    ) -> Option<LowBalance> {
+    pub(crate) fn stands(&mut self, account: AccountId, balance: Figures, next: Option<Instant>) -> Option<LowBalance> {
         let level = self.levels.get_mut(&account)?;
         let before = std::mem::replace(&mut level.below, balance.available < level.threshold);
         level.next = next;

@@ -19,6 +19,7 @@ mod crash;
 mod examples_run;
 mod faults;
 mod model;
+mod notices;
 mod prices;
 mod refusals;
 mod support;
