@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use counterfoil::{
-    AccountId, Consume, ExpiresIn, Figures, Held, Hold, Key, Ledger, Listing, OperationId, Points, Policy, Receipt,
-    Recharge, Refund, Usage,
+    AccountId, Consume, ExpiresIn, Figures, Held, Hold, Key, Ledger, Listing, Notice, OperationId, Points, Policy,
+    Receipt, Recharge, Refund, Usage, Watch,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -38,6 +38,7 @@ fn run() -> Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let ledger = Ledger::options().create_if_missing(true).pricing_file(PRICES).open(&path)?;
+    let watch = ledger.watch()?;
     let mut project = Project { me: AccountId::new("local-user")?, ledger, booked: 0, replayed: 0 };
     let (length, before) = (project.ledger.info()?.operations, project.balance()?);
     project.welcome(&path, length);
@@ -52,6 +53,7 @@ fn run() -> Result<()> {
 
     project.show_books()?;
     project.prove(length, before)?;
+    project.refresh(watch)?;
     project.ledger.close()?;
     Ok(())
 }
@@ -232,6 +234,19 @@ impl Project {
             println!("  {name:<10} {points:>5}");
         }
         Ok(())
+    }
+
+    /// What a window would do whenever there is something new, with `watch.wait()` in a thread of its own. Here it only makes
+    /// sure that it was told of everything booked.
+    fn refresh(&self, mut watch: Watch) -> Result<()> {
+        let mut told = 0;
+        while let Some(notice) = watch.next(Duration::ZERO)? {
+            if let Notice::Changed(changed) = notice {
+                // Draw the balances of `changed.accounts` again.
+                told += changed.changes.len();
+            }
+        }
+        if i64::try_from(told) == Ok(self.booked) { Ok(()) } else { Err("the window was not told everything".into()) }
     }
 
     /// The file is proved, and this run is held against what it found.

@@ -337,3 +337,33 @@ impl Drop for Ear {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(range: std::ops::Range<u32>) -> Vec<AccountId> {
+        range.map(|n| AccountId::new(format!("{n}")).unwrap()).collect()
+    }
+
+    #[test]
+    fn nothing_is_kept_for_nobody() {
+        let bell = Arc::new(Bell::default());
+        bell.ring();
+        bell.swept(names(0..10));
+        assert_eq!((bell.rung().times, bell.rung().swept.len()), (0, 0));
+        let mut ear = Ear::new(Arc::clone(&bell));
+        bell.swept(names(0..3000));
+        assert_eq!(bell.rung().swept.len(), MOST_SWEPT);
+        let mut later = Ear::new(Arc::clone(&bell));
+        bell.swept(names(7..8));
+        let hear = |ear: &mut Ear| {
+            let mut heard = Heard::default();
+            ear.hear(&mut heard);
+            (heard.everything, heard.accounts.len())
+        };
+        assert_eq!((hear(&mut ear).0, hear(&mut later), hear(&mut later)), (true, (false, 1), (false, 0)));
+        drop((ear, later));
+        assert_eq!((bell.rung().swept.capacity(), bell.is_watched()), (0, false));
+    }
+}

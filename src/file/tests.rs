@@ -8,6 +8,7 @@ use super::cost::{file, wish};
 use super::{File, Wish};
 use crate::error::{Error, Result};
 use crate::model::{Receipt, Request};
+use crate::notice::{Ear, Heard};
 use crate::writer::Durability;
 
 fn book(file: &File, line: &str) -> Result<Receipt> {
@@ -153,4 +154,27 @@ fn what_was_rolled_back_is_not_at_hand() {
 
 fn db_connection(folder: &tempfile::TempDir) -> crate::db::Connection {
     crate::db::Connection::open(folder.path().join("cost.ledger")).unwrap()
+}
+
+/// The first commit fails, and what was in it is gone; then it is booked all the same, and told once.
+#[test]
+fn a_commit_that_fails_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = alice(&folder, |commit| commit == 0);
+    let mut ear = Ear::new(Arc::clone(file.bell()));
+    let mut heard = Heard::default();
+    let length = |file: &File| file.look(wish(2_000).reading, |look| Ok(look.length())).unwrap();
+    assert!(book(&file, &strict(1, 40)).is_err());
+    ear.hear(&mut heard);
+    // The connection is a new one, so it is not known what others did meanwhile.
+    assert_eq!((length(&file), heard.everything), (1, true));
+    book(&file, &strict(1, 40)).unwrap();
+    let mut heard = Heard::default();
+    ear.hear(&mut heard);
+    assert_eq!((length(&file), heard.rung, heard.everything), (2, true, false));
+    // A refusal rings for nobody.
+    let mut heard = Heard::default();
+    assert!(book(&file, &strict(2, 99)).is_err());
+    ear.hear(&mut heard);
+    assert!(!heard.rung);
 }

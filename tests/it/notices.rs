@@ -97,7 +97,7 @@ fn each_operation_of_this_process_is_told_once() {
     let mut second = other.watch().unwrap().look_every(Duration::from_millis(1));
     let booked: BTreeSet<(i64, String)> = std::thread::scope(|scope| {
         let run = |thread: usize| {
-            let ledger = if thread % 2 == 0 { &ledger } else { &other };
+            let ledger = if thread.is_multiple_of(2) { &ledger } else { &other };
             let account = format!("a{}", thread / 2);
             let mut made = Vec::new();
             for n in 0..60 {
