@@ -18,7 +18,7 @@ pub(crate) use create::{NewLedger, create};
 pub(crate) use desk::Desk;
 pub(crate) use lists::{
     Forward, account_page, accounts_due, batches_of_account, entries, entry, glance, holds_of_account,
-    newest_price_book, number_of_entry_at, price_book_page, writer_page, writers,
+    newest_price_book, number_of_entry_at, overdue, price_book_page, price_book_use, writer_page, writers,
 };
 pub(crate) use read::{BookCache, SqlSource};
 pub(crate) use rows::{Glance, PriceBookRow};
