@@ -173,7 +173,7 @@ impl Ledger {
     /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
     /// let mut steps = Vec::new();
     /// ledger.backup_with(folder.path().join("backup.ledger"), |progress| steps.push(progress.step))?;
-    /// assert!(steps.first() == Some(&"copy") && steps.contains(&"operations"));
+    /// assert!(steps.first() == Some(&"copy") && steps.contains(&"storage"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -130,7 +130,7 @@ fn debts_and_what_is_due() {
     gift("1", 1);
     gift("2", 2);
     gift("3", 30);
-    ledger.hold(&account("z"), &Key::new("h").unwrap(), Hold::points(points(4), DAY / 2)).unwrap();
+    ledger.hold(&account("z"), &Key::new("h").unwrap(), Hold::new(points(4), DAY / 2)).unwrap();
     let check = |check| finding(&options(&clock), &path, check);
     says(&check("debts"), Level::Note, &["5 of 6 accounts", "176 points", "most: b 70, d 70, c 30", "write-off"]);
     says(&check("due"), Level::Ok, &[]);

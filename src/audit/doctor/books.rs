@@ -2,7 +2,7 @@
 
 use super::{Circumstances, Finding, Level, several};
 use crate::engine::ledger_time;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{AccountRow, ClockMark, LedgerRow};
 use crate::pricing::PriceBook;
 use crate::report::{Look, hex};
@@ -79,7 +79,7 @@ fn span(millis: i64) -> String {
 fn price_book(
     session: &Session<'_>,
     ledger: &LedgerRow,
-    named: std::result::Result<Option<&PriceBook>, &crate::Error>,
+    named: std::result::Result<Option<&PriceBook>, &Error>,
 ) -> Result<Finding> {
     let named = match named {
         Ok(named) => named,
