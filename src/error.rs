@@ -283,6 +283,9 @@ impl Error {
             Error::UnknownAccount { .. } => "check the spelling, or open the account first",
             Error::UnknownService { did_you_mean: Some(near), .. } => return format!("did you mean `{near}`?"),
             Error::UnknownService { .. } => "see the services with `counterfoil pricing show`, or give points",
+            Error::UnknownOperation { wanted: "consume or capture", .. } => {
+                "name a consume or capture of the account's history; a recharge is taken back with revoke"
+            }
             Error::UnknownOperation { .. } => "look the operation up in the account's history",
             Error::UnknownBatch { .. } => "look the batch up in the account's batches",
             Error::UnknownHold { .. } => "look the hold up in the account's holds",

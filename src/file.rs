@@ -135,15 +135,15 @@ impl File {
         self.readers.twins(|conn, twin| audit::verify(&Session::new(conn), twin, progress))
     }
 
-    pub(crate) fn backup(&self, target: &Path) -> Result<Verification> {
+    pub(crate) fn backup(&self, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
         self.check_open()?;
-        verified_copy(self.place(), target).map(|(_, verification)| verification)
+        verified_copy(self.place(), target, progress).map(|(_, verification)| verification)
     }
 
     /// Copies a backup to a new file with a new epoch, and books the restore in its log.
     pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<()> {
         let source = Readers::open(backup)?;
-        let (target, _) = verified_copy(source.place(), target)?;
+        let (target, _) = verified_copy(source.place(), target, &mut |_| ())?;
         let renewed = Self::open(&target, Duration::from_secs(30)).and_then(|file| {
             let done = file.renew_epoch(epoch, reading);
             done.and(file.close())
@@ -183,10 +183,11 @@ impl File {
 }
 
 /// Copies a file and proves the copy before it gets its name; its path, and what the proof said.
-fn verified_copy(place: &Place, target: &Path) -> Result<(PathBuf, Verification)> {
-    let proof = RefCell::new(None);
+fn verified_copy(place: &Place, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(PathBuf, Verification)> {
+    progress(Progress { step: "copy", done: 0, total: None });
+    let (proof, progress) = (RefCell::new(None), RefCell::new(progress));
     let path = db::backup(place, target, |conn| {
-        let verification = audit::verify(&Session::new(conn), None, &mut |_| ())?;
+        let verification = audit::verify(&Session::new(conn), None, &mut *progress.borrow_mut())?;
         if let Some(fault) = verification.faults.first() {
             return Err(Error::corrupt(format!("the copy does not verify: {}", fault.place)));
         }

@@ -41,7 +41,7 @@ mod store;
 mod units;
 mod writer;
 
-pub use audit::{Checked, Fault, Progress, Verification};
+pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
 pub use error::{ERROR_CODES, Error, Result};
 pub use file::ExpireReport;
 pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};

@@ -10,6 +10,7 @@
 //! suspect clock would have been suspect had a sweep run earlier. Every single column changed by itself is found.
 
 mod columns;
+mod doctor;
 mod faults;
 mod memory;
 mod quick;
@@ -30,6 +31,9 @@ use crate::error::Result;
 use crate::store;
 use crate::store::Session;
 use faults::Faults;
+
+pub(crate) use doctor::{Circumstances, diagnose};
+pub use doctor::{Diagnosis, Finding, Level};
 
 /// How many rows are read at a time.
 const PAGE: usize = 512;
@@ -113,11 +117,11 @@ pub struct Fault {
     pub found: String,
 }
 
-/// How far `verify` is.
+/// How far `verify` is, or `backup`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What is being done: `storage`, `operations`, `tables`, `sums`.
+    /// What is being done: `storage`, `operations`, `tables`, `sums`; before those, in a backup, `copy`.
     pub step: &'static str,
     /// Rows done in this step.
     pub done: u64,

@@ -12,6 +12,7 @@ mod migrate;
 mod place;
 mod readers;
 mod schema;
+mod site;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -21,6 +22,7 @@ pub(crate) use create::{create, remove_new};
 pub(crate) use errors::sqlite_error;
 pub(crate) use place::{FileId, Place};
 pub(crate) use readers::{Readers, Twin};
+pub(crate) use site::{Beside, Site, sqlite_version};
 pub(crate) use writing::{LogTrouble, WritingConnection};
 
 /// One connection; only `store` speaks SQL over it.

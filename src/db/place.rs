@@ -189,10 +189,7 @@ fn check_links(_path: &Path, _metadata: &Metadata) -> Result<()> {
 /// Refuses file systems on which SQLite's locks or shared memory do not work; warns about folders copied behind our back.
 fn check_location(path: &Path) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
-    // Only Linux tells the kind of file system in a file.
-    if let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo")
-        && let Some(kind) = file_system(&mounts, path)
-    {
+    if let Some(kind) = file_system_of(path) {
         if is_network(&kind) {
             let message = format!("the file system is {kind}, on which SQLite's locks are not reliable");
             return Err(Error::UnsafeLocation { path: path.display().to_string(), message });
@@ -205,6 +202,11 @@ fn check_location(path: &Path) -> Result<Vec<String>> {
         warnings.push(format!("`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger"));
     }
     Ok(warnings)
+}
+
+/// The type of the file system a path lies on. Only Linux tells it in a file.
+pub(super) fn file_system_of(path: &Path) -> Option<String> {
+    file_system(&fs::read_to_string("/proc/self/mountinfo").ok()?, path)
 }
 
 /// The type of the file system a path lies on, from the text of /proc/self/mountinfo.
@@ -230,7 +232,7 @@ fn unescape(point: &str) -> String {
         .fold(point.to_string(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
-fn is_network(kind: &str) -> bool {
+pub(super) fn is_network(kind: &str) -> bool {
     const KINDS: [&str; 20] = [
         "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "virtiofs", "ceph", "lustre",
         "gfs2", "ocfs2", "beegfs", "coda", "orangefs", "davfs", "vboxsf",
@@ -255,7 +257,7 @@ fn is_network(kind: &str) -> bool {
 }
 
 /// The part of a path that is the folder of a synchronising service.
-fn cloud_folder(path: &Path) -> Option<String> {
+pub(super) fn cloud_folder(path: &Path) -> Option<String> {
     const NAMES: [&str; 10] = [
         "dropbox",
         "google drive",

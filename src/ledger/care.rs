@@ -162,6 +162,24 @@ impl Ledger {
     /// # Errors
     /// `ledger_exists`, `corrupt` when the copy does not verify, `disk_full`, `storage`, `closed`.
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<Verification> {
-        self.file.backup(target.as_ref())
+        self.backup_with(target, |_| ())
+    }
+
+    /// The same, reporting how far it is: the copy in one step, then the steps of its verification.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let mut steps = Vec::new();
+    /// ledger.backup_with(folder.path().join("backup.ledger"), |progress| steps.push(progress.step))?;
+    /// assert!(steps.first() == Some(&"copy") && steps.contains(&"storage"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::backup`].
+    pub fn backup_with(&self, target: impl AsRef<Path>, mut progress: impl FnMut(Progress)) -> Result<Verification> {
+        self.file.backup(target.as_ref(), &mut progress)
     }
 }

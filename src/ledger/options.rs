@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Ledger;
+use crate::audit::{self, Circumstances, Diagnosis};
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::model::MAX_EPOCH;
@@ -207,6 +208,31 @@ impl Options {
         File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
         let file = File::open(target.as_ref(), self.busy_timeout)?;
         Ok(Ledger::assemble(file, self.clock, book, self.durability))
+    }
+
+    /// Looks at a ledger and the place it lies in, and says what an operator should know and do: also when it cannot be
+    /// opened. Changes nothing and waits for nobody; as every look, it may leave an empty `-wal` and a `-shm` beside a
+    /// ledger that nobody has open. Reads every account once.
+    ///
+    /// ```
+    /// use counterfoil::{Ledger, Level};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::create(&path)?;
+    /// let diagnosis = Ledger::options().diagnose(&path);
+    /// assert_ne!(diagnosis.level, Level::Fault);
+    /// let nowhere = Ledger::options().diagnose("no/such.ledger");
+    /// assert_eq!(nowhere.error.unwrap().code(), "not_a_ledger");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn diagnose(&self, path: impl AsRef<Path>) -> Diagnosis {
+        let circumstances = Circumstances {
+            reading: Reading::take(self.clock.as_ref()),
+            durability: self.durability,
+            book: self.book(),
+        };
+        audit::diagnose(path.as_ref(), &circumstances)
     }
 }
 

@@ -301,7 +301,7 @@ fn whole_number(name: &str, value: &Value, what: &str) -> Result<i64> {
             if number.is_u64() || number.as_f64().is_some_and(|size| size >= 9.0e15) {
                 return Err(Error::out_of_range(name, format!("{number} is too large")));
             }
-            Err(Error::invalid(name, format!("{number} is not a whole number"), "give a whole JSON number"))
+            Err(Error::invalid(name, format!("{number} is not a whole number"), "give a whole number, like 1000"))
         }
         other => {
             Err(Error::invalid(name, format!("{other} is not {what}"), "give a whole JSON number, without quotes"))

@@ -44,6 +44,21 @@ pub(crate) fn holds_of_account(session: &Session<'_>, account: i64, after: i64, 
     session.all(sql::HOLDS_OF_ACCOUNT, params![account, after, limit(page)], rows::hold)
 }
 
+/// How many batches of an account are past their expiry, and holds past their deadline, that nobody has booked yet.
+pub(crate) fn overdue(session: &Session<'_>, account: i64, until: Instant) -> Result<(i64, i64)> {
+    let count = |sql, table: &'static str| -> Result<i64> {
+        let count = session.first(sql, params![account, until.millis()], |row| rows::integer(row, table))?;
+        Ok(count.unwrap_or(0))
+    };
+    Ok((count(sql::BATCHES_DUE_COUNT, "batch")?, count(sql::HOLDS_DUE_COUNT, "hold")?))
+}
+
+/// When the first and the last operation after `after` were booked under a price book.
+pub(crate) fn price_book_use(session: &Session<'_>, no: i64, after: i64) -> Result<Option<(Instant, Instant)>> {
+    let when = |sql| session.first(sql, params![after, no], |row| rows::instant(row, "operation"));
+    Ok(when(sql::OPERATION_FIRST_PRICED)?.zip(when(sql::OPERATION_LAST_PRICED)?))
+}
+
 pub(crate) fn entry(session: &Session<'_>, account: i64, n: i64) -> Result<Option<EntryRow>> {
     session.first(sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
 }

@@ -138,6 +138,8 @@ statements! {
         " FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, no LIMIT ?3"
     );
     BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, active DESC, no";
+    /// Of the diagnosis: how many are past their expiry and not yet expired.
+    BATCHES_DUE_COUNT = "SELECT count(*) FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 AND active = 1";
     BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
         WHERE expires_at > ?1 AND expires_at <= ?2 AND remaining + held + expired > 0 LIMIT 1";
     BATCH_INSERT = concat!(
@@ -166,6 +168,8 @@ statements! {
         " FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2 ORDER BY deadline, operation LIMIT ?3"
     );
     HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 ORDER BY deadline, operation";
+    /// Of the diagnosis: how many are past their deadline and not yet released.
+    HOLDS_DUE_COUNT = "SELECT count(*) FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2";
     HOLD_INSERT = concat!("INSERT INTO hold (", hold_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
     HOLD_UPDATE = "UPDATE hold SET deadline = ?2, phase = ?3 WHERE operation = ?1";
 
@@ -213,6 +217,9 @@ statements! {
     OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2";
     /// Backwards from the newest; asked only when the file has several price books.
     OPERATION_NEWEST_PRICED = "SELECT price_book FROM operation WHERE price_book IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    /// Of the diagnosis: the first and the last operation under a price book among those after ?1, which bounds them.
+    OPERATION_FIRST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq LIMIT 1";
+    OPERATION_LAST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq DESC LIMIT 1";
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
         rules_version, body, outcome, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 

@@ -16,6 +16,7 @@
 mod against;
 mod bad_input;
 mod crash;
+mod doctor;
 mod examples_run;
 mod faults;
 mod model;

@@ -15,7 +15,7 @@ pub(crate) enum Outcome {
     Usage,
     /// Refused by the rules of the ledger, or a check that says no.
     Refused,
-    /// `verify` found a fault.
+    /// `verify` found a fault, or `doctor` did.
     Faulty,
     /// Another process kept the file locked.
     Busy,
@@ -39,7 +39,7 @@ impl Outcome {
         })
     }
 
-    fn of_code(code: &str) -> Self {
+    pub(crate) fn of_code(code: &str) -> Self {
         match code {
             "disk_full" | "storage" | "outcome_unknown" | "closed" => Outcome::Failed,
             "busy" => Outcome::Busy,

@@ -9,11 +9,26 @@ fn is_number(text: &str) -> bool {
 /// An operation: its id, or its number in the file.
 pub(crate) fn operation(ledger: &Ledger, text: &str) -> Result<OperationId> {
     if !is_number(text) {
-        return text.parse();
+        let id = text.parse::<OperationId>();
+        let place = text.split_once('.').is_some_and(|(number, index)| is_number(number) && is_number(index));
+        return match id {
+            Ok(id) if id.index() != 0 => Err(made_by(text, id.sequence())),
+            Err(_) if place => Err(made_by(text, text.split('.').next().unwrap_or_default())),
+            id => id,
+        };
     }
     match text.parse() {
         Ok(number) => ledger.operation_id(number),
         Err(_) => Err(Error::UnknownOperation { operation: text.into(), wanted: "booked" }),
+    }
+}
+
+/// What somebody hears who names a batch where an operation is wanted.
+fn made_by(text: &str, operation: impl std::fmt::Display) -> Error {
+    Error::InvalidArgument {
+        field: "operation".into(),
+        message: format!("`{text}` names a batch, which operation {operation} made, and no operation"),
+        help: "give the number or id of an operation, as the account's history shows them".into(),
     }
 }
 

@@ -22,6 +22,9 @@ fn main() -> ExitCode {
         // Help and version come this way too. Nobody left to read them is no failure.
         Err(answer) => {
             let _ = answer.print();
+            if let Some(hint) = args::hint(&answer) {
+                Notes::new(args::Format::Table).help(hint);
+            }
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };

@@ -27,6 +27,12 @@ struct Own<'a> {
     details: Map<String, Value>,
 }
 
+/// Whether the user wants colour where a terminal can show it.
+pub(crate) fn is_colour_wanted() -> bool {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !no_colour && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
 /// How to speak on stderr.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notes {
@@ -36,9 +42,8 @@ pub(crate) struct Notes {
 
 impl Notes {
     pub(crate) fn new(format: Format) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        Notes { json: matches!(format, Format::Json | Format::Jsonl), colour: !no_colour && stderr().is_terminal() }
+        let json = matches!(format, Format::Json | Format::Jsonl);
+        Notes { json, colour: is_colour_wanted() && stderr().is_terminal() }
     }
 
     /// Whoever reads stderr may have gone; that stops nothing.
@@ -133,7 +138,12 @@ impl Notes {
         }
         self.labelled("error", AnsiColor::Red.on_default().bold(), &format!("{error} ({code})"));
         if !help.is_empty() {
-            self.labelled("help", AnsiColor::Cyan.on_default().bold(), &safe::line(&help));
+            self.help(&help);
         }
+    }
+
+    /// What to do.
+    pub(crate) fn help(self, text: &str) {
+        self.labelled("help", AnsiColor::Cyan.on_default().bold(), &safe::line(text));
     }
 }

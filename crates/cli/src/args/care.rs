@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clap_complete::Shell;
 
 use super::Confirm;
 
@@ -15,6 +16,15 @@ pub(crate) enum CareCommand {
     /// Prove the whole file: hash chain, replay of every operation, every stored row
     #[command(after_help = "Example:\n  counterfoil verify -f points.ledger || call-for-help")]
     Verify(VerifyArgs),
+    /// Say what is odd about the ledger and its place, and what to do about it; changes nothing
+    #[command(after_help = "Examples:
+  counterfoil doctor -f points.ledger
+  counterfoil doctor --format json | jq '.findings[] | select(.level != \"ok\")'
+
+Levels: ok; note (good to know); warning (works, and may do harm later); fault (keeps the ledger from working, or makes it
+work wrongly). Exit code 0 up to a warning, 4 for a fault; when the ledger cannot be opened, that of any other command
+(6, or 5 when busy), with the findings all the same. `verify` proves the figures; this does not.")]
+    Doctor,
     /// Copy the ledger to a new file while it is in use, and verify the copy
     #[command(after_help = "Example:\n  counterfoil backup -f points.ledger /backup/points-2026-11-22.ledger")]
     Backup(BackupArgs),
@@ -23,7 +33,38 @@ pub(crate) enum CareCommand {
     Restore(RestoreArgs),
     /// Check a price book, or show its prices
     #[command(subcommand)]
+    #[command(after_help = "Examples:
+  counterfoil pricing check config/pricing.toml
+  counterfoil pricing show -f points.ledger")]
     Pricing(PricingCommand),
+    /// A script that completes commands and options in a shell
+    #[command(after_help = "Examples:
+  counterfoil completions bash > ~/.local/share/bash-completion/completions/counterfoil
+  counterfoil completions zsh > ~/.zfunc/_counterfoil
+  counterfoil completions fish > ~/.config/fish/completions/counterfoil.fish")]
+    Completions(CompletionsArgs),
+    /// A manual page, or all of them
+    #[command(after_help = "Examples:
+  counterfoil man > counterfoil.1
+  counterfoil man pricing check > counterfoil-pricing-check.1
+  counterfoil man --dir ~/.local/share/man/man1")]
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The command it is about [default: counterfoil itself]
+    #[arg(conflicts_with = "dir")]
+    pub(crate) command: Vec<String>,
+    /// Write every page into this folder, replacing older ones
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -82,6 +82,7 @@ pub(crate) enum ChangeCommand {
     )]
     Configure(ConfigureArgs),
     /// Say that the present clock reading is right, however far it jumped. Asks first
+    #[command(after_help = "Example:\n  counterfoil confirm-clock --yes")]
     ConfirmClock(ConfirmClockArgs),
     /// Book operations given as JSON lines, from a file or stdin; answers with JSON lines
     #[command(after_help = "Examples:

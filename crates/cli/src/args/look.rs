@@ -53,6 +53,7 @@ pub(crate) enum LookCommand {
     #[command(after_help = "Example:\n  counterfoil check 40 -a alice && start-the-job")]
     Check(NeededPoints),
     /// What the file says of itself: ids, settings, length and head of its log
+    #[command(after_help = "Example:\n  counterfoil info -f points.ledger --format json")]
     Info,
 }
 

@@ -2,11 +2,14 @@
 
 mod care;
 mod change;
+#[cfg(test)]
+mod examples;
 mod look;
 mod values;
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use care::*;
@@ -32,7 +35,7 @@ Exit codes:
   1  the storage failed, or anything unexpected
   2  the command line is wrong
   3  refused by the rules of the ledger, or a check that says no
-  4  verify found a fault
+  4  verify found a fault, or doctor one
   5  busy: another process kept the file locked
   6  the file or the price book cannot be used
   7  a confirmation could not be asked, or was not given";
@@ -45,6 +48,16 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What clap cannot know about a command line it refuses: a word too many is most often an account or a service.
+pub(crate) fn hint(refused: &clap::Error) -> Option<&'static str> {
+    let argument = match refused.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument,
+        _ => return None,
+    };
+    (refused.kind() == ErrorKind::UnknownArgument && !argument.starts_with('-'))
+        .then_some("an account is named with -a ACCOUNT, a service with --service SERVICE")
 }
 
 /// What every command takes.

@@ -20,7 +20,7 @@ pub(crate) fn is_number(text: &str) -> bool {
 /// A count: points, days, characters.
 pub(super) fn count(text: &str) -> Result<Value, String> {
     if !is_number(text) {
-        return Err("not a number".into());
+        return Err("not a whole number; write it in digits alone, like 1000".into());
     }
     if let Ok(whole) = text.parse::<i64>() {
         return Ok(whole.into());

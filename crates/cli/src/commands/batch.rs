@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
+use indicatif::ProgressBar;
+
 use counterfoil::{BatchRun, Error, Receipt, Request, Whole};
 use serde::Serialize;
 
@@ -15,6 +17,8 @@ use crate::output::same_file;
 const MAX_LINE: usize = 1 << 20;
 /// What is read ahead.
 const BUFFER: usize = 1 << 18;
+/// How often the bar tells the number of lines.
+const MARK: u64 = 100;
 /// The most lines handed over at a time.
 const MOST_TOGETHER: usize = 1000;
 
@@ -33,21 +37,25 @@ struct Refusal<'e> {
 pub(super) fn run(session: &mut Session, args: &BatchArgs) -> Result<Outcome, Failure> {
     let actor = text_variable("COUNTERFOIL_ACTOR")?;
     let named = session.named_book()?;
-    let lines = Lines { input: input(session, args)?, number: 0, actor };
+    // Where the answers run over the screen, they show how far it is.
+    let bar = if session.out.is_watched() { ProgressBar::hidden() } else { session.notes.bar("lines") };
+    let lines = Lines { input: input(session, args, &bar)?, number: 0, actor, bar: bar.clone() };
     let ledger = session.change()?;
     session.load_book(&ledger, named)?;
     // From here on something may be booked, and its answer must not be thrown away.
     session.out.keep();
     let run = ledger.batch_run().historic(args.historic);
-    match (args.atomic, args.dry_run) {
+    let outcome = match (args.atomic, args.dry_run) {
         (false, false) => converse(session, run, lines),
         (true, false) => at_once(session, run, lines, Whole::Atomic),
         (true, true) => at_once(session, run, lines, Whole::AtomicDryRun),
         (false, true) => at_once(session, run, lines, Whole::DryRun),
-    }
+    };
+    bar.finish_and_clear();
+    outcome
 }
 
-fn input(session: &Session, args: &BatchArgs) -> Result<Input, Failure> {
+fn input(session: &Session, args: &BatchArgs, bar: &ProgressBar) -> Result<Input, Failure> {
     if args.input.as_os_str() == "-" {
         if io::stdin().is_terminal() {
             session.notes.note("reading operations from the terminal, one JSON object per line; Ctrl-D ends");
@@ -66,8 +74,14 @@ fn input(session: &Session, args: &BatchArgs) -> Result<Input, Failure> {
         help: "check the path and its permissions; nothing was booked".into(),
     };
     let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
         return Err(Failure::usage(format!("{}: is a folder", path.display()), "name a file of JSON lines"));
+    }
+    if metadata.is_file() {
+        // How much of it has been read: how many lines it has nobody knows yet.
+        bar.set_length(metadata.len());
+        return Ok(buffered(bar.wrap_read(file)));
     }
     Ok(buffered(file))
 }
@@ -157,6 +171,7 @@ struct Lines {
     number: u64,
     /// Who does it, where a line does not say.
     actor: Option<String>,
+    bar: ProgressBar,
 }
 
 impl Lines {
@@ -172,6 +187,9 @@ impl Lines {
                 }
             };
             self.number = self.number.saturating_add(1);
+            if self.number.is_multiple_of(MARK) {
+                self.bar.set_message(format!("{} lines", self.number));
+            }
             let line = match bytes.as_deref().map(str::from_utf8) {
                 None => Err(unfit(format!("is longer than {MAX_LINE} bytes"))),
                 Some(Err(error)) => Err(unfit(format!("is not UTF-8: {error}"))),

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use counterfoil::{Checked, Verification};
+use counterfoil::{Checked, Level, Progress, Verification};
+use indicatif::ProgressBar;
 
-use super::{Session, pricing};
+use super::{Session, guide, pricing};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -13,9 +14,12 @@ pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcom
     match command {
         CareCommand::Init(args) => init(session, args),
         CareCommand::Verify(args) => verify(session, args),
+        CareCommand::Doctor => doctor(session),
         CareCommand::Backup(args) => backup(session, args),
         CareCommand::Restore(args) => restore(session, args),
         CareCommand::Pricing(command) => pricing::run(session, command),
+        CareCommand::Completions(args) => guide::completions(session, args.shell),
+        CareCommand::Man(args) => guide::man(session, args),
     }
 }
 
@@ -35,19 +39,22 @@ fn verify(session: &mut Session, args: &VerifyArgs) -> Result<Outcome, Failure> 
         ledger.verify_quick()?
     } else {
         let bar = session.notes.bar("verifying");
-        let verification = ledger.verify_with(|progress| {
-            bar.set_position(progress.done);
-            if let Some(total) = progress.total {
-                bar.set_length(total);
-            }
-            if bar.message() != progress.step {
-                bar.set_message(progress.step);
-            }
-        });
+        let verification = ledger.verify_with(|progress| advance(&bar, progress));
         bar.finish_and_clear();
         verification?
     };
     tell(session, &ledger.path(), &verification)
+}
+
+/// Shows how far a verification or a backup is.
+fn advance(bar: &ProgressBar, progress: Progress) {
+    bar.set_position(progress.done);
+    if let Some(total) = progress.total {
+        bar.set_length(total);
+    }
+    if bar.message() != progress.step {
+        bar.set_message(progress.step);
+    }
 }
 
 /// Shows what a verification found.
@@ -102,8 +109,30 @@ fn counts(checked: &Checked) -> String {
 }
 
 fn backup(session: &mut Session, args: &BackupArgs) -> Result<Outcome, Failure> {
-    let verification = session.look()?.backup(&args.target)?;
-    tell(session, &args.target, &verification)
+    let ledger = session.look()?;
+    let bar = session.notes.bar("copy");
+    let verification = ledger.backup_with(&args.target, |progress| advance(&bar, progress));
+    bar.finish_and_clear();
+    tell(session, &args.target, &verification?)
+}
+
+fn doctor(session: &mut Session) -> Result<Outcome, Failure> {
+    let mut options = session.options();
+    if let Some(book) = &session.common.pricing {
+        options = options.pricing_file(book);
+    }
+    let diagnosis = options.diagnose(session.file()?);
+    match session.out.format() {
+        Format::Json => session.out.json(&diagnosis, true)?,
+        Format::Table => session.out.diagnosis(&diagnosis)?,
+        Format::Jsonl | Format::Csv => session.out.all(&diagnosis.findings, "")?,
+    }
+    session.out.flush()?;
+    Ok(match &diagnosis.error {
+        Some(error) => Outcome::of_code(error.code()),
+        None if diagnosis.level == Level::Fault => Outcome::Faulty,
+        None => Outcome::Done,
+    })
 }
 
 fn restore(session: &mut Session, args: &RestoreArgs) -> Result<Outcome, Failure> {

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod csv;
+mod findings;
 pub(crate) mod safe;
 mod sheets;
 mod sink;
@@ -66,6 +67,17 @@ impl Out {
     /// Lines of plain text, for what is no list and no single thing.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         writeln!(self.sink, "{}", safe::lines(text)).map_err(|error| Failure::write(&error))
+    }
+
+    /// Bytes that are what was asked for as they are: a script, a manual page.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.sink.write_all(bytes).map_err(|error| Failure::write(&error))?;
+        self.flush()
+    }
+
+    /// Whether somebody sees the answers as they are written.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.sink.is_terminal()
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {

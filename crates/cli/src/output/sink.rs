@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
@@ -11,6 +11,7 @@ use crate::exit::Failure;
 pub(crate) struct Sink {
     writer: BufWriter<Box<dyn Write>>,
     made: Option<Made>,
+    stdout: bool,
 }
 
 /// A file being written.
@@ -24,7 +25,11 @@ struct Made {
 
 impl Sink {
     pub(crate) fn stdout() -> Self {
-        Sink { writer: BufWriter::new(Box::new(io::stdout())), made: None }
+        Sink { writer: BufWriter::new(Box::new(io::stdout())), made: None, stdout: true }
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.stdout && io::stdout().is_terminal()
     }
 
     /// A new file; with `force` in place of an old one, which stays until everything is written.
@@ -57,15 +62,21 @@ impl Sink {
                 Ok(Sink {
                     writer: writer(file),
                     made: Some(Made { path: part, target: Some(path.into()), keep: false }),
+                    stdout: false,
                 })
             }
             // A device or a pipe is written to as it is.
             Some(_) => {
-                Ok(Sink { writer: writer(OpenOptions::new().write(true).open(path).map_err(wrong)?), made: None })
+                let file = OpenOptions::new().write(true).open(path).map_err(wrong)?;
+                Ok(Sink { writer: writer(file), made: None, stdout: false })
             }
             None => {
                 let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrong)?;
-                Ok(Sink { writer: writer(file), made: Some(Made { path: path.into(), target: None, keep: false }) })
+                Ok(Sink {
+                    writer: writer(file),
+                    made: Some(Made { path: path.into(), target: None, keep: false }),
+                    stdout: false,
+                })
             }
         }
     }

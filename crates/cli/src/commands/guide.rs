@@ -1,0 +1,60 @@
+//! What the command says of itself: shell completions and manual pages. Needs no ledger.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+
+use super::Session;
+use crate::args::{Cli, ManArgs};
+use crate::exit::{Failure, Outcome};
+
+pub(super) fn completions(session: &mut Session, shell: Shell) -> Result<Outcome, Failure> {
+    let mut script = Vec::new();
+    generate(shell, &mut Cli::command(), "counterfoil", &mut script);
+    session.out.bytes(&script)?;
+    Ok(Outcome::Done)
+}
+
+pub(super) fn man(session: &mut Session, args: &ManArgs) -> Result<Outcome, Failure> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    if let Some(folder) = &args.dir {
+        let wrong = |error: io::Error| Failure::Io {
+            message: format!("{}: {error}", folder.display()),
+            help: "check the folder and its permissions".into(),
+        };
+        fs::create_dir_all(folder).map_err(wrong)?;
+        let pages = write_pages(&command, "counterfoil", folder).map_err(wrong)?;
+        session.notes.note(&format!("wrote {pages} pages into {}", folder.display()));
+        return Ok(Outcome::Done);
+    }
+    let mut wanted = &command;
+    let mut name = "counterfoil".to_string();
+    for word in &args.command {
+        wanted = wanted.find_subcommand(word).ok_or_else(|| {
+            Failure::usage(format!("{name} has no command `{word}`"), format!("see them with {name} --help"))
+        })?;
+        name = format!("{name} {word}");
+    }
+    session.out.bytes(&page(wanted, &name.replace(' ', "-")).map_err(|error| Failure::write(&error))?)?;
+    Ok(Outcome::Done)
+}
+
+fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let version = concat!("counterfoil ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).title(name).source(version).render(&mut page)?;
+    Ok(page)
+}
+
+/// A page for the command and for each below it; how many.
+fn write_pages(command: &Command, name: &str, folder: &Path) -> io::Result<usize> {
+    fs::write(folder.join(format!("{name}.1")), page(command, name)?)?;
+    command.get_subcommands().try_fold(1_usize, |pages, below| {
+        Ok(pages.saturating_add(write_pages(below, &format!("{name}-{}", below.get_name()), folder)?))
+    })
+}

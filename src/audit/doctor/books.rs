@@ -1,0 +1,207 @@
+//! What the ledger itself tells: who writes it, its clock, its price book, who is in debt, what is due.
+
+use super::{Circumstances, Finding, Level, several};
+use crate::engine::ledger_time;
+use crate::error::{Error, Result};
+use crate::model::{AccountRow, ClockMark, LedgerRow};
+use crate::pricing::PriceBook;
+use crate::report::{Look, hex};
+use crate::store::{self, BookCache, Session, SqlSource};
+use crate::units::{Instant, Reading};
+
+/// Accounts read at a time.
+const PAGE: usize = 512;
+/// How many of the newest operations are searched for the use of a price book.
+const REACH: i64 = 100_000;
+/// So many of those deepest in debt are named.
+const NAMED: usize = 3;
+/// A clock behind by less is set right by the next time service.
+const BEHIND: i64 = 5 * 60 * 1000;
+
+/// Hands over what is found, until something cannot be read.
+pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut dyn FnMut(Finding)) -> Result<()> {
+    let ledger = session.ledger()?;
+    tell(identity(&ledger));
+    let cache = BookCache::default();
+    let (time, mark) = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
+    tell(clock(&ledger, with.reading, mark));
+    tell(price_book(session, &ledger, with.book.as_ref().map(Option::as_ref))?);
+    let writers = store::writers(session)?;
+    let look = Look::new(session, &cache, &writers, with.reading)?;
+    let walk = walk(session, &look, time)?;
+    tell(debts(&walk));
+    tell(due(&walk));
+    Ok(())
+}
+
+fn identity(ledger: &LedgerRow) -> Finding {
+    let (_, writer) = ledger.writer;
+    let booked = several(ledger.length, "operation", "operations");
+    let found = format!("{booked} since {}; device {}, epoch {}", ledger.created_at, writer.device, writer.epoch);
+    Finding::ok("ledger", found)
+}
+
+fn clock(ledger: &LedgerRow, reading: Reading, mark: ClockMark) -> Finding {
+    let (now, accepted) = (reading.at, ledger.accepted_at);
+    let ahead = now.since(accepted);
+    match mark {
+        ClockMark::Suspect => Finding::new(
+            "clock",
+            Level::Warning,
+            format!(
+                "suspect: it reads {now}, {} past the newest accepted reading {accepted}; time stands still there, \
+                 nothing expires, and everything is booked",
+                span(ahead)
+            ),
+            "set the computer's clock; if it is right, say so with `counterfoil confirm-clock`",
+        ),
+        ClockMark::Trusted => Finding::ok("clock", format!("{now}, trusted; newest accepted reading {accepted}")),
+        ClockMark::Plain if ahead < BEHIND.saturating_neg() => Finding::new(
+            "clock",
+            Level::Warning,
+            format!("it reads {now}, {} behind the newest accepted reading {accepted}", span(ahead)),
+            "set the computer's clock: until then points expire late, and operations show a wrong time",
+        ),
+        ClockMark::Plain => Finding::ok("clock", format!("{now}; newest accepted reading {accepted}")),
+    }
+}
+
+/// A length of time for people, rounded down.
+fn span(millis: i64) -> String {
+    let seconds = millis.saturating_abs() / 1000;
+    match seconds {
+        172_800.. => several(seconds / 86_400, "day", "days"),
+        7_200.. => several(seconds / 3_600, "hour", "hours"),
+        _ => several(seconds / 60, "minute", "minutes"),
+    }
+}
+
+fn price_book(
+    session: &Session<'_>,
+    ledger: &LedgerRow,
+    named: std::result::Result<Option<&PriceBook>, &Error>,
+) -> Result<Finding> {
+    let named = match named {
+        Ok(named) => named,
+        Err(error) => {
+            let help = "see every fault with `counterfoil pricing check`; until then nothing of it is in force";
+            return Ok(Finding { help: Some(help.into()), ..Finding::error("price_book", error) });
+        }
+    };
+    let Some(stored) = store::newest_price_book(session)? else {
+        return Ok(match named {
+            Some(_) => Finding::ok("price_book", "given, and nothing has been booked under one yet"),
+            None => Finding::new(
+                "price_book",
+                Level::Note,
+                "none: nothing has been booked under one",
+                "to charge by service, give one (--pricing FILE); charging plain points needs none",
+            ),
+        });
+    };
+    let after = ledger.length.saturating_sub(REACH).max(0);
+    let usage = match store::price_book_use(session, stored.no, after)? {
+        Some((_, last)) if after > 0 => format!("last used {last}"),
+        Some((first, last)) => format!("first used {first}, last used {last}"),
+        None => format!("not used in the newest {REACH} operations"),
+    };
+    let hash = hex(&stored.hash);
+    let short = |hash: &str| hash.get(..12).unwrap_or_default().to_string();
+    let found = format!("{}, {usage}", short(&hash));
+    match named {
+        Some(book) if book.hash() != stored.hash => Ok(Finding::new(
+            "price_book",
+            Level::Note,
+            format!(
+                "given: {}, under which nothing newer is booked; newest in the ledger: {found}",
+                short(&hex(&book.hash()))
+            ),
+            "right if the prices have just changed; else give the book that is in force",
+        )),
+        _ => Ok(Finding::ok("price_book", found)),
+    }
+}
+
+/// What a walk over all accounts gathers.
+#[derive(Default)]
+struct Walk {
+    accounts: i64,
+    debtors: i64,
+    debt: i64,
+    /// The deepest debts, the deepest first.
+    worst: Vec<(i64, String)>,
+    due_accounts: i64,
+    batches: i64,
+    holds: i64,
+    oldest_due: Option<Instant>,
+}
+
+fn walk(session: &Session<'_>, look: &Look<'_, '_>, time: Instant) -> Result<Walk> {
+    let mut walk = Walk::default();
+    let mut after = 0;
+    loop {
+        let page = store::account_page(session, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(walk) };
+        after = last.no;
+        for row in &page {
+            walk.visit(session, look, row, time)?;
+        }
+    }
+}
+
+impl Walk {
+    fn visit(&mut self, session: &Session<'_>, look: &Look<'_, '_>, row: &AccountRow, time: Instant) -> Result<()> {
+        self.accounts = self.accounts.saturating_add(1);
+        let due = row.next_due_at.filter(|at| *at <= time);
+        let debt = match due {
+            // What became effective since may have paid it.
+            Some(_) if row.balances.debt > 0 => look.balance(&row.id, None)?.figures.debt,
+            _ => row.balances.debt,
+        };
+        if debt > 0 {
+            self.debtors = self.debtors.saturating_add(1);
+            self.debt = self.debt.saturating_add(debt);
+            let place = self.worst.partition_point(|(other, _)| *other >= debt);
+            if place < NAMED {
+                self.worst.insert(place, (debt, row.id.to_string()));
+                self.worst.truncate(NAMED);
+            }
+        }
+        if let Some(at) = due {
+            let (batches, holds) = store::overdue(session, row.no, time)?;
+            self.due_accounts = self.due_accounts.saturating_add(1);
+            self.batches = self.batches.saturating_add(batches);
+            self.holds = self.holds.saturating_add(holds);
+            self.oldest_due = Some(self.oldest_due.map_or(at, |oldest| oldest.min(at)));
+        }
+        Ok(())
+    }
+}
+
+fn debts(walk: &Walk) -> Finding {
+    let accounts = several(walk.accounts, "account", "accounts");
+    if walk.debtors == 0 {
+        return Finding::ok("debts", format!("no debt in {accounts}"));
+    }
+    let worst: Vec<String> = walk.worst.iter().map(|(debt, account)| format!("{account} {debt}")).collect();
+    let found =
+        format!("{} of {accounts} in debt, {} points in all; most: {}", walk.debtors, walk.debt, worst.join(", "));
+    let help =
+        "a recharge settles debt first, `counterfoil write-off` forgives it; see `counterfoil history -a ACCOUNT`";
+    Finding::new("debts", Level::Note, found, help)
+}
+
+fn due(walk: &Walk) -> Finding {
+    let Some(oldest) = walk.oldest_due else {
+        return Finding::ok("due", "everything that fell due is booked");
+    };
+    let found = format!(
+        "in {}, since {oldest}, not booked yet: {} past their expiry, {} past their deadline",
+        several(walk.due_accounts, "account", "accounts"),
+        several(walk.batches, "batch", "batches"),
+        several(walk.holds, "hold", "holds"),
+    );
+    let help =
+        "balances count it all the same; `counterfoil expire` books it now, else each account's next operation does";
+    Finding::new("due", Level::Note, found, help)
+}

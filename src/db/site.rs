@@ -1,0 +1,189 @@
+//! What lies around a ledger, for the diagnosis: by `stat` and by the folder's list of names, never by opening.
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::config::check_sqlite;
+use super::place::{beside, cloud_folder, file_system_of, is_network};
+use crate::error::Result;
+
+/// The most names of a folder that are looked at.
+const MOST_NAMES: usize = 10_000;
+/// A half-made copy older than this is nobody's work any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// The version of SQLite that is linked, and whether ledgers are safe with it.
+pub(crate) fn sqlite_version() -> (&'static str, Result<()>) {
+    (rusqlite::version(), check_sqlite())
+}
+
+/// A file as `stat` tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    /// An ordinary file, and not a link to one.
+    pub(crate) regular: bool,
+    /// The number of its owner; on systems that have such numbers.
+    pub(crate) owner: Option<u32>,
+    /// Who may read and write it, as `chmod` writes it; on systems that have such modes.
+    pub(crate) mode: Option<u32>,
+}
+
+impl Beside {
+    fn at(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        let (owner, mode) = rights(&metadata);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Some(Beside { name, bytes: metadata.len(), regular: metadata.is_file(), owner, mode })
+    }
+}
+
+/// A ledger's place.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Option<Beside>,
+    pub(crate) wal: Option<Beside>,
+    pub(crate) shm: Option<Beside>,
+    pub(crate) journal: Option<Beside>,
+    /// Copies from before a migration.
+    pub(crate) kept: Vec<String>,
+    /// What broken-off backups have left.
+    pub(crate) abandoned: Vec<String>,
+    /// The kind of file system, where it can be known.
+    pub(crate) file_system: Option<String>,
+    pub(crate) network: bool,
+    /// The folder of a synchronising service it lies in.
+    pub(crate) cloud: Option<String>,
+    /// Bytes this user may still write to the disk.
+    pub(crate) free: Option<u64>,
+    /// The user this process runs as.
+    pub(crate) user: Option<u32>,
+    /// Whether this process may write the file; where that can be asked.
+    pub(crate) writable: Option<bool>,
+}
+
+impl Site {
+    /// Looks around. A path that leads nowhere gives as much as can be known of it.
+    pub(crate) fn survey(path: &Path) -> Self {
+        let path = resolved(path);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (kept, abandoned) = leftovers(folder, &name);
+        let file_system = file_system_of(&path);
+        Site {
+            file: Beside::at(&path),
+            wal: Beside::at(&beside(&path, "-wal")),
+            shm: Beside::at(&beside(&path, "-shm")),
+            journal: Beside::at(&beside(&path, "-journal")),
+            kept,
+            abandoned,
+            network: file_system.as_deref().is_some_and(is_network),
+            file_system,
+            cloud: cloud_folder(&path),
+            free: fs4::available_space(folder).ok(),
+            user: user(),
+            writable: writable(&path),
+            path,
+        }
+    }
+}
+
+/// Absolute and free of links, as far as it exists: `open` resolves the same way.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(whole) = fs::canonicalize(path) {
+        return whole;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Copies from before a migration of this ledger, and half-made copies of any.
+fn leftovers(folder: &Path, ledger: &str) -> (Vec<String>, Vec<String>) {
+    let (mut kept, mut abandoned) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder).into_iter().flatten().take(MOST_NAMES).flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_kept(&name, ledger) {
+            kept.push(name);
+        } else if is_half(&name) && entry.metadata().is_ok_and(|metadata| is_old(&metadata)) {
+            abandoned.push(name);
+        }
+    }
+    kept.sort();
+    abandoned.sort();
+    (kept, abandoned)
+}
+
+/// As a migration names its backup.
+fn is_kept(name: &str, ledger: &str) -> bool {
+    let version = name.strip_prefix(ledger).and_then(|rest| rest.strip_prefix(".v"));
+    version.and_then(|rest| rest.split_once(".backup")).is_some_and(|(version, _)| version.parse::<u32>().is_ok())
+}
+
+/// As a backup is named until it is whole.
+fn is_half(name: &str) -> bool {
+    let hidden = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".part"));
+    let mark = hidden.and_then(|rest| rest.rsplit_once('.')).map(|(_, mark)| mark);
+    mark.is_some_and(|mark| mark.len() == 32 && mark.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn is_old(metadata: &Metadata) -> bool {
+    metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > ABANDONED)
+}
+
+#[cfg(unix)]
+fn rights(metadata: &Metadata) -> (Option<u32>, Option<u32>) {
+    use std::os::unix::fs::MetadataExt;
+    (Some(metadata.uid()), Some(metadata.mode() & 0o7777))
+}
+
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere there is no such number")]
+fn user() -> Option<u32> {
+    Some(rustix::process::geteuid().as_raw())
+}
+
+#[cfg(unix)]
+fn writable(path: &Path) -> Option<bool> {
+    use rustix::fs::{Access, access};
+    path.exists().then(|| access(path, Access::WRITE_OK).is_ok())
+}
+
+#[cfg(not(unix))]
+fn rights(_metadata: &Metadata) -> (Option<u32>, Option<u32>) {
+    (None, None)
+}
+
+#[cfg(not(unix))]
+fn user() -> Option<u32> {
+    None
+}
+
+#[cfg(not(unix))]
+fn writable(path: &Path) -> Option<bool> {
+    fs::metadata(path).ok().map(|metadata| !metadata.permissions().readonly())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_known_by_their_names() {
+        assert!(is_kept("points.ledger.v1.backup", "points.ledger"));
+        assert!(is_kept("points.ledger.v12.backup-2", "points.ledger"));
+        assert!(!is_kept("points.ledger.v1.backup", "other.ledger"));
+        assert!(!is_kept("points.ledger.vx.backup", "points.ledger"));
+        assert!(!is_kept("points.ledger", "points.ledger"));
+        let mark = "0123456789abcdef0123456789abcdef";
+        assert!(is_half(&format!(".copy.ledger.{mark}.part")));
+        assert!(!is_half(&format!("copy.ledger.{mark}.part")));
+        assert!(!is_half(".copy.ledger.part"));
+        assert!(!is_half(&format!(".copy.{mark}x.part")));
+    }
+}
