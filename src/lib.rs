@@ -52,7 +52,8 @@ pub use model::{
 };
 pub use quantity::{Quantity, Usage};
 pub use report::{
-    Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement, UsageLine,
+    AccountQuery, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement,
+    UsageLine, UsageQuery,
 };
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;

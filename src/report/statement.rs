@@ -141,14 +141,12 @@ impl Look<'_, '_> {
         mut each: impl FnMut(&EntryRow) -> Result<()>,
     ) -> Result<()> {
         let (first, last) = self.range(period, account.no, stored_entries(books, account))?;
-        let mut failed = Ok(());
-        self.walk(account.no, first, last, Forward::Oldest, |row| {
+        self.visit_stored((account.no, first, last), Forward::Oldest, &mut |row| {
             if period.contains(row.booked_at.utc()) {
-                failed = each(&row);
+                each(row)?;
             }
-            failed.is_ok()
+            Ok(true)
         })?;
-        failed?;
         books.entries().iter().filter(|row| period.contains(row.booked_at.utc())).try_for_each(each)
     }
 

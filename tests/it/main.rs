@@ -21,6 +21,7 @@ mod faults;
 mod model;
 mod prices;
 mod refusals;
+mod reports;
 mod support;
 mod together;
 mod worked;

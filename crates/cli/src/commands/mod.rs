@@ -5,6 +5,7 @@ mod care;
 mod change;
 mod look;
 mod pricing;
+mod report;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
     let mut session = Session { common, notes, out };
     let outcome = match &command {
         Command::Look(command) => look::run(&mut session, command),
+        Command::Report(command) => report::run(&mut session, command),
         Command::Change(command) => change::run(&mut session, command),
         Command::Care(command) => care::run(&mut session, command),
     }?;

@@ -5,7 +5,9 @@ mod csv;
 pub(crate) mod safe;
 mod sheets;
 mod sink;
+mod statement;
 mod table;
+mod usage;
 
 use std::io::Write;
 
