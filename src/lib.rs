@@ -53,7 +53,10 @@ pub use model::{
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
-pub use report::{Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement};
+pub use report::{
+    AccountQuery, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement,
+    UsageLine, UsageQuery,
+};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::{AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Quote};
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
-use crate::report::{HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
+use crate::report::{AccountQuery, HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
 use crate::units::{Instant, Points};
 
 /// Looking at the books. Reads write nothing and never wait for a writer.
@@ -221,7 +221,7 @@ impl Ledger {
         self.look(|look| look.allocations(operation))
     }
 
-    /// Every account's balance, a page at a time, in order of opening.
+    /// Accounts with their balances, a page at a time, in order of opening.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -230,13 +230,13 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// assert_eq!(ledger.accounts(&Listing::new())?.items[0].account, alice);
+    /// assert_eq!(ledger.accounts(&AccountQuery::new().matching("al*"))?.items[0].account, alice);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::batches`].
-    pub fn accounts(&self, query: &Listing) -> Result<Page<Balance>> {
+    /// `invalid_argument` for a bad cursor or state, and as for [`Ledger::balance`].
+    pub fn accounts(&self, query: &AccountQuery) -> Result<Page<Balance>> {
         self.look(|look| look.accounts(query))
     }
 

@@ -15,15 +15,25 @@ use crate::store::{self, Forward, Session};
 use crate::units::Instant;
 
 const READ: usize = 256;
+/// Entries passed over in one page, so that a filter which fits few of many holds up nobody.
+const PASSED_OVER: usize = 10_000;
 
-/// Which entries of an account to give.
+/// Which entries of an account to give: those that fit all that is asked.
+///
+/// A page may hold fewer entries than its limit, or none, and still have a `next`: ten thousand entries that do not fit
+/// end it too.
 ///
 /// ```
-/// let query = counterfoil::HistoryQuery::new().kind("consume").newest_first(true).limit(20);
+/// let query = counterfoil::HistoryQuery::new().kind("consume").service("tts").newest_first(true).limit(20);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct HistoryQuery {
     kinds: Vec<String>,
+    operation: Option<OperationId>,
+    service: Option<String>,
+    reference: Option<String>,
+    source: Option<String>,
+    description: Option<String>,
     period: Period,
     newest_first: bool,
     limit: Option<usize>,
@@ -41,6 +51,41 @@ impl HistoryQuery {
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kinds.push(kind.into());
+        self
+    }
+
+    /// Only what this operation did, and what followed from it at once.
+    #[must_use]
+    pub fn operation(mut self, operation: OperationId) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
+    /// Only entries that charge or hold for this service.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+
+    /// Only entries with this reference.
+    #[must_use]
+    pub fn reference(mut self, reference: impl Into<String>) -> Self {
+        self.reference = Some(reference.into());
+        self
+    }
+
+    /// Only recharges from this source.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Only entries whose description contains this text, in capitals or not.
+    #[must_use]
+    pub fn description(mut self, part: impl Into<String>) -> Self {
+        self.description = Some(part.into().to_lowercase());
         self
     }
 
@@ -81,6 +126,16 @@ impl HistoryQuery {
         };
         self.kinds.iter().map(known).collect()
     }
+
+    /// Whether an entry's operation says what is asked for.
+    fn fits(&self, entry: &Entry) -> bool {
+        let same = |wanted: &Option<String>, text: &Option<String>| wanted.is_none() || wanted == text;
+        let contains = |part: &String| entry.description.as_ref().is_some_and(|d| d.to_lowercase().contains(part));
+        same(&self.service, &entry.service)
+            && same(&self.reference, &entry.reference)
+            && same(&self.source, &entry.source)
+            && self.description.as_ref().is_none_or(contains)
+    }
 }
 
 /// An operation with all that is known of it.
@@ -120,42 +175,82 @@ impl Look<'_, '_> {
     pub(crate) fn history(&self, id: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
         let kinds = query.kinds()?;
         let after = cursor(query.after.as_deref())?;
-        let Some((books, account, _)) = self.account(id, None)? else {
-            return Ok(Page { items: Vec::new(), next: None });
-        };
+        let operation = query.operation.as_ref().map(|operation| self.known(operation)).transpose()?;
+        let mut page = Page { items: Vec::new(), next: None };
+        let Some((books, account, _)) = self.account(id, None)? else { return Ok(page) };
         let unbooked = books.entries();
         let stored = stored_entries(&books, &account);
-        let (first, last) = self.range(&query.period, account.no, stored)?;
-        let wanted = |row: &EntryRow| {
-            (kinds.is_empty() || kinds.contains(&row.kind)) && query.period.contains(row.booked_at.utc())
-        };
+        let (first, last) = self.places(query, operation, account.no, stored)?;
         let size = query.limit.unwrap_or(100).max(1);
-        let mut rows: Vec<EntryRow> = Vec::new();
-        let take = |row: EntryRow, rows: &mut Vec<EntryRow>| {
-            if rows.len() <= size && wanted(&row) {
-                rows.push(row);
+        let (mut place, mut passed_over) = (after, 0_usize);
+        // Whether to go on.
+        let mut visit = |row: &EntryRow| -> Result<bool> {
+            let wanted = (kinds.is_empty() || kinds.contains(&row.kind))
+                && (operation.is_none() || row.operation == operation)
+                && query.period.contains(row.booked_at.utc());
+            let entry = match wanted {
+                true => Some(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?),
+                false => None,
+            };
+            match entry.filter(|entry| query.fits(entry)) {
+                Some(_) if page.items.len() == size => passed_over = PASSED_OVER,
+                Some(entry) => {
+                    place = row.n;
+                    page.items.push(entry);
+                }
+                None => {
+                    place = row.n;
+                    passed_over = passed_over.saturating_add(1);
+                }
             }
+            if passed_over >= PASSED_OVER {
+                page.next = Some(place.to_string());
+            }
+            Ok(page.next.is_none())
         };
         if query.newest_first {
             let top = if after == 0 { i64::MAX } else { after.saturating_sub(1) };
-            unbooked.iter().rev().filter(|row| row.n <= top).for_each(|row| take(row.clone(), &mut rows));
-            self.walk(account.no, first, last.min(top), Forward::Newest, |row| {
-                take(row, &mut rows);
-                rows.len() <= size
-            })?;
+            for row in unbooked.iter().rev().filter(|row| row.n <= top) {
+                if !visit(row)? {
+                    return Ok(page);
+                }
+            }
+            self.visit_stored((account.no, first, last.min(top)), Forward::Newest, &mut visit)?;
         } else {
             let bottom = after.saturating_add(1);
-            self.walk(account.no, first.max(bottom), last, Forward::Oldest, |row| {
-                take(row, &mut rows);
-                rows.len() <= size
-            })?;
-            unbooked.iter().filter(|row| row.n >= bottom).for_each(|row| take(row.clone(), &mut rows));
+            let on = self.visit_stored((account.no, first.max(bottom), last), Forward::Oldest, &mut visit)?;
+            for row in unbooked.iter().filter(|row| on && row.n >= bottom) {
+                if !visit(row)? {
+                    return Ok(page);
+                }
+            }
         }
-        let more = rows.len() > size;
-        rows.truncate(size);
-        let next = rows.last().filter(|_| more).map(|row| row.n.to_string());
-        let show = |row: &EntryRow| shapes::entry(&self.source, self.writers, id, row, row.n > stored);
-        Ok(Page { items: rows.iter().map(show).collect::<Result<_>>()?, next })
+        Ok(page)
+    }
+
+    /// The stored entries that may be asked for, as numbers: those of the period, and of the instant of the operation.
+    fn places(&self, query: &HistoryQuery, operation: Option<i64>, account: i64, stored: i64) -> Result<(i64, i64)> {
+        let (first, last) = self.range(&query.period, account, stored)?;
+        let Some(seq) = operation else { return Ok((first, last)) };
+        let booked_at = self.stored(seq)?.booked_at.utc();
+        let end = booked_at.checked_add_signed(TimeDelta::milliseconds(1));
+        let (from, to) = self.range(&Period::new(Some(booked_at), end)?, account, stored)?;
+        Ok((first.max(from), last.min(to)))
+    }
+
+    /// Hands over stored entries (an account's, from a number to another) until it is enough; whether it never was.
+    pub(super) fn visit_stored(
+        &self,
+        (account, first, last): (i64, i64, i64),
+        way: Forward,
+        visit: &mut dyn FnMut(&EntryRow) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut on = Ok(true);
+        self.walk(account, first, last, way, |row| {
+            on = visit(&row);
+            matches!(on, Ok(true))
+        })?;
+        on
     }
 
     /// The stored entries a period asks for, as numbers; those of its last millisecond are to be looked at one by one.

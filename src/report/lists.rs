@@ -9,15 +9,13 @@ use uuid::Uuid;
 use super::{Look, Page, cursor, shapes};
 use crate::engine::{Books, Source};
 use crate::error::Result;
-use crate::model::{
-    AccountId, AccountRow, Balance, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow,
-};
+use crate::model::{AccountId, AccountRow, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow};
 use crate::pricing::PriceBook;
 use crate::store;
 use crate::units::{Instant, serialize_utc};
 
 /// How many stored rows are read at a time.
-const READ: usize = 256;
+pub(super) const READ: usize = 256;
 const DEFAULT_LIMIT: usize = 100;
 
 /// Which part of a list to give.
@@ -65,15 +63,18 @@ impl Listing {
     }
 }
 
-/// Collects one page out of rows read in order, until it is full; the cursor is the last row's key.
-fn collect<R, T>(
+/// Collects one page out of rows read in order, until it is full or has passed over a great many rows; the cursor is
+/// the last row's key.
+pub(super) fn collect<R, T>(
     query: &Listing,
+    most_passed_over: usize,
     read: impl Fn(i64) -> Result<Vec<R>>,
     key: impl Fn(&R) -> i64,
     mut show: impl FnMut(R) -> Result<Option<T>>,
 ) -> Result<Page<T>> {
     let mut after = cursor(query.after.as_deref())?;
     let mut items = Vec::new();
+    let mut passed_over = 0_usize;
     loop {
         let rows = read(after)?;
         let complete = rows.len() < READ;
@@ -85,11 +86,16 @@ fn collect<R, T>(
                     return Ok(Page { items, next: Some(after.to_string()) });
                 }
                 items.push(item);
+            } else {
+                passed_over = passed_over.saturating_add(1);
             }
             after = place;
         }
         if complete {
             return Ok(Page { items, next: None });
+        }
+        if passed_over >= most_passed_over {
+            return Ok(Page { items, next: Some(after.to_string()) });
         }
     }
 }
@@ -103,6 +109,7 @@ impl Look<'_, '_> {
         let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
         collect(
             query,
+            usize::MAX,
             |after| store::batches_of_account(self.session, account.no, after, READ),
             |row| row.no,
             |row| {
@@ -122,6 +129,7 @@ impl Look<'_, '_> {
         let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
         collect(
             query,
+            usize::MAX,
             |after| store::holds_of_account(self.session, account.no, after, READ),
             |row| row.operation,
             |row| {
@@ -140,7 +148,7 @@ impl Look<'_, '_> {
         let mut found: Vec<(Option<Instant>, BatchNo, BatchInfo)> = Vec::new();
         if let Some(id) = account {
             if let Some(account) = self.account(id, None)? {
-                self.expiring_of(account, before, &mut found)?;
+                self.expiring_of(&account, before, &mut found)?;
             }
         } else {
             let mut after = 0;
@@ -150,7 +158,7 @@ impl Look<'_, '_> {
                 after = last.no;
                 // An account in which nothing falls due until then has nothing that expires until then.
                 for row in rows.into_iter().filter(|row| row.next_due_at.is_some_and(|due| due <= before)) {
-                    self.expiring_of(self.caught_up(row, None)?, before, &mut found)?;
+                    self.expiring_of(&self.caught_up(row, None)?, before, &mut found)?;
                 }
             }
         }
@@ -158,9 +166,9 @@ impl Look<'_, '_> {
         Ok(found.into_iter().map(|(_, _, info)| info).collect())
     }
 
-    fn expiring_of(
+    pub(super) fn expiring_of(
         &self,
-        (books, account, now): (Books<'_>, AccountRow, Instant),
+        (books, account, now): &(Books<'_>, AccountRow, Instant),
         before: Instant,
         found: &mut Vec<(Option<Instant>, BatchNo, BatchInfo)>,
     ) -> Result<()> {
@@ -177,23 +185,10 @@ impl Look<'_, '_> {
         let unchanged = stored.iter().filter(|row| !changed.contains_key(&row.no));
         for row in unchanged.chain(changed.values().copied()) {
             if row.remaining > 0 && row.is_expired(before) {
-                found.push((row.expires_at, row.no, shapes::batch(self.writers, &account.id, row, now)));
+                found.push((row.expires_at, row.no, shapes::batch(self.writers, &account.id, row, *now)));
             }
         }
         Ok(())
-    }
-
-    /// Every account's balance, in order of opening.
-    pub(crate) fn accounts(&self, query: &Listing) -> Result<Page<Balance>> {
-        collect(
-            query,
-            |after| store::account_page(self.session, after, READ),
-            |row| row.no,
-            |row| {
-                let (mut books, row, now) = self.caught_up(row, None)?;
-                self.present(&mut books, &row.id, &row, now).map(Some)
-            },
-        )
     }
 
     /// The price book of the newest operation booked under one.

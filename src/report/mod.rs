@@ -1,6 +1,7 @@
 //! Reads: what a caller may ask of the books. Nothing here writes: what time has done since the last write is worked
 //! out in memory, by the same rules, so an answer is right at the instant it is given.
 
+mod accounts;
 mod balance;
 mod flow;
 mod history;
@@ -9,6 +10,7 @@ mod log;
 mod period;
 mod shapes;
 mod statement;
+mod usage;
 
 use serde::Serialize;
 
@@ -18,6 +20,7 @@ use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
+pub use accounts::AccountQuery;
 pub(crate) use balance::at_a_glance;
 pub use flow::Flows;
 pub(crate) use history::balances_after;
@@ -26,6 +29,8 @@ pub use lists::{Info, Listing, SettingsInfo};
 pub use period::Period;
 pub(crate) use shapes::{hex, receipt};
 pub use statement::{KindTotal, Statement};
+pub(crate) use usage::Summing;
+pub use usage::{UsageLine, UsageQuery};
 
 /// One page of a list, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

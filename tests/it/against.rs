@@ -9,8 +9,8 @@ use std::sync::Arc;
 use chrono::DateTime;
 use counterfoil::pricing::PriceBook;
 use counterfoil::{
-    AccountId, BatchId, Durability, HistoryQuery, HoldId, Ledger, Listing, ManualClock, OperationId, Options, Points,
-    Request,
+    AccountId, AccountQuery, BatchId, Durability, HistoryQuery, HoldId, Ledger, Listing, ManualClock, OperationId,
+    Options, Points, Request,
 };
 use serde_json::{Value, json};
 
@@ -186,7 +186,7 @@ impl System for Library {
     }
 
     fn accounts(&mut self) -> Vec<String> {
-        let page = self.ledger.accounts(&all()).unwrap();
+        let page = self.ledger.accounts(&AccountQuery::new().limit(1_000_000)).unwrap();
         let mut ids: Vec<String> = page.items.iter().map(|balance| balance.account.to_string()).collect();
         ids.sort();
         ids

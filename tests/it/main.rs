@@ -23,6 +23,7 @@ mod model;
 mod notices;
 mod prices;
 mod refusals;
+mod reports;
 mod support;
 mod together;
 mod worked;

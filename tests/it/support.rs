@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 use counterfoil::pricing::PriceBook;
 use counterfoil::{
-    AccountId, Durability, ERROR_CODES, Error, HistoryQuery, Ledger, Listing, ManualClock, Options, Receipt, Request,
+    AccountId, AccountQuery, Durability, ERROR_CODES, Error, HistoryQuery, Ledger, Listing, ManualClock, Options,
+    Receipt, Request,
 };
 use serde_json::{Value, json};
 
@@ -111,7 +112,7 @@ impl World {
     pub fn shown(&self) -> Value {
         let all = Listing::new().all(true).limit(10_000);
         let mut shown = vec![json!(self.ledger.info().unwrap())];
-        for balance in self.ledger.accounts(&all).unwrap().items {
+        for balance in self.ledger.accounts(&AccountQuery::new().limit(10_000)).unwrap().items {
             let id: &AccountId = &balance.account;
             let batches = self.ledger.batches(id, &all).unwrap();
             let holds = self.ledger.holds(id, &all).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, BatchId, Consume, Error, HistoryQuery, Hold, HoldId, Key, Listing, ManualClock, OperationId, Period,
-    Points, Recharge,
+    AccountId, AccountQuery, BatchId, Consume, Error, HistoryQuery, Hold, HoldId, Key, Listing, ManualClock,
+    OperationId, Period, Points, Recharge, UsageQuery,
 };
 
 use super::Target;
@@ -58,7 +58,9 @@ fn reads() {
         target.run(cursor, "invalid_argument", |world| {
             world.ledger.holds(&rich, &Listing::new().after(cursor)).map(drop)
         });
-        target.run(cursor, "invalid_argument", |world| world.ledger.accounts(&Listing::new().after(cursor)).map(drop));
+        target.run(cursor, "invalid_argument", |world| {
+            world.ledger.accounts(&AccountQuery::new().after(cursor)).map(drop)
+        });
     }
     for kind in ["", "Consume", "expiry", "consume "] {
         target.run(kind, "invalid_argument", |world| {
@@ -78,8 +80,38 @@ fn reads() {
     }
     for listing in [Listing::new().limit(0), Listing::new().limit(usize::MAX), Listing::new().after(&end)] {
         target.run(&format!("{listing:?}"), "ok", |world| world.ledger.batches(&rich, &listing).map(drop));
-        target.run(&format!("{listing:?}"), "ok", |world| world.ledger.accounts(&listing).map(drop));
     }
+    for query in [
+        AccountQuery::new().limit(0),
+        AccountQuery::new().limit(usize::MAX),
+        AccountQuery::new().after(&end),
+        AccountQuery::new().expiring(first),
+        AccountQuery::new().matching(&"*?".repeat(1000)),
+    ] {
+        target.run(&format!("{query:?}"), "ok", |world| world.ledger.accounts(&query).map(drop));
+    }
+    target.run("a state", "invalid_argument", |world| {
+        world.ledger.accounts(&AccountQuery::new().state("Frozen")).map(drop)
+    });
+    target
+        .run("expiring", "out_of_range", |world| world.ledger.accounts(&AccountQuery::new().expiring(last)).map(drop));
+    for cursor in ["", "x", "-1"] {
+        target.run(cursor, "invalid_argument", |world| world.ledger.usage(&UsageQuery::new().after(cursor)).map(drop));
+    }
+    for query in [
+        UsageQuery::new().limit(0).per_account(true),
+        UsageQuery::new().limit(usize::MAX),
+        UsageQuery::new().after(&end),
+        UsageQuery::new().within(Period::new(None, Some(first)).unwrap()),
+        UsageQuery::new()
+            .within(Period::new(Some(last), None).unwrap())
+            .by_day(chrono::FixedOffset::east_opt(86_399).unwrap()),
+    ] {
+        target.run(&format!("{query:?}"), "ok", |world| world.ledger.usage(&query).map(drop));
+    }
+    target.run("no such operation", "unknown_operation", |world| {
+        world.ledger.history(&rich, &HistoryQuery::new().operation(nobody)).map(drop)
+    });
     for sequence in [0, -1, i64::MIN, i64::MAX, 1 << 42, 1000] {
         target.run("sequence", "unknown_operation", |world| world.ledger.operation_id(sequence).map(drop));
     }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::values::{count, decimal};
-use super::{NeededPoints, Paging};
+use super::{AccountsArgs, NeededPoints, Paging, PeriodArgs};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -23,7 +23,8 @@ pub(crate) enum LookCommand {
     /// The lines of the account's books, oldest first
     #[command(after_help = "Examples:
   counterfoil history -a alice --newest --limit 20
-  counterfoil history -a alice --kind consume --kind capture --from 2026-11-01 --to 2026-12-01")]
+  counterfoil history -a alice --kind consume --kind capture --month 2026-11
+  counterfoil history -a alice --service tts --reference task-19")]
     History(HistoryArgs),
     /// One operation with all that is known of it
     #[command(after_help = "Example:\n  counterfoil show 12")]
@@ -33,9 +34,11 @@ pub(crate) enum LookCommand {
         after_help = "Examples:\n  counterfoil expiring --days 7\n  counterfoil expiring -a alice --before 2027-01-01"
     )]
     Expiring(ExpiringArgs),
-    /// Every account with its balance, in order of opening
-    #[command(after_help = "Example:\n  counterfoil accounts --format jsonl")]
-    Accounts(Paging),
+    /// Accounts with their balances, in order of opening
+    #[command(after_help = "Examples:
+  counterfoil accounts --in-debt
+  counterfoil accounts --match 'kiosk-*' --expiring-days 7 --format jsonl")]
+    Accounts(AccountsArgs),
     /// What a use of a service costs
     #[command(override_usage = "counterfoil price [OPTIONS] <SERVICE>")]
     #[command(
@@ -78,15 +81,26 @@ pub(crate) struct HistoryArgs {
     /// Only lines of this kind (may be given several times)
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Vec<String>,
-    /// Only lines booked at or after this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// Only lines booked before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
+    /// Only lines that charge or hold for this service
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+    /// Only lines with this reference
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reference: Option<String>,
+    /// Only recharges from this source
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Only lines whose description contains this text, in capitals or not
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Only what this operation did: its number or its id
+    #[arg(long, value_name = "OPERATION")]
+    pub(crate) operation: Option<String>,
     /// The newest first
     #[arg(long)]
     pub(crate) newest: bool,
+    #[command(flatten)]
+    pub(crate) period: PeriodArgs,
     #[command(flatten)]
     pub(crate) paging: Paging,
 }

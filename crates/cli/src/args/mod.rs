@@ -5,6 +5,7 @@ mod change;
 #[cfg(test)]
 mod examples;
 mod look;
+mod report;
 mod values;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use care::*;
 pub(crate) use change::*;
 pub(crate) use look::*;
+pub(crate) use report::*;
 pub(crate) use values::{instant, is_number, whole};
 
 const EXAMPLES: &str = "\
@@ -100,11 +102,13 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// All commands, in three families.
+/// All commands, in four families.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(flatten)]
     Look(LookCommand),
+    #[command(flatten)]
+    Report(ReportCommand),
     #[command(flatten)]
     Change(Box<ChangeCommand>),
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! Values on the command line. What is a number at all goes to the library as it is given: the library judges it.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Offset, Utc};
 use counterfoil::Error;
 use serde_json::{Number, Value};
 
@@ -66,17 +66,32 @@ pub(super) fn span(text: &str) -> Result<Value, String> {
 
 /// A point in time: RFC 3339, or a plain date, which is its first instant in UTC.
 pub(crate) fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
+    instant_at(Utc.fix(), field, text)
+}
+
+/// The same, where a plain date is its first instant at an offset from UTC.
+pub(super) fn instant_at(offset: FixedOffset, field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
-    match date {
-        Some(date) => Ok(date.and_time(NaiveTime::MIN).and_utc()),
+    let midnight = date.and_then(|date| date.and_time(NaiveTime::MIN).and_local_timezone(offset).earliest());
+    match midnight {
+        Some(midnight) => Ok(midnight.to_utc()),
         None => Err(Error::InvalidArgument {
             field: field.into(),
             message: format!("`{text}` is neither an RFC 3339 time nor a date"),
             help: "write it like 2027-05-21T10:00:00Z or 2027-05-21".into(),
         }),
+    }
+}
+
+/// An offset from UTC: `+08:00`, `-05:30`, `Z`.
+pub(super) fn offset(text: &str) -> Result<FixedOffset, String> {
+    let signed = text.starts_with(['+', '-']) && text.len() == 6;
+    match text {
+        "Z" | "UTC" | "utc" => Ok(Utc.fix()),
+        _ => text.parse().ok().filter(|_| signed).ok_or_else(|| "not an offset; write it like +08:00 or -05:00".into()),
     }
 }
 
@@ -127,6 +142,18 @@ mod tests {
         for text in ["", "h", "1.5h", "2d", "soon"] {
             assert!(span(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn offsets() {
+        let seconds = ["+08:00", "-05:30", "Z", "+00:00"].map(|text| offset(text).unwrap().local_minus_utc());
+        assert_eq!(seconds, [28800, -19800, 0, 0]);
+        for text in ["", "8", "+8", "+08", "08:00", "+24:00", "+08:60", "Asia/Shanghai", "+0800x"] {
+            assert!(offset(text).is_err(), "{text}");
+        }
+        let east = offset("+08:00").unwrap();
+        assert_eq!(instant_at(east, "at", "2027-05-21").unwrap(), instant("at", "2027-05-20T16:00:00Z").unwrap());
+        assert_eq!(instant_at(east, "at", "2027-05-21T00:00:00Z").unwrap(), instant("at", "2027-05-21").unwrap());
     }
 
     #[test]

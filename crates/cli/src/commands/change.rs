@@ -1,6 +1,6 @@
 //! Commands that change the books: each becomes one request, and all requests go the same way.
 
-use counterfoil::{HistoryQuery, Key, Ledger, Listing, Receipt, Request};
+use counterfoil::{AccountQuery, HistoryQuery, Key, Ledger, Receipt, Request};
 use serde_json::Value;
 
 use super::{Session, batch, text_variable};
@@ -286,7 +286,7 @@ fn expire(session: &mut Session, args: &ExpireArgs) -> Result<Outcome, Failure> 
 /// What a sweep would book: the lines of the books that time has made and nobody has written down yet.
 fn due(ledger: &Ledger) -> Result<Sweep, Failure> {
     let mut sweep = Sweep::default();
-    let mut accounts = Listing::new();
+    let mut accounts = AccountQuery::new();
     loop {
         let page = ledger.accounts(&accounts)?;
         for balance in &page.items {

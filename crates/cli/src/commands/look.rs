@@ -1,11 +1,11 @@
 //! Commands that look. The file is opened read-only.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, HistoryQuery, Ledger, Listing, Period, Points};
+use counterfoil::{AccountId, AccountQuery, HistoryQuery, Ledger, Listing, Points};
 
 use super::{Session, pricing};
 use crate::args::{
-    BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
+    AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, instant, whole,
 };
 use crate::exit::{Failure, Outcome};
 use crate::ids;
@@ -19,7 +19,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
         LookCommand::History(args) => history(session, args),
         LookCommand::Show(args) => show(session, &args.operation),
         LookCommand::Expiring(args) => expiring(session, args),
-        LookCommand::Accounts(paging) => accounts(session, paging),
+        LookCommand::Accounts(args) => accounts(session, args),
         LookCommand::Price(args) => pricing::quote(session, args, false),
         LookCommand::Estimate(args) => pricing::quote(session, args, true),
         LookCommand::Check(args) => check(session, args),
@@ -72,16 +72,20 @@ fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
 
 fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure> {
     let account = session.account()?;
-    let time = |field, text: &Option<String>| text.as_deref().map(|text| instant(field, text)).transpose();
-    let period = Period::new(time("from", &args.from)?, time("to", &args.to)?)?;
+    let period = args.period.period()?;
     let ledger = session.look()?;
+    let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, text)).transpose()?;
     let empty = none(&ledger, &account, "no entries")?;
+    let mut asked = HistoryQuery::new().newest_first(args.newest).within(period);
+    asked = args.kind.iter().fold(asked, |query, kind| query.kind(kind.replace('-', "_")));
+    asked = args.service.iter().fold(asked, HistoryQuery::service);
+    asked = args.reference.iter().fold(asked, HistoryQuery::reference);
+    asked = args.source.iter().fold(asked, HistoryQuery::source);
+    asked = args.description.iter().fold(asked, HistoryQuery::description);
+    asked = operation.into_iter().fold(asked, HistoryQuery::operation);
     let page = |size, cursor: Option<String>| {
-        let mut query = HistoryQuery::new().newest_first(args.newest).limit(size);
-        query = args.kind.iter().fold(query, |query, kind| query.kind(kind.replace('-', "_")));
-        query = query.within(period);
-        query = cursor.into_iter().fold(query, HistoryQuery::after);
-        ledger.history(&account, &query)
+        let query = asked.clone().limit(size);
+        ledger.history(&account, &cursor.into_iter().fold(query, HistoryQuery::after))
     };
     session.out.pages(&args.paging, &empty, page)?;
     Ok(Outcome::Done)
@@ -112,9 +116,22 @@ fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failu
     Ok(Outcome::Done)
 }
 
-fn accounts(session: &mut Session, paging: &Paging) -> Result<Outcome, Failure> {
+fn accounts(session: &mut Session, args: &AccountsArgs) -> Result<Outcome, Failure> {
+    let before = match (&args.expiring_before, args.expiring_days) {
+        (Some(text), _) => Some(instant("expiring_before", text)?),
+        (None, days) => days.map(|days| Utc::now() + TimeDelta::days(days.into())),
+    };
+    let mut asked = AccountQuery::new().in_debt(args.in_debt);
+    asked = args.state.iter().fold(asked, AccountQuery::state);
+    asked = before.into_iter().fold(asked, AccountQuery::expiring);
+    asked = args.pattern.iter().fold(asked, |query, pattern| query.matching(pattern));
     let ledger = session.look()?;
-    session.out.pages(paging, "no accounts yet", |size, cursor| ledger.accounts(&listing(true, size, cursor)))?;
+    let filtered = args.in_debt || !args.state.is_empty() || before.is_some() || args.pattern.is_some();
+    let empty = if filtered { "no account fits" } else { "no accounts yet" };
+    session.out.pages(&args.paging, empty, |size, cursor| {
+        let query = asked.clone().limit(size);
+        ledger.accounts(&cursor.into_iter().fold(query, AccountQuery::after))
+    })?;
     Ok(Outcome::Done)
 }
 

@@ -6,6 +6,7 @@ mod change;
 mod guide;
 mod look;
 mod pricing;
+mod report;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
     let mut session = Session { common, notes, out };
     let outcome = match &command {
         Command::Look(command) => look::run(&mut session, command),
+        Command::Report(command) => report::run(&mut session, command),
         Command::Change(command) => change::run(&mut session, command),
         Command::Care(command) => care::run(&mut session, command),
     }?;

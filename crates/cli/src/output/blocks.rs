@@ -26,7 +26,7 @@ pub(crate) fn balance_line(figures: &Figures) -> String {
     format!("available {available}, held {held}, pending {pending}, debt {debt}, net {net}")
 }
 
-const SUSPECT: &str =
+pub(super) const SUSPECT: &str =
     "not believed: ledger time stands still until the clock is set, or confirm-clock says it is right";
 
 fn some_batches(allocations: &[Allocation]) -> Option<String> {

@@ -6,7 +6,9 @@ mod findings;
 pub(crate) mod safe;
 mod sheets;
 mod sink;
+mod statement;
 mod table;
+mod usage;
 
 use std::io::Write;
 

@@ -143,7 +143,7 @@ impl Listed for Entry {
 }
 
 /// What an entry was about, in a few words.
-fn what(entry: &Entry) -> String {
+pub(super) fn what(entry: &Entry) -> String {
     let service = entry.service.as_ref().map(|service| match &entry.quantity {
         Some(quantity) => format!("{service} ({quantity} {})", entry.unit.as_deref().unwrap_or_default()),
         None => service.clone(),

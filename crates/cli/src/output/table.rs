@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentLineStyle, LineStyle, Table, TableStyle, Width};
 use counterfoil::{BatchId, OperationId};
 
@@ -30,15 +30,15 @@ pub(crate) const fn number<T>(head: &'static str, cell: fn(&T) -> String) -> Col
 
 /// Prints the rows of a list as they come, some hundred at a time.
 pub(super) struct Rows<T: 'static> {
-    columns: &'static [Column<T>],
+    columns: Vec<&'static Column<T>>,
     table: Table,
     widths: Vec<u16>,
     begun: bool,
 }
 
 impl<T> Rows<T> {
-    pub(super) fn new(columns: &'static [Column<T>]) -> Self {
-        Rows { columns, table: Table::new(), widths: Vec::new(), begun: false }
+    pub(super) fn new(columns: impl IntoIterator<Item = &'static Column<T>>) -> Self {
+        Rows { columns: columns.into_iter().collect(), table: Table::new(), widths: Vec::new(), begun: false }
     }
 
     pub(super) fn add(&mut self, item: &T, sink: &mut dyn Write) -> io::Result<()> {
@@ -86,6 +86,17 @@ fn aligned(content: String, number: bool) -> Cell {
     Cell::new_owned(content).set_alignment(alignment)
 }
 
+/// Prints a whole table at once.
+pub(super) fn sheet<T: 'static>(
+    columns: impl IntoIterator<Item = &'static Column<T>>,
+    items: &[T],
+    sink: &mut dyn Write,
+) -> io::Result<()> {
+    let mut rows = Rows::new(columns);
+    items.iter().try_for_each(|item| rows.add(item, sink))?;
+    rows.finish(sink)
+}
+
 /// One thing, as lines of a label and a text.
 #[derive(Debug, Default)]
 pub(crate) struct Block(Vec<(&'static str, String)>);
@@ -107,6 +118,12 @@ impl Block {
         if points != 0 {
             self.add(label, points.to_string());
         }
+    }
+
+    /// Adds texts below one another, aligned on their last character.
+    pub(crate) fn add_right(&mut self, lines: Vec<(&'static str, String)>) {
+        let width = lines.iter().map(|(_, text)| text.len()).max().unwrap_or(0);
+        self.0.extend(lines.into_iter().map(|(label, text)| (label, format!("{text:>width$}"))));
     }
 
     /// Adds figures below one another, aligned on their last digit.
@@ -133,6 +150,15 @@ impl Block {
 /// An instant as tables show it.
 pub(crate) fn time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// An instant on the clock at an offset from UTC.
+pub(crate) fn time_at(offset: FixedOffset, at: DateTime<Utc>) -> String {
+    if offset.local_minus_utc() == 0 {
+        time(at)
+    } else {
+        at.with_timezone(&offset).format("%Y-%m-%d %H:%M:%S%:z").to_string()
+    }
 }
 
 /// An instant, or that there is none.

@@ -17,4 +17,5 @@ mod formats;
 mod help;
 mod home;
 mod mistakes;
+mod reports;
 mod terminal;

@@ -1,0 +1,48 @@
+//! Commands that tell: reports over a period. The file is opened read-only.
+
+use counterfoil::{AccountId, UsageQuery};
+
+use super::Session;
+use crate::args::{By, PeriodArgs, ReportCommand, UsedArgs};
+use crate::exit::{Failure, Outcome};
+
+pub(super) fn run(session: &mut Session, command: &ReportCommand) -> Result<Outcome, Failure> {
+    match command {
+        ReportCommand::Statement(args) => statement(session, args),
+        ReportCommand::Usage(args) => usage(session, args),
+    }
+}
+
+fn statement(session: &mut Session, args: &PeriodArgs) -> Result<Outcome, Failure> {
+    let (account, period) = (session.account()?, args.period()?);
+    let statement = session.look()?.statement(&account, &period)?;
+    if !statement.exists {
+        session.notes.note(&format!("there is no account `{account}`"));
+    }
+    session.out.statement(&statement, args.offset)?;
+    Ok(Outcome::Done)
+}
+
+fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
+    let account = if args.all_accounts { None } else { session.some_account()? };
+    let account = account.map(AccountId::new).transpose()?;
+    let offset = args.period.offset;
+    let mut asked = UsageQuery::new().within(args.period.period()?).per_account(args.per_account);
+    asked = account.iter().fold(asked, UsageQuery::account);
+    asked = match args.by {
+        By::Service => asked,
+        By::Day => asked.by_day(offset),
+        By::Month => asked.by_month(offset),
+    };
+    let ledger = session.look()?;
+    let empty = match &account {
+        Some(account) if !ledger.balance(account)?.exists => format!("there is no account `{account}`"),
+        Some(account) => format!("`{account}` used nothing; --all-accounts looks at all"),
+        None => "nothing was used".into(),
+    };
+    session.out.usage(args.by != By::Service, args.per_account, &empty, |size, cursor| {
+        let query = asked.clone().limit(size);
+        ledger.usage(&cursor.into_iter().fold(query, UsageQuery::after))
+    })?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,277 @@
+//! The statement of an account, as a bank would print it, and as a sheet whose columns add up.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, FixedOffset, Utc};
+use counterfoil::{BatchInfo, Entry, Figures, Four, KindTotal, Statement};
+use serde_json::{Value, json};
+
+use super::blocks::{SUSPECT, balance_line, words};
+use super::sheets::what;
+use super::table::{Block, Column, batch, number, sheet, text, time_at, time_or_never};
+use super::{Out, csv, usage, value};
+use crate::args::Format;
+use crate::exit::Failure;
+
+/// A line of the statement: also the opening and the closing are lines, so that the columns add up.
+#[derive(Default)]
+struct Line {
+    booked: String,
+    kind: String,
+    what: String,
+    points: String,
+    change: Option<Four>,
+    after: Option<Figures>,
+}
+
+/// A change with its sign; none is left blank.
+fn signed(change: Option<&Four>, figure: fn(&Four) -> i64) -> String {
+    match change.map_or(0, figure) {
+        0 => String::new(),
+        points => format!("{points:+}"),
+    }
+}
+
+fn after(line: &Line, figure: fn(&Figures) -> i64) -> String {
+    line.after.as_ref().map(|after| figure(after).to_string()).unwrap_or_default()
+}
+
+const WORDS: &[Column<Line>] = &[
+    text("booked", |l| l.booked.clone()),
+    text("kind", |l| l.kind.clone()),
+    text("what", |l| l.what.clone()),
+    number("points", |l| l.points.clone()),
+];
+const CHANGES: &[Column<Line>] = &[
+    number("+available", |l| signed(l.change.as_ref(), |c| c.available)),
+    number("+held", |l| signed(l.change.as_ref(), |c| c.held)),
+    number("+pending", |l| signed(l.change.as_ref(), |c| c.pending)),
+    number("+debt", |l| signed(l.change.as_ref(), |c| c.debt)),
+];
+const BALANCES: &[Column<Line>] = &[
+    number("available", |l| after(l, |f| f.available)),
+    number("held", |l| after(l, |f| f.held)),
+    number("pending", |l| after(l, |f| f.pending)),
+    number("debt", |l| after(l, |f| f.debt)),
+    number("net", |l| after(l, |f| f.net)),
+];
+
+/// The lines of one kind, or of all.
+struct Kind {
+    kind: &'static str,
+    lines: i64,
+    points: Option<i64>,
+    change: Four,
+}
+
+const KINDS: &[Column<Kind>] = &[
+    text("kind", |k| k.kind.into()),
+    number("lines", |k| k.lines.to_string()),
+    number("points", |k| k.points.map(|points| points.to_string()).unwrap_or_default()),
+];
+const KIND_CHANGES: &[Column<Kind>] = &[
+    number("+available", |k| signed(Some(&k.change), |c| c.available)),
+    number("+held", |k| signed(Some(&k.change), |c| c.held)),
+    number("+pending", |k| signed(Some(&k.change), |c| c.pending)),
+    number("+debt", |k| signed(Some(&k.change), |c| c.debt)),
+];
+
+const BATCHES: &[Column<BatchInfo>] = &[
+    text("expires", |b| time_or_never(b.expires_at)),
+    number("remaining", |b| b.remaining.to_string()),
+    number("held", |b| b.held.to_string()),
+    text("state", |b| words(&b.state)),
+    text("batch", |b| batch(b.batch)),
+    text("source", |b| b.source.clone()),
+    text("kind", |b| if b.promo { "promo".into() } else { "paid".into() }),
+];
+
+/// Which of the four figures ever move or are anything in a statement; `available` is always told.
+fn told(statement: &Statement) -> [bool; 4] {
+    let Figures { held, pending, debt, .. } = statement.opening;
+    let moved = |figure: fn(&Four) -> i64| statement.lines.iter().any(|entry| figure(&entry.change) != 0);
+    [true, held != 0 || moved(|c| c.held), pending != 0 || moved(|c| c.pending), debt != 0 || moved(|c| c.debt)]
+}
+
+fn chosen<T>(columns: &'static [Column<T>], told: &[bool]) -> Vec<&'static Column<T>> {
+    columns.iter().zip(told).filter(|(_, told)| **told).map(|(column, _)| column).collect()
+}
+
+/// What all lines changed together.
+fn change(opening: &Figures, closing: &Figures) -> Four {
+    let mut change = Four::default();
+    change.available = closing.available.saturating_sub(opening.available);
+    change.held = closing.held.saturating_sub(opening.held);
+    change.pending = closing.pending.saturating_sub(opening.pending);
+    change.debt = closing.debt.saturating_sub(opening.debt);
+    change
+}
+
+fn net(after: &Four) -> Figures {
+    let mut figures = Figures::default();
+    (figures.available, figures.held, figures.pending, figures.debt) =
+        (after.available, after.held, after.pending, after.debt);
+    figures.net = after.available.saturating_sub(after.debt);
+    figures
+}
+
+impl Out {
+    /// A statement. People see times at an offset from UTC.
+    pub(crate) fn statement(&mut self, statement: &Statement, offset: FixedOffset) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => print(statement, offset, &mut self.sink).map_err(|error| Failure::write(&error))?,
+            Format::Json => self.json(statement, true)?,
+            Format::Jsonl => self.json(statement, false)?,
+            Format::Csv => self.statement_csv(statement)?,
+        }
+        self.flush()
+    }
+
+    /// The opening, the lines, the closing: the first balance and the sum of a column of changes make the last balance.
+    fn statement_csv(&mut self, statement: &Statement) -> Result<(), Failure> {
+        let Statement { account, opening, closing, from, to, as_of, .. } = statement;
+        let mut lines = csv::Lines::new(CSV, &mut self.sink)?;
+        let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
+        for entry in &statement.lines {
+            let mut line = value(entry)?;
+            for (name, four) in [("change", &entry.change), ("after", &entry.after)] {
+                if let Some(Value::Object(figures)) = line.get_mut(name) {
+                    figures.insert("net".into(), net(four).net.into());
+                }
+            }
+            lines.add(&line)?;
+        }
+        let end = to.filter(|to| to < as_of).unwrap_or(*as_of);
+        lines.add(&json!({"account": account, "kind": "closing", "booked_at": iso(end), "after": closing}))?;
+        lines.finish()
+    }
+}
+
+const CSV: &[&str] = &[
+    "account",
+    "n",
+    "kind",
+    "booked_at",
+    "occurred_at",
+    "points",
+    "change.available",
+    "change.held",
+    "change.pending",
+    "change.debt",
+    "change.net",
+    "after.available",
+    "after.held",
+    "after.pending",
+    "after.debt",
+    "after.net",
+    "expired",
+    "service",
+    "quantity",
+    "unit",
+    "source",
+    "reference",
+    "description",
+    "reason",
+    "actor",
+    "batch",
+    "operation",
+    "unbooked",
+];
+
+fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io::Result<()> {
+    head(statement, offset).print(sink)?;
+    writeln!(sink)?;
+    let told = told(statement);
+    let [_, _, _, in_debt] = told;
+    let mut columns: Vec<&'static Column<Line>> = WORDS.iter().collect();
+    columns.extend(chosen(CHANGES, &told));
+    columns.extend(chosen(BALANCES, &[told.as_slice(), &[in_debt]].concat()));
+    sheet(columns, &lines(statement, offset), sink)?;
+    if !statement.lines.is_empty() {
+        writeln!(sink, "\nwhere points came from and went")?;
+        causes(statement).print(sink)?;
+        writeln!(sink, "\nby kind of line")?;
+        let columns = KINDS.iter().chain(chosen(KIND_CHANGES, &told));
+        sheet(columns, &kinds(statement), sink)?;
+    }
+    if !statement.usage.is_empty() {
+        writeln!(sink, "\nusage by service")?;
+        usage::print(&statement.usage, sink)?;
+    }
+    if !statement.batches.is_empty() {
+        writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(offset, statement.as_of))?;
+        sheet(BATCHES, &statement.batches, sink)?;
+    }
+    Ok(())
+}
+
+fn head(statement: &Statement, offset: FixedOffset) -> Block {
+    let mut block = Block::default();
+    let state = if statement.exists { statement.state.unwrap_or("-") } else { "not opened" };
+    block.add("statement", format!("{} ({state})", statement.account));
+    let from = statement.from.map_or_else(|| "the beginning".into(), |from| time_at(offset, from));
+    let to = statement.to.map_or_else(|| "now".into(), |to| time_at(offset, to));
+    block.add("period", format!("{from} until {to}"));
+    block.add("as of", time_at(offset, statement.as_of));
+    block.add("opening", balance_line(&statement.opening));
+    block.add("closing", balance_line(&statement.closing));
+    if statement.clock_suspect {
+        block.add("clock", SUSPECT);
+    }
+    block
+}
+
+fn lines(statement: &Statement, offset: FixedOffset) -> Vec<Line> {
+    let Statement { opening, closing, .. } = statement;
+    let first = Line { kind: "opening".into(), after: Some(*opening), ..Line::default() };
+    let total = Some(change(opening, closing));
+    let last = Line { kind: "closing".into(), change: total, after: Some(*closing), ..Line::default() };
+    let line = |entry: &Entry| Line {
+        booked: time_at(offset, entry.booked_at),
+        kind: if entry.unbooked { format!("{} (unbooked)", entry.kind) } else { entry.kind.into() },
+        what: what(entry),
+        points: entry.points.to_string(),
+        change: Some(entry.change),
+        after: Some(net(&entry.after)),
+    };
+    [first].into_iter().chain(statement.lines.iter().map(line)).chain([last]).collect()
+}
+
+/// The flows, with what moved between the figures, from the opening net to the closing one.
+fn causes(statement: &Statement) -> Block {
+    let Statement { opening, closing, flows, .. } = statement;
+    let Four { held, pending, .. } = change(opening, closing);
+    let less = |points: i64| 0_i64.saturating_sub(points);
+    let moves = [
+        ("recharged", flows.recharged),
+        ("moved in", flows.moved_in),
+        ("written off", flows.written_off),
+        ("used", less(flows.used)),
+        ("expired", less(flows.expired)),
+        ("revoked", less(flows.revoked)),
+        ("moved out", less(flows.moved_out)),
+        (if held > 0 { "set aside in holds" } else { "back from holds" }, less(held)),
+        (if pending > 0 { "not yet effective" } else { "become effective" }, less(pending)),
+    ];
+    let moved = moves.into_iter().filter(|(_, points)| *points != 0);
+    let mut all = vec![("opening net", opening.net.to_string())];
+    all.extend(moved.map(|(label, points)| (label, format!("{points:+}"))));
+    all.push(("closing net", closing.net.to_string()));
+    let mut block = Block::default();
+    block.add_right(all);
+    block
+}
+
+fn kinds(statement: &Statement) -> Vec<Kind> {
+    let of = |total: &KindTotal| Kind {
+        kind: total.kind,
+        lines: total.lines,
+        points: Some(total.points),
+        change: total.change,
+    };
+    let lines = statement.by_kind.iter().fold(0_i64, |sum, kind| sum.saturating_add(kind.lines));
+    // Points of different kinds are no sum of anything; what they changed is.
+    let all = Kind { kind: "total", lines, points: None, change: change(&statement.opening, &statement.closing) };
+    statement.by_kind.iter().map(of).chain([all]).collect()
+}

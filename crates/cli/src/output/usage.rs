@@ -1,0 +1,139 @@
+//! Usage: its lines, and what they come to.
+
+use std::io::Write;
+
+use counterfoil::{Page, UsageLine};
+
+use super::Out;
+use super::sheets::Listed;
+use super::table::{Column, Rows, number, sheet, text};
+use crate::args::{Format, Paging};
+use crate::exit::Failure;
+
+/// A line as people see it: also the total is one.
+pub(super) struct Row {
+    account: String,
+    period: String,
+    service: String,
+    used: String,
+    uses: i64,
+    points: i64,
+    refunded: i64,
+}
+
+const ACCOUNT: Column<Row> = text("account", |r| r.account.clone());
+const PERIOD: Column<Row> = text("period", |r| r.period.clone());
+const COLUMNS: &[Column<Row>] = &[
+    text("service", |r| r.service.clone()),
+    number("used", |r| r.used.clone()),
+    number("uses", |r| r.uses.to_string()),
+    number("points", |r| r.points.to_string()),
+    number("refunded", |r| r.refunded.to_string()),
+    number("net points", |r| r.points.saturating_sub(r.refunded).to_string()),
+];
+
+impl Listed for UsageLine {
+    const COLUMNS: &'static [Column<Self>] = &[];
+    const CSV: &'static [&'static str] =
+        &["account", "period", "service", "unit", "uses", "quantity", "points", "refunded"];
+}
+
+fn columns(by_period: bool, per_account: bool) -> impl Iterator<Item = &'static Column<Row>> {
+    let account = per_account.then_some(&ACCOUNT);
+    let period = by_period.then_some(&PERIOD);
+    account.into_iter().chain(period).chain(COLUMNS)
+}
+
+impl Row {
+    fn new(line: &UsageLine) -> Self {
+        Row {
+            account: line.account.as_ref().map(ToString::to_string).unwrap_or_default(),
+            period: line.period.clone().unwrap_or_default(),
+            service: line.service.clone().unwrap_or_else(|| "(no service)".into()),
+            used: used(line),
+            uses: line.uses,
+            points: line.points,
+            refunded: line.refunded,
+        }
+    }
+
+    /// What no line has been added to yet. The word stands in the first column there is.
+    fn total(by_period: bool, per_account: bool) -> Self {
+        let total = |first: bool| if first { "total".to_string() } else { String::new() };
+        Row {
+            account: total(per_account),
+            period: total(by_period && !per_account),
+            service: total(!by_period && !per_account),
+            used: String::new(),
+            uses: 0,
+            points: 0,
+            refunded: 0,
+        }
+    }
+
+    fn add(&mut self, line: &UsageLine) {
+        self.uses = self.uses.saturating_add(line.uses);
+        self.points = self.points.saturating_add(line.points);
+        self.refunded = self.refunded.saturating_add(line.refunded);
+    }
+}
+
+/// How much of it, in words: `61.2 seconds`.
+fn used(line: &UsageLine) -> String {
+    let Some(quantity) = &line.quantity else { return "-".into() };
+    match &line.unit {
+        None => quantity.clone(),
+        Some(unit) => {
+            // Abbreviations and words of other languages stay as they are.
+            let word = unit.len() > 2 && unit.bytes().all(|byte| byte.is_ascii_lowercase());
+            let plural = if word && quantity != "1" && !unit.ends_with(['s', 'x', 'h']) { "s" } else { "" };
+            format!("{quantity} {unit}{plural}")
+        }
+    }
+}
+
+/// Usage of one account as a whole.
+pub(super) fn print(lines: &[UsageLine], sink: &mut dyn Write) -> std::io::Result<()> {
+    let mut total = Row::total(false, false);
+    lines.iter().for_each(|line| total.add(line));
+    let rows: Vec<Row> = lines.iter().map(Row::new).chain([total]).collect();
+    sheet(columns(false, false), &rows, sink)
+}
+
+impl Out {
+    /// Usage, page by page; people also see what it comes to.
+    pub(crate) fn usage(
+        &mut self,
+        by_period: bool,
+        per_account: bool,
+        none: &str,
+        page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<UsageLine>>,
+    ) -> Result<(), Failure> {
+        if self.format != Format::Table {
+            return self.pages(&Paging { limit: None, after: None }, none, page);
+        }
+        let failed = |error: std::io::Error| Failure::write(&error);
+        let mut rows = Rows::new(columns(by_period, per_account));
+        let mut total = Row::total(by_period, per_account);
+        let (mut cursor, mut empty) = (None, true);
+        loop {
+            let found = page(super::PAGE, cursor)?;
+            for line in &found.items {
+                empty = false;
+                total.add(line);
+                rows.add(&Row::new(line), &mut self.sink).map_err(failed)?;
+            }
+            cursor = found.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        if empty {
+            self.notes.note(none);
+        } else {
+            rows.add(&total, &mut self.sink).map_err(failed)?;
+            rows.finish(&mut self.sink).map_err(failed)?;
+        }
+        self.flush()
+    }
+}

@@ -1,0 +1,317 @@
+//! Usage: what was charged for which service, and how much of it was counted.
+
+use std::collections::BTreeMap;
+
+use chrono::FixedOffset;
+use serde::Serialize;
+
+use super::{Look, Page, Period, cursor};
+use crate::engine::{Source, parse_body};
+use crate::error::{Error, Result};
+use crate::model::{AccountId, AccountRow, EntryKind, EntryRow, OperationId, OperationRow, Outcome};
+use crate::quantity::{Quantity, QuantitySum};
+use crate::store::{self, Forward};
+use crate::units::add;
+
+/// How many accounts are read at a time, and after how many entries one look ends.
+const READ: usize = 256;
+const STRETCH: usize = 10_000;
+
+/// What usage to sum, and how finely. By service and unit in any case.
+///
+/// ```
+/// use chrono::FixedOffset;
+/// use counterfoil::UsageQuery;
+///
+/// let by_day_in_shanghai = UsageQuery::new().by_day(FixedOffset::east_opt(8 * 3600).unwrap()).per_account(true);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct UsageQuery {
+    account: Option<AccountId>,
+    calendar: Option<(&'static str, FixedOffset)>,
+    per_account: bool,
+    period: Period,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl UsageQuery {
+    /// Everything that was ever used, of all accounts together.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Of this account alone.
+    #[must_use]
+    pub fn account(mut self, account: &AccountId) -> Self {
+        self.account = Some(account.clone());
+        self
+    }
+
+    /// Each account by itself, in order of opening.
+    #[must_use]
+    pub fn per_account(mut self, per_account: bool) -> Self {
+        self.per_account = per_account;
+        self
+    }
+
+    /// By day of booking, as the calendar at this offset from UTC has it.
+    #[must_use]
+    pub fn by_day(mut self, offset: FixedOffset) -> Self {
+        self.calendar = Some(("%Y-%m-%d", offset));
+        self
+    }
+
+    /// By month of booking, as the calendar at this offset from UTC has it.
+    #[must_use]
+    pub fn by_month(mut self, offset: FixedOffset) -> Self {
+        self.calendar = Some(("%Y-%m", offset));
+        self
+    }
+
+    /// Only what was booked within this period.
+    #[must_use]
+    pub fn within(mut self, period: Period) -> Self {
+        self.period = period;
+        self
+    }
+
+    /// With [`per_account`](Self::per_account): the account that brings a page to so many lines (by default 100) ends
+    /// it. Otherwise there is one page, whatever its length.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Begin after the page whose `next` this is.
+    #[must_use]
+    pub fn after(mut self, cursor: impl Into<String>) -> Self {
+        self.after = Some(cursor.into());
+        self
+    }
+}
+
+/// The uses of one service, counted in one unit, within one period. JSON shape `counterfoil.usage/1`.
+///
+/// Over any set of entries `points - refunded`, summed over all lines, is what the flows call `used`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UsageLine {
+    /// The account, when asked for by account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// The day (`2026-11-22`) or month (`2026-11`) of booking, when asked for by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<String>,
+    /// The service; none: charged without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The unit it was counted in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// How many consumes and captures. A capture of nothing, which only releases its hold, is none.
+    pub uses: i64,
+    /// How much was counted, of those that counted: an exact decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// Points charged.
+    pub points: i64,
+    /// Points refunded: when they were, for the service they had been charged for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refunded: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+/// What uses are summed under: period, service, unit.
+type Group = (Option<String>, Option<String>, Option<String>);
+
+#[derive(Debug, Default)]
+struct Sums {
+    uses: i64,
+    quantity: Option<QuantitySum>,
+    points: i64,
+    refunded: i64,
+}
+
+/// What an entry says of the usage.
+pub(super) enum Use {
+    Charged { service: Option<String>, unit: Option<String>, quantity: Option<String>, uses: i64 },
+    Refunded { service: Option<String>, unit: Option<String> },
+}
+
+/// Usage being summed.
+#[derive(Debug, Default)]
+pub(super) struct Tally(BTreeMap<Group, Sums>);
+
+impl Tally {
+    /// Adds an entry's points under a period.
+    pub(super) fn add(&mut self, period: Option<String>, used: Use, points: i64) -> Result<()> {
+        match used {
+            // Nothing was used, and nothing charged for it.
+            Use::Charged { uses: 0, .. } if points == 0 => {}
+            Use::Charged { service, unit, quantity, uses } => {
+                let sums = self.0.entry((period, service, unit)).or_default();
+                sums.points = add(sums.points, points)?;
+                sums.uses = add(sums.uses, uses)?;
+                if let Some(text) = quantity {
+                    let wrong = |what: &dyn std::fmt::Display| Error::corrupt(format!("quantity `{text}`: {what}"));
+                    let quantity = Quantity::parse(&text).map_err(|error| wrong(&error))?;
+                    let sum = sums.quantity.unwrap_or_default().plus(quantity);
+                    sums.quantity = Some(sum.ok_or_else(|| wrong(&"the sum is too large"))?);
+                }
+            }
+            Use::Refunded { service, unit } => {
+                let sums = self.0.entry((period, service, unit)).or_default();
+                sums.refunded = add(sums.refunded, points)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines: periods in order, within each the largest points first.
+    pub(super) fn lines(self, account: Option<&AccountId>) -> Vec<UsageLine> {
+        let line = |((period, service, unit), sums): (Group, Sums)| UsageLine {
+            account: account.cloned(),
+            period,
+            service,
+            unit,
+            uses: sums.uses,
+            quantity: sums.quantity.map(|sum| sum.to_string()),
+            points: sums.points,
+            refunded: sums.refunded,
+        };
+        let mut lines: Vec<UsageLine> = self.0.into_iter().map(line).collect();
+        // Stable: what has the same points stays in order of service and unit.
+        lines.sort_by(|a, b| a.period.cmp(&b.period).then(b.points.cmp(&a.points)));
+        lines
+    }
+}
+
+/// A page of usage in the making. It takes several looks: a long sum must not keep one read transaction open.
+pub(crate) struct Summing<'q> {
+    query: &'q UsageQuery,
+    tally: Tally,
+    page: Page<UsageLine>,
+    /// The last account summed.
+    after: i64,
+    finished: bool,
+}
+
+impl<'q> Summing<'q> {
+    pub(crate) fn new(query: &'q UsageQuery) -> Result<Self> {
+        let after = cursor(query.after.as_deref())?;
+        let page = Page { items: Vec::new(), next: None };
+        Ok(Summing { query, tally: Tally::default(), page, after, finished: false })
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(crate) fn page(mut self) -> Page<UsageLine> {
+        self.page.items.extend(self.tally.lines(None));
+        self.page
+    }
+
+    fn is_full(&self) -> bool {
+        self.query.per_account && self.page.items.len() >= self.query.limit.unwrap_or(100).max(1)
+    }
+}
+
+impl Look<'_, '_> {
+    /// Sums the usage of the next accounts.
+    pub(crate) fn usage(&self, sums: &mut Summing<'_>) -> Result<()> {
+        if let Some(id) = &sums.query.account {
+            sums.finished = true;
+            return match self.source.account_by_id(id)? {
+                Some(account) => self.usage_of(&account, sums).map(drop),
+                None => Ok(()),
+            };
+        }
+        let accounts = store::account_page(self.session, sums.after, READ)?;
+        let more = accounts.len() == READ;
+        let last = accounts.last().map(|account| account.no);
+        let mut looked_at = 0_usize;
+        for account in accounts {
+            looked_at = looked_at.saturating_add(self.usage_of(&account, sums)?);
+            sums.after = account.no;
+            let is_last = Some(account.no) == last && !more;
+            if sums.is_full() {
+                sums.page.next = (!is_last).then(|| sums.after.to_string());
+                sums.finished = true;
+                return Ok(());
+            }
+            if looked_at >= STRETCH {
+                sums.finished = is_last;
+                return Ok(());
+            }
+        }
+        sums.finished = !more;
+        Ok(())
+    }
+
+    /// Adds an account's usage; how many entries were looked at. What time does by itself uses nothing, so that what is
+    /// written is all.
+    fn usage_of(&self, account: &AccountRow, sums: &mut Summing<'_>) -> Result<usize> {
+        let query = sums.query;
+        if query.period.begin().is_some_and(|begin| account.last_booked_at.utc() < begin) {
+            return Ok(0);
+        }
+        let (first, last) = self.range(&query.period, account.no, account.entries)?;
+        let mut looked_at = 0_usize;
+        self.visit_stored((account.no, first, last), Forward::Oldest, &mut |row| {
+            looked_at = looked_at.saturating_add(1);
+            let booked_at = row.booked_at.utc();
+            if query.period.contains(booked_at)
+                && let Some(used) = self.used(row)?
+            {
+                let label =
+                    |(format, offset): (&str, FixedOffset)| booked_at.with_timezone(&offset).format(format).to_string();
+                sums.tally.add(query.calendar.map(label), used, row.points)?;
+            }
+            Ok(true)
+        })?;
+        if query.per_account {
+            sums.page.items.extend(std::mem::take(&mut sums.tally).lines(Some(&account.id)));
+        }
+        Ok(looked_at)
+    }
+
+    /// What an entry says of the usage; nothing when it charges and refunds nothing.
+    pub(super) fn used(&self, row: &EntryRow) -> Result<Option<Use>> {
+        let Some(seq) = row.operation else { return Ok(None) };
+        Ok(match row.kind {
+            EntryKind::Consume | EntryKind::Capture => {
+                let Outcome { service, unit, quantity, .. } = self.stored(seq)?.outcome;
+                let released = row.kind == EntryKind::Capture && row.points == 0 && quantity.is_none();
+                Some(Use::Charged { service, unit, quantity, uses: i64::from(!released) })
+            }
+            EntryKind::Refund => {
+                let Outcome { service, unit, .. } = self.refunded(&self.stored(seq)?)?.outcome;
+                Some(Use::Refunded { service, unit })
+            }
+            _ => None,
+        })
+    }
+
+    /// The operation behind an entry.
+    pub(super) fn stored(&self, seq: i64) -> Result<OperationRow> {
+        self.source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} is missing")))
+    }
+
+    /// The consume or capture a refund is of.
+    pub(super) fn refunded(&self, refund: &OperationRow) -> Result<OperationRow> {
+        let body = parse_body(refund)?;
+        let id = body.get("operation").and_then(serde_json::Value::as_str).map(str::parse::<OperationId>);
+        match id {
+            Some(Ok(id)) => self.stored(id.sequence()),
+            _ => Err(Error::corrupt(format!("operation {}: it does not say what it refunds", refund.seq))),
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! Statements, usage and filtered lists, over random histories: every sum is made again from the lines, and every balance is
+//! asked for in another way.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use counterfoil::{
+    AccountId, AccountQuery, Balance, Entry, Figures, Flows, Four, HistoryQuery, Page, Period, Statement, UsageLine,
+    UsageQuery,
+};
+use serde_json::{Value, json};
+
+use crate::model::generate::Random;
+use crate::support::World;
+
+const ACCOUNTS: [&str; 3] = ["alice", "bob", "çara"];
+
+/// A history made at random through the public API, with what it made to come back to.
+struct Life {
+    world: World,
+    random: Random,
+    charges: Vec<String>,
+    holds: Vec<String>,
+    batches: Vec<String>,
+    booked: usize,
+}
+
+impl Life {
+    fn of(seed: u64) -> Life {
+        let mut life = Life {
+            world: World::empty(),
+            random: Random::new(seed),
+            charges: Vec::new(),
+            holds: Vec::new(),
+            batches: Vec::new(),
+            booked: 0,
+        };
+        life.book(json!({"op": "configure", "setting": "late_window", "value": 3600}));
+        for _ in 0..120 {
+            life.step();
+        }
+        life
+    }
+
+    fn book(&mut self, mut line: Value) {
+        line["key"] = json!(format!("k{}", self.booked));
+        self.booked += 1;
+        // What the rules refuse is part of a life.
+        let Ok(receipt) = self.world.apply(&line) else { return };
+        if ["consume", "capture"].contains(&receipt.op) {
+            self.charges.push(receipt.operation.to_string());
+        }
+        self.holds.extend(receipt.hold.filter(|_| receipt.op == "hold").map(|hold| hold.id.to_string()));
+        self.batches.extend(receipt.batch.iter().chain(&receipt.batches).map(|made| made.batch.to_string()));
+    }
+
+    fn one_of(&mut self, ids: &[String]) -> Value {
+        // Mostly a recent one: what is old is mostly over.
+        let from = if self.random.percent(70) { ids.len().saturating_sub(4) } else { 0 };
+        if ids.is_empty() { json!("op:999999") } else { json!(self.random.pick(&ids[from..])) }
+    }
+
+    fn step(&mut self) {
+        let account = *self.random.pick(&ACCOUNTS);
+        let points = self.random.range(1, 40);
+        let (charges, holds, batches) = (self.charges.clone(), self.holds.clone(), self.batches.clone());
+        let (charge, hold, batch) = (self.one_of(&charges), self.one_of(&holds), self.one_of(&batches));
+        let amount = if self.random.percent(40) { json!("all") } else { json!(points / 2 + 1) };
+        let line = match self.random.range(0, 23) {
+            0..=3 => self.recharge(account, points),
+            4..=8 => self.consume(account, points),
+            9..=10 => json!({"op": "hold", "account": account, "points": points, "service": "tts",
+                "deadline_seconds": self.random.range(60, 7200)}),
+            11 => json!({"op": "capture", "hold": hold, "points": self.random.range(0, points)}),
+            12 => json!({"op": "capture", "hold": hold, "seconds": format!("{points}.25")}),
+            13 => json!({"op": "release", "hold": hold}),
+            14..=15 => json!({"op": "refund", "operation": charge, "points": amount, "reason": "failed"}),
+            16 => json!({"op": "revoke", "batch": batch, "points": amount, "reason": "chargeback"}),
+            17 => json!({"op": "revoke", "batch": batch, "points": amount, "reason": "mistake", "shortfall": "clamp"}),
+            18 => {
+                json!({"op": "set_expiry", "batch": batch, "expires_in_days": self.random.range(1, 3), "reason": "goodwill"})
+            }
+            19 => {
+                json!({"op": "transfer", "account": account, "to": *self.random.pick(&ACCOUNTS), "points": points / 3 + 1})
+            }
+            20 => json!({"op": "write_off", "account": account, "points": points / 4 + 1, "reason": "goodwill"}),
+            21 => return self.world.advance(self.random.range(1, 30) as u64 * 3600),
+            22 => return self.world.advance(self.random.range(1, 600) as u64),
+            _ => return drop(self.world.ledger.expire(None).unwrap()),
+        };
+        self.book(line);
+    }
+
+    fn recharge(&mut self, account: &str, points: i64) -> Value {
+        let mut line = json!({"op": "recharge", "account": account, "points": points * 2,
+            "source": *self.random.pick(&["wxpay", "gift"]), "reference": format!("order-{}", points % 3)});
+        match self.random.range(0, 3) {
+            0 => line["expires_at"] = json!("never"),
+            days => line["expires_in_days"] = json!(days),
+        }
+        if self.random.percent(25) {
+            line["effective_at"] = json!((self.now() + TimeDelta::hours(self.random.range(1, 12))).to_rfc3339());
+        }
+        line
+    }
+
+    fn consume(&mut self, account: &str, points: i64) -> Value {
+        let mut line = match self.random.range(0, 4) {
+            0 => json!({"service": "tts", "seconds": format!("{points}.5")}),
+            1 => json!({"service": "llm_tokens", "quantity": points * 100}),
+            2 => json!({"service": "subtitle_preview"}),
+            _ => json!({"points": points, "description": format!("Job {}", points % 4)}),
+        };
+        (line["op"], line["account"]) = (json!("consume"), json!(account));
+        line["policy"] = json!(*self.random.pick(&["postpaid", "postpaid", "strict", "up_to"]));
+        line["reference"] = json!(format!("task-{}", points % 5));
+        if self.random.percent(20) {
+            line["occurred_at"] = json!((self.now() - TimeDelta::minutes(self.random.range(0, 90))).to_rfc3339());
+        }
+        line
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        counterfoil::Clock::now(&self.world.clock)
+    }
+
+    fn statement(&self, account: &str, period: &Period) -> Statement {
+        self.world.ledger.statement(&AccountId::new(account).unwrap(), period).unwrap()
+    }
+
+    /// Instants at which something happened, just before and after, and others.
+    fn instants(&mut self, lines: &[Entry]) -> Vec<DateTime<Utc>> {
+        let mut found: Vec<DateTime<Utc>> = (0..6)
+            .filter_map(|_| lines.get(self.random.range(0, lines.len().max(1) as i64 - 1) as usize))
+            .map(|entry| entry.booked_at)
+            .collect();
+        found.extend(found.clone().iter().map(|at| *at + TimeDelta::milliseconds(1)));
+        found.push(self.now() - TimeDelta::minutes(self.random.range(0, 10_000)));
+        found.push(self.now() + TimeDelta::days(1));
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+fn four(four: &Four) -> [i64; 4] {
+    [four.available, four.held, four.pending, four.debt]
+}
+
+fn of(figures: &Figures) -> [i64; 4] {
+    [figures.available, figures.held, figures.pending, figures.debt]
+}
+
+fn sum<const N: usize>(parts: impl Iterator<Item = [i64; N]>) -> [i64; N] {
+    parts.fold([0; N], |sum, part| std::array::from_fn(|at| sum[at] + part[at]))
+}
+
+fn causes(flows: &Flows) -> [i64; 7] {
+    let Flows { recharged, moved_in, written_off, used, expired, revoked, moved_out, .. } = *flows;
+    [recharged, moved_in, written_off, used, expired, revoked, moved_out]
+}
+
+fn used(lines: &[UsageLine]) -> i64 {
+    lines.iter().map(|line| line.points - line.refunded).sum()
+}
+
+/// What holds of every statement.
+fn adds_up(life: &Life, statement: &Statement, place: &str) {
+    let changes = sum(statement.lines.iter().map(|line| four(&line.change)));
+    assert_eq!(of(&statement.closing), sum([of(&statement.opening), changes].into_iter()), "{place}: closing");
+    if let Some(last) = statement.lines.last() {
+        assert_eq!(of(&statement.closing), four(&last.after), "{place}: last line");
+    }
+    for figures in [&statement.opening, &statement.closing] {
+        assert_eq!(figures.net, figures.available - figures.debt, "{place}: net");
+    }
+    let [recharged, moved_in, written_off, used_points, expired, revoked, moved_out] = causes(&statement.flows);
+    let [available, held, pending, debt] = changes;
+    let came = recharged + moved_in + written_off - used_points - expired - revoked - moved_out;
+    assert_eq!(available + held + pending - debt, came, "{place}: flows {:?}", statement.flows);
+    assert_eq!(sum(statement.by_kind.iter().map(|kind| four(&kind.change))), changes, "{place}: kinds");
+    assert_eq!(statement.by_kind.iter().map(|kind| kind.lines).sum::<i64>(), statement.lines.len() as i64, "{place}");
+    assert_eq!(used(&statement.usage), used_points, "{place}: usage {:?}", statement.usage);
+    // The balance an instant before, read in another way.
+    let balance_before = |at: DateTime<Utc>| {
+        let before = life.world.ledger.balance_at(&statement.account, at - TimeDelta::milliseconds(1)).unwrap();
+        of(&before.figures)
+    };
+    let opening = statement.from.map_or([0; 4], balance_before);
+    assert_eq!(of(&statement.opening), opening, "{place}: opening");
+    let closing = match statement.to.filter(|to| *to <= statement.as_of) {
+        Some(to) => balance_before(to),
+        None => of(&life.world.ledger.balance(&statement.account).unwrap().figures),
+    };
+    assert_eq!(of(&statement.closing), closing, "{place}: closing balance");
+}
+
+/// A place to find a failure by.
+fn lives(count: u64, check: impl Fn(&mut Life, u64)) {
+    for seed in 0..count {
+        check(&mut Life::of(seed), seed);
+    }
+}
+
+#[test]
+fn statements_add_up() {
+    let reached = std::cell::RefCell::new(BTreeMap::<&'static str, i64>::new());
+    lives(40, |life, seed| {
+        for account in ACCOUNTS {
+            let all = life.statement(account, &Period::all());
+            adds_up(life, &all, &format!("seed {seed}, {account}, all"));
+            all.by_kind.iter().for_each(|kind| *reached.borrow_mut().entry(kind.kind).or_default() += kind.lines);
+            *reached.borrow_mut().entry("unbooked").or_default() +=
+                all.lines.iter().filter(|line| line.unbooked).count() as i64;
+            let totals = life.world.ledger.balance(&all.account).unwrap().totals.unwrap_or_default();
+            let wanted = [
+                totals.recharged,
+                totals.moved_in,
+                totals.written_off,
+                totals.consumed - totals.refunded,
+                totals.expired - totals.reinstated,
+                totals.revoked + totals.clawed_back,
+                totals.moved_out,
+            ];
+            assert_eq!(causes(&all.flows), wanted, "seed {seed}, {account}: flows and totals");
+
+            let mut edges: Vec<Option<DateTime<Utc>>> = life.instants(&all.lines).into_iter().map(Some).collect();
+            edges.insert(0, None);
+            edges.push(None);
+            let pieces: Vec<Statement> =
+                edges.windows(2).map(|edge| life.statement(account, &Period::new(edge[0], edge[1]).unwrap())).collect();
+            for (number, piece) in pieces.iter().enumerate() {
+                adds_up(life, piece, &format!("seed {seed}, {account}, {:?} to {:?}", piece.from, piece.to));
+                let next = pieces.get(number + 1).map_or(all.closing, |next| next.opening);
+                assert_eq!(piece.closing, next, "seed {seed}, {account}: {:?} does not chain", piece.to);
+            }
+            assert_eq!(
+                sum(pieces.iter().map(|piece| causes(&piece.flows))),
+                causes(&all.flows),
+                "seed {seed}, {account}"
+            );
+            let lines: Vec<&Entry> = pieces.iter().flat_map(|piece| &piece.lines).collect();
+            assert_eq!(json!(lines), json!(all.lines), "seed {seed}, {account}: pieces and whole");
+        }
+    });
+    let reached = reached.into_inner();
+    for kind in [
+        "recharge",
+        "consume",
+        "hold",
+        "capture",
+        "release",
+        "refund",
+        "revoke",
+        "set_expiry",
+        "transfer_out",
+        "write_off",
+        "transfer_in",
+        "settle",
+        "expire",
+        "activate",
+        "hold_expire",
+        "clawback",
+        "unbooked",
+    ] {
+        assert!(reached.get(kind).is_some_and(|lines| *lines >= 3), "{kind} was hardly ever met: {reached:?}");
+    }
+}
+
+fn every<T>(page: impl Fn(Option<String>) -> counterfoil::Result<Page<T>>) -> Vec<T> {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let found = page(cursor).unwrap();
+        all.extend(found.items);
+        cursor = found.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn usage_is_what_the_statements_say() {
+    let east = FixedOffset::east_opt(8 * 3600).unwrap();
+    lives(25, |life, seed| {
+        let ledger = &life.world.ledger;
+        let middle = life.now() - TimeDelta::hours(30);
+        for period in
+            [Period::all(), Period::new(None, Some(middle)).unwrap(), Period::new(Some(middle), None).unwrap()]
+        {
+            let statements = ACCOUNTS.map(|account| life.statement(account, &period));
+            let wanted: i64 = statements.iter().map(|statement| statement.flows.used).sum();
+            let base = UsageQuery::new().within(period);
+            for query in [base.clone(), base.clone().by_day(east), base.clone().by_month(east)] {
+                let (whole, each) = (ledger.usage(&query).unwrap(), query.clone().per_account(true).limit(1));
+                let after = |cursor: Option<String>| cursor.into_iter().fold(each.clone(), UsageQuery::after);
+                let each = every(|cursor| ledger.usage(&after(cursor)));
+                assert!(whole.next.is_none());
+                assert_eq!((used(&whole.items), used(&each)), (wanted, wanted), "seed {seed}: {query:?}");
+                assert_eq!(
+                    whole.items.iter().map(|line| line.uses).sum::<i64>(),
+                    each.iter().map(|line| line.uses).sum::<i64>()
+                );
+            }
+            for statement in &statements {
+                let own = ledger.usage(&base.clone().account(&statement.account)).unwrap();
+                assert_eq!(own.items, statement.usage, "seed {seed}, {}", statement.account);
+            }
+            // By hand, from the lines.
+            let mut by_day: BTreeMap<String, i64> = BTreeMap::new();
+            for line in statements.iter().flat_map(|statement| &statement.lines) {
+                let day = line.booked_at.with_timezone(&east).date_naive().to_string();
+                match line.kind {
+                    "consume" | "capture" => *by_day.entry(day).or_default() += line.points,
+                    "refund" => *by_day.entry(day).or_default() -= line.points,
+                    _ => {}
+                }
+            }
+            let mut told: BTreeMap<String, i64> = BTreeMap::new();
+            for line in ledger.usage(&base.clone().by_day(east)).unwrap().items {
+                *told.entry(line.period.unwrap()).or_default() += line.points - line.refunded;
+            }
+            by_day.retain(|_, points| *points != 0);
+            told.retain(|_, points| *points != 0);
+            assert_eq!(told, by_day, "seed {seed}");
+        }
+    });
+}
+
+#[test]
+fn filters_give_what_fits_and_nothing_else() {
+    lives(25, |life, seed| {
+        let ledger = &life.world.ledger;
+        for account in ACCOUNTS {
+            let id = AccountId::new(account).unwrap();
+            let all = life.statement(account, &Period::all()).lines;
+            let operation = all.iter().filter_map(|line| line.operation).nth(all.len() / 3);
+            type Fits = Box<dyn Fn(&Entry) -> bool>;
+            let mut asked: Vec<(HistoryQuery, Fits)> = vec![
+                (HistoryQuery::new().service("tts"), Box::new(|e| e.service.as_deref() == Some("tts"))),
+                (HistoryQuery::new().reference("task-3"), Box::new(|e| e.reference.as_deref() == Some("task-3"))),
+                (HistoryQuery::new().source("gift"), Box::new(|e| e.source.as_deref() == Some("gift"))),
+                (HistoryQuery::new().description("JOB 2"), Box::new(|e| e.description.as_deref() == Some("Job 2"))),
+                (
+                    HistoryQuery::new().kind("consume").service("llm_tokens").reference("task-1"),
+                    Box::new(|e| {
+                        e.service.as_deref() == Some("llm_tokens") && e.reference.as_deref() == Some("task-1")
+                    }),
+                ),
+                (HistoryQuery::new().service("nothing"), Box::new(|_| false)),
+            ];
+            if let Some(operation) = operation {
+                let query = HistoryQuery::new().operation(operation);
+                asked.push((query, Box::new(move |e| e.operation == Some(operation))));
+            }
+            for (query, fits) in asked {
+                for (newest, size) in [(false, 2), (true, 3), (false, 1000)] {
+                    let query = query.clone().newest_first(newest).limit(size);
+                    let after = |cursor: Option<String>| cursor.into_iter().fold(query.clone(), HistoryQuery::after);
+                    let found = every(|cursor| ledger.history(&id, &after(cursor)));
+                    let mut wanted: Vec<&Entry> = all.iter().filter(|entry| fits(entry)).collect();
+                    if newest {
+                        wanted.reverse();
+                    }
+                    assert_eq!(json!(found), json!(wanted), "seed {seed}, {account}: {query:?}");
+                }
+            }
+        }
+        let everybody = every(|_| ledger.accounts(&AccountQuery::new()));
+        let soon = life.now() + TimeDelta::hours(20);
+        let expiring = |id: &AccountId| !ledger.expiring(soon, Some(id)).unwrap().is_empty();
+        type Fits<'f> = Box<dyn Fn(&Balance) -> bool + 'f>;
+        let asked: Vec<(AccountQuery, Fits<'_>)> = vec![
+            (AccountQuery::new().in_debt(true), Box::new(|b| b.figures.debt > 0)),
+            (AccountQuery::new().expiring(soon), Box::new(|b| expiring(&b.account))),
+            (AccountQuery::new().matching("*a*"), Box::new(|b| b.account.as_str() != "bob")),
+            (AccountQuery::new().state("frozen").state("closed"), Box::new(|_| false)),
+            (AccountQuery::new().state("active").matching("?ob"), Box::new(|b| b.account.as_str() == "bob")),
+        ];
+        for (query, fits) in asked {
+            let query = query.limit(1);
+            let after = |cursor: Option<String>| cursor.into_iter().fold(query.clone(), AccountQuery::after);
+            let found = every(|cursor| ledger.accounts(&after(cursor)));
+            let wanted: Vec<&Balance> = everybody.iter().filter(|balance| fits(balance)).collect();
+            assert_eq!(json!(found), json!(wanted), "seed {seed}: {query:?}");
+        }
+    });
+}
+
+/// Usage by hand: exact sums, units, refunds with their service, releases that are no use, days that begin elsewhere.
+#[test]
+fn usage_is_exact() {
+    let mut world = World::empty();
+    world.must("", r#"{"op":"recharge","account":"alice","key":"1","points":500,"source":"wxpay"}"#);
+    world.must("", r#"{"op":"consume","account":"alice","key":"2","service":"tts","seconds":"61.2"}"#);
+    world.must("undone", r#"{"op":"consume","account":"alice","key":"3","service":"tts","seconds":"0.1"}"#);
+    world.must("", r#"{"op":"consume","account":"alice","key":"4","service":"subtitle_preview"}"#);
+    world.must("", r#"{"op":"consume","account":"alice","key":"5","service":"llm_tokens","quantity":1500}"#);
+    world.must("", r#"{"op":"consume","account":"alice","key":"6","points":7}"#);
+    world.must("job", r#"{"op":"hold","account":"alice","key":"7","points":9,"service":"tts","deadline_seconds":60}"#);
+    world.must("", r#"{"op":"capture","hold":"@job","key":"8","points":0}"#);
+    // The ledger begins at noon: four hours later it is the next day in Shanghai.
+    world.advance(4 * 3600);
+    world.must("", r#"{"op":"refund","operation":"@undone","key":"9","points":"all","reason":"failed"}"#);
+    world.must("", r#"{"op":"consume","account":"bob","key":"9","points":2,"service":"tts","seconds":"0.3"}"#);
+
+    let usage = |query: UsageQuery| json!(world.ledger.usage(&query).unwrap().items);
+    assert_eq!(
+        usage(UsageQuery::new()),
+        json!([
+            {"service": "tts", "unit": "second", "uses": 3, "quantity": "61.6", "points": 24, "refunded": 1},
+            {"uses": 1, "points": 7},
+            {"service": "llm_tokens", "unit": "token", "uses": 1, "quantity": "1500", "points": 6},
+            {"service": "subtitle_preview", "uses": 1, "points": 0},
+        ])
+    );
+    let east = FixedOffset::east_opt(8 * 3600).unwrap();
+    let later = Period::new(Some(crate::support::instant("2027-01-10T16:00:00Z")), None).unwrap();
+    assert_eq!(
+        usage(UsageQuery::new().by_day(east).within(later).per_account(true)),
+        json!([
+            {"account": "alice", "period": "2027-01-11", "service": "tts", "unit": "second", "uses": 0, "points": 0, "refunded": 1},
+            {"account": "bob", "period": "2027-01-11", "service": "tts", "unit": "second", "uses": 1, "quantity": "0.3", "points": 2},
+        ])
+    );
+    let months = usage(UsageQuery::new().by_month(east));
+    assert!(months.as_array().unwrap().iter().all(|line| line["period"] == "2027-01"), "{months}");
+}
+
+/// A filter that fits little of a long history must not hold the reader up: the page ends, and says where to go on.
+#[test]
+fn a_rare_line_is_found_page_by_page() {
+    let world = World::empty();
+    let lines = |from: i64, count: i64, reference: &str| {
+        let mut run = world.ledger.batch_run();
+        for n in from..from + count {
+            let line =
+                json!({"op": "consume", "account": "alice", "key": n.to_string(), "points": 1, "reference": reference});
+            run.apply(1, &counterfoil::Request::parse(&line.to_string()).unwrap()).unwrap();
+        }
+    };
+    lines(0, 10_010, "common");
+    lines(10_010, 1, "rare");
+    let alice = AccountId::new("alice").unwrap();
+    let rare = HistoryQuery::new().reference("rare").limit(5);
+    let first = world.ledger.history(&alice, &rare).unwrap();
+    assert!(first.items.is_empty());
+    assert_eq!(first.next.as_deref(), Some("10000"));
+    let second = world.ledger.history(&alice, &rare.clone().after(first.next.unwrap())).unwrap();
+    assert_eq!((second.items.len(), second.next), (1, None));
+    let newest = world.ledger.history(&alice, &rare.newest_first(true).limit(1)).unwrap();
+    assert_eq!((newest.items.len(), newest.next.is_some()), (1, true));
+    // Lines that fit end a page by its limit alone.
+    let common = HistoryQuery::new().reference("common").limit(20_000);
+    assert_eq!(world.ledger.history(&alice, &common).unwrap().items.len(), 10_010);
+}
