@@ -51,6 +51,10 @@ pub use model::{
     Transfer,
 };
 pub use quantity::{Quantity, Usage};
+pub use report::{
+    BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
+    Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+};
 pub use report::{Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;

@@ -2,11 +2,13 @@
 //! out in memory, by the same rules, so an answer is right at the instant it is given.
 
 mod balance;
+mod explain;
 mod flow;
 mod history;
 mod lists;
 mod period;
 mod shapes;
+mod similar;
 mod statement;
 
 use serde::Serialize;
@@ -18,6 +20,10 @@ use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
 pub(crate) use balance::at_a_glance;
+pub use explain::{
+    BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
+    Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+};
 pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};

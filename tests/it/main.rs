@@ -17,6 +17,7 @@ mod against;
 mod bad_input;
 mod crash;
 mod examples_run;
+mod explain;
 mod faults;
 mod model;
 mod prices;
