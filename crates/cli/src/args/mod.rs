@@ -2,7 +2,9 @@
 
 mod care;
 mod change;
+mod explain;
 mod look;
+mod period;
 mod values;
 
 use std::path::PathBuf;
@@ -11,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use care::*;
 pub(crate) use change::*;
+pub(crate) use explain::*;
 pub(crate) use look::*;
+pub(crate) use period::*;
 pub(crate) use values::{instant, is_number, whole};
 
 const EXAMPLES: &str = "\

@@ -12,5 +12,6 @@ mod batch;
 mod beside;
 mod commands;
 mod endings;
+mod explain;
 mod formats;
 mod home;
