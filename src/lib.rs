@@ -57,6 +57,10 @@ pub use report::{
     AccountQuery, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement,
     UsageLine, UsageQuery,
 };
+pub use report::{
+    BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
+    Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;
 

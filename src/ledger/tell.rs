@@ -2,8 +2,8 @@
 
 use super::Ledger;
 use crate::error::Result;
-use crate::model::AccountId;
-use crate::report::{Page, Period, Statement, Summing, UsageLine, UsageQuery};
+use crate::model::{AccountId, BatchId, OperationId};
+use crate::report::{BatchLife, Explanation, Missing, Page, Period, Statement, Summing, UsageLine, UsageQuery};
 
 /// Reports. They read as [`Ledger::balance`] does: nothing is written, nobody waits.
 impl Ledger {
@@ -55,5 +55,98 @@ impl Ledger {
             self.look(|look| look.usage(&mut sums))?;
         }
         Ok(sums.page())
+    }
+}
+
+/// Explanations: every number, to a customer, a finance person and an auditor.
+impl Ledger {
+    /// An operation explained: its rule and price book, each batch that paid and why it came first, the balances before
+    /// and after, and what became of it since. Reads the account's lines from the operation on.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let told = ledger.explain(&charged.operation)?;
+    /// assert_eq!(told.paid_by[0].why.as_deref(), Some("the only batch with points"));
+    /// assert_eq!((told.sides[0].before.available, told.sides[0].after.available), (50, 30));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_operation`, and as for [`Ledger::balance`].
+    pub fn explain(&self, operation: &OperationId) -> Result<Explanation> {
+        self.look(|look| look.explain(operation))
+    }
+
+    /// Why an account has no more points than it has: what came in, what went by cause, down to the lines that did it,
+    /// in sums that add up. For an unknown account: ids that are nearly the same.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let missing = ledger.explain_missing(&alice, &Period::all())?;
+    /// assert_eq!((missing.changes.recharged, missing.changes.spent, missing.closing.available), (50, 20, 30));
+    /// let nobody = ledger.explain_missing(&AccountId::new("alcie")?, &Period::all())?;
+    /// assert_eq!(nobody.did_you_mean, [alice]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn explain_missing(&self, account: &AccountId, period: &Period) -> Result<Missing> {
+        self.look(|look| look.explain_missing(account, period))
+    }
+
+    /// The life of one batch to the last point. Reads the account's lines from the batch's beginning on.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let life = ledger.explain_batch(&bought.batch.unwrap().batch)?;
+    /// assert_eq!((life.batch.amount, life.batch.remaining, life.batch.used), (50, 30, 20));
+    /// assert_eq!((life.uses[0].operation, life.uses[0].points), (charged.operation, 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_batch`, and as for [`Ledger::balance`].
+    pub fn explain_batch(&self, batch: &BatchId) -> Result<BatchLife> {
+        self.look(|look| look.explain_batch(batch))
+    }
+
+    /// Known accounts with nearly this id, at most `limit`, the nearest first: about a third of the letters may differ.
+    /// The first fifty thousand accounts are compared.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// assert_eq!(ledger.accounts_like(&AccountId::new("Alcie")?, 3)?, [alice]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn accounts_like(&self, account: &AccountId, limit: usize) -> Result<Vec<AccountId>> {
+        self.look(|look| look.accounts_like(account, limit))
     }
 }

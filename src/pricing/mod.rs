@@ -8,7 +8,7 @@ mod parse;
 mod ratio;
 mod report;
 mod rule;
-mod similar;
+pub(crate) mod similar;
 
 use std::collections::{BTreeMap, BTreeSet};
 

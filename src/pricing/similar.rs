@@ -3,19 +3,40 @@
 /// Longer names are never compared: the work grows with the square, and names have at most 128 bytes.
 const MAX_BYTES: usize = 128;
 
-/// The candidate nearest to `wanted`, when about a third of it differs at most.
+/// The candidate nearest to `wanted`.
 pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    if wanted.len() > MAX_BYTES {
-        return None;
-    }
-    let wanted = letters(wanted);
-    let tolerance = wanted.len().div_ceil(3).max(1);
+    let wanted = Wanted::new(wanted);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&wanted, &letters(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= tolerance && *distance < candidate.chars().count())
+        .filter_map(|candidate| wanted.distance(candidate).map(|distance| (distance, candidate)))
         .min()
         .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// A name that is looked for.
+pub(crate) struct Wanted {
+    letters: Vec<char>,
+    tolerance: usize,
+}
+
+impl Wanted {
+    pub(crate) fn new(name: &str) -> Self {
+        let letters = if name.len() > MAX_BYTES { Vec::new() } else { letters(name) };
+        Wanted { tolerance: letters.len().div_ceil(3), letters }
+    }
+
+    /// How far a candidate is from it; `None` when more than about a third differs.
+    pub(crate) fn distance(&self, candidate: &str) -> Option<usize> {
+        if candidate.len() > MAX_BYTES {
+            return None;
+        }
+        let candidate = letters(candidate);
+        // Each letter more or less is one difference at least: most candidates need no closer look.
+        if self.letters.len().abs_diff(candidate.len()) > self.tolerance {
+            return None;
+        }
+        Some(distance(&self.letters, &candidate)).filter(|far| *far <= self.tolerance && *far < candidate.len())
+    }
 }
 
 fn letters(text: &str) -> Vec<char> {

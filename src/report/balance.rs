@@ -153,7 +153,7 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
 }
 
 /// The balances an entry was written onto.
-fn before_entry(entry: &crate::model::EntryRow) -> Result<Balances> {
+pub(super) fn before_entry(entry: &crate::model::EntryRow) -> Result<Balances> {
     let back = |after: i64, change: i64| {
         after.checked_sub(change).ok_or_else(|| Error::corrupt("an entry's change does not fit"))
     };

@@ -270,7 +270,7 @@ impl Look<'_, '_> {
     }
 
     /// The number of the last stored entry before an instant; 0 when there is none.
-    fn number_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<i64> {
+    pub(super) fn number_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<i64> {
         let millis = at.timestamp_millis();
         if millis <= 0 {
             return Ok(0);
@@ -309,7 +309,7 @@ impl Look<'_, '_> {
         Ok(())
     }
 
-    fn known(&self, id: &OperationId) -> Result<i64> {
+    pub(super) fn known(&self, id: &OperationId) -> Result<i64> {
         let seq = id.sequence();
         match self.source.operation(seq)? {
             Some(head) if head.writer.operation(seq) == *id => Ok(seq),

@@ -3,12 +3,14 @@
 
 mod accounts;
 mod balance;
+mod explain;
 mod flow;
 mod history;
 mod lists;
 mod log;
 mod period;
 mod shapes;
+mod similar;
 mod statement;
 mod usage;
 
@@ -22,6 +24,10 @@ use crate::units::{Instant, Reading};
 
 pub use accounts::AccountQuery;
 pub(crate) use balance::at_a_glance;
+pub use explain::{
+    BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
+    Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+};
 pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};

@@ -18,6 +18,7 @@ mod bad_input;
 mod crash;
 mod doctor;
 mod examples_run;
+mod explain;
 mod faults;
 mod model;
 mod notices;

@@ -29,6 +29,12 @@ pub(crate) enum LookCommand {
     /// One operation with all that is known of it
     #[command(after_help = "Example:\n  counterfoil show 12")]
     Show(ShowArgs),
+    /// Why a number is what it is: an operation, points that are gone, or the life of a batch
+    #[command(after_help = "Examples:
+  counterfoil explain 12
+  counterfoil explain --missing -a alice --month 2026-11
+  counterfoil explain --batch 3.1 --format json")]
+    Explain(super::ExplainArgs),
     /// Batches with points left that expire soon, of one account or of all
     #[command(
         after_help = "Examples:\n  counterfoil expiring --days 7\n  counterfoil expiring -a alice --before 2027-01-01"

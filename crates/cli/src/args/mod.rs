@@ -4,6 +4,7 @@ mod care;
 mod change;
 #[cfg(test)]
 mod examples;
+mod explain;
 mod look;
 mod report;
 mod values;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use care::*;
 pub(crate) use change::*;
+pub(crate) use explain::*;
 pub(crate) use look::*;
 pub(crate) use report::*;
 pub(crate) use values::{instant, is_number, whole};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::{AccountId, AccountQuery, HistoryQuery, Ledger, Listing, Points};
 
-use super::{Session, pricing};
+use super::{Session, explain, pricing};
 use crate::args::{
     AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, instant, whole,
 };
@@ -18,6 +18,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
         LookCommand::Holds(args) => holds(session, args),
         LookCommand::History(args) => history(session, args),
         LookCommand::Show(args) => show(session, &args.operation),
+        LookCommand::Explain(args) => explain::run(session, args),
         LookCommand::Expiring(args) => expiring(session, args),
         LookCommand::Accounts(args) => accounts(session, args),
         LookCommand::Price(args) => pricing::quote(session, args, false),
@@ -36,12 +37,17 @@ fn balance(session: &mut Session, args: &BalanceArgs) -> Result<Outcome, Failure
         None => ledger.balance(&account)?,
     };
     session.out.one(&balance)?;
+    if !balance.exists
+        && let Some(unknown) = session.unknown(&ledger, &account)?
+    {
+        session.notes.note(&unknown);
+    }
     Ok(Outcome::Done)
 }
 
 /// What an empty list of an account's things says: a mistyped account should not look like an empty one.
-fn none(ledger: &Ledger, account: &AccountId, none: &str) -> Result<String, Failure> {
-    if ledger.balance(account)?.exists { Ok(none.into()) } else { Ok(format!("there is no account `{account}`")) }
+fn none(session: &Session, ledger: &Ledger, account: &AccountId, none: &str) -> Result<String, Failure> {
+    Ok(session.unknown(ledger, account)?.unwrap_or_else(|| none.into()))
 }
 
 fn listing(all: bool, size: usize, cursor: Option<String>) -> Listing {
@@ -55,7 +61,7 @@ fn listing(all: bool, size: usize, cursor: Option<String>) -> Listing {
 fn batches(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let empty = if args.all { "no batches" } else { "no batches; use --all to include spent and expired ones" };
-    let empty = none(&ledger, &account, empty)?;
+    let empty = none(session, &ledger, &account, empty)?;
     let page = |size, cursor| ledger.batches(&account, &listing(args.all, size, cursor));
     session.out.pages(&args.paging, &empty, page)?;
     Ok(Outcome::Done)
@@ -64,7 +70,7 @@ fn batches(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
 fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let empty = if args.all { "no holds" } else { "no open holds; use --all to include resolved and expired ones" };
-    let empty = none(&ledger, &account, empty)?;
+    let empty = none(session, &ledger, &account, empty)?;
     let page = |size, cursor| ledger.holds(&account, &listing(args.all, size, cursor));
     session.out.pages(&args.paging, &empty, page)?;
     Ok(Outcome::Done)
@@ -75,7 +81,7 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     let period = args.period.period()?;
     let ledger = session.look()?;
     let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, text)).transpose()?;
-    let empty = none(&ledger, &account, "no entries")?;
+    let empty = none(session, &ledger, &account, "no entries")?;
     let mut asked = HistoryQuery::new().newest_first(args.newest).within(period);
     asked = args.kind.iter().fold(asked, |query, kind| query.kind(kind.replace('-', "_")));
     asked = args.service.iter().fold(asked, HistoryQuery::service);

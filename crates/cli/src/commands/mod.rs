@@ -3,6 +3,7 @@
 mod batch;
 mod care;
 mod change;
+mod explain;
 mod guide;
 mod look;
 mod pricing;
@@ -126,5 +127,15 @@ impl Session {
 
     fn account(&self) -> Result<AccountId, Failure> {
         Ok(AccountId::new(self.account_text()?)?)
+    }
+
+    /// What is said of an account nobody has opened; nothing of one that is there.
+    fn unknown(&self, ledger: &Ledger, account: &AccountId) -> Result<Option<String>, Failure> {
+        if ledger.balance(account)?.exists {
+            return Ok(None);
+        }
+        let near = ledger.accounts_like(account, 1)?;
+        let hint = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Ok(Some(format!("there is no account `{account}`{hint}")))
     }
 }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod csv;
+pub(crate) mod explained;
 mod findings;
 pub(crate) mod safe;
 mod sheets;
@@ -55,6 +56,16 @@ impl Out {
                 lines.add(&value(item)?)?;
                 lines.finish()?;
             }
+        }
+        self.flush()
+    }
+
+    /// One thing that people are told as a text.
+    pub(crate) fn told<T: Serialize>(&mut self, item: &T, text: fn(&T) -> String) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.json(item, true)?,
+            Format::Jsonl => self.json(item, false)?,
+            Format::Table | Format::Csv => self.text(&text(item))?,
         }
         self.flush()
     }

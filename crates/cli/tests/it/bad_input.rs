@@ -138,7 +138,7 @@ const LINES: &[&str] = &[
     "expiring --days many",
     "expiring --before 2027-01-01 --days 3",
     "pricing",
-    "explain 1",
+    "explain",
 ];
 
 fn words(line: &str) -> Vec<String> {

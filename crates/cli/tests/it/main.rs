@@ -13,6 +13,7 @@ mod beside;
 mod commands;
 mod doctor;
 mod endings;
+mod explain;
 mod formats;
 mod help;
 mod home;

@@ -1,0 +1,92 @@
+//! `explain`: sentences and sums for people, the library's whole answer for programs.
+
+use counterfoil::Error;
+
+use super::Session;
+use crate::args::{ExplainArgs, Format};
+use crate::exit::{Failure, Outcome};
+use crate::ids;
+use crate::output::explained;
+
+pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, Failure> {
+    if session.common.format == Format::Csv {
+        let help = "use --format json; for rows use history, batches or statement with --format csv";
+        return Err(Failure::usage("an explanation is no table, so there is no CSV of it", help));
+    }
+    let period = args.period.period()?;
+    if !args.missing && (args.period.from.is_some() || args.period.to.is_some() || args.period.month.is_some()) {
+        return Err(Failure::usage(
+            "a period is for --missing",
+            "leave --from, --to and --month out, or add --missing",
+        ));
+    }
+    match (&args.operation, &args.batch) {
+        (Some(operation), _) => one(session, operation)?,
+        (None, Some(batch)) => life(session, batch)?,
+        (None, None) => missing(session, &period)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn one(session: &mut Session, text: &str) -> Result<(), Failure> {
+    let ledger = session.look()?;
+    let told =
+        ids::operation(&ledger, text).and_then(|id| ledger.explain(&id)).map_err(|error| pointed(error, text))?;
+    session.out.told(&told, explained::operation)
+}
+
+fn life(session: &mut Session, text: &str) -> Result<(), Failure> {
+    let ledger = session.look()?;
+    let told = ids::batch(&ledger, text).and_then(|id| ledger.explain_batch(&id));
+    let told = told.map_err(|error| match ids::operation(&ledger, text).and_then(|id| ledger.operation(&id)) {
+        Ok(info) => made_none(text, &info),
+        Err(_) => error,
+    })?;
+    session.out.told(&told, explained::life)
+}
+
+fn missing(session: &mut Session, period: &counterfoil::Period) -> Result<(), Failure> {
+    let (account, ledger) = (session.account()?, session.look()?);
+    let told = ledger.explain_missing(&account, period)?;
+    session.out.told(&told, explained::missing)?;
+    if let Some(unknown) = session.unknown(&ledger, &account)? {
+        session.notes.note(&unknown);
+    }
+    Ok(())
+}
+
+/// An operation where a batch is wanted.
+fn made_none(text: &str, info: &counterfoil::OperationInfo) -> Error {
+    if info.receipt.batches.len() > 1 {
+        let help = format!("say which: {0}.1 to {0}.{1}", info.sequence, info.receipt.batches.len());
+        let message = format!("operation {} made {} batches", info.sequence, info.receipt.batches.len());
+        return Error::InvalidArgument { field: "batch".into(), message, help };
+    }
+    Error::InvalidArgument {
+        field: "batch".into(),
+        message: format!("`{text}` is operation {}, a {}, not a batch", info.sequence, info.receipt.op),
+        help: format!("for what it did: explain {}; batches -a ACCOUNT --all lists batches", info.sequence),
+    }
+}
+
+/// An id of a batch where an operation is wanted is an easy mistake: both look alike.
+fn pointed(error: Error, text: &str) -> Failure {
+    let like_a_batch = text.split_once('.').is_some_and(|(number, index)| {
+        [number, index].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    let made = text.parse::<counterfoil::BatchId>().ok().filter(|id| id.index() > 0);
+    if like_a_batch || made.is_some() {
+        let number =
+            made.map_or_else(|| text.split('.').next().unwrap_or_default().into(), |id| id.sequence().to_string());
+        let help = format!(
+            "for the life of the batch: explain --batch {text}; for what operation {number} did: explain {number}"
+        );
+        return Error::InvalidArgument {
+            field: "operation".into(),
+            message: format!("`{text}` names a batch or a hold, not an operation"),
+            help,
+        }
+        .into();
+    }
+    error.into()
+}

@@ -1,0 +1,190 @@
+//! Why points are gone.
+
+use counterfoil::{Gone, Missing, Moved, Returned};
+
+use super::{Story, by_operation, counted, points, said, when};
+use crate::output::table::batch;
+
+/// The equation, then every term with the lines that make it up.
+pub(crate) fn missing(told: &Missing) -> String {
+    let mut story = Story::default();
+    if !told.exists {
+        return format!("{}: no such account, so no points", crate::output::safe::line(told.account.as_str()));
+    }
+    let from = told.from.map_or_else(|| "from its beginning".into(), |from| format!("from {}", when(from)));
+    let to = match told.to {
+        Some(to) => format!("before {}", when(to)),
+        None => format!("until now ({})", when(told.as_of)),
+    };
+    story.line(format!("{}, {from} {to}", crate::output::safe::line(told.account.as_str())));
+    equation(&mut story, told);
+    came(&mut story, told);
+    spent(&mut story, told);
+    settled(&mut story, told);
+    gone(&mut story, "Expired", told.changes.expired, &told.expired);
+    gone(&mut story, "Revoked", told.changes.revoked, &told.revoked);
+    moved(&mut story, "Transferred away", told.changes.transferred, &told.transferred);
+    waiting(&mut story, told);
+    if told.closing.debt > 0 {
+        story.head(format!(
+            "Owed: {} used and paid by no batch yet. New points pay that first.",
+            points(told.closing.debt)
+        ));
+    }
+    if told.clock_suspect {
+        story.head(
+            "The clock is not believed, so ledger time stands still: nothing expires until it is set or confirmed.",
+        );
+    }
+    story.end()
+}
+
+fn equation(story: &mut Story, told: &Missing) {
+    let sum = &told.changes;
+    let mut rows = vec![vec!["available at the beginning".into(), told.opening.available.to_string()]];
+    let terms = [
+        ("recharged", sum.recharged),
+        ("received from other accounts", sum.received),
+        ("given back by refunds", sum.returned),
+        ("spent", sum.spent.saturating_neg()),
+        ("settled an old debt", sum.settled.saturating_neg()),
+        ("expired", sum.expired.saturating_neg()),
+        ("revoked", sum.revoked.saturating_neg()),
+        ("transferred away", sum.transferred.saturating_neg()),
+        (if sum.held < 0 { "held no longer" } else { "held for jobs" }, sum.held.saturating_neg()),
+        (if sum.pending < 0 { "become effective" } else { "not effective yet" }, sum.pending.saturating_neg()),
+    ];
+    for (what, change) in terms.into_iter().filter(|(_, change)| *change != 0) {
+        rows.push(vec![what.into(), format!("{change:+}")]);
+    }
+    rows.push(vec!["available at the end".into(), format!("= {}", told.closing.available)]);
+    story.rows(&[1], rows);
+}
+
+fn came(story: &mut Story, told: &Missing) {
+    if !told.recharged.is_empty() {
+        story.head(format!("Recharged: {}", points(told.changes.recharged)));
+        let row = |came: &counterfoil::Came| {
+            vec![came.points.to_string(), format!("from {}, {}", came.source, counted(came.lines, "recharge"))]
+        };
+        story.rows(&[0], told.recharged.iter().map(row).collect());
+    }
+    moved(story, "Received", told.changes.received, &told.received);
+    if !told.returned.is_empty() {
+        story.head(format!("Given back by refunds: {}", points(told.changes.returned)));
+        story.rows(&[0], told.returned.iter().map(returned).collect());
+    }
+}
+
+fn returned(refund: &Returned) -> Vec<String> {
+    let of = refund.of.map(|of| format!(" of {}", by_operation(of))).unwrap_or_default();
+    let mut what = format!("{}{of}", by_operation(refund.operation));
+    if refund.lapsed > 0 {
+        what.push_str(&format!("; {} of them lapsed at once: the batch had expired", refund.lapsed));
+    }
+    let rest = refund.refunded.saturating_sub(refund.points);
+    if rest > 0 {
+        what.push_str(&format!("; {rest} more cancelled debt or went to a revoked batch"));
+    }
+    vec![refund.points.to_string(), when(refund.at), what, said(&refund.said)]
+}
+
+fn spent(story: &mut Story, told: &Missing) {
+    if told.spent.is_empty() {
+        return;
+    }
+    story.head(format!("Spent: {}", points(told.changes.spent)));
+    let row = |spent: &counterfoil::Spent| {
+        let service = spent.service.clone().unwrap_or_else(|| "no service named".into());
+        let credit = match spent.on_credit {
+            0 => String::new(),
+            open => format!("; {} charged, {open} of them left as debt", spent.charged),
+        };
+        vec![spent.points.to_string(), format!("{service}, {}{credit}", counted(spent.lines, "use"))]
+    };
+    story.rows(&[0], told.spent.iter().map(row).collect());
+}
+
+fn settled(story: &mut Story, told: &Missing) {
+    if told.settled.is_empty() {
+        return;
+    }
+    story.head(format!("Settled an old debt: {} paid what was used earlier", points(told.changes.settled)));
+    let mut rows = Vec::new();
+    for settled in &told.settled {
+        for (index, debt) in settled.debts.iter().enumerate() {
+            let at = if index == 0 { when(settled.at) } else { String::new() };
+            let service = debt.service.as_ref().map(|service| format!(", {service}")).unwrap_or_default();
+            let what =
+                format!("for {} of {}{service} ({})", debt.op, when(debt.booked_at), by_operation(debt.operation));
+            rows.push(vec![debt.points.to_string(), at, what, said(&debt.said)]);
+        }
+    }
+    story.rows(&[0], rows);
+}
+
+fn gone(story: &mut Story, head: &str, sum: i64, list: &[Gone]) {
+    if list.is_empty() {
+        return;
+    }
+    story.head(format!("{head}: {}", points(sum)));
+    story.rows(&[0], list.iter().map(one_gone).collect());
+}
+
+fn one_gone(gone: &Gone) -> Vec<String> {
+    let batch = gone.batch.map(|id| format!("batch {}", batch(id)));
+    let source = gone.source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
+    let by = gone.operation.map(|id| format!(", {} ({})", by_operation(id), gone.by)).unwrap_or_default();
+    let mut what = match (gone.how, batch) {
+        ("expired", Some(batch)) => format!("{batch}{source}"),
+        ("lapsed", _) if gone.operation.is_none() => "lapsed when a hold ended: its batch had expired".into(),
+        ("lapsed", _) => format!("lapsed on their return: the batch had expired{by}"),
+        ("came_back", Some(batch)) => format!("came back to {batch}{source}{by}"),
+        ("came_back", None) => format!("came back{by}"),
+        ("taken", _) => format!("returned to a batch revoked before, and taken{by}"),
+        (_, Some(batch)) => format!("{batch}{source}{by}"),
+        (how, None) => format!("{how}{by}"),
+    };
+    if gone.owed > 0 {
+        what.push_str(&format!("; {} more were gone already and are owed", gone.owed));
+    }
+    if gone.unbooked {
+        what.push_str(" (unbooked)");
+    }
+    vec![gone.points.to_string(), when(gone.at), what, said(&gone.said)]
+}
+
+fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved]) {
+    if list.is_empty() {
+        return;
+    }
+    story.head(format!("{head}: {}", points(sum)));
+    let way = if head == "Received" { "from" } else { "to" };
+    let row = |moved: &Moved| {
+        let other = moved.other.as_ref().map_or("another account", |other| other.as_str());
+        let what = format!("{way} {other}, {}", by_operation(moved.operation));
+        vec![moved.points.to_string(), when(moved.at), what, said(&moved.said)]
+    };
+    story.rows(&[0], list.iter().map(row).collect());
+}
+
+fn waiting(story: &mut Story, told: &Missing) {
+    if !told.held.is_empty() {
+        story.head(format!("Still held: {}", points(told.closing.held)));
+        let row = |held: &counterfoil::StillHeld| {
+            let service = held.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
+            let what = format!("hold {}{service}, until {} at the latest", held.hold.sequence(), when(held.deadline));
+            vec![held.points.to_string(), when(held.since), what, said(&held.said)]
+        };
+        story.rows(&[0], told.held.iter().map(row).collect());
+    }
+    if !told.pending.is_empty() {
+        story.head(format!("Not effective yet: {}", points(told.closing.pending)));
+        let row = |pending: &counterfoil::NotYet| {
+            let what =
+                format!("batch {} ({}), from {}", batch(pending.batch), pending.source, when(pending.effective_at));
+            vec![pending.points.to_string(), what]
+        };
+        story.rows(&[0], told.pending.iter().map(row).collect());
+    }
+}

@@ -1,0 +1,172 @@
+//! `explain`, as people read it, and what it says to the likeliest mistakes.
+
+use crate::home::{BOOK, Home};
+
+/// A little of everything on alice's account.
+fn home() -> Home {
+    let home = Home::new();
+    home.run("consume 5 -a alice --reference early --key 1").ok();
+    home.args(&["recharge", "30", "-a", "alice", "--source", "gift", "--pricing", BOOK, "--key", "2"]).ok();
+    home.run("recharge 100 -a alice --source wxpay --expires-at never --key 3").ok();
+    home.run("consume --service tts --seconds 21.2 -a alice --actor kiosk-7 --reference task-19 --key 4").ok();
+    home.run("hold 4 -a alice --deadline 1h --key 5").ok();
+    home.args(&["refund", "4", "2", "--reason", "render failed", "--key", "6"]).ok();
+    home.run("revoke 3 20 --reason chargeback --actor finance --yes --key 7").ok();
+    home.run("transfer bob 15 -a alice --key 8").ok();
+    home
+}
+
+/// The text with the times of this run, and what they align, taken out.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn says(text: &str, wanted: &[&str]) {
+    let text = plain(text);
+    for wanted in wanted {
+        assert!(text.contains(wanted), "no `{wanted}` in:\n{text}");
+    }
+}
+
+#[test]
+fn an_operation() {
+    let home = home();
+    let told = home.run("explain 4").ok();
+    says(
+        &told.out,
+        &[
+            "Operation 4: consume of 8 points on alice",
+            "by kiosk-7",
+            "reference task-19",
+            "8 points = ceil(21.2 s / 3), at least 1",
+            "for tts, 21.2 second",
+            "Paid by, in this order batch 2.1 8 gift, promotional, priority 50, expires ",
+            ", the next one never 2 returned since",
+            "before 125 0 0 0 125 consume -8 0 0 0 -8 after 117 0 0 0 117",
+            "Since then: 2 points refunded",
+            "2 refund, operation 6 reason: render failed",
+        ],
+    );
+    assert_eq!(told.err, "");
+    says(
+        &home.run("explain 1").ok().out,
+        &[
+            "named by the caller, not by a rule",
+            "no batch 5 left as debt",
+            "Its debt was paid since by batch 2.1 5 gift",
+        ],
+    );
+    says(
+        &home.run("explain 8").ok().out,
+        &["Taken from, in this order", "Balance of alice", "Balance of bob", "transfer in +15 0 0 0 +15"],
+    );
+    for number in 1..=8 {
+        let told = home.run(&format!("explain {number} --format json")).ok().json();
+        assert_eq!(told["sequence"], number);
+    }
+    let id = home.run("explain 4 --format jsonl").ok().json()["operation"].as_str().unwrap().to_string();
+    assert_eq!(plain(&home.run(&format!("explain {id}")).ok().out), plain(&told.out));
+}
+
+#[test]
+fn missing_points() {
+    let home = home();
+    let told = home.run("explain --missing -a alice").ok();
+    says(
+        &told.out,
+        &[
+            "available at the beginning 0 recharged +130 given back by refunds +2 spent -8 settled an old debt -5 \
+             revoked -20 transferred away -15 held for jobs -4 available at the end = 80",
+            "Spent: 8 points 8 tts, 1 use",
+            "5 charged, 5 of them left as debt",
+            "Settled an old debt: 5 points paid what was used earlier",
+            "(operation 1) reference early",
+            "batch 3.1 (wxpay), operation 7 (revoke) by finance, reason: chargeback",
+            "to bob, operation 8",
+            "Still held: 4 points",
+        ],
+    );
+    says(&home.run("explain --missing -a bob").ok().out, &["Received: 15 points", "from alice, operation 8"]);
+    let long_ago = home.run("explain --missing -a alice --month 2020-02").ok();
+    says(&long_ago.out, &["before 2020-03-01 00:00:00Z available at the beginning 0 available at the end = 0"]);
+    let json = home.run("explain --missing -a alice --format json").ok().json();
+    assert_eq!((&json["changes"]["spent"], &json["closing"]["available"]), (&8.into(), &80.into()));
+}
+
+#[test]
+fn the_life_of_a_batch() {
+    let home = home();
+    let told = home.run("explain --batch 2").ok();
+    says(
+        &told.out,
+        &[
+            "Batch 2.1 of alice: 30 points, promotional, from gift",
+            "5 consume, operation 1; 5 paid later, settling its debt reference early",
+            "6 consume for tts, operation 4; 8 drawn, 2 returned",
+            "left 0 held 4 used 11 moved to other accounts 15 in all = 30".replace("left 0 ", "").as_str(),
+        ],
+    );
+    let json = home.run("explain --batch 2.1 --format json").ok().json();
+    assert_eq!((&json["amount"], &json["used"]), (&30.into(), &11.into()));
+    says(&home.run("explain --batch 8.1").ok().out, &["received from alice (batch 2.1)"]);
+}
+
+#[test]
+fn the_likeliest_mistakes() {
+    let home = home();
+    home.run("explain 99").fails(3, "unknown_operation");
+    home.run("explain order-881").fails(3, "invalid_argument");
+    let ran = home.run("explain 2.1").fails(3, "invalid_argument");
+    assert!(ran.err.contains("explain --batch 2.1"), "{}", ran.err);
+    let id = home.run("batches -a alice --format jsonl").ok().jsonl()[0]["batch"].as_str().unwrap().to_string();
+    assert!(home.run(&format!("explain {id}")).fails(3, "invalid_argument").err.contains("--batch"));
+    let ran = home.run("explain --batch 4").fails(3, "invalid_argument");
+    assert!(ran.err.contains("`4` is operation 4, a consume") && ran.err.contains("explain 4"), "{}", ran.err);
+    home.run("explain --batch 99").fails(3, "unknown_batch");
+    home.run("explain --missing").fails(2, "usage");
+    home.run("explain 4 --from 2026-11-01").fails(2, "usage");
+    home.run("explain --missing -a alice --month november").fails(3, "invalid_argument");
+    home.run("explain 4 --format csv").fails(2, "usage");
+    for words in ["explain", "explain 4 --batch 2", "explain 4 --missing", "explain --missing --batch 2"] {
+        assert_eq!(home.run(words).code, 2, "{words}");
+    }
+}
+
+#[test]
+fn a_mistyped_account_is_named() {
+    let home = home();
+    for words in ["explain --missing", "balance", "batches", "holds", "history"] {
+        let ran = home.run(&format!("{words} -a alcie")).ok();
+        let wanted = "note: there is no account `alcie`; did you mean `alice`?\n";
+        assert_eq!(ran.err, wanted, "{words}");
+        assert_eq!(home.run(&format!("{words} -a zebra")).ok().err, "note: there is no account `zebra`\n");
+    }
+    let json = home.run("explain --missing -a alcie --format json").ok().json();
+    assert_eq!((&json["exists"], &json["did_you_mean"][0]), (&false.into(), &"alice".into()));
+}
+
+#[test]
+fn nothing_said_by_others_paints_over_it() {
+    let home = Home::new();
+    home.args(&[
+        "recharge",
+        "9",
+        "-a",
+        "al\u{202e}ice",
+        "--source",
+        "a\u{200b}b",
+        "--key",
+        "k",
+        "--reference",
+        "\u{feff}r",
+    ])
+    .ok();
+    home.args(&["consume", "2", "-a", "al\u{202e}ice", "--description", "two\nlines \u{202e}", "--key", "k"]).ok();
+    for words in
+        [vec!["explain", "1"], vec!["explain", "2"], vec!["explain", "--batch", "1"], vec!["explain", "--missing"]]
+    {
+        let ran = home.args(&[words.as_slice(), &["-a", "al\u{202e}ice"]].concat()).ok();
+        assert!(!ran.out.contains(['\u{202e}', '\u{200b}', '\u{feff}']), "{}", ran.out);
+    }
+}

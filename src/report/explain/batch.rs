@@ -1,0 +1,378 @@
+//! The life of one batch, to the last point: what made it, what drew on it, what time and corrections did to it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::super::{Look, Period};
+use super::{Booked, Said, is_false, is_zero};
+use crate::engine::{Books, Source};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId,
+    HoldPhase, OperationId,
+};
+use crate::report::shapes;
+use crate::report::statement::stored_entries;
+use crate::units::{Instant, add, serialize_utc, serialize_utc_option, sub};
+
+/// Uses told one by one; further ones only by service.
+const USES: usize = 10_000;
+
+/// Everything that happened to a batch. JSON shape `counterfoil.batch_life/1`: the batch, and
+/// - `used` = the points of `uses_by_service` = the points of `uses`, unless there are more uses than are listed;
+/// - `held` = the points of the events `held`, `moved` = of `moved`;
+/// - `expired` = the points of `expired` and `lapsed` less those of `came_back`;
+/// - `revoked` = the points of `revoked` and `taken`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BatchLife {
+    /// The batch as it stands: `amount = remaining + held + used + expired + revoked + moved`.
+    #[serde(flatten)]
+    pub batch: BatchInfo,
+    /// What happened to it but for its uses, oldest first; sums without a time come last.
+    pub events: Vec<LifeEvent>,
+    /// What it pays for, by service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uses_by_service: Vec<ServiceUse>,
+    /// What it paid for, oldest first; the first ten thousand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<BatchUse>,
+    /// How many uses are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_uses: i64,
+}
+
+/// Something that happened to a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LifeEvent {
+    /// `recharged`, `received`, `effective`, `held` (by a hold still open), `moved`, `expiry_set`, `expired`, `lapsed`,
+    /// `came_back`, `revoked`, or `taken` (of what returned, after a revoke).
+    pub what: &'static str,
+    /// When; none for sums of what returns brought about, which the books keep per batch and not per line.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub at: Option<DateTime<Utc>>,
+    /// How many points.
+    pub points: i64,
+    /// The operation; none for what time did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    /// The other account of a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<AccountId>,
+    /// The other batch of a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_batch: Option<BatchId>,
+    /// The hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
+    /// The deadline of a hold, or the expiry from here on.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub until: Option<DateTime<Utc>>,
+    /// Of a revoke: points spent, held or moved already, still to be taken.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub owed: i64,
+    /// What the caller said of it.
+    #[serde(flatten)]
+    pub said: Said,
+    /// It has happened, and the next write will book it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unbooked: bool,
+}
+
+/// Points of a batch used for one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ServiceUse {
+    /// The service; none when only points were named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// How many uses.
+    pub uses: i64,
+    /// Points used, those returned left out.
+    pub points: i64,
+}
+
+/// Points of a batch that pay for one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BatchUse {
+    /// The consume, capture, or revoke whose clawback it paid.
+    pub operation: OperationId,
+    /// Which of the three.
+    pub op: &'static str,
+    /// When that was booked.
+    #[serde(serialize_with = "serialize_utc")]
+    pub at: DateTime<Utc>,
+    /// Points used: drawn less returned.
+    pub points: i64,
+    /// Points drawn.
+    pub drawn: i64,
+    /// Points of them that came by settling: the operation had left them open.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub settled: i64,
+    /// Points refunded since.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub returned: i64,
+    /// The service used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// What the caller said of it.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// The walk through an account's lines from a batch's beginning.
+struct Walk<'l, 'a, 'c, 'b> {
+    look: &'l Look<'a, 'c>,
+    books: Books<'b>,
+    batch: BatchRow,
+    stored: i64,
+    /// As it stood at the line that is being read.
+    expires_at: Option<Instant>,
+    /// What the events before say: to be completed by what returns brought about.
+    expired: i64,
+    revoked: i64,
+    life: BatchLife,
+    services: BTreeMap<Option<String>, (i64, i64)>,
+}
+
+impl Look<'_, '_> {
+    /// The life of one batch.
+    pub(crate) fn explain_batch(&self, id: &BatchId) -> Result<BatchLife> {
+        let unknown = || Error::UnknownBatch { batch: id.to_string() };
+        let head = self.source.operation(id.sequence())?;
+        head.filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0).ok_or_else(unknown)?;
+        let stored = self.source.batch(id.no())?.ok_or_else(unknown)?;
+        let lost = || Error::corrupt(format!("account number {} is referred to and not there", stored.account));
+        let account = self.source.account(stored.account)?.ok_or_else(lost)?;
+        // A working copy of its own for lookups, beside the one whose lines are walked.
+        let lookup = self.caught_up(account.clone(), None)?.0;
+        let (books, account, now) = self.caught_up(account, None)?;
+        let batch = self.batch_row(&books, stored.no)?.ok_or_else(unknown)?;
+        let created = Booked::read(&self.source, batch.operation())?;
+        let since = Period::new(Some(created.row.booked_at.utc()), None)?;
+        let mut walk = Walk {
+            look: self,
+            books: lookup,
+            stored: stored_entries(&books, &account),
+            expires_at: created.expiry_of(batch.no).unwrap_or(batch.expires_at),
+            expired: 0,
+            revoked: 0,
+            life: BatchLife {
+                batch: shapes::batch(self.writers, &account.id, &batch, now),
+                events: vec![self.beginning(&created, &batch)],
+                uses_by_service: Vec::new(),
+                uses: Vec::new(),
+                more_uses: 0,
+            },
+            services: BTreeMap::new(),
+            batch,
+        };
+        walk.old_debts(&account, created.row.booked_at)?;
+        self.each_entry(&books, &account, &since, |row| walk.pass(row))?;
+        walk.finish()
+    }
+
+    fn beginning(&self, created: &Booked, batch: &BatchRow) -> LifeEvent {
+        let received = batch.from_batch.is_some();
+        LifeEvent {
+            what: if received { "received" } else { "recharged" },
+            at: Some(created.row.booked_at.utc()),
+            points: batch.amount,
+            operation: Some(self.writers.operation(created.row.seq)),
+            other: created.row.account.as_ref().filter(|_| received).map(|(_, id)| id.clone()),
+            other_batch: batch.from_batch.map(|no| self.writers.batch(no)),
+            until: created.expiry_of(batch.no).unwrap_or(batch.expires_at).map(Instant::utc),
+            said: created.said(),
+            ..LifeEvent::new("")
+        }
+    }
+
+    /// The allocations of a consume or hold, with what time has done to them since the last write.
+    pub(super) fn allocations_now(&self, books: &mut Books<'_>, owner: i64) -> Result<Vec<AllocationRow>> {
+        // Where time has done nothing, rows need not pile up in the working copy.
+        if books.entries().is_empty() { Ok(self.source.allocations(owner)?.rows) } else { books.allocations(owner) }
+    }
+}
+
+impl LifeEvent {
+    fn new(what: &'static str) -> Self {
+        LifeEvent {
+            what,
+            at: None,
+            points: 0,
+            operation: None,
+            other: None,
+            other_batch: None,
+            hold: None,
+            until: None,
+            owed: 0,
+            said: Said::default(),
+            unbooked: false,
+        }
+    }
+}
+
+impl Booked {
+    /// The expiry this operation gave a batch, if it did.
+    pub(super) fn expiry_of(&self, batch: BatchNo) -> Option<Option<Instant>> {
+        let (_, millis) = self.row.outcome.batches.iter().find(|(no, _)| *no == batch)?;
+        Some((*millis >= 0).then(|| Instant::clamped(*millis)))
+    }
+}
+
+impl Walk<'_, '_, '_, '_> {
+    fn event(&self, row: &EntryRow, what: &'static str, points: i64, said: Said) -> LifeEvent {
+        let unbooked = row.n > self.stored;
+        let operation = row.operation.map(|seq| self.look.writers.operation(seq));
+        let at = Some(row.booked_at.utc());
+        LifeEvent { at, points, operation, said, unbooked, ..LifeEvent::new(what) }
+    }
+
+    fn tell(&mut self, event: LifeEvent) {
+        self.life.events.push(event);
+    }
+
+    fn pass(&mut self, row: &EntryRow) -> Result<()> {
+        let mine = row.batch == Some(self.batch.no);
+        match (row.kind, row.operation) {
+            (EntryKind::Activate, _) if mine => {
+                self.tell(self.event(row, "effective", row.points, Said::default()));
+            }
+            (EntryKind::Expire, _) if mine => {
+                self.expired = add(self.expired, row.points)?;
+                self.tell(self.event(row, "expired", row.points, Said::default()));
+            }
+            (EntryKind::SetExpiry, Some(seq)) if mine => self.expiry_set(row, seq)?,
+            (EntryKind::Revoke, Some(seq)) if mine => self.revoke(row, seq)?,
+            (EntryKind::TransferOut, Some(seq)) => self.transfer(row, seq)?,
+            (EntryKind::Hold, Some(seq)) => self.hold(row, seq)?,
+            (EntryKind::Consume | EntryKind::Capture | EntryKind::Clawback, Some(seq)) => self.used(seq, Some(row))?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What was open before the batch came, and may have been paid by it.
+    fn old_debts(&mut self, account: &AccountRow, created: Instant) -> Result<()> {
+        let look = self.look;
+        let first = look.number_before(account.no, self.stored, created.utc())?.saturating_add(1);
+        let queue = look.open_before(&mut self.books, account, first)?;
+        queue.operations().try_for_each(|seq| self.used(seq, None))
+    }
+
+    fn expiry_set(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
+        let booked = Booked::read(&self.look.source, seq)?;
+        self.expires_at = booked.expiry_of(self.batch.no).unwrap_or(self.expires_at);
+        let until = self.expires_at.map(Instant::utc);
+        self.tell(LifeEvent { until, ..self.event(row, "expiry_set", 0, booked.said()) });
+        self.came_back(row, row.points)
+    }
+
+    fn came_back(&mut self, row: &EntryRow, points: i64) -> Result<()> {
+        if points > 0 {
+            self.expired = sub(self.expired, points)?;
+            self.tell(self.event(row, "came_back", points, Said::default()));
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
+        let booked = Booked::read(&self.look.source, seq)?;
+        self.came_back(row, sub(0, row.expired)?)?;
+        self.revoked = add(self.revoked, row.points)?;
+        let owed = booked.row.outcome.owed;
+        self.tell(LifeEvent { owed, ..self.event(row, "revoked", row.points, booked.said()) });
+        Ok(())
+    }
+
+    fn transfer(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
+        let booked = Booked::read(&self.look.source, seq)?;
+        for (no, _) in &booked.row.outcome.batches {
+            let Some(made) = self.look.source.batch(*no)? else { continue };
+            if made.from_batch != Some(self.batch.no) {
+                continue;
+            }
+            let other = booked.text("to").map(AccountId::new).transpose()?;
+            let other_batch = Some(self.look.writers.batch(*no));
+            self.tell(LifeEvent { other, other_batch, ..self.event(row, "moved", made.amount, booked.said()) });
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
+        let hold = self.books.hold(seq)?.clone();
+        if hold.phase != HoldPhase::Open {
+            return Ok(());
+        }
+        let slices = self.look.allocations_now(&mut self.books, seq)?;
+        let mut mine = slices.iter().filter(|slice| slice.batch == self.batch.no);
+        let points = mine.try_fold(0, |sum, slice| add(sum, slice.points))?;
+        if points > 0 {
+            let said = Booked::read(&self.look.source, seq)?.said();
+            let (hold, until) = (Some(self.look.writers.hold(seq)), Some(hold.deadline.utc()));
+            self.tell(LifeEvent { hold, until, ..self.event(row, "held", points, said) });
+        }
+        Ok(())
+    }
+
+    /// Adds what an operation drew from the batch.
+    fn used(&mut self, seq: i64, row: Option<&EntryRow>) -> Result<()> {
+        let parts = self.look.allocations_now(&mut self.books, seq)?;
+        if !parts.iter().any(|part| part.batch == self.batch.no) {
+            return Ok(());
+        }
+        let booked = Booked::read(&self.look.source, seq)?;
+        let own = booked.row.outcome.draws.len();
+        let (mut drawn, mut returned, mut settled) = (0, 0, 0);
+        for (rank, part) in parts.iter().enumerate().filter(|(_, part)| part.batch == self.batch.no) {
+            drawn = add(drawn, part.points)?;
+            returned = add(returned, part.returned)?;
+            if rank >= own {
+                settled = add(settled, part.points)?;
+            }
+        }
+        // A late operation draws from a batch that has expired, which brings the points back.
+        if let Some(row) = row.filter(|row| self.expires_at.is_some_and(|at| at <= row.booked_at)) {
+            self.came_back(row, sub(drawn, settled)?)?;
+        }
+        let points = sub(drawn, returned)?;
+        let service = booked.row.outcome.service.clone();
+        let sums = self.services.entry(service.clone()).or_default();
+        *sums = (add(sums.0, 1)?, add(sums.1, points)?);
+        if self.life.uses.len() >= USES {
+            self.life.more_uses = add(self.life.more_uses, 1)?;
+            return Ok(());
+        }
+        self.life.uses.push(BatchUse {
+            operation: self.look.writers.operation(seq),
+            op: booked.row.kind.text(),
+            at: booked.row.booked_at.utc(),
+            points,
+            drawn,
+            settled,
+            returned,
+            service,
+            said: booked.said(),
+        });
+        Ok(())
+    }
+
+    /// What the lines do not say of the batch came by returns: of refunds, and of holds that ended.
+    fn finish(mut self) -> Result<BatchLife> {
+        for (what, points) in
+            [("lapsed", sub(self.batch.expired, self.expired)?), ("taken", sub(self.batch.revoked, self.revoked)?)]
+        {
+            if points != 0 {
+                self.life.events.push(LifeEvent { points, ..LifeEvent::new(what) });
+            }
+        }
+        let by_service = |(service, (uses, points))| ServiceUse { service, uses, points };
+        self.life.uses_by_service = self.services.into_iter().map(by_service).collect();
+        self.life.uses_by_service.sort_by_key(|part| std::cmp::Reverse(part.points));
+        Ok(self.life)
+    }
+}

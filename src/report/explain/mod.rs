@@ -1,0 +1,86 @@
+//! Explanations: of an operation, of what an account misses, of a batch's life. What they say can be read from the
+//! books; where the books do not tell, nothing is said.
+
+mod batch;
+mod missing;
+mod operation;
+mod order;
+mod past;
+mod settled;
+mod since;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::engine::{Source, parse_body};
+use crate::error::{Error, Result};
+use crate::model::OperationRow;
+use crate::store::SqlSource;
+
+pub use batch::{BatchLife, BatchUse, LifeEvent, ServiceUse};
+pub use missing::{Came, Changes, Gone, Missing, Moved, NotYet, Returned, Spent, StillHeld};
+pub use operation::{Explanation, Payer, Reckoning, Side};
+pub use settled::{PaidDebt, Settled};
+pub use since::Since;
+
+/// What the caller said about an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Said {
+    /// Who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Why it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The caller's reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The caller's description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// An operation read for what it says of itself.
+struct Booked {
+    row: OperationRow,
+    body: Map<String, Value>,
+}
+
+impl Booked {
+    fn read(source: &SqlSource<'_, '_>, seq: i64) -> Result<Self> {
+        let row = source.operation_row(seq)?;
+        let row = row.ok_or_else(|| Error::corrupt(format!("operation {seq} is referred to and not there")))?;
+        let body = parse_body(&row)?;
+        Ok(Booked { row, body })
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.body.get(name).and_then(Value::as_str).map(str::to_string)
+    }
+
+    fn said(&self) -> Said {
+        let text = |name| self.text(name);
+        Said {
+            actor: text("actor"),
+            reason: text("reason"),
+            reference: text("reference"),
+            description: text("description"),
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+/// Whether an instant lies before another.
+fn is_past(at: crate::units::Instant, end: chrono::DateTime<chrono::Utc>) -> bool {
+    at.utc() < end
+}

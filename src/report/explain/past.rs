@@ -1,0 +1,175 @@
+//! What was held, and what was not yet effective, at the end of a period. Rows tell the present only; what the lines
+//! after the period ended, opened or took back leads from there to then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::super::Look;
+use super::missing::{NotYet, StillHeld};
+use super::{Booked, is_past};
+use crate::engine::{Books, Source};
+use crate::error::Result;
+use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldPhase, HoldRow};
+use crate::report::Period;
+use crate::store;
+use crate::units::{add, sub};
+
+const READ: usize = 256;
+
+/// What the lines after a period did to holds and pending batches.
+#[derive(Default)]
+struct After {
+    /// The first operation after the period: what it and later ones made was not there yet.
+    first: Option<i64>,
+    /// Holds captured or released.
+    resolved: BTreeSet<i64>,
+    /// Points a batch had when it became effective, and those revoked of it before.
+    activated: BTreeMap<BatchNo, i64>,
+    revoked: BTreeMap<BatchNo, i64>,
+}
+
+impl After {
+    fn pass(&mut self, look: &Look<'_, '_>, row: &EntryRow) -> Result<()> {
+        if self.first.is_none() {
+            self.first = row.operation;
+        }
+        match (row.kind, row.operation, row.batch) {
+            (EntryKind::Capture | EntryKind::Release, Some(seq), _) => {
+                let hold = Booked::read(&look.source, seq)?.row.outcome.hold;
+                self.resolved.extend(hold.map(|(hold, ..)| hold));
+            }
+            (EntryKind::Activate, _, Some(batch)) => {
+                self.activated.insert(batch, row.points);
+            }
+            (EntryKind::Revoke, _, Some(batch)) if !self.activated.contains_key(&batch) => {
+                let sum = self.revoked.entry(batch).or_default();
+                *sum = add(*sum, row.points)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn made_later(&self, operation: i64) -> bool {
+        self.first.is_some_and(|first| operation >= first)
+    }
+
+    fn was_open(&self, hold: &HoldRow, end: Option<DateTime<Utc>>) -> bool {
+        let lasted = end.is_some_and(|end| !is_past(hold.deadline, end));
+        !self.made_later(hold.operation)
+            && match hold.phase {
+                HoldPhase::Open => true,
+                HoldPhase::Expired => lasted,
+                HoldPhase::Captured | HoldPhase::Released => lasted && self.resolved.contains(&hold.operation),
+            }
+    }
+
+    /// The points of a batch that was not effective yet.
+    fn was_pending(&self, batch: &BatchRow) -> Result<i64> {
+        if self.made_later(batch.operation()) {
+            return Ok(0);
+        }
+        let then = match self.activated.get(&batch.no) {
+            Some(points) => *points,
+            None if batch.active => return Ok(0),
+            None => batch.remaining,
+        };
+        add(then, self.revoked.get(&batch.no).copied().unwrap_or(0))
+    }
+}
+
+impl Look<'_, '_> {
+    /// The open holds and the pending batches at the end of a period.
+    pub(super) fn set_aside(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        period: &Period,
+        (held, pending): (i64, i64),
+    ) -> Result<(Vec<StillHeld>, Vec<NotYet>)> {
+        let mut after = After::default();
+        if let Some(end) = period.end().filter(|_| held > 0 || pending > 0) {
+            let rest = Period::new(Some(end), None)?;
+            self.each_entry(books, account, &rest, |row| after.pass(self, row))?;
+        }
+        let mut holds = Vec::new();
+        if held > 0 {
+            self.each_hold(books, account, |hold| {
+                if after.was_open(hold, period.end()) {
+                    holds.push(self.still_held(hold)?);
+                }
+                Ok(())
+            })?;
+        }
+        let mut batches = Vec::new();
+        if pending > 0 {
+            self.each_batch(books, account, |batch| {
+                let points = after.was_pending(batch)?;
+                if points > 0 {
+                    batches.push(NotYet {
+                        batch: self.writers.batch(batch.no),
+                        source: batch.source.to_string(),
+                        points,
+                        effective_at: batch.effective_at.utc(),
+                    });
+                }
+                Ok(())
+            })?;
+        }
+        Ok((holds, batches))
+    }
+
+    fn still_held(&self, hold: &HoldRow) -> Result<StillHeld> {
+        let booked = Booked::read(&self.source, hold.operation)?;
+        Ok(StillHeld {
+            hold: self.writers.hold(hold.operation),
+            points: sub(hold.points, hold.unbacked)?,
+            since: booked.row.booked_at.utc(),
+            deadline: hold.deadline.utc(),
+            service: hold.service.clone(),
+            said: booked.said(),
+        })
+    }
+
+    fn each_hold(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        mut each: impl FnMut(&HoldRow) -> Result<()>,
+    ) -> Result<()> {
+        let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
+        let mut after = 0;
+        loop {
+            let rows = store::holds_of_account(self.session, account.no, after, READ)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.operation;
+            rows.iter().try_for_each(|row| each(changed.get(&row.operation).copied().unwrap_or(row)))?;
+        }
+    }
+
+    /// Hands over every batch of an account, caught up, in order of creation.
+    pub(super) fn each_batch(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        mut each: impl FnMut(&BatchRow) -> Result<()>,
+    ) -> Result<()> {
+        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
+        let mut after = 0;
+        loop {
+            let rows = store::batches_of_account(self.session, account.no, after, READ)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.no;
+            rows.iter().try_for_each(|row| each(changed.get(&row.no).copied().unwrap_or(row)))?;
+        }
+    }
+
+    /// A batch with what time has done to it.
+    pub(super) fn batch_row(&self, books: &Books<'_>, no: BatchNo) -> Result<Option<BatchRow>> {
+        match books.held_batches().find(|batch| batch.no == no) {
+            Some(batch) => Ok(Some(batch.clone())),
+            None => self.source.batch(no),
+        }
+    }
+}
