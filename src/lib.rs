@@ -51,7 +51,9 @@ pub use model::{
     Transfer,
 };
 pub use quantity::{Quantity, Usage};
-pub use report::{Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement};
+pub use report::{
+    Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement, UsageLine,
+};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;
 

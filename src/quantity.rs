@@ -173,6 +173,36 @@ impl Quantity {
     }
 }
 
+/// A sum of quantities: exact, however many digits they have after the point.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct QuantitySum {
+    whole: u128,
+    /// In units of 10^-38.
+    rest: u128,
+}
+
+impl QuantitySum {
+    /// With one more; `None` past 2^128.
+    pub(crate) fn plus(self, more: Quantity) -> Option<Self> {
+        let (whole, rest) = more.parts();
+        let (whole, rest) = (self.whole.checked_add(whole)?, self.rest.checked_add(rest)?);
+        let one = power_of_ten(MAX_DIGITS);
+        // Two fractions are less than two.
+        let carry = u128::from(rest >= one);
+        Some(Self { whole: whole.checked_add(carry)?, rest: if carry == 0 { rest } else { rest.checked_sub(one)? } })
+    }
+}
+
+impl fmt::Display for QuantitySum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fraction = format!("{:038}", self.rest);
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{}", self.whole),
+            digits => write!(f, "{}.{digits}", self.whole),
+        }
+    }
+}
+
 /// 10^exponent for exponents up to 38, which all callers keep to.
 fn power_of_ten(exponent: u32) -> u128 {
     10_u128.saturating_pow(exponent)

@@ -8,6 +8,7 @@ mod lists;
 mod period;
 mod shapes;
 mod statement;
+mod usage;
 
 use serde::Serialize;
 
@@ -25,6 +26,7 @@ pub use lists::{Info, Listing, SettingsInfo};
 pub use period::Period;
 pub(crate) use shapes::{hex, receipt};
 pub use statement::{KindTotal, Statement};
+pub use usage::UsageLine;
 
 /// One page of a list, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

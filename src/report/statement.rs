@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::shapes::{self, figures};
-use super::{Flows, Listing, Look, Period};
+use super::usage::Tally;
+use super::{Flows, Listing, Look, Period, UsageLine};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{AccountId, AccountRow, Balances, BatchInfo, Entry, EntryRow, Figures, Four};
@@ -43,6 +44,8 @@ pub struct Statement {
     pub flows: Flows,
     /// The lines summed by kind, in order of the kinds' names.
     pub by_kind: Vec<KindTotal>,
+    /// What was charged by service and unit, the largest points first.
+    pub usage: Vec<UsageLine>,
     /// Batches pending or live at `as_of`, the soonest to expire first.
     pub batches: Vec<BatchInfo>,
     /// The lines, oldest first.
@@ -97,6 +100,7 @@ impl Look<'_, '_> {
             closing: Figures::default(),
             flows: Flows::default(),
             by_kind: Vec::new(),
+            usage: Vec::new(),
             batches: Vec::new(),
             lines: Vec::new(),
             clock_suspect: self.suspect,
@@ -105,6 +109,7 @@ impl Look<'_, '_> {
         (statement.exists, statement.state, statement.as_of) = (true, Some(account.state.text()), now.utc());
         let stored = stored_entries(&books, &account);
         let mut kinds: BTreeMap<&'static str, KindTotal> = BTreeMap::new();
+        let mut usage = Tally::default();
         let opening = self.before(&books, &account, period)?.unwrap_or_default();
         let mut closing = opening;
         self.each_entry(&books, &account, period, |row| {
@@ -112,12 +117,16 @@ impl Look<'_, '_> {
             let kind = row.kind.text();
             let none = KindTotal { kind, lines: 0, points: 0, change: Four::default() };
             kinds.entry(kind).or_insert(none).add(row)?;
+            if let Some(used) = self.used(row)? {
+                usage.add(None, used, row.points)?;
+            }
             closing = row.after;
             statement.lines.push(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?);
             Ok(())
         })?;
         (statement.opening, statement.closing) = (figures(opening), figures(closing));
         statement.by_kind = kinds.into_values().collect();
+        statement.usage = usage.lines(None);
         statement.batches = self.batches(id, &Listing::new().limit(usize::MAX))?.items;
         statement.batches.sort_by_key(|batch| (batch.expires_at.is_none(), batch.expires_at, batch.batch));
         Ok(statement)
