@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::values::{count, decimal};
-use super::{NeededPoints, Paging};
+use super::{NeededPoints, Paging, StatementArgs};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,11 @@ pub(crate) enum LookCommand {
   counterfoil history -a alice --newest --limit 20
   counterfoil history -a alice --kind consume --kind capture --from 2026-11-01 --to 2026-12-01")]
     History(HistoryArgs),
+    /// What the account began with, every line, and what it ended with, over a month or any period
+    #[command(after_help = "Examples:
+  counterfoil statement -a alice --month 2026-11
+  counterfoil statement -a alice --month 2026-11 --offset +08:00 --html --output alice.html")]
+    Statement(StatementArgs),
     /// One operation with all that is known of it
     #[command(after_help = "Example:\n  counterfoil show 12")]
     Show(ShowArgs),

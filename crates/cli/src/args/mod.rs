@@ -3,6 +3,7 @@
 mod care;
 mod change;
 mod look;
+mod statement;
 mod values;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use care::*;
 pub(crate) use change::*;
 pub(crate) use look::*;
+pub(crate) use statement::*;
 pub(crate) use values::{instant, is_number, whole};
 
 const EXAMPLES: &str = "\

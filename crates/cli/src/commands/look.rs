@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::{AccountId, HistoryQuery, Ledger, Listing, Period, Points};
 
-use super::{Session, pricing};
+use super::{Session, pricing, statement};
 use crate::args::{
     BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
 };
@@ -17,6 +17,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
         LookCommand::Batches(args) => batches(session, args),
         LookCommand::Holds(args) => holds(session, args),
         LookCommand::History(args) => history(session, args),
+        LookCommand::Statement(args) => statement::run(session, args),
         LookCommand::Show(args) => show(session, &args.operation),
         LookCommand::Expiring(args) => expiring(session, args),
         LookCommand::Accounts(paging) => accounts(session, paging),

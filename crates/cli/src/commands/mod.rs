@@ -5,6 +5,7 @@ mod care;
 mod change;
 mod look;
 mod pricing;
+mod statement;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Single answers for people.
 
-use counterfoil::{Allocation, Balance, Check, Figures, Info, OperationInfo, Receipt};
+use counterfoil::{Allocation, Balance, Check, Figures, Info, OperationInfo, Receipt, Statement};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -198,5 +198,32 @@ pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
     block.add_some("price book", info.receipt.price_book.as_deref());
     block.add("rules version", info.rules_version.to_string());
     block.add("hash", info.hash.as_str());
+    block
+}
+
+pub(super) fn statement(statement: &Statement) -> Block {
+    let mut block = Block::default();
+    let state = statement.state.unwrap_or("not opened");
+    block.add("account", format!("{} ({state})", statement.account));
+    block.add_some("from", statement.from.map(time));
+    block.add_some("to", statement.to.map(time));
+    block.add("as of", time(statement.as_of));
+    block.add("opening", balance_line(&statement.opening));
+    let flows = &statement.flows;
+    for (label, points) in [
+        ("recharged", flows.recharged),
+        ("moved in", flows.moved_in),
+        ("written off", flows.written_off),
+        ("used", flows.used),
+        ("expired", flows.expired),
+        ("revoked", flows.revoked),
+        ("moved out", flows.moved_out),
+    ] {
+        block.add_points(label, points);
+    }
+    block.add("closing", balance_line(&statement.closing));
+    if statement.clock_suspect {
+        block.add("clock", SUSPECT);
+    }
     block
 }

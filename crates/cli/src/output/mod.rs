@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use blocks::balance_line;
-pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Sweep};
+pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Summary, Sweep};
 pub(crate) use sink::{Sink, same_file};
 pub(crate) use table::{Block, time};
 
@@ -66,6 +66,12 @@ impl Out {
     /// Lines of plain text, for what is no list and no single thing.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         writeln!(self.sink, "{}", safe::lines(text)).map_err(|error| Failure::write(&error))
+    }
+
+    /// A document that has made what is in it safe itself.
+    pub(crate) fn document(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.sink, "{text}").map_err(|error| Failure::write(&error))?;
+        self.flush()
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {

@@ -1,7 +1,9 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::pricing::ServiceRule;
-use counterfoil::{Balance, BatchInfo, BatchState, Check, Entry, Fault, HoldInfo, Info, OperationInfo, Receipt};
+use counterfoil::{
+    Balance, BatchInfo, BatchState, Check, Entry, Fault, HoldInfo, Info, OperationInfo, Receipt, Statement,
+};
 use serde::Serialize;
 
 use super::blocks::{self, words};
@@ -349,5 +351,18 @@ impl Shown for Sweep {
             block.add("left", "more is due: run it again");
         }
         block
+    }
+}
+
+/// The head of a statement.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Summary<'a>(pub(crate) &'a Statement);
+
+impl Shown for Summary<'_> {
+    const CSV: &'static [&'static str] = &[];
+
+    fn block(&self) -> Block {
+        blocks::statement(self.0)
     }
 }

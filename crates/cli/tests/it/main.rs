@@ -10,7 +10,9 @@
 mod bad_input;
 mod batch;
 mod beside;
+mod browser;
 mod commands;
 mod endings;
 mod formats;
 mod home;
+mod page;
