@@ -14,14 +14,24 @@ pub(crate) enum ReportCommand {
     #[command(after_help = "Examples:
   counterfoil statement -a alice
   counterfoil statement -a alice --month 2026-11 --offset +08:00
+  counterfoil statement -a alice --month 2026-11 --html --output alice.html
   counterfoil statement -a alice --from 2026-11-01 --to 2026-12-01 --format csv --output alice.csv")]
-    Statement(PeriodArgs),
+    Statement(StatementArgs),
     /// What was used: by service, by day or month, of one account or of all
     #[command(after_help = "Examples:
   counterfoil usage --month 2026-11
   counterfoil usage -a alice --by day --offset +08:00
   counterfoil usage --per-account --format csv --output usage.csv")]
     Usage(UsedArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatementArgs {
+    /// One HTML page that needs nothing else, for browsers and printers
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) html: bool,
+    #[command(flatten)]
+    pub(crate) period: PeriodArgs,
 }
 
 /// A stretch of time.

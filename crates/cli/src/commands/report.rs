@@ -3,8 +3,9 @@
 use counterfoil::{AccountId, UsageQuery};
 
 use super::Session;
-use crate::args::{By, PeriodArgs, ReportCommand, UsedArgs};
+use crate::args::{By, ReportCommand, StatementArgs, UsedArgs};
 use crate::exit::{Failure, Outcome};
+use crate::page;
 
 pub(super) fn run(session: &mut Session, command: &ReportCommand) -> Result<Outcome, Failure> {
     match command {
@@ -13,13 +14,19 @@ pub(super) fn run(session: &mut Session, command: &ReportCommand) -> Result<Outc
     }
 }
 
-fn statement(session: &mut Session, args: &PeriodArgs) -> Result<Outcome, Failure> {
-    let (account, period) = (session.account()?, args.period()?);
-    let statement = session.look()?.statement(&account, &period)?;
-    if !statement.exists {
-        session.notes.note(&format!("there is no account `{account}`"));
+fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Failure> {
+    let (account, period, offset) = (session.account()?, args.period.period()?, args.period.offset);
+    let ledger = session.look()?;
+    let statement = ledger.statement(&account, &period)?;
+    if let Some(unknown) = session.unknown(&ledger, &account)? {
+        session.notes.note(&unknown);
     }
-    session.out.statement(&statement, args.offset)?;
+    if args.html {
+        let page = page::html(&statement, &ledger.info()?.ledger.to_string(), offset)?;
+        session.out.bytes(page.as_bytes())?;
+    } else {
+        session.out.statement(&statement, offset)?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -36,8 +43,10 @@ fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
     };
     let ledger = session.look()?;
     let empty = match &account {
-        Some(account) if !ledger.balance(account)?.exists => format!("there is no account `{account}`"),
-        Some(account) => format!("`{account}` used nothing; --all-accounts looks at all"),
+        Some(account) => match session.unknown(&ledger, account)? {
+            Some(unknown) => unknown,
+            None => format!("`{account}` used nothing; --all-accounts looks at all"),
+        },
         None => "nothing was used".into(),
     };
     session.out.usage(args.by != By::Service, args.per_account, &empty, |size, cursor| {

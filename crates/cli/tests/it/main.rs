@@ -10,6 +10,7 @@
 mod bad_input;
 mod batch;
 mod beside;
+mod browser;
 mod commands;
 mod doctor;
 mod endings;
@@ -18,5 +19,6 @@ mod formats;
 mod help;
 mod home;
 mod mistakes;
+mod page;
 mod reports;
 mod terminal;

@@ -1,0 +1,200 @@
+//! Batches, the soonest to expire first, and the calendar of what is going to expire.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta, Utc};
+use counterfoil::{BatchInfo, BatchState, Statement};
+
+use super::sums::percent;
+use super::words::{Stamp, Until, counted, free, points};
+
+/// Months drawn as a calendar; what expires later is a list.
+const MONTHS: usize = 6;
+/// Batches shown at once; the others are folded.
+const SHOWN: usize = 24;
+/// Segments of the strip.
+const SEGMENTS: usize = 60;
+
+/// Points that expire together.
+pub(super) struct Due {
+    pub(super) iso: String,
+    pub(super) when: String,
+    pub(super) points: String,
+    pub(super) from: String,
+}
+
+/// A month in which something expires.
+pub(super) struct Month {
+    pub(super) name: String,
+    pub(super) points: String,
+    pub(super) weeks: Vec<Vec<Day>>,
+    pub(super) due: Vec<Due>,
+}
+
+/// A day of a calendar; number 0 is a place before the first or after the last.
+pub(super) struct Day {
+    pub(super) number: u32,
+    pub(super) due: bool,
+}
+
+#[derive(Default)]
+struct Together {
+    points: i64,
+    batches: usize,
+    sources: Vec<String>,
+}
+
+/// Months with something that expires, and what is beyond them.
+pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month>, Vec<Due>) {
+    let mut ends: BTreeMap<DateTime<Utc>, Together> = BTreeMap::new();
+    for batch in batches.iter().filter(|batch| batch.remaining > 0) {
+        let Some(end) = batch.expires_at else { continue };
+        let together = ends.entry(end).or_default();
+        together.points = together.points.saturating_add(batch.remaining);
+        together.batches = together.batches.saturating_add(1);
+        if !together.sources.contains(&batch.source) {
+            together.sources.push(batch.source.clone());
+        }
+    }
+    let mut months: BTreeMap<(i32, u32), Vec<(Until, DateTime<Utc>, Together)>> = BTreeMap::new();
+    for (end, together) in ends {
+        let until = Until::new(end, offset);
+        months.entry((until.day.year(), until.day.month())).or_default().push((until, end, together));
+    }
+    let mut months = months.into_iter();
+    let drawn = months.by_ref().take(MONTHS).filter_map(|(place, due)| month(place, &due)).collect();
+    let later = months.flat_map(|(_, due)| due);
+    (drawn, later.map(|(until, end, together)| together.due(until.text(), end)).collect())
+}
+
+impl Together {
+    fn due(&self, when: String, end: DateTime<Utc>) -> Due {
+        let named: Vec<String> = self.sources.iter().take(3).map(|source| free(source)).collect();
+        let more = if self.sources.len() > named.len() { " …" } else { "" };
+        let many =
+            if self.batches > 1 { format!("{}: ", counted(self.batches, "batch", "batches")) } else { String::new() };
+        Due {
+            iso: end.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            when,
+            points: points(self.points),
+            from: format!("{many}{}{more}", named.join(", ")),
+        }
+    }
+}
+
+fn month((year, month): (i32, u32), due: &[(Until, DateTime<Utc>, Together)]) -> Option<Month> {
+    let first = NaiveDate::from_ymd_opt(year, month, 1)?;
+    let blank = || Day { number: 0, due: false };
+    let mut days: Vec<Day> = (0..first.weekday().num_days_from_monday()).map(|_| blank()).collect();
+    days.extend(
+        first
+            .iter_days()
+            .take_while(|day| day.month() == month)
+            .map(|day| Day { number: day.day(), due: due.iter().any(|(until, ..)| until.day == day) }),
+    );
+    let mut weeks = Vec::new();
+    while !days.is_empty() {
+        let rest = days.split_off(days.len().min(7));
+        days.resize_with(7, blank);
+        weeks.push(std::mem::replace(&mut days, rest));
+    }
+    let sum = due.iter().fold(0_i64, |sum, (.., together)| sum.saturating_add(together.points));
+    let one = |(until, end, together): &(Until, DateTime<Utc>, Together)| {
+        together.due(format!("{}, {}", until.day.format("%-d %b"), until.time), *end)
+    };
+    Some(Month {
+        name: first.format("%B %Y").to_string(),
+        points: points(sum),
+        weeks,
+        due: due.iter().map(one).collect(),
+    })
+}
+
+/// What stays whatever the day.
+pub(super) fn never(batches: &[BatchInfo]) -> Option<String> {
+    let lasting = batches.iter().filter(|batch| batch.expires_at.is_none());
+    let sum = lasting.fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
+    (sum > 0).then(|| points(sum))
+}
+
+/// The batches that are live or pending.
+pub(super) struct Batches {
+    /// What is left, as parts of one strip.
+    pub(super) strip: Vec<Part>,
+    pub(super) shown: Vec<Batch>,
+    pub(super) folded: Vec<Batch>,
+}
+
+/// A piece of a strip.
+pub(super) struct Part {
+    pub(super) class: &'static str,
+    pub(super) width: String,
+}
+
+/// A batch and its parts.
+pub(super) struct Batch {
+    pub(super) source: String,
+    pub(super) promo: bool,
+    pub(super) from: Option<Stamp>,
+    pub(super) until: String,
+    pub(super) soon: &'static str,
+    pub(super) remaining: String,
+    pub(super) amount: String,
+    pub(super) parts: Vec<Part>,
+    pub(super) rest: Vec<String>,
+    pub(super) number: i64,
+}
+
+impl Batches {
+    pub(super) fn new(statement: &Statement, offset: FixedOffset) -> Self {
+        let batches = &statement.batches;
+        let left = batches.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
+        let strip = batches.iter().filter(|batch| batch.remaining > 0).take(SEGMENTS);
+        let strip =
+            strip.map(|batch| Part { class: soon(batch, statement.as_of), width: percent(batch.remaining, left) });
+        let mut shown: Vec<Batch> = batches.iter().map(|batch| Batch::new(batch, statement.as_of, offset)).collect();
+        let folded = shown.split_off(shown.len().min(SHOWN));
+        Batches { strip: strip.collect(), shown, folded }
+    }
+}
+
+/// How soon a batch expires: what it is coloured by.
+fn soon(batch: &BatchInfo, now: DateTime<Utc>) -> &'static str {
+    match batch.expires_at {
+        None => "in-never",
+        Some(end) if end <= now + TimeDelta::days(7) => "in-week",
+        Some(end) if end <= now + TimeDelta::days(30) => "in-month",
+        Some(_) => "in-later",
+    }
+}
+
+impl Batch {
+    fn new(batch: &BatchInfo, now: DateTime<Utc>, offset: FixedOffset) -> Self {
+        let parts = [
+            ("remaining", batch.remaining),
+            ("held", batch.held),
+            ("used", batch.used),
+            ("expired", batch.expired),
+            ("revoked", batch.revoked),
+            ("moved", batch.moved),
+        ];
+        let parts = || parts.into_iter().filter(|(_, n)| *n != 0);
+        Batch {
+            source: free(&batch.source),
+            promo: batch.promo,
+            from: (batch.state == BatchState::Pending).then(|| Stamp::new(batch.effective_at, offset)),
+            until: batch
+                .expires_at
+                .map_or_else(|| "never expires".into(), |end| format!("expires {}", Until::new(end, offset).text())),
+            soon: soon(batch, now),
+            remaining: points(batch.remaining),
+            amount: points(batch.amount),
+            parts: parts().map(|(class, n)| Part { class, width: percent(n, batch.amount) }).collect(),
+            rest: parts()
+                .skip_while(|(class, _)| *class == "remaining")
+                .map(|(class, n)| format!("{class} {}", points(n)))
+                .collect(),
+            number: batch.operation.sequence(),
+        }
+    }
+}

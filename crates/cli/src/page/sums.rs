@@ -1,0 +1,170 @@
+//! What is at the top: the figures, how they add up, and what was used.
+
+use counterfoil::{Statement, UsageLine};
+
+use super::words::{free, points, signed};
+
+/// One of the five figures.
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) meaning: &'static str,
+    pub(super) opening: String,
+    pub(super) closing: String,
+    pub(super) change: String,
+}
+
+pub(super) fn figures(statement: &Statement) -> Vec<Figure> {
+    let (opening, closing) = (&statement.opening, &statement.closing);
+    let figure = |name, meaning, before: i64, after: i64| Figure {
+        name,
+        meaning,
+        opening: points(before),
+        closing: points(after),
+        change: signed(after.saturating_sub(before)),
+    };
+    vec![
+        figure("Available", "can be spent", opening.available, closing.available),
+        figure("Held", "set aside for work in progress", opening.held, closing.held),
+        figure("Pending", "recharged, not usable yet", opening.pending, closing.pending),
+        figure("Debt", "used, not paid yet", opening.debt, closing.debt),
+        figure("Net", "available less debt", opening.net, closing.net),
+    ]
+}
+
+/// A line of the sum.
+pub(super) struct Sum {
+    pub(super) name: &'static str,
+    pub(super) value: i64,
+    pub(super) text: String,
+    pub(super) total: bool,
+}
+
+/// From the opening to the closing net, by cause. What was only set aside or is not usable yet has left net as well.
+pub(super) fn sums(statement: &Statement) -> Vec<Sum> {
+    let (opening, closing, flows) = (&statement.opening, &statement.closing, &statement.flows);
+    let taken = |n: i64| n.saturating_neg();
+    let held = opening.held.saturating_sub(closing.held);
+    let pending = opening.pending.saturating_sub(closing.pending);
+    let causes = [
+        ("Recharged", flows.recharged),
+        ("Received by transfer", flows.moved_in),
+        ("Debt written off", flows.written_off),
+        (if flows.used < 0 { "Refunded, more than used" } else { "Used, less refunds" }, taken(flows.used)),
+        (if flows.expired < 0 { "Come back from expired" } else { "Expired" }, taken(flows.expired)),
+        (if flows.revoked < 0 { "Come back from revoked" } else { "Revoked" }, taken(flows.revoked)),
+        ("Sent by transfer", taken(flows.moved_out)),
+        (if held < 0 { "Set aside for work in progress" } else { "No longer set aside" }, held),
+        (if pending < 0 { "Recharged, not usable yet" } else { "Become usable" }, pending),
+    ];
+    let total = |name, n| Sum { name, value: n, text: points(n), total: true };
+    let causes = causes.into_iter().filter(|(_, n)| *n != 0);
+    let causes = causes.map(|(name, value)| Sum { name, value, text: signed(value), total: false });
+    let mut sums = vec![total("Net at the beginning", opening.net)];
+    sums.extend(causes);
+    sums.push(total("Net at the end", closing.net));
+    sums
+}
+
+pub(super) fn headline(statement: &Statement) -> (&'static str, String) {
+    if statement.closing.debt > 0 {
+        ("in debt", points(statement.closing.debt))
+    } else {
+        ("available", points(statement.closing.available))
+    }
+}
+
+/// What a reader must know before believing the figures.
+pub(super) fn notices(statement: &Statement) -> Vec<String> {
+    let mut said = Vec::new();
+    if !statement.exists {
+        said.push("There is no account of this name in the ledger.".into());
+    }
+    match statement.state {
+        Some("frozen") => said.push("The account is frozen: nothing can be spent until it is unfrozen.".into()),
+        Some("closed") => said.push("The account is closed.".into()),
+        _ => {}
+    }
+    if statement.from.is_some_and(|from| from > statement.as_of) {
+        said.push("The period has not begun yet.".into());
+    } else if statement.to.is_some_and(|to| to > statement.as_of) {
+        said.push("The period has not ended yet: more lines may follow.".into());
+    }
+    if statement.lines.iter().any(|line| line.unbooked) {
+        said.push("Lines marked “due” have happened and will be written to the ledger with its next change.".into());
+    }
+    if statement.clock_suspect {
+        said.push("The clock of the machine is not believed at present: nothing expires until it is set right.".into());
+    }
+    said
+}
+
+/// What one service was used for.
+pub(super) struct UsageRow {
+    pub(super) service: String,
+    pub(super) uses: String,
+    pub(super) quantity: String,
+    pub(super) points: String,
+    pub(super) refunded: Option<String>,
+    /// Its part of the largest, in tenths of a percent as CSS writes them.
+    pub(super) part: String,
+}
+
+pub(super) fn usage(lines: &[UsageLine]) -> Vec<UsageRow> {
+    let largest = lines.iter().map(|line| line.points).max().unwrap_or(0);
+    let row = |line: &UsageLine| UsageRow {
+        service: line.service.as_deref().map_or_else(|| "without a service".into(), free),
+        uses: points(line.uses),
+        quantity: match (&line.quantity, &line.unit) {
+            (Some(quantity), Some(unit)) => format!("{} {}", decimal(quantity), plural(&free(unit), quantity)),
+            (Some(quantity), None) => decimal(quantity),
+            _ => "\u{2013}".into(),
+        },
+        points: points(line.points),
+        refunded: (line.refunded != 0).then(|| points(line.refunded)),
+        part: percent(line.points, largest),
+    };
+    lines.iter().map(row).collect()
+}
+
+/// `part` of `whole`, as CSS writes it.
+pub(super) fn percent(part: i64, whole: i64) -> String {
+    let tenths = i128::from(part).saturating_mul(1000).checked_div(whole.into()).unwrap_or(0).clamp(0, 1000);
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
+/// A decimal with the thousands of its whole part apart.
+pub(super) fn decimal(text: &str) -> String {
+    let (whole, rest) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+    let whole = whole.parse().map_or_else(|_| free(whole), points);
+    rest.map_or_else(|| whole.clone(), |rest| format!("{whole}.{}", free(rest)))
+}
+
+/// The units of the ledger itself have a plural; others are as the price book writes them.
+pub(super) fn plural(unit: &str, quantity: &str) -> String {
+    match unit {
+        "second" | "char" if quantity != "1" => format!("{unit}s"),
+        _ => unit.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_between_nothing_and_all() {
+        assert_eq!(percent(1, 3), "33.3%");
+        assert_eq!(percent(9_000_000_000_000_000, 9_000_000_000_000_000), "100.0%");
+        assert_eq!(percent(5, 0), "0.0%");
+        assert_eq!(percent(-5, 10), "0.0%");
+    }
+
+    #[test]
+    fn quantities_read_well() {
+        assert_eq!(decimal("1234.50"), "1,234.50");
+        assert_eq!(
+            (plural("second", "1"), plural("second", "2.5"), plural("image", "2")),
+            ("second".into(), "seconds".into(), "image".into())
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! Numbers, times and texts from outside, as a reader sees them.
+
+use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use counterfoil::Statement;
+
+use crate::output::safe;
+
+/// A number with its thousands apart and a real minus sign.
+pub(super) fn points(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut text = String::from(if n < 0 { "\u{2212}" } else { "" });
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A change: with its sign.
+pub(super) fn signed(n: i64) -> String {
+    if n > 0 { format!("+{}", points(n)) } else { points(n) }
+}
+
+/// `1 batch`, `2 batches`.
+pub(super) fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", points(i64::try_from(n).unwrap_or(i64::MAX)), if n == 1 { one } else { many })
+}
+
+/// Text on which somebody may rely: nothing invisible in it.
+pub(super) fn strict(text: &str) -> String {
+    safe::line(text)
+}
+
+/// Free text. Nothing in it can hide or turn other text around; joiners stay, for emoji and some scripts are made with them.
+pub(super) fn free(text: &str) -> String {
+    text.split('\u{200d}').map(safe::lines).collect::<Vec<_>>().join("\u{200d}")
+}
+
+/// An instant: for programs, and for readers.
+pub(super) struct Stamp {
+    pub(super) iso: String,
+    pub(super) date: String,
+    pub(super) time: String,
+}
+
+impl Stamp {
+    pub(super) fn new(at: DateTime<Utc>, offset: FixedOffset) -> Self {
+        let local = at.with_timezone(&offset);
+        Stamp {
+            iso: at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            date: local.format("%Y-%m-%d").to_string(),
+            time: local.format("%H:%M").to_string(),
+        }
+    }
+}
+
+/// The last moment before an instant: the end of a day where it is a midnight.
+pub(super) struct Until {
+    /// The last day.
+    pub(super) day: chrono::NaiveDate,
+    /// When on it.
+    pub(super) time: String,
+}
+
+impl Until {
+    pub(super) fn new(end: DateTime<Utc>, offset: FixedOffset) -> Self {
+        let local = end.with_timezone(&offset).naive_local();
+        match local.date().pred_opt().filter(|_| local.time() == NaiveTime::MIN) {
+            Some(day) => Until { day, time: "end of day".into() },
+            None => Until { day: local.date(), time: local.format("%H:%M").to_string() },
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        format!("{}, {}", self.day.format("%Y-%m-%d"), self.time)
+    }
+}
+
+pub(super) fn zone(offset: FixedOffset) -> String {
+    if offset.local_minus_utc() == 0 { "UTC".into() } else { format!("UTC{offset}") }
+}
+
+/// What the statement is about, in words.
+pub(super) fn period(statement: &Statement, offset: FixedOffset) -> String {
+    let day = |at: DateTime<Utc>| {
+        let local = at.with_timezone(&offset).naive_local();
+        let format = if local.time() == NaiveTime::MIN { "%-d %B %Y" } else { "%-d %B %Y, %H:%M" };
+        local.format(format).to_string()
+    };
+    // The last day, rather than the first after it.
+    let last = |at: DateTime<Utc>| match (at - TimeDelta::milliseconds(1), Until::new(at, offset)) {
+        (_, Until { day, time }) if time == "end of day" => day.format("%-d %B %Y").to_string(),
+        _ => day(at),
+    };
+    match (statement.from, statement.to) {
+        (Some(from), Some(to)) => format!("{} to {}", day(from), last(to)),
+        (Some(from), None) => format!("from {}", day(from)),
+        (None, Some(to)) => format!("from the beginning to {}", last(to)),
+        (None, None) => "from the beginning".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (-1_000, "\u{2212}1,000"),
+            (9_000_000_000_000_000, "9,000,000,000,000,000"),
+            (i64::MIN, "\u{2212}9,223,372,036,854,775,808"),
+        ] {
+            assert_eq!(points(n), text);
+        }
+        assert_eq!((signed(5), signed(0), signed(-5)), ("+5".into(), "0".into(), "\u{2212}5".into()));
+    }
+
+    #[test]
+    fn a_midnight_is_the_end_of_the_day_before() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let beijing = FixedOffset::east_opt(8 * 3600).unwrap();
+        assert_eq!(Until::new(at("2026-11-30T16:00:00Z"), beijing).text(), "2026-11-30, end of day");
+        assert_eq!(Until::new(at("2026-11-30T16:00:01Z"), beijing).text(), "2026-12-01, 00:00");
+    }
+
+    #[test]
+    fn text_cannot_hide_or_turn_around() {
+        assert_eq!(free("👩\u{200d}💻 x\u{202e}y\u{0}\nz"), "👩\u{200d}💻 x\\u{202e}y\\u{0}\nz");
+        assert_eq!(strict("a\u{200d}b"), "a\\u{200d}b");
+    }
+}

@@ -1,0 +1,259 @@
+//! The statement as a page, in a real browser: it says what the ledger says, asks for nothing, and fits.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, address};
+use crate::home::{BOOK, Home};
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/creator.jsonl");
+
+/// Three months of a creator, as the README tells them.
+fn creator() -> Home {
+    let home = Home::new();
+    home.args(&["batch", "--historic", SAMPLE, "--pricing", BOOK]).ok();
+    home.run("hold 120 -a alice --service video --deadline 2h --key render:7 --description Short_5_render").ok();
+    home
+}
+
+/// An account in whose books everything that a caller may write is as hostile as it can be.
+const HOSTILE: [&str; 7] = [
+    "<script>alert(1)</script>",
+    "\"onload=\"alert(2)\" x='",
+    "</title></style></svg><img src=http://203.0.113.9/x.png>",
+    "{{ account }} {% raw %} &lt;b&gt;",
+    "safe\u{202e}gnp.exe \u{200b}hidden\u{7}",
+    "東京の夜景 👩\u{200d}💻 مرحبا",
+    "url(http://203.0.113.9/y) javascript:alert(3)",
+];
+
+fn hostile() -> Home {
+    let home = Home::new();
+    let long = "W".repeat(300);
+    let texts = HOSTILE.iter().copied().chain([long.as_str()]);
+    for (n, text) in texts.enumerate() {
+        // An account may not have control characters, a source neither.
+        let plain = text.replace('\u{7}', "");
+        for (place, args) in
+            [["recharge", "50", "--source", plain.as_str()], ["consume", "20", "--service", plain.as_str()]]
+                .iter()
+                .enumerate()
+        {
+            let key = format!("{n}:{place}");
+            let mut all = args.to_vec();
+            all.extend(["-a", HOSTILE[0], "--key", &key, "--reference", &plain]);
+            all.extend(["--description", &plain, "--actor", &plain]);
+            home.args(&all).ok();
+        }
+    }
+    home
+}
+
+/// Both forms of one statement.
+fn both(home: &Home, words: &[&str]) -> (PathBuf, Value) {
+    let mut html = vec!["statement", "--html", "--output", "page.html", "--force"];
+    let mut json = vec!["statement", "--format", "json"];
+    html.extend(words);
+    json.extend(words);
+    home.args(&html).ok();
+    (home.path("page.html"), home.args(&json).ok().json())
+}
+
+/// Texts of the cells of a table, row by row.
+fn cells(browser: &mut Browser, table: &str) -> Vec<Vec<String>> {
+    let found = browser.value(&format!(
+        "[...document.querySelectorAll('{table} tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
+    ));
+    serde_json::from_value(found).unwrap()
+}
+
+/// A number as the page writes it.
+fn number(text: &str) -> i64 {
+    let plain: String = text.trim().chars().filter(|c| !matches!(c, ',' | '+')).collect();
+    plain.replace('\u{2212}', "-").parse().unwrap_or_else(|_| panic!("`{text}` is no number"))
+}
+
+/// The figures, the lines and the sum of the page are the statement's.
+fn says_what_the_statement_says(browser: &mut Browser, statement: &Value) {
+    let figures = cells(browser, ".figures");
+    assert_eq!(figures.len(), 5);
+    for (row, name) in figures.iter().zip(["available", "held", "pending", "debt", "net"]) {
+        assert!(row[0].to_lowercase().starts_with(name), "{row:?}");
+        assert_eq!(statement["opening"][name], number(&row[1]), "opening {name}");
+        assert_eq!(statement["closing"][name], number(row.last().unwrap()), "closing {name}");
+    }
+    let sums: Vec<i64> = cells(browser, ".sum").iter().map(|row| number(&row[1])).collect();
+    let (last, parts) = sums.split_last().unwrap();
+    assert_eq!((parts.iter().sum::<i64>(), statement["closing"]["net"].as_i64()), (*last, Some(*last)));
+
+    let lines = cells(browser, ".lines");
+    let entries = statement["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), entries.len());
+    let net = |four: &Value| four["available"].as_i64().unwrap() - four["debt"].as_i64().unwrap();
+    for (line, entry) in lines.iter().zip(entries) {
+        assert_eq!((number(&line[2]), number(&line[3])), (net(&entry["change"]), net(&entry["after"])), "{entry}");
+    }
+    let used = cells(browser, ".usage");
+    let usage = statement["usage"].as_array().unwrap();
+    assert_eq!(used.len(), usage.len());
+    for (row, usage) in used.iter().zip(usage) {
+        assert_eq!(usage["points"], number(row[3].lines().next().unwrap()), "{row:?}");
+        assert_eq!(usage["uses"], number(&row[1]), "{row:?}");
+    }
+}
+
+/// Opens the page in both widths, by day and by night, and calls `look` each time.
+fn everywhere(browser: &mut Browser, page: &Path, mut look: impl FnMut(&mut Browser, u32)) {
+    let mut papers = Vec::new();
+    for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
+        browser.open(page, width, dark);
+        assert_eq!(browser.value("innerWidth"), width);
+        let wide = browser.value("document.scrollingElement.scrollWidth").as_u64().unwrap();
+        assert!(wide <= width.into(), "{wide} wide in a window of {width}: {}", widest(browser));
+        papers.push(browser.value("getComputedStyle(document.documentElement).backgroundColor"));
+        look(browser, width);
+    }
+    assert_eq!((&papers[0], &papers[1]), (&papers[2], &papers[3]));
+    assert_ne!(papers[0], papers[1]);
+    assert!(browser.said.is_empty(), "{:#?}", browser.said);
+    assert!(browser.asked.iter().all(|asked| *asked == address(page)), "{:?}", browser.asked);
+}
+
+/// What sticks out.
+fn widest(browser: &mut Browser) -> Value {
+    browser.value(
+        "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+         .map(e => e.tagName + '.' + e.getAttribute('class')).slice(0, 9).join(' ')",
+    )
+}
+
+#[test]
+fn the_page_says_what_the_statement_says() {
+    let Some(mut browser) = Browser::start() else { return };
+    let home = creator();
+    let (page, statement) = both(&home, &["-a", "alice", "--from", "2026-09-01", "--offset", "+08:00"]);
+    everywhere(&mut browser, &page, |browser, _| {
+        says_what_the_statement_says(browser, &statement);
+        // One drawing is seen, it fills its place, and its marks are in colours of this page.
+        let seen = "[...document.querySelectorAll('svg.chart')].filter(svg => getComputedStyle(svg).display != 'none')";
+        assert_eq!(browser.value(&format!("{seen}.length")), 1);
+        assert_eq!(browser.value(&format!("{seen}[0].getBoundingClientRect().width > innerWidth / 2")), true);
+        let small = "[...document.querySelectorAll('svg.chart text')].filter(text => {
+            const box = text.getBoundingClientRect(); return box.width > 0 && box.height < 11 }).length";
+        assert_eq!(browser.value(small), 0, "text of the chart is too small");
+    });
+    save(&mut browser, &page);
+}
+
+/// Every colour plotters draws with has a name in the stylesheet, so that night does not leave it dark on dark.
+#[test]
+fn every_colour_of_the_chart_changes_with_the_light() {
+    let home = creator();
+    let (page, _) = both(&home, &["-a", "alice"]);
+    let html = std::fs::read_to_string(page).unwrap();
+    let (head, body) = html.split_once("</style>").unwrap();
+    let drawn: Vec<&str> = ["fill=\"#", "stroke=\"#"]
+        .iter()
+        .flat_map(|kind| body.match_indices(kind).map(|(at, kind)| &body[at..at + kind.len() + 7]))
+        .collect();
+    assert!(drawn.len() > 20);
+    for colour in drawn {
+        assert!(head.contains(&format!(".chart [{colour}]")), "{colour}");
+    }
+}
+
+#[test]
+fn hostile_texts_are_text() {
+    let Some(mut browser) = Browser::start() else { return };
+    let home = hostile();
+    let (page, statement) = both(&home, &["-a", HOSTILE[0]]);
+    let raw = std::fs::read_to_string(&page).unwrap();
+    assert!(!raw.contains(['\u{202e}', '\u{200b}', '\u{7}']) && !raw.contains("<script") && !raw.contains("<img"));
+    everywhere(&mut browser, &page, |browser, _| {
+        says_what_the_statement_says(browser, &statement);
+        let text = browser.value("document.body.innerText").as_str().unwrap().to_string();
+        for hostile in HOSTILE {
+            let shown = hostile.replace('\u{202e}', "\\u{202e}").replace('\u{200b}', "\\u{200b}").replace('\u{7}', "");
+            assert!(text.matches(&shown).count() >= 3, "{shown}");
+        }
+        assert_eq!(browser.value("document.querySelectorAll('script, img, link, iframe, [onload]').length"), 0);
+        assert_eq!(browser.value("document.title"), format!("Points statement: {}", HOSTILE[0]));
+    });
+}
+
+#[test]
+fn the_page_is_whole_when_there_is_little_or_much() {
+    let Some(mut browser) = Browser::start() else { return };
+    // Nobody; an account with nothing; the most points there can be.
+    let home = Home::new();
+    home.run("open -a empty --key 1").ok();
+    home.run("recharge 9000000000000000 -a rich --source bank --expires never --key 2").ok();
+    for account in ["nobody", "empty", "rich"] {
+        let (page, statement) = both(&home, &["-a", account]);
+        everywhere(&mut browser, &page, |browser, _| says_what_the_statement_says(browser, &statement));
+    }
+    let (page, statement) = both(&home, &["-a", "rich", "--month", "2099-01"]);
+    everywhere(&mut browser, &page, |browser, _| says_what_the_statement_says(browser, &statement));
+
+    // Ten thousand lines are all there; the drawing stays small.
+    let line = |n: i64| {
+        let at = chrono::DateTime::from_timestamp(1_760_000_000 + n * 600, 0).unwrap().to_rfc3339();
+        let operation = json!({"op": "recharge", "account": "busy", "key": n.to_string(), "points": 3, "source": "s",
+            "expires_in_days": 400, "at": at});
+        let charge = json!({"op": "consume", "account": "busy", "key": n.to_string(), "points": 1 + n % 5, "at": at});
+        if n % 2 == 0 { operation } else { charge }
+    };
+    home.write("busy.jsonl", (0..10_000).map(|n| format!("{}\n", line(n))).collect::<String>());
+    home.run("batch --historic busy.jsonl --output answers.jsonl").ok();
+    let (page, statement) = both(&home, &["-a", "busy"]);
+    assert!(statement["lines"].as_array().unwrap().len() >= 10_000);
+    let html = std::fs::read_to_string(&page).unwrap();
+    let drawings = html.split("<svg").skip(1).map(|part| part.split("</svg>").next().unwrap().len());
+    let largest = drawings.max().unwrap();
+    assert!(largest < 120_000, "a drawing of {largest} bytes");
+    everywhere(&mut browser, &page, |browser, width| {
+        if width == 1280 {
+            says_what_the_statement_says(browser, &statement);
+        }
+    });
+}
+
+#[test]
+fn the_page_goes_to_stdout_and_not_into_another_format() {
+    let home = creator();
+    let page = home.run("statement -a alice --month 2026-11 --html").ok();
+    assert!(page.out.starts_with("<!DOCTYPE html>") && page.out.trim_end().ends_with("</html>"), "{}", page.out);
+    assert!(page.out.contains("1 November 2026 to 30 November 2026"));
+    assert_eq!(home.run("statement -a alice --html --format json").code, 2);
+    assert_eq!(home.run("statement -a alice --month 2026-13 --html").code, 3);
+    assert_eq!(home.run("statement -a alice --month november --html").code, 2);
+    assert_eq!(home.run("statement -a alice --offset 8 --html").code, 2);
+}
+
+#[test]
+fn the_statement_is_there_in_every_format() {
+    let home = creator();
+    let statement = home.run("statement -a alice --format json").ok().json();
+    let table = home.run("statement -a alice").ok().out;
+    for word in ["alice (active)", "opening", "closing", "recharged", "expired"] {
+        assert!(table.contains(word), "{word}: {table}");
+    }
+    let csv = home.run("statement -a alice --format csv").ok().out;
+    let records = csv::Reader::from_reader(csv.as_bytes()).records().count();
+    assert_eq!(Some(records), statement["lines"].as_array().map(Vec::len));
+    assert_eq!(home.run("statement -a alice --format jsonl").ok().jsonl().len(), 1);
+    assert!(home.run("statement -a nobody").ok().err.contains("no account `nobody`"));
+}
+
+/// Pictures of the page, into the folder that `COUNTERFOIL_PICTURES` names; for people who want to see it.
+fn save(browser: &mut Browser, page: &Path) {
+    let Some(folder) = std::env::var_os("COUNTERFOIL_PICTURES").map(PathBuf::from) else { return };
+    for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
+        browser.open(page, width, dark);
+        let png = browser.picture("Page.captureScreenshot", json!({"captureBeyondViewport": true}));
+        std::fs::write(folder.join(format!("{width}-{dark}.png.base64")), png).unwrap();
+    }
+    let pdf = browser.picture("Page.printToPDF", json!({"paperWidth": 8.27, "paperHeight": 11.69}));
+    std::fs::write(folder.join("print.pdf.base64"), pdf).unwrap();
+}
