@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, BatchId, BatchInfo, BatchState, Clock, Listing, OperationId, Period};
+use counterfoil::{AccountId, AccountQuery, BatchId, BatchInfo, BatchState, Clock, Listing, OperationId, Period};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;
@@ -123,7 +123,7 @@ fn watched_history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>, Found)
 }
 
 fn accounts(world: &World) -> Vec<AccountId> {
-    let all = world.ledger.accounts(&Listing::new().all(true)).unwrap();
+    let all = world.ledger.accounts(&AccountQuery::new()).unwrap();
     all.items.into_iter().map(|balance| balance.account).collect()
 }
 

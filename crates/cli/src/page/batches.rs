@@ -56,7 +56,7 @@ pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month
             together.sources.push(batch.source.clone());
         }
     }
-    let mut months: BTreeMap<(i32, u32), Vec<(Until, DateTime<Utc>, Together)>> = BTreeMap::new();
+    let mut months: BTreeMap<(i32, u32), Vec<_>> = BTreeMap::new();
     for (end, together) in ends {
         let until = Until::new(end, offset);
         months.entry((until.day.year(), until.day.month())).or_default().push((until, end, together));

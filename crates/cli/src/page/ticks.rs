@@ -41,9 +41,9 @@ pub(super) fn short(n: i64) -> String {
 pub(super) fn times(begin: i64, end: i64, offset: FixedOffset, most: usize) -> Vec<(i64, String)> {
     let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| at.with_timezone(&offset).naive_local());
     let (Some(first), Some(last)) = (local(begin), local(end)) else { return Vec::new() };
-    let hours = [1, 2, 6, 12].map(|n| Step::Hours(n));
-    let days = [1, 2, 5, 10].map(|n| Step::Days(n));
-    let months = [1, 2, 3, 6, 12, 24, 60, 120, 600, 6000, 60_000].map(|n| Step::Months(n));
+    let hours = [1, 2, 6, 12].map(Step::Hours);
+    let days = [1, 2, 5, 10].map(Step::Days);
+    let months = [1, 2, 3, 6, 12, 24, 60, 120, 600, 6000, 60_000].map(Step::Months);
     for step in hours.into_iter().chain(days).chain(months) {
         // A day cannot have been found by its hours when there are years of them.
         let few = i64::try_from(most).unwrap_or(1).saturating_mul(step.milliseconds());
