@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::blocks::{SUSPECT, balance_line, words};
 use super::sheets::what;
-use super::table::{Block, Column, batch, number, sheet, text, time_at, time_or_never};
+use super::table::{Block, Column, batch, number, sheet, text, time_at};
 use super::{Out, csv, usage, value};
 use crate::args::Format;
 use crate::exit::Failure;
@@ -76,14 +76,17 @@ const KIND_CHANGES: &[Column<Kind>] = &[
     number("+debt", |k| signed(Some(&k.change), |c| c.debt)),
 ];
 
-const BATCHES: &[Column<BatchInfo>] = &[
-    text("expires", |b| time_or_never(b.expires_at)),
-    number("remaining", |b| b.remaining.to_string()),
-    number("held", |b| b.held.to_string()),
-    text("state", |b| words(&b.state)),
-    text("batch", |b| batch(b.batch)),
-    text("source", |b| b.source.clone()),
-    text("kind", |b| if b.promo { "promo".into() } else { "paid".into() }),
+/// A batch, with its expiry on the clock that is wanted.
+struct Left(String, BatchInfo);
+
+const BATCHES: &[Column<Left>] = &[
+    text("expires", |b| b.0.clone()),
+    number("remaining", |b| b.1.remaining.to_string()),
+    number("held", |b| b.1.held.to_string()),
+    text("state", |b| words(&b.1.state)),
+    text("batch", |b| batch(b.1.batch)),
+    text("source", |b| b.1.source.clone()),
+    text("kind", |b| if b.1.promo { "promo".into() } else { "paid".into() }),
 ];
 
 /// Which of the four figures ever move or are anything in a statement; `available` is always told.
@@ -201,7 +204,9 @@ fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io
     }
     if !statement.batches.is_empty() {
         writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(offset, statement.as_of))?;
-        sheet(BATCHES, &statement.batches, sink)?;
+        let expires = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".into(), |at| time_at(offset, at));
+        let left = statement.batches.iter().map(|batch| Left(expires(batch.expires_at), batch.clone()));
+        sheet(BATCHES, &left.collect::<Vec<_>>(), sink)?;
     }
     Ok(())
 }
