@@ -88,7 +88,7 @@ pub(super) fn instant_at(offset: FixedOffset, field: &str, text: &str) -> Result
 
 /// An offset from UTC: `+08:00`, `-05:30`, `Z`.
 pub(super) fn offset(text: &str) -> Result<FixedOffset, String> {
-    let signed = text.starts_with(['+', '-']) && text.len() == 6;
+    let signed = text.starts_with(['+', '-']) && text.len() == 6 && text.get(3..4) == Some(":");
     match text {
         "Z" | "UTC" | "utc" => Ok(Utc.fix()),
         _ => text.parse().ok().filter(|_| signed).ok_or_else(|| "not an offset; write it like +08:00 or -05:00".into()),
