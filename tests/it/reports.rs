@@ -208,7 +208,7 @@ fn lives(count: u64, check: impl Fn(&mut Life, u64)) {
 #[test]
 fn statements_add_up() {
     let reached = std::cell::RefCell::new(BTreeMap::<&'static str, i64>::new());
-    lives(40, |life, seed| {
+    lives(24, |life, seed| {
         for account in ACCOUNTS {
             let all = life.statement(account, &Period::all());
             adds_up(life, &all, &format!("seed {seed}, {account}, all"));
@@ -285,7 +285,7 @@ fn every<T>(page: impl Fn(Option<String>) -> counterfoil::Result<Page<T>>) -> Ve
 #[test]
 fn usage_is_what_the_statements_say() {
     let east = FixedOffset::east_opt(8 * 3600).unwrap();
-    lives(25, |life, seed| {
+    lives(12, |life, seed| {
         let ledger = &life.world.ledger;
         let middle = life.now() - TimeDelta::hours(30);
         for period in
@@ -332,7 +332,7 @@ fn usage_is_what_the_statements_say() {
 
 #[test]
 fn filters_give_what_fits_and_nothing_else() {
-    lives(25, |life, seed| {
+    lives(12, |life, seed| {
         let ledger = &life.world.ledger;
         for account in ACCOUNTS {
             let id = AccountId::new(account).unwrap();

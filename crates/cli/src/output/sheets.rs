@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::blocks::{self, words};
 use super::table::{Block, Column, batch, number, operation, text, time, time_or_never};
-use super::usage::counted;
 
 /// An item of a list.
 pub(crate) trait Listed: Serialize + Sized + 'static {
@@ -146,7 +145,7 @@ impl Listed for Entry {
 /// What an entry was about, in a few words.
 pub(super) fn what(entry: &Entry) -> String {
     let service = entry.service.as_ref().map(|service| match &entry.quantity {
-        Some(quantity) => format!("{service} ({})", counted(quantity, entry.unit.as_deref())),
+        Some(quantity) => format!("{service} ({quantity} {})", entry.unit.as_deref().unwrap_or_default()),
         None => service.clone(),
     });
     let texts = [&service, &entry.source, &entry.reference, &entry.description, &entry.reason];

@@ -80,13 +80,9 @@ impl Row {
 
 /// How much of it, in words: `61.2 seconds`.
 fn used(line: &UsageLine) -> String {
-    line.quantity.as_ref().map_or_else(|| "-".into(), |quantity| counted(quantity, line.unit.as_deref()))
-}
-
-/// A quantity with its unit.
-pub(super) fn counted(quantity: &str, unit: Option<&str>) -> String {
-    match unit {
-        None => quantity.into(),
+    let Some(quantity) = &line.quantity else { return "-".into() };
+    match &line.unit {
+        None => quantity.clone(),
         Some(unit) => {
             // Abbreviations and words of other languages stay as they are.
             let word = unit.len() > 2 && unit.bytes().all(|byte| byte.is_ascii_lowercase());
