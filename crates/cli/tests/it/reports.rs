@@ -50,7 +50,7 @@ fn a_statement_reads_like_one_and_adds_up() {
         "period     2025-11-01 00:00:00Z until 2025-12-01 00:00:00Z",
         "opening    available 320, held 0, pending 0, debt 0, net 320",
         "closing    available 268, held 0, pending 0, debt 0, net 268",
-        "tts (61.2 seconds); task-19",
+        "tts (61.2 second); task-19",
         "tts (2.1 seconds)",
         "63.3 seconds",
     ] {
