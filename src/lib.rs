@@ -51,7 +51,10 @@ pub use model::{
     Transfer,
 };
 pub use quantity::{Quantity, Usage};
-pub use report::{Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement};
+pub use report::{
+    Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, Program, SettingsInfo,
+    Statement, View,
+};
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;
 

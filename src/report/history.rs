@@ -175,7 +175,7 @@ impl Look<'_, '_> {
     }
 
     /// The number of the last stored entry before an instant; 0 when there is none.
-    fn number_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<i64> {
+    pub(super) fn number_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<i64> {
         let millis = at.timestamp_millis();
         if millis <= 0 {
             return Ok(0);

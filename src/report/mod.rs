@@ -2,6 +2,7 @@
 //! out in memory, by the same rules, so an answer is right at the instant it is given.
 
 mod balance;
+mod export;
 mod flow;
 mod history;
 mod lists;
@@ -18,6 +19,8 @@ use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
 pub(crate) use balance::at_a_glance;
+pub(crate) use export::Run;
+pub use export::{Export, Program, View};
 pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};
