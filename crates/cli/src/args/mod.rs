@@ -2,6 +2,7 @@
 
 mod care;
 mod change;
+mod export;
 mod look;
 mod values;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use care::*;
 pub(crate) use change::*;
+pub(crate) use export::*;
 pub(crate) use look::*;
 pub(crate) use values::{instant, is_number, whole};
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::{AccountId, HistoryQuery, Ledger, Listing, Period, Points};
 
-use super::{Session, pricing};
+use super::{Session, export, pricing};
 use crate::args::{
     BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
 };
@@ -23,6 +23,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
         LookCommand::Price(args) => pricing::quote(session, args, false),
         LookCommand::Estimate(args) => pricing::quote(session, args, true),
         LookCommand::Check(args) => check(session, args),
+        LookCommand::Export(args) => export::run(session, args),
         LookCommand::Info => info(session),
     }
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod care;
 mod change;
+mod export;
 mod look;
 mod pricing;
 
