@@ -20,6 +20,7 @@ mod examples_run;
 mod faults;
 mod model;
 mod prices;
+mod proof;
 mod refusals;
 mod support;
 mod together;

@@ -14,3 +14,4 @@ mod commands;
 mod endings;
 mod formats;
 mod home;
+mod proof;
