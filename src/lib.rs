@@ -54,8 +54,8 @@ pub use model::{
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
 pub use report::{
-    AccountQuery, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo, Statement,
-    UsageLine, UsageQuery,
+    AccountQuery, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, Program,
+    SettingsInfo, Statement, UsageLine, UsageQuery, View,
 };
 pub use report::{
     BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,

@@ -4,6 +4,7 @@
 mod accounts;
 mod balance;
 mod explain;
+mod export;
 mod flow;
 mod history;
 mod lists;
@@ -28,6 +29,8 @@ pub use explain::{
     BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
     Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
+pub(crate) use export::Run;
+pub use export::{Export, Program, View};
 pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};

@@ -23,6 +23,7 @@ mod faults;
 mod model;
 mod notices;
 mod prices;
+mod proof;
 mod refusals;
 mod reports;
 mod support;

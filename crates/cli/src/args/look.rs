@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::values::{count, decimal};
-use super::{AccountsArgs, NeededPoints, Paging, PeriodArgs};
+use super::{AccountsArgs, ExportArgs, NeededPoints, Paging, PeriodArgs};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -61,6 +61,12 @@ pub(crate) enum LookCommand {
     #[command(override_usage = "counterfoil check [OPTIONS] <POINTS>")]
     #[command(after_help = "Example:\n  counterfoil check 40 -a alice && start-the-job")]
     Check(NeededPoints),
+    /// The books for other programs: hledger and beancount prove the arithmetic; csv and jsonl give every entry
+    #[command(after_help = "Examples:
+  counterfoil export --as hledger --output points.journal && hledger -f points.journal check --strict
+  counterfoil export --as beancount -a alice --view holder --output alice.beancount && bean-check alice.beancount
+  counterfoil export --as csv --month 2026-11 --output november.csv")]
+    Export(ExportArgs),
     /// What the file says of itself: ids, settings, length and head of its log
     #[command(after_help = "Example:\n  counterfoil info -f points.ledger --format json")]
     Info,

@@ -5,6 +5,7 @@ mod change;
 #[cfg(test)]
 mod examples;
 mod explain;
+mod export;
 mod look;
 mod report;
 mod values;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use care::*;
 pub(crate) use change::*;
 pub(crate) use explain::*;
+pub(crate) use export::*;
 pub(crate) use look::*;
 pub(crate) use report::*;
 pub(crate) use values::{instant, is_number, whole};

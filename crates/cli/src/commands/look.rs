@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::{AccountId, AccountQuery, HistoryQuery, Ledger, Listing, Points};
 
-use super::{Session, explain, pricing};
+use super::{Session, explain, export, pricing};
 use crate::args::{
     AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, instant, whole,
 };
@@ -24,6 +24,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
         LookCommand::Price(args) => pricing::quote(session, args, false),
         LookCommand::Estimate(args) => pricing::quote(session, args, true),
         LookCommand::Check(args) => check(session, args),
+        LookCommand::Export(args) => export::run(session, args),
         LookCommand::Info => info(session),
     }
 }

@@ -4,6 +4,7 @@ mod batch;
 mod care;
 mod change;
 mod explain;
+mod export;
 mod guide;
 mod look;
 mod pricing;

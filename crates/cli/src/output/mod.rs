@@ -130,6 +130,23 @@ impl Out {
         Ok(())
     }
 
+    /// A list handed over item by item, in a format of its own.
+    pub(crate) fn stream<T: Listed>(
+        &mut self,
+        format: Format,
+        each: impl FnOnce(&mut dyn FnMut(&T) -> Result<(), Failure>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let asked = std::mem::replace(&mut self.format, format);
+        let done = self.items("", each);
+        self.format = asked;
+        done
+    }
+
+    /// Where the bytes go, for what has a format of its own.
+    pub(crate) fn sink(&mut self) -> &mut Sink {
+        &mut self.sink
+    }
+
     /// Writes the items that `each` hands over, one by one.
     fn items<T: Listed>(
         &mut self,

@@ -21,5 +21,6 @@ mod help;
 mod home;
 mod mistakes;
 mod page;
+mod proof;
 mod reports;
 mod terminal;
