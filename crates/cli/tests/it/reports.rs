@@ -51,7 +51,7 @@ fn a_statement_reads_like_one_and_adds_up() {
         "opening    available 320, held 0, pending 0, debt 0, net 320",
         "closing    available 268, held 0, pending 0, debt 0, net 268",
         "tts (61.2 second); task-19",
-        "tts (2.1 seconds)",
+        "tts (2.1 second)",
         "63.3 seconds",
     ] {
         assert!(out.contains(said), "no `{said}` in\n{out}");
