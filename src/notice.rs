@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::model::{AccountId, Figures, OperationId};
-use crate::units::serialize_utc;
+use crate::units::{is_false, serialize_utc};
 pub(crate) use remind::{Levels, Reminders};
 
 /// So many names of swept accounts are kept for whoever has not heard them yet.
@@ -136,11 +136,6 @@ pub struct LowBalance {
     pub threshold: i64,
     /// Its balances when this was noticed.
     pub balance: Figures,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 /// A stretch of the log as a watch reads it.

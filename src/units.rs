@@ -158,6 +158,18 @@ pub(crate) fn serialize_utc_option<S: Serializer>(
     }
 }
 
+/// Whether a figure is left out of an answer.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+pub(crate) fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+/// Whether a mark is left out of an answer.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+pub(crate) fn is_false(b: &bool) -> bool {
+    !*b
+}
+
 /// Where an operation's time comes from: read once per operation.
 ///
 /// ```

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{AccountId, BatchId, HoldId, Key, OperationId};
 use crate::quantity::Usage;
-use crate::units::{serialize_utc, serialize_utc_option};
+use crate::units::{is_false, is_zero, serialize_utc, serialize_utc_option};
 
 /// The five figures always shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -440,14 +440,4 @@ fn or_never<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, 
         Some(time) => serialize_utc(time, s),
         None => s.serialize_str("never"),
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(n: &i64) -> bool {
-    *n == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::batch_operation;
 use super::{AccountId, BatchNo, Key, Writer};
-use crate::units::Instant;
+use crate::units::{Instant, is_zero};
 
 /// The kinds of operation, with the code each is stored under.
 macro_rules! codes {
@@ -291,11 +291,6 @@ pub(crate) struct Outcome {
     pub(crate) uncollected: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_limit: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(n: &i64) -> bool {
-    *n == 0
 }
 
 /// A booked operation: the immutable facts.

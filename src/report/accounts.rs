@@ -3,14 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::lists::{READ, collect};
-use super::{Listing, Look, Page};
+use super::{Listing, Look, PASSED_OVER, Page};
 use crate::error::{Error, Result};
 use crate::model::{AccountRow, AccountState, Balance};
 use crate::store;
 use crate::units::Instant;
-
-/// Accounts passed over in one page, so that a filter which fits few of many holds up nobody.
-const PASSED_OVER: usize = 10_000;
 
 /// Which accounts to give: those that fit all that is asked.
 ///

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::statement::stored_entries;
-use super::{Look, Page, Period, cursor, shapes};
+use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -15,8 +15,6 @@ use crate::store::{self, Forward, Session};
 use crate::units::Instant;
 
 const READ: usize = 256;
-/// Entries passed over in one page, so that a filter which fits few of many holds up nobody.
-const PASSED_OVER: usize = 10_000;
 
 /// Which entries of an account to give: those that fit all that is asked.
 ///

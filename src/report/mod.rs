@@ -52,6 +52,9 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// Items passed over in one page, so that a filter which fits few of many holds up nobody.
+const PASSED_OVER: usize = 10_000;
+
 /// Where a page begins, from the cursor of the page before.
 fn cursor(text: Option<&str>) -> Result<i64> {
     match text {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, EntryKind, EntryRow, OperationId, OperationRow, Outcome};
 use crate::quantity::{Quantity, QuantitySum};
 use crate::store::{self, Forward};
-use crate::units::add;
+use crate::units::{add, is_zero};
 
 /// How many accounts are read at a time, and after how many entries one look ends.
 const READ: usize = 256;
@@ -121,11 +121,6 @@ pub struct UsageLine {
     /// Points refunded: when they were, for the service they had been charged for.
     #[serde(skip_serializing_if = "is_zero")]
     pub refunded: i64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(n: &i64) -> bool {
-    *n == 0
 }
 
 /// What uses are summed under: period, service, unit.

@@ -16,6 +16,7 @@ use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::OperationRow;
 use crate::store::SqlSource;
+use crate::units::{is_false, is_zero};
 
 pub use batch::{BatchLife, BatchUse, LifeEvent, ServiceUse};
 pub use missing::{Came, Changes, Gone, Missing, Moved, NotYet, Returned, Spent, StillHeld};
@@ -68,16 +69,6 @@ impl Booked {
             description: text("description"),
         }
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(n: &i64) -> bool {
-    *n == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 /// Whether an instant lies before another.
