@@ -49,8 +49,8 @@ fn missing(session: &mut Session, period: &counterfoil::Period) -> Result<(), Fa
     let (account, ledger) = (session.account()?, session.look()?);
     let told = ledger.explain_missing(&account, period)?;
     session.out.told(&told, explained::missing)?;
-    if let Some(unknown) = session.unknown(&ledger, &account)? {
-        session.notes.note(&unknown);
+    if !told.exists {
+        session.notes.note(&session.nobody(&ledger, &account)?);
     }
     Ok(())
 }

@@ -13,8 +13,7 @@ use crate::output::Sink;
 const PAGE: usize = 500;
 
 pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, Failure> {
-    let account = if args.all_accounts { None } else { session.some_account()? };
-    let account = account.map(AccountId::new).transpose()?;
+    let account = session.one_or_all(args.all_accounts)?;
     let period = args.period.period()?;
     let ledger = session.look()?;
     if let Some(account) = &account

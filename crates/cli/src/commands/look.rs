@@ -38,6 +38,7 @@ fn balance(session: &mut Session, args: &BalanceArgs) -> Result<Outcome, Failure
         None => ledger.balance(&account)?,
     };
     session.out.one(&balance)?;
+    // It may have been opened since the instant asked about.
     if !balance.exists
         && let Some(unknown) = session.unknown(&ledger, &account)?
     {
@@ -111,8 +112,7 @@ fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failu
         Some(text) => instant("before", text)?,
         None => Utc::now() + TimeDelta::days(args.days.into()),
     };
-    let account = if args.all_accounts { None } else { session.some_account()? };
-    let account = account.map(AccountId::new).transpose()?;
+    let account = session.one_or_all(args.all_accounts)?;
     let ledger = session.look()?;
     let found: Vec<Expiring> = ledger.expiring(before, account.as_ref())?.into_iter().map(Expiring).collect();
     let empty = match &account {

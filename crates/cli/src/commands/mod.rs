@@ -130,13 +130,21 @@ impl Session {
         Ok(AccountId::new(self.account_text()?)?)
     }
 
+    /// The account named, or none where all are meant.
+    fn one_or_all(&self, all: bool) -> Result<Option<AccountId>, Failure> {
+        let account = if all { None } else { self.some_account()? };
+        Ok(account.map(AccountId::new).transpose()?)
+    }
+
     /// What is said of an account nobody has opened; nothing of one that is there.
     fn unknown(&self, ledger: &Ledger, account: &AccountId) -> Result<Option<String>, Failure> {
-        if ledger.balance(account)?.exists {
-            return Ok(None);
-        }
+        if ledger.balance(account)?.exists { Ok(None) } else { self.nobody(ledger, account).map(Some) }
+    }
+
+    /// What is said of an account that is known to be nobody's.
+    fn nobody(&self, ledger: &Ledger, account: &AccountId) -> Result<String, Failure> {
         let near = ledger.accounts_like(account, 1)?;
         let hint = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        Ok(Some(format!("there is no account `{account}`{hint}")))
+        Ok(format!("there is no account `{account}`{hint}"))
     }
 }

@@ -1,6 +1,6 @@
 //! Commands that tell: reports over a period. The file is opened read-only.
 
-use counterfoil::{AccountId, UsageQuery};
+use counterfoil::UsageQuery;
 
 use super::Session;
 use crate::args::{By, ReportCommand, StatementArgs, UsedArgs};
@@ -18,8 +18,8 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
     let (account, period, offset) = (session.account()?, args.period.period()?, args.period.offset);
     let ledger = session.look()?;
     let statement = ledger.statement(&account, &period)?;
-    if let Some(unknown) = session.unknown(&ledger, &account)? {
-        session.notes.note(&unknown);
+    if !statement.exists {
+        session.notes.note(&session.nobody(&ledger, &account)?);
     }
     if args.html {
         let page = page::html(&statement, &ledger.info()?.ledger.to_string(), offset)?;
@@ -31,8 +31,7 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
 }
 
 fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
-    let account = if args.all_accounts { None } else { session.some_account()? };
-    let account = account.map(AccountId::new).transpose()?;
+    let account = session.one_or_all(args.all_accounts)?;
     let offset = args.period.offset;
     let mut asked = UsageQuery::new().within(args.period.period()?).per_account(args.per_account);
     asked = account.iter().fold(asked, UsageQuery::account);
