@@ -3,9 +3,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::{Source, parse_body};
+use crate::engine::Source;
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, Balances, Entry, EntryKind, EntryRow, OperationId, TotalsRow};
+use crate::model::{AccountId, AccountRow, Balances, Entry, EntryKind, EntryRow, TotalsRow};
 use crate::report::{Look, Period, shapes};
 use crate::store::{self, Forward};
 use crate::units::Instant;
@@ -164,20 +164,9 @@ impl Look<'_, '_> {
             None => None,
         };
         let service = match (row.kind, row.operation) {
-            (EntryKind::Refund, Some(seq)) => self.refunded_service(seq)?,
+            (EntryKind::Refund, Some(seq)) => self.refunded(&self.stored(seq)?)?.outcome.service,
             _ => entry.service.clone(),
         };
         Ok(Line { source: batch.map(|batch| (batch.promo, batch.source.to_string())), service, entry, row })
-    }
-
-    /// The service of the operation that a refund names.
-    fn refunded_service(&self, refund: i64) -> Result<Option<String>> {
-        let Some(refund) = self.source.operation_row(refund)? else { return Ok(None) };
-        let body = parse_body(&refund)?;
-        let target = body.get("operation").and_then(serde_json::Value::as_str).map(str::parse::<OperationId>);
-        match target {
-            Some(id) => Ok(self.source.operation_row(id?.sequence())?.and_then(|row| row.outcome.service)),
-            None => Ok(None),
-        }
     }
 }
