@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::shapes::{self, figures};
 use super::usage::Tally;
-use super::{Flows, Listing, Look, Period, UsageLine};
+use super::{Flows, Look, Period, UsageLine};
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, Balances, BatchInfo, Entry, EntryRow, Figures, Four};
+use crate::model::{AccountId, AccountRow, Balances, BatchInfo, BatchState, Entry, EntryRow, Figures, Four};
 use crate::store::Forward;
 use crate::units::{add, serialize_utc, serialize_utc_option};
 
@@ -127,7 +127,13 @@ impl Look<'_, '_> {
         (statement.opening, statement.closing) = (figures(opening), figures(closing));
         statement.by_kind = kinds.into_values().collect();
         statement.usage = usage.lines(None);
-        statement.batches = self.batches(id, &Listing::new().limit(usize::MAX))?.items;
+        self.each_batch(&books, &account, |row| {
+            let batch = shapes::batch(self.writers, id, row, now);
+            if matches!(batch.state, BatchState::Live | BatchState::Pending) {
+                statement.batches.push(batch);
+            }
+            Ok(())
+        })?;
         statement.batches.sort_by_key(|batch| (batch.expires_at.is_none(), batch.expires_at, batch.batch));
         Ok(statement)
     }

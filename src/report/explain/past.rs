@@ -149,7 +149,7 @@ impl Look<'_, '_> {
     }
 
     /// Hands over every batch of an account, caught up, in order of creation.
-    pub(super) fn each_batch(
+    pub(in crate::report) fn each_batch(
         &self,
         books: &Books<'_>,
         account: &AccountRow,
