@@ -3,10 +3,9 @@
 //! Every movement of points goes through [`Books::shift`] (in `shift`) or [`Books::change_consume`], which keep batch, account and
 //! totals in step; so I1, I2 and I10 hold by construction after each operation.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::pages::{Due, Pages, batch_due, hold_due};
 use super::source::{Changes, Source};
+use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldRow,
@@ -26,27 +25,24 @@ struct Slot<T> {
     state: State,
 }
 
-/// Boxed, because a tree's nodes have room for eleven: most operations touch one row of a kind.
-type Table<K, T> = BTreeMap<K, Box<Slot<T>>>;
-
 #[derive(Debug, Default)]
 struct Views {
     live: Pages<DrawKey>,
     open: Pages<i64>,
-    due: BTreeSet<Due>,
+    due: Keys<Due>,
     /// The item that made `next_due_at` has changed: ask the source again.
     due_stale: bool,
 }
 
 pub(crate) struct Books<'s> {
     source: &'s dyn Source,
-    accounts: Table<i64, AccountRow>,
-    batches: Table<BatchNo, BatchRow>,
-    holds: Table<i64, HoldRow>,
-    consumes: Table<i64, ConsumeRow>,
-    allocations: Table<(i64, i64), AllocationRow>,
-    owners: BTreeSet<i64>,
-    views: BTreeMap<i64, Box<Views>>,
+    accounts: Table<i64, Slot<AccountRow>>,
+    batches: Table<BatchNo, Slot<BatchRow>>,
+    holds: Table<i64, Slot<HoldRow>>,
+    consumes: Table<i64, Slot<ConsumeRow>>,
+    allocations: Table<(i64, i64), Slot<AllocationRow>>,
+    owners: Keys<i64>,
+    views: Table<i64, Views>,
     entries: Vec<EntryRow>,
 }
 
@@ -58,13 +54,13 @@ impl<'s> Books<'s> {
     pub(crate) fn new(source: &'s dyn Source) -> Self {
         Books {
             source,
-            accounts: Table::new(),
-            batches: Table::new(),
-            holds: Table::new(),
-            consumes: Table::new(),
-            allocations: Table::new(),
-            owners: BTreeSet::new(),
-            views: BTreeMap::new(),
+            accounts: Table::default(),
+            batches: Table::default(),
+            holds: Table::default(),
+            consumes: Table::default(),
+            allocations: Table::default(),
+            owners: Keys::default(),
+            views: Table::default(),
             entries: Vec::new(),
         }
     }
@@ -78,22 +74,24 @@ impl<'s> Books<'s> {
     }
 
     fn views(&mut self, account: i64) -> &mut Views {
-        self.views.entry(account).or_default()
+        self.views.or_default(account)
     }
 
     // ---- accounts
 
     /// Puts an account read elsewhere into the working copy.
     pub(crate) fn enter_account(&mut self, row: AccountRow) {
-        self.accounts.entry(row.no).or_insert(Box::new(Slot { row, state: State::Loaded }));
+        if !self.accounts.contains(&row.no) {
+            self.accounts.insert(row.no, Slot { row, state: State::Loaded });
+        }
     }
 
     pub(crate) fn add_account(&mut self, row: AccountRow) {
-        self.accounts.insert(row.no, Box::new(Slot { row, state: State::New }));
+        self.accounts.insert(row.no, Slot { row, state: State::New });
     }
 
     pub(crate) fn account(&mut self, no: i64) -> Result<&AccountRow> {
-        if !self.accounts.contains_key(&no) {
+        if !self.accounts.contains(&no) {
             let row = self.source.account(no)?.ok_or_else(|| lost("account", no))?;
             self.enter_account(row);
         }
@@ -121,17 +119,17 @@ impl<'s> Books<'s> {
     // ---- batches
 
     fn enter_batch(&mut self, row: BatchRow, state: State) {
-        if self.batches.contains_key(&row.no) {
+        if self.batches.contains(&row.no) {
             return;
         }
         let views = self.views(row.account);
         if row.is_live() {
-            views.live.keys.insert(row.draw_key());
+            views.live.keys.insert(row.draw_key(), ());
         }
         if let Some(due) = batch_due(&row) {
-            views.due.insert(due);
+            views.due.insert(due, ());
         }
-        self.batches.insert(row.no, Box::new(Slot { row, state }));
+        self.batches.insert(row.no, Slot { row, state });
     }
 
     pub(crate) fn add_batch(&mut self, row: BatchRow) -> Result<()> {
@@ -141,7 +139,7 @@ impl<'s> Books<'s> {
     }
 
     pub(crate) fn batch(&mut self, no: BatchNo) -> Result<&BatchRow> {
-        if !self.batches.contains_key(&no) {
+        if !self.batches.contains(&no) {
             let row = self.source.batch(no)?.ok_or_else(|| lost("batch", no))?;
             self.enter_batch(row, State::Loaded);
         }
@@ -158,12 +156,14 @@ impl<'s> Books<'s> {
         }
         let (account, key, due, live) =
             (slot.row.account, slot.row.draw_key(), batch_due(&slot.row), slot.row.is_live());
-        let views = self.views(account);
-        if was_live {
-            views.live.keys.remove(&old_key);
-        }
-        if live {
-            views.live.keys.insert(key);
+        if (was_live, old_key) != (live, key) {
+            let keys = &mut self.views(account).live.keys;
+            if was_live {
+                keys.remove(&old_key);
+            }
+            if live {
+                keys.insert(key, ());
+            }
         }
         self.due_changed(account, old_due, due)
     }
@@ -196,17 +196,17 @@ impl<'s> Books<'s> {
     }
 
     fn enter_hold(&mut self, row: HoldRow, state: State) {
-        if self.holds.contains_key(&row.operation) {
+        if self.holds.contains(&row.operation) {
             return;
         }
         if let Some(due) = hold_due(&row) {
-            self.views(row.account).due.insert(due);
+            self.views(row.account).due.insert(due, ());
         }
-        self.holds.insert(row.operation, Box::new(Slot { row, state }));
+        self.holds.insert(row.operation, Slot { row, state });
     }
 
     pub(crate) fn hold(&mut self, operation: i64) -> Result<&HoldRow> {
-        if !self.holds.contains_key(&operation) {
+        if !self.holds.contains(&operation) {
             let row = self.source.hold(operation)?.ok_or_else(|| lost("hold", operation))?;
             self.enter_hold(row, State::Loaded);
         }
@@ -229,7 +229,7 @@ impl<'s> Books<'s> {
 
     /// A consume's row; for one simply paid, made up from its operation.
     pub(crate) fn consume(&mut self, operation: i64) -> Result<&ConsumeRow> {
-        if !self.consumes.contains_key(&operation) {
+        if !self.consumes.contains(&operation) {
             let (row, state) = match self.source.consume(operation)? {
                 Some(row) => (row, State::Loaded),
                 None => {
@@ -248,18 +248,18 @@ impl<'s> Books<'s> {
     }
 
     fn enter_consume(&mut self, row: ConsumeRow, state: State) {
-        if self.consumes.contains_key(&row.operation) {
+        if self.consumes.contains(&row.operation) {
             return;
         }
         if row.open > 0 {
-            self.views(row.account).open.keys.insert(row.operation);
+            self.views(row.account).open.keys.insert(row.operation, ());
         }
-        self.consumes.insert(row.operation, Box::new(Slot { row, state }));
+        self.consumes.insert(row.operation, Slot { row, state });
     }
 
     /// A new consume, nothing of it open yet.
     pub(crate) fn add_consume(&mut self, row: ConsumeRow) {
-        self.owners.insert(row.operation);
+        self.owners.insert(row.operation, ());
         self.enter_consume(row, State::New);
     }
 
@@ -275,7 +275,7 @@ impl<'s> Books<'s> {
         let (account, open) = (slot.row.account, slot.row.open);
         let keys = &mut self.views(account).open.keys;
         if open > 0 {
-            keys.insert(operation);
+            keys.insert(operation, ());
         } else {
             keys.remove(&operation);
         }
@@ -308,12 +308,13 @@ impl<'s> Books<'s> {
     // ---- allocations
 
     fn load_allocations(&mut self, owner: i64) -> Result<()> {
-        if self.owners.insert(owner) {
+        if !self.owners.contains(&owner) {
+            self.owners.insert(owner, ());
             let found = self.source.allocations(owner)?;
             // Made up ones are written with the first that changes: a consume has all of its rows or none.
             let state = if found.stored { State::Loaded } else { State::New };
             for row in found.rows {
-                self.allocations.insert((row.owner, row.rank), Box::new(Slot { row, state }));
+                self.allocations.insert((row.owner, row.rank), Slot { row, state });
             }
         }
         Ok(())
@@ -330,7 +331,7 @@ impl<'s> Books<'s> {
         let last = self.allocations.range((owner, 0)..=(owner, i64::MAX)).next_back().map_or(0, |((_, rank), _)| *rank);
         let rank = add(last, 1)?;
         let row = AllocationRow { owner, rank, batch, points, returned: 0 };
-        self.allocations.insert((owner, rank), Box::new(Slot { row, state: State::New }));
+        self.allocations.insert((owner, rank), Slot { row, state: State::New });
         Ok(())
     }
 
@@ -345,18 +346,21 @@ impl<'s> Books<'s> {
 
     /// The owner is new: it has no allocations to be read.
     pub(crate) fn new_owner(&mut self, owner: i64) {
-        self.owners.insert(owner);
+        self.owners.insert(owner, ());
     }
 
     // ---- what falls due
 
     fn due_changed(&mut self, account: i64, old: Option<Due>, new: Option<Due>) -> Result<()> {
+        if old == new {
+            return Ok(());
+        }
         let views = self.views(account);
         if let Some(old) = old {
             views.due.remove(&old);
         }
         if let Some(new) = new {
-            views.due.insert(new);
+            views.due.insert(new, ());
         }
         if old.map(|due| due.at) == new.map(|due| due.at) {
             return Ok(());
@@ -375,7 +379,7 @@ impl<'s> Books<'s> {
 
     /// The first thing in the working copy that is due; what the source holds must have been read before.
     pub(crate) fn first_due(&mut self, account: i64) -> Option<Due> {
-        self.views(account).due.first().copied()
+        self.views(account).due.first_key().copied()
     }
 
     /// Reads what is due until `until`, at most `limit` batches and holds. When there is more: the last thing up to which
@@ -442,15 +446,15 @@ impl<'s> Books<'s> {
 
     /// The rows of the working copy, for reads that write nothing.
     pub(crate) fn held_batches(&self) -> impl Iterator<Item = &BatchRow> {
-        self.batches.values().map(|slot| &slot.row)
+        self.batches.iter().map(|(_, slot)| &slot.row)
     }
 
     pub(crate) fn held_holds(&self) -> impl Iterator<Item = &HoldRow> {
-        self.holds.values().map(|slot| &slot.row)
+        self.holds.iter().map(|(_, slot)| &slot.row)
     }
 }
 
-fn part<K, T>(table: Table<K, T>, new: &mut Vec<T>, changed: &mut Vec<T>) {
+fn part<K: Ord, T>(table: Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>) {
     for slot in table.into_values() {
         match slot.state {
             State::Loaded => {}

@@ -14,6 +14,7 @@ mod pages;
 mod recharge;
 mod shift;
 pub(crate) mod source;
+mod table;
 mod time;
 
 use serde_json::{Map, Value};

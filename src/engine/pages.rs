@@ -1,14 +1,13 @@
 //! Lists that are read a page at a time, and the order in which things fall due.
 
-use std::collections::BTreeSet;
-
+use super::table::Keys;
 use crate::model::{BatchRow, HoldPhase, HoldRow};
 use crate::units::Instant;
 
 /// An ordered list read page by page from the source, merged with what the working copy changed.
 #[derive(Debug)]
 pub(super) struct Pages<K> {
-    pub(super) keys: BTreeSet<K>,
+    pub(super) keys: Keys<K>,
     /// Everything in the source up to here has been read.
     pub(super) frontier: Option<K>,
     pub(super) exhausted: bool,
@@ -18,14 +17,14 @@ pub(super) struct Pages<K> {
 
 impl<K> Default for Pages<K> {
     fn default() -> Self {
-        Pages { keys: BTreeSet::new(), frontier: None, exhausted: false, page: 1 }
+        Pages { keys: Keys::default(), frontier: None, exhausted: false, page: 1 }
     }
 }
 
 impl<K: Ord + Copy> Pages<K> {
     pub(super) fn ready(&self) -> Option<K> {
         self.keys
-            .first()
+            .first_key()
             .copied()
             .filter(|key| self.exhausted || self.frontier.is_some_and(|frontier| *key <= frontier))
     }
