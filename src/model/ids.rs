@@ -51,52 +51,69 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    fn tag(&self) -> u32 {
+    /// What all its ids begin with.
+    fn ids(&self) -> Ids {
         let hash = blake3::hash(self.device.as_bytes());
         let [a, b, c, d, ..] = *hash.as_bytes();
-        u32::from_be_bytes([a, b, c, d])
-    }
-
-    fn id(&self, sequence: i64, index: i64) -> Uuid {
-        // All three are kept in range by the engine and the schema, so no bit is lost.
+        let tag = u128::from(u32::from_be_bytes([a, b, c, d]));
+        // Kept in range by the engine and the schema, so no bit is lost.
         let epoch = self.epoch.unsigned_abs() as u128;
-        let tail = batch_no(sequence, index).unsigned_abs() as u128;
-        let bits = (u128::from(self.tag()) << 96)
-            | ((epoch >> 12) << 80)
-            | (8 << 76)
-            | ((epoch & 0xfff) << 64)
-            | (2 << 62)
-            | tail;
-        Uuid::from_u128(bits)
+        Ids((tag << 96) | ((epoch >> 12) << 80) | (8 << 76) | ((epoch & 0xfff) << 64) | (2 << 62))
     }
 
     pub(crate) fn operation(&self, sequence: i64) -> OperationId {
-        OperationId(self.id(sequence, 0))
+        self.ids().operation(sequence)
     }
 
     pub(crate) fn batch(&self, no: BatchNo) -> BatchId {
-        BatchId(self.id(batch_operation(no), no & MAX_INDEX))
+        self.ids().batch(no)
     }
 
     pub(crate) fn hold(&self, sequence: i64) -> HoldId {
-        HoldId(self.id(sequence, 1))
+        self.ids().hold(sequence)
     }
 }
 
-/// All writers of a file, with the sequence number each began at: enough to compute the id of anything in it.
+/// The ids of one writer: their bits up to the variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ids(u128);
+
+impl Ids {
+    fn id(self, no: BatchNo) -> Uuid {
+        Uuid::from_u128(self.0 | no.unsigned_abs() as u128)
+    }
+
+    fn operation(self, sequence: i64) -> OperationId {
+        OperationId(self.id(batch_no(sequence, 0)))
+    }
+
+    fn batch(self, no: BatchNo) -> BatchId {
+        BatchId(self.id(no))
+    }
+
+    fn hold(self, sequence: i64) -> HoldId {
+        HoldId(self.id(batch_no(sequence, 1)))
+    }
+}
+
+/// All writers of a file: enough to compute the id of anything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Writers(Vec<(i64, Writer)>);
+pub(crate) struct Writers {
+    first: Ids,
+    /// With the sequence number each began at, ascending.
+    later: Vec<(i64, Ids)>,
+}
 
 impl Writers {
     /// `list`: (first sequence number, writer), ascending; the file's first writer begins at 1.
     pub(crate) fn new(list: Vec<(i64, Writer)>) -> Result<Self> {
-        if list.is_empty() { Err(Error::corrupt("the file has no writer")) } else { Ok(Writers(list)) }
+        let mut ids = list.into_iter().map(|(since, writer)| (since, writer.ids()));
+        let (_, first) = ids.next().ok_or_else(|| Error::corrupt("the file has no writer"))?;
+        Ok(Writers { first, later: ids.collect() })
     }
 
-    fn of(&self, sequence: i64) -> Writer {
-        let later = self.0.iter().rev().find(|(since, _)| *since <= sequence);
-        // The list is not empty and begins at 1, so the nil writer is never taken.
-        later.or(self.0.first()).map_or(Writer { device: Uuid::nil(), epoch: 1 }, |(_, writer)| *writer)
+    fn of(&self, sequence: i64) -> Ids {
+        self.later.iter().rev().find(|(since, _)| *since <= sequence).map_or(self.first, |(_, ids)| *ids)
     }
 
     pub(crate) fn operation(&self, sequence: i64) -> OperationId {
@@ -236,9 +253,9 @@ macro_rules! caller_id {
             ///
             /// # Errors
             /// `invalid_argument`.
-            pub fn new(text: impl Into<String>) -> Result<Self> {
-                let text = text.into();
-                check_id($what, &text)?;
+            pub fn new(text: impl AsRef<str>) -> Result<Self> {
+                let text = text.as_ref();
+                check_id($what, text)?;
                 Ok($name(text.into()))
             }
 
