@@ -17,7 +17,7 @@ use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Place, Readers};
 use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Action, Balance, Command, Key, OpKind, Subject, Writer as Who, Writers};
+use crate::model::{AccountId, Action, Balance, Body, Command, Key, OpKind, Subject, Writer as Who, Writers};
 use crate::notice::{Bell, Rope};
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -170,7 +170,7 @@ impl File {
                 key,
                 at: None,
                 action: Action::Restore,
-                body: serde_json::Map::new(),
+                body: Body::default(),
             };
             let source = SqlSource::new(session, &self.cache);
             match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {

@@ -387,7 +387,7 @@ impl Replay {
 /// The command a stored operation was booked from.
 fn command(row: &OperationRow) -> Result<Command> {
     let account = row.account.as_ref().map(|(_, id)| id.clone());
-    Command::stored(row.kind, account, row.key.clone(), parse_body(row)?)
+    Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)
 }
 
 /// The outcome as it is stored.

@@ -47,7 +47,7 @@ impl File {
             self.next_key,
             if fields.is_empty() { "" } else { "," }
         );
-        self.command(&Command::parse(Request::parse(&line).unwrap()).unwrap(), false, None)
+        self.command(&Command::parse(&Request::parse(&line).unwrap()).unwrap(), false, None)
     }
 
     fn command(&mut self, command: &Command, trusted: bool, writer: Option<Writer>) -> Option<i64> {
@@ -109,7 +109,7 @@ impl File {
     fn restore(&mut self) {
         let map = serde_json::Map::new();
         let key = crate::model::Key::new("restored").unwrap();
-        let command = Command::stored(OpKind::Restore, None, key, map).unwrap();
+        let command = Command::stored(OpKind::Restore, None, key, &map).unwrap();
         let writer = Writer { epoch: self.writer().epoch % 1000 + 1, ..self.writer() };
         self.command(&command, false, Some(writer)).unwrap();
     }

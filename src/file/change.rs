@@ -51,7 +51,7 @@ pub struct ExpireReport {
 
 /// Books one operation of a run that shares a transaction; nothing when the transaction has lasted long enough, and the
 /// operation is for the next.
-pub(crate) type Book<'a> = dyn FnMut(Request) -> Result<Option<Receipt>> + 'a;
+pub(crate) type Book<'a> = dyn FnMut(&Request) -> Result<Option<Receipt>> + 'a;
 
 /// How one run of an operation's work ended.
 enum Step {
@@ -75,7 +75,7 @@ impl Task {
 
 impl File {
     /// Books one operation and answers once it is as durable as wished.
-    pub(crate) fn apply(&self, request: Request, wish: Wish) -> Result<Receipt> {
+    pub(crate) fn apply(&self, request: &Request, wish: Wish) -> Result<Receipt> {
         let command = parse(request, &wish)?;
         let writer = self.writer()?;
         let (durability, dry_run) = (wish.durability, wish.dry_run);
@@ -275,7 +275,7 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish
     }
 }
 
-fn parse(request: Request, wish: &Wish) -> Result<Command> {
+fn parse(request: &Request, wish: &Wish) -> Result<Command> {
     let command = Command::parse(request)?;
     match command.at {
         Some(_) if !wish.historic => {

@@ -24,7 +24,7 @@ pub(super) fn wish(at: i64) -> Wish {
 }
 
 fn book(file: &File, line: &str) {
-    file.apply(Request::parse(line).unwrap(), wish(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
+    file.apply(&Request::parse(line).unwrap(), wish(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
 }
 
 /// What all statements of the writer's connection have done since the last look.

@@ -12,7 +12,7 @@ use crate::notice::{Ear, Heard};
 use crate::writer::Durability;
 
 fn book(file: &File, line: &str) -> Result<Receipt> {
-    file.apply(Request::parse(line).unwrap(), Wish { durability: Durability::Full, ..wish(2_000) })
+    file.apply(&Request::parse(line).unwrap(), Wish { durability: Durability::Full, ..wish(2_000) })
 }
 
 /// All the lines at once, each from a thread of its own, in this order.
@@ -97,7 +97,7 @@ fn a_dry_run_is_not_carried() {
             until(1);
             callers.push(scope.spawn(|| {
                 let request = Request::parse(&strict(2, 10)).unwrap();
-                file.apply(request, Wish { dry_run: true, durability: Durability::Full, ..wish(2_000) })
+                file.apply(&request, Wish { dry_run: true, durability: Durability::Full, ..wish(2_000) })
             }));
             until(2);
             callers.push(scope.spawn(|| book(file, &strict(3, 10))));
@@ -135,7 +135,7 @@ fn what_was_rolled_back_is_not_at_hand() {
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = alice(&folder, |_| false);
     let dry = Wish { dry_run: true, ..wish(2_000) };
-    let tried = file.apply(Request::parse(&strict(1, 60)).unwrap(), dry).unwrap();
+    let tried = file.apply(&Request::parse(&strict(1, 60)).unwrap(), dry).unwrap();
     assert_eq!(tried.balance.available, 40);
     assert_eq!(book(&file, &strict(2, 101)).unwrap_err().code(), "insufficient_points");
     assert_eq!(book(&file, &strict(3, 30)).unwrap().balance.available, 70);
@@ -143,7 +143,7 @@ fn what_was_rolled_back_is_not_at_hand() {
     let mut tried = 0;
     let failed = file.apply_together(false, &|| wish(2_000), &mut |book| {
         for line in &lines {
-            tried += usize::from(book(Request::parse(line).unwrap()).is_ok());
+            tried += usize::from(book(&Request::parse(line).unwrap()).is_ok());
         }
         Err(Error::Closed)
     });

@@ -1,5 +1,6 @@
 //! A run of operations given as lines: each may point at what an earlier line of the same run made.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -62,7 +63,7 @@ impl BatchRun {
     /// As for [`Ledger::apply`]; `unknown_operation`, `unknown_batch` or `unknown_hold` for a `ref_line` that names no such thing.
     pub fn apply(&mut self, line: u64, request: &Request) -> Result<Receipt> {
         let request = resolve(&[&self.made], request)?;
-        let receipt = self.ledger.apply_as(request, self.historic)?;
+        let receipt = self.ledger.apply_as(&request, self.historic)?;
         self.made.insert(line, Things::of(&receipt));
         Ok(receipt)
     }
@@ -96,7 +97,7 @@ impl BatchRun {
         let done = self.ledger.apply_together(true, self.historic, false, &mut |book| {
             (answers, made) = (Vec::new(), HashMap::new());
             for (line, request) in lines {
-                let answer = match resolve(&[&self.made, &made], request).and_then(&mut *book) {
+                let answer = match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
                     Ok(Some(receipt)) => Ok(receipt),
                     Ok(None) => break,
                     Err(error) if error.is_failure() => return Err(error),
@@ -137,7 +138,7 @@ impl BatchRun {
         let done = self.ledger.apply_together(false, self.historic, dry_run, &mut |book| {
             (answers, made, refused) = (Vec::new(), HashMap::new(), false);
             for (line, request) in lines {
-                let booked = resolve(&[&self.made, &made], request).and_then(&mut *book);
+                let booked = resolve(&[&self.made, &made], request).and_then(|request| book(&request));
                 let answer = booked.and_then(|receipt| receipt.ok_or_else(|| Error::storage("the run was cut short")));
                 match &answer {
                     Ok(receipt) => {
@@ -169,15 +170,15 @@ impl BatchRun {
 }
 
 /// Puts ids in the place of `{"ref_line": n}`.
-fn resolve(made: &[&HashMap<u64, Things>], request: &Request) -> Result<Request> {
+fn resolve<'r>(made: &[&HashMap<u64, Things>], request: &'r Request) -> Result<Cow<'r, Request>> {
     let pointing: Vec<&str> =
         TARGETS.into_iter().filter(|field| matches!(request.get(field), Some(Value::Object(_)))).collect();
     if pointing.is_empty() {
-        return Ok(request.clone());
+        return Ok(Cow::Borrowed(request));
     }
     // The shape comes first, whatever the reference points at: so an id of nobody stands in for it.
     let nobody = Uuid::from_u128(8 << 76).to_string();
-    Command::parse(pointing.iter().fold(request.clone(), |request, field| request.with(field, nobody.as_str())))?;
+    Command::parse(&pointing.iter().fold(request.clone(), |request, field| request.with(field, nobody.as_str())))?;
     let mut resolved = request.clone();
     for field in pointing {
         let Some(Value::Object(reference)) = request.get(field) else { continue };
@@ -194,7 +195,7 @@ fn resolve(made: &[&HashMap<u64, Things>], request: &Request) -> Result<Request>
         let id = made.iter().find_map(|made| made.get(&line)).and_then(|things| things.named(field));
         resolved = resolved.with(field, id.ok_or_else(|| nothing_made(field, line))?);
     }
-    Ok(resolved)
+    Ok(Cow::Owned(resolved))
 }
 
 /// What one line made: all a later line may point at. A run of a million lines remembers no more than this of each.

@@ -27,7 +27,7 @@ impl Ledger {
     /// # Errors
     /// `invalid_argument`, and as for [`Ledger::apply`].
     pub fn configure(&self, key: &Key, setting: Configure) -> Result<Receipt> {
-        self.carry_out(setting.0.with("key", key.as_str()))
+        self.apply(&setting.0.with("key", key.as_str()))
     }
 
     /// Says that the present clock reading is right, however far it jumped.
@@ -46,7 +46,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::apply`].
     pub fn confirm_clock(&self, key: &Key) -> Result<Receipt> {
-        self.carry_out(Request::new("confirm_clock").with("key", key.as_str()))
+        self.apply(&Request::new("confirm_clock").with("key", key.as_str()))
     }
 
     /// Books everything that has fallen due, account by account (at most `limit` accounts), in bounded transactions.

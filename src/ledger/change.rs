@@ -28,11 +28,11 @@ impl Ledger {
     }
 
     fn on_account(&self, request: Request, account: &AccountId, key: &Key) -> Result<Receipt> {
-        self.carry_out(request.with("account", account.as_str()).with("key", key.as_str()))
+        self.apply(&request.with("account", account.as_str()).with("key", key.as_str()))
     }
 
-    fn on_target(&self, request: Request, name: &str, id: impl ToString, key: &Key) -> Result<Receipt> {
-        self.carry_out(request.with(name, id.to_string()).with("key", key.as_str()))
+    fn on_hold(&self, request: Request, hold: &HoldId, key: &Key) -> Result<Receipt> {
+        self.apply(&request.with("hold", hold.to_string()).with("key", key.as_str()))
     }
 
     /// Books any operation given as data. The typed verbs below all come through here.
@@ -51,10 +51,6 @@ impl Ledger {
     /// The refusals of the operation, in the documented order; `busy`, `disk_full`, `outcome_unknown`, `storage`,
     /// `read_only`, `closed`.
     pub fn apply(&self, request: &Request) -> Result<Receipt> {
-        self.carry_out(request.clone())
-    }
-
-    pub(crate) fn carry_out(&self, request: Request) -> Result<Receipt> {
         self.file.apply(request, self.wish())
     }
 
@@ -76,7 +72,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::apply`].
     pub fn dry_run(&self, request: &Request) -> Result<Receipt> {
-        self.file.apply(request.clone(), Wish { dry_run: true, ..self.wish() })
+        self.file.apply(request, Wish { dry_run: true, ..self.wish() })
     }
 
     /// Books many operations, in transactions of about 20 ms: each has its own outcome, the one it would have had alone,
@@ -89,8 +85,9 @@ impl Ledger {
     /// # use counterfoil::*;
     /// # let folder = tempfile::tempdir()?;
     /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// let recharge = Recharge::new(Points::new(50)?, "wxpay");
     /// let answers = ledger.batch(&[
-    ///     Request::parse(r#"{"op":"recharge","account":"alice","key":"order:1","points":50,"source":"wxpay"}"#)?,
+    ///     recharge.on(&AccountId::new("alice")?, &Key::new("order:1")?),
     ///     Request::parse(r#"{"op":"hold","account":"alice","key":"task:1","points":90,"deadline_seconds":60}"#)?,
     /// ]);
     /// assert!(answers[0].is_ok());
@@ -127,7 +124,7 @@ impl Ledger {
         BatchRun::new(self.clone())
     }
 
-    pub(crate) fn apply_as(&self, request: Request, historic: bool) -> Result<Receipt> {
+    pub(crate) fn apply_as(&self, request: &Request, historic: bool) -> Result<Receipt> {
         self.file.apply(request, Wish { historic, ..self.wish() })
     }
 
@@ -158,7 +155,7 @@ impl Ledger {
     /// # Errors
     /// `account_exists` with another credit limit, `account_closed`, and as for [`Ledger::apply`].
     pub fn open_account(&self, account: &AccountId, key: &Key, open: OpenAccount) -> Result<Receipt> {
-        self.on_account(open.0, account, key)
+        self.apply(&open.on(account, key))
     }
 
     /// Sets how far the account's debt may go before strict operations are refused.
@@ -198,7 +195,7 @@ impl Ledger {
     /// `invalid_argument` for an expiry that is not after now, `account_closed`, `unknown_account` when accounts must be
     /// opened first, `out_of_range`, and as for [`Ledger::apply`].
     pub fn recharge(&self, account: &AccountId, key: &Key, recharge: Recharge) -> Result<Receipt> {
-        self.on_account(recharge.0, account, key)
+        self.apply(&recharge.on(account, key))
     }
 
     /// Charges points: by default always (the work is done), with the uncovered part as debt.
@@ -219,7 +216,7 @@ impl Ledger {
     /// With `Policy::Strict`: `account_frozen`, `account_in_debt`, `insufficient_points`. For a priced service:
     /// `unknown_service`, `pricing`, `invalid_argument`. `account_closed`, `out_of_range`, and as for [`Ledger::apply`].
     pub fn consume(&self, account: &AccountId, key: &Key, consume: Consume) -> Result<Receipt> {
-        self.on_account(consume.0, account, key)
+        self.apply(&consume.on(account, key))
     }
 
     /// Sets points aside for a job, until a deadline.
@@ -241,7 +238,7 @@ impl Ledger {
     /// `unknown_account`, `account_frozen`, `account_in_debt`, `insufficient_points`, `invalid_argument` for a deadline
     /// beyond `max_hold`, the price errors, and as for [`Ledger::apply`].
     pub fn hold(&self, account: &AccountId, key: &Key, hold: Hold) -> Result<Held> {
-        let receipt = self.on_account(hold.0, account, key)?;
+        let receipt = self.apply(&hold.on(account, key))?;
         let id = receipt
             .hold
             .as_ref()
@@ -268,7 +265,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_hold`, `hold_closed`, `account_closed`, the price errors, and as for [`Ledger::apply`].
     pub fn capture(&self, hold: &HoldId, key: &Key, capture: impl Into<Capture>) -> Result<Receipt> {
-        self.on_target(capture.into().0, "hold", hold, key)
+        self.apply(&capture.into().on(hold, key))
     }
 
     /// Gives all of an open hold back.
@@ -289,7 +286,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_hold`, `hold_closed`, `account_closed`, and as for [`Ledger::apply`].
     pub fn release(&self, hold: &HoldId, key: &Key) -> Result<Receipt> {
-        self.on_target(Request::new("release"), "hold", hold, key)
+        self.on_hold(Request::new("release"), hold, key)
     }
 
     /// Gives an open hold a new deadline, counted from now and within `max_hold`.
@@ -309,7 +306,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_hold`, `hold_closed`, `invalid_argument`, and as for [`Ledger::apply`].
     pub fn renew(&self, hold: &HoldId, key: &Key, deadline: Duration) -> Result<Receipt> {
-        self.on_target(crate::model::renew(deadline), "hold", hold, key)
+        self.on_hold(crate::model::renew(deadline), hold, key)
     }
 
     /// Gives points of a consume or capture back to the batches that paid.
@@ -330,7 +327,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_operation`, `limit_exceeded`, and as for [`Ledger::apply`].
     pub fn refund(&self, operation: &OperationId, key: &Key, refund: Refund) -> Result<Receipt> {
-        self.on_target(refund.0, "operation", operation, key)
+        self.apply(&refund.on(operation, key))
     }
 
     /// Takes a batch back: what is left of it, and what was spent as debt (or, clamped, not at all).
@@ -352,7 +349,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_batch`, `limit_exceeded`, `account_closed`, and as for [`Ledger::apply`].
     pub fn revoke(&self, batch: &BatchId, key: &Key, revoke: Revoke) -> Result<Receipt> {
-        self.on_target(revoke.0, "batch", batch, key)
+        self.apply(&revoke.on(batch, key))
     }
 
     /// Changes when a batch ends; an expired one comes back.
@@ -372,7 +369,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_batch`, `invalid_argument`, `account_closed`, and as for [`Ledger::apply`].
     pub fn set_expiry(&self, batch: &BatchId, key: &Key, expiry: ExpiresIn, reason: &str) -> Result<Receipt> {
-        self.on_target(SetExpiry::new(expiry, reason).0, "batch", batch, key)
+        self.apply(&SetExpiry::new(expiry, reason).on(batch, key))
     }
 
     /// Moves available points to another account; they keep their expiry, kind and priority.
@@ -393,7 +390,7 @@ impl Ledger {
     /// # Errors
     /// `unknown_account`, `account_closed`, `account_frozen`, `insufficient_points`, and as for [`Ledger::apply`].
     pub fn transfer(&self, from: &AccountId, key: &Key, transfer: Transfer) -> Result<Receipt> {
-        self.on_account(transfer.0, from, key)
+        self.apply(&transfer.on(from, key))
     }
 
     /// Forgives debt, oldest first.

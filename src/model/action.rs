@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::fields::{Fields, missing};
+use super::fields::{Body, Fields, missing};
 use super::{AccountId, BatchId, HoldId, Key, OpKind, OperationId, Request};
 use crate::error::{Error, Result};
 use crate::quantity::Usage;
@@ -141,15 +141,15 @@ pub(crate) struct Command {
     pub(crate) at: Option<Instant>,
     pub(crate) action: Action,
     /// The inputs in canonical form, without op, account and key.
-    pub(crate) body: Map<String, Value>,
+    pub(crate) body: Body,
 }
 
 impl Command {
     /// Checks a request's shape.
-    pub(crate) fn parse(request: Request) -> Result<Self> {
-        let mut fields = Fields::new(request.into_map());
+    pub(crate) fn parse(request: &Request) -> Result<Self> {
+        let mut fields = Fields::new(request.map());
         let op = fields.text("op")?.ok_or_else(|| missing("op", "name the operation, like \"op\":\"consume\""))?;
-        let kind = OpKind::from_text(&op).filter(|kind| *kind != OpKind::Restore).ok_or_else(|| {
+        let kind = OpKind::from_text(op).filter(|kind| *kind != OpKind::Restore).ok_or_else(|| {
             Error::invalid("op", format!("there is no operation `{op}`"), format!("use one of {}", op_names()))
         })?;
         let subject = subject(kind, &mut fields)?;
@@ -161,7 +161,12 @@ impl Command {
     }
 
     /// The command a stored operation was booked from.
-    pub(crate) fn stored(kind: OpKind, account: Option<AccountId>, key: Key, body: Map<String, Value>) -> Result<Self> {
+    pub(crate) fn stored(
+        kind: OpKind,
+        account: Option<AccountId>,
+        key: Key,
+        body: &Map<String, Value>,
+    ) -> Result<Self> {
         let mut fields = Fields::new(body);
         if kind == OpKind::Restore {
             return Ok(Command {
@@ -180,7 +185,7 @@ impl Command {
         Self::read(kind, subject, key, fields)
     }
 
-    fn read(kind: OpKind, subject: Subject, key: Key, mut fields: Fields) -> Result<Self> {
+    fn read(kind: OpKind, subject: Subject, key: Key, mut fields: Fields<'_>) -> Result<Self> {
         let at = fields.instant("at")?;
         fields.facts()?;
         let action = action(kind, &mut fields)?;
@@ -195,12 +200,12 @@ impl Command {
     /// The names of the inputs in which a repeated request differs from the first.
     pub(crate) fn differs_from(&self, first: &Map<String, Value>) -> Vec<String> {
         let compared = |name: &str| !matches!(name, "at" | "actor" | "description" | "metadata");
-        let mut names: Vec<String> =
-            self.body.keys().chain(first.keys()).filter(|name| compared(name)).cloned().collect();
-        names.sort();
+        let names = self.body.names().chain(first.keys().map(String::as_str));
+        let mut names: Vec<&str> = names.filter(|name| compared(name)).collect();
+        names.sort_unstable();
         names.dedup();
-        names.retain(|name| self.body.get(name) != first.get(name));
-        names
+        names.retain(|name| self.body.get(name) != first.get(*name));
+        names.into_iter().map(String::from).collect()
     }
 }
 
@@ -215,7 +220,7 @@ fn names_target(kind: OpKind) -> bool {
     matches!(kind, Capture | Release | Renew | Refund | Revoke | SetExpiry)
 }
 
-fn subject(kind: OpKind, fields: &mut Fields) -> Result<Subject> {
+fn subject(kind: OpKind, fields: &mut Fields<'_>) -> Result<Subject> {
     match kind {
         OpKind::Capture | OpKind::Release | OpKind::Renew => target(fields, "hold").map(Subject::Hold),
         OpKind::Refund => target(fields, "operation").map(Subject::Operation),
@@ -228,7 +233,7 @@ fn subject(kind: OpKind, fields: &mut Fields) -> Result<Subject> {
     }
 }
 
-fn target<T: FromStr<Err = Error> + ToString>(fields: &mut Fields, name: &str) -> Result<T> {
+fn target<T: FromStr<Err = Error> + ToString>(fields: &mut Fields<'_>, name: &'static str) -> Result<T> {
     match fields.take(name) {
         None => Err(missing(name, "give the id from the receipt")),
         Some(Value::String(text)) => {
@@ -244,7 +249,7 @@ fn target<T: FromStr<Err = Error> + ToString>(fields: &mut Fields, name: &str) -
     }
 }
 
-fn action(kind: OpKind, fields: &mut Fields) -> Result<Action> {
+fn action(kind: OpKind, fields: &mut Fields<'_>) -> Result<Action> {
     match kind {
         OpKind::Open => Ok(Action::Open { credit_limit: credit_limit(fields)?.unwrap_or(0) }),
         OpKind::SetLimit => {
@@ -286,24 +291,24 @@ fn action(kind: OpKind, fields: &mut Fields) -> Result<Action> {
     }
 }
 
-fn required_points(fields: &mut Fields, least: i64) -> Result<i64> {
+fn required_points(fields: &mut Fields<'_>, least: i64) -> Result<i64> {
     fields.points("points", least)?.ok_or_else(|| missing("points", "give a whole number of points"))
 }
 
-fn credit_limit(fields: &mut Fields) -> Result<Option<i64>> {
+fn credit_limit(fields: &mut Fields<'_>) -> Result<Option<i64>> {
     let limit = fields.points("credit_limit", 0)?;
     drop_default(fields, "credit_limit", limit == Some(0));
     Ok(limit)
 }
 
 /// A default written out equals the default left out: neither stays in the body.
-fn drop_default(fields: &mut Fields, name: &str, is_default: bool) {
+fn drop_default(fields: &mut Fields<'_>, name: &str, is_default: bool) {
     if is_default {
         fields.forget(name);
     }
 }
 
-fn recharge(fields: &mut Fields) -> Result<Action> {
+fn recharge(fields: &mut Fields<'_>) -> Result<Action> {
     let points = required_points(fields, 1)?;
     let source = fields
         .name("source")?
@@ -312,7 +317,7 @@ fn recharge(fields: &mut Fields) -> Result<Action> {
     drop_default(fields, "priority", priority == DEFAULT_PRIORITY);
     Ok(Action::Recharge {
         points,
-        source,
+        source: source.to_string(),
         expiry: expiry(fields)?,
         effective_at: fields.instant("effective_at")?,
         priority,
@@ -320,7 +325,7 @@ fn recharge(fields: &mut Fields) -> Result<Action> {
     })
 }
 
-fn expiry(fields: &mut Fields) -> Result<Option<Expiry>> {
+fn expiry(fields: &mut Fields<'_>) -> Result<Option<Expiry>> {
     let given: Vec<&str> =
         ["expires_at", "expires_in_days", "expires_in_months"].into_iter().filter(|name| fields.has(name)).collect();
     if let [first, second, ..] = given.as_slice() {
@@ -346,28 +351,28 @@ fn expiry(fields: &mut Fields) -> Result<Option<Expiry>> {
             Ok(Some(Expiry::Never))
         }
         Some(text) => {
-            let instant = Instant::parse("expires_at", &text)?;
+            let instant = Instant::parse("expires_at", text)?;
             fields.keep("expires_at", instant.to_string());
             Ok(Some(Expiry::At(instant)))
         }
     }
 }
 
-fn end_of_day(fields: &mut Fields) -> Result<Option<i32>> {
+fn end_of_day(fields: &mut Fields<'_>) -> Result<Option<i32>> {
     let Some(text) = fields.text("end_of_day")? else { return Ok(None) };
-    let text = if text == "Z" { "+00:00".to_string() } else { text };
-    let offset = chrono::FixedOffset::from_str(&text)
+    let text = if text == "Z" { "+00:00" } else { text };
+    let offset = chrono::FixedOffset::from_str(text)
         .ok()
         .filter(|offset| text.len() == 6 && offset.local_minus_utc() % 60 == 0)
         .ok_or_else(|| {
             Error::invalid("end_of_day", format!("`{text}` is not a UTC offset"), "write it like \"+08:00\"")
         })?;
-    let canonical = if text == "-00:00" { "+00:00".to_string() } else { text };
+    let canonical = if text == "-00:00" { "+00:00" } else { text };
     fields.keep("end_of_day", canonical);
     Ok(Some(offset.local_minus_utc()))
 }
 
-fn consume(fields: &mut Fields) -> Result<Action> {
+fn consume(fields: &mut Fields<'_>) -> Result<Action> {
     let points = fields.points("points", 0)?;
     let service = fields.name("service")?;
     if !fields.has("chars") {
@@ -375,8 +380,8 @@ fn consume(fields: &mut Fields) -> Result<Action> {
         fields.take("chars");
     }
     let usage = fields.usage(points.is_some(), false)?;
-    needs_price(points, service.as_deref(), usage.as_ref())?;
-    let policy = match fields.text("policy")?.as_deref() {
+    needs_price(points, service, usage.as_ref())?;
+    let policy = match fields.text("policy")? {
         None | Some("postpaid") => Policy::Postpaid,
         Some("strict") => Policy::Strict,
         Some("up_to") => Policy::UpTo,
@@ -393,6 +398,7 @@ fn consume(fields: &mut Fields) -> Result<Action> {
         Policy::Strict => fields.keep("policy", "strict"),
         Policy::UpTo => fields.keep("policy", "up_to"),
     }
+    let service = service.map(String::from);
     Ok(Action::Consume { points, service, usage, policy, occurred_at: fields.instant("occurred_at")? })
 }
 
@@ -406,21 +412,21 @@ fn needs_price(points: Option<i64>, service: Option<&str>, usage: Option<&Usage>
     }
 }
 
-fn hold(fields: &mut Fields) -> Result<Action> {
+fn hold(fields: &mut Fields<'_>) -> Result<Action> {
     let points = fields.points("points", 1)?;
     let service = fields.name("service")?;
     let usage = fields.usage(true, true)?;
-    needs_price(points, service.as_deref(), usage.as_ref())?;
-    Ok(Action::Hold { points, service, usage, deadline: deadline(fields)? })
+    needs_price(points, service, usage.as_ref())?;
+    Ok(Action::Hold { points, service: service.map(String::from), usage, deadline: deadline(fields)? })
 }
 
-fn deadline(fields: &mut Fields) -> Result<i64> {
+fn deadline(fields: &mut Fields<'_>) -> Result<i64> {
     fields
         .milliseconds("deadline_seconds")?
         .ok_or_else(|| missing("deadline_seconds", "say when the hold ends by itself, like 3600"))
 }
 
-fn capture(fields: &mut Fields) -> Result<Action> {
+fn capture(fields: &mut Fields<'_>) -> Result<Action> {
     let points = fields.points("points", 0)?;
     let usage = fields.usage(false, false)?;
     let amount = match (points, usage) {
@@ -432,7 +438,7 @@ fn capture(fields: &mut Fields) -> Result<Action> {
     Ok(Action::Capture { amount })
 }
 
-fn amount(fields: &mut Fields) -> Result<Amount> {
+fn amount(fields: &mut Fields<'_>) -> Result<Amount> {
     if fields.peek_text("points") == Some("all") {
         let all = fields.text("points")?.unwrap_or_default();
         fields.keep("points", all);
@@ -442,9 +448,9 @@ fn amount(fields: &mut Fields) -> Result<Amount> {
     Ok(Amount::Points(points))
 }
 
-fn revoke(fields: &mut Fields) -> Result<Action> {
+fn revoke(fields: &mut Fields<'_>) -> Result<Action> {
     fields.reason()?;
-    let shortfall = match fields.text("shortfall")?.as_deref() {
+    let shortfall = match fields.text("shortfall")? {
         None | Some("debt") => Shortfall::Debt,
         Some("clamp") => Shortfall::Clamp,
         Some(other) => {
@@ -457,12 +463,12 @@ fn revoke(fields: &mut Fields) -> Result<Action> {
     Ok(Action::Revoke { amount: amount(fields)?, shortfall })
 }
 
-fn configure(fields: &mut Fields) -> Result<Action> {
+fn configure(fields: &mut Fields<'_>) -> Result<Action> {
     let name = fields
         .name("setting")?
         .ok_or_else(|| missing("setting", "use accounts, late_window, max_hold or max_clock_jump"))?;
-    let setting = match name.as_str() {
-        "accounts" => match fields.name("value")?.as_deref() {
+    let setting = match name {
+        "accounts" => match fields.name("value")? {
             Some("first_use") => Setting::ExplicitAccounts(false),
             Some("explicit") => Setting::ExplicitAccounts(true),
             _ => return Err(Error::invalid("value", "is neither first_use nor explicit", "use first_use or explicit")),
@@ -481,6 +487,6 @@ fn configure(fields: &mut Fields) -> Result<Action> {
     Ok(Action::Configure(setting))
 }
 
-fn seconds(fields: &mut Fields, least: i64) -> Result<i64> {
+fn seconds(fields: &mut Fields<'_>, least: i64) -> Result<i64> {
     fields.count("value", least, MAX_SETTING_SECONDS)?.ok_or_else(|| missing("value", "give whole seconds"))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
-use super::{AccountId, Quote, Request};
+use super::{AccountId, BatchId, HoldId, Key, OperationId, Quote, Request};
 use crate::quantity::{Usage, UsageKind};
 use crate::units::Points;
 
@@ -97,6 +97,18 @@ fn with_deadline(request: Request, deadline: Duration) -> Request {
 }
 
 macro_rules! request {
+    ($(#[$doc:meta])* $name:ident on $target:ident: $id:ty) => {
+        request!($(#[$doc])* $name);
+
+        impl $name {
+            /// The whole request as data, for [`Ledger::apply`](crate::Ledger::apply) or
+            /// [`Ledger::batch`](crate::Ledger::batch).
+            #[must_use]
+            pub fn on(self, $target: &$id, key: &Key) -> Request {
+                self.0.with(stringify!($target), $target.to_string()).with("key", key.as_str())
+            }
+        }
+    };
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +152,7 @@ request!(
     /// let request = OpenAccount::new().credit_limit(Points::new(100)?);
     /// # Ok::<(), counterfoil::Error>(())
     /// ```
-    OpenAccount
+    OpenAccount on account: AccountId
 );
 
 impl OpenAccount {
@@ -169,7 +181,7 @@ request!(
     /// let request = Recharge::new(Points::new(320)?, "wxpay").expires(ExpiresIn::Months(6)).reference("order 881");
     /// # Ok::<(), counterfoil::Error>(())
     /// ```
-    Recharge
+    Recharge on account: AccountId
 );
 
 impl Recharge {
@@ -207,9 +219,12 @@ request!(
     /// use counterfoil::{Consume, Points, Policy, Usage};
     /// let by_points = Consume::points(Points::new(10)?).policy(Policy::Strict);
     /// let by_price = Consume::service("tts", Usage::seconds("61.2")?);
+    /// # use counterfoil::{AccountId, Key};
+    /// let as_data = by_price.on(&AccountId::new("alice")?, &Key::new("task:19")?);
+    /// assert_eq!(as_data.get("seconds").and_then(|seconds| seconds.as_str()), Some("61.2"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    Consume
+    Consume on account: AccountId
 );
 
 impl Consume {
@@ -264,7 +279,7 @@ request!(
     /// let request = Hold::new(Points::new(40)?, Duration::from_secs(3600)).reference("task 20");
     /// # Ok::<(), counterfoil::Error>(())
     /// ```
-    Hold
+    Hold on account: AccountId
 );
 
 impl Hold {
@@ -299,7 +314,7 @@ request!(
     /// let by_usage: Capture = Usage::seconds("8.4")?.into();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    Capture
+    Capture on hold: HoldId
 );
 
 impl Capture {
@@ -335,7 +350,7 @@ request!(
     /// let whole = Refund::all("render failed");
     /// # Ok::<(), counterfoil::Error>(())
     /// ```
-    Refund
+    Refund on operation: OperationId
 );
 
 impl Refund {
@@ -357,7 +372,7 @@ request!(
     /// use counterfoil::{Revoke, Shortfall};
     /// let request = Revoke::all("chargeback 77").shortfall(Shortfall::Clamp);
     /// ```
-    Revoke
+    Revoke on batch: BatchId
 );
 
 impl Revoke {
@@ -388,7 +403,7 @@ request!(
     /// use counterfoil::{ExpiresIn, SetExpiry};
     /// let request = SetExpiry::new(ExpiresIn::Days(30), "goodwill");
     /// ```
-    SetExpiry
+    SetExpiry on batch: BatchId
 );
 
 impl SetExpiry {
@@ -406,7 +421,7 @@ request!(
     /// let request = Transfer::new(&AccountId::new("bob")?, Points::new(5)?);
     /// # Ok::<(), counterfoil::Error>(())
     /// ```
-    Transfer
+    Transfer on account: AccountId
 );
 
 impl Transfer {

@@ -1,6 +1,7 @@
 //! Reads a request's fields one by one, checks each, and collects their canonical form: the body that is stored,
 //! hashed, and compared when a key comes again.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::ids::check_id;
@@ -12,51 +13,80 @@ use crate::units::{Instant, MAX_POINTS};
 const LONG_TEXT: usize = 4096;
 const REFERENCE_TEXT: usize = 1024;
 
-pub(crate) struct Fields {
-    given: Map<String, Value>,
-    body: Map<String, Value>,
+pub(crate) struct Fields<'v> {
+    /// Few enough to look through; the flag: it was asked for.
+    given: Vec<(&'v str, &'v Value, bool)>,
+    body: Body,
 }
 
-impl Fields {
-    pub(crate) fn new(given: Map<String, Value>) -> Self {
-        Fields { given, body: Map::new() }
+/// Inputs in canonical form: by name, without what equals its default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Body(Vec<(&'static str, Value)>);
+
+impl Body {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'v> Fields<'v> {
+    pub(crate) fn new(given: &'v Map<String, Value>) -> Self {
+        let given = given.iter().map(|(name, value)| (name.as_str(), value, false)).collect();
+        Fields { given, body: Body::default() }
+    }
+
+    fn given(&self, name: &str) -> Option<&'v Value> {
+        self.given.iter().find(|(other, ..)| *other == name).map(|(_, value, _)| *value)
     }
 
     /// The field as given; `null` counts as left out.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.given.remove(name).filter(|value| !value.is_null())
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<&'v Value> {
+        let (_, value, asked) = self.given.iter_mut().find(|(other, ..)| *other == name)?;
+        *asked = true;
+        Some(*value).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn keep(&mut self, name: &str, value: impl Into<Value>) {
-        self.body.insert(name.into(), value.into());
+    pub(crate) fn keep(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.body.0.push((name, value.into()));
     }
 
     /// Takes a value out of the canonical form again: it equals its default.
     pub(crate) fn forget(&mut self, name: &str) {
-        self.body.remove(name);
+        self.body.0.retain(|(other, _)| *other != name);
     }
 
     pub(crate) fn peek_text(&self, name: &str) -> Option<&str> {
-        self.given.get(name).and_then(Value::as_str)
+        self.given(name).and_then(Value::as_str)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.given.get(name).is_some_and(|value| !value.is_null())
+        self.given(name).is_some_and(|value| !value.is_null())
     }
 
     /// Ends the reading: whatever was not asked for is unknown to this operation.
-    pub(crate) fn finish(self, op: &str) -> Result<Map<String, Value>> {
-        match self.given.into_iter().next() {
-            Some((name, _)) => Err(Error::invalid(
-                name.clone(),
+    pub(crate) fn finish(mut self, op: &str) -> Result<Body> {
+        if let Some((name, ..)) = self.given.iter().find(|(.., asked)| !asked) {
+            return Err(Error::invalid(
+                *name,
                 format!("`{op}` has no field `{name}`"),
                 format!("see the fields of `{op}` in the documentation; check the spelling"),
-            )),
-            None => Ok(self.body),
+            ));
         }
+        self.body.0.sort_unstable_by_key(|(name, _)| *name);
+        Ok(self.body)
     }
 
-    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<&'v str>> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -65,16 +95,16 @@ impl Fields {
     }
 
     /// A short text of the app's: 1 to 128 bytes like an account id.
-    pub(crate) fn name(&mut self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn name(&mut self, name: &'static str) -> Result<Option<&'v str>> {
         let text = self.text(name)?;
-        if let Some(text) = &text {
+        if let Some(text) = text {
             check_id(name, text)?;
-            self.keep(name, text.as_str());
+            self.keep(name, text);
         }
         Ok(text)
     }
 
-    fn free_text(&mut self, name: &str, longest: usize, newlines: bool) -> Result<Option<String>> {
+    fn free_text(&mut self, name: &'static str, longest: usize, newlines: bool) -> Result<Option<&'v str>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         if text.is_empty() || text.len() > longest {
             return Err(Error::invalid(
@@ -90,7 +120,7 @@ impl Fields {
                 "remove it; only a description may have newlines",
             ));
         }
-        self.keep(name, text.as_str());
+        self.keep(name, text);
         Ok(Some(text))
     }
 
@@ -100,7 +130,7 @@ impl Fields {
         self.free_text("description", LONG_TEXT, true)?;
         self.free_text("actor", REFERENCE_TEXT, false)?;
         if let Some(metadata) = self.take("metadata") {
-            let Value::Object(object) = &metadata else {
+            let Value::Object(object) = metadata else {
                 return Err(Error::invalid("metadata", "is not a JSON object", "write it like {\"project\":\"7\"}"));
             };
             let length = metadata.to_string().len();
@@ -111,11 +141,11 @@ impl Fields {
                     "keep it within 4096 bytes",
                 ));
             }
-            if has_nul(&metadata) {
+            if has_nul(metadata) {
                 return Err(Error::invalid("metadata", "contains a NUL character", "remove it"));
             }
             if !object.is_empty() {
-                self.keep("metadata", metadata);
+                self.keep("metadata", metadata.clone());
             }
         }
         Ok(())
@@ -128,9 +158,9 @@ impl Fields {
     }
 
     /// Whole points; zero only where `least` is 0.
-    pub(crate) fn points(&mut self, name: &str, least: i64) -> Result<Option<i64>> {
+    pub(crate) fn points(&mut self, name: &'static str, least: i64) -> Result<Option<i64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let points = whole_number(name, &value, "points")?;
+        let points = whole_number(name, value, "points")?;
         if points < least {
             return Err(Error::invalid(
                 name,
@@ -145,9 +175,9 @@ impl Fields {
         Ok(Some(points))
     }
 
-    pub(crate) fn count(&mut self, name: &str, least: i64, most: i64) -> Result<Option<i64>> {
+    pub(crate) fn count(&mut self, name: &'static str, least: i64, most: i64) -> Result<Option<i64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        match whole_number(name, &value, "a number") {
+        match whole_number(name, value, "a number") {
             Ok(number) if (least..=most).contains(&number) => {
                 self.keep(name, number);
                 Ok(Some(number))
@@ -160,9 +190,9 @@ impl Fields {
     }
 
     /// Days or months until something: at least one; too many end past the year 9999, which is out of range.
-    pub(crate) fn span(&mut self, name: &str) -> Result<Option<i64>> {
+    pub(crate) fn span(&mut self, name: &'static str) -> Result<Option<i64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let number = whole_number(name, &value, "a number")?;
+        let number = whole_number(name, value, "a number")?;
         if number < 1 {
             return Err(Error::invalid(name, format!("{number} is too few"), "give 1 or more"));
         }
@@ -170,12 +200,12 @@ impl Fields {
         Ok(Some(number))
     }
 
-    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>> {
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<Option<bool>> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(flag)) => {
-                self.keep(name, flag);
-                Ok(Some(flag))
+                self.keep(name, *flag);
+                Ok(Some(*flag))
             }
             Some(other) => {
                 Err(Error::invalid(name, format!("{other} is neither true nor false"), "write true or false"))
@@ -185,13 +215,13 @@ impl Fields {
 
     pub(crate) fn instant(&mut self, name: &'static str) -> Result<Option<Instant>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let instant = Instant::parse(name, &text)?;
+        let instant = Instant::parse(name, text)?;
         self.keep(name, instant.to_string());
         Ok(Some(instant))
     }
 
     /// Seconds with at most three decimals, as milliseconds: a JSON integer or decimal text.
-    pub(crate) fn milliseconds(&mut self, name: &str) -> Result<Option<i64>> {
+    pub(crate) fn milliseconds(&mut self, name: &'static str) -> Result<Option<i64>> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let wrong = || {
             Error::invalid(
@@ -200,7 +230,7 @@ impl Fields {
                 "give seconds above 0, like 3600 or \"0.5\"",
             )
         };
-        let text = match &value {
+        let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) if !number.is_f64() => number.to_string(),
             _ => return Err(wrong()),
@@ -228,7 +258,7 @@ impl Fields {
 
     fn quantity(&mut self, name: &'static str) -> Result<Option<Quantity>> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let text = match &value {
+        let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) if !number.is_f64() => number.to_string(),
             other => {

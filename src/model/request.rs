@@ -68,8 +68,8 @@ impl Request {
         self.0.get(field)
     }
 
-    pub(crate) fn into_map(self) -> Map<String, Value> {
-        self.0
+    pub(crate) fn map(&self) -> &Map<String, Value> {
+        &self.0
     }
 
     pub(crate) fn from_map(map: Map<String, Value>) -> Self {

@@ -9,6 +9,9 @@ use super::sql::Statement;
 use crate::db::{Connection, sqlite_error};
 use crate::error::Result;
 
+/// More statements than a charge needs.
+const USUAL: usize = 12;
+
 /// What reads and writes go through. Each statement is fetched from the connection once and then kept, so that the
 /// hundredth operation of a transaction finds it ready.
 pub(crate) struct Session<'c> {
@@ -20,7 +23,7 @@ pub(crate) struct Session<'c> {
 
 impl<'c> Session<'c> {
     pub(crate) fn new(conn: &'c Connection) -> Self {
-        Session { conn, held: RefCell::default(), desk: RefCell::default() }
+        Session { conn, held: RefCell::new(Vec::with_capacity(USUAL)), desk: RefCell::default() }
     }
 
     /// A session of the writer, within a transaction, with the rows kept since its last one.

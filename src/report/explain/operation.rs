@@ -330,7 +330,7 @@ impl Look<'_, '_> {
         };
         let hash = row.price_book.map(|(_, hash)| shapes::hex(&hash));
         let named = |points| Some(Reckoning { by: "caller", points, rule: None, price_book: None, pinned_by: None });
-        let command = Command::stored(row.kind, account, row.key.clone(), parse_body(row)?)?;
+        let command = Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)?;
         let (by, service, usage, pinned_by) = match command.action {
             Action::Consume { points: Some(points), .. } | Action::Hold { points: Some(points), .. } => {
                 return Ok(named(points));
