@@ -96,13 +96,12 @@ impl Filling {
     }
 
     fn operation(&self, n: u64) -> Request {
-        let account = account(n);
         if n < ACCOUNTS {
-            return ours::request("recharge", &account)
+            return ours::request("recharge", &account(n))
                 .with("key", format!("order:{n}"))
                 .with("points", ours::PLENTY)
                 .with("source", "bench");
         }
-        ours::charge_request(&account, &self.keys.nth(n))
+        ours::charge_request(&account_id(n), &self.keys.nth(n))
     }
 }

@@ -10,6 +10,10 @@ pub(crate) const PLENTY: i64 = 1_000_000_000_000;
 /// The account that is charged where nothing else is said.
 pub(crate) const ACCOUNT: &str = "alice";
 
+pub(crate) fn account() -> AccountId {
+    AccountId::new(ACCOUNT).unwrap()
+}
+
 /// Opens a ledger, making it if there is none.
 pub(crate) fn open(path: &Path, durability: Durability) -> Ledger {
     Ledger::options().create_if_missing(true).durability(durability).open(path).unwrap()
@@ -29,10 +33,9 @@ pub(crate) fn request(op: &str, account: &str) -> Request {
     Request::parse(&format!("{{\"op\":\"{op}\"}}")).unwrap().with("account", account)
 }
 
-/// A charge of one point, as a line of a batch says it.
-pub(crate) fn charge_request(account: &str, key: &str) -> Request {
-    let line = format!(r#"{{"op":"consume","account":"{account}","key":"{key}","points":1}}"#);
-    Request::parse(&line).unwrap()
+/// A charge of one point, for a batch.
+pub(crate) fn charge_request(account: &AccountId, key: &str) -> Request {
+    Consume::points(Points::new(1).unwrap()).on(account, &Key::new(key).unwrap())
 }
 
 /// A charge of one point.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::{AccountId, Durability, HistoryQuery, Ledger};
+use counterfoil::{Durability, HistoryQuery, Ledger};
 
 use super::fill::{self, Keys};
 use super::{cpu, minimum, ours, raw, workers};
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &[String]) {
             (0..number(count)).for_each(|n| page(&ledger, n));
         }
         ["balance", file, count] => {
-            let (ledger, account) = (Ledger::open(file).unwrap(), AccountId::new(ours::ACCOUNT).unwrap());
+            let (ledger, account) = (Ledger::open(file).unwrap(), ours::account());
             cpu::per_run(number(count), |_| ledger.balance(&account).unwrap());
         }
         ["raw", file, count] => {
@@ -40,15 +40,15 @@ pub(crate) fn run(arguments: &[String]) {
 
 fn charge_ours(how: &str, file: &Path, count: u64, series: u64) {
     let ledger = ours::open(file, Durability::Relaxed);
+    let account = ours::account();
     if how == "alone" {
-        let account = AccountId::new(ours::ACCOUNT).unwrap();
         for n in 0..count {
             ours::charge(&ledger, &account, &ours::key(series, n)).unwrap();
         }
     } else {
         for group in 0..count / GROUP {
             let keys = (group * GROUP..(group + 1) * GROUP).map(|n| ours::key(series, n));
-            let some: Vec<_> = keys.map(|key| ours::charge_request(ours::ACCOUNT, &key)).collect();
+            let some: Vec<_> = keys.map(|key| ours::charge_request(&account, &key)).collect();
             for answer in ours::together(&ledger, some) {
                 answer.unwrap();
             }

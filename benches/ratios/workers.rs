@@ -6,7 +6,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use counterfoil::{AccountId, Durability, Ledger};
+use counterfoil::{Durability, Ledger};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +109,7 @@ impl Shared {
 
     /// Calls `body` with what charges once under a key.
     fn charging<T>(&self, way: Way, body: impl FnOnce(&mut dyn FnMut(&str) -> Result<(), String>) -> T) -> T {
-        let account = AccountId::new(ours::ACCOUNT).unwrap();
+        let account = ours::account();
         let ours = |ledger: &Ledger, key: &str| {
             ours::charge(ledger, &account, key).map(drop).map_err(|error| error.to_string())
         };

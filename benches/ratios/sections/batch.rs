@@ -20,13 +20,14 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     minimum::create(&least, ours::ACCOUNT, 1);
     let ledger = ours::open(&mine, Durability::Relaxed);
     let conn = minimum::connect(&least, false);
+    let account = ours::account();
     let mut held = minimum::Held::new(&conn);
     let (mut ours_rates, mut rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let keys = |batch: u64| (0..SIZE).map(move |n| ours::key(round, batch * SIZE + n));
         let began = Instant::now();
         for batch in 0..BATCHES {
-            let some: Vec<_> = keys(batch).map(|key| ours::charge_request(ours::ACCOUNT, &key)).collect();
+            let some: Vec<_> = keys(batch).map(|key| ours::charge_request(&account, &key)).collect();
             ours::book(&ledger, &some);
         }
         let ours_took = began.elapsed().as_secs_f64();

@@ -37,7 +37,7 @@ fn charge(bench: &Bench, drained: usize, live: usize) -> f64 {
     let some: Vec<_> = (0..drained).map(|n| recharge(n, 1)).collect();
     ours::book(&ledger, &some);
     for n in 0..drained / 1_000 {
-        let draining = ours::charge_request(ours::ACCOUNT, &ours::key(0, n as u64)).with("points", 1_000);
+        let draining = ours::charge_request(&ours::account(), &ours::key(0, n as u64)).with("points", 1_000);
         ours::book(&ledger, &[draining]);
     }
     let some: Vec<_> = (drained..drained + live).map(|n| recharge(n, 1_000_000)).collect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
-use counterfoil::{AccountId, Durability, Ledger, ManualClock};
+use counterfoil::{Durability, Ledger, ManualClock};
 
 use super::Bench;
 use crate::figure::Figure;
@@ -56,7 +56,7 @@ fn fill(path: &Path, accounts: u64) {
         let some: Vec<_> = (first..(first + 10_000).min(accounts * EACH)).map(recharge).collect();
         ours::book(&ledger, &some);
     }
-    ours::recharge(&ledger, &AccountId::new(ours::ACCOUNT).unwrap(), "order");
+    ours::recharge(&ledger, &ours::account(), "order");
     ledger.close().unwrap();
 }
 
@@ -65,7 +65,7 @@ fn beside_a_thread(ledger: &Ledger, accounts: u64) -> f64 {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
-            let account = AccountId::new(ours::ACCOUNT).unwrap();
+            let account = ours::account();
             let (mut longest, mut n) = (Duration::ZERO, 0);
             while !done.load(Ordering::Relaxed) {
                 let began = Instant::now();

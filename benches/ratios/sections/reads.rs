@@ -1,6 +1,6 @@
 //! A balance beside a lookup by hand of the same facts, in the same file.
 
-use counterfoil::{AccountId, Ledger};
+use counterfoil::Ledger;
 
 use super::{Bench, text};
 use crate::figure::{Figure, median};
@@ -14,7 +14,7 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     let file = folder.path().join("reads.ledger");
     ours::create(&file, ours::ACCOUNT, 10);
     let ledger = Ledger::open(&file).unwrap();
-    let account = AccountId::new(ours::ACCOUNT).unwrap();
+    let account = ours::account();
     let conn = raw::connect(&file);
     let mut lookup = raw::Lookup::new(&conn);
     let (mut balances, mut raws, mut barests) = (Vec::new(), Vec::new(), Vec::new());

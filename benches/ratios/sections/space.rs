@@ -18,10 +18,11 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     let (mine, least) = (folder.path().join("ours.db"), folder.path().join("minimum.db"));
     ours::create(&mine, ours::ACCOUNT, 1);
     let before = bytes(&mine);
+    let account = ours::account();
     let ledger = ours::open(&mine, Durability::Relaxed);
     let keys: Vec<String> = (0..CHARGES).map(|n| ours::key(1, n)).collect();
     for some in keys.chunks(AT_ONCE as usize) {
-        let some: Vec<_> = some.iter().map(|key| ours::charge_request(ours::ACCOUNT, key)).collect();
+        let some: Vec<_> = some.iter().map(|key| ours::charge_request(&account, key)).collect();
         ours::book(&ledger, &some);
     }
     ledger.close().unwrap();
