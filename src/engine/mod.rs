@@ -32,7 +32,7 @@ pub(crate) use books::Books;
 use books::Standing;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
-pub(crate) use source::{Allocations, Changes, Source};
+pub(crate) use source::{Changes, Source};
 pub(crate) use time::ledger_time;
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
@@ -433,8 +433,8 @@ impl Booking<'_, '_> {
 /// A consume simply paid has no allocation rows: its outcome lists the draws.
 fn leave_to_outcome(changes: &mut Changes, operation: &OperationRow) {
     let mine = |row: &AllocationRow| row.owner == operation.seq;
-    let told = Allocations::drawn(operation.seq, &operation.outcome.draws).rows;
-    if operation.outcome.open == 0 && changes.new_allocations.iter().filter(|row| mine(row)).eq(&told) {
+    let told = source::drawn(operation.seq, &operation.outcome.draws);
+    if operation.outcome.open == 0 && changes.new_allocations.iter().filter(|row| mine(row)).cloned().eq(told) {
         changes.new_allocations.retain(|row| !mine(row));
     }
 }

@@ -68,15 +68,19 @@ impl Allocations {
 
     /// What an operation drew, nothing of it returned yet.
     pub(crate) fn drawn(owner: i64, draws: &[(BatchNo, i64)]) -> Self {
-        let row = |(rank, (batch, points)): (i64, &(BatchNo, i64))| AllocationRow {
-            owner,
-            rank,
-            batch: *batch,
-            points: *points,
-            returned: 0,
-        };
-        Allocations { rows: (1..).zip(draws).map(row).collect(), stored: false }
+        Allocations { rows: drawn(owner, draws).collect(), stored: false }
     }
+}
+
+/// The allocations of what was drawn, before any of it returns.
+pub(super) fn drawn(owner: i64, draws: &[(BatchNo, i64)]) -> impl Iterator<Item = AllocationRow> {
+    (1..).zip(draws).map(move |(rank, (batch, points))| AllocationRow {
+        owner,
+        rank,
+        batch: *batch,
+        points: *points,
+        returned: 0,
+    })
 }
 
 /// What the engine needs to know of an earlier operation.

@@ -13,6 +13,9 @@ use crate::model::{BatchId, Command, HoldId, OperationId, Receipt, Request};
 /// The fields in which a line may point at an earlier one.
 const TARGETS: [&str; 3] = ["hold", "batch", "operation"];
 
+/// About as many lines as one short transaction takes.
+const USUAL: usize = 1_000;
+
 /// How a run is booked as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -93,9 +96,10 @@ impl BatchRun {
         if let [(line, request)] = lines {
             return vec![(*line, self.apply(*line, request))];
         }
+        let usual = lines.len().min(USUAL);
         let (mut answers, mut made) = (Vec::new(), HashMap::new());
         let done = self.ledger.apply_together(true, self.historic, false, &mut |book| {
-            (answers, made) = (Vec::new(), HashMap::new());
+            (answers, made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
             for (line, request) in lines {
                 let answer = match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
                     Ok(Some(receipt)) => Ok(receipt),
@@ -134,9 +138,10 @@ impl BatchRun {
     pub fn apply_whole(&mut self, lines: &[(u64, Request)], whole: Whole) -> Result<Vec<(u64, Result<Receipt>)>> {
         let stop_at_refusal = whole != Whole::DryRun;
         let dry_run = whole != Whole::Atomic;
+        let usual = lines.len().min(USUAL);
         let (mut answers, mut made, mut refused) = (Vec::new(), HashMap::new(), false);
         let done = self.ledger.apply_together(false, self.historic, dry_run, &mut |book| {
-            (answers, made, refused) = (Vec::new(), HashMap::new(), false);
+            (answers, made, refused) = (Vec::with_capacity(usual), HashMap::with_capacity(usual), false);
             for (line, request) in lines {
                 let booked = resolve(&[&self.made, &made], request).and_then(|request| book(&request));
                 let answer = booked.and_then(|receipt| receipt.ok_or_else(|| Error::storage("the run was cut short")));
@@ -178,7 +183,7 @@ fn resolve<'r>(made: &[&HashMap<u64, Things>], request: &'r Request) -> Result<C
     }
     // The shape comes first, whatever the reference points at: so an id of nobody stands in for it.
     let nobody = Uuid::from_u128(8 << 76).to_string();
-    Command::parse(&pointing.iter().fold(request.clone(), |request, field| request.with(field, nobody.as_str())))?;
+    Command::parse(&pointing.iter().fold(request.clone(), |request, field| request.with(*field, nobody.as_str())))?;
     let mut resolved = request.clone();
     for field in pointing {
         let Some(Value::Object(reference)) = request.get(field) else { continue };

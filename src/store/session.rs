@@ -16,8 +16,8 @@ const USUAL: usize = 12;
 /// hundredth operation of a transaction finds it ready.
 pub(crate) struct Session<'c> {
     conn: &'c Connection,
-    /// By number; few enough to look through.
-    held: RefCell<Vec<(usize, CachedStatement<'c>)>>,
+    /// By number; few enough to look through. Empty while the statement is lent out.
+    held: RefCell<Vec<(usize, Option<CachedStatement<'c>>)>>,
     pub(super) desk: RefCell<Desk>,
 }
 
@@ -40,14 +40,20 @@ impl<'c> Session<'c> {
     /// Lends a statement out of its place; one that failed is not put back.
     fn with<T>(&self, sql: Statement, run: impl FnOnce(&mut CachedStatement<'c>) -> Result<T>) -> Result<T> {
         let mut held = self.held.borrow_mut();
-        let found = held.iter().position(|(number, _)| *number == sql.number).map(|place| held.swap_remove(place).1);
+        let place = held.iter().position(|(number, _)| *number == sql.number).unwrap_or_else(|| {
+            held.push((sql.number, None));
+            held.len() - 1
+        });
+        let found = held.get_mut(place).and_then(|(_, statement)| statement.take());
         drop(held);
         let mut statement = match found {
             Some(statement) => statement,
             None => self.conn.prepare_cached(sql.text).map_err(sqlite_error)?,
         };
         let answer = run(&mut statement)?;
-        self.held.borrow_mut().push((sql.number, statement));
+        if let Some((_, lent)) = self.held.borrow_mut().get_mut(place) {
+            *lent = Some(statement);
+        }
         Ok(answer)
     }
 
