@@ -147,7 +147,7 @@ pub(crate) struct Command {
 impl Command {
     /// Checks a request's shape.
     pub(crate) fn parse(request: &Request) -> Result<Self> {
-        let mut fields = Fields::new(request.map());
+        let mut fields = Fields::new(request.fields());
         let op = fields.text("op")?.ok_or_else(|| missing("op", "name the operation, like \"op\":\"consume\""))?;
         let kind = OpKind::from_text(op).filter(|kind| *kind != OpKind::Restore).ok_or_else(|| {
             Error::invalid("op", format!("there is no operation `{op}`"), format!("use one of {}", op_names()))
@@ -167,7 +167,7 @@ impl Command {
         key: Key,
         body: &Map<String, Value>,
     ) -> Result<Self> {
-        let mut fields = Fields::new(body);
+        let mut fields = Fields::new(body.iter().map(|(name, value)| (name.as_str(), value)));
         if kind == OpKind::Restore {
             return Ok(Command {
                 kind,

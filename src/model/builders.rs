@@ -116,7 +116,7 @@ macro_rules! request {
         pub struct $name(pub(crate) Request);
 
         impl $name {
-            fn set(mut self, field: &str, value: impl Into<Value>) -> Self {
+            fn set(mut self, field: &'static str, value: impl Into<Value>) -> Self {
                 self.0 = self.0.with(field, value);
                 self
             }

@@ -2,7 +2,7 @@
 //! hashed, and compared when a key comes again.
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ids::check_id;
 use crate::error::{Error, Result};
@@ -40,8 +40,8 @@ impl Serialize for Body {
 }
 
 impl<'v> Fields<'v> {
-    pub(crate) fn new(given: &'v Map<String, Value>) -> Self {
-        let given = given.iter().map(|(name, value)| (name.as_str(), value, false)).collect();
+    pub(crate) fn new(given: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
+        let given = given.map(|(name, value)| (name, value, false)).collect();
         Fields { given, body: Body::default() }
     }
 

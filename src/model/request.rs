@@ -1,5 +1,6 @@
 //! A request: one JSON object, the same for `batch` lines, language bindings and the stored body.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -23,7 +24,8 @@ use crate::error::{Error, Result};
 /// # Ok::<(), counterfoil::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request(Map<String, Value>);
+// By name. A list, for there are few fields, and most of their names are the library's own.
+pub struct Request(Vec<(Cow<'static, str>, Value)>);
 
 impl Request {
     /// Reads one JSON object.
@@ -40,46 +42,55 @@ impl Request {
         })
     }
 
-    pub(crate) fn new(op: &str) -> Self {
-        let mut map = Map::new();
-        map.insert("op".into(), op.into());
-        Request(map)
+    pub(crate) fn new(op: &'static str) -> Self {
+        Request(vec![("op".into(), op.into())])
     }
 
     /// The kind of operation asked for.
     #[must_use]
     pub fn op(&self) -> Option<&str> {
-        self.0.get("op").and_then(Value::as_str)
+        self.get("op").and_then(Value::as_str)
     }
 
     /// The same request with one field set (or, with `null`, left out).
     #[must_use]
-    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
-        match value.into() {
-            Value::Null => self.0.remove(field),
-            value => self.0.insert(field.into(), value),
-        };
+    pub fn with(mut self, field: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        let (field, value) = (field.into(), value.into());
+        let place = self.place(&field);
+        if let Ok(place) = place {
+            self.0.remove(place);
+        }
+        if !value.is_null() {
+            self.0.insert(place.unwrap_or_else(|place| place), (field, value));
+        }
         self
+    }
+
+    /// Where a field is, or where it would be.
+    fn place(&self, field: &str) -> std::result::Result<usize, usize> {
+        self.0.binary_search_by(|(name, _)| name.as_ref().cmp(field))
     }
 
     /// The field's value, if it is given.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
-        self.0.get(field)
+        let place = self.place(field).ok()?;
+        self.0.get(place).map(|(_, value)| value)
     }
 
-    pub(crate) fn map(&self) -> &Map<String, Value> {
-        &self.0
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     pub(crate) fn from_map(map: Map<String, Value>) -> Self {
-        Request(map)
+        // A map gives its fields by name.
+        Request(map.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 }
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        serializer.collect_map(self.fields())
     }
 }
 
@@ -88,25 +99,25 @@ impl<'de> Deserialize<'de> for Request {
         struct Object;
 
         impl<'de> Visitor<'de> for Object {
-            type Value = Map<String, Value>;
+            type Value = Request;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an operation as a JSON object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut map = Map::new();
+                let mut request = Request(Vec::new());
                 while let Some((name, value)) = access.next_entry::<String, Value>()? {
-                    // A second "points" must not silently win over the first.
-                    if map.contains_key(&name) {
-                        return Err(A::Error::custom(format!("field `{name}` is given twice")));
+                    match request.place(&name) {
+                        // A second "points" must not silently win over the first.
+                        Ok(_) => return Err(A::Error::custom(format!("field `{name}` is given twice"))),
+                        Err(place) => request.0.insert(place, (name.into(), value)),
                     }
-                    map.insert(name, value);
                 }
-                Ok(map)
+                Ok(request)
             }
         }
 
-        deserializer.deserialize_map(Object).map(Request)
+        deserializer.deserialize_map(Object)
     }
 }

@@ -226,7 +226,7 @@ fn request(session: &Session, plan: &Plan<'_>) -> Result<Request, Failure> {
     let facts = plan.facts;
     let mut request = Request::parse("{}")?.with("op", plan.op);
     for (field, value) in &plan.fields {
-        request = request.with(field, value.clone());
+        request = request.with(*field, value.clone());
     }
     match (&plan.target, &session.common.account) {
         (Target::Account, _) => request = request.with("account", session.account_text()?),
