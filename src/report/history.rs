@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::statement::stored_entries;
 use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
-use crate::engine::{Source, parse_body};
+use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, Balances, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow, Receipt, Request,
@@ -325,8 +325,7 @@ impl Look<'_, '_> {
 
     pub(crate) fn operation(&self, id: &OperationId) -> Result<OperationInfo> {
         let seq = self.known(id)?;
-        let row =
-            self.source.operation_row(seq)?.ok_or_else(|| Error::corrupt(format!("operation {seq} is missing")))?;
+        let row = self.stored(seq)?;
         let after = balances_after(self.session, &row)?;
         let mut body = parse_body(&row)?;
         body.insert("op".into(), Value::from(row.kind.text()));
@@ -335,9 +334,11 @@ impl Look<'_, '_> {
         if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {
             body.insert("account".into(), Value::from(account.as_str()));
         }
-        let (refundable, open_now) = match (row.kind, self.source.consume(seq)?) {
-            (OpKind::Consume | OpKind::Capture, Some(consume)) => (Some(consume.refundable()), Some(consume.open)),
-            (OpKind::Consume | OpKind::Capture, None) => (Some(row.points), Some(0)),
+        let (refundable, open_now) = match (row.kind, self.books_of(&row)?) {
+            (OpKind::Consume | OpKind::Capture, Some(mut books)) => {
+                let consume = books.consume(seq)?;
+                (Some(consume.refundable()), Some(consume.open))
+            }
             _ => (None, None),
         };
         Ok(OperationInfo {
@@ -353,7 +354,16 @@ impl Look<'_, '_> {
 
     /// Which batches pay for a consume or capture, or back a hold, by now.
     pub(crate) fn allocations(&self, id: &OperationId) -> Result<Vec<Allocation>> {
-        let seq = self.known(id)?;
-        Ok(self.source.allocations(seq)?.rows.iter().map(|row| shapes::allocation(self.writers, row)).collect())
+        let row = self.stored(self.known(id)?)?;
+        let Some(mut books) = self.books_of(&row)? else { return Ok(Vec::new()) };
+        Ok(books.allocations(row.seq)?.iter().map(|row| shapes::allocation(self.writers, row)).collect())
+    }
+
+    /// The books of an operation's account as time has made them: what became effective may have paid an open part.
+    fn books_of(&self, row: &OperationRow) -> Result<Option<Books<'_>>> {
+        let Some((no, _)) = &row.account else { return Ok(None) };
+        let lost = || Error::corrupt(format!("account {no} is missing"));
+        let account = self.source.account(*no)?.ok_or_else(lost)?;
+        Ok(Some(self.caught_up(account, None)?.0))
     }
 }

@@ -457,3 +457,23 @@ fn a_rare_line_is_found_page_by_page() {
     let common = HistoryQuery::new().reference("common").limit(20_000);
     assert_eq!(world.ledger.history(&alice, &common).unwrap().items.len(), 10_010);
 }
+
+/// A charge on credit, paid since by points that became effective while nobody wrote: its operation still named it open, and
+/// nobody as its payer, when the balance beside it was free of debt.
+#[test]
+fn an_operation_is_told_as_time_has_made_it() {
+    let mut world = World::empty();
+    let used = world.must("", r#"{"op":"consume","account":"alice","key":"1","points":30}"#);
+    let line =
+        r#"{"op":"recharge","account":"alice","key":"2","points":50,"source":"wxpay","effective_at":"EFFECTIVE"}"#;
+    let effective = (used.booked_at + TimeDelta::hours(1)).to_rfc3339();
+    let batch = world.must("", &line.replace("EFFECTIVE", &effective)).batch.unwrap().batch;
+    let told = || {
+        let (info, paid_by) =
+            (world.ledger.operation(&used.operation).unwrap(), world.ledger.allocations(&used.operation).unwrap());
+        (info.open_now, info.refundable, paid_by.iter().map(|paid| (paid.batch, paid.points)).collect::<Vec<_>>())
+    };
+    assert_eq!(told(), (Some(30), Some(30), vec![]));
+    world.advance(3600);
+    assert_eq!(told(), (Some(0), Some(30), vec![(batch, 30)]));
+}
