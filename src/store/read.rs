@@ -91,7 +91,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
-        let params = params![account.unwrap_or(0), kind.code(), key.as_str()];
+        let params = (account.unwrap_or(0), kind.code(), key.as_str());
         self.session.first(sql::OPERATION_BY_KEY, params, |row| rows::integer(row, "operation"))
     }
 
