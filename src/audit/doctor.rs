@@ -3,6 +3,7 @@
 
 mod books;
 mod place;
+mod rights;
 
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,7 @@ pub struct Diagnosis {
 pub struct Finding {
     /// What was looked at; these names never change their meaning: `sqlite`, `place`, `permissions`, `disk`, `side_files`,
     /// `open`, then of an open ledger `ledger`, `durability`, `wal`, `clock`, `price_book`, `debts`, `due`. `books` when
-    /// damage ended the reading.
+    /// damage ended the reading. A price book by which nothing was charged for 180 days is a warning.
     pub check: &'static str,
     /// How bad it is.
     pub level: Level,
@@ -124,8 +125,9 @@ pub(crate) struct Circumstances {
 pub(crate) fn diagnose(path: &Path, with: &Circumstances) -> Diagnosis {
     // First, because opening makes files beside the ledger.
     let site = Site::survey(path);
-    let mut findings = place::findings(&site);
-    let error = match Readers::open(path) {
+    let opened = Readers::open(path);
+    let mut findings = place::findings(&site, opened.as_ref().err());
+    let error = match opened {
         Ok(readers) => {
             findings.push(Finding::ok("open", "it opens, and its schema is counterfoil's"));
             findings.push(place::durability(with.durability));
@@ -139,7 +141,7 @@ pub(crate) fn diagnose(path: &Path, with: &Circumstances) -> Diagnosis {
             None
         }
         Err(error) => {
-            findings.push(Finding::error("open", &error));
+            findings.push(place::unopened(&site, &error));
             Some(error)
         }
     };

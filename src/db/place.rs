@@ -47,6 +47,9 @@ impl Place {
         let resolved = fs::canonicalize(path).map_err(|error| unreachable_file(path, &error))?;
         let metadata = fs::symlink_metadata(&resolved).map_err(|error| unreachable_file(path, &error))?;
         check_kind(&resolved, &metadata)?;
+        if may(&resolved, Right::Read) == Some(false) {
+            return Err(Error::storage(format!("{}: you have no right to read it", resolved.display())));
+        }
         let warnings = check_location(&resolved)?;
         Ok(Place { id: file_id(&resolved, &metadata), path: resolved, warnings })
     }
@@ -81,6 +84,13 @@ impl Place {
         fs::symlink_metadata(beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
+    /// Whether nobody is at work here: no log waits beside the file, and this user could not put one there.
+    pub(super) fn is_still(&self) -> bool {
+        let nothing = |suffix| fs::symlink_metadata(beside(&self.path, suffix)).map_or(0, |file| file.len()) == 0;
+        let closed = self.path.parent().is_some_and(|folder| may(folder, Right::Write) == Some(false));
+        closed && nothing("-wal") && nothing("-journal")
+    }
+
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
     pub(crate) fn check_unmoved(&self) -> Result<()> {
         match id_at(&self.path) {
@@ -90,6 +100,32 @@ impl Place {
                 Err(Error::storage(format!("{}: the file {what} while it was open", self.path.display())))
             }
         }
+    }
+}
+
+/// What a user may do with a file.
+#[derive(Clone, Copy)]
+pub(super) enum Right {
+    Read,
+    Write,
+}
+
+/// Whether this process has a right to a file, without opening it; where that can be asked.
+#[cfg(unix)]
+pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
+    use rustix::fs::{Access, access};
+    let asked = match right {
+        Right::Read => Access::READ_OK,
+        Right::Write => Access::WRITE_OK,
+    };
+    path.exists().then(|| access(path, asked).is_ok())
+}
+
+#[cfg(not(unix))]
+pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
+    match right {
+        Right::Read => None,
+        Right::Write => fs::metadata(path).ok().map(|metadata| metadata.is_dir() || !metadata.permissions().readonly()),
     }
 }
 
@@ -144,10 +180,7 @@ fn check_name(path: &Path) -> Result<()> {
 
 fn unreachable_file(path: &Path, error: &std::io::Error) -> Error {
     let message = match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            "there is no such file; nothing is created by opening (create a ledger with `counterfoil init`, or `create_if_missing`)"
-                .to_string()
-        }
+        std::io::ErrorKind::NotFound => "there is no such file, and opening creates none".to_string(),
         _ => error.to_string(),
     };
     Error::NotALedger { path: path.display().to_string(), message }
@@ -258,7 +291,7 @@ pub(super) fn is_network(kind: &str) -> bool {
 
 /// The part of a path that is the folder of a synchronising service.
 pub(super) fn cloud_folder(path: &Path) -> Option<String> {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 18] = [
         "dropbox",
         "google drive",
         "googledrive",
@@ -269,6 +302,14 @@ pub(super) fn cloud_folder(path: &Path) -> Option<String> {
         "nextcloud",
         "owncloud",
         "pclouddrive",
+        "nutstore",
+        "nutstore files",
+        "坚果云",
+        "我的坚果云",
+        "baidusyncdisk",
+        "baidunetdiskworkspace",
+        "百度网盘",
+        "wps云盘",
     ];
     path.parent()?.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).find(|part| {
         let part = part.to_lowercase();
@@ -314,6 +355,9 @@ mod tests {
         assert!(cloud("/home/kim/Dropbox/points.ledger"));
         assert!(cloud("/Users/kim/OneDrive - Studio/app/points.ledger"));
         assert!(cloud("/Users/kim/Library/Mobile Documents/com~apple~CloudDocs/points.ledger"));
+        assert!(cloud("/home/li/我的坚果云/账本/points.ledger"));
+        assert!(cloud("/home/li/Nutstore Files/points.ledger"));
+        assert!(cloud("D:/BaiduSyncdisk/points.ledger"));
         assert!(!cloud("/home/kim/dropbox"));
         assert!(!cloud("/home/kim/points.ledger"));
     }

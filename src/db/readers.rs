@@ -7,7 +7,7 @@ use std::time::Duration;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 
-use super::config::{Role, connect, flags, set_up};
+use super::config::{Role, connect, flags, set_up, target};
 use super::errors::sqlite_error;
 use super::place::Place;
 use super::{Connection, SCHEMA_VERSION, schema};
@@ -113,12 +113,14 @@ impl Readers {
         let place = Place::existing(path)?;
         match look(&place, Role::Reader) {
             Ok(()) => Self::pool(place, Role::Reader),
-            // No room or no right to make the -shm: an exclusive reader does without.
+            // No room or no right to make the -shm: an exclusive reader does without, and so does one of a file at rest.
             Err(error @ (Error::ReadOnly { .. } | Error::Storage { .. } | Error::DiskFull { .. })) => {
-                match look(&place, Role::LonelyReader) {
-                    Ok(()) => Self::pool(place, Role::LonelyReader),
-                    Err(_) => Err(unreadable(&place, &error)),
+                for role in [Role::LonelyReader, Role::StillReader] {
+                    if (role != Role::StillReader || place.is_still()) && look(&place, role).is_ok() {
+                        return Self::pool(place, role);
+                    }
                 }
+                Err(unreadable(&place, &error))
             }
             Err(error) => Err(error),
         }
@@ -130,7 +132,7 @@ impl Readers {
     }
 
     fn pool(place: Place, role: Role) -> Result<Self> {
-        let manager = SqliteConnectionManager::file(place.path())
+        let manager = SqliteConnectionManager::file(target(place.path(), role))
             .with_flags(flags(role))
             .with_init(move |conn| set_up(conn, role));
         let pool = Pool::builder()
@@ -193,6 +195,10 @@ impl Readers {
     /// A connection for one read.
     pub(crate) fn get(&self) -> Result<Reader> {
         self.place.check_unmoved()?;
+        if self.role == Role::StillReader && !self.place.is_still() {
+            let message = format!("{}: somebody has begun to change it; open it again", self.place.path().display());
+            return Err(Error::storage(message));
+        }
         self.pool.get().map(Reader).map_err(|error| Error::storage(format!("no connection to read with: {error}")))
     }
 }
@@ -209,13 +215,18 @@ fn look(place: &Place, role: Role) -> Result<()> {
 }
 
 fn unreadable(place: &Place, error: &Error) -> Error {
-    let message = format!(
-        "{} cannot be read here: {error}; reading needs a -shm beside the file, so copy it to a folder you can write to",
-        place.path().display()
-    );
+    let told = |cause: &str| {
+        let path = place.path().display().to_string();
+        let cause = cause.strip_prefix(&format!("{path}: ")).unwrap_or(cause);
+        format!(
+            "{path} cannot be read here ({cause}): reading needs a -shm beside it; copy it, and its -wal if there is \
+             one, into a folder you can write to"
+        )
+    };
     match error {
-        Error::DiskFull { .. } => Error::DiskFull { message },
-        Error::ReadOnly { .. } => Error::ReadOnly { message },
-        _ => Error::Storage { message },
+        Error::DiskFull { message } => Error::DiskFull { message: told(message) },
+        Error::ReadOnly { message } => Error::ReadOnly { message: told(message) },
+        Error::Storage { message } => Error::Storage { message: told(message) },
+        other => Error::storage(told(&other.to_string())),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::check_sqlite;
-use super::place::{beside, cloud_folder, file_system_of, is_network};
+use super::place::{Right, beside, cloud_folder, file_system_of, is_network, may};
 use crate::error::Result;
 
 /// The most names of a folder that are looked at.
@@ -29,14 +29,16 @@ pub(crate) struct Beside {
     pub(crate) owner: Option<u32>,
     /// Who may read and write it, as `chmod` writes it; on systems that have such modes.
     pub(crate) mode: Option<u32>,
+    /// How many names it has.
+    pub(crate) links: u64,
 }
 
 impl Beside {
     fn at(path: &Path) -> Option<Self> {
         let metadata = fs::symlink_metadata(path).ok()?;
-        let (owner, mode) = rights(&metadata);
+        let (owner, mode, links) = rights(&metadata);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Some(Beside { name, bytes: metadata.len(), regular: metadata.is_file(), owner, mode })
+        Some(Beside { name, bytes: metadata.len(), regular: metadata.is_file(), owner, mode, links })
     }
 }
 
@@ -44,6 +46,8 @@ impl Beside {
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     pub(crate) path: PathBuf,
+    /// The folder it lies in.
+    pub(crate) folder: Option<Beside>,
     pub(crate) file: Option<Beside>,
     pub(crate) wal: Option<Beside>,
     pub(crate) shm: Option<Beside>,
@@ -61,7 +65,8 @@ pub(crate) struct Site {
     pub(crate) free: Option<u64>,
     /// The user this process runs as.
     pub(crate) user: Option<u32>,
-    /// Whether this process may write the file; where that can be asked.
+    /// Whether this process may read the file, and write it; where that can be asked.
+    pub(crate) readable: Option<bool>,
     pub(crate) writable: Option<bool>,
 }
 
@@ -74,6 +79,7 @@ impl Site {
         let (kept, abandoned) = leftovers(folder, &name);
         let file_system = file_system_of(&path);
         Site {
+            folder: Beside::at(folder),
             file: Beside::at(&path),
             wal: Beside::at(&beside(&path, "-wal")),
             shm: Beside::at(&beside(&path, "-shm")),
@@ -85,7 +91,8 @@ impl Site {
             cloud: cloud_folder(&path),
             free: fs4::available_space(folder).ok(),
             user: user(),
-            writable: writable(&path),
+            readable: may(&path, Right::Read),
+            writable: may(&path, Right::Write),
             path,
         }
     }
@@ -137,9 +144,9 @@ fn is_old(metadata: &Metadata) -> bool {
 }
 
 #[cfg(unix)]
-fn rights(metadata: &Metadata) -> (Option<u32>, Option<u32>) {
+fn rights(metadata: &Metadata) -> (Option<u32>, Option<u32>, u64) {
     use std::os::unix::fs::MetadataExt;
-    (Some(metadata.uid()), Some(metadata.mode() & 0o7777))
+    (Some(metadata.uid()), Some(metadata.mode() & 0o7777), metadata.nlink())
 }
 
 #[cfg(unix)]
@@ -148,25 +155,14 @@ fn user() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
 }
 
-#[cfg(unix)]
-fn writable(path: &Path) -> Option<bool> {
-    use rustix::fs::{Access, access};
-    path.exists().then(|| access(path, Access::WRITE_OK).is_ok())
-}
-
 #[cfg(not(unix))]
-fn rights(_metadata: &Metadata) -> (Option<u32>, Option<u32>) {
-    (None, None)
+fn rights(_metadata: &Metadata) -> (Option<u32>, Option<u32>, u64) {
+    (None, None, 1)
 }
 
 #[cfg(not(unix))]
 fn user() -> Option<u32> {
     None
-}
-
-#[cfg(not(unix))]
-fn writable(path: &Path) -> Option<bool> {
-    fs::metadata(path).ok().map(|metadata| !metadata.permissions().readonly())
 }
 
 #[cfg(test)]

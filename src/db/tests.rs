@@ -97,7 +97,7 @@ fn a_failed_creation_leaves_nothing() {
 fn only_a_ledger_is_opened() {
     let (folder, path) = folder_with_ledger();
     let other = folder.path().join("other");
-    refused(open(&other), "not_a_ledger", "init");
+    refused(open(&other), "not_a_ledger", "no such file");
     assert!(!other.exists());
     refused(open(folder.path()), "not_a_ledger", "folder");
     for name in ["", ":memory:", "file:points.ledger?nolock=1"] {
@@ -209,6 +209,18 @@ fn a_lonely_reader_needs_no_shm() {
     assert_eq!(conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     assert!(conn.execute("DELETE FROM hold", []).is_err());
     assert!(!beside(&path, "-shm").exists());
+}
+
+/// Regression: an auditor could not read a backup in a folder that nobody may write.
+#[test]
+fn a_reader_of_a_file_at_rest_makes_nothing_beside_it() {
+    let (folder, path) = folder_with_ledger();
+    let odd = folder.path().join("a%20b?c#d");
+    fs::copy(&path, &odd).unwrap();
+    let (conn, _) = config::connect(&odd, config::Role::StillReader).unwrap();
+    assert_eq!(conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert!(conn.execute("DELETE FROM hold", []).is_err());
+    assert!(!beside(&odd, "-shm").exists() && !beside(&odd, "-wal").exists());
 }
 
 #[test]

@@ -168,6 +168,10 @@ fn the_price_book_and_its_age() {
     ledger.consume(&alice, &Key::new("3").unwrap(), Consume::points(Points::new(1).unwrap())).unwrap();
     let pieces = ["first used 2027-01-10T12:00:00.000Z", "last used 2027-01-15T12:00:00.000Z"];
     says(&check(options(&clock)), Level::Ok, &pieces);
+    clock.advance(DAY * 179);
+    says(&check(options(&clock)), Level::Ok, &["180 days ago"]);
+    clock.advance(DAY);
+    says(&check(options(&clock)), Level::Warning, &["181 days ago", "still hold"]);
     let other = PriceBook::parse("[fixed_costs]\nx = 1\n", "other.toml").unwrap();
     says(&check(options(&clock).pricing(other)), Level::Note, &["given: ", "newest in the ledger", "last used"]);
     let broken = folder.path().join("broken.toml");

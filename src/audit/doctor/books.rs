@@ -15,6 +15,8 @@ const PAGE: usize = 512;
 const REACH: i64 = 100_000;
 /// So many of those deepest in debt are named.
 const NAMED: usize = 3;
+/// A price book last used longer ago has perhaps been forgotten.
+const OLD_BOOK: i64 = 180 * 24 * 3600 * 1000;
 /// A clock behind by less is set right by the next time service.
 const BEHIND: i64 = 5 * 60 * 1000;
 
@@ -25,7 +27,7 @@ pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut d
     let cache = BookCache::default();
     let (time, mark) = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
     tell(clock(&ledger, with.reading, mark));
-    tell(price_book(session, &ledger, with.book.as_ref().map(Option::as_ref))?);
+    tell(price_book(session, &ledger, with.reading.at, with.book.as_ref().map(Option::as_ref))?);
     let writers = store::writers(session)?;
     let look = Look::new(session, &cache, &writers, with.reading)?;
     let walk = walk(session, &look, time)?;
@@ -79,6 +81,7 @@ fn span(millis: i64) -> String {
 fn price_book(
     session: &Session<'_>,
     ledger: &LedgerRow,
+    now: Instant,
     named: std::result::Result<Option<&PriceBook>, &Error>,
 ) -> Result<Finding> {
     let named = match named {
@@ -100,9 +103,11 @@ fn price_book(
         });
     };
     let after = ledger.length.saturating_sub(REACH).max(0);
-    let usage = match store::price_book_use(session, stored.no, after)? {
-        Some((_, last)) if after > 0 => format!("last used {last}"),
-        Some((first, last)) => format!("first used {first}, last used {last}"),
+    let used = store::price_book_use(session, stored.no, after)?;
+    let age = used.map_or(0, |(_, last)| now.since(last).max(0));
+    let usage = match used {
+        Some((_, last)) if after > 0 => format!("last used {last}, {} ago", span(age)),
+        Some((first, last)) => format!("first used {first}, last used {last}, {} ago", span(age)),
         None => format!("not used in the newest {REACH} operations"),
     };
     let hash = hex(&stored.hash);
@@ -117,6 +122,12 @@ fn price_book(
                 short(&hex(&book.hash()))
             ),
             "right if the prices have just changed; else give the book that is in force",
+        )),
+        _ if age > OLD_BOOK => Ok(Finding::new(
+            "price_book",
+            Level::Warning,
+            found,
+            "nothing was charged by it for 180 days: make sure that its prices still hold, or give the book in force",
         )),
         _ => Ok(Finding::ok("price_book", found)),
     }

@@ -1,7 +1,8 @@
 //! What can be told without reading the ledger: SQLite, the place, rights, the disk, what lies beside.
 
-use super::{Finding, Level, several};
+use super::{Finding, Level, rights, several};
 use crate::db::{Beside, Site, sqlite_version};
+use crate::error::Error;
 use crate::writer::Durability;
 
 /// Below this a commit may fail for want of room at any moment.
@@ -11,9 +12,44 @@ const LITTLE_ROOM: u64 = 256 << 20;
 /// Twice what a `-wal` keeps for being overwritten: somebody holds it up.
 const LONG_WAL: u64 = 32 << 20;
 
-/// All that needs no opening.
-pub(super) fn findings(site: &Site) -> Vec<Finding> {
-    vec![sqlite(), place(site), permissions(site), disk(site), side_files(site)]
+/// All that needs no opening; `error` is why it could not be opened.
+pub(super) fn findings(site: &Site, error: Option<&Error>) -> Vec<Finding> {
+    // Rights to something else are nobody's business here.
+    let permissions = match error {
+        Some(Error::NotALedger { .. } | Error::Corrupt { .. }) => {
+            Finding::ok("permissions", "not judged: there is no ledger here that can be read")
+        }
+        _ => rights::permissions(site),
+    };
+    vec![sqlite(), place(site), permissions, disk(site), side_files(site)]
+}
+
+/// Why it could not be opened, and what to do here.
+pub(super) fn unopened(site: &Site, error: &Error) -> Finding {
+    let file = site.file.as_ref();
+    let help = match error {
+        Error::NotALedger { .. } => match file {
+            None => "check the path, or create a ledger there with `counterfoil init`".into(),
+            Some(file) if !file.regular => "check the path: give that of the ledger file itself".into(),
+            Some(file) if file.bytes == 0 => {
+                "delete it, unless a ledger is just being created, then `counterfoil init`".into()
+            }
+            Some(_) => "check the path; if this was a ledger, keep it as it is and restore a backup".into(),
+        },
+        Error::UnsafeLocation { .. } if file.is_some_and(|file| file.links > 1) => one_name(site),
+        Error::Storage { .. } if site.readable == Some(false) => "see permissions".into(),
+        _ => error.help(),
+    };
+    Finding { help: Some(help), ..Finding::error("open", error) }
+}
+
+fn one_name(site: &Site) -> String {
+    let folder = site.path.parent().unwrap_or(&site.path);
+    format!(
+        "close every program that uses it, and remove all its names but one; `find {} -samefile {}` finds those nearby",
+        rights::quoted(folder),
+        rights::quoted(&site.path)
+    )
 }
 
 fn sqlite() -> Finding {
@@ -29,6 +65,11 @@ fn place(site: &Site) -> Finding {
         let found = format!("the file system is {kind}, on which SQLite's locks are not reliable");
         return Finding::new("place", Level::Fault, found, "move the ledger to a local disk while nobody uses it");
     }
+    if let Some(file) = site.file.as_ref().filter(|file| file.regular && file.links > 1) {
+        let found =
+            format!("the file has {} names (hard links): what is booked under one is lost under another", file.links);
+        return Finding::new("place", Level::Fault, found, one_name(site));
+    }
     if let Some(folder) = &site.cloud {
         let found = format!("`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger");
         let help = "close every program that uses it, move it to a folder that is not synchronised, and let \
@@ -40,30 +81,6 @@ fn place(site: &Site) -> Finding {
         return Finding::new("place", Level::Warning, found, "move the ledger to a plain local disk if you can");
     }
     Finding::ok("place", format!("the file system is {kind}, in no known cloud folder"))
-}
-
-fn permissions(site: &Site) -> Finding {
-    let Some(file) = &site.file else {
-        return Finding::ok("permissions", "there is no file");
-    };
-    let path = site.path.display();
-    let mode = file.mode.map_or_else(|| "the system's rights apply".into(), |mode| format!("mode {mode:04o}"));
-    let owner = match (file.owner, site.user) {
-        (Some(owner), Some(user)) if owner == user => ", yours".to_string(),
-        (Some(owner), Some(user)) => format!(", of user {owner} (you are {user})"),
-        _ => String::new(),
-    };
-    let found = format!("{mode}{owner}");
-    if let Some(mode) = file.mode.filter(|mode| mode & 0o077 != 0) {
-        let who = if mode & 0o022 != 0 { "read or change" } else { "read" };
-        let found = format!("{found}: other users may {who} it");
-        return Finding::new("permissions", Level::Warning, found, format!("chmod 600 '{path}'"));
-    }
-    if site.writable == Some(false) {
-        let help = format!("to change it from here, give yourself the right to write: '{path}' and its folder");
-        return Finding::new("permissions", Level::Note, format!("{found}: you may only look"), help);
-    }
-    Finding::ok("permissions", found)
 }
 
 fn disk(site: &Site) -> Finding {
@@ -126,11 +143,14 @@ fn leftovers(site: &Site) -> Finding {
         (Some(Beside { bytes: 1.., .. }), None) => Finding::new(
             "side_files",
             Level::Note,
-            "a -wal and no -shm: nobody has the ledger open, and its newest operations are in the -wal",
-            "keep the two together; the next opening takes it in",
+            "a -wal and no -shm: nobody has the ledger open, and what was booked last may be in the -wal alone",
+            "keep the two together; the next opening takes in what is whole in it",
         ),
         (None, None) => Finding::ok("side_files", "none"),
-        _ => Finding::ok("side_files", "only the -wal and -shm of a ledger in use"),
+        _ => Finding::ok(
+            "side_files",
+            "only its -wal and -shm: it is in use, or was looked at, or its writer was killed; they belong to it",
+        ),
     }
 }
 
@@ -189,12 +209,13 @@ mod tests {
     use std::path::PathBuf;
 
     fn file(name: &str, bytes: u64) -> Beside {
-        Beside { name: name.into(), bytes, regular: true, owner: Some(7), mode: Some(0o600) }
+        Beside { name: name.into(), bytes, regular: true, owner: Some(7), mode: Some(0o600), links: 1 }
     }
 
     fn site() -> Site {
         Site {
             path: PathBuf::from("/a/p.ledger"),
+            folder: Some(Beside { regular: false, mode: Some(0o755), ..file("a", 4096) }),
             file: Some(file("p.ledger", 1 << 20)),
             wal: None,
             shm: None,
@@ -206,6 +227,7 @@ mod tests {
             cloud: None,
             free: Some(100 << 30),
             user: Some(7),
+            readable: Some(true),
             writable: Some(true),
         }
     }
@@ -228,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_odd_about_a_place() {
         type Change = fn(&mut Site);
-        let cases: [(&str, Level, &str, Change); 18] = [
+        let cases: [(&str, Level, &str, Change); 26] = [
             ("place", Level::Ok, "ext4", |_| ()),
             ("place", Level::Fault, "nfs4", |s| (s.file_system, s.network) = (Some("nfs4".into()), true)),
             ("place", Level::Warning, "fuse.x", |s| s.file_system = Some("fuse.x".into())),
@@ -238,6 +260,27 @@ mod tests {
             ("permissions", Level::Warning, "may read it", |s| s.file.as_mut().unwrap().mode = Some(0o644)),
             ("permissions", Level::Warning, "read or change it", |s| s.file.as_mut().unwrap().mode = Some(0o660)),
             ("permissions", Level::Note, "only look", |s| s.writable = Some(false)),
+            ("permissions", Level::Note, "ask user 7", |s| (s.user, s.writable) = (Some(8), Some(false))),
+            ("permissions", Level::Warning, "ask user 7", |s| {
+                (s.user, s.file.as_mut().unwrap().mode) = (Some(8), Some(0o666));
+            }),
+            ("permissions", Level::Fault, "chmod 600 '/a/p.ledger'", |s| s.readable = Some(false)),
+            // Regression: only the ledger itself was looked at, and whoever may write its -wal may change its books.
+            (
+                "permissions",
+                Level::Warning,
+                "w has mode 0666, s has mode 0644: other users may read or change them",
+                |s| {
+                    s.wal = Some(Beside { mode: Some(0o666), ..file("w", 9) });
+                    s.shm = Some(Beside { mode: Some(0o644), ..file("s", 9) });
+                },
+            ),
+            ("permissions", Level::Warning, "chmod 600 '/a/p.ledger-wal'", |s| {
+                s.wal = Some(Beside { mode: Some(0o640), ..file("p.ledger-wal", 9) });
+            }),
+            ("permissions", Level::Warning, "chmod o-w '/a'", |s| s.folder.as_mut().unwrap().mode = Some(0o777)),
+            ("permissions", Level::Ok, "yours", |s| s.folder.as_mut().unwrap().mode = Some(0o1777)),
+            ("place", Level::Fault, "2 names", |s| s.file.as_mut().unwrap().links = 2),
             ("disk", Level::Fault, "1.0 MB free", |s| s.free = Some((1 << 20) - 1)),
             ("disk", Level::Warning, "200.0 MB free", |s| s.free = Some(200_000_000)),
             ("side_files", Level::Fault, "without its ledger", |s| (s.file, s.wal) = (None, Some(file("w", 9)))),
@@ -253,10 +296,11 @@ mod tests {
         for (check, level, said, change) in cases {
             let mut site = site();
             change(&mut site);
-            let findings = findings(&site);
+            let findings = findings(&site, None);
             let finding = findings.iter().find(|finding| finding.check == check).unwrap();
             assert_eq!(finding.level, level, "{finding:?}");
-            assert!(finding.found.contains(said), "{finding:?}");
+            let words = format!("{} {}", finding.found, finding.help.as_deref().unwrap_or_default());
+            assert!(words.contains(said), "{finding:?}");
             assert_eq!(finding.help.is_none(), level == Level::Ok, "{finding:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! The chart of accounts: what each figure is called in whose books, and what has been booked to it so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{self, OTHER};
 use super::{Program, View};
@@ -27,8 +27,6 @@ pub(super) enum Place {
     WrittenOff,
     Moved,
     Opening,
-    /// Where sums over several names are held against the ledger's own.
-    Totals(&'static str),
 }
 
 impl Place {
@@ -90,13 +88,8 @@ impl Chart {
         Chart { program, view, holder: names::part(program, id.as_str()), leaves: BTreeMap::new() }
     }
 
-    /// The issuer's books are the holder's, seen from the other side.
-    pub(super) fn side(&self, points: i64) -> i64 {
-        match self.view {
-            View::Holder => points,
-            // No figure is i64::MIN: points end at 9e15.
-            View::Issuer => points.saturating_neg(),
-        }
+    fn side(&self, points: i64) -> i64 {
+        self.view.side(points)
     }
 
     fn name(&self, place: &Place) -> String {
@@ -112,7 +105,7 @@ impl Chart {
             (false, true) => "Income:Promo",
         };
         let points = if issuer { "Liabilities:Points" } else { "Assets:Points" };
-        let spent = if issuer { "Income" } else { "Expenses" };
+        let spent = spent(self.view);
         match place {
             Place::Available => format!("{points}:{who}:Available"),
             Place::Held => format!("{points}:{who}:Held"),
@@ -120,12 +113,11 @@ impl Chart {
             Place::Debt => format!("{}:Debt:{who}", if issuer { "Assets" } else { "Liabilities" }),
             Place::Recharged(promo, source) => format!("{}:{}:{who}:Recharged", bought(*promo), named(source)),
             Place::Revoked(promo, source) => format!("{}:{}:{who}:Revoked", bought(*promo), named(source)),
-            Place::Used(service) => format!("{spent}:Used:{}:{who}", named(service)),
+            Place::Used(service) => format!("{}:{}:{who}", used_under(self.view), named(service)),
             Place::Expired => format!("{spent}:Expired:{who}"),
             Place::WrittenOff => format!("{}:WrittenOff:{who}", if issuer { "Expenses" } else { "Income" }),
             Place::Moved => format!("Equity:Transfers:{who}"),
             Place::Opening => format!("Equity:Opening:{who}"),
-            Place::Totals(total) => format!("Equity:Totals:{total}:{who}"),
         }
     }
 
@@ -154,56 +146,54 @@ impl Chart {
             .collect()
     }
 
-    /// The last figures, held against those the ledger keeps: first in place, where one name makes up a total; then for
-    /// each total of several names there and back again. Each with what to call it.
-    pub(super) fn totals(&mut self, now: Balances, totals: &TotalsRow) -> Result<Vec<(String, Vec<Posting>)>> {
-        let mut plain = Vec::new();
+    /// What everything used has come to, stated once more.
+    pub(super) fn closing(&mut self) -> Result<Vec<Posting>> {
+        let places: Vec<Place> = self.leaves.keys().cloned().collect();
+        places.into_iter().map(|place| self.post(place, 0, None)).collect()
+    }
+
+    /// The same, and held against the figures the ledger keeps. A total that several names make up is not among them: of
+    /// all accounts together what was used is held against it ([`used_under`]), and what was recharged and revoked is then
+    /// all that is left to balance the rest.
+    pub(super) fn totals(&mut self, now: Balances, totals: &TotalsRow) -> Result<Vec<Posting>> {
+        let mut kept: BTreeMap<Place, i64> = BTreeMap::new();
         for (place, after) in figures(now) {
             if after != 0 || self.leaves.contains_key(&place) {
-                plain.push(self.post(place, 0, Some(after))?);
+                kept.insert(place, after);
             }
         }
-        let mut found = Vec::new();
-        for (total, points) in kept(totals)? {
-            let parts: Vec<(Place, i64)> = self.parts(total);
-            match parts.as_slice() {
-                [] if points == 0 => {}
-                [(place, _)] => plain.push(self.post(place.clone(), 0, Some(points))?),
-                _ => {
-                    let [there, back] = self.there_and_back(total, points, &parts)?;
-                    found.push((format!("the ledger's own total: {total}"), there));
-                    found.push(("and back again".into(), back));
-                }
+        for (total, points) in self::kept(totals)? {
+            let mut parts = self.leaves.keys().filter(|place| place.total() == Some(total));
+            if let (Some(place), None) = (parts.next(), parts.next()) {
+                kept.insert(place.clone(), points);
             }
         }
-        found.insert(0, ("the ledger's own totals".into(), plain));
-        Ok(found)
+        let places: BTreeSet<Place> = self.leaves.keys().chain(kept.keys()).cloned().collect();
+        places
+            .into_iter()
+            .map(|place| {
+                let after = kept.get(&place).copied();
+                self.post(place, 0, after)
+            })
+            .collect()
     }
+}
 
-    /// The places of a total, and what they come to as the holder sees it.
-    fn parts(&self, total: &'static str) -> Vec<(Place, i64)> {
-        let parts = self.leaves.iter().filter(|(place, _)| place.total() == Some(total));
-        parts.map(|(place, leaf)| (place.clone(), self.side(leaf.sum))).collect()
+fn spent(view: View) -> &'static str {
+    match view {
+        View::Issuer => "Income",
+        View::Holder => "Expenses",
     }
+}
 
-    /// Two transactions: each balances only if the parts come to the total.
-    fn there_and_back(
-        &mut self,
-        total: &'static str,
-        points: i64,
-        parts: &[(Place, i64)],
-    ) -> Result<[Vec<Posting>; 2]> {
-        let (mut there, mut back) = (Vec::new(), Vec::new());
-        for (place, sum) in parts {
-            there.push(self.post(place.clone(), sub(0, *sum)?, None)?);
-        }
-        there.push(self.post(Place::Totals(total), points, None)?);
-        for (place, sum) in parts {
-            back.push(self.post(place.clone(), *sum, None)?);
-        }
-        back.push(self.post(Place::Totals(total), sub(0, points)?, None)?);
-        Ok([there, back])
-    }
+/// What all uses are booked under.
+pub(super) fn used_under(view: View) -> String {
+    format!("{}:Used", spent(view))
+}
+
+/// What the ledger says was used, as the holder sees it.
+pub(super) fn used_in(totals: &TotalsRow) -> Result<i64> {
+    sub(totals.consumed, totals.refunded)
 }
 
 /// The four balances, debt as the negative it is to the holder.
@@ -221,7 +211,7 @@ fn figures(balances: Balances) -> [(Place, i64); 4] {
 fn kept(totals: &TotalsRow) -> Result<[(&'static str, i64); 6]> {
     Ok([
         ("Recharged", sub(0, totals.recharged)?),
-        ("Used", sub(totals.consumed, totals.refunded)?),
+        ("Used", used_in(totals)?),
         ("Expired", sub(totals.expired, totals.reinstated)?),
         ("Revoked", add(totals.revoked, totals.clawed_back)?),
         ("WrittenOff", sub(0, totals.written_off)?),

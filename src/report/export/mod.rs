@@ -9,6 +9,8 @@ mod walk;
 
 pub(crate) use walk::Run;
 
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, Utc};
+
 use super::Period;
 use crate::model::AccountId;
 
@@ -36,7 +38,22 @@ pub enum View {
     Holder,
 }
 
-/// What to export, and for whom: everything, one account, a period of either.
+impl View {
+    /// Points as this side sees them: the issuer's books are the holder's, seen from the other side.
+    fn side(self, points: i64) -> i64 {
+        match self {
+            View::Holder => points,
+            // No figure is i64::MIN: points end at 9e15.
+            View::Issuer => points.saturating_neg(),
+        }
+    }
+}
+
+/// What to export, and for whom: everything, one account, a period of either. The text is whole only if its last line
+/// says how many entries it has.
+///
+/// Another program adds up what was posted. It cannot see a stored balance that no posting touches, nor a rule that was
+/// not kept: that is what [`Ledger::verify`](crate::Ledger::verify) is for.
 ///
 /// ```
 /// use counterfoil::{Export, Program, View};
@@ -48,13 +65,14 @@ pub struct Export {
     view: View,
     account: Option<AccountId>,
     period: Period,
+    offset: FixedOffset,
 }
 
 impl Export {
     /// The whole file, as the issuer sees it.
     #[must_use]
     pub fn new(program: Program) -> Self {
-        Export { program, view: View::default(), account: None, period: Period::all() }
+        Export { program, view: View::default(), account: None, period: Period::all(), offset: Utc.fix() }
     }
 
     /// As this side sees it.
@@ -76,5 +94,27 @@ impl Export {
     pub fn within(mut self, period: Period) -> Self {
         self.period = period;
         self
+    }
+
+    /// Dates everything by the calendar at this offset from UTC; of itself by that of UTC.
+    ///
+    /// ```
+    /// # use chrono::FixedOffset;
+    /// # use counterfoil::{Export, Period, Program};
+    /// let beijing = FixedOffset::east_opt(8 * 3600).unwrap();
+    /// let august = Period::month(2026, 8, beijing)?;
+    /// let export = Export::new(Program::Hledger).within(august).offset(beijing);
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    #[must_use]
+    pub fn offset(mut self, offset: FixedOffset) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// The day of an instant. After the last day of the last year there is none.
+    fn date(&self, at: DateTime<Utc>) -> NaiveDate {
+        let there = at.with_timezone(&self.offset).date_naive();
+        if there.year() > 9999 { at.date_naive() } else { there }
     }
 }

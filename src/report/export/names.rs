@@ -17,16 +17,24 @@ pub(super) fn part(program: Program, text: &str) -> String {
     }
 }
 
-/// Letters, digits and a few signs stay; every other byte is `%` and two digits.
+/// Letters, digits, a few signs and single blanks between such stay; every other byte is `%` and two digits.
 fn hledger_part(text: &str) -> String {
     let stays = |c: char| (c.is_alphanumeric() && !is_hidden(c)) || "_-.@/+".contains(c);
     if text.is_empty() {
         return "%".into();
     }
     let mut part = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        let reserved = at == 0 && text == OTHER;
-        if stays(c) && !reserved { part.push(c) } else { escape(&mut part, "%", c) }
+    let (mut before, mut rest) = (None, text.chars());
+    while let Some(c) = rest.next() {
+        let reserved = before.is_none() && text == OTHER;
+        // Two blanks would end the name.
+        let blank = c == ' ' && before.is_some_and(stays) && rest.clone().next().is_some_and(stays);
+        if (stays(c) || blank) && !reserved {
+            part.push(c)
+        } else {
+            escape(&mut part, "%", c)
+        }
+        before = Some(c);
     }
     part
 }
@@ -104,6 +112,8 @@ mod tests {
             ("a@b.example", "a@b.example", "Id-a--40b--2Eexample"),
             ("张三", "张三", "Id-张三"),
             ("a:b  c;", "a%3Ab%20%20c%3B", "Id-a--3Ab--20--20c--3B"),
+            ("Li Lei", "Li Lei", "Li--20Lei"),
+            (" a ; b", "%20a%20%3B%20b", "Id---20a--20--3B--20b"),
             ("Other", "%4Fther", "Id---4Fther"),
             ("🎬", "%F0%9F%8E%AC", "Id---F0--9F--8E--AC"),
         ] {
@@ -115,7 +125,7 @@ mod tests {
     /// Every text of up to five of the letters that mean something.
     #[test]
     fn no_two_ids_share_a_name() {
-        let letters = ['-', '4', 'F', 'I', 'd', '%', ':'];
+        let letters = ['-', '4', 'F', 'I', 'd', '%', ' '];
         let mut texts = vec![String::new()];
         for _ in 0..5 {
             let longer: Vec<String> =

@@ -26,12 +26,8 @@ pub(super) struct Text<'w> {
 
 impl Text<'_> {
     pub(super) fn header(&mut self, remarks: &[String]) -> io::Result<()> {
-        let mark = match self.program {
-            Program::Hledger => "; ",
-            Program::Beancount => ";; ",
-        };
         for remark in remarks {
-            writeln!(self.out, "{mark}{}", line(remark, &[]))?;
+            writeln!(self.out, "{}{}", self.mark(), line(remark, &[]))?;
         }
         let rest = match self.program {
             Program::Hledger => {
@@ -112,16 +108,27 @@ impl Text<'_> {
         }
     }
 
-    /// All transfers together: they take from one what they give to another.
-    pub(super) fn transfers(&mut self, day: NaiveDate) -> io::Result<()> {
-        const NAME: &str = "Equity:Transfers";
+    /// What all accounts below a name come to together.
+    pub(super) fn together(&mut self, day: NaiveDate, what: &str, name: &str, sum: i64) -> io::Result<()> {
         writeln!(self.out)?;
-        self.open(day, NAME, None)?;
+        self.open(day, name, None)?;
         match self.program {
-            Program::Hledger => {
-                writeln!(self.out, "{day} * all transfers come to nothing\n    {NAME}  0 PTS =* 0 PTS")
-            }
-            Program::Beancount => self.end_of_day(day, NAME, 0),
+            Program::Hledger => writeln!(self.out, "\n{day} * {what}\n    {name}  0 PTS =* {sum} PTS"),
+            Program::Beancount => self.end_of_day(day, name, sum),
+        }
+    }
+
+    /// The last line: a text that was broken off has none.
+    pub(super) fn end(&mut self, entries: u64) -> io::Result<()> {
+        let entries = if entries == 1 { "1 entry".into() } else { format!("{entries} entries") };
+        writeln!(self.out, "\n{}End: {entries}.", self.mark())
+    }
+
+    /// What makes a line a remark.
+    fn mark(&self) -> &'static str {
+        match self.program {
+            Program::Hledger => "; ",
+            Program::Beancount => ";; ",
         }
     }
 }

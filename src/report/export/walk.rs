@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
-use super::chart::{Chart, Place, Posting};
+use super::chart::{Chart, Place, Posting, used_in, used_under};
 use super::names::line;
 use super::read::{Cut, Ended, Line, Reading};
 use super::text::{Text, Transaction};
@@ -30,6 +30,9 @@ pub(crate) struct Run {
     /// The latest day of the whole file, once there was a transfer.
     latest: Option<NaiveDate>,
     transfers: bool,
+    /// What was used in all accounts, as the ledger keeps it; none once the books of one went on.
+    used: Option<i64>,
+    entries: u64,
     pub(crate) done: u64,
     pub(crate) total: u64,
 }
@@ -56,6 +59,8 @@ impl Run {
             begun: false,
             latest: None,
             transfers: false,
+            used: Some(0),
+            entries: 0,
             done: 0,
             total: u64::try_from(cut.length).unwrap_or(0),
         };
@@ -97,6 +102,7 @@ impl Run {
             if self.export.account.is_some() || line.entry.operation.is_some() {
                 self.done = self.done.saturating_add(1).min(self.total);
             }
+            self.entries = self.entries.saturating_add(1);
             current.line(&mut text, &line, &self.export)?;
         }
         match current.ended {
@@ -104,13 +110,21 @@ impl Run {
                 self.current = Some(current);
                 return Ok(());
             }
-            Ended::Open => current.open_if_never(&mut text, &self.export)?,
-            Ended::Whole(balances, totals) => {
+            Ended::Open => {
+                self.used = None;
                 current.open_if_never(&mut text, &self.export)?;
+                // beancount is told at the end of the day.
+                if let (Some(day), Program::Hledger) = (current.day, self.export.program) {
+                    let postings = current.chart.closing()?;
+                    current.other(&mut text, day, "closing balances", postings)?;
+                }
+            }
+            Ended::Whole(balances, totals) => {
+                let used = used_in(&totals)?;
+                self.used = self.used.and_then(|sum| sum.checked_add(used));
                 if let Some(day) = current.day {
-                    for (what, postings) in current.chart.totals(balances, &totals)? {
-                        current.other(&mut text, day, &what, postings)?;
-                    }
+                    let postings = current.chart.totals(balances, &totals)?;
+                    current.other(&mut text, day, "the ledger's own totals", postings)?;
                 }
             }
         }
@@ -124,9 +138,17 @@ impl Run {
     pub(crate) fn finish(mut self, out: &mut dyn Write) -> Result<()> {
         let mut text = Text { program: self.export.program, out };
         self.begin(&mut text)?;
-        if let (Some(day), true, None) = (self.latest, self.transfers, &self.export.account) {
-            text.transfers(day).map_err(unwritten)?;
+        if let Some(day) = self.latest {
+            if self.transfers && self.export.account.is_none() {
+                text.together(day, "all transfers come to nothing", "Equity:Transfers", 0).map_err(unwritten)?;
+            }
+            if let Some(used) = self.used {
+                let (name, used) = (used_under(self.export.view), self.export.view.side(used));
+                text.together(day, "what was used, as the ledger's own totals have it", &name, used)
+                    .map_err(unwritten)?;
+            }
         }
+        text.end(self.entries).map_err(unwritten)?;
         text.out.flush().map_err(unwritten)
     }
 
@@ -134,7 +156,7 @@ impl Run {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
         }
-        let Export { program, view, account, period } = &self.export;
+        let Export { program, view, account, period, offset } = &self.export;
         let check = match program {
             Program::Hledger => "hledger check --strict",
             Program::Beancount => "bean-check",
@@ -145,7 +167,12 @@ impl Run {
         };
         let mut remarks = vec![
             format!("Points of a counterfoil ledger, as the {view} of the points sees them. Check with: {check}"),
-            format!("As of {}, operation {}.", stamp(self.cut.time.utc()), self.cut.length),
+            format!(
+                "As of {}, operation {}. Dates are those of UTC{offset}.",
+                stamp(self.cut.time.utc()),
+                self.cut.length
+            ),
+            "Whole only if the last line says how many entries there are.".into(),
         ];
         remarks.extend(account.as_ref().map(|id| format!("Account: {}", line(id.as_str(), &[]))));
         remarks.extend(period.begin().map(|begin| format!("From: {}", stamp(begin))));
@@ -180,7 +207,7 @@ impl Current {
         if worth != 0 {
             postings.push(self.chart.post(Place::Opening, sub(0, worth)?, None)?);
         }
-        let day = begin.date_naive();
+        let day = export.date(begin);
         self.day = Some(day);
         self.other(text, day, "opening balances", postings)
     }
@@ -191,7 +218,7 @@ impl Current {
     }
 
     fn line(&mut self, text: &mut Text<'_>, line: &Line, export: &Export) -> Result<()> {
-        let date = line.row.booked_at.utc().date_naive();
+        let date = export.date(line.row.booked_at.utc());
         self.day(text, date, export)?;
         let mut postings = self.chart.balances(line.row.change, line.row.after)?;
         self.causes(line, &mut postings)?;

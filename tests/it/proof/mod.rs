@@ -220,9 +220,9 @@ fn what_is_booked_meanwhile_is_left_out() {
     assert!(text.len() < at_rest.len());
     // Where the books went on there is nothing to hold the totals against.
     let entries = |text: &str| -> Vec<String> {
-        let blocks = text
-            .split("\n\n")
-            .filter(|block| !block.contains("the ledger's own total") && !block.contains("Equity:Totals"));
+        let ends = ["the ledger's own totals", "closing balances", "; End: "];
+        let is_end = |block: &&str| *block == "account Income:Used" || ends.iter().any(|end| block.contains(end));
+        let blocks = text.split("\n\n").filter(|block| !is_end(block));
         // And what only time had done may have been booked.
         blocks.map(|block| block.replace("    ; unbooked: true\n", "").trim().to_string()).collect()
     };
@@ -252,5 +252,70 @@ impl std::io::Write for Meanwhile {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// Regression: whoever closed the books of a month could lose an account's last transaction, and hledger was content.
+#[test]
+fn a_lost_last_transaction_is_found() {
+    if !programs_are_there() {
+        return;
+    }
+    let history = History::new(5, 60);
+    let ledger = &history.world.ledger;
+    let alice = AccountId::new(ALICE).unwrap();
+    let period = Period::new(Some(history.now - TimeDelta::days(60)), Some(history.now)).unwrap();
+    for program in PROGRAMS {
+        for export in
+            [Export::new(program), Export::new(program).within(period), Export::new(program).account(alice.clone())]
+        {
+            let good = text(ledger, &export);
+            let blocks: Vec<&str> = good.split("\n\n").collect();
+            let last = blocks.iter().rposition(|block| block.contains("entry: ") && block.contains("alice")).unwrap();
+            let rest = [&blocks[..last], &blocks[last + 1..]].concat().join("\n\n");
+            assert!(judged(program, &rest, false).is_err(), "{program:?} did not miss {}", blocks[last]);
+        }
+    }
+}
+
+/// Regression: the exported totals were run through an account and back, which doubled every account's turnover.
+#[test]
+fn nothing_but_entries_moves_points() {
+    let history = History::new(11, 120);
+    for program in PROGRAMS {
+        let text = text(&history.world.ledger, &Export::new(program));
+        for block in text.split("\n\n").filter(|block| block.contains(" * ") && !block.contains("entry: ")) {
+            let moved = block
+                .lines()
+                .filter(|line| line.starts_with("  ") && line.contains(" PTS") && !line.contains("  0 PTS"));
+            assert_eq!(moved.count(), 0, "{block}");
+        }
+        let entries = text.matches("    ; entry: ").count() + text.matches("  entry: \"").count();
+        assert!(text.trim_end().ends_with(&format!("End: {entries} entries.")), "{entries}");
+    }
+}
+
+/// Regression: a month of Beijing began in the month before, by the dates of its transactions.
+#[test]
+fn dates_are_those_of_the_offset() {
+    let world = crate::support::World::empty();
+    let beijing = chrono::FixedOffset::east_opt(8 * 3600).unwrap();
+    let at = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+    for (key, time) in [("1", "2027-07-31T15:59:00Z"), ("2", "2027-07-31T16:00:00Z"), ("3", "2027-08-31T15:59:00Z")] {
+        world.clock.set(at(time));
+        let line = serde_json::json!({"op": "recharge", "account": ALICE, "key": key, "points": 5, "source": "s"});
+        world.apply(&line).unwrap();
+    }
+    let period = Period::month(2027, 8, beijing).unwrap();
+    for program in PROGRAMS {
+        let text = text(&world.ledger, &Export::new(program).within(period).offset(beijing));
+        let dated = |line: &&str| line.starts_with("20") && line.contains(" * ");
+        let dates: Vec<&str> = text.lines().filter(dated).map(|line| &line[..10]).collect();
+        assert!(dates.starts_with(&["2027-08-01", "2027-08-01", "2027-08-31"]), "{dates:?}");
+        assert!(dates.iter().all(|date| date.starts_with("2027-08-")), "{dates:?}");
+        assert!(text.contains("2027-07-31T16:00:00.000Z") && text.contains("UTC+08:00"), "{text}");
+        if programs_are_there() {
+            proved(program, &text, true);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chrono::FixedOffset;
 use counterfoil::{AccountId, AccountQuery, Entry, Export, HistoryQuery, Ledger, Period, Program, View};
 
 use super::Session;
@@ -14,7 +15,7 @@ const PAGE: usize = 500;
 
 pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, Failure> {
     let account = session.one_or_all(args.all_accounts)?;
-    let period = args.period.period()?;
+    let (period, offset) = (args.period.period()?, args.period.offset);
     let ledger = session.look()?;
     if let Some(account) = &account
         && let Some(unknown) = session.unknown(&ledger, account)?
@@ -28,8 +29,8 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
         }
         (ExportAs::Csv, None) => entries(session, &ledger, account, period, Format::Csv)?,
         (ExportAs::Jsonl, None) => entries(session, &ledger, account, period, Format::Jsonl)?,
-        (ExportAs::Hledger, view) => books(session, &ledger, account, period, (Program::Hledger, view))?,
-        (ExportAs::Beancount, view) => books(session, &ledger, account, period, (Program::Beancount, view))?,
+        (ExportAs::Hledger, view) => books(session, &ledger, account, (period, offset), (Program::Hledger, view))?,
+        (ExportAs::Beancount, view) => books(session, &ledger, account, (period, offset), (Program::Beancount, view))?,
     }
     Ok(Outcome::Done)
 }
@@ -39,14 +40,14 @@ fn books(
     session: &mut Session,
     ledger: &Ledger,
     account: Option<AccountId>,
-    period: Period,
+    (period, offset): (Period, FixedOffset),
     (program, view): (Program, Option<ExportView>),
 ) -> Result<(), Failure> {
     let view = match view {
         Some(ExportView::Holder) => View::Holder,
         Some(ExportView::Issuer) | None => View::Issuer,
     };
-    let mut export = Export::new(program).view(view).within(period);
+    let mut export = Export::new(program).view(view).within(period).offset(offset);
     export = account.into_iter().fold(export, Export::account);
     let bar = session.notes.bar("exporting");
     let mut kept = Kept { sink: session.out.sink(), failed: None };

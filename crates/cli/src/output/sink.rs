@@ -14,13 +14,26 @@ pub(crate) struct Sink {
     stdout: bool,
 }
 
-/// A file being written.
+/// A file being written, under a name of its own beside the one it is for: under that only a whole answer ever lies.
 struct Made {
     path: PathBuf,
-    /// What it replaces when everything is written.
-    target: Option<PathBuf>,
+    target: PathBuf,
+    /// Whether it may take the place of another.
+    force: bool,
     /// Half an answer is worth keeping: it says what was booked.
     keep: bool,
+}
+
+impl Made {
+    fn take_its_place(&self) -> io::Result<()> {
+        if self.path == self.target {
+            return Ok(());
+        }
+        if !self.force && fs::symlink_metadata(&self.target).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists now", self.target.display())));
+        }
+        fs::rename(&self.path, &self.target)
+    }
 }
 
 impl Sink {
@@ -34,7 +47,7 @@ impl Sink {
 
     /// A new file; with `force` in place of an old one, which stays until everything is written.
     pub(crate) fn file(path: &Path, force: bool, ledger: Option<&Path>) -> Result<Self, Failure> {
-        if ledger.is_some_and(|ledger| same_file(path, ledger)) || is_database(path) {
+        if ledger.is_some_and(|ledger| same_file(path, ledger)) || is_database(path) || is_companion(path) {
             return Err(Failure::usage(
                 format!("--output {}: that is a ledger or another database", path.display()),
                 "write the answer to another file",
@@ -44,58 +57,48 @@ impl Sink {
             message: format!("--output {}: {error}", path.display()),
             help: "check the folder and its permissions; nothing was done".into(),
         };
-        let writer = |file: File| BufWriter::new(Box::new(file) as Box<dyn Write>);
-        let there = fs::metadata(path).ok();
-        match there {
-            Some(_) if !force => Err(Failure::usage(
+        let sink = |file: File, made| Sink { writer: BufWriter::new(Box::new(file)), made, stdout: false };
+        if !force && fs::symlink_metadata(path).is_ok() {
+            return Err(Failure::usage(
                 format!("--output {}: exists already", path.display()),
                 "choose another name, or add --force",
-            )),
+            ));
+        }
+        match fs::metadata(path).ok() {
             Some(metadata) if metadata.is_dir() => {
                 Err(Failure::usage(format!("--output {}: is a folder", path.display()), "name a file in it"))
             }
-            Some(metadata) if metadata.is_file() => {
+            // A device or a pipe is written to as it is.
+            Some(metadata) if !metadata.is_file() => {
+                Ok(sink(OpenOptions::new().write(true).open(path).map_err(wrong)?, None))
+            }
+            _ => {
                 let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
                 name.push(format!(".{}.part", std::process::id()));
                 let part = path.with_file_name(name);
                 let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(wrong)?;
-                Ok(Sink {
-                    writer: writer(file),
-                    made: Some(Made { path: part, target: Some(path.into()), keep: false }),
-                    stdout: false,
-                })
-            }
-            // A device or a pipe is written to as it is.
-            Some(_) => {
-                let file = OpenOptions::new().write(true).open(path).map_err(wrong)?;
-                Ok(Sink { writer: writer(file), made: None, stdout: false })
-            }
-            None => {
-                let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrong)?;
-                Ok(Sink {
-                    writer: writer(file),
-                    made: Some(Made { path: path.into(), target: None, keep: false }),
-                    stdout: false,
-                })
+                Ok(sink(file, Some(Made { path: part, target: path.into(), force, keep: false })))
             }
         }
     }
 
-    /// Whatever happens, what has been answered stays.
+    /// Whatever happens, what has been answered stays. It lies under its name at once, unless that is still another's.
     pub(crate) fn keep(&mut self) {
         if let Some(made) = &mut self.made {
             made.keep = true;
+            if fs::symlink_metadata(&made.target).is_err() && made.take_its_place().is_ok() {
+                made.path.clone_from(&made.target);
+            }
         }
     }
 
-    /// Everything is written: a replacement takes its place.
+    /// Everything is written, and gets its name.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(|error| Failure::write(&error))?;
-        if let Some(made) = self.made.take()
-            && let Some(target) = &made.target
-        {
-            fs::rename(&made.path, target).map_err(|error| Failure::write(&error))?;
+        if let Some(made) = &self.made {
+            made.take_its_place().map_err(|error| Failure::write(&error))?;
         }
+        self.made = None;
         Ok(())
     }
 }
@@ -104,10 +107,8 @@ impl Drop for Sink {
     fn drop(&mut self) {
         // Only a failed command leaves it: half an answer must not look like a whole one.
         let _ = self.writer.flush();
-        match &self.made {
-            Some(Made { path, target: Some(target), keep: true }) => drop(fs::rename(path, target)),
-            Some(Made { path, keep: false, .. }) => drop(fs::remove_file(path)),
-            _ => {}
+        if let Some(made) = &self.made {
+            let _ = if made.keep { made.take_its_place() } else { fs::remove_file(&made.path) };
         }
     }
 }
@@ -122,15 +123,32 @@ impl Write for Sink {
     }
 }
 
+/// What SQLite puts behind a database's name, for the files it keeps beside it.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Whether a path names the ledger file or one of the files SQLite keeps beside it. Those must never be opened by
 /// anything but SQLite: closing any descriptor of them drops its locks.
 pub(crate) fn same_file(path: &Path, ledger: &Path) -> bool {
-    let Ok(path) = path.canonicalize() else { return false };
-    ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {
-        let mut name = ledger.canonicalize().unwrap_or_else(|_| ledger.into()).into_os_string();
+    let ledger = resolved(ledger).into_os_string();
+    let path = resolved(path);
+    [""].iter().chain(&COMPANIONS).any(|suffix| {
+        let mut name = ledger.clone();
         name.push(suffix);
-        same(&path, Path::new(&name))
+        path == Path::new(&name) || same(&path, Path::new(&name))
     })
+}
+
+/// Absolute and free of links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let there = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(there).unwrap_or_else(|| path.into())
+}
+
+/// Whether it is what SQLite would take for the companion of a database that is there.
+fn is_companion(path: &Path) -> bool {
+    let name = resolved(path).into_os_string().into_string().unwrap_or_default();
+    COMPANIONS.iter().filter_map(|suffix| name.strip_suffix(suffix)).any(|name| is_database(Path::new(name)))
 }
 
 #[cfg(unix)]

@@ -226,7 +226,10 @@ fn answers_go_to_a_file_that_is_not_there_yet() {
     home.run("consume 1 -a alice --output no/such/folder").fails(1, "io");
     home.run("consume 1 -a alice --output .").fails(2, "usage");
     home.run("consume 1 -a alice --output points.ledger --force").fails(2, "usage");
-    home.run("consume 1 -a alice --output points.ledger-wal --force").fails(2, "usage");
+    // Regression: these were refused only while they were there and had something in them.
+    for name in ["points.ledger-wal", "points.ledger-shm", "./points.ledger-journal"] {
+        home.run(&format!("consume 1 -a alice --output {name} --force")).fails(2, "usage");
+    }
     assert_eq!(home.state(), state);
     assert_eq!(home.run("accounts --force").code, 2);
     home.run("accounts --output out.jsonl --force").ok();

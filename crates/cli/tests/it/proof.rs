@@ -105,3 +105,23 @@ fn what_cannot_be_exported_says_why() {
     home.run("export --as hledger --from 2026-02-01 --to 2026-01-01").fails(3, "invalid_argument");
     assert_eq!(home.run("export").code, 2);
 }
+
+/// Regression: an export that was killed left half a journal under the name it was asked for, and hledger took it for whole.
+#[test]
+fn an_export_that_is_killed_leaves_nothing_under_its_name() {
+    let home = Home::new();
+    let line =
+        |n: usize| json!({"op": "recharge", "account": "alice", "key": n.to_string(), "points": 9, "source": "s"});
+    home.batch("--output answers", &(0..4_000).map(|n| format!("{}\n", line(n))).collect::<String>()).ok();
+    let mut export = home.command();
+    let mut child = export.args(["export", "--as", "hledger", "--output", "books.journal"]).spawn().unwrap();
+    let half = home.path(&format!("books.journal.{}.part", child.id()));
+    while !half.metadata().is_ok_and(|file| file.len() > 0) {
+        assert!(child.try_wait().unwrap().is_none(), "it had no time to be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(half.exists() && !home.path("books.journal").exists());
+    home.run("export --as hledger --output books.journal").ok();
+    assert!(std::fs::read_to_string(home.path("books.journal")).unwrap().ends_with("\n; End: 4001 entries.\n"));
+}
