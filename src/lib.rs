@@ -52,6 +52,7 @@ pub use model::{
     Transfer,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
+pub use pricing::similar::nearest;
 pub use quantity::{Quantity, Usage};
 pub use report::{
     AccountQuery, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, Program,
