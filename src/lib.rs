@@ -46,12 +46,13 @@ pub use error::{ERROR_CODES, Error, Result};
 pub use file::ExpireReport;
 pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::{
-    AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, Entry,
-    ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OpenAccount,
-    OperationId, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall, Slice, Totals,
-    Transfer,
+    AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, ENTRY_KINDS,
+    Entry, ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry,
+    OpenAccount, OperationId, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall, Slice,
+    Totals, Transfer,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
+pub use pricing::similar::nearest;
 pub use quantity::{Quantity, Usage};
 pub use report::{
     AccountQuery, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, Program,

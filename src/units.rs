@@ -102,7 +102,11 @@ impl Instant {
             if text.starts_with('+') {
                 return Error::out_of_range(field, format!("`{text}` is after the year 9999"));
             }
-            Error::invalid(field, format!("`{text}` is not an RFC 3339 time"), "write it like 2027-05-21T10:00:00Z")
+            let help = match chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+                Ok(day) => format!("say when on that day, and where: {day}T00:00:00+08:00 is its beginning in Beijing"),
+                Err(_) => "write it like 2027-05-21T10:00:00Z".into(),
+            };
+            Error::invalid(field, format!("`{text}` is not an RFC 3339 time"), help)
         })?;
         Self::from_utc(field, time.with_timezone(&Utc))
     }

@@ -29,9 +29,9 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::balance`].
+    /// `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
     pub fn statement(&self, account: &AccountId, period: &Period) -> Result<Statement> {
-        self.look(|look| look.statement(account, period))
+        self.look(|look| look.begun(period).and_then(|()| look.statement(account, period)))
     }
 
     /// What was used: by service and unit; as asked also by day or month, and by account. What is charged counts when it
@@ -53,7 +53,7 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// `invalid_argument` for a bad cursor, and as for [`Ledger::balance`].
+    /// `invalid_argument` for a bad cursor or a period that begins later than now, and as for [`Ledger::balance`].
     pub fn usage(&self, query: &UsageQuery) -> Result<Page<UsageLine>> {
         let mut sums = Summing::new(query)?;
         while !sums.is_finished() {
@@ -83,7 +83,8 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// `disk_full` or `storage` when the text cannot be written, and as for [`Ledger::balance`].
+    /// `disk_full` or `storage` when the text cannot be written, `invalid_argument` for a period that begins later than
+    /// now, and as for [`Ledger::balance`].
     pub fn export(&self, export: &Export, out: &mut dyn Write) -> Result<()> {
         self.export_with(export, out, |_| ())
     }
@@ -158,9 +159,9 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::balance`].
+    /// `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
     pub fn explain_missing(&self, account: &AccountId, period: &Period) -> Result<Missing> {
-        self.look(|look| look.explain_missing(account, period))
+        self.look(|look| look.begun(period).and_then(|()| look.explain_missing(account, period)))
     }
 
     /// The life of one batch to the last point. Reads the account's lines from the batch's beginning on.

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::fields::{Body, Fields, missing};
+use super::fields::{Body, Fields, missing, misspelt};
 use super::{AccountId, BatchId, HoldId, Key, OpKind, OperationId, Request};
 use crate::error::{Error, Result};
+use crate::pricing::similar::nearest;
 use crate::quantity::Usage;
 use crate::units::Instant;
 
@@ -147,10 +148,18 @@ pub(crate) struct Command {
 impl Command {
     /// Checks a request's shape.
     pub(crate) fn parse(request: &Request) -> Result<Self> {
+        Self::of(request).map_err(|error| misspelt(error, request))
+    }
+
+    fn of(request: &Request) -> Result<Self> {
         let mut fields = Fields::new(request.fields());
         let op = fields.text("op")?.ok_or_else(|| missing("op", "name the operation, like \"op\":\"consume\""))?;
         let kind = OpKind::from_text(op).filter(|kind| *kind != OpKind::Restore).ok_or_else(|| {
-            Error::invalid("op", format!("there is no operation `{op}`"), format!("use one of {}", op_names()))
+            let help = match nearest(op, op_names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("use one of {}", op_names().collect::<Vec<_>>().join(", ")),
+            };
+            Error::invalid("op", format!("there is no operation `{op}`"), help)
         })?;
         let subject = subject(kind, &mut fields)?;
         let key = fields
@@ -209,10 +218,8 @@ impl Command {
     }
 }
 
-fn op_names() -> String {
-    let names: Vec<&str> =
-        OpKind::ALL.iter().filter(|kind| **kind != OpKind::Restore).map(|kind| kind.text()).collect();
-    names.join(", ")
+fn op_names() -> impl Iterator<Item = &'static str> {
+    OpKind::ALL.iter().filter(|kind| **kind != OpKind::Restore).map(|kind| kind.text())
 }
 
 fn names_target(kind: OpKind) -> bool {

@@ -274,9 +274,15 @@ pub struct Entry {
     /// In which unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// Where recharged points came from.
+    /// Where recharged points came from; also of points that expire or become effective.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The other account of a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterparty: Option<AccountId>,
+    /// The operation it is about: what a refund mends, the hold of a capture, release or renew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refers_to: Option<OperationId>,
     /// The caller's reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,

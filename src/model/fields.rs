@@ -4,14 +4,76 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::Request;
 use super::ids::check_id;
 use crate::error::{Error, Result};
+use crate::pricing::similar::nearest;
 use crate::quantity::{Quantity, Usage, UsageKind};
 use crate::units::{Instant, MAX_POINTS};
 
 /// Longest description or reason, and longest metadata as JSON text.
 const LONG_TEXT: usize = 4096;
 const REFERENCE_TEXT: usize = 1024;
+const MISSING: &str = "is missing";
+
+/// Every field there is: what a misspelt one may have been meant for.
+const NAMES: [&str; 36] = [
+    "op",
+    "account",
+    "key",
+    "at",
+    "reference",
+    "description",
+    "actor",
+    "metadata",
+    "points",
+    "service",
+    "seconds",
+    "quantity",
+    "unit",
+    "chars",
+    "input_seconds",
+    "policy",
+    "occurred_at",
+    "source",
+    "expires_at",
+    "expires_in_days",
+    "expires_in_months",
+    "end_of_day",
+    "effective_at",
+    "priority",
+    "promo",
+    "hold",
+    "deadline_seconds",
+    "operation",
+    "batch",
+    "reason",
+    "shortfall",
+    "to",
+    "credit_limit",
+    "setting",
+    "value",
+    "ref_line",
+];
+
+/// What a request with this field is told: there is no such field, and which was probably meant.
+fn no_field(op: &str, name: &str, meant: Option<&str>) -> Error {
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("see the fields of `{op}` in the documentation; check the spelling"),
+    };
+    Error::invalid(name, format!("`{op}` has no field `{name}`"), help)
+}
+
+/// A field that is missing may be there, misspelt: then that is what is wrong.
+pub(crate) fn misspelt(error: Error, given: &Request) -> Error {
+    let Error::InvalidArgument { field, message, .. } = &error else { return error };
+    let unknown = given.fields().map(|(name, _)| name).filter(|name| !NAMES.contains(name));
+    match nearest(field, unknown).filter(|_| message == MISSING) {
+        Some(name) => no_field(given.op().unwrap_or("request"), &name, Some(field)),
+        None => error,
+    }
+}
 
 pub(crate) struct Fields<'v> {
     /// Few enough to look through; the flag: it was asked for.
@@ -76,11 +138,8 @@ impl<'v> Fields<'v> {
     /// Ends the reading: whatever was not asked for is unknown to this operation.
     pub(crate) fn finish(mut self, op: &str) -> Result<Body> {
         if let Some((name, ..)) = self.given.iter().find(|(.., asked)| !asked) {
-            return Err(Error::invalid(
-                *name,
-                format!("`{op}` has no field `{name}`"),
-                format!("see the fields of `{op}` in the documentation; check the spelling"),
-            ));
+            let free = NAMES.into_iter().filter(|known| !self.has(known));
+            return Err(no_field(op, name, nearest(name, free).as_deref()));
         }
         self.body.0.sort_unstable_by_key(|(name, _)| *name);
         Ok(self.body)
@@ -277,6 +336,15 @@ impl<'v> Fields<'v> {
 
     /// What was used. `chars` and `input_seconds` only where the operation takes them.
     pub(crate) fn usage(&mut self, chars: bool, input_seconds: bool) -> Result<Option<Usage>> {
+        for (name, taken) in [("chars", chars), ("input_seconds", input_seconds)] {
+            if !taken && self.has(name) {
+                return Err(Error::invalid(
+                    name,
+                    "is what is known before the work: for estimate and hold",
+                    "give what was used: seconds, or a quantity",
+                ));
+            }
+        }
         let mut found: Vec<(&str, Usage)> = Vec::new();
         if let Some(seconds) = self.quantity("seconds")? {
             found.push(("seconds", Usage::new(UsageKind::Seconds, seconds)));
@@ -318,7 +386,7 @@ impl<'v> Fields<'v> {
 }
 
 pub(crate) fn missing(field: &str, help: &str) -> Error {
-    Error::invalid(field, "is missing", help)
+    Error::invalid(field, MISSING, help)
 }
 
 fn whole_number(name: &str, value: &Value, what: &str) -> Result<i64> {

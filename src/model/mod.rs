@@ -25,4 +25,5 @@ pub(crate) use fields::Body;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no};
 pub use request::Request;
+pub use rows::ENTRY_KINDS;
 pub(crate) use rows::*;

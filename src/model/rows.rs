@@ -19,6 +19,9 @@ macro_rules! codes {
             #[allow(dead_code, reason = "not every code table is listed")]
             pub(crate) const ALL: &[$name] = &[$($name::$variant),+];
 
+            #[allow(dead_code, reason = "not every code table is listed")]
+            pub(crate) const TEXTS: &[&str] = &[$($text),+];
+
             pub(crate) const fn code(self) -> i64 {
                 match self { $($name::$variant => $code),+ }
             }
@@ -61,6 +64,9 @@ codes!(
         Reopen = 26 "reopen",
     }
 );
+
+/// Every kind an [`Entry`](crate::Entry) can be of.
+pub const ENTRY_KINDS: &[&str] = EntryKind::TEXTS;
 
 codes!(
     /// Whether an account takes part.

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::lists::{READ, collect};
 use super::{Listing, Look, PASSED_OVER, Page};
+use crate::engine::Source;
 use crate::error::{Error, Result};
-use crate::model::{AccountRow, AccountState, Balance};
+use crate::model::{AccountId, AccountRow, AccountState, Balance};
 use crate::store;
 use crate::units::Instant;
 
@@ -19,6 +20,7 @@ use crate::units::Instant;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct AccountQuery {
+    account: Option<AccountId>,
     in_debt: bool,
     states: Vec<String>,
     expiring: Option<DateTime<Utc>>,
@@ -31,6 +33,13 @@ impl AccountQuery {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Only this account.
+    #[must_use]
+    pub fn account(mut self, account: &AccountId) -> Self {
+        self.account = Some(account.clone());
+        self
     }
 
     /// Only accounts in debt.
@@ -100,7 +109,10 @@ impl Look<'_, '_> {
         collect(
             &query.listing,
             PASSED_OVER,
-            |after| store::account_page(self.session, after, READ),
+            |after| match &query.account {
+                Some(id) => Ok(self.source.account_by_id(id)?.into_iter().filter(|row| row.no > after).collect()),
+                None => store::account_page(self.session, after, READ),
+            },
             |row| row.no,
             |row| {
                 if !may_fit(&row) {

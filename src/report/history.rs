@@ -73,7 +73,7 @@ impl HistoryQuery {
         self
     }
 
-    /// Only recharges from this source.
+    /// Only recharges from this source, and what time did to them: made them effective, let them expire.
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
@@ -118,8 +118,8 @@ impl HistoryQuery {
     fn kinds(&self) -> Result<Vec<EntryKind>> {
         let known = |name: &String| {
             EntryKind::from_text(name).ok_or_else(|| {
-                let names: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.text()).collect();
-                Error::invalid("kind", format!("there is no kind `{name}`"), format!("use one of {}", names.join(", ")))
+                let help = format!("use one of {}", EntryKind::TEXTS.join(", "));
+                Error::invalid("kind", format!("there is no kind `{name}`"), help)
             })
         };
         self.kinds.iter().map(known).collect()

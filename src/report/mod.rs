@@ -88,6 +88,11 @@ impl<'a, 'c> Look<'a, 'c> {
         Ok(Look { session, source, writers, ledger, time, suspect: mark == ClockMark::Suspect })
     }
 
+    /// Refuses a report about a time that has not begun.
+    pub(crate) fn begun(&self, period: &Period) -> Result<()> {
+        period.begun_by(self.time.max(self.ledger.accepted_at).utc())
+    }
+
     /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.
     fn account(&self, id: &AccountId, at: Option<Instant>) -> Result<Option<(Books<'_>, AccountRow, Instant)>> {
         use crate::engine::Source;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, Months, NaiveDate, NaiveTime, Utc};
 
 use crate::error::{Error, Result};
+use crate::units::Instant;
 
 /// A stretch of booked time: from an instant (included) to another (not included), either open.
 ///
@@ -34,7 +35,11 @@ impl Period {
     /// `invalid_argument` when the end is not after the beginning.
     pub fn new(begin: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>) -> Result<Self> {
         if begin.zip(end).is_some_and(|(begin, end)| begin >= end) {
-            return Err(Error::invalid("to", "is not after from", "give an end that is later than the beginning"));
+            return Err(Error::invalid(
+                "to",
+                "is not after from",
+                "the end itself is not in the period: for one day, give the next day as its end",
+            ));
         }
         Ok(Period { begin, end })
     }
@@ -50,6 +55,18 @@ impl Period {
         match (first.and_then(midnight), next.and_then(midnight)) {
             (Some(begin), Some(end)) => Self::new(Some(begin.to_utc()), Some(end.to_utc())),
             _ => Err(Error::invalid("month", format!("there is no month {year}-{month}"), "give one as in 2026-11")),
+        }
+    }
+
+    /// Refuses a period that begins after now: what it will be like nobody has booked.
+    pub(super) fn begun_by(&self, now: DateTime<Utc>) -> Result<()> {
+        match self.begin.filter(|begin| *begin > now) {
+            None => Ok(()),
+            Some(begin) => Err(Error::invalid(
+                "from",
+                format!("{} is later than now", Instant::clamped(begin.timestamp_millis())),
+                "a report is about what was; what will expire is told by expiring, a balance to come by balance --at",
+            )),
         }
     }
 

@@ -6,8 +6,8 @@ use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
-    EntryRow, Figures, Four, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationRow, Receipt,
-    Writers,
+    EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationId,
+    OperationRow, Receipt, Writers,
 };
 use crate::units::Instant;
 
@@ -165,8 +165,21 @@ pub(crate) fn entry(
         None => None,
     };
     let body = operation.as_ref().map_or_else(|| Ok(Map::new()), parse_body)?;
-    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_string);
+    let said = |name: &str| body.get(name).and_then(Value::as_str);
+    let text = |name: &str| said(name).map(str::to_string);
     let outcome = operation.as_ref().map(|operation| &operation.outcome);
+    let source_name = match (row.operation, row.batch) {
+        (None, Some(no)) => source.batch(no)?.map(|batch| batch.source.to_string()),
+        _ => text("source"),
+    };
+    let counterparty = match row.kind {
+        EntryKind::TransferOut => said("to").map(AccountId::new).transpose()?,
+        EntryKind::TransferIn => operation.as_ref().and_then(|o| o.account.as_ref()).map(|(_, payer)| payer.clone()),
+        _ => None,
+    };
+    // A hold is known by the operation that made it.
+    let refers_to = said("operation").map(|id| id.parse().map(OperationId::sequence));
+    let refers_to = refers_to.or_else(|| said("hold").map(|id| id.parse().map(HoldId::sequence))).transpose()?;
     Ok(Entry {
         n: row.n,
         account: account.clone(),
@@ -181,7 +194,9 @@ pub(crate) fn entry(
         service: outcome.and_then(|outcome| outcome.service.clone()),
         quantity: outcome.and_then(|outcome| outcome.quantity.clone()),
         unit: outcome.and_then(|outcome| outcome.unit.clone()),
-        source: text("source"),
+        source: source_name,
+        counterparty,
+        refers_to: refers_to.map(|seq| writers.operation(seq)),
         reference: text("reference"),
         description: text("description"),
         reason: text("reason"),

@@ -15,7 +15,7 @@ impl Look<'_, '_> {
     /// The ids nearest to this one, at most `limit`, the nearest first; never the id itself.
     pub(crate) fn accounts_like(&self, id: &AccountId, limit: usize) -> Result<Vec<AccountId>> {
         let wanted = similar::Wanted::new(id.as_str());
-        let mut near: Vec<(usize, AccountId)> = Vec::new();
+        let mut near: Vec<(similar::Distance, AccountId)> = Vec::new();
         let (mut after, mut compared) = (0, 0_usize);
         while compared < COMPARED {
             let rows = store::account_page(self.session, after, READ)?;

@@ -28,6 +28,7 @@ const STRETCH: usize = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct UsageQuery {
     account: Option<AccountId>,
+    service: Option<String>,
     calendar: Option<(&'static str, FixedOffset)>,
     per_account: bool,
     period: Period,
@@ -46,6 +47,13 @@ impl UsageQuery {
     #[must_use]
     pub fn account(mut self, account: &AccountId) -> Self {
         self.account = Some(account.clone());
+        self
+    }
+
+    /// Of this service alone.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
         self
     }
 
@@ -99,7 +107,7 @@ impl UsageQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UsageLine {
-    /// The account, when asked for by account.
+    /// The account, when asked for one or by account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
     /// The day (`2026-11-22`) or month (`2026-11`) of booking, when asked for by one.
@@ -138,6 +146,14 @@ struct Sums {
 pub(super) enum Use {
     Charged { service: Option<String>, unit: Option<String>, quantity: Option<String>, uses: i64 },
     Refunded { service: Option<String>, unit: Option<String> },
+}
+
+impl Use {
+    fn service(&self) -> Option<&String> {
+        match self {
+            Use::Charged { service, .. } | Use::Refunded { service, .. } => service.as_ref(),
+        }
+    }
 }
 
 /// Usage being summed.
@@ -210,7 +226,7 @@ impl<'q> Summing<'q> {
     }
 
     pub(crate) fn page(mut self) -> Page<UsageLine> {
-        self.page.items.extend(self.tally.lines(None));
+        self.page.items.extend(self.tally.lines(self.query.account.as_ref()));
         self.page
     }
 
@@ -222,6 +238,7 @@ impl<'q> Summing<'q> {
 impl Look<'_, '_> {
     /// Sums the usage of the next accounts.
     pub(crate) fn usage(&self, sums: &mut Summing<'_>) -> Result<()> {
+        self.begun(&sums.query.period)?;
         if let Some(id) = &sums.query.account {
             sums.finished = true;
             return match self.source.account_by_id(id)? {
@@ -265,6 +282,7 @@ impl Look<'_, '_> {
             let booked_at = row.booked_at.utc();
             if query.period.contains(booked_at)
                 && let Some(used) = self.used(row)?
+                && query.service.as_ref().is_none_or(|wanted| used.service() == Some(wanted))
             {
                 let label =
                     |(format, offset): (&str, FixedOffset)| booked_at.with_timezone(&offset).format(format).to_string();

@@ -93,11 +93,14 @@ impl Library {
         let mut value = serde_json::to_value(answer).unwrap();
         self.inwards(&mut value);
         if let Some(fields) = value.as_object_mut() {
-            // Grown since the shapes were fixed: why an entry was made.
-            fields
-                .remove("reason")
-                .filter(|_| fields.contains_key("required"))
-                .map(|reason| fields.insert("reason".into(), reason));
+            // Grown since the shapes were fixed: why an entry was made, and what else it is about.
+            if !fields.contains_key("required") {
+                fields.remove("reason");
+            }
+            fields.retain(|name, _| name != "counterparty" && name != "refers_to");
+            if matches!(fields.get("kind").and_then(Value::as_str), Some("expire" | "activate")) {
+                fields.remove("source");
+            }
         }
         value
     }

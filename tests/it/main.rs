@@ -26,6 +26,7 @@ mod prices;
 mod proof;
 mod refusals;
 mod reports;
+mod said;
 mod support;
 mod together;
 mod worked;

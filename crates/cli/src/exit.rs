@@ -55,6 +55,8 @@ impl Outcome {
 pub(crate) enum Failure {
     /// The library said no.
     Ledger(Box<Error>),
+    /// The library said no, and here more is known of what to do.
+    Advised { error: Box<Error>, help: String },
     /// The command line asks for something that cannot be.
     Usage { message: String, help: String },
     /// Nobody could be asked, or somebody said no.
@@ -68,6 +70,10 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
         Failure::Usage { message: message.into(), help: help.into() }
+    }
+
+    pub(crate) fn advised(error: Error, help: impl Into<String>) -> Self {
+        Failure::Advised { error: Box::new(error), help: help.into() }
     }
 
     /// A failed write of data: a reader that went away, or a real failure.
@@ -91,7 +97,7 @@ impl From<Error> for Failure {
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Ledger(error) => Outcome::of_code(error.code()),
+            Failure::Ledger(error) | Failure::Advised { error, .. } => Outcome::of_code(error.code()),
             Failure::Usage { .. } => Outcome::Usage,
             Failure::Unconfirmed { .. } => Outcome::Unconfirmed,
             Failure::Io { .. } => Outcome::Failed,

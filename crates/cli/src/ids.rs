@@ -14,6 +14,12 @@ pub(crate) fn operation(ledger: &Ledger, text: &str) -> Result<OperationId> {
         return match id {
             Ok(id) if id.index() != 0 => Err(made_by(text, id.sequence())),
             Err(_) if place => Err(made_by(text, text.split('.').next().unwrap_or_default())),
+            Err(Error::InvalidArgument { field, message, .. }) => {
+                let help = format!(
+                    "name it by its number or id, which history shows; a reference: history --reference {text}"
+                );
+                Err(Error::InvalidArgument { field, message, help })
+            }
             id => id,
         };
     }

@@ -23,7 +23,8 @@ fn main() -> ExitCode {
         // Help and version come this way too. Nobody left to read them is no failure.
         Err(answer) => {
             let _ = answer.print();
-            if let Some(hint) = args::hint(&answer) {
+            let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+            if let Some(hint) = args::hint(&answer, &words) {
                 Notes::new(args::Format::Table).help(hint);
             }
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stderr};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::exit::Failure;
@@ -17,14 +17,14 @@ struct Told<E: Serialize> {
     error: E,
 }
 
-/// An error of the command itself, in the shape of the library's.
+/// An error in the command's own words, in the shape of the library's.
 #[derive(Serialize)]
 struct Own<'a> {
     code: &'a str,
     message: &'a str,
     retryable: bool,
     help: &'a str,
-    details: Map<String, Value>,
+    details: Value,
 }
 
 /// Whether the user wants colour where a terminal can show it.
@@ -120,15 +120,17 @@ impl Notes {
             Failure::ReaderGone => return,
             Failure::Ledger(error) if self.json => return Self::say_json(&Told { error: error.as_ref() }),
             Failure::Ledger(error) => (error.code(), error.to_string(), error.help()),
+            Failure::Advised { error, help } => (error.code(), error.to_string(), help.clone()),
             Failure::Usage { message, help } => ("usage", message.clone(), help.clone()),
             Failure::Unconfirmed { message, help } => ("unconfirmed", message.clone(), help.clone()),
             Failure::Io { message, help } => ("io", message.clone(), help.clone()),
         };
         if self.json {
-            let details = Map::new();
-            return Self::say_json(&Told {
-                error: &Own { code, message: &message, retryable: false, help: &help, details },
-            });
+            let (retryable, details) = match failure {
+                Failure::Advised { error, .. } => (error.is_retryable(), error.details()),
+                _ => (false, json!({})),
+            };
+            return Self::say_json(&Told { error: &Own { code, message: &message, retryable, help: &help, details } });
         }
         let message = safe::lines(&message);
         // A drawn report (of a price book) ends with a line that sums it up: that one is the error.

@@ -49,6 +49,7 @@ struct Current {
 
 impl Run {
     pub(crate) fn new(look: &Look<'_, '_>, export: &Export) -> Result<Self> {
+        look.begun(&export.period)?;
         let cut = look.cut();
         let mut run = Run {
             export: export.clone(),

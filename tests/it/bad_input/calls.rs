@@ -106,11 +106,14 @@ fn reads() {
         UsageQuery::new().after(&end),
         UsageQuery::new().within(Period::new(None, Some(first)).unwrap()),
         UsageQuery::new()
-            .within(Period::new(Some(last), None).unwrap())
+            .within(Period::new(Some(first), Some(last)).unwrap())
             .by_day(chrono::FixedOffset::east_opt(86_399).unwrap()),
     ] {
         target.run(&format!("{query:?}"), "ok", |world| world.ledger.usage(&query).map(drop));
     }
+    target.run("what has not begun", "invalid_argument", |world| {
+        world.ledger.usage(&UsageQuery::new().within(Period::new(Some(last), None)?)).map(drop)
+    });
     target.run("no such operation", "unknown_operation", |world| {
         world.ledger.history(&rich, &HistoryQuery::new().operation(nobody)).map(drop)
     });

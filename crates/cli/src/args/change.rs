@@ -78,7 +78,7 @@ pub(crate) enum ChangeCommand {
     Expire(ExpireArgs),
     /// Change a setting of the file: accounts, late_window, max_hold, max_clock_jump
     #[command(
-        after_help = "Examples:\n  counterfoil configure accounts explicit\n  counterfoil configure late_window 604800"
+        after_help = "Examples:\n  counterfoil configure accounts explicit\n  counterfoil configure late_window 7d"
     )]
     Configure(ConfigureArgs),
     /// Say that the present clock reading is right, however far it jumped. Asks first
@@ -179,7 +179,7 @@ impl Amount {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Expiry")]
 pub(crate) struct ExpiryArgs {
-    /// At this instant (RFC 3339), or never
+    /// At this instant (RFC 3339, with the time of day), or never
     #[arg(long, value_name = "TIME|never")]
     pub(crate) expires_at: Option<String>,
     /// So many days from now
@@ -264,7 +264,7 @@ pub(crate) struct HoldArgs {
     /// The service it is for; without points the price book's estimate decides
     #[arg(long)]
     pub(crate) service: Option<String>,
-    /// When the hold ends by itself, from now: 3600, 90s, 15m, 2h
+    /// When the hold ends by itself, from now: 3600, 90s, 15m, 2h, 3d
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) deadline: Value,
     #[command(flatten)]
@@ -298,7 +298,7 @@ pub(crate) struct ReleaseArgs {
 pub(crate) struct RenewArgs {
     /// The hold: its number or its id
     pub(crate) hold: String,
-    /// The new deadline, from now: 3600, 90s, 15m, 2h
+    /// The new deadline, from now: 3600, 90s, 15m, 2h, 3d
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) deadline: Value,
     #[command(flatten)]
@@ -408,7 +408,7 @@ pub(crate) struct ExpireArgs {
 pub(crate) struct ConfigureArgs {
     /// accounts, late_window, max_hold or max_clock_jump
     pub(crate) setting: String,
-    /// first_use or explicit; whole seconds
+    /// first_use or explicit; a span of time: 3600, 90s, 15m, 2h, 3d
     pub(crate) value: String,
     #[command(flatten)]
     pub(crate) facts: Facts,

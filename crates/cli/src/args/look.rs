@@ -1,6 +1,8 @@
 //! Commands that look: they open the file read-only and work while the app runs.
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
+use counterfoil::ENTRY_KINDS;
 use serde_json::Value;
 
 use super::values::{count, decimal};
@@ -88,10 +90,16 @@ pub(crate) struct ListArgs {
     pub(crate) paging: Paging,
 }
 
+/// The kinds of lines, also as other commands are written: `transfer-out`.
+fn kinds() -> PossibleValuesParser {
+    let kind = |kind: &&'static str| PossibleValue::new(*kind).alias(kind.replace('_', "-"));
+    PossibleValuesParser::new(ENTRY_KINDS.iter().map(kind))
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// Only lines of this kind (may be given several times)
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, alias = "type", value_name = "KIND", value_parser = kinds())]
     pub(crate) kind: Vec<String>,
     /// Only lines that charge or hold for this service
     #[arg(long, value_name = "SERVICE")]
@@ -99,7 +107,7 @@ pub(crate) struct HistoryArgs {
     /// Only lines with this reference
     #[arg(long, value_name = "TEXT")]
     pub(crate) reference: Option<String>,
-    /// Only recharges from this source
+    /// Only recharges from this source, and what became of them by time alone
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Option<String>,
     /// Only lines whose description contains this text, in capitals or not
@@ -129,7 +137,7 @@ pub(crate) struct ExpiringArgs {
     #[arg(long, value_name = "TIME", conflicts_with = "days")]
     pub(crate) before: Option<String>,
     /// Within so many days from now
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, allow_negative_numbers = true)]
     pub(crate) days: u16,
     /// Of every account, also when COUNTERFOIL_ACCOUNT names one
     #[arg(long, conflicts_with = "account")]

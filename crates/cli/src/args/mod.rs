@@ -6,22 +6,23 @@ mod change;
 mod examples;
 mod explain;
 mod export;
+mod hints;
 mod look;
 mod report;
 mod values;
 
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use care::*;
 pub(crate) use change::*;
 pub(crate) use explain::*;
 pub(crate) use export::*;
+pub(crate) use hints::hint;
 pub(crate) use look::*;
 pub(crate) use report::*;
-pub(crate) use values::{instant, is_number, whole};
+pub(crate) use values::{instant, is_number, span, whole};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,7 +39,7 @@ Environment:
 
 Exit codes:
   0  done
-  1  the storage failed, or anything unexpected
+  1  the storage failed, nobody read the answers of a batch, or anything unexpected
   2  the command line is wrong
   3  refused by the rules of the ledger, or a check that says no
   4  verify found a fault, or doctor one
@@ -54,16 +55,6 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What clap cannot know about a command line it refuses: a word too many is most often an account or a service.
-pub(crate) fn hint(refused: &clap::Error) -> Option<&'static str> {
-    let argument = match refused.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(argument)) => argument,
-        _ => return None,
-    };
-    (refused.kind() == ErrorKind::UnknownArgument && !argument.starts_with('-'))
-        .then_some("an account is named with -a ACCOUNT, a service with --service SERVICE")
 }
 
 /// What every command takes.
@@ -123,7 +114,8 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Paging {
     /// At most so many items [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short_alias = 'n', value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
     /// Begin after this place, as told by the page before
     #[arg(long, value_name = "CURSOR")]

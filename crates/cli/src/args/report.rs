@@ -39,10 +39,10 @@ pub(crate) struct StatementArgs {
 #[command(next_help_heading = "Period")]
 pub(crate) struct PeriodArgs {
     /// From this time on: RFC 3339, or a date
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, alias = "since", value_name = "TIME")]
     pub(crate) from: Option<String>,
     /// Until before this time: RFC 3339, or a date
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, alias = "until", value_name = "TIME")]
     pub(crate) to: Option<String>,
     /// A calendar month, as in 2026-11
     #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"])]
@@ -93,6 +93,9 @@ pub(crate) struct UsedArgs {
     /// How finely to sum
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = By::Service)]
     pub(crate) by: By,
+    /// Of this service alone
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
     /// Each account by itself
     #[arg(long)]
     pub(crate) per_account: bool,
@@ -115,7 +118,7 @@ pub(crate) struct AccountsArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) expiring_before: Option<String>,
     /// Only accounts with points that expire within so many days from now
-    #[arg(long, value_name = "DAYS", conflicts_with = "expiring_before")]
+    #[arg(long, value_name = "DAYS", conflicts_with = "expiring_before", allow_negative_numbers = true)]
     pub(crate) expiring_days: Option<u16>,
     /// Only accounts whose whole name fits: * stands for any text, ? for any one character
     #[arg(long = "match", value_name = "PATTERN")]

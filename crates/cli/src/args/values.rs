@@ -46,20 +46,21 @@ pub(super) fn decimal(text: &str) -> Result<Value, String> {
     if is_number(text) { Ok(text.into()) } else { Err("not a number".into()) }
 }
 
-/// A span of time as seconds: `3600`, `90s`, `15m`, `2h`.
-pub(super) fn span(text: &str) -> Result<Value, String> {
+/// A span of time as seconds: `3600`, `90s`, `15m`, `2h`, `3d`.
+pub(crate) fn span(text: &str) -> Result<Value, String> {
     let (number, unit) = match text.char_indices().next_back() {
-        Some((place, letter @ ('s' | 'm' | 'h'))) => (text.get(..place).unwrap_or_default(), letter),
+        Some((place, letter @ ('s' | 'm' | 'h' | 'd'))) => (text.get(..place).unwrap_or_default(), letter),
         _ => (text, 's'),
     };
     if !is_number(number) {
-        return Err("not a span of time; write it like 3600, 90s, 15m or 2h".into());
+        return Err("not a span of time; write it like 3600, 90s, 15m, 2h or 3d".into());
     }
     let seconds = match (unit, number.parse::<i128>()) {
         ('m', Ok(minutes)) => minutes.checked_mul(60),
         ('h', Ok(hours)) => hours.checked_mul(3600),
+        ('d', Ok(days)) => days.checked_mul(86_400),
         ('s', _) => return Ok(number.into()),
-        _ => return Err("minutes and hours must be whole; give seconds for more exactness".into()),
+        _ => return Err("minutes, hours and days must be whole; give seconds for more exactness".into()),
     };
     seconds.map(|seconds| seconds.to_string().into()).ok_or_else(|| "too long".into())
 }
@@ -137,9 +138,9 @@ mod tests {
 
     #[test]
     fn spans_become_seconds() {
-        let texts = ["3600", "90s", "15m", "2h", "0.5", "-1m"].map(|text| span(text).unwrap());
-        assert_eq!(texts, ["3600", "90", "900", "7200", "0.5", "-60"]);
-        for text in ["", "h", "1.5h", "2d", "soon"] {
+        let texts = ["3600", "90s", "15m", "2h", "3d", "0.5", "-1m"].map(|text| span(text).unwrap());
+        assert_eq!(texts, ["3600", "90", "900", "7200", "259200", "0.5", "-60"]);
+        for text in ["", "h", "1.5h", "2w", "soon", "first_used"] {
             assert!(span(text).is_err(), "{text}");
         }
     }

@@ -121,11 +121,14 @@ fn converse(session: &mut Session, mut run: BatchRun, mut lines: Lines) -> Resul
 /// Whether any was refused.
 fn tell_all(session: &mut Session, answers: &[(u64, Result<Receipt, Error>)]) -> Result<bool, Failure> {
     let told = answers.iter().try_for_each(|(number, answer)| tell(session, *number, answer));
-    let told = told.and_then(|()| session.out.flush());
-    if let (Err(Failure::ReaderGone), Some((last, _))) = (&told, answers.last()) {
-        session.notes.note(&format!("nobody reads the answers any more: stopped after line {last}"));
-    }
-    told?;
+    // Whoever sent the lines must not think that all were booked.
+    told.and_then(|()| session.out.flush()).map_err(|failure| match (failure, answers.last()) {
+        (Failure::ReaderGone, Some((last, _))) => Failure::Io {
+            message: format!("nobody reads the answers any more: stopped after line {last}"),
+            help: "later lines were not booked; give all of them again: what is booked is only answered".into(),
+        },
+        (failure, _) => failure,
+    })?;
     Ok(answers.iter().any(|(_, answer)| answer.is_err()))
 }
 

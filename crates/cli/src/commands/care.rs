@@ -63,7 +63,11 @@ fn tell(session: &mut Session, path: &Path, verification: &Verification) -> Resu
     match session.out.format() {
         Format::Json => session.out.json(verification, true)?,
         Format::Jsonl => session.out.json(verification, false)?,
-        Format::Csv => session.out.all(faults, "no faults")?,
+        Format::Csv => {
+            if !session.out.all(faults)? {
+                session.notes.note("ok: there is no fault to list");
+            }
+        }
         Format::Table => {
             let found = u64::try_from(faults.len()).unwrap_or(u64::MAX).saturating_add(*more_faults);
             let outcome = match found {
@@ -74,7 +78,7 @@ fn tell(session: &mut Session, path: &Path, verification: &Verification) -> Resu
             session.out.text(&format!("{}: {outcome}", path.display()))?;
             session.out.text(&format!("checked: {}", counts(&verification.checked)))?;
             if !faults.is_empty() {
-                session.out.all(faults, "")?;
+                session.out.all(faults)?;
             }
         }
     }
@@ -125,7 +129,7 @@ fn doctor(session: &mut Session) -> Result<Outcome, Failure> {
     match session.out.format() {
         Format::Json => session.out.json(&diagnosis, true)?,
         Format::Table => session.out.diagnosis(&diagnosis)?,
-        Format::Jsonl | Format::Csv => session.out.all(&diagnosis.findings, "")?,
+        Format::Jsonl | Format::Csv => session.out.all(&diagnosis.findings).map(drop)?,
     }
     session.out.flush()?;
     Ok(match &diagnosis.error {

@@ -3,15 +3,17 @@
 use counterfoil::{AccountQuery, HistoryQuery, Key, Ledger, Receipt, Request};
 use serde_json::Value;
 
-use super::{Session, batch, text_variable};
+use super::{Session, advice, batch, text_variable};
 use crate::args::{
     ChangeCommand, Confirm, ConsumeArgs, ExpireArgs, ExpiryArgs, Facts, HoldArgs, RechargeArgs, UsageArgs, is_number,
+    span,
 };
 use crate::exit::{Failure, Outcome};
 use crate::output::{Sweep, balance_line, time};
 use crate::{confirm, ids};
 
 /// What an operation is done to.
+#[derive(Clone, Copy)]
 enum Target<'a> {
     Account,
     Hold(&'a str),
@@ -102,19 +104,22 @@ fn plan(command: &ChangeCommand) -> Option<Plan<'_>> {
         ChangeCommand::SetExpiry(args) => Plan::new("set_expiry", Batch(&args.batch), &args.facts)
             .expiry(&args.expiry)
             .with("reason", args.reason.as_str()),
-        ChangeCommand::Configure(args) => {
-            let seconds = args.value.parse::<i64>().map(Value::from);
-            let value = seconds.unwrap_or_else(|_| match args.value.parse::<serde_json::Number>() {
-                Ok(number) if is_number(&args.value) => Value::Number(number),
-                _ => Value::from(args.value.as_str()),
-            });
-            Plan::new("configure", File, &args.facts)
-                .with("setting", args.setting.replace('-', "_"))
-                .with("value", value)
-        }
+        ChangeCommand::Configure(args) => Plan::new("configure", File, &args.facts)
+            .with("setting", args.setting.replace('-', "_"))
+            .with("value", setting(&args.value)),
         ChangeCommand::ConfirmClock(args) => Plan::new("confirm_clock", File, &args.facts)
             .asks(args.confirm, "Is this computer's clock right? What has expired by it will be gone."),
         _ => return None,
+    })
+}
+
+/// The value of a setting: a span of time as whole seconds, or a word.
+fn setting(text: &str) -> Value {
+    let seconds = span(text).ok().and_then(|seconds| seconds.as_str().map(str::to_string));
+    let text = seconds.as_deref().unwrap_or(text);
+    text.parse::<i64>().map(Value::from).unwrap_or_else(|_| match text.parse::<serde_json::Number>() {
+        Ok(number) if is_number(text) => Value::Number(number),
+        _ => Value::from(text),
     })
 }
 
@@ -181,35 +186,48 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
     if let Some((confirm, _)) = plan.question.filter(|_| !plan.facts.dry_run) {
         confirm::can_ask(confirm.yes)?;
     }
-    let mut request = request(session, plan)?;
+    let request = request(session, plan)?;
     let named = if plan.priced { session.named_book()? } else { None };
     let ledger = session.change()?;
     if plan.priced {
         session.load_book(&ledger, named)?;
     }
-    request = match plan.target {
-        Target::Hold(id) => request.with("hold", ids::hold(&ledger, id)?.to_string()),
-        Target::Batch(id) => request.with("batch", ids::batch(&ledger, id)?.to_string()),
-        Target::Operation(id) => request.with("operation", ids::operation(&ledger, id)?.to_string()),
-        Target::Account | Target::File => request,
+    let typed = match plan.target {
+        Target::Hold(id) | Target::Batch(id) | Target::Operation(id) => Some(id),
+        Target::Account | Target::File => None,
     };
+    let refused = |error| advice::refused(&ledger, typed, error);
+    let request = aimed(&ledger, plan.target, request).map_err(refused)?;
     if plan.facts.dry_run {
-        let receipt = ledger.dry_run(&request)?;
+        let receipt = ledger.dry_run(&request).map_err(refused)?;
         session.out.one(&receipt)?;
+        advice::opened(session, &ledger, &request, &receipt, true);
         session.notes.note("dry run: nothing was booked");
         return Ok(Outcome::Done);
     }
     if let Some((confirm, question)) = plan.question.filter(|(confirm, _)| !confirm.yes) {
-        let would = ledger.dry_run(&request)?;
+        let would = ledger.dry_run(&request).map_err(refused)?;
         confirm::ask(confirm.yes, &format!("{question} {}", consequence(&would)))?;
     }
-    if plan.facts.key.is_none() {
-        // Told beforehand: should the outcome be unknown, the same key finds it out.
+    let applied = ledger.apply(&request);
+    // A refusal used no key. Should it not be known whether it was booked, the same key finds it out.
+    if plan.facts.key.is_none() && applied.as_ref().err().is_none_or(counterfoil::Error::is_retryable) {
         session.notes.key(request.get("key").and_then(Value::as_str).unwrap_or_default());
     }
-    let receipt = ledger.apply(&request)?;
+    let receipt = applied.map_err(refused)?;
     session.out.one(&receipt)?;
+    advice::opened(session, &ledger, &request, &receipt, false);
     Ok(Outcome::Done)
+}
+
+/// The request with the id of what it is done to.
+fn aimed(ledger: &Ledger, target: Target<'_>, request: Request) -> counterfoil::Result<Request> {
+    Ok(match target {
+        Target::Hold(id) => request.with("hold", ids::hold(ledger, id)?.to_string()),
+        Target::Batch(id) => request.with("batch", ids::batch(ledger, id)?.to_string()),
+        Target::Operation(id) => request.with("operation", ids::operation(ledger, id)?.to_string()),
+        Target::Account | Target::File => request,
+    })
 }
 
 /// What an operation would do, for whoever is asked about it.

@@ -14,6 +14,12 @@ use crate::output::Sink;
 const PAGE: usize = 500;
 
 pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, Failure> {
+    if session.common.format != Format::Table {
+        return Err(Failure::usage(
+            "--format is not for export",
+            "what is written is chosen by --as: hledger, beancount, csv or jsonl; for one JSON array see history",
+        ));
+    }
     let account = session.one_or_all(args.all_accounts)?;
     let (period, offset) = (args.period.period()?, args.period.offset);
     let ledger = session.look()?;

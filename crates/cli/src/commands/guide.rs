@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use clap::builder::Resettable;
 use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
@@ -47,8 +48,30 @@ pub(super) fn man(session: &mut Session, args: &ManArgs) -> Result<Outcome, Fail
 fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let version = concat!("counterfoil ", env!("CARGO_PKG_VERSION"));
-    Man::new(command.clone()).title(name).source(version).render(&mut page)?;
+    let plain = command.clone().after_help(Resettable::Reset);
+    Man::new(plain).title(name).source(version).render(&mut page)?;
+    if let Some(text) = command.get_after_help() {
+        page.extend_from_slice(examples(&text.to_string()).as_bytes());
+    }
     Ok(page)
+}
+
+/// What follows the options in the help, for `man`: commands and tables keep their lines, sentences are set anew.
+fn examples(text: &str) -> String {
+    let mut page = String::from(".SH EXAMPLES\n");
+    for paragraph in text.split("\n\n") {
+        let kept = paragraph.lines().any(|line| line.starts_with(' '));
+        page.push_str(if kept { ".nf\n" } else { ".PP\n" });
+        for line in paragraph.lines() {
+            let line = line.replace('\\', "\\e").replace('-', "\\-");
+            // A dot or a quote at the beginning would be a request.
+            page.push_str(if line.starts_with(['.', '\'']) { "\\&" } else { "" });
+            page.push_str(&line);
+            page.push('\n');
+        }
+        page.push_str(if kept { ".fi\n.PP\n" } else { "" });
+    }
+    page
 }
 
 /// A page for the command and for each below it; how many.

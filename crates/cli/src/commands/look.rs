@@ -1,15 +1,20 @@
 //! Commands that look. The file is opened read-only.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, AccountQuery, HistoryQuery, Ledger, Listing, Points};
+use std::convert::identity;
 
-use super::{Session, explain, export, pricing};
+use chrono::{DateTime, TimeDelta, Utc};
+use counterfoil::{AccountId, AccountQuery, Balance, BatchInfo, HistoryQuery, HoldInfo, Ledger, Listing, Points};
+
+use super::{Session, advice, explain, export, pricing};
 use crate::args::{
-    AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, instant, whole,
+    AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
 };
 use crate::exit::{Failure, Outcome};
 use crate::ids;
-use crate::output::{Expiring, Operation, time};
+use crate::output::{Expiring, Line, Operation, time};
+
+/// What a page after the last says.
+const NO_MORE: &str = "nothing comes after that place";
 
 pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcome, Failure> {
     match command {
@@ -47,9 +52,20 @@ fn balance(session: &mut Session, args: &BalanceArgs) -> Result<Outcome, Failure
     Ok(Outcome::Done)
 }
 
-/// What an empty list of an account's things says: a mistyped account should not look like an empty one.
-fn none(session: &Session, ledger: &Ledger, account: &AccountId, none: &str) -> Result<String, Failure> {
-    Ok(session.unknown(ledger, account)?.unwrap_or_else(|| none.into()))
+/// Says why an account's list is empty: a mistyped account should not look like an empty one.
+fn nothing(
+    session: &Session,
+    (ledger, account): (&Ledger, &AccountId),
+    paging: &Paging,
+    why: impl FnOnce() -> Result<String, Failure>,
+) -> Result<Outcome, Failure> {
+    let said = match session.unknown(ledger, account)? {
+        Some(unknown) => unknown,
+        None if paging.after.is_some() => NO_MORE.into(),
+        None => why()?,
+    };
+    session.notes.note(&said);
+    Ok(Outcome::Done)
 }
 
 fn listing(all: bool, size: usize, cursor: Option<String>) -> Listing {
@@ -63,19 +79,21 @@ fn listing(all: bool, size: usize, cursor: Option<String>) -> Listing {
 fn batches(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let empty = if args.all { "no batches" } else { "no batches; use --all to include spent and expired ones" };
-    let empty = none(session, &ledger, &account, empty)?;
     let page = |size, cursor| ledger.batches(&account, &listing(args.all, size, cursor));
-    session.out.pages(&args.paging, &empty, page)?;
-    Ok(Outcome::Done)
+    match session.out.pages(&args.paging, identity::<BatchInfo>, page)? {
+        true => Ok(Outcome::Done),
+        false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
+    }
 }
 
 fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let empty = if args.all { "no holds" } else { "no open holds; use --all to include resolved and expired ones" };
-    let empty = none(session, &ledger, &account, empty)?;
     let page = |size, cursor| ledger.holds(&account, &listing(args.all, size, cursor));
-    session.out.pages(&args.paging, &empty, page)?;
-    Ok(Outcome::Done)
+    match session.out.pages(&args.paging, identity::<HoldInfo>, page)? {
+        true => Ok(Outcome::Done),
+        false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
+    }
 }
 
 fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure> {
@@ -83,7 +101,6 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     let period = args.period.period()?;
     let ledger = session.look()?;
     let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, text)).transpose()?;
-    let empty = none(session, &ledger, &account, "no entries")?;
     let mut asked = HistoryQuery::new().newest_first(args.newest).within(period);
     asked = args.kind.iter().fold(asked, |query, kind| query.kind(kind.replace('-', "_")));
     asked = args.service.iter().fold(asked, HistoryQuery::service);
@@ -95,8 +112,11 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
         let query = asked.clone().limit(size);
         ledger.history(&account, &cursor.into_iter().fold(query, HistoryQuery::after))
     };
-    session.out.pages(&args.paging, &empty, page)?;
-    Ok(Outcome::Done)
+    let shown = |entry| Line { entry, offset: args.period.offset };
+    match session.out.pages(&args.paging, shown, page)? {
+        true => Ok(Outcome::Done),
+        false => nothing(session, (&ledger, &account), &args.paging, || advice::no_entries(&ledger, &account, args)),
+    }
 }
 
 fn show(session: &mut Session, operation: &str) -> Result<Outcome, Failure> {
@@ -115,11 +135,16 @@ fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failu
     let account = session.one_or_all(args.all_accounts)?;
     let ledger = session.look()?;
     let found: Vec<Expiring> = ledger.expiring(before, account.as_ref())?.into_iter().map(Expiring).collect();
-    let empty = match &account {
-        Some(account) => format!("nothing of `{account}` expires until {}; --all-accounts looks at all", time(before)),
-        None => format!("nothing expires until {}", time(before)),
-    };
-    session.out.all(&found, &empty)?;
+    if !session.out.all(&found)? {
+        let unknown = session.unknown_one(&ledger, account.as_ref())?;
+        session.notes.note(&match (unknown, &account) {
+            (Some(unknown), _) => unknown,
+            (None, Some(account)) => {
+                format!("nothing of `{account}` expires until {}; --all-accounts looks at all", time(before))
+            }
+            (None, None) => format!("nothing expires until {}", time(before)),
+        });
+    }
     Ok(Outcome::Done)
 }
 
@@ -132,21 +157,36 @@ fn accounts(session: &mut Session, args: &AccountsArgs) -> Result<Outcome, Failu
     asked = args.state.iter().fold(asked, AccountQuery::state);
     asked = before.into_iter().fold(asked, AccountQuery::expiring);
     asked = args.pattern.iter().fold(asked, |query, pattern| query.matching(pattern));
+    // The environment names whom most commands are about; this one is about all, unless one is named here.
+    let account = session.common.account.as_ref().map(AccountId::new).transpose()?;
+    asked = account.iter().fold(asked, AccountQuery::account);
     let ledger = session.look()?;
-    let filtered = args.in_debt || !args.state.is_empty() || before.is_some() || args.pattern.is_some();
-    let empty = if filtered { "no account fits" } else { "no accounts yet" };
-    session.out.pages(&args.paging, empty, |size, cursor| {
+    let page = |size, cursor: Option<String>| {
         let query = asked.clone().limit(size);
         ledger.accounts(&cursor.into_iter().fold(query, AccountQuery::after))
-    })?;
+    };
+    let filtered = args.in_debt || !args.state.is_empty() || before.is_some() || args.pattern.is_some();
+    if !session.out.pages(&args.paging, identity::<Balance>, page)? {
+        let unknown = session.unknown_one(&ledger, account.as_ref())?;
+        session.notes.note(&match unknown {
+            Some(unknown) => unknown,
+            None if args.paging.after.is_some() => NO_MORE.into(),
+            None if filtered => "no account fits".into(),
+            None => "no accounts yet".into(),
+        });
+    }
     Ok(Outcome::Done)
 }
 
 fn check(session: &mut Session, args: &NeededPoints) -> Result<Outcome, Failure> {
     let account = session.account()?;
     let required = Points::new(whole("points", &args.value().unwrap_or_default())?)?;
-    let check = session.look()?.check(&account, required)?;
+    let ledger = session.look()?;
+    let check = ledger.check(&account, required)?;
     session.out.one(&check)?;
+    if let Some(unknown) = session.unknown(&ledger, &account)? {
+        session.notes.note(&unknown);
+    }
     Ok(if check.allowed { Outcome::Done } else { Outcome::Refused })
 }
 

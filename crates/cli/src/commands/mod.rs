@@ -1,5 +1,6 @@
 //! What the commands do, through the public API of the library alone.
 
+mod advice;
 mod batch;
 mod care;
 mod change;
@@ -139,6 +140,11 @@ impl Session {
     /// What is said of an account nobody has opened; nothing of one that is there.
     fn unknown(&self, ledger: &Ledger, account: &AccountId) -> Result<Option<String>, Failure> {
         if ledger.balance(account)?.exists { Ok(None) } else { self.nobody(ledger, account).map(Some) }
+    }
+
+    /// The same of an account that may not be named: then all are meant.
+    fn unknown_one(&self, ledger: &Ledger, account: Option<&AccountId>) -> Result<Option<String>, Failure> {
+        account.map_or(Ok(None), |account| self.unknown(ledger, account))
     }
 
     /// What is said of an account that is known to be nobody's.

@@ -92,7 +92,7 @@ fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
         Format::Table => return Err(faulty(&faults)),
         Format::Csv => {
             let lines: Vec<PriceFault> = faults.faults().iter().cloned().map(PriceFault).collect();
-            session.out.all(&lines, "")?;
+            session.out.all(&lines)?;
             return Ok(Outcome::Unusable);
         }
         Format::Json => true,
@@ -123,7 +123,9 @@ fn book(session: &Session) -> Result<PriceBook, Failure> {
 fn show(session: &mut Session) -> Result<Outcome, Failure> {
     let book = book(session)?;
     let services: Vec<ServiceRule> = book.services().collect();
-    session.out.all(&services, "the price book has no services")?;
+    if !session.out.all(&services)? {
+        session.notes.note("the price book has no services");
+    }
     if session.out.format() == Format::Table {
         session.notes.note(&format!(
             "price book {}; points expire {} days after a recharge that names no expiry",

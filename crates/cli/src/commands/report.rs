@@ -2,7 +2,7 @@
 
 use counterfoil::UsageQuery;
 
-use super::Session;
+use super::{Session, advice};
 use crate::args::{By, ReportCommand, StatementArgs, UsedArgs};
 use crate::exit::{Failure, Outcome};
 use crate::page;
@@ -35,22 +35,26 @@ fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
     let offset = args.period.offset;
     let mut asked = UsageQuery::new().within(args.period.period()?).per_account(args.per_account);
     asked = account.iter().fold(asked, UsageQuery::account);
+    asked = args.service.iter().fold(asked, UsageQuery::service);
     asked = match args.by {
         By::Service => asked,
         By::Day => asked.by_day(offset),
         By::Month => asked.by_month(offset),
     };
     let ledger = session.look()?;
-    let empty = match &account {
-        Some(account) => match session.unknown(&ledger, account)? {
-            Some(unknown) => unknown,
-            None => format!("`{account}` used nothing; --all-accounts looks at all"),
-        },
-        None => "nothing was used".into(),
-    };
-    session.out.usage(args.by != By::Service, args.per_account, &empty, |size, cursor| {
+    let any = session.out.usage(args.by != By::Service, args.per_account, |size, cursor| {
         let query = asked.clone().limit(size);
         ledger.usage(&cursor.into_iter().fold(query, UsageQuery::after))
     })?;
+    if !any {
+        let like = |service| advice::service_like(&ledger, account.as_ref(), service);
+        let near = args.service.as_deref().map(like).transpose()?.flatten();
+        session.notes.note(&match (session.unknown_one(&ledger, account.as_ref())?, near, &account) {
+            (Some(unknown), ..) => unknown,
+            (None, Some(near), _) => format!("nothing was used; did you mean `{near}`?"),
+            (None, None, Some(account)) => format!("`{account}` used nothing; --all-accounts looks at all"),
+            (None, None, None) => "nothing was used".into(),
+        });
+    }
     Ok(Outcome::Done)
 }

@@ -4,6 +4,7 @@ use counterfoil::{Allocation, Balance, Check, Figures, Info, OperationInfo, Rece
 use serde::Serialize;
 use serde_json::Value;
 
+use super::amount;
 use super::table::{Block, batch, operation as operation_number, time, time_or_never};
 
 /// The word a state is written as.
@@ -65,8 +66,7 @@ fn what(block: &mut Block, receipt: &Receipt) {
     block.add_some(
         "service",
         receipt.service.as_ref().map(|service| match (&receipt.quantity, &receipt.unit) {
-            (Some(quantity), Some(unit)) => format!("{service}, {quantity} {unit}"),
-            (Some(quantity), None) => format!("{service}, {quantity}"),
+            (Some(quantity), unit) => format!("{service}, {}", amount(quantity, unit.as_deref())),
             _ => service.clone(),
         }),
     );

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod csv;
+mod entries;
 pub(crate) mod explained;
 mod findings;
 pub(crate) mod safe;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use blocks::balance_line;
+pub(crate) use entries::Line;
 pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Sweep};
 pub(crate) use sink::{Sink, same_file};
 pub(crate) use table::{Block, time};
@@ -97,26 +99,27 @@ impl Out {
         self.sink.flush().map_err(|error| Failure::write(&error))
     }
 
-    /// A list that is there as a whole. `none` is said when it is empty.
-    pub(crate) fn all<T: Listed>(&mut self, items: &[T], none: &str) -> Result<(), Failure> {
-        self.items(none, |add| items.iter().try_for_each(add))
+    /// A list that is there as a whole; whether there was anything in it.
+    pub(crate) fn all<T: Listed>(&mut self, items: &[T]) -> Result<bool, Failure> {
+        self.items(|add| items.iter().try_for_each(add))
     }
 
-    /// A list read page by page, so that a long one needs no memory. `page` gets a size and a cursor.
-    pub(crate) fn pages<T: Listed>(
+    /// A list read page by page, so that a long one needs no memory; whether there was anything in it. `page` gets a size
+    /// and a cursor, `shown` makes of an item what is shown.
+    pub(crate) fn pages<I, T: Listed>(
         &mut self,
         paging: &Paging,
-        none: &str,
-        page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<T>>,
-    ) -> Result<(), Failure> {
+        shown: impl Fn(I) -> T,
+        page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<I>>,
+    ) -> Result<bool, Failure> {
         let mut next = None;
-        self.items(none, |add| {
+        let any = self.items(|add| {
             let mut left = paging.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
             let mut cursor = paging.after.clone();
             loop {
                 let found = page(left.min(PAGE), cursor)?;
-                found.items.iter().try_for_each(&mut *add)?;
                 left = left.saturating_sub(found.items.len());
+                found.items.into_iter().try_for_each(|item| add(&shown(item)))?;
                 if found.next.is_none() || left == 0 {
                     next = found.next;
                     return Ok(());
@@ -127,7 +130,7 @@ impl Out {
         if let Some(cursor) = next {
             self.notes.next(&cursor);
         }
-        Ok(())
+        Ok(any)
     }
 
     /// A list handed over item by item, in a format of its own.
@@ -137,9 +140,9 @@ impl Out {
         each: impl FnOnce(&mut dyn FnMut(&T) -> Result<(), Failure>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let asked = std::mem::replace(&mut self.format, format);
-        let done = self.items("", each);
+        let done = self.items(each);
         self.format = asked;
-        done
+        done.map(drop)
     }
 
     /// Where the bytes go, for what has a format of its own.
@@ -147,12 +150,11 @@ impl Out {
         &mut self.sink
     }
 
-    /// Writes the items that `each` hands over, one by one.
+    /// Writes the items that `each` hands over, one by one; whether there was any.
     fn items<T: Listed>(
         &mut self,
-        none: &str,
         each: impl FnOnce(&mut dyn FnMut(&T) -> Result<(), Failure>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let mut empty = true;
         let sink = &mut self.sink;
         let failed = |error: std::io::Error| Failure::write(&error);
@@ -181,15 +183,13 @@ impl Out {
                 let mut lines = csv::Lines::new(T::CSV, sink)?;
                 each(&mut |item| {
                     empty = false;
-                    lines.add(&value(item)?)
+                    lines.add(&item.row().map_err(unserializable)?)
                 })?;
                 lines.finish()?;
             }
         }
-        if empty && !none.is_empty() {
-            self.notes.note(none);
-        }
-        self.flush()
+        self.flush()?;
+        Ok(!empty)
     }
 
     /// Whatever happens, what has been answered stays, also in a file.
@@ -200,6 +200,15 @@ impl Out {
     /// Everything was answered: a file asked for gets its name.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         self.sink.finish()
+    }
+}
+
+/// How much of something: `10 seconds`, `1 second`, `240 chars`. Other units stay as the price book writes them.
+pub(crate) fn amount(quantity: &str, unit: Option<&str>) -> String {
+    match unit {
+        None => quantity.into(),
+        Some(unit @ ("second" | "char")) if quantity != "1" => format!("{quantity} {unit}s"),
+        Some(unit) => format!("{quantity} {unit}"),
     }
 }
 

@@ -1,18 +1,24 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::pricing::ServiceRule;
-use counterfoil::{Balance, BatchInfo, BatchState, Check, Entry, Fault, HoldInfo, Info, OperationInfo, Receipt};
+use counterfoil::{Balance, BatchInfo, BatchState, Check, Fault, HoldInfo, Info, OperationInfo, Receipt};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::blocks::{self, words};
-use super::table::{Block, Column, batch, number, operation, text, time, time_or_never};
+use super::table::{Block, Column, batch, number, text, time, time_or_never};
 
 /// An item of a list.
 pub(crate) trait Listed: Serialize + Sized + 'static {
     /// The columns people see.
     const COLUMNS: &'static [Column<Self>];
-    /// The paths of the CSV columns in the item's JSON.
+    /// The paths of the CSV columns in the item's row.
     const CSV: &'static [&'static str];
+
+    /// The row: the item's JSON, and what a sheet should have besides.
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
 }
 
 /// A single answer.
@@ -96,61 +102,6 @@ impl Listed for HoldInfo {
         text("batches", |h| blocks::batch_names(&h.slices)),
     ];
     const CSV: &'static [&'static str] = &["hold", "account", "points", "unbacked", "deadline", "state", "service"];
-}
-
-impl Listed for Entry {
-    const COLUMNS: &'static [Column<Self>] = &[
-        number("n", |e| e.n.to_string()),
-        text("booked", |e| time(e.booked_at)),
-        text("kind", |e| if e.unbooked { format!("{} (unbooked)", e.kind) } else { e.kind.into() }),
-        number("points", |e| e.points.to_string()),
-        number("available", |e| e.after.available.to_string()),
-        number("held", |e| e.after.held.to_string()),
-        number("pending", |e| e.after.pending.to_string()),
-        number("debt", |e| e.after.debt.to_string()),
-        text("operation", |e| e.operation.map_or_else(|| "-".into(), operation)),
-        text("batch", |e| e.batch.map_or_else(|| "-".into(), batch)),
-        text("what", what),
-    ];
-    const CSV: &'static [&'static str] = &[
-        "n",
-        "account",
-        "kind",
-        "operation",
-        "booked_at",
-        "occurred_at",
-        "points",
-        "change.available",
-        "change.held",
-        "change.pending",
-        "change.debt",
-        "after.available",
-        "after.held",
-        "after.pending",
-        "after.debt",
-        "service",
-        "quantity",
-        "unit",
-        "source",
-        "reference",
-        "description",
-        "reason",
-        "actor",
-        "metadata",
-        "batch",
-        "unbooked",
-    ];
-}
-
-/// What an entry was about, in a few words.
-pub(super) fn what(entry: &Entry) -> String {
-    let service = entry.service.as_ref().map(|service| match &entry.quantity {
-        Some(quantity) => format!("{service} ({quantity} {})", entry.unit.as_deref().unwrap_or_default()),
-        None => service.clone(),
-    });
-    let texts = [&service, &entry.source, &entry.reference, &entry.description, &entry.reason];
-    let said: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
-    if said.is_empty() { "-".into() } else { said.join("; ") }
 }
 
 impl Listed for Balance {

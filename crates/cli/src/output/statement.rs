@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, FixedOffset, Utc};
 use counterfoil::{BatchInfo, Entry, Figures, Four, KindTotal, Statement};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::blocks::{SUSPECT, balance_line, words};
-use super::sheets::what;
+use super::sheets::Listed;
 use super::table::{Block, Column, batch, number, sheet, text, time_at};
-use super::{Out, csv, usage, value};
+use super::{Out, csv, entries, unserializable, usage};
 use crate::args::Format;
 use crate::exit::Failure;
 
@@ -18,6 +18,8 @@ use crate::exit::Failure;
 struct Line {
     booked: String,
     kind: String,
+    operation: String,
+    batch: String,
     what: String,
     points: String,
     change: Option<Four>,
@@ -39,6 +41,8 @@ fn after(line: &Line, figure: fn(&Figures) -> i64) -> String {
 const WORDS: &[Column<Line>] = &[
     text("booked", |l| l.booked.clone()),
     text("kind", |l| l.kind.clone()),
+    text("operation", |l| l.operation.clone()),
+    text("batch", |l| l.batch.clone()),
     text("what", |l| l.what.clone()),
     number("points", |l| l.points.clone()),
 ];
@@ -110,11 +114,11 @@ fn change(opening: &Figures, closing: &Figures) -> Four {
     change
 }
 
-fn net(after: &Four) -> Figures {
+fn figures(after: &Four) -> Figures {
     let mut figures = Figures::default();
     (figures.available, figures.held, figures.pending, figures.debt) =
         (after.available, after.held, after.pending, after.debt);
-    figures.net = after.available.saturating_sub(after.debt);
+    figures.net = entries::net(after);
     figures
 }
 
@@ -133,54 +137,17 @@ impl Out {
     /// The opening, the lines, the closing: the first balance and the sum of a column of changes make the last balance.
     fn statement_csv(&mut self, statement: &Statement) -> Result<(), Failure> {
         let Statement { account, opening, closing, from, to, as_of, .. } = statement;
-        let mut lines = csv::Lines::new(CSV, &mut self.sink)?;
+        let mut lines = csv::Lines::new(<Entry as Listed>::CSV, &mut self.sink)?;
         let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
         for entry in &statement.lines {
-            let mut line = value(entry)?;
-            for (name, four) in [("change", &entry.change), ("after", &entry.after)] {
-                if let Some(Value::Object(figures)) = line.get_mut(name) {
-                    figures.insert("net".into(), net(four).net.into());
-                }
-            }
-            lines.add(&line)?;
+            lines.add(&entry.row().map_err(unserializable)?)?;
         }
         let end = to.filter(|to| to < as_of).unwrap_or(*as_of);
         lines.add(&json!({"account": account, "kind": "closing", "booked_at": iso(end), "after": closing}))?;
         lines.finish()
     }
 }
-
-const CSV: &[&str] = &[
-    "account",
-    "n",
-    "kind",
-    "booked_at",
-    "occurred_at",
-    "points",
-    "change.available",
-    "change.held",
-    "change.pending",
-    "change.debt",
-    "change.net",
-    "after.available",
-    "after.held",
-    "after.pending",
-    "after.debt",
-    "after.net",
-    "expired",
-    "service",
-    "quantity",
-    "unit",
-    "source",
-    "reference",
-    "description",
-    "reason",
-    "actor",
-    "batch",
-    "operation",
-    "unbooked",
-];
 
 fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io::Result<()> {
     head(statement, offset).print(sink)?;
@@ -216,9 +183,12 @@ fn head(statement: &Statement, offset: FixedOffset) -> Block {
     let state = if statement.exists { statement.state.unwrap_or("-") } else { "not opened" };
     block.add("statement", format!("{} ({state})", statement.account));
     let from = statement.from.map_or_else(|| "the beginning".into(), |from| time_at(offset, from));
-    let to = statement.to.map_or_else(|| "now".into(), |to| time_at(offset, to));
+    let past = statement.to.filter(|to| *to <= statement.as_of);
+    let to = past.map_or_else(|| format!("now, {}", time_at(offset, statement.as_of)), |to| time_at(offset, to));
     block.add("period", format!("{from} until {to}"));
-    block.add("as of", time_at(offset, statement.as_of));
+    if past.is_some() {
+        block.add("as of", time_at(offset, statement.as_of));
+    }
     block.add("opening", balance_line(&statement.opening));
     block.add("closing", balance_line(&statement.closing));
     if statement.clock_suspect {
@@ -234,11 +204,13 @@ fn lines(statement: &Statement, offset: FixedOffset) -> Vec<Line> {
     let last = Line { kind: "closing".into(), change: total, after: Some(*closing), ..Line::default() };
     let line = |entry: &Entry| Line {
         booked: time_at(offset, entry.booked_at),
-        kind: if entry.unbooked { format!("{} (unbooked)", entry.kind) } else { entry.kind.into() },
-        what: what(entry),
+        kind: entries::kind(entry),
+        operation: entries::its_operation(entry),
+        batch: entries::its_batch(entry),
+        what: entries::what(entry),
         points: entry.points.to_string(),
         change: Some(entry.change),
-        after: Some(net(&entry.after)),
+        after: Some(figures(&entry.after)),
     };
     [first].into_iter().chain(statement.lines.iter().map(line)).chain([last]).collect()
 }

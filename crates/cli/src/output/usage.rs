@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use counterfoil::{Page, UsageLine};
+use serde_json::Value;
 
-use super::Out;
 use super::sheets::Listed;
 use super::table::{Column, Rows, number, sheet, text};
+use super::{Out, amount};
 use crate::args::{Format, Paging};
 use crate::exit::Failure;
 
@@ -35,7 +36,16 @@ const COLUMNS: &[Column<Row>] = &[
 impl Listed for UsageLine {
     const COLUMNS: &'static [Column<Self>] = &[];
     const CSV: &'static [&'static str] =
-        &["account", "period", "service", "unit", "uses", "quantity", "points", "refunded"];
+        &["account", "period", "service", "unit", "uses", "quantity", "points", "refunded", "net_points"];
+
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        let mut row = serde_json::to_value(self)?;
+        if let Value::Object(figures) = &mut row {
+            figures.insert("refunded".into(), self.refunded.into());
+            figures.insert("net_points".into(), self.points.saturating_sub(self.refunded).into());
+        }
+        Ok(row)
+    }
 }
 
 fn columns(by_period: bool, per_account: bool) -> impl Iterator<Item = &'static Column<Row>> {
@@ -80,16 +90,7 @@ impl Row {
 
 /// How much of it, in words: `61.2 seconds`.
 fn used(line: &UsageLine) -> String {
-    let Some(quantity) = &line.quantity else { return "-".into() };
-    match &line.unit {
-        None => quantity.clone(),
-        Some(unit) => {
-            // Abbreviations and words of other languages stay as they are.
-            let word = unit.len() > 2 && unit.bytes().all(|byte| byte.is_ascii_lowercase());
-            let plural = if word && quantity != "1" && !unit.ends_with(['s', 'x', 'h']) { "s" } else { "" };
-            format!("{quantity} {unit}{plural}")
-        }
-    }
+    line.quantity.as_ref().map_or_else(|| "-".into(), |quantity| amount(quantity, line.unit.as_deref()))
 }
 
 /// Usage of one account as a whole.
@@ -101,16 +102,15 @@ pub(super) fn print(lines: &[UsageLine], sink: &mut dyn Write) -> std::io::Resul
 }
 
 impl Out {
-    /// Usage, page by page; people also see what it comes to.
+    /// Usage, page by page; people also see what it comes to. Whether there was any.
     pub(crate) fn usage(
         &mut self,
         by_period: bool,
         per_account: bool,
-        none: &str,
         page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<UsageLine>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         if self.format != Format::Table {
-            return self.pages(&Paging { limit: None, after: None }, none, page);
+            return self.pages(&Paging { limit: None, after: None }, std::convert::identity, page);
         }
         let failed = |error: std::io::Error| Failure::write(&error);
         let mut rows = Rows::new(columns(by_period, per_account));
@@ -128,12 +128,11 @@ impl Out {
                 break;
             }
         }
-        if empty {
-            self.notes.note(none);
-        } else {
+        if !empty {
             rows.add(&total, &mut self.sink).map_err(failed)?;
             rows.finish(&mut self.sink).map_err(failed)?;
         }
-        self.flush()
+        self.flush()?;
+        Ok(!empty)
     }
 }

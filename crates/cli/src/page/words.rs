@@ -94,7 +94,11 @@ pub(super) fn period(statement: &Statement, offset: FixedOffset) -> String {
         (_, Until { day, time }) if time == "end of day" => day.format("%-d %B %Y").to_string(),
         _ => day(at),
     };
-    match (statement.from, statement.to) {
+    // One that goes on is known until now.
+    let past = statement.to.filter(|to| *to <= statement.as_of);
+    match (statement.from, past) {
+        (Some(from), None) if statement.to.is_some() => format!("from {} until now", day(from)),
+        (None, None) if statement.to.is_some() => "from the beginning until now".into(),
         (Some(from), Some(to)) => format!("{} to {}", day(from), last(to)),
         (Some(from), None) => format!("from {}", day(from)),
         (None, Some(to)) => format!("from the beginning to {}", last(to)),

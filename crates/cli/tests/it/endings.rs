@@ -167,7 +167,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{output:?}");
-    // A run of operations stops when nobody hears the answers, and says how far it came.
+    // A run of operations stops when nobody hears the answers, says how far it came, and that it came no further.
     let mut child = home.command().arg("batch").stdin(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let ran = {
@@ -178,7 +178,7 @@ fn a_reader_that_goes_away_is_no_failure() {
         drop(stdin);
         child.wait_with_output().unwrap()
     };
-    assert_eq!(ran.status.code(), Some(0));
+    assert_eq!(ran.status.code(), Some(1));
     assert!(String::from_utf8(ran.stderr).unwrap().contains("stopped after line 2"));
     // Both lines had come in together, so both were booked.
     assert_eq!(home.run("accounts --format jsonl").ok().jsonl().len(), 1503);

@@ -29,6 +29,13 @@ const MISTAKES: &[Mistake] = &[
     (2, &["balance"], &["no account is named", "-a ACCOUNT", "COUNTERFOIL_ACCOUNT"]),
     (2, &["balance", "alice"], &["unexpected argument 'alice'", "help: an account is named with -a ACCOUNT"]),
     (2, &["recharge", "30", "alice", "--source", "wx"], &["unexpected argument 'alice'", "-a ACCOUNT"]),
+    (3, &["freeze", "-a", "alcie", "--reason", "x"], &["no account `alcie`", "did you mean `alice`?"]),
+    (3, &["hold", "5", "-a", " Alice", "--deadline", "1h"], &["did you mean `alice`?"]),
+    (3, &["hold", "5", "-a", "zoe", "--deadline", "1h"], &["no account `zoe`", "check the spelling"]),
+    (2, &["recharge", "30", "wxpay", "-a", "alice"], &["unexpected argument 'wxpay'", "--source SOURCE"]),
+    (2, &["transfer", "5", "--to", "bob", "-a", "alice"], &["comes first, without --to: transfer bob 5"]),
+    (2, &["accounts", "--frozen"], &["help: write --state frozen"]),
+    (2, &["usage", "--by", "account"], &["help: for each account by itself add --per-account"]),
     // 3
     (
         3,
@@ -44,6 +51,13 @@ const MISTAKES: &[Mistake] = &[
     (3, &["consume", "12.5", "-a", "alice"], &["12.5 is not a whole number", "give a whole number, like 1000"]),
     (3, &["consume", "-5", "-a", "alice"], &["-5 is too few", "give whole points, 0 or more"]),
     (2, &["consume", "tts", "-a", "alice"], &["'tts'", "digits alone"]),
+    (2, &["expiring", "--days", "-1"], &["'-1' for '--days", "0..="]),
+    (2, &["accounts", "--limit", "-1"], &["'-1' for '--limit", "1..="]),
+    (
+        3,
+        &["consume", "-a", "alice", "--service", "tts", "--chars", "100"],
+        &["chars: is what is known before the work: for estimate and hold", "seconds, or a quantity"],
+    ),
     // 5
     (
         3,
@@ -60,7 +74,19 @@ const MISTAKES: &[Mistake] = &[
         &["recharge", "1", "-a", "alice", "--source", "x", "--expires-at", "2027-05-21 10:00"],
         &["expires_at", "write it like 2027-05-21T10:00:00Z"],
     ),
-    (2, &["hold", "1", "-a", "alice", "--deadline", "3d"], &["'3d'", "write it like 3600, 90s, 15m or 2h"]),
+    (2, &["hold", "1", "-a", "alice", "--deadline", "3w"], &["'3w'", "write it like 3600, 90s, 15m, 2h or 3d"]),
+    (
+        3,
+        &["recharge", "1", "-a", "alice", "--source", "x", "--expires-at", "2099-12-31"],
+        &["say when on that day", "2099-12-31T00:00:00+08:00"],
+    ),
+    (
+        3,
+        &["statement", "-a", "alice", "--from", "2025-11-01", "--to", "2025-11-01"],
+        &["to: is not after from", "for one day, give the next day as its end"],
+    ),
+    (3, &["statement", "-a", "alice", "--from", "2999-01-01"], &["later than now", "balance --at"]),
+    (3, &["usage", "--month", "2999-01"], &["later than now", "told by expiring"]),
     // 6
     (3, &["refund", "2", "31", "--reason", "x"], &["31 points asked, 30 left", "ask for no more than what is left"]),
     // 7
@@ -80,14 +106,31 @@ const MISTAKES: &[Mistake] = &[
         &["`1.1` names a batch, which operation 1 made", "number or id of an operation"],
     ),
     (3, &["show", "1.1"], &["names a batch", "as the account's history shows them"]),
-    (3, &["refund", "1", "1", "--reason", "x"], &["no consume or capture", "a recharge is taken back with revoke"]),
+    (
+        3,
+        &["refund", "1", "1", "--reason", "x"],
+        &["no consume or capture operation `1`", "operation 1 is a recharge", "a recharge is taken back with revoke"],
+    ),
+    (3, &["explain", "task-19"], &["`task-19` is not an id", "history --reference task-19"]),
+    (2, &["explain", "--missing", "alice"], &["help: the account is named with -a: explain --missing -a ACCOUNT"]),
+    (2, &["explain", "-a", "alice"], &["explain --missing -a ACCOUNT"]),
     (
         3,
         &["revoke", "2", "all", "--reason", "x", "--yes"],
-        &["no batch `2`", "look the batch up in the account's batches"],
+        &["no batch `2`", "operation 2 is a consume", "look the batch up in the account's batches"],
     ),
-    (3, &["capture", "2", "5"], &["no hold `2`", "look the hold up in the account's holds"]),
+    (
+        3,
+        &["capture", "2", "5"],
+        &["no hold `2`", "operation 2 is a consume", "look the hold up in the account's holds"],
+    ),
+    (3, &["release", "99"], &["no hold `99`", "help: look the hold up"]),
+    (2, &["history", "-a", "alice", "--kind", "consumes"], &["'consumes'", "'consume'", "transfer_out"]),
     // 10
+    (2, &["balance", "-a", "alice", "--json"], &["help: write --format json"]),
+    (2, &["history", "-a", "alice", "--csv"], &["help: write --format csv"]),
+    (2, &["statement", "-a", "alice", "--format", "html"], &["help: a page is made by statement --html"]),
+    (2, &["export", "--as", "hledger", "--format", "json"], &["--format is not for export", "chosen by --as"]),
     (
         6,
         &["price", "tts", "--seconds", "3", "--pricing", "none.toml"],
@@ -126,6 +169,76 @@ fn the_likeliest_mistakes_are_answered_with_what_to_do() {
         }
     }
     assert_eq!(home.state(), state);
+}
+
+/// `consume -a carlo` opened an account that nobody meant, and said nothing.
+#[test]
+fn an_account_opened_by_mistake_is_noticed() {
+    let home = stocked();
+    let near = "did you mean `alice`?";
+    let tried = home.run("consume 1 -a alicia --dry-run").ok();
+    assert!(tried.err.contains("this would open account `alicia`") && tried.err.contains(near), "{tried:#?}");
+    let ran = home.run("consume 1 -a alicia --key k").ok();
+    assert!(ran.err.contains(&format!("note: this opened account `alicia`; {near}")), "{ran:#?}");
+    // Once it is there, and where nothing is like it, there is nothing to say; a key that comes again opens nothing.
+    assert_eq!(home.run("consume 1 -a alicia --key k").ok().err, "");
+    assert_eq!(home.run("consume 1 -a alicia --key k2").ok().err, "");
+    assert_eq!(home.run("recharge 1 -a zoe --source x --key k").ok().err, "");
+    let ran = home.run("transfer alcie 1 -a alice --key k").ok();
+    assert!(ran.err.contains("this opened account `alcie`"), "{ran:#?}");
+    let json = home.run("recharge 1 -a alive --source x --key k --format json").ok();
+    assert!(json.err.starts_with("{\"note\":\"this opened account `alive`"), "{json:#?}");
+}
+
+/// A list that is empty because of a misspelt name looked like one with nothing in it.
+#[test]
+fn an_empty_answer_says_what_may_have_been_meant() {
+    let home = stocked();
+    home.args(&["recharge", "5", "-a", "Alice", "--source", "gift"]).ok();
+    for (words, said) in [
+        ("balance -a alcie", "there is no account `alcie`; did you mean `alice`?"),
+        ("balance -a ALICE", "did you mean `Alice`?"),
+        ("expiring -a alcie", "there is no account `alcie`; did you mean `alice`?"),
+        ("accounts -a alcie", "there is no account `alcie`; did you mean `alice`?"),
+        ("history -a alice --service tst", "no entries for service `tst`; did you mean `tts`?"),
+        ("history -a alice --source xw", "no entries for source `xw`; did you mean `wx`?"),
+        ("history -a alice --source wx --service tts", "note: no entries"),
+        ("usage --service tst", "nothing was used; did you mean `tts`?"),
+        ("accounts --after 99", "nothing comes after that place"),
+        ("history -a alice --after 99", "nothing comes after that place"),
+    ] {
+        let ran = home.run(words).ok();
+        assert_eq!(ran.out, if words.starts_with("balance") { ran.out.as_str() } else { "" }, "{words}");
+        assert!(ran.err.contains(said), "{words}: {ran:#?}");
+    }
+    let check = home.run("check 5 -a alcie");
+    assert_eq!(check.code, 3);
+    assert!(check.err.contains("did you mean `alice`?"), "{check:#?}");
+}
+
+/// A refused operation told a key that was never used.
+#[test]
+fn a_refusal_makes_up_no_key() {
+    let home = stocked();
+    assert!(!home.run("consume 1 -a alice --policy foo").fails(3, "invalid_argument").err.contains("key:"));
+    assert!(home.run("consume 1 -a alice").ok().err.starts_with("key: "));
+}
+
+#[test]
+fn what_others_call_it_is_understood() {
+    let home = stocked();
+    let same = |one: &str, other: &str| assert_eq!(home.run(one).ok().out, home.run(other).ok().out, "{one}");
+    same("history -a alice -n 1 --type consume", "history -a alice --limit 1 --kind consume");
+    same(
+        "history -a alice --since 2020-01-01 --until 2999-01-01",
+        "history -a alice --from 2020-01-01 --to 2999-01-01",
+    );
+    same("history -a alice --kind transfer-out", "history -a alice --kind transfer_out");
+    home.run("configure late_window 3d").ok();
+    assert_eq!(home.run("info --format json").ok().json()["settings"]["late_window"], 259_200);
+    home.run("configure max_hold 90d").ok();
+    home.run("hold 5 -a alice --deadline 40d").ok();
+    assert!(home.run("history --help").ok().out.contains("hold_expire"));
 }
 
 #[test]

@@ -50,8 +50,8 @@ fn a_statement_reads_like_one_and_adds_up() {
         "period     2025-11-01 00:00:00Z until 2025-12-01 00:00:00Z",
         "opening    available 320, held 0, pending 0, debt 0, net 320",
         "closing    available 268, held 0, pending 0, debt 0, net 268",
-        "tts (61.2 second); task-19",
-        "tts (2.1 second)",
+        "tts (61.2 seconds); task-19",
+        "tts (2.1 seconds)",
         "63.3 seconds",
     ] {
         assert!(out.contains(said), "no `{said}` in\n{out}");
@@ -75,7 +75,13 @@ fn a_statement_reads_like_one_and_adds_up() {
     assert_eq!(opening + recharged + used, closing, "{east}");
 
     let whole = home.run("statement -a bob").ok().out;
-    assert!(whole.contains("period     the beginning until now"), "{whole}");
+    assert!(whole.contains("period     the beginning until now, 20"), "{whole}");
+    // What is not over is known until now, and no further.
+    let open = home.run("statement -a bob --from 2025-12-01 --to 2999-01-01").ok().out;
+    assert!(open.contains("period     2025-12-01 00:00:00Z until now, 20"), "{open}");
+    assert!(home.run("explain --missing -a bob --to 2999-01-01").ok().out.contains("until now (20"));
+    let page = home.run("statement -a bob --from 2025-12-01 --to 2999-01-01 --html").ok().out;
+    assert!(page.contains("from 1 December 2025 until now"), "{page}");
     assert!(whole.contains("closing    available 0, held 0, pending 0, debt 20, net -20"), "{whole}");
     assert!(whole.contains("1 token "), "{whole}");
     assert_eq!(figure(&whole, "moved in") + figure(&whole, "used"), figure(&whole, "closing net"), "{whole}");
@@ -162,9 +168,9 @@ fn usage_with_a_total() {
     assert_eq!(
         json,
         json!([
-            {"period": "2025-11", "service": "video", "uses": 1, "points": 30},
-            {"period": "2025-11", "service": "tts", "unit": "second", "uses": 2, "quantity": "63.3", "points": 22},
-            {"period": "2025-12", "service": "tts", "unit": "second", "uses": 0, "points": 0, "refunded": 1},
+            {"account": "alice", "period": "2025-11", "service": "video", "uses": 1, "points": 30},
+            {"account": "alice", "period": "2025-11", "service": "tts", "unit": "second", "uses": 2, "quantity": "63.3", "points": 22},
+            {"account": "alice", "period": "2025-12", "service": "tts", "unit": "second", "uses": 0, "points": 0, "refunded": 1},
         ])
     );
     let days = home.run("usage --by day --month 2025-11 --per-account").ok().out;
@@ -172,14 +178,89 @@ fn usage_with_a_total() {
     assert!(days.lines().any(|line| line.starts_with("alice    2025-11-02  tts ")), "{days}");
     assert!(days.lines().any(|line| line.starts_with("total ")), "{days}");
     let csv = home.run("usage --per-account --format csv").ok().out;
-    assert_eq!(csv.lines().next(), Some("account,period,service,unit,uses,quantity,points,refunded"));
-    assert!(csv.contains("\nbob,,llm_tokens,token,1,1,25,\n"), "{csv}");
+    assert_eq!(csv.lines().next(), Some("account,period,service,unit,uses,quantity,points,refunded,net_points"));
+    assert!(csv.contains("\nbob,,llm_tokens,token,1,1,25,0,25\n"), "{csv}");
     assert_eq!(home.run("usage --per-account --format jsonl").ok().jsonl().len(), 3);
 
     let none = home.run("usage -a kiosk-1").ok();
     assert!(none.out.is_empty() && none.err.contains("`kiosk-1` used nothing"), "{none:#?}");
     let nobody = home.run("usage -a alise").ok();
     assert!(nobody.err.contains("there is no account `alise`"), "{nobody:#?}");
+}
+
+/// Neither the history nor the statement named the other side of a line, and no line of a statement could be explained.
+#[test]
+fn a_line_says_what_it_is_about() {
+    let home = year();
+    for words in ["history -a alice", "statement -a alice"] {
+        let out = home.run(words).ok().out;
+        let line = |kind: &str, end: &str| {
+            let found = out.lines().any(|line| line.contains(kind) && line.contains(end));
+            assert!(found, "{words}: no {kind} with {end}\n{out}");
+        };
+        line("  refund ", "of operation 4; job failed");
+        line("  transfer_out ", "to bob");
+        line("  capture ", "of hold 5");
+        line("  recharge ", "1.1 ");
+    }
+    assert!(home.run("history -a bob").ok().out.contains("from alice"));
+    let statement = home.run("statement -a alice").ok().out;
+    let head = statement.lines().find(|line| line.starts_with("booked")).unwrap();
+    let heads: Vec<&str> = head.split_whitespace().take(5).collect();
+    assert_eq!(heads, ["booked", "kind", "operation", "batch", "what"]);
+
+    // On the clock that was asked for.
+    let east = home.run("history -a alice --month 2025-11 --offset +08:00").ok().out;
+    assert!(east.contains("2025-11-01 01:00:00+08:00  recharge"), "{east}");
+    let json = home.run("history -a alice --month 2025-11 --offset +08:00 --format json").ok().json();
+    assert_eq!(json[0]["booked_at"], "2025-10-31T17:00:00.000Z");
+}
+
+/// Points that lapse on their return made a line that did not seem to add up; a line of what expired named no source.
+#[test]
+fn what_is_gone_is_said() {
+    let home = Home::new();
+    let lines = [
+        json!({"op": "recharge", "account": "alice", "key": "1", "points": 20, "source": "gift",
+            "expires_at": "2025-11-20T00:00:00Z", "at": "2025-11-01T00:00:00Z"}),
+        json!({"op": "consume", "account": "alice", "key": "2", "points": 12, "at": "2025-11-02T00:00:00Z"}),
+        json!({"op": "refund", "operation": {"ref_line": 2}, "key": "3", "points": 5, "reason": "late",
+            "at": "2025-12-01T00:00:00Z"}),
+    ];
+    home.batch("--historic", &lines.map(|line| line.to_string()).join("\n")).ok();
+    for words in ["history -a alice", "statement -a alice"] {
+        let out = home.run(words).ok().out;
+        assert!(out.contains("of operation 2; 5 lapsed; late"), "{words}: {out}");
+        let expired = out.lines().find(|line| line.contains(" expire ")).unwrap();
+        assert!(expired.contains("1.1") && expired.contains("gift"), "{words}: {out}");
+    }
+    // One order of columns for all sheets of entries.
+    let head = |words: &str| home.run(words).ok().out.lines().next().unwrap().to_string();
+    let heads = ["history -a alice", "statement -a alice"].map(|words| head(&format!("{words} --format csv")));
+    assert_eq!(heads[0], heads[1]);
+    assert_eq!(heads[0], head("export --as csv"));
+    for name in ["expired", "change_net", "after_net", "counterparty", "refers_to", "metadata"] {
+        assert!(heads[0].split(',').any(|head| head == name), "{name}: {}", heads[0]);
+    }
+}
+
+#[test]
+fn usage_of_one_service() {
+    let home = year();
+    let out = home.run("usage --service tts").ok().out;
+    assert!(out.contains("tts") && !out.contains("video"), "{out}");
+    let csv = home.run("usage -a alice --service tts --format csv").ok().out;
+    assert!(csv.contains("\nalice,,tts,second,2,63.3,22,1,21\n"), "{csv}");
+}
+
+#[test]
+fn accounts_of_one() {
+    let home = year();
+    assert_eq!(names(&home, "accounts -a bob"), ["bob"]);
+    assert_eq!(names(&home, "accounts -a bob --state frozen"), Vec::<String>::new());
+    // The environment names whom other commands are about.
+    let ran = home.finish(home.command().env("COUNTERFOIL_ACCOUNT", "bob").args(["accounts", "--format", "jsonl"]));
+    assert_eq!(ran.ok().jsonl().len(), 3);
 }
 
 fn names(home: &Home, words: &str) -> Vec<String> {

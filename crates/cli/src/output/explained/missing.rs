@@ -12,7 +12,7 @@ pub(crate) fn missing(told: &Missing) -> String {
         return format!("{}: no such account, so no points", crate::output::safe::line(told.account.as_str()));
     }
     let from = told.from.map_or_else(|| "from its beginning".into(), |from| format!("from {}", when(from)));
-    let to = match told.to {
+    let to = match told.to.filter(|to| *to <= told.as_of) {
         Some(to) => format!("before {}", when(to)),
         None => format!("until now ({})", when(told.as_of)),
     };

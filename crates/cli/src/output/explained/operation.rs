@@ -4,6 +4,7 @@ use counterfoil::{Explanation, Figures, Payer, Since};
 use serde_json::Value;
 
 use super::{Story, by_operation, points, when};
+use crate::output::amount;
 use crate::output::blocks::words;
 use crate::output::safe;
 use crate::output::table::batch;
@@ -85,8 +86,7 @@ fn price(story: &mut Story, told: &Explanation) {
     let Some(reckoning) = &told.reckoning else { return };
     let receipt = &told.operation.receipt;
     let service = receipt.service.as_ref().map(|service| match (&receipt.quantity, &receipt.unit) {
-        (Some(quantity), Some(unit)) => format!("{service}, {quantity} {unit}"),
-        (Some(quantity), None) => format!("{service}, {quantity}"),
+        (Some(quantity), unit) => format!("{service}, {}", amount(quantity, unit.as_deref())),
         _ => service.clone(),
     });
     story.head("Price");

@@ -1,0 +1,105 @@
+//! Refusals in the terms of what was typed; what may have been meant where nothing was found, or too much done.
+
+use std::collections::BTreeSet;
+
+use counterfoil::{
+    AccountId, Error, HistoryQuery, Ledger, Listing, OperationId, Receipt, Request, UsageQuery, nearest,
+};
+use serde_json::Value;
+
+use super::Session;
+use crate::args::HistoryArgs;
+use crate::exit::Failure;
+
+/// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named.
+pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Failure {
+    let named = typed.and_then(|text| operation(ledger, text).map(|told| (text, told)));
+    let help = error.help();
+    match (error, named) {
+        (Error::UnknownAccount { account }, _) => match near(ledger, &account) {
+            Some(near) => Failure::advised(Error::UnknownAccount { account }, format!("did you mean `{near}`?")),
+            None => Error::UnknownAccount { account }.into(),
+        },
+        (Error::UnknownOperation { wanted, .. }, Some((text, told))) => {
+            Failure::advised(Error::UnknownOperation { operation: text.into(), wanted }, format!("{told}; {help}"))
+        }
+        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), Some((_, told))) => {
+            Failure::advised(error, format!("{told}; {help}"))
+        }
+        (Error::HoldClosed { state, .. }, Some((text, _))) => Error::HoldClosed { hold: text.into(), state }.into(),
+        (error, _) => error.into(),
+    }
+}
+
+/// What the operation with this number is, when it is one.
+fn operation(ledger: &Ledger, typed: &str) -> Option<String> {
+    let number = typed.split('.').next().unwrap_or_default().parse().ok()?;
+    let id: OperationId = ledger.operation_id(number).ok()?;
+    let op = ledger.operation(&id).ok()?.receipt.op.replace('_', "-");
+    let article = if op.starts_with('o') { "an" } else { "a" };
+    Some(format!("operation {number} is {article} {op}"))
+}
+
+fn near(ledger: &Ledger, account: &str) -> Option<AccountId> {
+    ledger.accounts_like(&AccountId::new(account).ok()?, 1).ok()?.into_iter().next()
+}
+
+/// Notes that the operation opened an account (or would, when it was only tried) whose name is nearly that of another.
+pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, receipt: &Receipt, tried: bool) {
+    let account = match (receipt.op, &receipt.account) {
+        ("recharge" | "consume", Some(account)) => account.to_string(),
+        ("transfer", _) => request.get("to").and_then(Value::as_str).unwrap_or_default().into(),
+        _ => return,
+    };
+    // What is booked is booked: nothing that goes wrong here may look as if it were not.
+    let Ok(id) = AccountId::new(account.as_str()) else { return };
+    let query = HistoryQuery::new().kind("open").operation(receipt.operation).limit(1);
+    let opened = match tried {
+        true => ledger.balance(&id).is_ok_and(|balance| !balance.exists),
+        false => !receipt.replayed && ledger.history(&id, &query).is_ok_and(|lines| !lines.items.is_empty()),
+    };
+    if let Some(near) = near(ledger, &account).filter(|_| opened) {
+        let opens = if tried { "would open" } else { "opened" };
+        session.notes.note(&format!("this {opens} account `{account}`; did you mean `{near}`?"));
+    }
+}
+
+/// No line fits: perhaps because a name in the filter is misspelt.
+pub(super) fn no_entries(ledger: &Ledger, account: &AccountId, args: &HistoryArgs) -> Result<String, Failure> {
+    if let Some(service) = &args.service
+        && let Some(near) = service_like(ledger, Some(account), service)?
+    {
+        return Ok(format!("no entries for service `{service}`; did you mean `{near}`?"));
+    }
+    if let Some(source) = &args.source
+        && let Some(near) = source_like(ledger, account, source)?
+    {
+        return Ok(format!("no entries for source `{source}`; did you mean `{near}`?"));
+    }
+    Ok("no entries".into())
+}
+
+/// The service in use that is nearly this one.
+pub(super) fn service_like(
+    ledger: &Ledger,
+    account: Option<&AccountId>,
+    service: &str,
+) -> Result<Option<String>, Failure> {
+    let used = ledger.usage(&account.into_iter().fold(UsageQuery::new(), UsageQuery::account))?.items;
+    Ok(nearest(service, used.iter().filter_map(|line| line.service.as_deref())).filter(|near| near != service))
+}
+
+/// The source of a batch of the account that is nearly this one.
+fn source_like(ledger: &Ledger, account: &AccountId, source: &str) -> Result<Option<String>, Failure> {
+    let mut query = Listing::new().all(true).limit(500);
+    let mut sources = BTreeSet::new();
+    loop {
+        let page = ledger.batches(account, &query)?;
+        sources.extend(page.items.into_iter().map(|batch| batch.source));
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => break,
+        }
+    }
+    Ok(nearest(source, sources.iter().map(String::as_str)).filter(|near| near != source))
+}

@@ -1,0 +1,131 @@
+//! The lines of an account's books: as people see them, and as rows of CSV.
+
+use chrono::FixedOffset;
+use counterfoil::{Entry, Four};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::amount;
+use super::sheets::Listed;
+use super::table::{Column, batch, number, operation, text, time_at};
+
+/// An entry, and the offset from UTC of the clock on which people see its time.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Line {
+    pub(crate) entry: Entry,
+    #[serde(skip)]
+    pub(crate) offset: FixedOffset,
+}
+
+impl Listed for Line {
+    const COLUMNS: &'static [Column<Self>] = &[
+        number("n", |l| l.entry.n.to_string()),
+        text("booked", |l| time_at(l.offset, l.entry.booked_at)),
+        text("kind", |l| kind(&l.entry)),
+        number("points", |l| l.entry.points.to_string()),
+        number("available", |l| l.entry.after.available.to_string()),
+        number("held", |l| l.entry.after.held.to_string()),
+        number("pending", |l| l.entry.after.pending.to_string()),
+        number("debt", |l| l.entry.after.debt.to_string()),
+        text("operation", |l| its_operation(&l.entry)),
+        text("batch", |l| its_batch(&l.entry)),
+        text("what", |l| what(&l.entry)),
+    ];
+    const CSV: &'static [&'static str] = <Entry as Listed>::CSV;
+
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        self.entry.row()
+    }
+}
+
+/// Entries are exported and stated by the hundred thousand: as they are, and all in the same columns.
+impl Listed for Entry {
+    const COLUMNS: &'static [Column<Self>] = &[];
+    const CSV: &'static [&'static str] = &[
+        "n",
+        "account",
+        "kind",
+        "operation",
+        "booked_at",
+        "occurred_at",
+        "points",
+        "expired",
+        "change.available",
+        "change.held",
+        "change.pending",
+        "change.debt",
+        "change.net",
+        "after.available",
+        "after.held",
+        "after.pending",
+        "after.debt",
+        "after.net",
+        "service",
+        "quantity",
+        "unit",
+        "source",
+        "counterparty",
+        "refers_to",
+        "reference",
+        "description",
+        "reason",
+        "actor",
+        "metadata",
+        "batch",
+        "unbooked",
+    ];
+
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        let mut row = serde_json::to_value(self)?;
+        for (name, four) in [("change", &self.change), ("after", &self.after)] {
+            if let Some(Value::Object(figures)) = row.get_mut(name) {
+                figures.insert("net".into(), net(four).into());
+            }
+        }
+        Ok(row)
+    }
+}
+
+pub(super) fn net(four: &Four) -> i64 {
+    four.available.saturating_sub(four.debt)
+}
+
+pub(super) fn kind(entry: &Entry) -> String {
+    if entry.unbooked { format!("{} (unbooked)", entry.kind) } else { entry.kind.into() }
+}
+
+pub(super) fn its_operation(entry: &Entry) -> String {
+    entry.operation.map_or_else(|| "-".into(), operation)
+}
+
+pub(super) fn its_batch(entry: &Entry) -> String {
+    entry.batch.map_or_else(|| "-".into(), batch)
+}
+
+/// What an entry was about, in a few words.
+pub(super) fn what(entry: &Entry) -> String {
+    let service = entry.service.as_ref().map(|service| match &entry.quantity {
+        Some(quantity) => format!("{service} ({})", amount(quantity, entry.unit.as_deref())),
+        None => service.clone(),
+    });
+    let way = if entry.kind == "transfer_in" { "from" } else { "to" };
+    let other = entry.counterparty.as_ref().map(|other| format!("{way} {other}"));
+    let made = if entry.kind == "refund" { "operation" } else { "hold" };
+    let about = entry.refers_to.map(|id| format!("of {made} {}", operation(id)));
+    let gone = gone(entry);
+    let texts = [&service, &other, &about, &gone, &entry.source, &entry.reference, &entry.description, &entry.reason];
+    let said: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
+    if said.is_empty() { "-".into() } else { said.join("; ") }
+}
+
+/// Why an entry changed less, or more, than its points.
+fn gone(entry: &Entry) -> Option<String> {
+    let expired = entry.expired;
+    match (entry.kind, expired) {
+        (_, 0) | ("expire" | "set_expiry", _) => None,
+        (_, 1..) => Some(format!("{expired} lapsed")),
+        ("revoke", _) => Some(format!("{} had expired", expired.saturating_neg())),
+        _ => Some(format!("{} reinstated", expired.saturating_neg())),
+    }
+}

@@ -1,0 +1,153 @@
+//! What the lines of the books name, what a mistake is told, and what is no report's business.
+
+use counterfoil::{
+    AccountId, AccountQuery, ENTRY_KINDS, Entry, Error, Export, HistoryQuery, Period, Program, UsageQuery,
+};
+use serde_json::json;
+
+use crate::support::{World, instant};
+
+fn entries(world: &World, account: &str) -> Vec<Entry> {
+    world.ledger.history(&AccountId::new(account).unwrap(), &HistoryQuery::new()).unwrap().items
+}
+
+/// The line of this kind, with all that is said of it.
+#[track_caller]
+fn line(world: &World, account: &str, kind: &str) -> Entry {
+    let found = entries(world, account).into_iter().find(|entry| entry.kind == kind);
+    found.unwrap_or_else(|| panic!("no {kind} of {account}"))
+}
+
+/// Who looked at a transfer, a refund or a capture in the history could not tell whom or what it was about.
+#[test]
+fn a_line_names_its_other_side() {
+    let mut world = World::empty();
+    world.must(
+        "",
+        r#"{"op":"recharge","account":"alice","key":"1","points":50,"source":"gift","expires_at":"2027-01-11T12:00:00Z"}"#,
+    );
+    let used = world.must("used", r#"{"op":"consume","account":"alice","key":"2","points":10}"#).operation;
+    let held =
+        world.must("held", r#"{"op":"hold","account":"alice","key":"3","points":10,"deadline_seconds":600}"#).operation;
+    world.must("", r#"{"op":"renew","hold":"@held","key":"4","deadline_seconds":900}"#);
+    world.must("", r#"{"op":"capture","hold":"@held","key":"5","points":4}"#);
+    world.must("", r#"{"op":"refund","operation":"@used","key":"6","points":3,"reason":"failed"}"#);
+    world.must("", r#"{"op":"transfer","account":"alice","to":"bob","key":"7","points":5}"#);
+    world.advance(2 * 24 * 3600);
+
+    let alice = |kind: &str| line(&world, "alice", kind);
+    assert_eq!(alice("transfer_out").counterparty.unwrap().as_str(), "bob");
+    assert_eq!(line(&world, "bob", "transfer_in").counterparty.unwrap().as_str(), "alice");
+    assert_eq!(alice("refund").refers_to, Some(used));
+    assert_eq!([alice("renew").refers_to, alice("capture").refers_to], [Some(held); 2]);
+    // Nothing else has another side, the first line of an account that a transfer opened neither.
+    let others = entries(&world, "alice").into_iter().chain(entries(&world, "bob"));
+    for entry in others.filter(|e| ["open", "recharge", "consume", "hold"].contains(&e.kind)) {
+        assert_eq!((&entry.counterparty, entry.refers_to), (&None, None), "{entry:?}");
+    }
+    let expired = alice("expire");
+    assert_eq!((expired.source.as_deref(), expired.unbooked), (Some("gift"), true));
+    // Once it is booked, it says the same.
+    world.ledger.expire(None).unwrap();
+    assert_eq!(line(&world, "alice", "expire").source, expired.source);
+}
+
+/// A report about next month showed today's figures as if nothing would fall due until then.
+#[test]
+fn no_report_is_about_what_has_not_begun() {
+    let mut world = World::empty();
+    world.must("", r#"{"op":"recharge","account":"alice","key":"1","points":50,"source":"gift"}"#);
+    let alice = AccountId::new("alice").unwrap();
+    let later = Period::new(Some(instant("2027-01-10T12:00:00.001Z")), None).unwrap();
+    let refused = [
+        world.ledger.statement(&alice, &later).unwrap_err(),
+        world.ledger.explain_missing(&alice, &later).unwrap_err(),
+        world.ledger.usage(&UsageQuery::new().within(later)).unwrap_err(),
+        world.ledger.export(&Export::new(Program::Hledger).within(later), &mut Vec::new()).unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "from"), "{error:?}");
+        assert!(error.help().contains("balance --at"), "{error:?}");
+    }
+    // One that begins now, or ends later, is known as far as it goes.
+    let now = Period::new(Some(instant("2027-01-10T12:00:00Z")), Some(instant("2027-02-01T00:00:00Z"))).unwrap();
+    assert_eq!(world.ledger.statement(&alice, &now).unwrap().closing.available, 50);
+    // A clock that was set back does not hide what was booked before.
+    world.clock.set(instant("2027-01-10T11:00:00Z"));
+    assert_eq!(world.ledger.statement(&alice, &now).unwrap().lines.len(), 2);
+}
+
+#[test]
+fn one_account_or_one_service_of_many() {
+    let mut world = World::empty();
+    for account in ["a*", "ab"] {
+        world.must(
+            "",
+            &json!({"op": "consume", "account": account, "key": "1", "points": 7, "service": "x"}).to_string(),
+        );
+        world.must(
+            "",
+            &json!({"op": "consume", "account": account, "key": "2", "points": 5, "service": "y"}).to_string(),
+        );
+    }
+    let id = AccountId::new("a*").unwrap();
+    let named = |query: AccountQuery| {
+        let found = world.ledger.accounts(&query).unwrap().items;
+        found.into_iter().map(|balance| balance.account.to_string()).collect::<Vec<_>>()
+    };
+    // An id is no pattern.
+    assert_eq!(named(AccountQuery::new().account(&id)), ["a*"]);
+    assert_eq!(named(AccountQuery::new().account(&id).in_debt(false).state("frozen")), Vec::<String>::new());
+    assert_eq!(named(AccountQuery::new().account(&id).after("1")), Vec::<String>::new());
+    let used = |query: UsageQuery| json!(world.ledger.usage(&query).unwrap().items);
+    assert_eq!(used(UsageQuery::new().service("x")), json!([{"service": "x", "uses": 2, "points": 14}]));
+    assert_eq!(
+        used(UsageQuery::new().service("y").account(&id)),
+        json!([{"account": "a*", "service": "y", "uses": 1, "points": 5}])
+    );
+}
+
+/// A misspelt field was answered with `account: is missing`, or with nothing but "check the spelling".
+#[test]
+fn a_misspelt_field_is_recognised() {
+    let world = World::empty();
+    for (line, field, help) in [
+        (r#"{"op":"consume","acount":"alice","key":"1","points":1}"#, "acount", "did you mean `account`?"),
+        (r#"{"op":"consume","account":"alice","kye":"1","points":1}"#, "kye", "did you mean `key`?"),
+        (
+            r#"{"op":"consume","account":"alice","key":"1","points":1,"polcy":"strict"}"#,
+            "polcy",
+            "did you mean `policy`?",
+        ),
+        (
+            r#"{"op":"recharge","account":"alice","key":"1","points":1,"soruce":"x"}"#,
+            "soruce",
+            "did you mean `source`?",
+        ),
+        (r#"{"op":"consme","account":"alice","key":"1","points":1}"#, "op", "did you mean `consume`?"),
+        (r#"{"op":"consume","account":"alice","key":"1","points":1,"colour":"red"}"#, "colour", "see the fields of"),
+        // Nothing given is like what is missing; and what is there already was not meant.
+        (r#"{"op":"consume","colour":"red","key":"1","points":1}"#, "account", "name the account"),
+        (r#"{"op":"consume","account":"alice","key":"1","points":1,"pionts":2}"#, "pionts", "see the fields of"),
+        (r#"{"op":"consume","account":"alice","key":"1","service":"tts","chars":5}"#, "chars", "give what was used"),
+        (
+            r#"{"op":"recharge","account":"a","key":"1","points":1,"source":"x","expires_at":"2027-12-31"}"#,
+            "expires_at",
+            "2027-12-31T00:00:00+08:00",
+        ),
+    ] {
+        let error = world.apply_text(line).unwrap_err();
+        assert!(matches!(&error, Error::InvalidArgument { field: found, .. } if found == field), "{line}: {error:?}");
+        assert!(error.help().contains(help), "{line}: {error:?}");
+    }
+}
+
+#[test]
+fn the_kinds_are_those_history_knows() {
+    let world = World::empty();
+    let alice = AccountId::new("alice").unwrap();
+    for kind in ENTRY_KINDS {
+        world.ledger.history(&alice, &HistoryQuery::new().kind(*kind)).unwrap();
+    }
+    assert_eq!(ENTRY_KINDS.len(), 23);
+}
