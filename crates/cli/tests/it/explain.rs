@@ -41,7 +41,7 @@ fn an_operation() {
             "reference task-19",
             "8 points = ceil(21.2 s / 3), at least 1",
             "for tts, 21.2 second",
-            "Paid by, in this order batch 2.1 8 gift, promotional, priority 50, expires ",
+            "Paid by, in this order batch 2.1 8 gift, promotional expires ",
             ", the next one never 2 returned since",
             "before 125 0 0 0 125 consume -8 0 0 0 -8 after 117 0 0 0 117",
             "Since then: 2 points refunded",
