@@ -103,7 +103,11 @@ fn facts(story: &mut Story, told: &Explanation) {
             what => what,
         };
         let (before, after) = (show(&changed.before), show(&changed.after));
-        let how = if before == after { format!("{after}, as before") } else { format!("{after}, before {before}") };
+        let how = match receipt.op {
+            "open" => after,
+            _ if before == after => format!("{after}, as before"),
+            _ => format!("{after}, was {before}"),
+        };
         rows.push(vec![what.replace('_', " "), how]);
     }
     rows.push(vec!["key".into(), receipt.key.to_string()]);
@@ -219,6 +223,7 @@ fn moved(story: &mut Story, told: &Explanation) {
     if !told.went_to.is_empty() {
         let back = told.went_to.iter().fold(0_i64, |sum, went| sum.saturating_add(went.points));
         story.head(match &told.hold_now {
+            Some(hold) if back == hold.points => format!("The {} held given back", points(back)),
             Some(hold) => format!("{back} of the {} held given back", hold.points),
             None => "Where the points went".into(),
         });
@@ -228,7 +233,7 @@ fn moved(story: &mut Story, told: &Explanation) {
     }
     let row = |paid: &PaidDebt| vec![paid.points.to_string(), debt(paid, when), said(&paid.said)];
     for settled in &told.settled {
-        story.head(format!("{} of them paid what was used earlier", points(settled.points)));
+        story.head(format!("{} of the points paid what was used earlier", settled.points));
         story.rows(&[0], settled.debts.iter().map(row).collect());
     }
     if !told.forgiven.is_empty() {
@@ -284,7 +289,13 @@ fn since(story: &mut Story, told: &Explanation) {
     } else if !told.since.is_empty() {
         story.head("Since then");
     }
-    let mut rows: Vec<Vec<String>> = told.since.iter().map(|since| one_since(told, since)).collect();
+    // What a return took for a revoke, and what that left of the revoke's debt, is one thing told twice.
+    let twice = |since: &Since| {
+        let same = |other: &Since| other.how.is_none() && other.operation == since.operation && other.at == since.at;
+        revoke && since.how == Some("taken") && told.since.iter().any(same)
+    };
+    let told_once = told.since.iter().filter(|since| !twice(since));
+    let mut rows: Vec<Vec<String>> = told_once.map(|since| one_since(told, since)).collect();
     let gone: Vec<i64> = told.since.iter().filter(|since| since.how.is_some()).map(|since| since.points).collect();
     if gone.len() > 1 && told.operation.receipt.op == "recharge" {
         let sum = gone.iter().fold(0_i64, |sum, points| sum.saturating_add(*points));
@@ -303,7 +314,14 @@ fn one_since(told: &Explanation, since: &Since) -> Vec<String> {
         (_, Some("revoked")) => format!("batch {name} revoked"),
         (_, Some("taken")) => format!("taken on their return to batch {name}, which had been revoked"),
         (_, Some("moved")) => format!("transferred away from batch {name}"),
-        ("activate", _) => format!("batch {name} became effective"),
+        ("activate", _) => {
+            count.clear();
+            format!("batch {name} became effective")
+        }
+        ("renew", _) => {
+            count.clear();
+            "renew".into()
+        }
         ("set_expiry", _) => {
             count.clear();
             format!("batch {name} given another expiry")
