@@ -59,8 +59,8 @@ pub use report::{
     SettingsInfo, Statement, UsageLine, UsageQuery, View,
 };
 pub use report::{
-    BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
-    Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+    BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
+    PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;

@@ -4,6 +4,7 @@
 //! totals in step; so I1, I2 and I10 hold by construction after each operation.
 
 use super::pages::{Due, Pages, batch_due, hold_due};
+use super::shift::Movement;
 use super::source::{Changes, Source};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
@@ -44,6 +45,7 @@ pub(crate) struct Books<'s> {
     owners: Keys<i64>,
     views: Table<i64, Views>,
     entries: Vec<EntryRow>,
+    pub(super) movements: Option<Vec<Movement>>,
 }
 
 fn lost(what: &str, no: i64) -> Error {
@@ -62,6 +64,7 @@ impl<'s> Books<'s> {
             owners: Keys::default(),
             views: Table::default(),
             entries: Vec::new(),
+            movements: None,
         }
     }
 
@@ -267,12 +270,14 @@ impl<'s> Books<'s> {
     pub(crate) fn change_consume(&mut self, operation: i64, change: impl FnOnce(&mut ConsumeRow)) -> Result<()> {
         self.consume(operation)?;
         let slot = self.consumes.get_mut(&operation).ok_or_else(|| lost("consume", operation))?;
-        let before = slot.row.open;
+        let old = slot.row.clone();
         change(&mut slot.row);
         if slot.state == State::Loaded {
             slot.state = State::Changed;
         }
-        let (account, open) = (slot.row.account, slot.row.open);
+        let (before, account, open) = (old.open, slot.row.account, slot.row.open);
+        let movement = Movement::consume(&old, &slot.row)?;
+        self.note(movement);
         let keys = &mut self.views(account).open.keys;
         if open > 0 {
             keys.insert(operation, ());

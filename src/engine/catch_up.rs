@@ -5,7 +5,7 @@ use super::draw::{Tally, give_back, settle};
 use super::pages::{Due, DueKind};
 use super::shift::Bucket;
 use crate::error::Result;
-use crate::model::{EntryKind, HoldPhase};
+use crate::model::{BatchNo, EntryKind, HoldPhase};
 use crate::units::{Instant, add, sub};
 
 /// How many due things are read at a time; a stretch of catch-up ends with them. Few, so that between stretches a
@@ -30,7 +30,14 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
 /// Books one due thing, and what it settles.
 fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
     let before = books.standing(account)?;
-    let (kind, points, batch) = match due.what {
+    let (kind, points, batch) = happen(books, account, due)?;
+    books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch }, before)?;
+    settle(books, account, None, due.at)
+}
+
+/// What one due thing does by itself.
+pub(super) fn happen(books: &mut Books<'_>, account: i64, due: Due) -> Result<(EntryKind, i64, Option<BatchNo>)> {
+    Ok(match due.what {
         DueKind::Expiry => {
             let points = books.batch(due.no)?.remaining;
             books.shift(due.no, Bucket::Remaining, Bucket::Expired, points)?;
@@ -49,9 +56,7 @@ fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
             balances.available = add(balances.available, points)?;
             (EntryKind::Activate, points, Some(due.no))
         }
-    };
-    books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch }, before)?;
-    settle(books, account, None, due.at)
+    })
 }
 
 /// Ends an open hold and gives all its slices back, in reverse rank.

@@ -55,6 +55,16 @@ pub(crate) fn coverable(books: &mut Books<'_>, account: i64, need: i64, lapsed: 
 /// Pays the oldest open parts from what is available: one visible `settle` entry.
 pub(crate) fn settle(books: &mut Books<'_>, account: i64, operation: Option<i64>, at: Instant) -> Result<()> {
     let before = books.standing(account)?;
+    let settled = pay_debts(books, account)?;
+    if settled == 0 {
+        return Ok(());
+    }
+    let line = Line { kind: EntryKind::Settle, operation, booked_at: at, points: settled, batch: None };
+    books.post(account, line, before)
+}
+
+/// Pays the oldest open parts; how much of them.
+pub(super) fn pay_debts(books: &mut Books<'_>, account: i64) -> Result<i64> {
     let mut settled = 0;
     loop {
         let balances = books.balances(account)?;
@@ -73,11 +83,7 @@ pub(crate) fn settle(books: &mut Books<'_>, account: i64, operation: Option<i64>
         books.change_consume(consume.operation, |row| row.open -= paid)?;
         settled = add(settled, paid)?;
     }
-    if settled == 0 {
-        return Ok(());
-    }
-    let line = Line { kind: EntryKind::Settle, operation, booked_at: at, points: settled, batch: None };
-    books.post(account, line, before)
+    Ok(settled)
 }
 
 /// What came back, before settling.

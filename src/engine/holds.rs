@@ -2,12 +2,13 @@
 
 use super::Booking;
 use super::Target;
+use super::books::Books;
 use super::catch_up::{end, resolve};
 use super::consume::{credit_left, no_book};
 use super::draw::{Tally, coverable, draw, give_back};
 use super::shift::Bucket;
 use crate::error::{Error, Result};
-use crate::model::{Action, CaptureAmount, EntryKind, HoldPhase, HoldRow};
+use crate::model::{Action, BatchNo, CaptureAmount, EntryKind, HoldPhase, HoldRow};
 use crate::units::{Instant, add, sub};
 
 impl Booking<'_, '_> {
@@ -129,16 +130,18 @@ impl Booking<'_, '_> {
         let before = self.books.standing(self.account)?;
         self.points = points;
         self.books.new_owner(self.seq);
-        let own = if hold.phase == HoldPhase::Open {
-            self.take_slices(&hold, points)?
-        } else {
-            self.take_lapsed(&hold, points)?
-        };
+        let taken = take_held(&mut self.books, &hold, self.seq, points, self.now)?;
+        self.tally(taken.tally);
+        self.outcome.reinstated = taken.reinstated;
+        self.outcome.draws = taken.draws;
+        let mut open = points;
+        for (_, part) in &self.outcome.draws {
+            open = sub(open, *part)?;
+        }
         let account = self.books.account(self.account)?;
         let credit_left = credit_left(account)?;
         // An ordinary draw covers what the slices did not.
-        let drawn = draw(&mut self.books, self.account, self.seq, sub(points, own)?, Bucket::Used, Vec::new())?;
-        let mut open = sub(points, own)?;
+        let drawn = draw(&mut self.books, self.account, self.seq, open, Bucket::Used, Vec::new())?;
         for (batch, part) in drawn {
             open = sub(open, part)?;
             self.outcome.draws.push((batch, part));
@@ -173,58 +176,70 @@ impl Booking<'_, '_> {
             }
         }
     }
+}
 
-    /// Takes the prefix of an open hold's slices and gives the rest back; returns what was taken.
-    fn take_slices(&mut self, hold: &HoldRow, points: i64) -> Result<i64> {
-        end(&mut self.books, hold.operation, HoldPhase::Captured)?;
-        let mut left = points;
-        let mut back = Vec::new();
-        for slice in self.books.allocations(hold.operation)? {
-            let take = slice.points.min(left);
-            if take > 0 {
-                self.books.shift(slice.batch, Bucket::Held, Bucket::Used, take)?;
-                self.books.allocate(self.seq, slice.batch, take)?;
-                self.outcome.draws.push((slice.batch, take));
-                left = sub(left, take)?;
-            }
-            if take < slice.points {
-                back.push((slice, take));
-            }
-        }
-        let mut tally = Tally::default();
-        for (slice, taken) in back.into_iter().rev() {
-            let rest = sub(slice.points, taken)?;
-            let owed = self.books.batch(slice.batch)?.owed.min(rest);
-            give_back(&mut self.books, slice.batch, rest, Bucket::Held, self.now, &mut tally)?;
-            self.books.set_returned(hold.operation, slice.rank, sub(rest, owed)?)?;
-        }
-        self.tally(tally);
-        sub(points, left)
+/// What a capture took of its hold.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) draws: Vec<(BatchNo, i64)>,
+    pub(super) tally: Tally,
+    pub(super) reinstated: i64,
+}
+
+/// Takes up to `points` from what a hold holds, or held.
+pub(super) fn take_held(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, at: Instant) -> Result<Taken> {
+    match hold.phase {
+        HoldPhase::Open => take_slices(books, hold, owner, points, at),
+        _ => take_lapsed(books, hold, owner, points, at),
     }
+}
 
-    /// A late capture draws first what its own release gave back or let lapse, as far as that is still there.
-    fn take_lapsed(&mut self, hold: &HoldRow, points: i64) -> Result<i64> {
-        self.books.change_hold(hold.operation, |row| row.phase = HoldPhase::Captured)?;
-        let mut left = points;
-        for slice in self.books.allocations(hold.operation)? {
-            let batch = self.books.batch(slice.batch)?;
-            let (from, there) = if batch.is_expired(self.now) {
-                (Bucket::Expired, batch.expired)
-            } else {
-                (Bucket::Remaining, batch.remaining)
-            };
-            let take = slice.returned.min(there).min(left);
-            if take == 0 {
-                continue;
-            }
-            self.books.shift(slice.batch, from, Bucket::Used, take)?;
-            self.books.allocate(self.seq, slice.batch, take)?;
-            self.outcome.draws.push((slice.batch, take));
-            if from == Bucket::Expired {
-                self.outcome.reinstated = add(self.outcome.reinstated, take)?;
-            }
+/// Takes the prefix of an open hold's slices and gives the rest back.
+fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, at: Instant) -> Result<Taken> {
+    end(books, hold.operation, HoldPhase::Captured)?;
+    let mut left = points;
+    let (mut taken, mut back) = (Taken::default(), Vec::new());
+    for slice in books.allocations(hold.operation)? {
+        let take = slice.points.min(left);
+        if take > 0 {
+            books.shift(slice.batch, Bucket::Held, Bucket::Used, take)?;
+            books.allocate(owner, slice.batch, take)?;
+            taken.draws.push((slice.batch, take));
             left = sub(left, take)?;
         }
-        sub(points, left)
+        if take < slice.points {
+            back.push((slice, take));
+        }
     }
+    for (slice, part) in back.into_iter().rev() {
+        let rest = sub(slice.points, part)?;
+        let owed = books.batch(slice.batch)?.owed.min(rest);
+        give_back(books, slice.batch, rest, Bucket::Held, at, &mut taken.tally)?;
+        books.set_returned(hold.operation, slice.rank, sub(rest, owed)?)?;
+    }
+    Ok(taken)
+}
+
+/// A late capture draws first what its own release gave back or let lapse, as far as that is still there.
+fn take_lapsed(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, at: Instant) -> Result<Taken> {
+    books.change_hold(hold.operation, |row| row.phase = HoldPhase::Captured)?;
+    let mut left = points;
+    let mut taken = Taken::default();
+    for slice in books.allocations(hold.operation)? {
+        let batch = books.batch(slice.batch)?;
+        let (from, there) =
+            if batch.is_expired(at) { (Bucket::Expired, batch.expired) } else { (Bucket::Remaining, batch.remaining) };
+        let take = slice.returned.min(there).min(left);
+        if take == 0 {
+            continue;
+        }
+        books.shift(slice.batch, from, Bucket::Used, take)?;
+        books.allocate(owner, slice.batch, take)?;
+        taken.draws.push((slice.batch, take));
+        if from == Bucket::Expired {
+            taken.reinstated = add(taken.reinstated, take)?;
+        }
+        left = sub(left, take)?;
+    }
+    Ok(taken)
 }

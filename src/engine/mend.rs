@@ -2,6 +2,7 @@
 
 use super::Booking;
 use super::Target;
+use super::books::Books;
 use super::draw::{Tally, refund};
 use super::shift::Bucket;
 use crate::error::{Error, Result};
@@ -18,6 +19,21 @@ fn within(what: &'static str, amount: Amount, left: i64) -> Result<i64> {
         return Err(Error::LimitExceeded { what, asked, left });
     }
     Ok(asked)
+}
+
+/// Writes off debt, the oldest first.
+pub(super) fn forgive(books: &mut Books<'_>, account: i64, points: i64) -> Result<()> {
+    let mut left = points;
+    while left > 0 {
+        let Some(consume) = books.oldest_open(account)? else { break };
+        let part = consume.open.min(left);
+        books.change_consume(consume.operation, |row| {
+            row.open -= part;
+            row.written_off += part;
+        })?;
+        left = sub(left, part)?;
+    }
+    Ok(())
 }
 
 impl Booking<'_, '_> {
@@ -92,16 +108,7 @@ impl Booking<'_, '_> {
     pub(super) fn write_off(&mut self, points: i64) -> Result<()> {
         let before = self.books.standing(self.account)?;
         within("write-off", Amount::Points(points), before.balances.debt)?;
-        let mut left = points;
-        while left > 0 {
-            let Some(consume) = self.books.oldest_open(self.account)? else { break };
-            let part = consume.open.min(left);
-            self.books.change_consume(consume.operation, |row| {
-                row.open -= part;
-                row.written_off += part;
-            })?;
-            left = sub(left, part)?;
-        }
+        forgive(&mut self.books, self.account, points)?;
         let row = self.books.account_mut(self.account)?;
         row.totals.written_off = add(row.totals.written_off, points)?;
         self.points = points;

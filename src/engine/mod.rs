@@ -12,6 +12,7 @@ mod holds;
 mod mend;
 mod pages;
 mod recharge;
+mod retrace;
 mod shift;
 pub(crate) mod source;
 mod table;
@@ -32,6 +33,8 @@ pub(crate) use books::Books;
 use books::Standing;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
+pub(crate) use retrace::{Before, Past, Retrace, Step};
+pub(crate) use shift::{Bucket, Movement};
 pub(crate) use source::{Changes, Source};
 pub(crate) use time::ledger_time;
 

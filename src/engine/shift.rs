@@ -2,7 +2,7 @@
 
 use super::books::Books;
 use crate::error::{Error, Result};
-use crate::model::BatchNo;
+use crate::model::{BatchNo, ConsumeRow};
 use crate::units::{add, sub};
 
 /// Where a batch's points are.
@@ -16,7 +16,47 @@ pub(crate) enum Bucket {
     Moved,
 }
 
+/// What became of points, or of what was owed: kept by a working copy that is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Movement {
+    Points {
+        batch: BatchNo,
+        from: Bucket,
+        to: Bucket,
+        points: i64,
+    },
+    /// By how much a consume's parts changed.
+    Consume {
+        operation: i64,
+        open: i64,
+        refunded: i64,
+        written_off: i64,
+    },
+}
+
+impl Movement {
+    pub(super) fn consume(old: &ConsumeRow, new: &ConsumeRow) -> Result<Self> {
+        Ok(Movement::Consume {
+            operation: new.operation,
+            open: sub(new.open, old.open)?,
+            refunded: sub(new.refunded, old.refunded)?,
+            written_off: sub(new.written_off, old.written_off)?,
+        })
+    }
+}
+
 impl Books<'_> {
+    /// The movements since it was last asked; the first time there are none, and from then on they are kept.
+    pub(super) fn movements(&mut self) -> Vec<Movement> {
+        self.movements.replace(Vec::new()).unwrap_or_default()
+    }
+
+    pub(super) fn note(&mut self, movement: Movement) {
+        if let Some(movements) = &mut self.movements {
+            movements.push(movement);
+        }
+    }
+
     /// Moves points of a batch from one bucket to another, with all that follows for the account.
     pub(crate) fn shift(&mut self, no: BatchNo, from: Bucket, to: Bucket, points: i64) -> Result<()> {
         let (account, active) = {
@@ -43,6 +83,7 @@ impl Books<'_> {
         if !fits {
             return Err(Error::corrupt(format!("batch {no} has no {points} points in {from:?}")));
         }
+        self.note(Movement::Points { batch: no, from, to, points });
         let row = self.account_mut(account)?;
         let spendable = if active { &mut row.balances.available } else { &mut row.balances.pending };
         match from {

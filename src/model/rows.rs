@@ -299,6 +299,14 @@ pub(crate) struct Outcome {
     pub(crate) over_limit: bool,
 }
 
+impl Outcome {
+    /// The expiry the operation gave a batch (`None`: never), if it made or touched it.
+    pub(crate) fn expiry_of(&self, batch: BatchNo) -> Option<Option<Instant>> {
+        let (_, millis) = self.batches.iter().find(|(no, _)| *no == batch)?;
+        Some((*millis >= 0).then(|| Instant::clamped(*millis)))
+    }
+}
+
 /// A booked operation: the immutable facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OperationRow {

@@ -26,8 +26,8 @@ use crate::units::{Instant, Reading};
 pub use accounts::AccountQuery;
 pub(crate) use balance::at_a_glance;
 pub use explain::{
-    BatchLife, BatchUse, Came, Changes, Explanation, Gone, LifeEvent, Missing, Moved, NotYet, PaidDebt, Payer,
-    Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+    BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
+    PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
 pub(crate) use export::Run;
 pub use export::{Export, Program, View};

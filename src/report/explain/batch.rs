@@ -1,20 +1,21 @@
 //! The life of one batch, to the last point: what made it, what drew on it, what time and corrections did to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::super::{Look, Period};
+use super::super::Look;
+use super::settled::shares;
+use super::since::gone;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Source};
+use crate::engine::{Books, Bucket, Movement, Source, Step};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId,
-    HoldPhase, OperationId,
+    AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldPhase,
+    OperationId,
 };
 use crate::report::shapes;
-use crate::report::statement::stored_entries;
 use crate::units::{Instant, add, serialize_utc, serialize_utc_option, sub};
 
 /// Uses told one by one; further ones only by service.
@@ -31,7 +32,7 @@ pub struct BatchLife {
     /// The batch as it stands: `amount = remaining + held + used + expired + revoked + moved`.
     #[serde(flatten)]
     pub batch: BatchInfo,
-    /// What happened to it but for its uses, oldest first; sums without a time come last.
+    /// What happened to it but for its uses, oldest first.
     pub events: Vec<LifeEvent>,
     /// What it pays for, by service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -51,9 +52,9 @@ pub struct LifeEvent {
     /// `recharged`, `received`, `effective`, `held` (by a hold still open), `moved`, `expiry_set`, `expired`, `lapsed`,
     /// `came_back`, `revoked`, or `taken` (of what returned, after a revoke).
     pub what: &'static str,
-    /// When; none for sums of what returns brought about, which the books keep per batch and not per line.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
-    pub at: Option<DateTime<Utc>>,
+    /// When.
+    #[serde(serialize_with = "serialize_utc")]
+    pub at: DateTime<Utc>,
     /// How many points.
     pub points: i64,
     /// The operation; none for what time did.
@@ -65,7 +66,7 @@ pub struct LifeEvent {
     /// The other batch of a transfer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_batch: Option<BatchId>,
-    /// The hold.
+    /// The hold; of what lapsed or was taken, the one that ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldId>,
     /// The deadline of a hold, or the expiry from here on.
@@ -124,18 +125,14 @@ pub struct BatchUse {
     pub said: Said,
 }
 
-/// The walk through an account's lines from a batch's beginning.
+/// The walk through an account's lines, of which those that touch the batch count.
 struct Walk<'l, 'a, 'c, 'b> {
     look: &'l Look<'a, 'c>,
     books: Books<'b>,
     batch: BatchRow,
-    stored: i64,
-    /// As it stood at the line that is being read.
-    expires_at: Option<Instant>,
-    /// What the events before say: to be completed by what returns brought about.
-    expired: i64,
-    revoked: i64,
     life: BatchLife,
+    /// The operations it paid for.
+    paid: BTreeSet<i64>,
     services: BTreeMap<Option<String>, (i64, i64)>,
 }
 
@@ -153,14 +150,9 @@ impl Look<'_, '_> {
         let (books, account, now) = self.caught_up(account, None)?;
         let batch = self.batch_row(&books, stored.no)?.ok_or_else(unknown)?;
         let created = Booked::read(&self.source, batch.operation())?;
-        let since = Period::new(Some(created.row.booked_at.utc()), None)?;
         let mut walk = Walk {
             look: self,
             books: lookup,
-            stored: stored_entries(&books, &account),
-            expires_at: created.expiry_of(batch.no).unwrap_or(batch.expires_at),
-            expired: 0,
-            revoked: 0,
             life: BatchLife {
                 batch: shapes::batch(self.writers, &account.id, &batch, now),
                 events: vec![self.beginning(&created, &batch)],
@@ -168,11 +160,13 @@ impl Look<'_, '_> {
                 uses: Vec::new(),
                 more_uses: 0,
             },
+            paid: BTreeSet::new(),
             services: BTreeMap::new(),
             batch,
         };
-        walk.old_debts(&account, created.row.booked_at)?;
-        self.each_entry(&books, &account, &since, |row| walk.pass(row))?;
+        self.follow(&books, &account, None, &mut |_, row, step, unbooked| {
+            walk.pass(row, step, unbooked).map(|()| true)
+        })?;
         walk.finish()
     }
 
@@ -180,14 +174,13 @@ impl Look<'_, '_> {
         let received = batch.from_batch.is_some();
         LifeEvent {
             what: if received { "received" } else { "recharged" },
-            at: Some(created.row.booked_at.utc()),
             points: batch.amount,
             operation: Some(self.writers.operation(created.row.seq)),
             other: created.row.account.as_ref().filter(|_| received).map(|(_, id)| id.clone()),
             other_batch: batch.from_batch.map(|no| self.writers.batch(no)),
-            until: created.expiry_of(batch.no).unwrap_or(batch.expires_at).map(Instant::utc),
+            until: created.row.outcome.expiry_of(batch.no).unwrap_or(batch.expires_at).map(Instant::utc),
             said: created.said(),
-            ..LifeEvent::new("")
+            ..LifeEvent::new("", created.row.booked_at)
         }
     }
 
@@ -199,10 +192,10 @@ impl Look<'_, '_> {
 }
 
 impl LifeEvent {
-    fn new(what: &'static str) -> Self {
+    fn new(what: &'static str, at: Instant) -> Self {
         LifeEvent {
             what,
-            at: None,
+            at: at.utc(),
             points: 0,
             operation: None,
             other: None,
@@ -216,77 +209,65 @@ impl LifeEvent {
     }
 }
 
-impl Booked {
-    /// The expiry this operation gave a batch, if it did.
-    pub(super) fn expiry_of(&self, batch: BatchNo) -> Option<Option<Instant>> {
-        let (_, millis) = self.row.outcome.batches.iter().find(|(no, _)| *no == batch)?;
-        Some((*millis >= 0).then(|| Instant::clamped(*millis)))
-    }
-}
-
 impl Walk<'_, '_, '_, '_> {
-    fn event(&self, row: &EntryRow, what: &'static str, points: i64, said: Said) -> LifeEvent {
-        let unbooked = row.n > self.stored;
+    /// What a line did to the batch, with what its operation says of itself.
+    fn event(&self, row: &EntryRow, what: &'static str, points: i64, unbooked: bool) -> Result<LifeEvent> {
         let operation = row.operation.map(|seq| self.look.writers.operation(seq));
-        let at = Some(row.booked_at.utc());
-        LifeEvent { at, points, operation, said, unbooked, ..LifeEvent::new(what) }
+        let booked = row.operation.map(|seq| Booked::read(&self.look.source, seq)).transpose()?;
+        let said = booked.as_ref().map(Booked::said).unwrap_or_default();
+        Ok(LifeEvent { points, operation, said, unbooked, ..LifeEvent::new(what, row.booked_at) })
     }
 
-    fn tell(&mut self, event: LifeEvent) {
-        self.life.events.push(event);
-    }
-
-    fn pass(&mut self, row: &EntryRow) -> Result<()> {
-        let mine = row.batch == Some(self.batch.no);
+    fn pass(&mut self, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
+        let no = self.batch.no;
         match (row.kind, row.operation) {
-            (EntryKind::Activate, _) if mine => {
-                self.tell(self.event(row, "effective", row.points, Said::default()));
+            (EntryKind::Activate, _) if row.batch == Some(no) => {
+                self.life.events.push(self.event(row, "effective", row.points, unbooked)?);
             }
-            (EntryKind::Expire, _) if mine => {
-                self.expired = add(self.expired, row.points)?;
-                self.tell(self.event(row, "expired", row.points, Said::default()));
+            (EntryKind::SetExpiry, Some(seq)) if row.batch == Some(no) => {
+                let until = Booked::read(&self.look.source, seq)?.row.outcome.expiry_of(no).flatten();
+                let event = self.event(row, "expiry_set", 0, unbooked)?;
+                self.life.events.push(LifeEvent { until: until.map(Instant::utc), ..event });
             }
-            (EntryKind::SetExpiry, Some(seq)) if mine => self.expiry_set(row, seq)?,
-            (EntryKind::Revoke, Some(seq)) if mine => self.revoke(row, seq)?,
-            (EntryKind::TransferOut, Some(seq)) => self.transfer(row, seq)?,
-            (EntryKind::Hold, Some(seq)) => self.hold(row, seq)?,
-            (EntryKind::Consume | EntryKind::Capture | EntryKind::Clawback, Some(seq)) => self.used(seq, Some(row))?,
             _ => {}
         }
-        Ok(())
-    }
-
-    /// What was open before the batch came, and may have been paid by it.
-    fn old_debts(&mut self, account: &AccountRow, created: Instant) -> Result<()> {
-        let look = self.look;
-        let first = look.number_before(account.no, self.stored, created.utc())?.saturating_add(1);
-        let queue = look.open_before(&mut self.books, account, first)?;
-        queue.operations().try_for_each(|seq| self.used(seq, None))
-    }
-
-    fn expiry_set(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
-        let booked = Booked::read(&self.look.source, seq)?;
-        self.expires_at = booked.expiry_of(self.batch.no).unwrap_or(self.expires_at);
-        let until = self.expires_at.map(Instant::utc);
-        self.tell(LifeEvent { until, ..self.event(row, "expiry_set", 0, booked.said()) });
-        self.came_back(row, row.points)
-    }
-
-    fn came_back(&mut self, row: &EntryRow, points: i64) -> Result<()> {
-        if points > 0 {
-            self.expired = sub(self.expired, points)?;
-            self.tell(self.event(row, "came_back", points, Said::default()));
+        let revoked = row.kind == EntryKind::Revoke && row.batch == Some(no);
+        for movement in &step.movements {
+            let Movement::Points { batch, from, to, points } = *movement else { continue };
+            if batch != no {
+                continue;
+            }
+            match (to, row.operation) {
+                (Bucket::Held, Some(seq)) => self.hold(row, seq)?,
+                (Bucket::Moved, Some(seq)) => self.transfer(row, seq)?,
+                _ => {}
+            }
+            for (what, points) in gone(row.kind, from, to, points)? {
+                if !matches!(what, "moved" | "revoked") {
+                    let hold = step.hold.filter(|_| what != "came_back").map(|seq| self.look.writers.hold(seq));
+                    let event = self.event(row, what, points.abs(), unbooked)?;
+                    self.life.events.push(LifeEvent { hold, ..event });
+                }
+            }
         }
+        if revoked {
+            let owed = row.operation.map(|seq| Booked::read(&self.look.source, seq)).transpose()?;
+            let owed = owed.map_or(0, |booked| booked.row.outcome.owed);
+            let event = self.event(row, "revoked", row.points, unbooked)?;
+            self.life.events.push(LifeEvent { owed, ..event });
+        }
+        self.note_uses(row, step);
         Ok(())
     }
 
-    fn revoke(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
-        let booked = Booked::read(&self.look.source, seq)?;
-        self.came_back(row, sub(0, row.expired)?)?;
-        self.revoked = add(self.revoked, row.points)?;
-        let owed = booked.row.outcome.owed;
-        self.tell(LifeEvent { owed, ..self.event(row, "revoked", row.points, booked.said()) });
-        Ok(())
+    fn note_uses(&mut self, row: &EntryRow, step: &Step) {
+        let mine = |by: &[(BatchNo, i64)]| by.iter().any(|(no, _)| *no == self.batch.no);
+        if row.kind == EntryKind::Settle {
+            self.paid.extend(shares(step).iter().filter(|share| mine(&share.by)).map(|share| share.consume));
+        } else {
+            let used = |movement: &Movement| matches!(movement, Movement::Points { batch, to: Bucket::Used, .. } if *batch == self.batch.no);
+            self.paid.extend(row.operation.filter(|_| step.movements.iter().any(used)));
+        }
     }
 
     fn transfer(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
@@ -298,7 +279,8 @@ impl Walk<'_, '_, '_, '_> {
             }
             let other = booked.text("to").map(AccountId::new).transpose()?;
             let other_batch = Some(self.look.writers.batch(*no));
-            self.tell(LifeEvent { other, other_batch, ..self.event(row, "moved", made.amount, booked.said()) });
+            let event = self.event(row, "moved", made.amount, false)?;
+            self.life.events.push(LifeEvent { other, other_batch, ..event });
         }
         Ok(())
     }
@@ -312,19 +294,16 @@ impl Walk<'_, '_, '_, '_> {
         let mut mine = slices.iter().filter(|slice| slice.batch == self.batch.no);
         let points = mine.try_fold(0, |sum, slice| add(sum, slice.points))?;
         if points > 0 {
-            let said = Booked::read(&self.look.source, seq)?.said();
             let (hold, until) = (Some(self.look.writers.hold(seq)), Some(hold.deadline.utc()));
-            self.tell(LifeEvent { hold, until, ..self.event(row, "held", points, said) });
+            let event = self.event(row, "held", points, false)?;
+            self.life.events.push(LifeEvent { hold, until, ..event });
         }
         Ok(())
     }
 
     /// Adds what an operation drew from the batch.
-    fn used(&mut self, seq: i64, row: Option<&EntryRow>) -> Result<()> {
+    fn used(&mut self, seq: i64) -> Result<()> {
         let parts = self.look.allocations_now(&mut self.books, seq)?;
-        if !parts.iter().any(|part| part.batch == self.batch.no) {
-            return Ok(());
-        }
         let booked = Booked::read(&self.look.source, seq)?;
         let own = booked.row.outcome.draws.len();
         let (mut drawn, mut returned, mut settled) = (0, 0, 0);
@@ -334,10 +313,6 @@ impl Walk<'_, '_, '_, '_> {
             if rank >= own {
                 settled = add(settled, part.points)?;
             }
-        }
-        // A late operation draws from a batch that has expired, which brings the points back.
-        if let Some(row) = row.filter(|row| self.expires_at.is_some_and(|at| at <= row.booked_at)) {
-            self.came_back(row, sub(drawn, settled)?)?;
         }
         let points = sub(drawn, returned)?;
         let service = booked.row.outcome.service.clone();
@@ -361,15 +336,8 @@ impl Walk<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// What the lines do not say of the batch came by returns: of refunds, and of holds that ended.
     fn finish(mut self) -> Result<BatchLife> {
-        for (what, points) in
-            [("lapsed", sub(self.batch.expired, self.expired)?), ("taken", sub(self.batch.revoked, self.revoked)?)]
-        {
-            if points != 0 {
-                self.life.events.push(LifeEvent { points, ..LifeEvent::new(what) });
-            }
-        }
+        std::mem::take(&mut self.paid).into_iter().try_for_each(|seq| self.used(seq))?;
         let by_service = |(service, (uses, points))| ServiceUse { service, uses, points };
         self.life.uses_by_service = self.services.into_iter().map(by_service).collect();
         self.life.uses_by_service.sort_by_key(|part| std::cmp::Reverse(part.points));

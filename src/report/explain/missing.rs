@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::{Look, Period};
-use super::settled::{Queue, Settled};
+use super::back::Destination;
+use super::settled::Settled;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::Books;
+use crate::engine::{Books, Step};
 use crate::error::Result;
 use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, OperationId};
 use crate::report::shapes::figures;
-use crate::report::statement::stored_entries;
 use crate::units::{add, serialize_utc, serialize_utc_option, sub};
 
 /// Similar ids named for an unknown account.
@@ -167,13 +167,15 @@ pub struct Returned {
     /// When.
     #[serde(serialize_with = "serialize_utc")]
     pub at: DateTime<Utc>,
-    /// Points refunded. What did not come back cancelled debt, or went to a revoked batch.
+    /// Points refunded. What did not come back cancelled debt, or went to a revoked batch: `went_to` says which.
     pub refunded: i64,
     /// Points that came back to batches.
     pub points: i64,
     /// Those of them that lapsed at once, their batch having expired.
     #[serde(skip_serializing_if = "is_zero")]
     pub lapsed: i64,
+    /// Where all of them went.
+    pub went_to: Vec<Destination>,
     /// What the caller said of it.
     #[serde(flatten)]
     pub said: Said,
@@ -282,17 +284,14 @@ impl Look<'_, '_> {
         (missing.exists, missing.as_of) = (true, now.utc());
         let opening = self.before(&books, &account, period)?.unwrap_or_default();
         let mut closing = opening;
-        let stored = stored_entries(&books, &account);
         let mut lookup = self.account(id, None)?.map_or_else(|| Books::new(&self.source), |(books, ..)| books);
-        let mut queue = None;
-        self.each_entry(&books, &account, period, |row| {
-            let unbooked = row.n > stored;
-            let queue = match &mut queue {
-                Some(queue) => queue,
-                none => none.insert(self.open_before(&mut lookup, &account, row.n)?),
-            };
-            closing = row.after;
-            self.sort_in(&mut missing, &mut lookup, queue, row, unbooked)
+        self.follow(&books, &account, None, &mut |_, row, step, unbooked| {
+            let at = row.booked_at.utc();
+            if period.contains(at) {
+                closing = row.after;
+                self.sort_in(&mut missing, &mut lookup, row, step, unbooked)?;
+            }
+            Ok(period.end().is_none_or(|end| at < end))
         })?;
         missing.changes.held = sub(closing.held, opening.held)?;
         missing.changes.pending = sub(closing.pending, opening.pending)?;
@@ -309,11 +308,10 @@ impl Look<'_, '_> {
         &self,
         missing: &mut Missing,
         lookup: &mut Books<'_>,
-        queue: &mut Queue,
         row: &EntryRow,
+        step: &Step,
         unbooked: bool,
     ) -> Result<()> {
-        let paid = queue.pass(self, lookup, row)?;
         let took = sub(0, add(add(row.change.available, row.change.held)?, row.change.pending)?)?;
         let changes = &mut missing.changes;
         // What nothing else explains was taken back: by a revoke, or of what returned to a revoked batch.
@@ -337,7 +335,7 @@ impl Look<'_, '_> {
             EntryKind::Settle => {
                 rest = sub(rest, row.points)?;
                 changes.settled = add(changes.settled, row.points)?;
-                missing.settled.push(self.settled(row, paid, unbooked)?);
+                missing.settled.push(self.settled(row, step, unbooked)?);
             }
             EntryKind::Consume | EntryKind::Capture => {
                 let points = self.spent(&mut missing.spent, row)?;
@@ -348,7 +346,7 @@ impl Look<'_, '_> {
                 let back = sub(0, rest)?;
                 rest = 0;
                 changes.returned = add(changes.returned, back)?;
-                missing.returned.extend(self.returned(row, back)?);
+                missing.returned.extend(self.returned(row, step, back)?);
             }
             _ => {}
         }
@@ -418,7 +416,7 @@ impl Look<'_, '_> {
         Ok(Some(Moved { operation, other, at, points, said: booked.said() }))
     }
 
-    fn returned(&self, row: &EntryRow, points: i64) -> Result<Option<Returned>> {
+    fn returned(&self, row: &EntryRow, step: &Step, points: i64) -> Result<Option<Returned>> {
         let Some(seq) = row.operation else { return Ok(None) };
         let booked = Booked::read(&self.source, seq)?;
         Ok(Some(Returned {
@@ -428,6 +426,7 @@ impl Look<'_, '_> {
             refunded: row.points,
             points,
             lapsed: row.expired,
+            went_to: self.destinations(row.kind, step)?,
             said: booked.said(),
         }))
     }

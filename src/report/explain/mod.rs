@@ -1,26 +1,31 @@
-//! Explanations: of an operation, of what an account misses, of a batch's life. What they say can be read from the
-//! books; where the books do not tell, nothing is said.
+//! Explanations: of an operation, of what an account misses, of a batch's life. What the books do not keep line by
+//! line (who paid whom, what was there to choose from) is found by following the account from its first line.
 
+mod back;
 mod batch;
 mod missing;
 mod operation;
 mod order;
 mod past;
+mod reckoning;
 mod settled;
 mod since;
 
-use serde::Serialize;
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::OperationRow;
 use crate::store::SqlSource;
-use crate::units::{is_false, is_zero};
+use crate::units::{is_false, is_zero, serialize_utc};
 
+pub use back::Destination;
 pub use batch::{BatchLife, BatchUse, LifeEvent, ServiceUse};
 pub use missing::{Came, Changes, Gone, Missing, Moved, NotYet, Returned, Spent, StillHeld};
-pub use operation::{Explanation, Payer, Reckoning, Side};
+pub use operation::{Explanation, NewValue, Payer, Side};
+pub use reckoning::Reckoning;
 pub use settled::{PaidDebt, Settled};
 pub use since::Since;
 
@@ -72,6 +77,13 @@ impl Booked {
 }
 
 /// Whether an instant lies before another.
-fn is_past(at: crate::units::Instant, end: chrono::DateTime<chrono::Utc>) -> bool {
+fn is_past(at: crate::units::Instant, end: DateTime<Utc>) -> bool {
     at.utc() < end
+}
+
+fn or_never<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> std::result::Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize_utc(time, s),
+        None => s.serialize_str("never"),
+    }
 }

@@ -5,22 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
-use super::order::Moment;
-use super::since::{Later, Since, Watched};
-use super::{Booked, is_false, is_zero};
-use crate::engine::{Books, Source, parse_body};
+use super::back::Destination;
+use super::order::reasons;
+use super::reckoning::Reckoning;
+use super::settled::{PaidDebt, Settled};
+use super::since::{LatePay, Since, Story};
+use super::{Booked, is_false, is_zero, or_never};
+use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, Action, AllocationRow, BatchId, BatchInfo, BatchNo, CaptureAmount, Command, ConsumeRow,
-    Entry, EntryKind, EntryRow, Figures, HoldInfo, OpKind, OperationId,
+    AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
+    EntryRow, Figures, HoldInfo, HoldPhase, OpKind, OperationId, Settings,
 };
-use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
 use crate::store::Forward;
-use crate::units::{add, serialize_utc, serialize_utc_option};
+use crate::units::{Instant, add, serialize_utc, serialize_utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,12 +44,30 @@ pub struct Explanation {
     /// The accounts it touched, the paying one first, with the balances before and after and its lines between.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<Side>,
+    /// What it set: a credit limit, an expiry, a deadline, a setting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<NewValue>,
+    /// Where the points went that it brought back: of a refund or release all, of a capture those it did not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub went_to: Vec<Destination>,
+    /// What it paid of debts by bringing points, and which debts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Settled>,
+    /// Of a write-off: the debts forgiven.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forgiven: Vec<PaidDebt>,
     /// The batches it made or changed, as they are now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub batches: Vec<BatchInfo>,
+    pub batches_now: Vec<BatchInfo>,
     /// The hold it made, captured, released or renewed, as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold: Option<HoldInfo>,
+    pub hold_now: Option<HoldInfo>,
+    /// Of a late capture: the hold's deadline, which had passed.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub passed_deadline: Option<DateTime<Utc>>,
+    /// The account's credit limit at that time, where debt was left or credit reserved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit_limit: Option<i64>,
     /// Of a consume or capture: points refunded since. Of a revoke: what returned of its clawback.
     #[serde(skip_serializing_if = "is_zero")]
     pub refunded: i64,
@@ -58,23 +79,16 @@ pub struct Explanation {
     pub since: Vec<Since>,
 }
 
-/// How the points of an operation came about.
+/// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Reckoning {
-    /// `caller` (points were named), `rule` (a price book decided), or `estimate` (an upper bound by a price book).
-    pub by: &'static str,
-    /// What was asked for; less may have been booked with policy `up_to`.
-    pub points: i64,
-    /// The rule in words, with the numbers put in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Hash of the price book that holds the rule.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_book: Option<String>,
-    /// The hold that pinned the price book.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pinned_by: Option<OperationId>,
+pub struct NewValue {
+    /// `credit_limit`, `expires_at`, `deadline`, or the name of a setting.
+    pub what: String,
+    /// What it was.
+    pub before: Value,
+    /// What it is from then on.
+    pub after: Value,
 }
 
 /// A batch that paid.
@@ -89,8 +103,8 @@ pub struct Payer {
     pub promo: bool,
     /// Lower is drawn first.
     pub priority: i64,
-    /// Its expiry at that time; none: never.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    /// Its expiry at that time; JSON `"never"` for none.
+    #[serde(serialize_with = "or_never")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was made.
     #[serde(serialize_with = "serialize_utc")]
@@ -103,7 +117,13 @@ pub struct Payer {
     /// Set aside by the hold beforehand.
     #[serde(skip_serializing_if = "is_false")]
     pub held: bool,
-    /// Why it came before the next, where that can be proven.
+    /// Of a debt: when it paid.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub paid_at: Option<DateTime<Utc>>,
+    /// Of a debt: the operation that brought it about; none when time did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paid_in: Option<OperationId>,
+    /// Why it came before the next. Of a debt nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -132,19 +152,25 @@ impl Look<'_, '_> {
             paid_by: Vec::new(),
             settled_by: Vec::new(),
             sides: Vec::new(),
-            batches: Vec::new(),
-            hold: None,
+            changed: None,
+            went_to: Vec::new(),
+            settled: Vec::new(),
+            forgiven: Vec::new(),
+            batches_now: Vec::new(),
+            hold_now: None,
+            passed_deadline: None,
+            credit_limit: None,
             refunded: 0,
             written_off: 0,
             since: Vec::new(),
         };
-        let (Some((no, _)), Some(last)) = (&booked.row.account, booked.row.entry) else { return Ok(told) };
+        let (Some((no, _)), Some(last)) = (&booked.row.account, booked.row.entry) else {
+            told.changed = self.setting_changed(&booked)?;
+            return Ok(told);
+        };
         let stored = self.account_row(*no)?;
         let (mut books, account, _) = self.caught_up(stored, None)?;
         let lines = self.lines_until(*no, last, booked.row.seq)?;
-        let Some(first) = lines.first() else { return Ok(told) };
-        let left = lines.iter().find(|line| is_draw(line.kind)).map_or(0, |line| line.after.available);
-        let moment = Moment { seq: booked.row.seq, n: first.n, at: booked.row.booked_at, left };
         self.sides(&mut told, &booked, &account, &lines)?;
         let consume = self.consume_of(&mut books, &booked, &lines)?;
         if let Some(consume) = &consume {
@@ -154,20 +180,86 @@ impl Look<'_, '_> {
         }
         self.batches_and_hold(&mut told, &booked, &books)?;
         let draws = self.draws(&booked)?;
-        let now = self.allocations_now(&mut books, booked.row.seq)?;
-        let made = booked.row.outcome.batches.iter().map(|(no, _)| *no);
-        let own_hold = if booked.row.kind == OpKind::Hold { Some(books.hold(booked.row.seq)?.clone()) } else { None };
-        let watched = Watched {
-            operation: *id,
-            paid: now.iter().map(|part| part.batch).collect(),
-            made: made.collect(),
-            hold: own_hold,
-            written_off: told.written_off,
-        };
-        let later = self.later(&books, &account, last, &watched)?;
-        self.payers(&mut told, &booked, (&books, &account), &draws, &now, (&moment, &later))?;
-        told.since = later.events;
+        let mut story = Story::new(&booked, &draws);
+        self.follow(&books, &account, Some(booked.row.seq), &mut |retrace, row, step, unbooked| {
+            story.pass(self, retrace, row, step, unbooked).map(|()| true)
+        })?;
+        if let Some(to) = self.receiver(&booked)? {
+            let (books, to, _) = self.caught_up(to, None)?;
+            story.turn();
+            self.follow(&books, &to, None, &mut |retrace, row, step, unbooked| {
+                story.pass(self, retrace, row, step, unbooked).map(|()| true)
+            })?;
+        }
+        self.circumstances(&mut told, &booked, &story)?;
+        self.payers(&mut told, &booked, &mut books, &draws, &story)?;
+        story.since.sort_by_key(|since| since.at);
+        (told.went_to, told.settled, told.forgiven, told.since) =
+            (story.went_to, story.settled, story.forgiven, story.since);
         Ok(told)
+    }
+
+    /// What it set, and what else of the circumstances is worth telling.
+    fn circumstances(&self, told: &mut Explanation, booked: &Booked, story: &Story) -> Result<()> {
+        let Some(before) = &story.before else { return Ok(()) };
+        let outcome = &booked.row.outcome;
+        let instant = |at: Option<Instant>| at.map_or_else(|| Value::from("never"), |at| Value::from(at.to_string()));
+        let changed = |what: &str, before, after| Some(NewValue { what: what.into(), before, after });
+        let limit = before.account.credit_limit;
+        told.changed = match (booked.row.kind, &before.batch, &before.hold) {
+            (OpKind::Open | OpKind::SetLimit, ..) => {
+                let after = booked.body.get("credit_limit").and_then(Value::as_i64).unwrap_or(0);
+                changed("credit_limit", Value::from(limit), Value::from(after))
+            }
+            (OpKind::SetExpiry, Some(batch), _) => {
+                let after = outcome.expiry_of(batch.no).flatten();
+                changed("expires_at", instant(batch.expires_at), instant(after))
+            }
+            (OpKind::Renew, _, Some(hold)) => {
+                let after = outcome.hold.map(|(.., deadline)| Instant::clamped(deadline));
+                changed("deadline", instant(Some(hold.deadline)), instant(after))
+            }
+            _ => None,
+        };
+        let late =
+            before.hold.as_ref().filter(|hold| booked.row.kind == OpKind::Capture && hold.phase == HoldPhase::Expired);
+        told.passed_deadline = late.map(|hold| hold.deadline.utc());
+        let unbacked =
+            told.hold_now.as_ref().filter(|_| booked.row.kind == OpKind::Hold).map_or(0, |hold| hold.unbacked);
+        told.credit_limit = (outcome.open > 0 || unbacked > 0).then_some(limit);
+        Ok(())
+    }
+
+    /// What `configure` changed: the setting's value is that of the last one before, or its default.
+    fn setting_changed(&self, booked: &Booked) -> Result<Option<NewValue>> {
+        let setting = booked.body.get("setting").and_then(Value::as_str);
+        let (Some(setting), Some(after)) = (setting, booked.body.get("value")) else { return Ok(None) };
+        for seq in (1..booked.row.seq).rev() {
+            if self.source.operation(seq)?.is_some_and(|head| head.kind == OpKind::Configure) {
+                let earlier = Booked::read(&self.source, seq)?;
+                if let Some(before) =
+                    earlier.body.get("value").filter(|_| earlier.text("setting").as_deref() == Some(setting))
+                {
+                    return Ok(Some(NewValue { what: setting.into(), before: before.clone(), after: after.clone() }));
+                }
+            }
+        }
+        let first = Settings::default();
+        let before = match setting {
+            "late_window" => Value::from(first.late_window),
+            "max_hold" => Value::from(first.max_hold),
+            "max_clock_jump" => Value::from(first.max_clock_jump),
+            _ => Value::from("first_use"),
+        };
+        Ok(Some(NewValue { what: setting.into(), before, after: after.clone() }))
+    }
+
+    /// The account that received a transfer.
+    fn receiver(&self, booked: &Booked) -> Result<Option<AccountRow>> {
+        let Some(to) = booked.text("to").filter(|_| booked.row.kind == OpKind::Transfer) else { return Ok(None) };
+        let id = AccountId::new(to)?;
+        let row = self.source.account_by_id(&id)?;
+        row.map(Some).ok_or_else(|| Error::corrupt(format!("account {id} is referred to and not there")))
     }
 
     fn account_row(&self, no: i64) -> Result<AccountRow> {
@@ -191,10 +283,7 @@ impl Look<'_, '_> {
 
     fn sides(&self, told: &mut Explanation, booked: &Booked, account: &AccountRow, lines: &[EntryRow]) -> Result<()> {
         told.sides.extend(self.side(account, lines)?);
-        if let Some(to) = booked.text("to").filter(|_| booked.row.kind == OpKind::Transfer) {
-            let id = AccountId::new(to)?;
-            let row = self.source.account_by_id(&id)?;
-            let row = row.ok_or_else(|| Error::corrupt(format!("account {id} is referred to and not there")))?;
+        if let Some(row) = self.receiver(booked)? {
             let first = self.number_before(row.no, row.entries, booked.row.booked_at.utc())?.saturating_add(1);
             let mut received = Vec::new();
             self.walk(row.no, first, row.entries, Forward::Oldest, |line| {
@@ -235,13 +324,13 @@ impl Look<'_, '_> {
             let Some(stored) = self.source.batch(*no)? else { continue };
             let (own, account, now) = self.caught_up(self.account_row(stored.account)?, None)?;
             let row = self.batch_row(&own, *no)?.unwrap_or(stored);
-            told.batches.push(shapes::batch(self.writers, &account.id, &row, now));
+            told.batches_now.push(shapes::batch(self.writers, &account.id, &row, now));
         }
         if let (Some((no, ..)), Some((_, account))) = (booked.row.outcome.hold, &booked.row.account) {
             let caught_up = books.held_holds().find(|hold| hold.operation == no).cloned();
             let hold = caught_up.map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
             let slices = self.source.allocations(no)?.rows;
-            told.hold = hold.map(|hold| shapes::hold(self.writers, account, &hold, &slices));
+            told.hold_now = hold.map(|hold| shapes::hold(self.writers, account, &hold, &slices));
         }
         Ok(())
     }
@@ -263,119 +352,76 @@ impl Look<'_, '_> {
         &self,
         told: &mut Explanation,
         booked: &Booked,
-        (books, account): (&Books<'_>, &AccountRow),
+        books: &mut Books<'_>,
         draws: &[(BatchNo, i64)],
-        now: &[AllocationRow],
-        (moment, later): (&Moment, &Later),
+        story: &Story,
     ) -> Result<()> {
-        let own = self.together(draws)?;
+        let now = self.allocations_now(books, booked.row.seq)?;
         let slices: BTreeSet<BatchNo> = match (booked.row.kind, booked.row.outcome.hold) {
             (OpKind::Capture, Some((hold, ..))) => {
                 self.source.allocations(hold)?.rows.iter().map(|slice| slice.batch).collect()
             }
             _ => BTreeSet::new(),
         };
-        let mut drawn = Vec::new();
-        let mut rows = BTreeMap::new();
-        for no in draws.iter().map(|(no, _)| *no).chain(now.iter().map(|part| part.batch)) {
-            let lost = || Error::corrupt(format!("batch {no} is referred to and not there"));
-            rows.insert(no, self.batch_row(books, no)?.ok_or_else(lost)?);
-        }
-        for (no, _) in own.iter().filter(|(no, _)| !slices.contains(no)) {
-            if let Some(row) = rows.get(no) {
-                drawn.push((*no, self.key_at(account, row, moment, later)?));
-            }
-        }
-        let reasons = self.reasons(books, account, &drawn, moment, later)?;
-        let returned = |no: BatchNo, from: usize, until: usize| {
-            let mut parts = now.iter().skip(from).take(until.saturating_sub(from)).filter(|part| part.batch == no);
-            parts.try_fold(0, |sum, part| add(sum, part.returned))
+        let own = self.together(draws)?;
+        let drawn: Vec<(BatchNo, i64)> = own.iter().filter(|(no, _)| !slices.contains(no)).copied().collect();
+        let occurred = booked.row.outcome.occurred_at.map(Instant::clamped);
+        let why = match &story.before {
+            Some(before) => reasons(before, &drawn, booked.row.booked_at, occurred),
+            None => BTreeMap::new(),
         };
-        let payer = |no: BatchNo, points: i64, returned: i64| -> Result<Option<Payer>> {
-            let Some(row) = rows.get(&no) else { return Ok(None) };
-            let key = self.key_at(account, row, moment, later)?;
-            let expires_at = (key.expires_at != i64::MAX).then(|| DateTime::from_timestamp_millis(key.expires_at));
-            Ok(Some(Payer {
-                batch: self.writers.batch(no),
-                source: row.source.to_string(),
-                promo: row.promo,
-                priority: row.priority,
-                expires_at: expires_at.flatten(),
-                created_at: Booked::read(&self.source, row.operation())?.row.booked_at.utc(),
-                points,
-                returned,
-                held: slices.contains(&no),
-                why: reasons.get(&no).cloned(),
-            }))
+        let set_aside = match told.passed_deadline {
+            Some(_) => "set aside by the hold until its deadline",
+            None => "set aside by the hold",
+        };
+        let returned = |no: BatchNo| -> Result<i64> {
+            let mut parts = now.iter().take(draws.len()).filter(|part| part.batch == no);
+            // What a hold's slices returned is the hold's end, and told there.
+            if booked.row.kind == OpKind::Hold { Ok(0) } else { parts.try_fold(0, |sum, part| add(sum, part.returned)) }
         };
         for (no, points) in own {
-            let back = if booked.row.kind == OpKind::Hold { 0 } else { returned(no, 0, draws.len())? };
-            told.paid_by.extend(payer(no, points, back)?);
+            let batch = self.payer_row(books, no)?;
+            let held = slices.contains(&no);
+            told.paid_by.push(Payer {
+                returned: returned(no)?,
+                held,
+                why: if held { Some(set_aside.into()) } else { why.get(&no).cloned() },
+                ..self.payer(&batch, story.expiries.get(&no).copied().unwrap_or(batch.expires_at), points)?
+            });
         }
-        let later: Vec<(BatchNo, i64)> = now.iter().skip(draws.len()).map(|part| (part.batch, part.points)).collect();
-        for (no, points) in self.together(&later)? {
-            let back = returned(no, draws.len(), now.len())?;
-            told.settled_by.extend(payer(no, points, back)?.map(|payer| Payer { why: None, held: false, ..payer }));
+        let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
+        for (place, pay) in story.late_pay.iter().enumerate() {
+            let LatePay { batch, points, expires_at, at, operation } = pay;
+            let batch = self.payer_row(books, *batch)?;
+            told.settled_by.push(Payer {
+                returned: later.get(place).map_or(0, |part| part.returned),
+                paid_at: Some(at.utc()),
+                paid_in: operation.map(|seq| self.writers.operation(seq)),
+                ..self.payer(&batch, *expires_at, *points)?
+            });
         }
         Ok(())
     }
 
-    /// How the points came about: the rule is put to the usage again, by the very book it was priced by.
-    fn reckoning(&self, booked: &Booked) -> Result<Option<Reckoning>> {
-        let row = &booked.row;
-        let account = row.account.as_ref().map(|(_, id)| id.clone());
-        let book = match row.price_book {
-            Some((no, _)) => self.source.price_book(no)?,
-            None => None,
-        };
-        let hash = row.price_book.map(|(_, hash)| shapes::hex(&hash));
-        let named = |points| Some(Reckoning { by: "caller", points, rule: None, price_book: None, pinned_by: None });
-        let command = Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)?;
-        let (by, service, usage, pinned_by) = match command.action {
-            Action::Consume { points: Some(points), .. } | Action::Hold { points: Some(points), .. } => {
-                return Ok(named(points));
-            }
-            Action::Capture { amount: CaptureAmount::Points(points) } => return Ok(named(points)),
-            Action::Recharge { points, ref source, expiry, promo, .. } => {
-                let rule = recharge_words(book.as_ref(), source, expiry.is_none(), promo.is_none());
-                let price_book = hash.filter(|_| !rule.is_empty());
-                let rule = (!rule.is_empty()).then(|| rule.join("; "));
-                return Ok(Some(Reckoning { by: "caller", points, rule, price_book, pinned_by: None }));
-            }
-            Action::Consume { service, usage, .. } => ("rule", service, usage, None),
-            Action::Hold { service, usage, .. } => ("estimate", service, usage, None),
-            Action::Capture { amount: CaptureAmount::Usage(usage) } => {
-                let hold = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
-                ("rule", row.outcome.service.clone(), Some(usage), hold)
-            }
-            _ => return Ok(None),
-        };
-        let (Some(book), Some(service)) = (book, service) else { return Ok(None) };
-        let priced = if by == "estimate" {
-            book.estimate(&service, usage.as_ref())
-        } else {
-            book.price(&service, usage.as_ref())
-        };
-        let priced = priced.map_err(crate::engine::price_error)?;
-        Ok(Some(Reckoning { by, points: priced.points, rule: Some(priced.rule), price_book: hash, pinned_by }))
+    fn payer_row(&self, books: &Books<'_>, no: BatchNo) -> Result<BatchRow> {
+        let lost = || Error::corrupt(format!("batch {no} is referred to and not there"));
+        self.batch_row(books, no)?.ok_or_else(lost)
     }
-}
 
-/// Lines whose balance shows what a draw left.
-fn is_draw(kind: EntryKind) -> bool {
-    matches!(kind, EntryKind::Consume | EntryKind::Capture | EntryKind::Hold | EntryKind::TransferOut)
-}
-
-/// What a price book decided of a recharge.
-fn recharge_words(book: Option<&PriceBook>, source: &str, expiry: bool, promo: bool) -> Vec<String> {
-    let mut words = Vec::new();
-    if expiry {
-        let days = book.map_or(DEFAULT_EXPIRATION_DAYS, PriceBook::expiration_days);
-        let by = if book.is_some() { "the price book's" } else { "the usual" };
-        words.push(format!("no expiry was named: {by} {days} days"));
+    fn payer(&self, batch: &BatchRow, expires_at: Option<Instant>, points: i64) -> Result<Payer> {
+        Ok(Payer {
+            batch: self.writers.batch(batch.no),
+            source: batch.source.to_string(),
+            promo: batch.promo,
+            priority: batch.priority,
+            expires_at: expires_at.map(Instant::utc),
+            created_at: Booked::read(&self.source, batch.operation())?.row.booked_at.utc(),
+            points,
+            returned: 0,
+            held: false,
+            paid_at: None,
+            paid_in: None,
+            why: None,
+        })
     }
-    if promo && book.is_some_and(|book| book.is_promo(source)) {
-        words.push(format!("`{source}` is among the price book's promotional sources"));
-    }
-    words
 }

@@ -1,18 +1,17 @@
-//! Which debts a settle line paid. The books keep it per consume, not per line; but settling always takes the oldest
-//! open part first, so what all lines paid, laid end to end, covers the consumes in order of their numbers.
-
-use std::collections::VecDeque;
+//! Which debts were paid, and by which batches: an account is followed from its first line, for settling always takes
+//! the oldest open part first.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::Look;
 use super::{Booked, Said, is_false};
-use crate::engine::Books;
+use crate::engine::{Books, Bucket, Movement, Past, Retrace, Step};
 use crate::error::Result;
-use crate::model::{AccountRow, EntryKind, EntryRow, OperationId};
+use crate::model::{AccountRow, BatchNo, EntryRow, OperationId};
+use crate::report::statement::stored_entries;
 use crate::store::Forward;
-use crate::units::{add, serialize_utc, sub};
+use crate::units::serialize_utc;
 
 /// Points that paid what was used earlier and open since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,7 +32,7 @@ pub struct Settled {
     pub unbooked: bool,
 }
 
-/// A debt, and what was paid of it.
+/// A debt, and what was paid, or forgiven, of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PaidDebt {
@@ -50,105 +49,88 @@ pub struct PaidDebt {
     /// What the caller said of it.
     #[serde(flatten)]
     pub said: Said,
-    /// Points paid of it.
+    /// Points paid or forgiven of it.
     pub points: i64,
 }
 
-/// The open parts that settle lines have not reached yet: operation, and what settling ever pays of it.
-#[derive(Default)]
-pub(super) struct Queue(VecDeque<(i64, i64)>);
+/// What a line paid, or forgave, of one consume.
+pub(super) struct Share {
+    pub(super) consume: i64,
+    pub(super) points: i64,
+    pub(super) written_off: bool,
+    /// What batches paid of it.
+    pub(super) by: Vec<(BatchNo, i64)>,
+}
 
-impl Queue {
-    /// The operations in it, oldest first.
-    pub(super) fn operations(&self) -> impl Iterator<Item = i64> {
-        self.0.iter().map(|(seq, _)| *seq)
-    }
-
-    /// Takes an entry in; of a settle line, says what it paid.
-    pub(super) fn pass(
-        &mut self,
-        look: &Look<'_, '_>,
-        books: &mut Books<'_>,
-        row: &EntryRow,
-    ) -> Result<Vec<(i64, i64)>> {
-        let mut paid = Vec::new();
-        match (row.kind, row.operation) {
-            (EntryKind::Consume | EntryKind::Capture | EntryKind::Clawback, Some(seq)) => {
-                let later = settled_later(look, books, seq)?;
-                if later > 0 {
-                    self.0.push_back((seq, later));
+/// What a line paid or forgave of debts, the oldest first.
+pub(super) fn shares(step: &Step) -> Vec<Share> {
+    let (mut shares, mut by) = (Vec::new(), Vec::new());
+    for movement in &step.movements {
+        match *movement {
+            Movement::Points { batch, to: Bucket::Used, points, .. } => by.push((batch, points)),
+            Movement::Points { .. } => {}
+            Movement::Consume { operation, open, refunded, written_off } => {
+                let by = std::mem::take(&mut by);
+                if open < 0 && refunded == 0 {
+                    let points = open.saturating_neg();
+                    shares.push(Share { consume: operation, points, written_off: written_off > 0, by });
                 }
             }
-            (EntryKind::Settle, _) => {
-                let mut left = row.points;
-                while let Some((seq, there)) = self.0.front_mut().filter(|_| left > 0) {
-                    let part = left.min(*there);
-                    paid.push((*seq, part));
-                    (*there, left) = (sub(*there, part)?, sub(left, part)?);
-                    if *there == 0 {
-                        self.0.pop_front();
-                    }
-                }
-            }
-            _ => {}
         }
-        Ok(paid)
     }
+    shares
 }
 
-/// What settling has paid of a consume by now: its allocations beyond what it drew itself.
-fn settled_later(look: &Look<'_, '_>, books: &mut Books<'_>, seq: i64) -> Result<i64> {
-    let Some(consume) = look.consume_row(books, seq)? else { return Ok(0) };
-    let own = Booked::read(&look.source, seq)?.row.outcome.draws.len();
-    let later = look.allocations_now(books, consume.operation)?;
-    later.iter().skip(own).try_fold(0, |sum, part| add(sum, part.points))
-}
+/// What is called with each line of an account: the books just after it, what it did, whether it is yet to be booked.
+/// Answers whether to go on.
+pub(super) type Each<'e> = dyn FnMut(&mut Retrace<'_>, &EntryRow, &Step, bool) -> Result<bool> + 'e;
 
 impl Look<'_, '_> {
-    /// The row of a consume with something special about it, caught up.
-    pub(super) fn consume_row(&self, books: &mut Books<'_>, seq: i64) -> Result<Option<crate::model::ConsumeRow>> {
-        use crate::engine::Source;
-        match self.source.consume(seq)? {
-            Some(_) => books.consume(seq).cloned().map(Some),
-            None => Ok(None),
+    /// Follows an account from its first line to the last of its caught-up books; `watched` is an operation whose
+    /// circumstances are wanted.
+    pub(super) fn follow(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        watched: Option<i64>,
+        each: &mut Each<'_>,
+    ) -> Result<()> {
+        let past = Past::new(&self.source);
+        let mut retrace = Retrace::new(&past, account, watched);
+        let stored = stored_entries(books, account);
+        let mut pass = |row: &EntryRow| {
+            let step = retrace.line(row)?;
+            each(&mut retrace, row, &step, row.n > stored)
+        };
+        let on = self.visit_stored((account.no, 1, stored), Forward::Oldest, &mut pass)?;
+        for row in books.entries().iter().filter(|_| on) {
+            if !pass(row)? {
+                break;
+            }
         }
-    }
-
-    /// The debts open before entry `first`, as far as settling pays them.
-    pub(super) fn open_before(&self, books: &mut Books<'_>, account: &AccountRow, first: i64) -> Result<Queue> {
-        let mut free = 0;
-        let before = first.saturating_sub(1);
-        self.walk(account.no, 1, before, Forward::Newest, |row| {
-            free = if row.after.debt == 0 { row.n } else { 0 };
-            free == 0
-        })?;
-        let (mut queue, mut failed) = (Queue::default(), Ok(()));
-        self.walk(account.no, free.saturating_add(1), before, Forward::Oldest, |row| {
-            failed = queue.pass(self, books, &row).map(drop);
-            failed.is_ok()
-        })?;
-        failed.map(|()| queue)
+        Ok(())
     }
 
     /// A settle line with the debts it paid.
-    pub(super) fn settled(&self, row: &EntryRow, paid: Vec<(i64, i64)>, unbooked: bool) -> Result<Settled> {
-        let debt = |(seq, points): (i64, i64)| {
-            let booked = Booked::read(&self.source, seq)?;
+    pub(super) fn settled(&self, row: &EntryRow, step: &Step, unbooked: bool) -> Result<Settled> {
+        let operation = row.operation.map(|seq| self.writers.operation(seq));
+        let (at, points) = (row.booked_at.utc(), row.points);
+        Ok(Settled { at, points, operation, debts: self.debts(step)?, unbooked })
+    }
+
+    /// The debts a line paid or forgave.
+    pub(super) fn debts(&self, step: &Step) -> Result<Vec<PaidDebt>> {
+        let debt = |share: Share| {
+            let booked = Booked::read(&self.source, share.consume)?;
             Ok(PaidDebt {
-                operation: self.writers.operation(seq),
+                operation: self.writers.operation(share.consume),
                 op: booked.row.kind.text(),
                 booked_at: booked.row.booked_at.utc(),
                 service: booked.row.outcome.service.clone(),
                 said: booked.said(),
-                points,
+                points: share.points,
             })
         };
-        Ok(Settled {
-            at: row.booked_at.utc(),
-            points: row.points,
-            operation: row.operation.map(|seq| self.writers.operation(seq)),
-            debts: paid.into_iter().map(debt).collect::<Result<_>>()?,
-            unbooked,
-        })
+        shares(step).into_iter().map(debt).collect()
     }
 }

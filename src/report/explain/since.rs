@@ -1,5 +1,5 @@
-//! What happened after an operation: one walk through the account's later lines gathers what undid it, and what those
-//! lines betray of the batches as they stood then.
+//! One walk along an account's lines tells what an operation did in detail, and what happened later to it and to what
+//! it made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::Look;
+use super::back::Destination;
+use super::settled::{PaidDebt, Settled, shares};
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Source};
+use crate::engine::{Before, Bucket, Movement, Retrace, Step};
 use crate::error::Result;
-use crate::model::{AccountRow, BatchId, BatchNo, EntryKind, EntryRow, HoldPhase, HoldRow, OpKind, OperationId};
-use crate::report::statement::stored_entries;
-use crate::store::Forward;
-use crate::units::{add, serialize_utc};
-
-/// Later operations whose draws are read, to know which batches had points.
-const WITNESSES: usize = 2_000;
+use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, OpKind, OperationId};
+use crate::units::{Instant, add, serialize_utc, sub};
 
 /// Something done later to an operation, or to what it made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +21,11 @@ const WITNESSES: usize = 2_000;
 pub struct Since {
     /// The kind of the line: `refund`, `write_off`, `revoke`, `set_expiry`, `expire`, `capture`, `release` …
     pub what: &'static str,
+    /// Of a batch it made: `expired`, `lapsed` (on their return), `came_back` (of what had expired; then the points are
+    /// negative), `revoked`, `taken` (on their return, after a revoke) or `moved`. What of the batch is expired,
+    /// revoked and moved is the sum of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub how: Option<&'static str>,
     /// When.
     #[serde(serialize_with = "serialize_utc")]
     pub at: DateTime<Utc>,
@@ -46,185 +48,180 @@ pub struct Since {
     pub unbooked: bool,
 }
 
-/// What to look for.
-pub(super) struct Watched {
-    pub(super) operation: OperationId,
-    /// Batches that paid, and batches made or touched.
-    pub(super) paid: BTreeSet<BatchNo>,
-    pub(super) made: BTreeSet<BatchNo>,
+/// What a batch paid later of what an operation had left open.
+pub(super) struct LatePay {
+    pub(super) batch: BatchNo,
+    pub(super) points: i64,
+    pub(super) expires_at: Option<Instant>,
+    pub(super) at: Instant,
+    pub(super) operation: Option<i64>,
+}
+
+/// What is learnt of an operation along the way.
+pub(super) struct Story {
+    seq: i64,
+    /// What it drew itself, and what it made or touched.
+    draws: Vec<BatchNo>,
+    made: BTreeSet<BatchNo>,
     /// The hold it made.
-    pub(super) hold: Option<HoldRow>,
-    /// Points of it written off.
-    pub(super) written_off: i64,
+    hold: Option<i64>,
+    begun: bool,
+    paid: BTreeSet<BatchNo>,
+    pub(super) before: Option<Before>,
+    /// Of the batches it drew from: their expiry at that time.
+    pub(super) expiries: BTreeMap<BatchNo, Option<Instant>>,
+    pub(super) went_to: Vec<Destination>,
+    pub(super) settled: Vec<Settled>,
+    pub(super) forgiven: Vec<PaidDebt>,
+    pub(super) late_pay: Vec<LatePay>,
+    pub(super) since: Vec<Since>,
 }
 
-/// What the later lines tell.
-#[derive(Default)]
-pub(super) struct Later {
-    pub(super) events: Vec<Since>,
-    write_offs: Vec<Since>,
-    /// Batches whose expiry was changed.
-    pub(super) expiry_changed: BTreeSet<BatchNo>,
-    /// Batches that must have had points: drawn from later, or expired with some, and given nothing in between.
-    had_points: BTreeSet<BatchNo>,
-    /// What left these batches since.
-    left_since: BTreeMap<BatchNo, i64>,
-    given_back: BTreeSet<BatchNo>,
-    /// No line from here on proves anything.
-    doubtful: bool,
-    /// Debts were paid, which lines do not tell by batch.
-    settled: bool,
-    read: usize,
-    hold_ended: bool,
-}
-
-impl Later {
-    /// Whether a batch had points at the time, as far as can be proven.
-    pub(super) fn proves(&self, batch: BatchNo, remaining_now: i64) -> bool {
-        let untouched = !self.doubtful && !self.given_back.contains(&batch);
-        self.had_points.contains(&batch) || (untouched && remaining_now > 0)
-    }
-
-    /// The points a batch had left just after the operation, where every later line that touched it tells how much.
-    pub(super) fn had_left(&self, batch: BatchNo, remaining_now: i64) -> Option<i64> {
-        let known = !self.doubtful && !self.settled && !self.given_back.contains(&batch);
-        let since = self.left_since.get(&batch).copied().unwrap_or(0);
-        remaining_now.checked_add(since).filter(|_| known)
-    }
-
-    fn witness(&mut self, batch: BatchNo, points: i64) -> Result<()> {
-        if !self.doubtful && !self.given_back.contains(&batch) {
-            self.had_points.insert(batch);
+impl Story {
+    pub(super) fn new(booked: &Booked, draws: &[(BatchNo, i64)]) -> Self {
+        let draws: Vec<BatchNo> = draws.iter().map(|(no, _)| *no).collect();
+        Story {
+            seq: booked.row.seq,
+            made: booked.row.outcome.batches.iter().map(|(no, _)| *no).collect(),
+            hold: (booked.row.kind == OpKind::Hold).then_some(booked.row.seq),
+            begun: false,
+            paid: draws.iter().copied().collect(),
+            draws,
+            before: None,
+            expiries: BTreeMap::new(),
+            went_to: Vec::new(),
+            settled: Vec::new(),
+            forgiven: Vec::new(),
+            late_pay: Vec::new(),
+            since: Vec::new(),
         }
-        let sum = self.left_since.entry(batch).or_default();
-        *sum = add(*sum, points)?;
-        Ok(())
     }
 
-    fn gives_back(&mut self, look: &Look<'_, '_>, owner: i64) -> Result<()> {
-        for part in look.source.allocations(owner)?.rows {
-            self.given_back.insert(part.batch);
-            // What a clawback gives back in turn may be any batch.
-            self.doubtful |= !look.source.clawbacks(part.batch)?.is_empty();
+    /// The next account: the one that received.
+    pub(super) fn turn(&mut self) {
+        self.begun = false;
+    }
+
+    /// Takes in the next line.
+    pub(super) fn pass(
+        &mut self,
+        look: &Look<'_, '_>,
+        retrace: &mut Retrace<'_>,
+        row: &EntryRow,
+        step: &Step,
+        unbooked: bool,
+    ) -> Result<()> {
+        let own = row.operation == Some(self.seq);
+        self.begun |= own;
+        if !self.begun {
+            return Ok(());
         }
-        Ok(())
+        for share in shares(step).into_iter().filter(|share| share.consume == self.seq && !share.written_off) {
+            for (batch, points) in share.by {
+                let expires_at = retrace.batch(batch)?.expires_at;
+                self.paid.insert(batch);
+                self.late_pay.push(LatePay { batch, points, expires_at, at: row.booked_at, operation: row.operation });
+            }
+        }
+        if own { self.own(look, retrace, row, step, unbooked) } else { self.later(look, row, step, unbooked) }
     }
 
-    fn read_proofs(&mut self, look: &Look<'_, '_>, row: &EntryRow) -> Result<()> {
-        match (row.kind, row.operation, row.batch) {
-            (EntryKind::Expire, _, Some(batch)) => self.witness(batch, row.points)?,
-            (EntryKind::Revoke, _, Some(batch)) if row.points > 0 && row.expired == 0 => {
-                self.witness(batch, row.points)?;
-            }
-            (EntryKind::Settle, ..) => self.settled = true,
-            (EntryKind::HoldExpire, ..) => self.doubtful = true,
-            (EntryKind::SetExpiry, _, Some(batch)) => {
-                self.expiry_changed.insert(batch);
-                if row.points > 0 {
-                    self.given_back.insert(batch);
+    fn own(
+        &mut self,
+        look: &Look<'_, '_>,
+        retrace: &mut Retrace<'_>,
+        row: &EntryRow,
+        step: &Step,
+        unbooked: bool,
+    ) -> Result<()> {
+        match row.kind {
+            EntryKind::Settle => self.settled.push(look.settled(row, step, unbooked)?),
+            EntryKind::WriteOff => self.forgiven = look.debts(step)?,
+            EntryKind::Consume | EntryKind::Hold | EntryKind::Capture | EntryKind::TransferOut => {
+                for no in &self.draws {
+                    self.expiries.insert(*no, retrace.batch(*no)?.expires_at);
                 }
-            }
-            (EntryKind::Consume | EntryKind::Hold | EntryKind::TransferOut, Some(seq), _) if !self.doubtful => {
-                self.read = self.read.saturating_add(1);
-                self.doubtful |= self.read > WITNESSES;
-                let outcome = Booked::read(&look.source, seq)?.row.outcome;
-                if outcome.reinstated > 0 {
-                    // Some of it came from what had expired: counted when it did.
-                    self.given_back.extend(outcome.draws.iter().map(|(batch, _)| *batch));
-                }
-                outcome.draws.iter().try_for_each(|(batch, points)| self.witness(*batch, *points))?;
-                if row.kind == EntryKind::TransferOut {
-                    for (made, _) in outcome.batches {
-                        if let Some((from, points)) =
-                            look.source.batch(made)?.and_then(|made| made.from_batch.map(|from| (from, made.amount)))
-                        {
-                            self.witness(from, points)?;
-                        }
-                    }
-                }
-            }
-            (EntryKind::Refund | EntryKind::Capture | EntryKind::Release, Some(seq), _) if !self.doubtful => {
-                let booked = Booked::read(&look.source, seq)?;
-                let refunded = booked.text("operation").map(|id| id.parse::<OperationId>()).transpose()?;
-                let hold = booked.row.outcome.hold.map(|(hold, ..)| hold);
-                let owner = if row.kind == EntryKind::Refund { refunded.map(OperationId::sequence) } else { hold };
-                owner.into_iter().try_for_each(|owner| self.gives_back(look, owner))?;
-                // What a capture drew beyond its hold is not told apart here.
-                self.given_back.extend(booked.row.outcome.draws.iter().map(|(batch, _)| *batch));
             }
             _ => {}
         }
+        self.went_to.extend(look.destinations(row.kind, step)?);
+        if self.before.is_none() {
+            self.before = retrace.before().cloned();
+        }
         Ok(())
     }
 
-    fn read_events(&mut self, look: &Look<'_, '_>, row: &EntryRow, watched: &Watched, unbooked: bool) -> Result<()> {
-        let booked = |seq| Booked::read(&look.source, seq);
-        let hold = watched.hold.as_ref();
-        let wanted = match (row.kind, row.operation, row.batch) {
-            (EntryKind::Refund, Some(seq), _) => booked(seq)?.text("operation") == Some(watched.operation.to_string()),
-            (EntryKind::Capture | EntryKind::Release | EntryKind::Renew, Some(seq), _) if hold.is_some() => {
-                let named = booked(seq)?.row.outcome.hold.map(|(named, ..)| named);
-                named == hold.map(|hold| hold.operation)
+    fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
+        let touched = row.batch.filter(|no| self.made.contains(no));
+        let mut tell: Vec<(Option<&'static str>, Option<BatchNo>, i64)> = Vec::new();
+        match row.kind {
+            EntryKind::Activate => tell.extend(touched.map(|no| (None, Some(no), row.points))),
+            EntryKind::SetExpiry => tell.extend(touched.map(|no| (None, Some(no), 0))),
+            EntryKind::Revoke if touched.is_none() => {
+                tell.extend(row.batch.filter(|no| self.paid.contains(no)).map(|no| (None, Some(no), row.points)));
             }
-            (EntryKind::HoldExpire, ..) => hold.is_some_and(|hold| {
-                let passed = matches!(hold.phase, HoldPhase::Expired | HoldPhase::Captured);
-                passed && !self.hold_ended && hold.deadline == row.booked_at && hold.points == row.points
-            }),
-            (EntryKind::Revoke, _, Some(batch)) => watched.paid.contains(&batch) || watched.made.contains(&batch),
-            (EntryKind::SetExpiry | EntryKind::Expire | EntryKind::Activate, _, Some(batch)) => {
-                watched.made.contains(&batch)
+            EntryKind::Revoke => tell.extend(touched.map(|no| (Some("revoked"), Some(no), row.points))),
+            _ if step.hold.is_some() && step.hold == self.hold => tell.push((None, None, row.points)),
+            _ => {}
+        }
+        for movement in &step.movements {
+            match *movement {
+                Movement::Consume { operation, refunded, written_off, .. } if operation == self.seq => {
+                    tell.extend([refunded, written_off].iter().filter(|by| **by > 0).map(|by| (None, None, *by)));
+                }
+                Movement::Points { batch, from, to, points } if self.made.contains(&batch) => {
+                    for (how, points) in gone(row.kind, from, to, points)? {
+                        match tell.iter_mut().find(|(told, no, _)| (*told, *no) == (Some(how), Some(batch))) {
+                            // A revoke has been told with what it took.
+                            Some(_) if how == "revoked" => {}
+                            Some((.., sum)) => *sum = add(*sum, points)?,
+                            None => tell.push((Some(how), Some(batch), points)),
+                        }
+                    }
+                }
+                _ => {}
             }
-            (EntryKind::WriteOff, ..) => watched.written_off > 0,
-            _ => false,
-        };
-        if !wanted {
+        }
+        if tell.is_empty() {
             return Ok(());
         }
-        self.hold_ended |= row.kind == EntryKind::HoldExpire;
-        let operation = row.operation.map(booked).transpose()?;
-        let event = Since {
-            what: row.kind.text(),
-            at: row.booked_at.utc(),
-            points: row.points,
-            owed: operation.as_ref().filter(|by| by.row.kind == OpKind::Revoke).map_or(0, |by| by.row.outcome.owed),
-            operation: row.operation.map(|seq| look.writers.operation(seq)),
-            batch: row.batch.map(|no| look.writers.batch(no)),
-            said: operation.as_ref().map(Booked::said).unwrap_or_default(),
-            unbooked,
-        };
-        if row.kind == EntryKind::WriteOff {
-            self.write_offs.push(event)
-        } else {
-            self.events.push(event)
+        let by = row.operation.map(|seq| Booked::read(&look.source, seq)).transpose()?;
+        for (how, batch, points) in tell {
+            let revoke = by.as_ref().filter(|by| by.row.kind == OpKind::Revoke && how != Some("came_back"));
+            self.since.push(Since {
+                what: row.kind.text(),
+                how,
+                at: row.booked_at.utc(),
+                points,
+                owed: revoke.map_or(0, |by| by.row.outcome.owed),
+                operation: row.operation.map(|seq| look.writers.operation(seq)),
+                batch: batch.map(|no| look.writers.batch(no)),
+                said: by.as_ref().map(Booked::said).unwrap_or_default(),
+                unbooked,
+            });
         }
         Ok(())
     }
 }
 
-impl Look<'_, '_> {
-    /// Reads the lines of an account after the `n`th.
-    pub(super) fn later(&self, books: &Books<'_>, account: &AccountRow, n: i64, watched: &Watched) -> Result<Later> {
-        let mut later = Later::default();
-        let stored = stored_entries(books, account);
-        let mut pass = |row: &EntryRow| {
-            later.read_proofs(self, row)?;
-            later.read_events(self, row, watched, row.n > stored)
-        };
-        let mut failed = Ok(());
-        self.walk(account.no, n.saturating_add(1), stored, Forward::Oldest, |row| {
-            failed = pass(&row);
-            failed.is_ok()
-        })?;
-        failed?;
-        books.entries().iter().filter(|row| row.n > n).try_for_each(pass)?;
-        // Which of several write-offs took how much is not in the books; the only one took it all.
-        if let [only] = later.write_offs.as_slice() {
-            later.events.push(Since { points: watched.written_off, ..only.clone() });
-        }
-        later.events.sort_by_key(|event| event.at);
-        Ok(later)
+/// What a movement adds to the points of a batch that are gone, or takes from them.
+pub(super) fn gone(kind: EntryKind, from: Bucket, to: Bucket, points: i64) -> Result<Vec<(&'static str, i64)>> {
+    let mut told = Vec::new();
+    if from == Bucket::Expired {
+        told.push(("came_back", sub(0, points)?));
     }
+    match to {
+        Bucket::Expired if kind == EntryKind::Expire => told.push(("expired", points)),
+        Bucket::Expired => told.push(("lapsed", points)),
+        Bucket::Revoked if kind == EntryKind::Revoke => told.push(("revoked", points)),
+        Bucket::Revoked => told.push(("taken", points)),
+        Bucket::Moved => told.push(("moved", points)),
+        Bucket::Remaining | Bucket::Held | Bucket::Used => {}
+    }
+    Ok(told)
+}
 
+impl Look<'_, '_> {
     /// Points of each batch in a list of draws, the batches in order of their first.
     pub(super) fn together(&self, draws: &[(BatchNo, i64)]) -> Result<Vec<(BatchNo, i64)>> {
         let mut sums: BTreeMap<BatchNo, i64> = BTreeMap::new();

@@ -50,7 +50,7 @@ fn why_a_batch_came_first() {
 }
 
 #[test]
-fn a_reason_is_given_only_where_the_books_prove_it() {
+fn a_reason_is_given_as_things_stood_then() {
     let first = |points: i64| {
         vec![
             ("", r#"{"op":"recharge","account":"me","key":"a","points":10,"source":"wxpay","expires_at":"2027-05-01T00:00:00Z"}"#.to_string()),
@@ -81,7 +81,7 @@ fn a_reason_is_given_only_where_the_books_prove_it() {
         ("", first(3)[2].1.as_str()),
     ]);
     assert_eq!(whys(&explain(&revoked, 4)), [(3, "the only batch with points")]);
-    // Something came back to both since: nobody can tell any more.
+    // Something came back to it since: that was later.
     let mut revoked = revoked;
     let told = explain(&revoked, 4);
     let refund = format!(
@@ -89,7 +89,115 @@ fn a_reason_is_given_only_where_the_books_prove_it() {
         told.operation.receipt.operation
     );
     revoked.must("", &refund);
-    assert_eq!(whys(&explain(&revoked, 4)), [(3, "-")]);
+    assert_eq!(whys(&explain(&revoked, 4)), [(3, "the only batch with points")]);
+}
+
+/// A hold that was never captured, once its deadline had passed, took the reasons of every draw before it away.
+#[test]
+fn a_hold_that_ended_takes_no_reason_away() {
+    let world = world(&[
+        (
+            "",
+            r#"{"op":"recharge","account":"me","key":"a","points":100,"source":"wxpay","expires_at":"2027-12-01T00:00:00Z"}"#,
+        ),
+        (
+            "",
+            r#"{"op":"recharge","account":"me","key":"b","points":50,"source":"wxpay","expires_at":"2027-11-30T00:00:00Z"}"#,
+        ),
+        ("", r#"{"op":"consume","account":"me","key":"1","points":11}"#),
+        ("", r#"{"op":"hold","account":"me","key":"2","points":1,"deadline_seconds":60}"#),
+        ("", "+3600"),
+    ]);
+    assert_eq!(whys(&explain(&world, 3)), [(11, "expires 2027-11-30, sooner than 2027-12-01")]);
+}
+
+/// A batch that had expired when a late use was booked was said to be the only one with points.
+#[test]
+fn a_late_use_says_that_it_brought_points_back() {
+    let world = world(&[
+        ("", r#"{"op":"configure","key":"w","setting":"late_window","value":864000}"#),
+        (
+            "",
+            r#"{"op":"recharge","account":"me","key":"a","points":10,"source":"wxpay","expires_at":"2027-01-11T12:00:00Z"}"#,
+        ),
+        ("", "+172800"),
+        ("", r#"{"op":"consume","account":"me","key":"1","points":6,"occurred_at":"2027-01-10T18:00:00Z"}"#),
+    ]);
+    let told = explain(&world, 3);
+    let why = "expired 2027-01-11, but live when it occurred (2027-01-10), within the late window: 6 of what had \
+               expired came back";
+    assert_eq!(whys(&told), [(6, why)]);
+}
+
+/// A refund did not say where its points went, nor a settle line whom it paid, nor a write-off whom it forgave.
+#[test]
+fn points_that_came_back_went_somewhere() {
+    let world = world(&[
+        (
+            "z",
+            r#"{"op":"recharge","account":"me","key":"z","points":10,"source":"card","expires_at":"2027-02-01T00:00:00Z"}"#,
+        ),
+        ("y", r#"{"op":"recharge","account":"me","key":"y","points":4,"source":"wxpay","expires_at":"never"}"#),
+        ("spent", r#"{"op":"consume","account":"me","key":"1","points":16}"#),
+        ("", r#"{"op":"revoke","batch":"@z","key":"r","points":"all","reason":"chargeback"}"#),
+        ("", r#"{"op":"recharge","account":"me","key":"x","points":6,"source":"wxpay","expires_at":"never"}"#),
+        ("", r#"{"op":"write_off","account":"me","key":"w","points":1,"reason":"goodwill"}"#),
+        ("", r#"{"op":"refund","operation":"@spent","key":"b","points":"all","reason":"failed"}"#),
+    ]);
+    let seq = |id: &Option<OperationId>| id.map(|id| id.sequence());
+    let owed: Vec<_> = explain(&world, 5).settled[0].debts.iter().map(|d| (d.operation.sequence(), d.points)).collect();
+    assert_eq!(owed, [(3, 2), (4, 4)]);
+    let forgiven = explain(&world, 6).forgiven;
+    assert_eq!(forgiven.iter().map(|d| (d.operation.sequence(), d.points)).collect::<Vec<_>>(), [(4, 1)]);
+    let told = explain(&world, 7);
+    let went: Vec<_> =
+        told.went_to.iter().map(|went| (went.what, went.points, seq(&went.operation), seq(&went.revoke))).collect();
+    // Two go back to the third batch, which had settled them, and four to the second; ten came from the revoked one,
+    // whose debt of ten had four paid by the third and one forgiven: so nine are free, and one stays taken.
+    assert_eq!(
+        went,
+        [
+            ("restored", 2, None, None),
+            ("restored", 4, None, None),
+            ("taken", 1, None, None),
+            ("cancelled_debt", 5, Some(4), Some(4)),
+            ("restored", 4, None, Some(4))
+        ]
+    );
+    let late = explain(&world, 3).settled_by;
+    assert_eq!(late.iter().map(|payer| (payer.points, seq(&payer.paid_in))).collect::<Vec<_>>(), [(2, Some(5))]);
+}
+
+/// The value an operation set was not shown, nor what it had been.
+#[test]
+fn a_new_value_is_told_with_the_old() {
+    let world = world(&[
+        ("", r#"{"op":"configure","key":"1","setting":"max_hold","value":7200}"#),
+        ("", r#"{"op":"configure","key":"2","setting":"max_hold","value":9000}"#),
+        ("", r#"{"op":"open","account":"me","key":"3","credit_limit":5}"#),
+        ("", r#"{"op":"set_limit","account":"me","key":"4","credit_limit":8}"#),
+        (
+            "b",
+            r#"{"op":"recharge","account":"me","key":"5","points":10,"source":"wxpay","expires_at":"2027-01-11T12:00:00Z"}"#,
+        ),
+        ("", r#"{"op":"set_expiry","batch":"@b","key":"6","expires_at":"never","reason":"goodwill"}"#),
+        ("h", r#"{"op":"hold","account":"me","key":"7","points":12,"deadline_seconds":60}"#),
+        ("", r#"{"op":"renew","hold":"@h","key":"8","deadline_seconds":120}"#),
+        ("", "+3600"),
+        ("", r#"{"op":"capture","hold":"@h","key":"9","points":3}"#),
+    ]);
+    let told = |number| {
+        let told = explain(&world, number).changed.unwrap();
+        format!("{} {} {}", told.what, told.before, told.after)
+    };
+    assert_eq!(told(1), "max_hold 86400 7200");
+    assert_eq!(told(2), "max_hold 7200 9000");
+    assert_eq!(told(3), "credit_limit 0 5");
+    assert_eq!(told(4), "credit_limit 5 8");
+    assert_eq!(told(6), r#"expires_at "2027-01-11T12:00:00.000Z" "never""#);
+    assert_eq!(told(8), r#"deadline "2027-01-10T12:01:00.000Z" "2027-01-10T12:02:00.000Z""#);
+    assert_eq!(explain(&world, 7).credit_limit, Some(8));
+    assert_eq!(explain(&world, 9).passed_deadline, Some(crate::support::instant("2027-01-10T12:02:00Z")));
 }
 
 #[test]
@@ -116,7 +224,7 @@ fn where_the_points_come_from() {
     let recharged = reckoned(1);
     assert!(recharged.2.contains("180 days") && recharged.2.contains("promotional"), "{}", recharged.2);
     let captured = explain(&world, 5);
-    assert!(captured.paid_by[0].held && captured.paid_by[0].why.is_none());
+    assert_eq!((captured.paid_by[0].held, whys(&captured)), (true, vec![(2, "set aside by the hold")]));
     let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.what).collect();
     assert_eq!(held, ["capture"]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, AccountQuery, BatchId, BatchInfo, BatchState, Clock, Listing, OperationId, Period};
+use counterfoil::{AccountId, AccountQuery, BatchInfo, BatchState, Clock, Explanation, Listing, OperationId, Period};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;
@@ -79,8 +79,21 @@ fn line(dice: &mut Dice, made: &Made, now: DateTime<Utc>) -> Option<Value> {
     })
 }
 
-/// The batches each operation found with points.
-type Found = BTreeMap<OperationId, Vec<BatchId>>;
+/// The batches each operation found with points, in draw order.
+type Found = BTreeMap<OperationId, Vec<BatchInfo>>;
+
+/// Why a batch comes before another, in the words an explanation begins with.
+fn first_because(first: &BatchInfo, next: &BatchInfo) -> String {
+    if first.priority != next.priority {
+        format!("priority {} before {}", first.priority, next.priority)
+    } else if first.expires_at != next.expires_at {
+        format!("expires {}", first.expires_at.unwrap().format("%Y-%m-%d"))
+    } else if first.promo != next.promo {
+        "promotional before paid".into()
+    } else {
+        "older".into()
+    }
+}
 
 fn history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>) {
     let (world, times, _) = watched_history(seed, length);
@@ -98,12 +111,14 @@ fn watched_history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>, Found)
         let Some(mut line) = line(&mut dice, &made, world.clock.now()) else { continue };
         line["key"] = json!(format!("{number}"));
         let request = counterfoil::Request::parse(&line.to_string()).unwrap();
-        let live: Vec<BatchId> = match line["account"].as_str() {
+        let live: Vec<BatchInfo> = match line["account"].as_str() {
             Some(account) => {
                 let listed =
                     world.ledger.batches(&AccountId::new(account).unwrap(), &Listing::new().limit(1000)).unwrap();
                 let live = |batch: &BatchInfo| batch.remaining > 0 && batch.state == BatchState::Live;
-                listed.items.into_iter().filter(live).map(|batch| batch.batch).collect()
+                let mut live: Vec<BatchInfo> = listed.items.into_iter().filter(live).collect();
+                live.sort_by_key(|b| (b.priority, b.expires_at.is_none(), b.expires_at, !b.promo, b.batch));
+                live
             }
             None => Vec::new(),
         };
@@ -172,9 +187,39 @@ fn every_batch_is_accounted_for() {
                 assert_eq!(sum("moved"), b.moved, "{seed}: {life:#?}");
                 assert_eq!(sum("expired") + sum("lapsed") - sum("came_back"), b.expired, "{seed}: {life:#?}");
                 assert_eq!(sum("revoked") + sum("taken"), b.revoked, "{seed}: {life:#?}");
-                // The rest is no dustbin: it is never negative.
+                // Nothing is a rest, which could be negative.
                 assert!(life.events.iter().all(|event| event.points >= 0), "{seed}: {life:#?}");
             }
+        }
+    }
+}
+
+/// What came back went somewhere, what was paid or forgiven was somebody's debt, and what is gone of a new batch went
+/// by the lines listed.
+fn all_is_told(told: &Explanation) {
+    let receipt = &told.operation.receipt;
+    let went =
+        |what: &str| -> i64 { told.went_to.iter().filter(|went| went.what == what).map(|went| went.points).sum() };
+    if matches!(receipt.op, "refund" | "release" | "capture") {
+        assert_eq!((went("restored"), went("lapsed")), (receipt.restored, receipt.lapsed), "{told:#?}");
+    }
+    if receipt.op == "refund" {
+        assert_eq!(told.went_to.iter().map(|went| went.points).sum::<i64>(), receipt.points, "{told:#?}");
+    }
+    let lines = told.sides.iter().flat_map(|side| &side.lines);
+    let settled: i64 = lines.filter(|line| line.kind == "settle").map(|line| line.points).sum();
+    assert_eq!(told.settled.iter().map(|settled| settled.points).sum::<i64>(), settled, "{told:#?}");
+    for settled in &told.settled {
+        assert_eq!(settled.debts.iter().map(|debt| debt.points).sum::<i64>(), settled.points, "{told:#?}");
+    }
+    if receipt.op == "write_off" {
+        assert_eq!(told.forgiven.iter().map(|debt| debt.points).sum::<i64>(), receipt.points, "{told:#?}");
+    }
+    if matches!(receipt.op, "recharge" | "transfer") {
+        for batch in &told.batches_now {
+            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch) && since.how.is_some());
+            let gone: i64 = gone.map(|since| since.points).sum();
+            assert_eq!(gone, batch.expired + batch.revoked + batch.moved, "{told:#?}");
         }
     }
 }
@@ -220,15 +265,21 @@ fn every_operation_is_explained() {
                 assert_eq!(own, receipt.points, "{told:#?}");
             }
             assert_eq!(paid.get(&told.operation.receipt.operation).copied().unwrap_or(0), later, "{told:#?}");
-            // What the last reason claims is what was there.
-            if let Some(why) =
-                told.paid_by.last().and_then(|payer| payer.why.as_ref()).filter(|_| receipt.op != "capture")
-            {
-                let others = found[&receipt.operation].iter();
-                let others = others.filter(|id| !told.paid_by.iter().any(|payer| payer.batch == **id)).count();
-                assert_eq!(why.ends_with("batch with points"), others == 0, "{seed} {why}: {told:#?}");
+            // Every batch has its reason, and it is what was there at that moment.
+            for payer in &told.paid_by {
+                let why = payer.why.as_ref().unwrap_or_else(|| panic!("no reason: {told:#?}"));
+                if payer.held || receipt.op == "capture" || why.starts_with("expired ") {
+                    continue;
+                }
+                let found = &found[&receipt.operation];
+                let place = found.iter().position(|batch| batch.batch == payer.batch).unwrap();
+                match found.get(place + 1) {
+                    Some(next) => assert!(why.starts_with(&first_because(&found[place], next)), "{why}: {told:#?}"),
+                    None => assert!(why.ends_with("batch with points") || told.operation.receipt.reinstated > 0),
+                }
                 claims += 1;
             }
+            all_is_told(&told);
             // Reasons are given in the order they speak of.
             let keys: Vec<_> = told.paid_by.iter().filter(|payer| !payer.held).collect();
             let key = |payer: &&counterfoil::Payer| {

@@ -1,6 +1,7 @@
 //! `explain`: sentences and sums for people, the library's whole answer for programs.
 
-use counterfoil::Error;
+use chrono::FixedOffset;
+use counterfoil::{Error, Period};
 
 use super::Session;
 use crate::args::{ExplainArgs, Format};
@@ -23,7 +24,7 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
     match (&args.operation, &args.batch) {
         (Some(operation), _) => one(session, operation)?,
         (None, Some(batch)) => life(session, batch)?,
-        (None, None) => missing(session, &period)?,
+        (None, None) => missing(session, &period, args.period.offset)?,
     }
     Ok(Outcome::Done)
 }
@@ -45,10 +46,10 @@ fn life(session: &mut Session, text: &str) -> Result<(), Failure> {
     session.out.told(&told, explained::life)
 }
 
-fn missing(session: &mut Session, period: &counterfoil::Period) -> Result<(), Failure> {
+fn missing(session: &mut Session, period: &Period, offset: FixedOffset) -> Result<(), Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let told = ledger.explain_missing(&account, period)?;
-    session.out.told(&told, explained::missing)?;
+    session.out.told(&told, |told| explained::missing(told, offset))?;
     if !told.exists {
         session.notes.note(&session.nobody(&ledger, &account)?);
     }

@@ -10,14 +10,10 @@ pub(crate) use operation::operation;
 
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
-use counterfoil::{OperationId, Said};
+use counterfoil::{BatchId, Destination, OperationId, PaidDebt, Said};
 
 use super::safe;
-
-/// A day and its minute are enough between sentences.
-fn when(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
-}
+use super::table::{batch, time as when};
 
 /// `1 point`, `2 points`.
 fn points(count: i64) -> String {
@@ -40,6 +36,34 @@ fn said(said: &Said) -> String {
     parts.extend(said.reference.as_ref().map(|reference| format!("reference {}", safe::line(reference))));
     parts.extend(said.description.as_ref().map(|text| format!("\u{201c}{}\u{201d}", safe::cell(text))));
     parts.join(", ")
+}
+
+/// Where points went that came back; `of` is what was refunded.
+fn destination(went: &Destination, of: Option<OperationId>) -> String {
+    let named = |id: Option<BatchId>| id.map(batch).unwrap_or_default();
+    let what = match (went.what, went.operation) {
+        ("restored", _) => format!("back to batch {}", named(went.batch)),
+        ("lapsed", _) => format!("lapsed in batch {}, which had expired", named(went.batch)),
+        ("taken", _) => format!("taken from batch {}, which had been revoked", named(went.batch)),
+        ("cancelled_debt", Some(id)) if Some(id) == of => "cancelled its own debt".into(),
+        ("cancelled_debt", Some(id)) => format!("cancelled debt of {}", by_operation(id)),
+        (what, _) => what.replace('_', " "),
+    };
+    match (went.instead_of, went.revoke) {
+        (Some(revoked), Some(by)) if went.operation == Some(by) => {
+            format!("{what}, the revoke of batch {}", batch(revoked))
+        }
+        (Some(revoked), Some(by)) => {
+            format!("{what}, in place of batch {}, revoked by {}", batch(revoked), by_operation(by))
+        }
+        _ => what,
+    }
+}
+
+/// A debt that was paid or forgiven.
+fn debt(debt: &PaidDebt, when: impl Fn(DateTime<Utc>) -> String) -> String {
+    let service = debt.service.as_ref().map(|service| format!(", {service}")).unwrap_or_default();
+    format!("for {} of {}{service} ({})", debt.op, when(debt.booked_at), by_operation(debt.operation))
 }
 
 /// A text being written: paragraphs, each with a head and a table.

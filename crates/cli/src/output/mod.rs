@@ -63,7 +63,7 @@ impl Out {
     }
 
     /// One thing that people are told as a text.
-    pub(crate) fn told<T: Serialize>(&mut self, item: &T, text: fn(&T) -> String) -> Result<(), Failure> {
+    pub(crate) fn told<T: Serialize>(&mut self, item: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.json(item, true)?,
             Format::Jsonl => self.json(item, false)?,

@@ -1,8 +1,9 @@
 //! The life of a batch.
 
-use counterfoil::{BatchLife, BatchUse, LifeEvent};
+use counterfoil::{BatchLife, BatchState, BatchUse, LifeEvent};
 
 use super::{Story, by_operation, counted, points, said, when};
+use crate::output::blocks::words;
 use crate::output::safe;
 use crate::output::table::{batch, time_or_never};
 
@@ -14,8 +15,12 @@ pub(crate) fn life(life: &BatchLife) -> String {
     let mut story = Story::default();
     let info = &life.batch;
     let kind = if info.promo { "promotional" } else { "paid" };
+    let state = match info.state {
+        BatchState::Pending => format!("pending, effective from {}", when(info.effective_at)),
+        _ => words(&info.state),
+    };
     story.line(format!(
-        "Batch {} of {}: {}, {kind}, from {}, priority {}, expires {}",
+        "Batch {} of {}: {}, {kind}, from {}, priority {}, expires {}; {state}",
         batch(info.batch),
         safe::line(info.account.as_str()),
         points(info.amount),
@@ -60,10 +65,13 @@ pub(crate) fn life(life: &BatchLife) -> String {
 }
 
 fn event(event: &LifeEvent) -> Vec<String> {
-    let at = event.at.map_or_else(|| "in all".into(), when);
     let other = event.other.as_ref().map_or("another account", |other| other.as_str());
     let other_batch = event.other_batch.map(|id| format!(" (batch {})", batch(id))).unwrap_or_default();
     let until = time_or_never(event.until);
+    let returned = match event.hold {
+        Some(hold) => format!("when hold {} ended", hold.sequence()),
+        None => "on their return".into(),
+    };
     let mut what = match event.what {
         "recharged" => format!("recharged, expires {until}"),
         "received" => format!("received from {other}{other_batch}, expires {until}"),
@@ -73,9 +81,9 @@ fn event(event: &LifeEvent) -> Vec<String> {
         "expiry_set" => format!("expiry set to {until}"),
         "expired" => "expired".into(),
         "came_back" => "came back from what had expired".into(),
-        "lapsed" => "lapsed on their return by refunds or ended holds: it had expired".into(),
+        "lapsed" => format!("lapsed {returned}: it had expired"),
         "revoked" => "revoked".into(),
-        "taken" => "taken on their return, after a revoke".into(),
+        "taken" => format!("taken {returned}, after a revoke"),
         other => other.into(),
     };
     if event.owed > 0 {
@@ -86,7 +94,7 @@ fn event(event: &LifeEvent) -> Vec<String> {
     }
     what.push_str(&event.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default());
     let count = if event.what == "expiry_set" { String::new() } else { event.points.to_string() };
-    vec![at, count, what, said(&event.said)]
+    vec![when(event.at), count, what, said(&event.said)]
 }
 
 fn one_use(used: &BatchUse) -> Vec<String> {

@@ -1,30 +1,35 @@
 //! Why points are gone.
 
+use chrono::{DateTime, FixedOffset, Utc};
 use counterfoil::{Gone, Missing, Moved, Returned};
 
-use super::{Story, by_operation, counted, points, said, when};
-use crate::output::table::batch;
+use super::{Story, by_operation, counted, debt, destination, points, said};
+use crate::output::table::{batch, time_at};
 
-/// The equation, then every term with the lines that make it up.
-pub(crate) fn missing(told: &Missing) -> String {
+/// Tells an instant.
+type Clock<'c> = &'c dyn Fn(DateTime<Utc>) -> String;
+
+/// The equation, then every term with the lines that make it up; times are told as clocks at `offset` show them.
+pub(crate) fn missing(told: &Missing, offset: FixedOffset) -> String {
+    let when: Clock<'_> = &|at| time_at(offset, at);
     let mut story = Story::default();
     if !told.exists {
         return format!("{}: no such account, so no points", crate::output::safe::line(told.account.as_str()));
     }
     let from = told.from.map_or_else(|| "from its beginning".into(), |from| format!("from {}", when(from)));
     let to = match told.to.filter(|to| *to <= told.as_of) {
-        Some(to) => format!("before {}", when(to)),
+        Some(to) => format!("until before {}", when(to)),
         None => format!("until now ({})", when(told.as_of)),
     };
     story.line(format!("{}, {from} {to}", crate::output::safe::line(told.account.as_str())));
     equation(&mut story, told);
-    came(&mut story, told);
+    came(&mut story, told, when);
     spent(&mut story, told);
-    settled(&mut story, told);
-    gone(&mut story, "Expired", told.changes.expired, &told.expired);
-    gone(&mut story, "Revoked", told.changes.revoked, &told.revoked);
-    moved(&mut story, "Transferred away", told.changes.transferred, &told.transferred);
-    waiting(&mut story, told);
+    settled(&mut story, told, when);
+    gone(&mut story, "Expired", told.changes.expired, &told.expired, when);
+    gone(&mut story, "Revoked", told.changes.revoked, &told.revoked, when);
+    moved(&mut story, "Transferred away", told.changes.transferred, &told.transferred, when);
+    waiting(&mut story, told, when);
     if told.closing.debt > 0 {
         story.head(format!(
             "Owed: {} used and paid by no batch yet. New points pay that first.",
@@ -61,7 +66,7 @@ fn equation(story: &mut Story, told: &Missing) {
     story.rows(&[1], rows);
 }
 
-fn came(story: &mut Story, told: &Missing) {
+fn came(story: &mut Story, told: &Missing, when: Clock<'_>) {
     if !told.recharged.is_empty() {
         story.head(format!("Recharged: {}", points(told.changes.recharged)));
         let row = |came: &counterfoil::Came| {
@@ -69,22 +74,19 @@ fn came(story: &mut Story, told: &Missing) {
         };
         story.rows(&[0], told.recharged.iter().map(row).collect());
     }
-    moved(story, "Received", told.changes.received, &told.received);
+    moved(story, "Received", told.changes.received, &told.received, when);
     if !told.returned.is_empty() {
         story.head(format!("Given back by refunds: {}", points(told.changes.returned)));
-        story.rows(&[0], told.returned.iter().map(returned).collect());
+        story.rows(&[0], told.returned.iter().map(|refund| returned(refund, when)).collect());
     }
 }
 
-fn returned(refund: &Returned) -> Vec<String> {
-    let of = refund.of.map(|of| format!(" of {}", by_operation(of))).unwrap_or_default();
+fn returned(refund: &Returned, when: Clock<'_>) -> Vec<String> {
+    let of = refund.of.map(|of| format!(", refund of {}", by_operation(of))).unwrap_or_default();
     let mut what = format!("{}{of}", by_operation(refund.operation));
-    if refund.lapsed > 0 {
-        what.push_str(&format!("; {} of them lapsed at once: the batch had expired", refund.lapsed));
-    }
-    let rest = refund.refunded.saturating_sub(refund.points);
-    if rest > 0 {
-        what.push_str(&format!("; {rest} more cancelled debt or went to a revoked batch"));
+    // What simply came back needs no word.
+    for went in refund.went_to.iter().filter(|went| went.what != "restored" || went.instead_of.is_some()) {
+        what.push_str(&format!("; {} {}", went.points, destination(went, refund.of)));
     }
     vec![refund.points.to_string(), when(refund.at), what, said(&refund.said)]
 }
@@ -105,33 +107,30 @@ fn spent(story: &mut Story, told: &Missing) {
     story.rows(&[0], told.spent.iter().map(row).collect());
 }
 
-fn settled(story: &mut Story, told: &Missing) {
+fn settled(story: &mut Story, told: &Missing, when: Clock<'_>) {
     if told.settled.is_empty() {
         return;
     }
     story.head(format!("Settled an old debt: {} paid what was used earlier", points(told.changes.settled)));
     let mut rows = Vec::new();
     for settled in &told.settled {
-        for (index, debt) in settled.debts.iter().enumerate() {
+        for (index, paid) in settled.debts.iter().enumerate() {
             let at = if index == 0 { when(settled.at) } else { String::new() };
-            let service = debt.service.as_ref().map(|service| format!(", {service}")).unwrap_or_default();
-            let what =
-                format!("for {} of {}{service} ({})", debt.op, when(debt.booked_at), by_operation(debt.operation));
-            rows.push(vec![debt.points.to_string(), at, what, said(&debt.said)]);
+            rows.push(vec![paid.points.to_string(), at, debt(paid, when), said(&paid.said)]);
         }
     }
     story.rows(&[0], rows);
 }
 
-fn gone(story: &mut Story, head: &str, sum: i64, list: &[Gone]) {
+fn gone(story: &mut Story, head: &str, sum: i64, list: &[Gone], when: Clock<'_>) {
     if list.is_empty() {
         return;
     }
     story.head(format!("{head}: {}", points(sum)));
-    story.rows(&[0], list.iter().map(one_gone).collect());
+    story.rows(&[0], list.iter().map(|gone| one_gone(gone, when)).collect());
 }
 
-fn one_gone(gone: &Gone) -> Vec<String> {
+fn one_gone(gone: &Gone, when: Clock<'_>) -> Vec<String> {
     let batch = gone.batch.map(|id| format!("batch {}", batch(id)));
     let source = gone.source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
     let by = gone.operation.map(|id| format!(", {} ({})", by_operation(id), gone.by)).unwrap_or_default();
@@ -154,7 +153,7 @@ fn one_gone(gone: &Gone) -> Vec<String> {
     vec![gone.points.to_string(), when(gone.at), what, said(&gone.said)]
 }
 
-fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved]) {
+fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved], when: Clock<'_>) {
     if list.is_empty() {
         return;
     }
@@ -168,7 +167,7 @@ fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved]) {
     story.rows(&[0], list.iter().map(row).collect());
 }
 
-fn waiting(story: &mut Story, told: &Missing) {
+fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
     if !told.held.is_empty() {
         story.head(format!("Still held: {}", points(told.closing.held)));
         let row = |held: &counterfoil::StillHeld| {

@@ -1,9 +1,10 @@
 //! One operation explained.
 
-use counterfoil::{Explanation, Figures, Payer, Since};
+use chrono::DateTime;
+use counterfoil::{Explanation, Figures, PaidDebt, Payer, Since};
 use serde_json::Value;
 
-use super::{Story, by_operation, points, when};
+use super::{Story, by_operation, debt, destination, points, said, when};
 use crate::output::amount;
 use crate::output::blocks::words;
 use crate::output::safe;
@@ -20,6 +21,7 @@ pub(crate) fn operation(told: &Explanation) -> String {
     facts(&mut story, told);
     price(&mut story, told);
     paid(&mut story, told);
+    debts_since(&mut story, told);
     for side in &told.sides {
         story.head(format!("Balance of {}", safe::line(side.account.as_str())));
         let head = ["", "available", "held", "pending", "debt", "net"].map(String::from).to_vec();
@@ -36,8 +38,12 @@ pub(crate) fn operation(told: &Explanation) -> String {
         rows.push(figures("after", &side.after));
         story.rows(&[1, 2, 3, 4, 5], rows);
     }
+    moved(&mut story, told);
     made(&mut story, told);
     since(&mut story, told);
+    if let Some(left) = told.operation.refundable.filter(|left| *left > 0) {
+        story.head(format!("{} of it can be refunded", points(left)));
+    }
     story.end()
 }
 
@@ -52,6 +58,9 @@ fn facts(story: &mut Story, told: &Explanation) {
     if let Some(at) = receipt.occurred_at {
         rows.push(vec!["occurred".into(), when(at)]);
     }
+    if let Some(at) = told.passed_deadline {
+        rows.push(vec!["late".into(), format!("the hold's deadline had passed at {}; booked all the same", when(at))]);
+    }
     if receipt.clock_suspect {
         let read = format!("read {}, which was not believed: ledger time stood still", when(receipt.recorded_at));
         rows.push(vec!["clock".into(), read]);
@@ -65,8 +74,8 @@ fn facts(story: &mut Story, told: &Explanation) {
         ("to", "to"),
         ("policy", "policy"),
         ("shortfall", "shortfall"),
-        ("setting", "setting"),
-        ("value", "value"),
+        ("priority", "priority"),
+        ("promo", "promo"),
         ("metadata", "metadata"),
     ] {
         match request.get(field) {
@@ -77,6 +86,30 @@ fn facts(story: &mut Story, told: &Explanation) {
     }
     if let Some(of) = request.get("operation").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
         rows.push(vec!["refunds".into(), by_operation(of)]);
+    }
+    if let Some(info) = told.batches_now.first().filter(|_| request.get("effective_at").is_some()) {
+        rows.push(vec!["effective".into(), when(info.effective_at)]);
+    }
+    if let Some(changed) = &told.changed {
+        let seconds = matches!(changed.what.as_str(), "late_window" | "max_hold" | "max_clock_jump");
+        let show = |value: &Value| match value {
+            Value::String(text) => {
+                DateTime::parse_from_rfc3339(text).map_or_else(|_| text.clone(), |at| when(at.to_utc()))
+            }
+            other if seconds => super::counted(other.as_i64().unwrap_or(0), "second"),
+            other => other.to_string(),
+        };
+        let what = match changed.what.as_str() {
+            "expires_at" => "expires",
+            what => what,
+        };
+        let (before, after) = (show(&changed.before), show(&changed.after));
+        let how = match receipt.op {
+            "open" => after,
+            _ if before == after => format!("{after}, as before"),
+            _ => format!("{after}, was {before}"),
+        };
+        rows.push(vec![what.replace('_', " "), how]);
     }
     rows.push(vec!["key".into(), receipt.key.to_string()]);
     story.rows(&[], rows);
@@ -89,10 +122,14 @@ fn price(story: &mut Story, told: &Explanation) {
         (Some(quantity), unit) => format!("{service}, {}", amount(quantity, unit.as_deref())),
         _ => service.clone(),
     });
-    story.head("Price");
+    // What was paid for points is not known here; only what a price book made of the recharge.
+    if receipt.op == "recharge" && reckoning.rule.is_none() {
+        return;
+    }
+    story.head(if receipt.op == "recharge" { "Price book" } else { "Price" });
     let mut rows = Vec::new();
     match (&reckoning.rule, reckoning.by) {
-        (Some(rule), "caller") => rows.push(vec![points(reckoning.points), format!("named by the caller; {rule}")]),
+        (Some(rule), "caller") => rows.push(vec!["decided".into(), rule.clone()]),
         (Some(rule), by) => {
             let at_most = if by == "estimate" { "at most " } else { "" };
             rows.push(vec![format!("{at_most}{}", points(reckoning.points)), format!("= {rule}")]);
@@ -126,49 +163,87 @@ fn paid(story: &mut Story, told: &Explanation) {
         _ => "Paid by, in this order",
     });
     let mut rows: Vec<Vec<String>> = told.paid_by.iter().map(payer).collect();
+    let within = match told.credit_limit {
+        Some(limit) if limit > 0 && receipt.over_limit => format!(", past the credit limit of {limit}"),
+        Some(limit) if limit > 0 => format!(", within the credit limit of {limit}"),
+        _ => String::new(),
+    };
     if receipt.open > 0 {
-        rows.push(vec!["no batch".into(), receipt.open.to_string(), "left as debt".into()]);
+        rows.push(vec!["no batch".into(), receipt.open.to_string(), format!("left as debt{within}")]);
     }
-    let unbacked = told.hold.as_ref().filter(|_| receipt.op == "hold").map_or(0, |hold| hold.unbacked);
+    let unbacked = told.hold_now.as_ref().filter(|_| receipt.op == "hold").map_or(0, |hold| hold.unbacked);
     if unbacked > 0 {
-        rows.push(vec!["no batch".into(), unbacked.to_string(), "reserved of the credit limit".into()]);
+        let limit = told.credit_limit.unwrap_or(0);
+        rows.push(vec!["no batch".into(), unbacked.to_string(), format!("reserved of the credit limit of {limit}")]);
     }
     if rows.len() > 1 {
         rows.push(vec!["in all".into(), receipt.points.to_string()]);
     }
     story.rows(&[1], rows);
-    if !told.settled_by.is_empty() {
-        story.head("Its debt was paid since by");
-        story.rows(&[1], told.settled_by.iter().map(payer).collect());
-    }
-    if let Some(open) = told.operation.open_now.filter(|open| *open > 0) {
-        story.line(format!("  {} still owed", points(open)));
-    }
 }
 
 fn payer(payer: &Payer) -> Vec<String> {
     let kind = if payer.promo { "promotional" } else { "paid" };
-    let expires = payer.expires_at.map_or_else(|| "never expires".into(), |at| format!("expires {}", when(at)));
-    let why = match (&payer.why, payer.held) {
-        (_, true) => "set aside by the hold".into(),
-        (Some(why), _) => why.clone(),
-        (None, false) => String::new(),
+    let why = payer.why.as_deref().unwrap_or_default();
+    let priority = if payer.priority == 50 { String::new() } else { format!(", priority {}", payer.priority) };
+    // The reason names what decided: the rest need not be said twice.
+    let end = match payer.expires_at {
+        _ if why.starts_with("expire") => String::new(),
+        Some(at) => format!(", expires {}", when(at)),
+        None => ", never expires".into(),
     };
+    let made = if why == "older" { format!(", made {}", when(payer.created_at)) } else { String::new() };
     let returned = if payer.returned > 0 { format!("{} returned since", payer.returned) } else { String::new() };
-    let facts =
-        format!("{}, {kind}, priority {}, {expires}, made {}", payer.source, payer.priority, when(payer.created_at));
-    vec![format!("batch {}", batch(payer.batch)), payer.points.to_string(), facts, why, returned]
+    let facts = format!("{}, {kind}{priority}{end}{made}", payer.source);
+    vec![format!("batch {}", batch(payer.batch)), payer.points.to_string(), facts, why.into(), returned]
+}
+
+/// Who paid later what it left open.
+fn debts_since(story: &mut Story, told: &Explanation) {
+    if !told.settled_by.is_empty() {
+        story.head("Its debt was paid since by");
+        let row = |payer: &Payer| {
+            let by = payer.paid_in.map_or_else(|| "by time alone".into(), by_operation);
+            let at = payer.paid_at.map(when).unwrap_or_default();
+            let returned =
+                if payer.returned > 0 { format!("{} returned since", payer.returned) } else { String::new() };
+            let name = format!("batch {} ({})", batch(payer.batch), payer.source);
+            vec![at, payer.points.to_string(), name, by, returned]
+        };
+        story.rows(&[1], told.settled_by.iter().map(row).collect());
+    }
+    if let Some(open) = told.operation.open_now.filter(|open| *open > 0) {
+        story.head(format!("{} still owed", points(open)));
+    }
+}
+
+/// Where what it brought went: back to batches, to debts.
+fn moved(story: &mut Story, told: &Explanation) {
+    let receipt = &told.operation.receipt;
+    if !told.went_to.is_empty() {
+        let back = told.went_to.iter().fold(0_i64, |sum, went| sum.saturating_add(went.points));
+        story.head(match &told.hold_now {
+            Some(hold) if back == hold.points => format!("The {} held given back", points(back)),
+            Some(hold) => format!("{back} of the {} held given back", hold.points),
+            None => "Where the points went".into(),
+        });
+        let of = told.operation.request.get("operation").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let row = |went: &counterfoil::Destination| vec![went.points.to_string(), destination(went, of)];
+        story.rows(&[0], told.went_to.iter().map(row).collect());
+    }
+    let row = |paid: &PaidDebt| vec![paid.points.to_string(), debt(paid, when), said(&paid.said)];
+    for settled in &told.settled {
+        story.head(format!("{} of the points paid what was used earlier", settled.points));
+        story.rows(&[0], settled.debts.iter().map(row).collect());
+    }
+    if !told.forgiven.is_empty() {
+        story.head(format!("Forgiven: {}", points(receipt.points)));
+        story.rows(&[0], told.forgiven.iter().map(row).collect());
+    }
 }
 
 fn made(story: &mut Story, told: &Explanation) {
     let receipt = &told.operation.receipt;
-    for (what, count) in
-        [("given back to live batches", receipt.restored), ("lapsed: their batch had expired", receipt.lapsed)]
-    {
-        if count > 0 {
-            story.head(format!("Of this, {} {what}", points(count)));
-        }
-    }
     if receipt.reinstated > 0 {
         story.head(format!("{} came back from what had expired", points(receipt.reinstated)));
     }
@@ -176,7 +251,7 @@ fn made(story: &mut Story, told: &Explanation) {
         let how = if receipt.uncollected > 0 { "not collected (shortfall clamp)" } else { "booked as debt (clawback)" };
         story.head(format!("{} had been spent, held or moved already: {how}", points(receipt.owed)));
     }
-    if !told.batches.is_empty() {
+    if !told.batches_now.is_empty() {
         story.head("Batches, as they are now");
         let row = |info: &counterfoil::BatchInfo| {
             let gone = info.expired.saturating_add(info.revoked).saturating_add(info.moved);
@@ -188,10 +263,10 @@ fn made(story: &mut Story, told: &Explanation) {
             let expires = info.expires_at.map_or_else(|| "never expires".into(), |at| format!("expires {}", when(at)));
             vec![format!("batch {}", batch(info.batch)), now, expires]
         };
-        story.rows(&[], told.batches.iter().map(row).collect());
+        story.rows(&[], told.batches_now.iter().map(row).collect());
         story.line("  explain --batch tells the life of one");
     }
-    if let Some(hold) = &told.hold {
+    if let Some(hold) = &told.hold_now {
         let unbacked = if hold.unbacked > 0 { format!(", {} of them on credit", hold.unbacked) } else { String::new() };
         let (number, count, state) = (hold.hold.sequence(), points(hold.points), words(&hold.state));
         story.head(format!("Hold {number}: {count}{unbacked}, now {state}, deadline {}", when(hold.deadline)));
@@ -199,26 +274,74 @@ fn made(story: &mut Story, told: &Explanation) {
 }
 
 fn since(story: &mut Story, told: &Explanation) {
-    if told.refunded > 0 || told.written_off > 0 {
-        let mut sums = Vec::new();
-        if told.refunded > 0 {
-            sums.push(format!("{} refunded", points(told.refunded)));
-        }
-        if told.written_off > 0 {
-            sums.push(format!("{} written off", points(told.written_off)));
-        }
+    let revoke = told.operation.receipt.op == "revoke";
+    let mut sums = Vec::new();
+    match told.refunded {
+        0 => {}
+        count if revoke => sums.push(format!("{} of its debt returned", points(count))),
+        count => sums.push(format!("{} refunded", points(count))),
+    }
+    if told.written_off > 0 {
+        sums.push(format!("{} written off", points(told.written_off)));
+    }
+    if !sums.is_empty() {
         story.head(format!("Since then: {}", sums.join(", ")));
     } else if !told.since.is_empty() {
         story.head("Since then");
     }
-    story.rows(&[1], told.since.iter().map(one_since).collect());
+    // What a return took for a revoke, and what that left of the revoke's debt, is one thing told twice.
+    let twice = |since: &Since| {
+        let same = |other: &Since| other.how.is_none() && other.operation == since.operation && other.at == since.at;
+        revoke && since.how == Some("taken") && told.since.iter().any(same)
+    };
+    let told_once = told.since.iter().filter(|since| !twice(since));
+    let mut rows: Vec<Vec<String>> = told_once.map(|since| one_since(told, since)).collect();
+    let gone: Vec<i64> = told.since.iter().filter(|since| since.how.is_some()).map(|since| since.points).collect();
+    if gone.len() > 1 && told.operation.receipt.op == "recharge" {
+        let sum = gone.iter().fold(0_i64, |sum, points| sum.saturating_add(*points));
+        rows.push(vec!["in all".into(), sum.to_string(), "gone".into()]);
+    }
+    story.rows(&[1], rows);
 }
 
-fn one_since(since: &Since) -> Vec<String> {
-    let batch = since.batch.map(|id| format!(" of batch {}", batch(id))).unwrap_or_default();
-    let by = since.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default();
-    let owed = if since.owed > 0 { format!("; {} more owed", since.owed) } else { String::new() };
-    let unbooked = if since.unbooked { " (unbooked)" } else { "" };
-    let what = format!("{}{batch}{by}{owed}{unbooked}", since.what.replace('_', " "));
-    vec![when(since.at), since.points.to_string(), what, super::said(&since.said)]
+fn one_since(told: &Explanation, since: &Since) -> Vec<String> {
+    let name = since.batch.map(batch).unwrap_or_default();
+    let mut count = since.points.to_string();
+    let mut what = match (since.what, since.how) {
+        (_, Some("expired")) => format!("batch {name} expired"),
+        (_, Some("lapsed")) => format!("lapsed on their return to batch {name}, which had expired"),
+        (_, Some("came_back")) => format!("came back to batch {name} from what had expired"),
+        (_, Some("revoked")) => format!("batch {name} revoked"),
+        (_, Some("taken")) => format!("taken on their return to batch {name}, which had been revoked"),
+        (_, Some("moved")) => format!("transferred away from batch {name}"),
+        ("activate", _) => {
+            count.clear();
+            format!("batch {name} became effective")
+        }
+        ("renew", _) => {
+            count.clear();
+            "renew".into()
+        }
+        ("set_expiry", _) => {
+            count.clear();
+            format!("batch {name} given another expiry")
+        }
+        ("revoke", _) => {
+            count.clear();
+            format!("a batch that paid ({name}) was revoked; this {} is unaffected", told.operation.receipt.op)
+        }
+        ("hold_expire", _) => "the hold's deadline passed".into(),
+        ("refund" | "release", _) if told.operation.receipt.op == "revoke" => {
+            format!("came back by a {} to the revoked batch", since.what)
+        }
+        (what, _) => what.replace('_', " "),
+    };
+    what.push_str(&since.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default());
+    if since.owed > 0 && since.how.is_some() {
+        what.push_str(&format!("; {} more owed", since.owed));
+    }
+    if since.unbooked {
+        what.push_str(" (unbooked)");
+    }
+    vec![when(since.at), count, what, said(&since.said)]
 }

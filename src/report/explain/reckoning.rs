@@ -1,0 +1,86 @@
+//! How the points of an operation came about: named, or priced by a rule.
+
+use serde::Serialize;
+
+use super::super::Look;
+use super::Booked;
+use crate::engine::{Source, parse_body};
+use crate::error::Result;
+use crate::model::{Action, CaptureAmount, Command, OperationId};
+use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
+use crate::report::shapes;
+
+/// How the points of an operation came about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Reckoning {
+    /// `caller` (points were named), `rule` (a price book decided), or `estimate` (an upper bound by a price book).
+    pub by: &'static str,
+    /// What was asked for; less may have been booked with policy `up_to`.
+    pub points: i64,
+    /// The rule in words, with the numbers put in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Hash of the price book that holds the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_book: Option<String>,
+    /// The hold that pinned the price book.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_by: Option<OperationId>,
+}
+
+impl Look<'_, '_> {
+    /// How the points came about: the rule is put to the usage again, by the very book it was priced by.
+    pub(super) fn reckoning(&self, booked: &Booked) -> Result<Option<Reckoning>> {
+        let row = &booked.row;
+        let account = row.account.as_ref().map(|(_, id)| id.clone());
+        let book = match row.price_book {
+            Some((no, _)) => self.source.price_book(no)?,
+            None => None,
+        };
+        let hash = row.price_book.map(|(_, hash)| shapes::hex(&hash));
+        let named = |points| Some(Reckoning { by: "caller", points, rule: None, price_book: None, pinned_by: None });
+        let command = Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)?;
+        let (by, service, usage, pinned_by) = match command.action {
+            Action::Consume { points: Some(points), .. } | Action::Hold { points: Some(points), .. } => {
+                return Ok(named(points));
+            }
+            Action::Capture { amount: CaptureAmount::Points(points) } => return Ok(named(points)),
+            Action::Recharge { points, ref source, expiry, promo, .. } => {
+                let rule = recharge_words(book.as_ref(), source, expiry.is_none(), promo.is_none());
+                let price_book = hash.filter(|_| !rule.is_empty());
+                let rule = (!rule.is_empty()).then(|| rule.join("; "));
+                return Ok(Some(Reckoning { by: "caller", points, rule, price_book, pinned_by: None }));
+            }
+            Action::Consume { service, usage, .. } => ("rule", service, usage, None),
+            Action::Hold { service, usage, .. } => ("estimate", service, usage, None),
+            Action::Capture { amount: CaptureAmount::Usage(usage) } => {
+                let hold = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
+                ("rule", row.outcome.service.clone(), Some(usage), hold)
+            }
+            _ => return Ok(None),
+        };
+        let (Some(book), Some(service)) = (book, service) else { return Ok(None) };
+        let priced = if by == "estimate" {
+            book.estimate(&service, usage.as_ref())
+        } else {
+            book.price(&service, usage.as_ref())
+        };
+        let priced = priced.map_err(crate::engine::price_error)?;
+        Ok(Some(Reckoning { by, points: priced.points, rule: Some(priced.rule), price_book: hash, pinned_by }))
+    }
+}
+
+/// What a price book decided of a recharge.
+fn recharge_words(book: Option<&PriceBook>, source: &str, expiry: bool, promo: bool) -> Vec<String> {
+    let mut words = Vec::new();
+    if expiry {
+        let days = book.map_or(DEFAULT_EXPIRATION_DAYS, PriceBook::expiration_days);
+        let by = if book.is_some() { "the price book's" } else { "the usual" };
+        words.push(format!("no expiry was named: {by} {days} days"));
+    }
+    if promo && book.is_some_and(|book| book.is_promo(source)) {
+        words.push(format!("`{source}` is among the price book's promotional sources"));
+    }
+    words
+}
