@@ -12,6 +12,8 @@ use super::words::{Stamp, Until, counted, free, points};
 const MONTHS: usize = 6;
 /// Batches shown at once; the others are folded.
 const SHOWN: usize = 24;
+/// With more ends than this in a month, those of a day are one.
+const ENDS: usize = 5;
 /// Segments of the strip.
 const SEGMENTS: usize = 60;
 
@@ -37,7 +39,7 @@ pub(super) struct Day {
     pub(super) due: bool,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Together {
     points: i64,
     batches: usize,
@@ -68,6 +70,16 @@ pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month
 }
 
 impl Together {
+    fn add(&mut self, other: &Together) {
+        self.points = self.points.saturating_add(other.points);
+        self.batches = self.batches.saturating_add(other.batches);
+        for source in &other.sources {
+            if !self.sources.contains(source) {
+                self.sources.push(source.clone());
+            }
+        }
+    }
+
     fn due(&self, when: String, end: DateTime<Utc>) -> Due {
         let named: Vec<String> = self.sources.iter().take(3).map(|source| free(source)).collect();
         let more = if self.sources.len() > named.len() { " …" } else { "" };
@@ -106,8 +118,28 @@ fn month((year, month): (i32, u32), due: &[(Until, DateTime<Utc>, Together)]) ->
         name: first.format("%B %Y").to_string(),
         points: points(sum),
         weeks,
-        due: due.iter().map(one).collect(),
+        due: if due.len() > ENDS { by_day(due) } else { due.iter().map(one).collect() },
     })
+}
+
+/// What ends on the same day, as one. A list that is long even so leaves the sources to that of the batches.
+fn by_day(due: &[(Until, DateTime<Utc>, Together)]) -> Vec<Due> {
+    let days: Vec<&[_]> = due.chunk_by(|(a, ..), (b, ..)| a.day == b.day).collect();
+    let one = |ends: &&[(Until, DateTime<Utc>, Together)]| {
+        let ((until, end, first), rest) = ends.split_first()?;
+        let mut together = first.clone();
+        rest.iter().for_each(|(.., other)| together.add(other));
+        let when = until.day.format("%-d %b");
+        let mut due = match rest.len() {
+            0 => together.due(format!("{when}, {}", until.time), *end),
+            more => together.due(format!("{when}, {} times", more + 1), *end),
+        };
+        if days.len() > ENDS {
+            due.from.clear();
+        }
+        Some(due)
+    };
+    days.iter().filter_map(one).collect()
 }
 
 /// What stays whatever the day.

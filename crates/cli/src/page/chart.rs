@@ -95,6 +95,10 @@ pub(super) fn chart(statement: &Statement, offset: FixedOffset) -> Result<Option
     }))
 }
 
+fn letters_of(label: Option<&str>) -> u32 {
+    u32::try_from(label.unwrap_or_default().chars().count()).unwrap_or(8)
+}
+
 impl Curve {
     fn new(statement: &Statement) -> Option<Self> {
         let first = statement.lines.first()?;
@@ -177,12 +181,13 @@ impl Curve {
         let (low, high) = self.range();
         let levels = ticks::points(low, high, 7);
         let times = ticks::times(self.begin, self.end, offset, size.marks);
-        let letters = levels.iter().map(|level| ticks::short(*level).chars().count()).max().unwrap_or(1);
-        let left = u32::try_from(letters).unwrap_or(8).saturating_mul(8).saturating_add(12);
+        let letters = levels.iter().map(|level| letters_of(Some(&ticks::short(*level)))).max().unwrap_or(1);
+        let left = letters.saturating_mul(8).saturating_add(12);
         let span = levels.first().copied().unwrap_or(0)..levels.last().copied().unwrap_or(1);
         let mut chart = ChartBuilder::on(root)
             .margin_top(12)
-            .margin_right(14)
+            // Half of the last label lies beyond the last mark.
+            .margin_right(letters_of(times.iter().next_back().map(|time| time.1.as_str())).saturating_mul(4).max(14))
             .set_label_area_size(LabelAreaPosition::Left, left)
             .set_label_area_size(LabelAreaPosition::Bottom, 26)
             .build_cartesian_2d(

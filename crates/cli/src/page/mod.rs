@@ -15,10 +15,22 @@ use counterfoil::Statement;
 use batches::{Batches, Month};
 use chart::Chart;
 use lines::Line;
-use sums::{Figure, Sum, UsageRow};
+use sums::{Figure, Sum, Usage};
 use words::{Stamp, strict};
 
 use crate::exit::Failure;
+
+/// What the template calls.
+#[allow(unreachable_pub, reason = "the macro makes a public type of the function")]
+mod filters {
+    use askama::filters::Safe;
+
+    /// A name or a number, broken only where a reader would break it.
+    #[askama::filter_fn]
+    pub(super) fn soft<T: std::fmt::Display>(text: T, _: &dyn askama::Values) -> askama::Result<Safe<String>> {
+        Ok(Safe(super::words::soft(&text.to_string())))
+    }
+}
 
 /// Everything on the page, as it is shown.
 #[derive(Template)]
@@ -29,6 +41,8 @@ struct Page {
     period: String,
     zone: String,
     made: Stamp,
+    /// The day of what is told of the present, whatever the period.
+    as_of: String,
     notices: Vec<String>,
     /// What matters first: what can be spent, or what is owed.
     headline: (&'static str, String),
@@ -38,7 +52,7 @@ struct Page {
     months: Vec<Month>,
     later: Vec<batches::Due>,
     never: Option<String>,
-    usage: Vec<UsageRow>,
+    usage: Usage,
     batches: Batches,
     lines: Vec<Line>,
 }
@@ -52,6 +66,7 @@ pub(crate) fn html(statement: &Statement, ledger: &str, offset: FixedOffset) -> 
         period: words::period(statement, offset),
         zone: words::zone(offset),
         made: Stamp::new(statement.as_of, offset),
+        as_of: statement.as_of.with_timezone(&offset).format("%-d %b %Y").to_string(),
         notices: sums::notices(statement),
         headline: sums::headline(statement),
         figures: sums::figures(statement),
@@ -60,7 +75,7 @@ pub(crate) fn html(statement: &Statement, ledger: &str, offset: FixedOffset) -> 
         months,
         later,
         never: batches::never(&statement.batches),
-        usage: sums::usage(&statement.usage),
+        usage: Usage::new(&statement.usage),
         batches: Batches::new(statement, offset),
         lines: statement.lines.iter().map(|entry| Line::new(entry, offset)).collect(),
     };

@@ -98,6 +98,13 @@ pub(super) fn notices(statement: &Statement) -> Vec<String> {
     said
 }
 
+/// What was used, by service.
+pub(super) struct Usage {
+    pub(super) rows: Vec<UsageRow>,
+    /// Of several rows.
+    pub(super) total: Option<UsageRow>,
+}
+
 /// What one service was used for.
 pub(super) struct UsageRow {
     pub(super) service: String,
@@ -105,25 +112,43 @@ pub(super) struct UsageRow {
     pub(super) quantity: String,
     pub(super) points: String,
     pub(super) refunded: Option<String>,
+    /// Points less what was refunded.
+    pub(super) rest: String,
     /// Its part of the largest, in tenths of a percent as CSS writes them.
     pub(super) part: String,
 }
 
-pub(super) fn usage(lines: &[UsageLine]) -> Vec<UsageRow> {
-    let largest = lines.iter().map(|line| line.points).max().unwrap_or(0);
-    let row = |line: &UsageLine| UsageRow {
-        service: line.service.as_deref().map_or_else(|| "without a service".into(), free),
-        uses: points(line.uses),
-        quantity: match (&line.quantity, &line.unit) {
-            (Some(quantity), Some(unit)) => format!("{} {}", decimal(quantity), plural(&free(unit), quantity)),
-            (Some(quantity), None) => decimal(quantity),
-            _ => "\u{2013}".into(),
-        },
-        points: points(line.points),
-        refunded: (line.refunded != 0).then(|| points(line.refunded)),
-        part: percent(line.points, largest),
-    };
-    lines.iter().map(row).collect()
+impl Usage {
+    pub(super) fn new(lines: &[UsageLine]) -> Self {
+        let largest = lines.iter().map(|line| line.points).max().unwrap_or(0);
+        let row = |service: String, quantity: String, uses, used: i64, refunded: i64| UsageRow {
+            service,
+            uses: points(uses),
+            quantity,
+            points: points(used),
+            refunded: (refunded != 0).then(|| points(refunded)),
+            rest: points(used.saturating_sub(refunded)),
+            part: percent(used, largest),
+        };
+        let named = |line: &UsageLine| line.service.as_deref().map_or_else(|| "without a service".into(), free);
+        let rows = lines
+            .iter()
+            .map(|line| row(named(line), quantity(line, lines), line.uses, line.points, line.refunded))
+            .collect();
+        let sum = |figure: fn(&UsageLine) -> i64| lines.iter().map(figure).fold(0, i64::saturating_add);
+        let total = || row("Total".into(), String::new(), sum(|l| l.uses), sum(|l| l.points), sum(|l| l.refunded));
+        Usage { rows, total: (lines.len() > 1).then(total) }
+    }
+}
+
+/// How much of a service was used. One that was used with and without a quantity has a line for each.
+fn quantity(line: &UsageLine, lines: &[UsageLine]) -> String {
+    match (&line.quantity, &line.unit) {
+        (Some(quantity), Some(unit)) => format!("{} {}", decimal(quantity), plural(&free(unit), quantity)),
+        (Some(quantity), None) => decimal(quantity),
+        _ if lines.iter().any(|other| other.service == line.service && other.quantity.is_some()) => "none given".into(),
+        _ => "\u{2013}".into(),
+    }
 }
 
 /// `part` of `whole`, as CSS writes it.

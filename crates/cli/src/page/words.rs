@@ -38,6 +38,37 @@ pub(super) fn free(text: &str) -> String {
     text.split('\u{200d}').map(safe::lines).collect::<Vec<_>>().join("\u{200d}")
 }
 
+/// A word longer than this may be broken: at its thousands if it is a number.
+const WORD: usize = 9;
+
+/// Text as HTML that says where a line may break: after a sign that joins a name, and in a long number at its thousands.
+pub(super) fn soft(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for word in text.split_inclusive(' ') {
+        let long = word.trim_end().chars().count() > WORD;
+        let mut rest = word.chars().peekable();
+        while let Some(c) = rest.next() {
+            match c {
+                '&' => html.push_str("&amp;"),
+                '<' => html.push_str("&lt;"),
+                '>' => html.push_str("&gt;"),
+                '"' => html.push_str("&quot;"),
+                '\'' => html.push_str("&#39;"),
+                _ => html.push(c),
+            }
+            let may = match (c, rest.peek()) {
+                (',', Some(next)) => next.is_ascii_digit(),
+                ('_' | '-' | '.' | ':' | '/' | '@', Some(next)) => next.is_alphabetic(),
+                _ => false,
+            };
+            if long && may {
+                html.push_str("<wbr>");
+            }
+        }
+    }
+    html
+}
+
 /// An instant: for programs, and for readers.
 pub(super) struct Stamp {
     pub(super) iso: String,
@@ -122,6 +153,19 @@ mod tests {
             assert_eq!(points(n), text);
         }
         assert_eq!((signed(5), signed(0), signed(-5)), ("+5".into(), "0".into(), "\u{2212}5".into()));
+    }
+
+    #[test]
+    fn lines_break_where_a_reader_would() {
+        for (text, html) in [
+            ("9,000,000,000", "9,<wbr>000,<wbr>000,<wbr>000"),
+            ("+11,908", "+11,908"),
+            ("script_generation 1.2.x", "script_<wbr>generation 1.2.x"),
+            ("cdn.example:a-b", "cdn.<wbr>example:<wbr>a-<wbr>b"),
+            ("<i>&\"'", "&lt;i&gt;&amp;&quot;&#39;"),
+        ] {
+            assert_eq!(soft(text), html);
+        }
     }
 
     #[test]

@@ -70,6 +70,35 @@ fn a_ledger_others_may_read_is_a_warning() {
     assert!(found["help"].as_str().unwrap().starts_with("chmod 600 "), "{found}");
 }
 
+/// Regression: the -wal and the folder were not looked at, and a second name was to be cured by a local disk.
+#[cfg(unix)]
+#[test]
+fn what_others_may_change_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    home.run("open -a alice").ok();
+    let set = |name: &str, mode| std::fs::set_permissions(home.path(name), PermissionsExt::from_mode(mode)).unwrap();
+    set("points.ledger-wal", 0o666);
+    set("", 0o777);
+    let found = finding(&home.run("doctor --format json").ok(), "permissions");
+    let (said, help) = (found["found"].as_str().unwrap(), found["help"].as_str().unwrap());
+    assert_eq!(found["level"], "warning");
+    assert!(said.contains("points.ledger-wal has mode 0666") && said.contains("the folder has mode 0777"), "{found}");
+    // The advice is a command, and after it all is well.
+    let done = std::process::Command::new("sh").args(["-c", help]).status().unwrap();
+    assert!(done.success(), "{help}");
+    assert_eq!(finding(&home.run("doctor --format json").ok(), "permissions")["level"], "ok");
+    std::fs::hard_link(home.ledger(), home.path("second")).unwrap();
+    let ran = home.run("doctor --format json");
+    for check in ["place", "open"] {
+        let found = finding(&ran, check);
+        assert!(
+            found["level"] == "fault" && found["help"].as_str().unwrap().contains("all its names but one"),
+            "{found}"
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_opened_is_diagnosed_too() {
     let home = Home::new();
@@ -81,6 +110,8 @@ fn what_cannot_be_opened_is_diagnosed_too() {
         let ran = home.args(&["-f", name, "doctor"]);
         assert_eq!(ran.code, 6, "{ran:#?}");
         assert!(ran.out.contains(said) && ran.out.contains("fault ") && ran.out.contains("help: "), "{ran:#?}");
+        // Regression: whoever gave the wrong path was told to close it to others.
+        assert!(!ran.out.contains("chmod"), "{ran:#?}");
         let json = home.args(&["-f", name, "doctor", "--format", "json"]).json();
         assert_eq!((&json["level"], &json["error"]["code"]), (&"fault".into(), &"not_a_ledger".into()), "{json}");
         assert!(!home.path("missing").exists() && !home.path("gone").exists());

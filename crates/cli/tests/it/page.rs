@@ -95,6 +95,13 @@ fn says_what_the_statement_says(browser: &mut Browser, statement: &Value) {
     for (row, usage) in used.iter().zip(usage) {
         assert_eq!(usage["points"], number(row[3].lines().next().unwrap()), "{row:?}");
         assert_eq!(usage["uses"], number(&row[1]), "{row:?}");
+        let refunded = usage["refunded"].as_i64().unwrap_or(0);
+        assert_eq!(number(&row[4]), usage["points"].as_i64().unwrap() - refunded, "{row:?}");
+    }
+    let total = browser.value("[...document.querySelectorAll('.usage tfoot td')].map(cell => cell.innerText)");
+    if used.len() > 1 {
+        let sum = |column: usize| used.iter().map(|row| number(row[column].lines().next().unwrap())).sum::<i64>();
+        assert_eq!((number(total[0].as_str().unwrap()), number(total[3].as_str().unwrap())), (sum(1), sum(4)));
     }
 }
 
@@ -106,6 +113,7 @@ fn everywhere(browser: &mut Browser, page: &Path, mut look: impl FnMut(&mut Brow
         assert_eq!(browser.value("innerWidth"), width);
         let wide = browser.value("document.scrollingElement.scrollWidth").as_u64().unwrap();
         assert!(wide <= width.into(), "{wide} wide in a window of {width}: {}", widest(browser));
+        assert_eq!(broken(browser), "", "at {width}");
         papers.push(browser.value("getComputedStyle(document.documentElement).backgroundColor"));
         look(browser, width);
     }
@@ -113,6 +121,28 @@ fn everywhere(browser: &mut Browser, page: &Path, mut look: impl FnMut(&mut Brow
     assert_ne!(papers[0], papers[1]);
     assert!(browser.said.is_empty(), "{:#?}", browser.said);
     assert!(browser.asked.iter().all(|asked| *asked == address(page)), "{:?}", browser.asked);
+}
+
+/// Numbers that a line ends in the midst of, rather than at their thousands; and those that lie over their neighbours.
+fn broken(browser: &mut Browser) -> Value {
+    browser.value(
+        "(() => { const found = [], range = document.createRange();
+        const end = (node, at) => { range.setStart(node, at); range.setEnd(node, at + 1); return range.getBoundingClientRect(); };
+        for (const cell of document.querySelectorAll('td, .headline b, .due-list b, .batch-foot b')) {
+            if (cell.matches('.lines td:nth-child(2)')) continue;
+            const box = cell.getBoundingClientRect();
+            const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+            for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+                const text = node.data;
+                for (let at = 0; at < text.length; at++) {
+                    const one = end(node, at);
+                    if (one.width && box.width && one.left < box.left - 1) found.push('over ' + text);
+                    if (at && /[0-9,.+\u{2212}]/.test(text[at - 1]) && /[0-9,.]/.test(text[at]) && one.top > end(node, at - 1).top + 4) found.push(text);
+                }
+            }
+        }
+        return found.slice(0, 5).join(' | '); })()",
+    )
 }
 
 /// What sticks out.
@@ -137,6 +167,10 @@ fn the_page_says_what_the_statement_says() {
         let small = "[...document.querySelectorAll('svg.chart text')].filter(text => {
             const box = text.getBoundingClientRect(); return box.width > 0 && box.height < 11 }).length";
         assert_eq!(browser.value(small), 0, "text of the chart is too small");
+        let cut = "[...document.querySelectorAll('svg.chart text')].filter(text => {
+            const box = text.getBoundingClientRect(), chart = text.ownerSVGElement.getBoundingClientRect();
+            return box.width > 0 && (box.left < chart.left || box.right > chart.right) }).length";
+        assert_eq!(browser.value(cut), 0, "a label of the chart is cut off");
     });
     save(&mut browser, &page);
 }
@@ -156,6 +190,18 @@ fn every_colour_of_the_chart_changes_with_the_light() {
     assert!(drawn.len() > 20);
     for colour in drawn {
         assert!(head.contains(&format!(".chart [{colour}]")), "{colour}");
+    }
+}
+
+/// Regression: the page of a past month showed today's batches and what expires from now on, and did not say so.
+#[test]
+fn what_is_told_of_the_present_says_so() {
+    let home = creator();
+    home.run("statement -a alice --month 2026-09 --html --output page.html").ok();
+    let html = std::fs::read_to_string(home.path("page.html")).unwrap();
+    let today = chrono::Utc::now().format("as of %-d %b %Y</small></h2>").to_string();
+    for heading in ["Coming expiry <small>", "Batches, soonest to expire first <small>"] {
+        assert!(html.contains(&format!("{heading}{today}")), "{heading}{today}");
     }
 }
 
