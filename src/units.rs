@@ -103,7 +103,9 @@ impl Instant {
                 return Error::out_of_range(field, format!("`{text}` is after the year 9999"));
             }
             let help = match chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-                Ok(day) => format!("say when on that day, and where: {day}T00:00:00+08:00 is its beginning in Beijing"),
+                Ok(day) => {
+                    format!("say when on that day, with the offset from UTC: {day}T00:00:00+08:00 is a midnight")
+                }
                 Err(_) => "write it like 2027-05-21T10:00:00Z".into(),
             };
             Error::invalid(field, format!("`{text}` is not an RFC 3339 time"), help)

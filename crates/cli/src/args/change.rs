@@ -90,7 +90,8 @@ pub(crate) enum ChangeCommand {
   echo '{\"op\":\"consume\",\"account\":\"alice\",\"key\":\"task:19\",\"points\":20}' | counterfoil batch
 
 Answers come in order, each as soon as it is durable, also while the input stays open. A refused line is answered with
-{\"error\":{…},\"line\":n}; the others go on, and the exit code is 3.")]
+{\"error\":{…},\"line\":n}; the others go on, and the exit code is 3. When nobody reads the answers any more, what comes later
+is not booked, and the exit code is 1.")]
     Batch(BatchArgs),
 }
 

@@ -58,11 +58,11 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
 
 /// What follows the options in the help, for `man`: commands and tables keep their lines, sentences are set anew.
 fn examples(text: &str) -> String {
-    let mut page = String::from(".SH EXAMPLES\n");
+    let mut page = String::from(".SH EXAMPLES\n.nh\n");
     for paragraph in text.split("\n\n") {
         let kept = paragraph.lines().any(|line| line.starts_with(' '));
         page.push_str(if kept { ".nf\n" } else { ".PP\n" });
-        for line in paragraph.lines() {
+        for line in paragraph.lines().filter(|line| !line.starts_with("Example")) {
             let line = line.replace('\\', "\\e").replace('-', "\\-");
             // A dot or a quote at the beginning would be a request.
             page.push_str(if line.starts_with(['.', '\'']) { "\\&" } else { "" });

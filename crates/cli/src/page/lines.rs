@@ -4,7 +4,7 @@ use chrono::FixedOffset;
 use counterfoil::{Entry, Four, OperationId};
 
 use super::sums::{decimal, plural};
-use super::words::{Stamp, free, points, signed};
+use super::words::{Stamp, free, points, signed, strict};
 
 /// One line of the books.
 pub(super) struct Line {
@@ -92,6 +92,9 @@ fn title(kind: &str) -> String {
 
 fn notes(entry: &Entry, change: i64, offset: FixedOffset) -> Vec<String> {
     let mut notes = Vec::new();
+    let way = if entry.kind == "transfer_in" { "from" } else { "to" };
+    notes.extend(entry.counterparty.as_ref().map(|other| format!("{way} {}", strict(other.as_str()))));
+    notes.extend(entry.refers_to.map(|id| format!("of №\u{a0}{}", id.sequence())));
     if entry.points != 0 && entry.points.saturating_abs() != change.saturating_abs() {
         notes.push(format!("{} points", points(entry.points)));
     }

@@ -39,6 +39,9 @@ fn manual_pages() {
     }
     let page = home.run("man pricing check").ok().out;
     assert!(page.contains(".TH counterfoil-pricing-check 1") && page.contains("every fault is drawn"), "{page}");
+    // Commands are not set as sentences are.
+    let batch = home.run("man batch").ok().out;
+    assert!(batch.contains(".nf\n  counterfoil batch operations.jsonl \\-\\-atomic\n  echo "), "{batch}");
     home.run("man pricing chekc").fails(2, "usage");
     home.run("man --dir pages").ok();
     let mut pages: Vec<String> = std::fs::read_dir(home.path("pages"))
@@ -49,6 +52,12 @@ fn manual_pages() {
     assert!(pages.len() > 40 && pages.contains(&"counterfoil-set-expiry.1".into()), "{pages:?}");
     assert!(pages.contains(&"counterfoil.1".into()) && pages.iter().all(|page| page.ends_with(".1")), "{pages:?}");
     assert_eq!(std::fs::read_to_string(home.path("pages/counterfoil-pricing-check.1")).unwrap(), page);
+}
+
+#[test]
+fn completions_offer_the_kinds_of_lines() {
+    let script = Home::empty().run("completions bash").ok().out;
+    assert!(script.contains("transfer_out") && !script.contains("transfer-out"), "{script}");
 }
 
 #[test]

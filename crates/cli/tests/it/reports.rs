@@ -204,6 +204,10 @@ fn a_line_says_what_it_is_about() {
         line("  recharge ", "1.1 ");
     }
     assert!(home.run("history -a bob").ok().out.contains("from alice"));
+    let page = home.run("statement -a alice --html").ok().out;
+    for said in ["to bob", "of №\u{a0}4", "of №\u{a0}5"] {
+        assert!(page.contains(&format!("<bdi>{said}</bdi>")), "no {said} in {page}");
+    }
     let statement = home.run("statement -a alice").ok().out;
     let head = statement.lines().find(|line| line.starts_with("booked")).unwrap();
     let heads: Vec<&str> = head.split_whitespace().take(5).collect();
