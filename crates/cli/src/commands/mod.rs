@@ -48,7 +48,11 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
         Command::Change(command) => change::run(&mut session, command),
         Command::Care(command) => care::run(&mut session, command),
     }?;
-    session.out.finish()?;
+    let Session { common, notes, out } = session;
+    out.finish()?;
+    if let Some(path) = &common.output {
+        notes.note(&format!("wrote {}", path.display()));
+    }
     Ok(outcome)
 }
 
