@@ -113,9 +113,10 @@ impl Run {
             }
             Ended::Open => {
                 self.used = None;
+                let last = current.day;
                 current.open_if_never(&mut text, &self.export)?;
-                // beancount is told at the end of the day.
-                if let (Some(day), Program::Hledger) = (current.day, self.export.program) {
+                // beancount is told at the end of the day; and what only opens need not close.
+                if let (Some(day), Program::Hledger) = (last, self.export.program) {
                     let postings = current.chart.closing()?;
                     current.other(&mut text, day, "closing balances", postings)?;
                 }
