@@ -308,6 +308,8 @@ fn facts(line: &Line, program: Program) -> Vec<(&'static str, String)> {
     add("occurred", entry.occurred_at.map(stamp));
     add("operation", entry.operation.map(|id| id.to_string()));
     add("batch", entry.batch.map(|id| id.to_string()));
+    add("counterparty", entry.counterparty.as_ref().map(ToString::to_string));
+    add("refers_to", entry.refers_to.map(|id| id.to_string()));
     add("service", line.service.clone());
     add("quantity", entry.quantity.clone());
     add("unit", entry.unit.clone());
