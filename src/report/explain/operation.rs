@@ -1,7 +1,7 @@
 //! One operation explained: the price and its rule, what paid and why it came first, the balances around it, and what
 //! has become of it since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -357,37 +357,39 @@ impl Look<'_, '_> {
         story: &Story,
     ) -> Result<()> {
         let now = self.allocations_now(books, booked.row.seq)?;
-        let slices: BTreeSet<BatchNo> = match (booked.row.kind, booked.row.outcome.hold) {
-            (OpKind::Capture, Some((hold, ..))) => {
-                self.source.allocations(hold)?.rows.iter().map(|slice| slice.batch).collect()
-            }
-            _ => BTreeSet::new(),
-        };
-        let own = self.together(draws)?;
-        let drawn: Vec<(BatchNo, i64)> = own.iter().filter(|(no, _)| !slices.contains(no)).copied().collect();
+        let aside = story.before.as_ref().map_or(0, |before| before.set_aside);
+        let (held, chosen) = draws.split_at_checked(aside).unwrap_or((&[], draws));
+        let chosen = self.together(chosen)?;
         let occurred = booked.row.outcome.occurred_at.map(Instant::clamped);
         let why = match &story.before {
-            Some(before) => reasons(before, &drawn, booked.row.booked_at, occurred),
+            Some(before) => reasons(before, &chosen, booked.row.booked_at, occurred),
             None => BTreeMap::new(),
         };
         let set_aside = match told.passed_deadline {
             Some(_) => "set aside by the hold until its deadline",
             None => "set aside by the hold",
         };
-        let returned = |no: BatchNo| -> Result<i64> {
-            let mut parts = now.iter().take(draws.len()).filter(|part| part.batch == no);
-            // What a hold's slices returned is the hold's end, and told there.
-            if booked.row.kind == OpKind::Hold { Ok(0) } else { parts.try_fold(0, |sum, part| add(sum, part.returned)) }
+        // The allocations of the same draws. What a hold's slices returned is the hold's end, and told there.
+        let own: &[AllocationRow] = match booked.row.kind {
+            OpKind::Hold => &[],
+            _ => now.get(..draws.len()).unwrap_or_default(),
         };
-        for (no, points) in own {
+        let (held_now, chosen_now) = own.split_at_checked(aside).unwrap_or((&[], own));
+        let returned = |parts: &[AllocationRow], no: BatchNo| {
+            parts.iter().filter(|part| part.batch == no).try_fold(0, |sum, part| add(sum, part.returned))
+        };
+        let expiry = |batch: &BatchRow| story.expiries.get(&batch.no).copied().unwrap_or(batch.expires_at);
+        for (no, points) in self.together(held)? {
             let batch = self.payer_row(books, no)?;
-            let held = slices.contains(&no);
-            told.paid_by.push(Payer {
-                returned: returned(no)?,
-                held,
-                why: if held { Some(set_aside.into()) } else { why.get(&no).cloned() },
-                ..self.payer(&batch, story.expiries.get(&no).copied().unwrap_or(batch.expires_at), points)?
-            });
+            let (returned, why) = (returned(held_now, no)?, Some(set_aside.into()));
+            let payer = self.payer(&batch, expiry(&batch), points)?;
+            told.paid_by.push(Payer { returned, why, held: true, ..payer });
+        }
+        for (no, points) in chosen {
+            let batch = self.payer_row(books, no)?;
+            let (returned, why) = (returned(chosen_now, no)?, why.get(&no).cloned());
+            let payer = self.payer(&batch, expiry(&batch), points)?;
+            told.paid_by.push(Payer { returned, why, ..payer });
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
         for (place, pay) in story.late_pay.iter().enumerate() {
