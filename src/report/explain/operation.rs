@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
 use super::back::Destination;
-use super::order::reasons;
+use super::order::{Late, reasons};
 use super::reckoning::Reckoning;
 use super::settled::{PaidDebt, Settled};
 use super::since::{LatePay, Since, Story};
@@ -230,28 +230,32 @@ impl Look<'_, '_> {
         Ok(())
     }
 
-    /// What `configure` changed: the setting's value is that of the last one before, or its default.
+    /// What `configure` changed.
     fn setting_changed(&self, booked: &Booked) -> Result<Option<NewValue>> {
         let setting = booked.body.get("setting").and_then(Value::as_str);
         let (Some(setting), Some(after)) = (setting, booked.body.get("value")) else { return Ok(None) };
-        for seq in (1..booked.row.seq).rev() {
+        let before = self.setting_before(setting, booked.row.seq)?;
+        Ok(Some(NewValue { what: setting.into(), before, after: after.clone() }))
+    }
+
+    /// A setting as it was before an operation: as the last `configure` of it left it, or its default.
+    fn setting_before(&self, setting: &str, seq: i64) -> Result<Value> {
+        for seq in (1..seq).rev() {
             if self.source.operation(seq)?.is_some_and(|head| head.kind == OpKind::Configure) {
                 let earlier = Booked::read(&self.source, seq)?;
-                if let Some(before) =
-                    earlier.body.get("value").filter(|_| earlier.text("setting").as_deref() == Some(setting))
-                {
-                    return Ok(Some(NewValue { what: setting.into(), before: before.clone(), after: after.clone() }));
+                let same = earlier.text("setting").as_deref() == Some(setting);
+                if let Some(value) = earlier.body.get("value").filter(|_| same) {
+                    return Ok(value.clone());
                 }
             }
         }
         let first = Settings::default();
-        let before = match setting {
+        Ok(match setting {
             "late_window" => Value::from(first.late_window),
             "max_hold" => Value::from(first.max_hold),
             "max_clock_jump" => Value::from(first.max_clock_jump),
             _ => Value::from("first_use"),
-        };
-        Ok(Some(NewValue { what: setting.into(), before, after: after.clone() }))
+        })
     }
 
     /// The account that received a transfer.
@@ -360,9 +364,15 @@ impl Look<'_, '_> {
         let aside = story.before.as_ref().map_or(0, |before| before.set_aside);
         let (held, chosen) = draws.split_at_checked(aside).unwrap_or((&[], draws));
         let chosen = self.together(chosen)?;
-        let occurred = booked.row.outcome.occurred_at.map(Instant::clamped);
+        let late = match booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0) {
+            Some(occurred) => {
+                let window = self.setting_before("late_window", booked.row.seq)?.as_i64().unwrap_or(0);
+                Some(Late { occurred: Instant::clamped(occurred), window })
+            }
+            None => None,
+        };
         let why = match &story.before {
-            Some(before) => reasons(before, &chosen, booked.row.booked_at, occurred),
+            Some(before) => reasons(before, &chosen, booked.row.booked_at, late.as_ref()),
             None => BTreeMap::new(),
         };
         let set_aside = match told.passed_deadline {

@@ -124,8 +124,7 @@ fn a_late_use_says_that_it_brought_points_back() {
         ("", r#"{"op":"consume","account":"me","key":"1","points":6,"occurred_at":"2027-01-10T18:00:00Z"}"#),
     ]);
     let told = explain(&world, 3);
-    let why = "expired 2027-01-11, but live when it occurred (2027-01-10), within the late window: 6 of what had \
-               expired came back";
+    let why = "expired 2027-01-11, but live when it occurred (2027-01-10, late window 10 days): 6 points came back";
     assert_eq!(whys(&told), [(6, why)]);
 }
 
