@@ -48,6 +48,8 @@ pub(crate) struct Before {
     pub(crate) hold: Option<HoldRow>,
     /// The batches it could draw from, in draw order: live ones, and those a late use brought back.
     pub(crate) choice: Vec<BatchRow>,
+    /// How many of its draws a hold had set aside: the first ones.
+    pub(crate) set_aside: usize,
 }
 
 fn lost(row: &EntryRow) -> Error {
@@ -119,6 +121,7 @@ impl<'s> Retrace<'s> {
             batch: touched.map(|no| self.books.batch(no).cloned()).transpose()?,
             hold: hold.map(|(no, ..)| self.books.hold(no).cloned()).transpose()?,
             choice: Vec::new(),
+            set_aside: 0,
         });
         Ok(())
     }
@@ -136,7 +139,7 @@ impl<'s> Retrace<'s> {
         match row.kind {
             EntryKind::Recharge | EntryKind::TransferIn => self.arrive(row, operation),
             EntryKind::Consume => {
-                self.choose(operation, at, &[])?;
+                self.choose(operation, at, 0)?;
                 self.charge(operation, at, 0)
             }
             EntryKind::Hold => self.hold(row, operation),
@@ -211,21 +214,22 @@ impl<'s> Retrace<'s> {
         Ok(())
     }
 
-    /// Keeps what the watched operation could draw from: live batches, and those a late one brought back.
-    fn choose(&mut self, operation: &OperationRow, at: Instant, held: &[(BatchNo, i64)]) -> Result<()> {
+    /// Keeps what the watched operation could draw from: live batches, and those a late one brought back. The first of
+    /// its draws, `set_aside` of them, were no choice.
+    fn choose(&mut self, operation: &OperationRow, at: Instant, set_aside: usize) -> Result<()> {
         if self.watched != Some(operation.seq) {
             return Ok(());
         }
         let Some(before) = &mut self.before else { return Ok(()) };
         let mut choice: Vec<BatchRow> = self.books.held_batches().filter(|batch| batch.is_live()).cloned().collect();
-        for (no, _) in operation.outcome.draws.iter().skip(held.len()) {
+        for (no, _) in operation.outcome.draws.iter().skip(set_aside) {
             let batch = self.books.batch(*no)?;
             if batch.is_expired(at) {
                 choice.push(batch.clone());
             }
         }
         choice.sort_by_key(BatchRow::draw_key);
-        before.choice = choice;
+        (before.choice, before.set_aside) = (choice, set_aside);
         Ok(())
     }
 
@@ -254,7 +258,7 @@ impl<'s> Retrace<'s> {
     }
 
     fn hold(&mut self, row: &EntryRow, operation: &OperationRow) -> Result<()> {
-        self.choose(operation, row.booked_at, &[])?;
+        self.choose(operation, row.booked_at, 0)?;
         let (_, _, deadline) = operation.outcome.hold.ok_or_else(|| lost(row))?;
         let mut unbacked = row.points;
         for (no, points) in &operation.outcome.draws {
@@ -280,12 +284,12 @@ impl<'s> Retrace<'s> {
         let hold = self.books.hold(hold)?.clone();
         self.books.new_owner(operation.seq);
         let taken = take_held(&mut self.books, &hold, operation.seq, row.points, row.booked_at)?;
-        self.choose(operation, row.booked_at, &taken.draws)?;
+        self.choose(operation, row.booked_at, taken.draws.len())?;
         self.charge(operation, row.booked_at, taken.draws.len())
     }
 
     fn send(&mut self, operation: &OperationRow, at: Instant) -> Result<()> {
-        self.choose(operation, at, &[])?;
+        self.choose(operation, at, 0)?;
         for (no, _) in &operation.outcome.batches {
             let made = self.past.source.batch(*no)?;
             if let Some((from, points)) = made.and_then(|made| made.from_batch.map(|from| (from, made.amount))) {

@@ -1,6 +1,6 @@
 //! The life of one batch, to the last point: what made it, what drew on it, what time and corrections did to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -114,6 +114,9 @@ pub struct BatchUse {
     /// Points of them that came by settling: the operation had left them open.
     #[serde(skip_serializing_if = "is_zero")]
     pub settled: i64,
+    /// When the last of these came.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    pub settled_at: Option<DateTime<Utc>>,
     /// Points refunded since.
     #[serde(skip_serializing_if = "is_zero")]
     pub returned: i64,
@@ -131,8 +134,8 @@ struct Walk<'l, 'a, 'c, 'b> {
     books: Books<'b>,
     batch: BatchRow,
     life: BatchLife,
-    /// The operations it paid for.
-    paid: BTreeSet<i64>,
+    /// The operations it paid for, and when it last settled something of them.
+    paid: BTreeMap<i64, Option<Instant>>,
     services: BTreeMap<Option<String>, (i64, i64)>,
 }
 
@@ -160,7 +163,7 @@ impl Look<'_, '_> {
                 uses: Vec::new(),
                 more_uses: 0,
             },
-            paid: BTreeSet::new(),
+            paid: BTreeMap::new(),
             services: BTreeMap::new(),
             batch,
         };
@@ -263,10 +266,11 @@ impl Walk<'_, '_, '_, '_> {
     fn note_uses(&mut self, row: &EntryRow, step: &Step) {
         let mine = |by: &[(BatchNo, i64)]| by.iter().any(|(no, _)| *no == self.batch.no);
         if row.kind == EntryKind::Settle {
-            self.paid.extend(shares(step).iter().filter(|share| mine(&share.by)).map(|share| share.consume));
+            let settled = shares(step).into_iter().filter(|share| mine(&share.by));
+            self.paid.extend(settled.map(|share| (share.consume, Some(row.booked_at))));
         } else {
             let used = |movement: &Movement| matches!(movement, Movement::Points { batch, to: Bucket::Used, .. } if *batch == self.batch.no);
-            self.paid.extend(row.operation.filter(|_| step.movements.iter().any(used)));
+            self.paid.extend(row.operation.filter(|_| step.movements.iter().any(used)).map(|seq| (seq, None)));
         }
     }
 
@@ -302,7 +306,7 @@ impl Walk<'_, '_, '_, '_> {
     }
 
     /// Adds what an operation drew from the batch.
-    fn used(&mut self, seq: i64) -> Result<()> {
+    fn used(&mut self, seq: i64, settled_at: Option<Instant>) -> Result<()> {
         let parts = self.look.allocations_now(&mut self.books, seq)?;
         let booked = Booked::read(&self.look.source, seq)?;
         let own = booked.row.outcome.draws.len();
@@ -329,6 +333,7 @@ impl Walk<'_, '_, '_, '_> {
             points,
             drawn,
             settled,
+            settled_at: settled_at.map(Instant::utc),
             returned,
             service,
             said: booked.said(),
@@ -337,7 +342,7 @@ impl Walk<'_, '_, '_, '_> {
     }
 
     fn finish(mut self) -> Result<BatchLife> {
-        std::mem::take(&mut self.paid).into_iter().try_for_each(|seq| self.used(seq))?;
+        std::mem::take(&mut self.paid).into_iter().try_for_each(|(seq, settled_at)| self.used(seq, settled_at))?;
         let by_service = |(service, (uses, points))| ServiceUse { service, uses, points };
         self.life.uses_by_service = self.services.into_iter().map(by_service).collect();
         self.life.uses_by_service.sort_by_key(|part| std::cmp::Reverse(part.points));

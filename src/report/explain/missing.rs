@@ -1,5 +1,7 @@
 //! Why points are gone: what came in, what went by cause, down to the lines that did it. The sums add up exactly.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use super::super::{Look, Period};
 use super::back::Destination;
 use super::settled::Settled;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Step};
+use crate::engine::{Books, Bucket, Movement, Step};
 use crate::error::Result;
 use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, OperationId};
 use crate::report::shapes::figures;
@@ -198,12 +200,15 @@ pub struct Gone {
     /// The operation; none for what time did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
-    /// The batch, where the line names one.
+    /// The batch; of what was taken, where the line names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
     /// The batch's source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The hold that ended, where points lapsed or were taken by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
     /// Of a revoke: points spent, held or moved already, still to be taken.
     #[serde(skip_serializing_if = "is_zero")]
     pub owed: i64,
@@ -250,6 +255,23 @@ pub struct NotYet {
     /// From when they can be used.
     #[serde(serialize_with = "serialize_utc")]
     pub effective_at: DateTime<Utc>,
+}
+
+/// By how many points more of each batch have expired after a line; not those it only passed through.
+fn expired(step: &Step) -> Result<BTreeMap<BatchNo, i64>> {
+    let mut sums = BTreeMap::new();
+    for movement in &step.movements {
+        let Movement::Points { batch, from, to, points } = *movement else { continue };
+        let change = match (from, to) {
+            (_, Bucket::Expired) => points,
+            (Bucket::Expired, _) => sub(0, points)?,
+            _ => continue,
+        };
+        let sum = sums.entry(batch).or_insert(0);
+        *sum = add(*sum, change)?;
+    }
+    sums.retain(|_, points| *points != 0);
+    Ok(sums)
 }
 
 impl Look<'_, '_> {
@@ -352,17 +374,17 @@ impl Look<'_, '_> {
         }
         changes.expired = add(changes.expired, row.expired)?;
         changes.revoked = add(changes.revoked, rest)?;
-        if row.expired != 0 {
+        for (batch, points) in expired(step)? {
             let how = match row.kind {
                 EntryKind::Expire => "expired",
-                _ if row.expired < 0 => "came_back",
+                _ if points < 0 => "came_back",
                 _ => "lapsed",
             };
-            missing.expired.push(self.gone(lookup, row, how, row.expired, unbooked)?);
+            missing.expired.push(self.gone(lookup, (row, Some(batch), step.hold), how, points, unbooked)?);
         }
         if rest != 0 || row.kind == EntryKind::Revoke {
             let how = if row.kind == EntryKind::Revoke { "revoked" } else { "taken" };
-            missing.revoked.push(self.gone(lookup, row, how, rest, unbooked)?);
+            missing.revoked.push(self.gone(lookup, (row, row.batch, step.hold), how, rest, unbooked)?);
         }
         Ok(())
     }
@@ -434,7 +456,7 @@ impl Look<'_, '_> {
     fn gone(
         &self,
         lookup: &mut Books<'_>,
-        row: &EntryRow,
+        (row, batch, hold): (&EntryRow, Option<BatchNo>, Option<i64>),
         how: &'static str,
         points: i64,
         unbooked: bool,
@@ -447,8 +469,9 @@ impl Look<'_, '_> {
             points,
             by: row.kind.text(),
             operation: row.operation.map(|seq| self.writers.operation(seq)),
-            batch: row.batch.map(|no| self.writers.batch(no)),
-            source: row.batch.map(source).transpose()?,
+            batch: batch.map(|no| self.writers.batch(no)),
+            source: batch.map(source).transpose()?,
+            hold: hold.map(|seq| self.writers.hold(seq)),
             owed: booked.as_ref().filter(|_| how == "revoked").map_or(0, |booked| booked.row.outcome.owed),
             said: booked.as_ref().map(Booked::said).unwrap_or_default(),
             unbooked,

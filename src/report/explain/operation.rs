@@ -1,7 +1,7 @@
 //! One operation explained: the price and its rule, what paid and why it came first, the balances around it, and what
 //! has become of it since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
 use super::back::Destination;
-use super::order::reasons;
+use super::order::{Late, reasons};
 use super::reckoning::Reckoning;
 use super::settled::{PaidDebt, Settled};
 use super::since::{LatePay, Since, Story};
@@ -230,28 +230,32 @@ impl Look<'_, '_> {
         Ok(())
     }
 
-    /// What `configure` changed: the setting's value is that of the last one before, or its default.
+    /// What `configure` changed.
     fn setting_changed(&self, booked: &Booked) -> Result<Option<NewValue>> {
         let setting = booked.body.get("setting").and_then(Value::as_str);
         let (Some(setting), Some(after)) = (setting, booked.body.get("value")) else { return Ok(None) };
-        for seq in (1..booked.row.seq).rev() {
+        let before = self.setting_before(setting, booked.row.seq)?;
+        Ok(Some(NewValue { what: setting.into(), before, after: after.clone() }))
+    }
+
+    /// A setting as it was before an operation: as the last `configure` of it left it, or its default.
+    fn setting_before(&self, setting: &str, seq: i64) -> Result<Value> {
+        for seq in (1..seq).rev() {
             if self.source.operation(seq)?.is_some_and(|head| head.kind == OpKind::Configure) {
                 let earlier = Booked::read(&self.source, seq)?;
-                if let Some(before) =
-                    earlier.body.get("value").filter(|_| earlier.text("setting").as_deref() == Some(setting))
-                {
-                    return Ok(Some(NewValue { what: setting.into(), before: before.clone(), after: after.clone() }));
+                let same = earlier.text("setting").as_deref() == Some(setting);
+                if let Some(value) = earlier.body.get("value").filter(|_| same) {
+                    return Ok(value.clone());
                 }
             }
         }
         let first = Settings::default();
-        let before = match setting {
+        Ok(match setting {
             "late_window" => Value::from(first.late_window),
             "max_hold" => Value::from(first.max_hold),
             "max_clock_jump" => Value::from(first.max_clock_jump),
             _ => Value::from("first_use"),
-        };
-        Ok(Some(NewValue { what: setting.into(), before, after: after.clone() }))
+        })
     }
 
     /// The account that received a transfer.
@@ -357,37 +361,45 @@ impl Look<'_, '_> {
         story: &Story,
     ) -> Result<()> {
         let now = self.allocations_now(books, booked.row.seq)?;
-        let slices: BTreeSet<BatchNo> = match (booked.row.kind, booked.row.outcome.hold) {
-            (OpKind::Capture, Some((hold, ..))) => {
-                self.source.allocations(hold)?.rows.iter().map(|slice| slice.batch).collect()
+        let aside = story.before.as_ref().map_or(0, |before| before.set_aside);
+        let (held, chosen) = draws.split_at_checked(aside).unwrap_or((&[], draws));
+        let chosen = self.together(chosen)?;
+        let late = match booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0) {
+            Some(occurred) => {
+                let window = self.setting_before("late_window", booked.row.seq)?.as_i64().unwrap_or(0);
+                Some(Late { occurred: Instant::clamped(occurred), window })
             }
-            _ => BTreeSet::new(),
+            None => None,
         };
-        let own = self.together(draws)?;
-        let drawn: Vec<(BatchNo, i64)> = own.iter().filter(|(no, _)| !slices.contains(no)).copied().collect();
-        let occurred = booked.row.outcome.occurred_at.map(Instant::clamped);
         let why = match &story.before {
-            Some(before) => reasons(before, &drawn, booked.row.booked_at, occurred),
+            Some(before) => reasons(before, &chosen, booked.row.booked_at, late.as_ref()),
             None => BTreeMap::new(),
         };
         let set_aside = match told.passed_deadline {
             Some(_) => "set aside by the hold until its deadline",
             None => "set aside by the hold",
         };
-        let returned = |no: BatchNo| -> Result<i64> {
-            let mut parts = now.iter().take(draws.len()).filter(|part| part.batch == no);
-            // What a hold's slices returned is the hold's end, and told there.
-            if booked.row.kind == OpKind::Hold { Ok(0) } else { parts.try_fold(0, |sum, part| add(sum, part.returned)) }
+        // The allocations of the same draws. What a hold's slices returned is the hold's end, and told there.
+        let own: &[AllocationRow] = match booked.row.kind {
+            OpKind::Hold => &[],
+            _ => now.get(..draws.len()).unwrap_or_default(),
         };
-        for (no, points) in own {
+        let (held_now, chosen_now) = own.split_at_checked(aside).unwrap_or((&[], own));
+        let returned = |parts: &[AllocationRow], no: BatchNo| {
+            parts.iter().filter(|part| part.batch == no).try_fold(0, |sum, part| add(sum, part.returned))
+        };
+        let expiry = |batch: &BatchRow| story.expiries.get(&batch.no).copied().unwrap_or(batch.expires_at);
+        for (no, points) in self.together(held)? {
             let batch = self.payer_row(books, no)?;
-            let held = slices.contains(&no);
-            told.paid_by.push(Payer {
-                returned: returned(no)?,
-                held,
-                why: if held { Some(set_aside.into()) } else { why.get(&no).cloned() },
-                ..self.payer(&batch, story.expiries.get(&no).copied().unwrap_or(batch.expires_at), points)?
-            });
+            let (returned, why) = (returned(held_now, no)?, Some(set_aside.into()));
+            let payer = self.payer(&batch, expiry(&batch), points)?;
+            told.paid_by.push(Payer { returned, why, held: true, ..payer });
+        }
+        for (no, points) in chosen {
+            let batch = self.payer_row(books, no)?;
+            let (returned, why) = (returned(chosen_now, no)?, why.get(&no).cloned());
+            let payer = self.payer(&batch, expiry(&batch), points)?;
+            told.paid_by.push(Payer { returned, why, ..payer });
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
         for (place, pay) in story.late_pay.iter().enumerate() {

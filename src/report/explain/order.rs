@@ -37,12 +37,35 @@ fn words(first: &DrawKey, next: &DrawKey) -> Option<String> {
     })
 }
 
+/// A late use: when it occurred, and how many seconds later it may still draw on what was live then.
+pub(super) struct Late {
+    pub(super) occurred: Instant,
+    pub(super) window: i64,
+}
+
+impl Late {
+    fn words(&self, expired: Instant, points: i64) -> String {
+        let count = |count: i64, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+        let window = match self.window {
+            window if window % 86_400 == 0 => count(window / 86_400, "day"),
+            window if window % 3_600 == 0 => count(window / 3_600, "hour"),
+            window => count(window, "second"),
+        };
+        format!(
+            "expired {}, but live when it occurred ({}, late window {window}): {} came back",
+            told(expired, self.occurred),
+            told(self.occurred, expired),
+            count(points, "point")
+        )
+    }
+}
+
 /// Why each of the batches an operation drew from came before the next, with how things stood just before it.
 pub(super) fn reasons(
     before: &Before,
     drawn: &[(BatchNo, i64)],
     at: Instant,
-    occurred: Option<Instant>,
+    late: Option<&Late>,
 ) -> BTreeMap<BatchNo, String> {
     let mut reasons = BTreeMap::new();
     let end = if drawn.len() == 1 { "the only batch with points" } else { "the last batch with points" };
@@ -50,13 +73,8 @@ pub(super) fn reasons(
         let Some(place) = before.choice.iter().position(|batch| batch.no == *no) else { continue };
         let Some(batch) = before.choice.get(place) else { continue };
         let next = before.choice.get(place.saturating_add(1));
-        let why = match (occurred, batch.expires_at) {
-            (Some(occurred), Some(expired)) if expired <= at => format!(
-                "expired {}, but live when it occurred ({}), within the late window: {points} of what had expired came \
-                 back",
-                told(expired, occurred),
-                told(occurred, expired)
-            ),
+        let why = match (late, batch.expires_at) {
+            (Some(late), Some(expired)) if expired <= at => late.words(expired, *points),
             _ => next.map(BatchRow::draw_key).and_then(|next| words(&batch.draw_key(), &next)).unwrap_or(end.into()),
         };
         reasons.insert(*no, why);

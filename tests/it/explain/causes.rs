@@ -166,6 +166,10 @@ fn points_that_lapsed_on_their_return() {
     assert_eq!((told.returned[0].lapsed, told.returned[0].said.reason.as_deref()), (5, Some("render failed")));
     let how: Vec<_> = told.expired.iter().map(|gone| (gone.how, gone.points)).collect();
     assert_eq!(how, [("expired", 1), ("lapsed", 5)]);
+    // Each says of which batch, the refund also where all of it went.
+    assert!(told.expired.iter().all(|gone| gone.source.as_deref() == Some("gift")), "{told:#?}");
+    let went: Vec<_> = told.returned[0].went_to.iter().map(|went| (went.what, went.points)).collect();
+    assert_eq!(went, [("lapsed", 5)]);
 }
 
 #[test]

@@ -124,8 +124,7 @@ fn a_late_use_says_that_it_brought_points_back() {
         ("", r#"{"op":"consume","account":"me","key":"1","points":6,"occurred_at":"2027-01-10T18:00:00Z"}"#),
     ]);
     let told = explain(&world, 3);
-    let why = "expired 2027-01-11, but live when it occurred (2027-01-10), within the late window: 6 of what had \
-               expired came back";
+    let why = "expired 2027-01-11, but live when it occurred (2027-01-10, late window 10 days): 6 points came back";
     assert_eq!(whys(&told), [(6, why)]);
 }
 
@@ -166,6 +165,22 @@ fn points_that_came_back_went_somewhere() {
     );
     let late = explain(&world, 3).settled_by;
     assert_eq!(late.iter().map(|payer| (payer.points, seq(&payer.paid_in))).collect::<Vec<_>>(), [(2, Some(5))]);
+}
+
+/// A capture beyond its hold called all points of a batch set aside, though part of them was an ordinary draw.
+#[test]
+fn a_capture_beyond_its_hold_draws_like_any_use() {
+    let world = world(&[
+        ("", r#"{"op":"recharge","account":"me","key":"a","points":10,"source":"wxpay","expires_at":"never"}"#),
+        ("", r#"{"op":"recharge","account":"me","key":"b","points":10,"source":"gift","expires_at":"never"}"#),
+        ("h", r#"{"op":"hold","account":"me","key":"1","points":4,"deadline_seconds":60}"#),
+        ("", r#"{"op":"capture","hold":"@h","key":"2","points":12}"#),
+    ]);
+    assert_eq!(whys(&explain(&world, 3)), [(4, "promotional before paid")]);
+    assert_eq!(
+        whys(&explain(&world, 4)),
+        [(4, "set aside by the hold"), (6, "promotional before paid"), (2, "the last batch with points")]
+    );
 }
 
 /// The value an operation set was not shown, nor what it had been.
@@ -283,6 +298,7 @@ fn the_life_of_a_batch() {
     let told = life(&world, 2);
     let uses: Vec<_> = told.uses.iter().map(|used| (used.points, used.drawn, used.settled, used.returned)).collect();
     assert_eq!(uses, [(5, 5, 5, 0), (15, 20, 0, 5)]);
+    assert_eq!(told.uses[0].settled_at, Some(told.events[0].at));
     let events: Vec<_> = told.events.iter().map(|event| (event.what, event.points)).collect();
     assert_eq!(
         events,

@@ -103,7 +103,8 @@ fn the_life_of_a_batch() {
         &told.out,
         &[
             "Batch 2.1 of alice: 30 points, promotional, from gift",
-            "5 consume, operation 1; 5 paid later, settling its debt reference early",
+            "5 consume, operation 1; 5 paid later at 2",
+            "Z, settling its debt reference early",
             "6 consume for tts, operation 4; 8 drawn, 2 returned",
             "left 0 held 4 used 11 moved to other accounts 15 in all = 30".replace("left 0 ", "").as_str(),
         ],

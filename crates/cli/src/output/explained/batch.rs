@@ -104,7 +104,8 @@ fn one_use(used: &BatchUse) -> Vec<String> {
         what = format!("debt of a revoke, {}", by_operation(used.operation));
     }
     if used.settled > 0 {
-        what.push_str(&format!("; {} paid later, settling its debt", used.settled));
+        let at = used.settled_at.map(|at| format!(" at {}", when(at))).unwrap_or_default();
+        what.push_str(&format!("; {} paid later{at}, settling its debt", used.settled));
     }
     if used.returned > 0 {
         what.push_str(&format!("; {} drawn, {} returned", used.drawn, used.returned));

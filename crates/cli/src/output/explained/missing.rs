@@ -4,7 +4,7 @@ use chrono::{DateTime, FixedOffset, Utc};
 use counterfoil::{Gone, Missing, Moved, Returned};
 
 use super::{Story, by_operation, counted, debt, destination, points, said};
-use crate::output::table::{batch, time_at};
+use crate::output::table::{self, batch, time_at};
 
 /// Tells an instant.
 type Clock<'c> = &'c dyn Fn(DateTime<Utc>) -> String;
@@ -136,8 +136,13 @@ fn one_gone(gone: &Gone, when: Clock<'_>) -> Vec<String> {
     let by = gone.operation.map(|id| format!(", {} ({})", by_operation(id), gone.by)).unwrap_or_default();
     let mut what = match (gone.how, batch) {
         ("expired", Some(batch)) => format!("{batch}{source}"),
-        ("lapsed", _) if gone.operation.is_none() => "lapsed when a hold ended: its batch had expired".into(),
-        ("lapsed", _) => format!("lapsed on their return: the batch had expired{by}"),
+        ("lapsed" | "taken", _) if gone.hold.is_some() && gone.operation.is_none() => {
+            let hold = gone.hold.map_or(0, |hold| hold.sequence());
+            let why = if gone.how == "lapsed" { "had expired" } else { "had been revoked" };
+            let batch = gone.batch.map_or_else(|| "a batch".into(), |id| format!("batch {}{source}", table::batch(id)));
+            format!("{} when the deadline of hold {hold} passed: {batch} {why}", gone.how)
+        }
+        ("lapsed", Some(batch)) => format!("lapsed on their return to {batch}{source}, which had expired{by}"),
         ("came_back", Some(batch)) => format!("came back to {batch}{source}{by}"),
         ("came_back", None) => format!("came back{by}"),
         ("taken", _) => format!("returned to a batch revoked before, and taken{by}"),
