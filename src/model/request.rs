@@ -83,8 +83,10 @@ impl Request {
     }
 
     pub(crate) fn from_map(map: Map<String, Value>) -> Self {
-        // A map gives its fields by name.
-        Request(map.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        let mut fields: Vec<_> = map.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        // A host app may have told serde_json to keep another order.
+        fields.sort_by(|(a, _): &(Cow<'static, str>, Value), (b, _)| a.cmp(b));
+        Request(fields)
     }
 }
 
