@@ -37,6 +37,7 @@ mod notice;
 pub mod pricing;
 pub mod quantity;
 mod report;
+mod spelling;
 mod store;
 mod units;
 mod writer;
@@ -52,7 +53,6 @@ pub use model::{
     Totals, Transfer,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
-pub use pricing::similar::nearest;
 pub use quantity::{Quantity, Usage};
 pub use report::{
     AccountQuery, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, Program,
@@ -62,6 +62,7 @@ pub use report::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
+pub use spelling::nearest;
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;
 

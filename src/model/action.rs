@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::fields::{Body, Fields, missing, misspelt};
 use super::{AccountId, BatchId, HoldId, Key, OpKind, OperationId, Request};
 use crate::error::{Error, Result};
-use crate::pricing::similar::nearest;
 use crate::quantity::Usage;
+use crate::spelling::nearest;
 use crate::units::Instant;
 
 const DEFAULT_PRIORITY: i64 = 50;

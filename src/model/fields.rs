@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Request;
 use super::ids::check_id;
 use crate::error::{Error, Result};
-use crate::pricing::similar::nearest;
 use crate::quantity::{Quantity, Usage, UsageKind};
+use crate::spelling::nearest;
 use crate::units::{Instant, MAX_POINTS};
 
 /// Longest description or reason, and longest metadata as JSON text.

@@ -8,8 +8,8 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::report::{Fault, shown};
 use super::rule::MAX_POINTS;
-use super::similar::nearest;
 use crate::quantity::{Quantity, QuantityError};
+use crate::spelling::nearest;
 
 /// Decimal places in a price book: enough for any price, and few enough to compute exactly with.
 const MAX_DECIMALS: u32 = 18;

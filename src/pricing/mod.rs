@@ -8,7 +8,6 @@ mod parse;
 mod ratio;
 mod report;
 mod rule;
-pub(crate) mod similar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +16,7 @@ use serde::Serialize;
 pub use report::{PricingErrors, PricingFault};
 
 use crate::quantity::{Quantity, Usage};
+use crate::spelling::nearest;
 use rule::{Purpose, Refusal, Rule};
 
 /// Days from a recharge to its expiry where neither the caller nor a price book names any.
@@ -216,7 +216,7 @@ impl PriceBook {
     fn charge(&self, service: &str, usage: Option<&Usage>, purpose: Purpose) -> Result<Priced, PriceError> {
         let rule = self.rules.get(service).ok_or_else(|| PriceError::UnknownService {
             service: service.to_owned(),
-            did_you_mean: similar::nearest(service, self.rules.keys().map(String::as_str)),
+            did_you_mean: nearest(service, self.rules.keys().map(String::as_str)),
         })?;
         let charge = rule.charge(usage, purpose).map_err(|refusal| match refusal {
             Refusal::Usage(advice) => PriceError::Usage(format!("for service `{service}` {advice}")),

@@ -3,7 +3,7 @@
 use super::Look;
 use crate::error::Result;
 use crate::model::AccountId;
-use crate::pricing::similar;
+use crate::spelling::{Distance, Wanted};
 use crate::store;
 
 /// How many stored rows are read at a time.
@@ -14,8 +14,8 @@ const COMPARED: usize = 50_000;
 impl Look<'_, '_> {
     /// The ids nearest to this one, at most `limit`, the nearest first; never the id itself.
     pub(crate) fn accounts_like(&self, id: &AccountId, limit: usize) -> Result<Vec<AccountId>> {
-        let wanted = similar::Wanted::new(id.as_str());
-        let mut near: Vec<(similar::Distance, AccountId)> = Vec::new();
+        let wanted = Wanted::new(id.as_str());
+        let mut near: Vec<(Distance, AccountId)> = Vec::new();
         let (mut after, mut compared) = (0, 0_usize);
         while compared < COMPARED {
             let rows = store::account_page(self.session, after, READ)?;
