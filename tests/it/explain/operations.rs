@@ -183,6 +183,23 @@ fn a_capture_beyond_its_hold_draws_like_any_use() {
     );
 }
 
+/// A late capture of a closed account reopens it, and the hold was said to have been reopened, of nought points.
+#[test]
+fn a_reopen_is_nothing_done_to_the_hold() {
+    let world = world(&[
+        ("", r#"{"op":"recharge","account":"me","key":"a","points":10,"source":"wxpay","expires_at":"never"}"#),
+        ("h", r#"{"op":"hold","account":"me","key":"1","points":4,"deadline_seconds":60}"#),
+        ("", "+120"),
+        ("", r#"{"op":"consume","account":"me","key":"2","points":10}"#),
+        ("", r#"{"op":"close","account":"me","key":"3","reason":"moved out"}"#),
+        ("", r#"{"op":"capture","hold":"@h","key":"4","points":3}"#),
+    ]);
+    let lines: Vec<_> = explain(&world, 5).sides[0].lines.iter().map(|line| line.kind).collect();
+    assert_eq!(lines, ["reopen", "capture"]);
+    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.what, since.points)).collect();
+    assert_eq!(since, [("hold_expire", 4), ("capture", 3)]);
+}
+
 /// The value an operation set was not shown, nor what it had been.
 #[test]
 fn a_new_value_is_told_with_the_old() {
