@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
-use crate::store::Forward;
+use crate::store::{self, Forward};
 use crate::units::{Instant, add, serialize_utc, serialize_utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
@@ -240,14 +240,14 @@ impl Look<'_, '_> {
 
     /// A setting as it was before an operation: as the last `configure` of it left it, or its default.
     fn setting_before(&self, setting: &str, seq: i64) -> Result<Value> {
-        for seq in (1..seq).rev() {
-            if self.source.operation(seq)?.is_some_and(|head| head.kind == OpKind::Configure) {
-                let earlier = Booked::read(&self.source, seq)?;
-                let same = earlier.text("setting").as_deref() == Some(setting);
-                if let Some(value) = earlier.body.get("value").filter(|_| same) {
-                    return Ok(value.clone());
-                }
+        let mut before = seq;
+        while let Some(seq) = store::configured_before(self.session, before)? {
+            let earlier = Booked::read(&self.source, seq)?;
+            let same = earlier.text("setting").as_deref() == Some(setting);
+            if let Some(value) = earlier.body.get("value").filter(|_| same) {
+                return Ok(value.clone());
             }
+            before = seq;
         }
         let first = Settings::default();
         Ok(match setting {

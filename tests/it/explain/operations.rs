@@ -217,6 +217,8 @@ fn a_new_value_is_told_with_the_old() {
         ("", r#"{"op":"renew","hold":"@h","key":"8","deadline_seconds":120}"#),
         ("", "+3600"),
         ("", r#"{"op":"capture","hold":"@h","key":"9","points":3}"#),
+        ("", r#"{"op":"configure","key":"10","setting":"late_window","value":60}"#),
+        ("", r#"{"op":"configure","key":"11","setting":"max_hold","value":60}"#),
     ]);
     let told = |number| {
         let told = explain(&world, number).changed.unwrap();
@@ -224,6 +226,7 @@ fn a_new_value_is_told_with_the_old() {
     };
     assert_eq!(told(1), "max_hold 86400 7200");
     assert_eq!(told(2), "max_hold 7200 9000");
+    assert_eq!(told(11), "max_hold 9000 60");
     assert_eq!(told(3), "credit_limit 0 5");
     assert_eq!(told(4), "credit_limit 5 8");
     assert_eq!(told(6), r#"expires_at "2027-01-11T12:00:00.000Z" "never""#);
