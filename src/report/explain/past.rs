@@ -167,7 +167,7 @@ impl Look<'_, '_> {
 
     /// A batch with what time has done to it.
     pub(super) fn batch_row(&self, books: &Books<'_>, no: BatchNo) -> Result<Option<BatchRow>> {
-        match books.held_batches().find(|batch| batch.no == no) {
+        match books.held_batch(no) {
             Some(batch) => Ok(Some(batch.clone())),
             None => self.source.batch(no),
         }

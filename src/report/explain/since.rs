@@ -221,18 +221,18 @@ pub(super) fn gone(kind: EntryKind, from: Bucket, to: Bucket, points: i64) -> Re
     Ok(told)
 }
 
-impl Look<'_, '_> {
-    /// Points of each batch in a list of draws, the batches in order of their first.
-    pub(super) fn together(&self, draws: &[(BatchNo, i64)]) -> Result<Vec<(BatchNo, i64)>> {
-        let mut sums: BTreeMap<BatchNo, i64> = BTreeMap::new();
-        let mut order = Vec::new();
-        for (batch, points) in draws {
-            if !sums.contains_key(batch) {
-                order.push(*batch);
-            }
-            let sum = sums.entry(*batch).or_default();
-            *sum = add(*sum, *points)?;
-        }
-        Ok(order.into_iter().map(|batch| (batch, sums.get(&batch).copied().unwrap_or(0))).collect())
+/// Points of each batch.
+pub(super) fn sums(draws: impl IntoIterator<Item = (BatchNo, i64)>) -> Result<BTreeMap<BatchNo, i64>> {
+    let mut sums: BTreeMap<BatchNo, i64> = BTreeMap::new();
+    for (batch, points) in draws {
+        let sum = sums.entry(batch).or_default();
+        *sum = add(*sum, points)?;
     }
+    Ok(sums)
+}
+
+/// The same, the batches in order of their first draw.
+pub(super) fn together(draws: &[(BatchNo, i64)]) -> Result<Vec<(BatchNo, i64)>> {
+    let mut sums = sums(draws.iter().copied())?;
+    Ok(draws.iter().filter_map(|(batch, _)| sums.remove(batch).map(|points| (*batch, points))).collect())
 }
