@@ -13,7 +13,7 @@ use super::order::{Late, reasons};
 use super::reckoning::Reckoning;
 use super::settled::{PaidDebt, Settled};
 use super::since::{LatePay, Since, Story, sums, together};
-use super::{Booked, is_false, is_zero, or_never};
+use super::{Booked, is_false, is_zero};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -23,7 +23,7 @@ use crate::model::{
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
 use crate::store::{self, Forward};
-use crate::units::{Instant, serialize_utc, serialize_utc_option};
+use crate::units::{Instant, serialize_or_never, serialize_utc, serialize_utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,7 +104,7 @@ pub struct Payer {
     /// Lower is drawn first.
     pub priority: i64,
     /// Its expiry at that time; JSON `"never"` for none.
-    #[serde(serialize_with = "or_never")]
+    #[serde(serialize_with = "serialize_or_never")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was made.
     #[serde(serialize_with = "serialize_utc")]
