@@ -114,6 +114,9 @@ pub struct Payer {
     /// Points of them returned since.
     #[serde(skip_serializing_if = "is_zero")]
     pub returned: i64,
+    /// Points of those that lapsed on their return, for the batch had expired.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lapsed: i64,
     /// Set aside by the hold beforehand.
     #[serde(skip_serializing_if = "is_false")]
     pub held: bool,
@@ -402,6 +405,14 @@ impl Look<'_, '_> {
         };
         let (held_now, chosen_now) = own.split_at_checked(aside).unwrap_or((&[], own));
         let expiry = |batch: &BatchRow| story.expiries.get(&batch.no).copied().unwrap_or(batch.expires_at);
+        // A refund returns the last draws first: what lapsed of a batch is of its first ones.
+        let mut lapsed = story.lapsed.clone();
+        let mut lapsed_of = |no: BatchNo, returned: i64| {
+            let left = lapsed.entry(no).or_default();
+            let part = returned.min(*left);
+            *left = left.saturating_sub(part);
+            part
+        };
         for (draws, now, held) in [(together(held)?, held_now, true), (chosen, chosen_now, false)] {
             let returned = sums(now.iter().map(|part| (part.batch, part.returned)))?;
             for (no, points) in draws {
@@ -409,15 +420,17 @@ impl Look<'_, '_> {
                 let returned = returned.get(&no).copied().unwrap_or(0);
                 let why = if held { Some(set_aside.into()) } else { why.get(&no).cloned() };
                 let payer = self.payer(&batch, expiry(&batch), points)?;
-                told.paid_by.push(Payer { returned, why, held, ..payer });
+                told.paid_by.push(Payer { returned, lapsed: lapsed_of(no, returned), why, held, ..payer });
             }
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
         for (place, pay) in story.late_pay.iter().enumerate() {
             let LatePay { batch, points, expires_at, at, operation } = pay;
             let batch = self.payer_row(books, *batch)?;
+            let returned = later.get(place).map_or(0, |part| part.returned);
             told.settled_by.push(Payer {
-                returned: later.get(place).map_or(0, |part| part.returned),
+                returned,
+                lapsed: lapsed_of(batch.no, returned),
                 paid_at: Some(at.utc()),
                 paid_in: operation.map(|seq| self.writers.operation(seq)),
                 ..self.payer(&batch, *expires_at, *points)?
@@ -441,6 +454,7 @@ impl Look<'_, '_> {
             created_at: Booked::read(&self.source, batch.operation())?.row.booked_at.utc(),
             points,
             returned: 0,
+            lapsed: 0,
             held: false,
             paid_at: None,
             paid_in: None,

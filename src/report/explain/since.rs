@@ -74,6 +74,8 @@ pub(super) struct Story {
     pub(super) settled: Vec<Settled>,
     pub(super) forgiven: Vec<PaidDebt>,
     pub(super) late_pay: Vec<LatePay>,
+    /// Of the batches that paid: points that lapsed on their return.
+    pub(super) lapsed: BTreeMap<BatchNo, i64>,
     pub(super) since: Vec<Since>,
 }
 
@@ -93,6 +95,7 @@ impl Story {
             settled: Vec::new(),
             forgiven: Vec::new(),
             late_pay: Vec::new(),
+            lapsed: BTreeMap::new(),
             since: Vec::new(),
         }
     }
@@ -151,7 +154,29 @@ impl Story {
         Ok(())
     }
 
+    /// What of the points it had used a line brought back to batches that had expired.
+    fn note_lapsed(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step) -> Result<()> {
+        let mut returned = step.movements.iter().filter_map(|movement| match *movement {
+            Movement::Consume { operation, refunded, .. } if refunded > 0 => Some(operation),
+            _ => None,
+        });
+        // A refund begins with what it mends; what follows comes off revokes.
+        let mended = returned.clone().next().filter(|_| row.kind == EntryKind::Refund);
+        if !returned.any(|operation| operation == self.seq) {
+            return Ok(());
+        }
+        for went in look.destinations(row.kind, step)?.iter().filter(|went| went.what == "lapsed") {
+            let used_by = went.revoke.map_or(mended, |id| Some(id.sequence()));
+            if let Some(batch) = went.batch.filter(|_| used_by == Some(self.seq)) {
+                let sum = self.lapsed.entry(batch.no()).or_default();
+                *sum = add(*sum, went.points)?;
+            }
+        }
+        Ok(())
+    }
+
     fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
+        self.note_lapsed(look, row, step)?;
         let touched = row.batch.filter(|no| self.made.contains(no));
         let mut tell: Vec<(Option<&'static str>, Option<BatchNo>, i64)> = Vec::new();
         match row.kind {

@@ -249,6 +249,23 @@ fn what_became_of_points_and_debts() {
     );
 }
 
+/// Points returned to a batch that had expired were told as if somebody had them again.
+#[test]
+fn what_lapsed_on_its_return_is_said_to() {
+    let home = Home::new();
+    let line = |op: &str, day: u32| format!(r#"{{{op},"key":"{day}","at":"2020-01-0{day}T00:00:00Z"}}"#);
+    let lines = [
+        line(r#""op":"recharge","account":"alice","points":60,"source":"gift","expires_at":"2020-01-04T00:00:00Z""#, 1),
+        line(r#""op":"consume","account":"alice","points":60"#, 2),
+        line(r#""op":"refund","operation":{"ref_line":2},"points":20,"reason":"failed""#, 3),
+        line(r#""op":"refund","operation":{"ref_line":2},"points":30,"reason":"failed""#, 5),
+    ];
+    home.batch("--historic", &(lines.join("\n") + "\n"));
+    says(&home.run("explain 2").ok().out, &["the only batch with points 50 returned since, 30 of them lapsed"]);
+    let payer = home.run("explain 2 --format json").ok().json()["paid_by"][0].clone();
+    assert_eq!((&payer["returned"], &payer["lapsed"]), (&50.into(), &30.into()));
+}
+
 /// A hold's and a transfer's explanation named a key twice: once for the receipt's field, once for its own.
 #[test]
 fn no_key_is_given_twice() {

@@ -193,9 +193,18 @@ fn payer(payer: &Payer) -> Vec<String> {
         None => ", never expires".into(),
     };
     let made = if why == "older" { format!(", made {}", when(payer.created_at)) } else { String::new() };
-    let returned = if payer.returned > 0 { format!("{} returned since", payer.returned) } else { String::new() };
     let facts = format!("{}, {kind}{priority}{end}{made}", payer.source);
-    vec![format!("batch {}", batch(payer.batch)), payer.points.to_string(), facts, why.into(), returned]
+    vec![format!("batch {}", batch(payer.batch)), payer.points.to_string(), facts, why.into(), returned(payer)]
+}
+
+/// What of its points was returned, and whether anybody has them.
+fn returned(payer: &Payer) -> String {
+    match (payer.returned, payer.lapsed) {
+        (0, _) => String::new(),
+        (count, 0) => format!("{count} returned since"),
+        (count, lapsed) if count == lapsed => format!("{count} returned since, all lapsed"),
+        (count, lapsed) => format!("{count} returned since, {lapsed} of them lapsed"),
+    }
 }
 
 /// Who paid later what it left open.
@@ -205,10 +214,8 @@ fn debts_since(story: &mut Story, told: &Explanation) {
         let row = |payer: &Payer| {
             let by = payer.paid_in.map_or_else(|| "by time alone".into(), by_operation);
             let at = payer.paid_at.map(when).unwrap_or_default();
-            let returned =
-                if payer.returned > 0 { format!("{} returned since", payer.returned) } else { String::new() };
             let name = format!("batch {} ({})", batch(payer.batch), payer.source);
-            vec![at, payer.points.to_string(), name, by, returned]
+            vec![at, payer.points.to_string(), name, by, returned(payer)]
         };
         story.rows(&[1], told.settled_by.iter().map(row).collect());
     }
