@@ -164,6 +164,17 @@ pub(crate) fn serialize_utc_option<S: Serializer>(
     }
 }
 
+/// The same where none means `never`.
+pub(crate) fn serialize_or_never<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    s: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serialize_utc(time, s),
+        None => s.serialize_str("never"),
+    }
+}
+
 /// Whether a figure is left out of an answer.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 pub(crate) fn is_zero(n: &i64) -> bool {

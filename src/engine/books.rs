@@ -454,6 +454,10 @@ impl<'s> Books<'s> {
         self.batches.iter().map(|(_, slot)| &slot.row)
     }
 
+    pub(crate) fn held_batch(&self, no: BatchNo) -> Option<&BatchRow> {
+        self.batches.get(&no).map(|slot| &slot.row)
+    }
+
     pub(crate) fn held_holds(&self) -> impl Iterator<Item = &HoldRow> {
         self.holds.iter().map(|(_, slot)| &slot.row)
     }

@@ -25,7 +25,7 @@ use crate::units::{Instant, add, sub};
 pub(crate) struct Step {
     /// In order. Those of a settle come consume by consume: what batches paid, then what is open no longer.
     pub(crate) movements: Vec<Movement>,
-    /// The hold it made, changed or ended.
+    /// The hold it made, changed or ended; none of a line that only went with it, as a reopen does.
     pub(crate) hold: Option<i64>,
 }
 
@@ -99,8 +99,8 @@ impl<'s> Retrace<'s> {
             (Some(operation), kind) => {
                 self.look_around(row, operation)?;
                 self.decided(row, operation)?;
-                let hold = operation.outcome.hold.filter(|_| kind != EntryKind::Settle);
-                hold.map(|(hold, ..)| hold)
+                let own = matches!(kind, EntryKind::Hold | EntryKind::Capture | EntryKind::Release | EntryKind::Renew);
+                operation.outcome.hold.filter(|_| own).map(|(hold, ..)| hold)
             }
         };
         // What is told of the past has to come to what the books say.

@@ -2,12 +2,12 @@
 //! shape says so. The shapes may grow, never change.
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{AccountId, BatchId, HoldId, Key, OperationId};
 use crate::quantity::Usage;
-use crate::units::{is_false, is_zero, serialize_utc, serialize_utc_option};
+use crate::units::{is_false, is_zero, serialize_or_never, serialize_utc, serialize_utc_option};
 
 /// The five figures always shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -113,7 +113,7 @@ pub struct Made {
     /// The batch.
     pub batch: BatchId,
     /// When it expires; JSON `"never"` for none.
-    #[serde(serialize_with = "or_never")]
+    #[serde(serialize_with = "serialize_or_never")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -355,7 +355,7 @@ pub struct BatchInfo {
     #[serde(serialize_with = "serialize_utc")]
     pub effective_at: DateTime<Utc>,
     /// Until when; JSON `"never"` for none.
-    #[serde(serialize_with = "or_never")]
+    #[serde(serialize_with = "serialize_or_never")]
     pub expires_at: Option<DateTime<Utc>>,
     /// What it is now.
     pub state: BatchState,
@@ -439,11 +439,4 @@ pub struct Quote {
     /// What was asked about.
     #[serde(skip)]
     pub usage: Option<Usage>,
-}
-
-fn or_never<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serialize_utc(time, s),
-        None => s.serialize_str("never"),
-    }
 }

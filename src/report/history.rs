@@ -9,7 +9,8 @@ use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Balances, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow, Receipt, Request,
+    AccountId, Allocation, Balances, ConsumeRow, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow,
+    Receipt, Request,
 };
 use crate::store::{self, Forward, Session};
 use crate::units::Instant;
@@ -334,21 +335,19 @@ impl Look<'_, '_> {
         if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {
             body.insert("account".into(), Value::from(account.as_str()));
         }
-        let (refundable, open_now) = match (row.kind, self.books_of(&row)?) {
-            (OpKind::Consume | OpKind::Capture, Some(mut books)) => {
-                let consume = books.consume(seq)?;
-                (Some(consume.refundable()), Some(consume.open))
-            }
-            _ => (None, None),
+        let books = match row.kind {
+            OpKind::Consume | OpKind::Capture => self.books_of(&row)?,
+            _ => None,
         };
+        let consume = books.map(|mut books| books.consume(seq).cloned()).transpose()?;
         Ok(OperationInfo {
             receipt: shapes::receipt(self.writers, &row, after, false)?,
             request: Request::from_map(body),
             sequence: seq,
             rules_version: row.rules_version,
             hash: shapes::hex(&row.hash),
-            refundable,
-            open_now,
+            refundable: consume.as_ref().map(ConsumeRow::refundable),
+            open_now: consume.map(|consume| consume.open),
         })
     }
 

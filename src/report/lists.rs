@@ -143,6 +143,23 @@ impl Look<'_, '_> {
         )
     }
 
+    /// Hands over every batch of an account, caught up, in order of creation.
+    pub(super) fn each_batch(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        mut each: impl FnMut(&BatchRow) -> Result<()>,
+    ) -> Result<()> {
+        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
+        let mut after = 0;
+        loop {
+            let rows = store::batches_of_account(self.session, account.no, after, READ)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.no;
+            rows.iter().try_for_each(|row| each(changed.get(&row.no).copied().unwrap_or(row)))?;
+        }
+    }
+
     /// Batches with points left that expire until `before`, soonest first.
     pub(crate) fn expiring(&self, before: Instant, account: Option<&AccountId>) -> Result<Vec<BatchInfo>> {
         let mut found: Vec<(Option<Instant>, BatchNo, BatchInfo)> = Vec::new();

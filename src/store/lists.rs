@@ -103,6 +103,11 @@ pub(crate) fn operations_after(session: &Session<'_>, after: i64, page: usize) -
     session.all(sql::OPERATION_PAGE, params![after, limit(page)], rows::operation)
 }
 
+/// The last `configure` before an operation.
+pub(crate) fn configured_before(session: &Session<'_>, seq: i64) -> Result<Option<i64>> {
+    session.first(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))
+}
+
 pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {
     session.first(sql::PRICE_BOOK_BY_NO, params![no], rows::price_book)
 }

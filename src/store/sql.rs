@@ -220,6 +220,8 @@ statements! {
     /// Of the diagnosis: the first and the last operation under a price book among those after ?1, which bounds them.
     OPERATION_FIRST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq LIMIT 1";
     OPERATION_LAST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq DESC LIMIT 1";
+    /// Of explanations: the last change of a setting before an operation. Nothing but the log tells it: backwards from there.
+    OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
         rules_version, body, outcome, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 

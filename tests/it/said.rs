@@ -52,6 +52,27 @@ fn a_line_names_its_other_side() {
     assert_eq!(line(&world, "alice", "expire").source, expired.source);
 }
 
+/// Whoever reads a line that follows from an operation is not told that it mends something, or is of a hold.
+#[test]
+fn a_line_that_follows_names_nothing() {
+    let mut world = World::empty();
+    world.must("", r#"{"op":"recharge","account":"me","key":"1","points":10,"source":"gift","expires_at":"never"}"#);
+    let used = world.must("used", r#"{"op":"consume","account":"me","key":"2","points":10}"#).operation;
+    world.must("", r#"{"op":"consume","account":"me","key":"3","points":5}"#);
+    world.must("", r#"{"op":"refund","operation":"@used","key":"4","points":8,"reason":"failed"}"#);
+    let held =
+        world.must("held", r#"{"op":"hold","account":"me","key":"5","points":3,"deadline_seconds":60}"#).operation;
+    world.advance(120);
+    world.must("", r#"{"op":"consume","account":"me","key":"6","points":3}"#);
+    world.must("", r#"{"op":"close","account":"me","key":"7","reason":"done"}"#);
+    world.must("", r#"{"op":"capture","hold":"@held","key":"8","points":1}"#);
+    let about: Vec<_> = entries(&world, "me").into_iter().filter_map(|e| e.refers_to.map(|id| (e.kind, id))).collect();
+    assert_eq!(about, [("refund", used), ("capture", held)]);
+    for kind in ["settle", "reopen"] {
+        line(&world, "me", kind);
+    }
+}
+
 /// A report about next month showed today's figures as if nothing would fall due until then.
 #[test]
 fn no_report_is_about_what_has_not_begun() {

@@ -1,5 +1,7 @@
 //! Where points went that came back: of refunds, of captures, of holds that ended.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::super::Look;
@@ -37,9 +39,15 @@ struct Clawed {
     left: i64,
 }
 
+/// What is told as one: what became of them, the batch, whose debt, and in place of which revoked batch.
+type Alike = (&'static str, Option<BatchNo>, Option<i64>, Option<(BatchNo, i64)>);
+
 #[derive(Default)]
 struct Trail {
     went: Vec<Destination>,
+    /// Where in the list each stands, and what was last taken from a batch.
+    places: BTreeMap<Alike, usize>,
+    taken: BTreeMap<BatchNo, usize>,
     /// Depth first, as the engine works them off.
     clawed: Vec<Clawed>,
 }
@@ -54,32 +62,32 @@ impl Trail {
         debt: Option<i64>,
     ) {
         let top = self.clawed.last_mut();
-        let (instead_of, revoke) = top.as_ref().map(|clawed| (clawed.batch, clawed.operation)).unzip();
+        let instead_of = top.as_ref().map(|clawed| (clawed.batch, clawed.operation));
         if let Some(clawed) = top {
             clawed.left = clawed.left.saturating_sub(points);
         }
         while self.clawed.last().is_some_and(|clawed| clawed.left <= 0) {
             self.clawed.pop();
         }
-        let destination = Destination {
+        let place = *self.places.entry((what, batch, debt, instead_of)).or_insert(self.went.len());
+        if let Some(other) = self.went.get_mut(place) {
+            other.points = other.points.saturating_add(points);
+            return;
+        }
+        self.taken.extend(batch.filter(|_| what == "taken").map(|no| (no, place)));
+        self.went.push(Destination {
             what,
             points,
             batch: batch.map(|no| look.writers.batch(no)),
             operation: debt.map(|seq| look.writers.operation(seq)),
-            instead_of: instead_of.map(|no| look.writers.batch(no)),
-            revoke: revoke.map(|seq| look.writers.operation(seq)),
-        };
-        let same = |other: &&mut Destination| Destination { points, ..(**other).clone() } == destination;
-        match self.went.iter_mut().find(same) {
-            Some(other) => other.points = other.points.saturating_add(points),
-            None => self.went.push(destination),
-        }
+            instead_of: instead_of.map(|(no, _)| look.writers.batch(no)),
+            revoke: instead_of.map(|(_, seq)| look.writers.operation(seq)),
+        });
     }
 
     /// A clawback is less: what was taken for it goes on to what had paid it.
-    fn clawback(&mut self, look: &Look<'_, '_>, operation: i64, batch: BatchNo, points: i64) {
-        let id = Some(look.writers.batch(batch));
-        if let Some(taken) = self.went.iter_mut().rfind(|went| went.what == "taken" && went.batch == id) {
+    fn clawback(&mut self, operation: i64, batch: BatchNo, points: i64) {
+        if let Some(taken) = self.taken.get(&batch).and_then(|place| self.went.get_mut(*place)) {
             taken.points = taken.points.saturating_sub(points);
         }
         self.clawed.push(Clawed { operation, batch, left: points });
@@ -107,7 +115,7 @@ impl Look<'_, '_> {
                 Movement::Consume { operation, open, refunded, .. } if refunded > 0 => {
                     let clawback_of = self.source.consume(operation)?.and_then(|consume| consume.clawback_of);
                     if let Some(batch) = clawback_of {
-                        trail.clawback(self, operation, batch, refunded);
+                        trail.clawback(operation, batch, refunded);
                     }
                     if open < 0 {
                         trail.note(self, "cancelled_debt", open.saturating_neg(), None, Some(operation));

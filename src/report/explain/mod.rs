@@ -12,14 +12,14 @@ mod settled;
 mod since;
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::OperationRow;
 use crate::store::SqlSource;
-use crate::units::{is_false, is_zero, serialize_utc};
+use crate::units::{is_false, is_zero};
 
 pub use back::Destination;
 pub use batch::{BatchLife, BatchUse, LifeEvent, ServiceUse};
@@ -79,11 +79,4 @@ impl Booked {
 /// Whether an instant lies before another.
 fn is_past(at: crate::units::Instant, end: DateTime<Utc>) -> bool {
     at.utc() < end
-}
-
-fn or_never<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> std::result::Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serialize_utc(time, s),
-        None => s.serialize_str("never"),
-    }
 }

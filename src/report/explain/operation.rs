@@ -12,8 +12,8 @@ use super::back::Destination;
 use super::order::{Late, reasons};
 use super::reckoning::Reckoning;
 use super::settled::{PaidDebt, Settled};
-use super::since::{LatePay, Since, Story};
-use super::{Booked, is_false, is_zero, or_never};
+use super::since::{LatePay, Since, Story, sums, together};
+use super::{Booked, is_false, is_zero};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -22,8 +22,8 @@ use crate::model::{
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
-use crate::store::Forward;
-use crate::units::{Instant, add, serialize_utc, serialize_utc_option};
+use crate::store::{self, Forward};
+use crate::units::{Instant, serialize_or_never, serialize_utc, serialize_utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,7 +104,7 @@ pub struct Payer {
     /// Lower is drawn first.
     pub priority: i64,
     /// Its expiry at that time; JSON `"never"` for none.
-    #[serde(serialize_with = "or_never")]
+    #[serde(serialize_with = "serialize_or_never")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was made.
     #[serde(serialize_with = "serialize_utc")]
@@ -114,6 +114,9 @@ pub struct Payer {
     /// Points of them returned since.
     #[serde(skip_serializing_if = "is_zero")]
     pub returned: i64,
+    /// Points of those that lapsed on their return, for the batch had expired.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lapsed: i64,
     /// Set aside by the hold beforehand.
     #[serde(skip_serializing_if = "is_false")]
     pub held: bool,
@@ -169,30 +172,32 @@ impl Look<'_, '_> {
             return Ok(told);
         };
         let stored = self.account_row(*no)?;
-        let (mut books, account, _) = self.caught_up(stored, None)?;
+        let receiver = self.receiver(&booked)?;
+        let mut own = self.caught_up(stored, None)?;
         let lines = self.lines_until(*no, last, booked.row.seq)?;
-        self.sides(&mut told, &booked, &account, &lines)?;
-        let consume = self.consume_of(&mut books, &booked, &lines)?;
+        self.sides(&mut told, &booked, (&own.1, &lines), receiver.as_ref())?;
+        let receiver = receiver.map(|row| self.caught_up(row, None)).transpose()?;
+        let consume = self.consume_of(&mut own.0, &booked, &lines)?;
         if let Some(consume) = &consume {
             (told.refunded, told.written_off) = (consume.refunded, consume.written_off);
             told.operation.open_now = Some(consume.open);
             told.operation.refundable = told.operation.refundable.map(|_| consume.refundable());
         }
-        self.batches_and_hold(&mut told, &booked, &books)?;
+        self.batches_now(&mut told, &booked, receiver.as_ref().unwrap_or(&own))?;
+        self.hold_now(&mut told, &booked, &own.0)?;
         let draws = self.draws(&booked)?;
         let mut story = Story::new(&booked, &draws);
-        self.follow(&books, &account, Some(booked.row.seq), &mut |retrace, row, step, unbooked| {
+        self.follow(&own.0, &own.1, Some(booked.row.seq), &mut |retrace, row, step, unbooked| {
             story.pass(self, retrace, row, step, unbooked).map(|()| true)
         })?;
-        if let Some(to) = self.receiver(&booked)? {
-            let (books, to, _) = self.caught_up(to, None)?;
+        if let Some((books, to, _)) = &receiver {
             story.turn();
-            self.follow(&books, &to, None, &mut |retrace, row, step, unbooked| {
+            self.follow(books, to, None, &mut |retrace, row, step, unbooked| {
                 story.pass(self, retrace, row, step, unbooked).map(|()| true)
             })?;
         }
         self.circumstances(&mut told, &booked, &story)?;
-        self.payers(&mut told, &booked, &mut books, &draws, &story)?;
+        self.payers(&mut told, &booked, &mut own.0, &draws, &story)?;
         story.since.sort_by_key(|since| since.at);
         (told.went_to, told.settled, told.forgiven, told.since) =
             (story.went_to, story.settled, story.forgiven, story.since);
@@ -240,14 +245,14 @@ impl Look<'_, '_> {
 
     /// A setting as it was before an operation: as the last `configure` of it left it, or its default.
     fn setting_before(&self, setting: &str, seq: i64) -> Result<Value> {
-        for seq in (1..seq).rev() {
-            if self.source.operation(seq)?.is_some_and(|head| head.kind == OpKind::Configure) {
-                let earlier = Booked::read(&self.source, seq)?;
-                let same = earlier.text("setting").as_deref() == Some(setting);
-                if let Some(value) = earlier.body.get("value").filter(|_| same) {
-                    return Ok(value.clone());
-                }
+        let mut before = seq;
+        while let Some(seq) = store::configured_before(self.session, before)? {
+            let earlier = Booked::read(&self.source, seq)?;
+            let same = earlier.text("setting").as_deref() == Some(setting);
+            if let Some(value) = earlier.body.get("value").filter(|_| same) {
+                return Ok(value.clone());
             }
+            before = seq;
         }
         let first = Settings::default();
         Ok(match setting {
@@ -285,9 +290,15 @@ impl Look<'_, '_> {
         Ok(lines)
     }
 
-    fn sides(&self, told: &mut Explanation, booked: &Booked, account: &AccountRow, lines: &[EntryRow]) -> Result<()> {
+    fn sides(
+        &self,
+        told: &mut Explanation,
+        booked: &Booked,
+        (account, lines): (&AccountRow, &[EntryRow]),
+        receiver: Option<&AccountRow>,
+    ) -> Result<()> {
         told.sides.extend(self.side(account, lines)?);
-        if let Some(row) = self.receiver(booked)? {
+        if let Some(row) = receiver {
             let first = self.number_before(row.no, row.entries, booked.row.booked_at.utc())?.saturating_add(1);
             let mut received = Vec::new();
             self.walk(row.no, first, row.entries, Forward::Oldest, |line| {
@@ -297,7 +308,7 @@ impl Look<'_, '_> {
                 }
                 !over && (mine || received.is_empty())
             })?;
-            told.sides.extend(self.side(&row, &received)?);
+            told.sides.extend(self.side(row, &received)?);
         }
         Ok(())
     }
@@ -323,13 +334,21 @@ impl Look<'_, '_> {
         }
     }
 
-    fn batches_and_hold(&self, told: &mut Explanation, booked: &Booked, books: &Books<'_>) -> Result<()> {
+    /// The batches it made or changed, all of one account; of a transfer, the receiver's.
+    fn batches_now(
+        &self,
+        told: &mut Explanation,
+        booked: &Booked,
+        (books, account, now): &(Books<'_>, AccountRow, Instant),
+    ) -> Result<()> {
         for (no, _) in &booked.row.outcome.batches {
-            let Some(stored) = self.source.batch(*no)? else { continue };
-            let (own, account, now) = self.caught_up(self.account_row(stored.account)?, None)?;
-            let row = self.batch_row(&own, *no)?.unwrap_or(stored);
-            told.batches_now.push(shapes::batch(self.writers, &account.id, &row, now));
+            let row = self.batch_row(books, *no)?;
+            told.batches_now.extend(row.map(|row| shapes::batch(self.writers, &account.id, &row, *now)));
         }
+        Ok(())
+    }
+
+    fn hold_now(&self, told: &mut Explanation, booked: &Booked, books: &Books<'_>) -> Result<()> {
         if let (Some((no, ..)), Some((_, account))) = (booked.row.outcome.hold, &booked.row.account) {
             let caught_up = books.held_holds().find(|hold| hold.operation == no).cloned();
             let hold = caught_up.map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
@@ -363,7 +382,7 @@ impl Look<'_, '_> {
         let now = self.allocations_now(books, booked.row.seq)?;
         let aside = story.before.as_ref().map_or(0, |before| before.set_aside);
         let (held, chosen) = draws.split_at_checked(aside).unwrap_or((&[], draws));
-        let chosen = self.together(chosen)?;
+        let chosen = together(chosen)?;
         let late = match booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0) {
             Some(occurred) => {
                 let window = self.setting_before("late_window", booked.row.seq)?.as_i64().unwrap_or(0);
@@ -385,28 +404,33 @@ impl Look<'_, '_> {
             _ => now.get(..draws.len()).unwrap_or_default(),
         };
         let (held_now, chosen_now) = own.split_at_checked(aside).unwrap_or((&[], own));
-        let returned = |parts: &[AllocationRow], no: BatchNo| {
-            parts.iter().filter(|part| part.batch == no).try_fold(0, |sum, part| add(sum, part.returned))
-        };
         let expiry = |batch: &BatchRow| story.expiries.get(&batch.no).copied().unwrap_or(batch.expires_at);
-        for (no, points) in self.together(held)? {
-            let batch = self.payer_row(books, no)?;
-            let (returned, why) = (returned(held_now, no)?, Some(set_aside.into()));
-            let payer = self.payer(&batch, expiry(&batch), points)?;
-            told.paid_by.push(Payer { returned, why, held: true, ..payer });
-        }
-        for (no, points) in chosen {
-            let batch = self.payer_row(books, no)?;
-            let (returned, why) = (returned(chosen_now, no)?, why.get(&no).cloned());
-            let payer = self.payer(&batch, expiry(&batch), points)?;
-            told.paid_by.push(Payer { returned, why, ..payer });
+        // A refund returns the last draws first: what lapsed of a batch is of its first ones.
+        let mut lapsed = story.lapsed.clone();
+        let mut lapsed_of = |no: BatchNo, returned: i64| {
+            let left = lapsed.entry(no).or_default();
+            let part = returned.min(*left);
+            *left = left.saturating_sub(part);
+            part
+        };
+        for (draws, now, held) in [(together(held)?, held_now, true), (chosen, chosen_now, false)] {
+            let returned = sums(now.iter().map(|part| (part.batch, part.returned)))?;
+            for (no, points) in draws {
+                let batch = self.payer_row(books, no)?;
+                let returned = returned.get(&no).copied().unwrap_or(0);
+                let why = if held { Some(set_aside.into()) } else { why.get(&no).cloned() };
+                let payer = self.payer(&batch, expiry(&batch), points)?;
+                told.paid_by.push(Payer { returned, lapsed: lapsed_of(no, returned), why, held, ..payer });
+            }
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
         for (place, pay) in story.late_pay.iter().enumerate() {
             let LatePay { batch, points, expires_at, at, operation } = pay;
             let batch = self.payer_row(books, *batch)?;
+            let returned = later.get(place).map_or(0, |part| part.returned);
             told.settled_by.push(Payer {
-                returned: later.get(place).map_or(0, |part| part.returned),
+                returned,
+                lapsed: lapsed_of(batch.no, returned),
                 paid_at: Some(at.utc()),
                 paid_in: operation.map(|seq| self.writers.operation(seq)),
                 ..self.payer(&batch, *expires_at, *points)?
@@ -430,6 +454,7 @@ impl Look<'_, '_> {
             created_at: Booked::read(&self.source, batch.operation())?.row.booked_at.utc(),
             points,
             returned: 0,
+            lapsed: 0,
             held: false,
             paid_at: None,
             paid_in: None,

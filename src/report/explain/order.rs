@@ -69,10 +69,11 @@ pub(super) fn reasons(
 ) -> BTreeMap<BatchNo, String> {
     let mut reasons = BTreeMap::new();
     let end = if drawn.len() == 1 { "the only batch with points" } else { "the last batch with points" };
+    let nexts = before.choice.iter().skip(1).map(Some).chain([None]);
+    let places: BTreeMap<BatchNo, (&BatchRow, Option<&BatchRow>)> =
+        before.choice.iter().zip(nexts).map(|(batch, next)| (batch.no, (batch, next))).collect();
     for (no, points) in drawn {
-        let Some(place) = before.choice.iter().position(|batch| batch.no == *no) else { continue };
-        let Some(batch) = before.choice.get(place) else { continue };
-        let next = before.choice.get(place.saturating_add(1));
+        let Some((batch, next)) = places.get(no).copied() else { continue };
         let why = match (late, batch.expires_at) {
             (Some(late), Some(expired)) if expired <= at => late.words(expired, *points),
             _ => next.map(BatchRow::draw_key).and_then(|next| words(&batch.draw_key(), &next)).unwrap_or(end.into()),

@@ -148,26 +148,9 @@ impl Look<'_, '_> {
         }
     }
 
-    /// Hands over every batch of an account, caught up, in order of creation.
-    pub(in crate::report) fn each_batch(
-        &self,
-        books: &Books<'_>,
-        account: &AccountRow,
-        mut each: impl FnMut(&BatchRow) -> Result<()>,
-    ) -> Result<()> {
-        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
-        let mut after = 0;
-        loop {
-            let rows = store::batches_of_account(self.session, account.no, after, READ)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.no;
-            rows.iter().try_for_each(|row| each(changed.get(&row.no).copied().unwrap_or(row)))?;
-        }
-    }
-
     /// A batch with what time has done to it.
     pub(super) fn batch_row(&self, books: &Books<'_>, no: BatchNo) -> Result<Option<BatchRow>> {
-        match books.held_batches().find(|batch| batch.no == no) {
+        match books.held_batch(no) {
             Some(batch) => Ok(Some(batch.clone())),
             None => self.source.batch(no),
         }

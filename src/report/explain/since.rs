@@ -74,6 +74,8 @@ pub(super) struct Story {
     pub(super) settled: Vec<Settled>,
     pub(super) forgiven: Vec<PaidDebt>,
     pub(super) late_pay: Vec<LatePay>,
+    /// Of the batches that paid: points that lapsed on their return.
+    pub(super) lapsed: BTreeMap<BatchNo, i64>,
     pub(super) since: Vec<Since>,
 }
 
@@ -93,6 +95,7 @@ impl Story {
             settled: Vec::new(),
             forgiven: Vec::new(),
             late_pay: Vec::new(),
+            lapsed: BTreeMap::new(),
             since: Vec::new(),
         }
     }
@@ -151,7 +154,29 @@ impl Story {
         Ok(())
     }
 
+    /// What of the points it had used a line brought back to batches that had expired.
+    fn note_lapsed(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step) -> Result<()> {
+        let mut returned = step.movements.iter().filter_map(|movement| match *movement {
+            Movement::Consume { operation, refunded, .. } if refunded > 0 => Some(operation),
+            _ => None,
+        });
+        // A refund begins with what it mends; what follows comes off revokes.
+        let mended = returned.clone().next().filter(|_| row.kind == EntryKind::Refund);
+        if !returned.any(|operation| operation == self.seq) {
+            return Ok(());
+        }
+        for went in look.destinations(row.kind, step)?.iter().filter(|went| went.what == "lapsed") {
+            let used_by = went.revoke.map_or(mended, |id| Some(id.sequence()));
+            if let Some(batch) = went.batch.filter(|_| used_by == Some(self.seq)) {
+                let sum = self.lapsed.entry(batch.no()).or_default();
+                *sum = add(*sum, went.points)?;
+            }
+        }
+        Ok(())
+    }
+
     fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
+        self.note_lapsed(look, row, step)?;
         let touched = row.batch.filter(|no| self.made.contains(no));
         let mut tell: Vec<(Option<&'static str>, Option<BatchNo>, i64)> = Vec::new();
         match row.kind {
@@ -221,18 +246,18 @@ pub(super) fn gone(kind: EntryKind, from: Bucket, to: Bucket, points: i64) -> Re
     Ok(told)
 }
 
-impl Look<'_, '_> {
-    /// Points of each batch in a list of draws, the batches in order of their first.
-    pub(super) fn together(&self, draws: &[(BatchNo, i64)]) -> Result<Vec<(BatchNo, i64)>> {
-        let mut sums: BTreeMap<BatchNo, i64> = BTreeMap::new();
-        let mut order = Vec::new();
-        for (batch, points) in draws {
-            if !sums.contains_key(batch) {
-                order.push(*batch);
-            }
-            let sum = sums.entry(*batch).or_default();
-            *sum = add(*sum, *points)?;
-        }
-        Ok(order.into_iter().map(|batch| (batch, sums.get(&batch).copied().unwrap_or(0))).collect())
+/// Points of each batch.
+pub(super) fn sums(draws: impl IntoIterator<Item = (BatchNo, i64)>) -> Result<BTreeMap<BatchNo, i64>> {
+    let mut sums: BTreeMap<BatchNo, i64> = BTreeMap::new();
+    for (batch, points) in draws {
+        let sum = sums.entry(batch).or_default();
+        *sum = add(*sum, points)?;
     }
+    Ok(sums)
+}
+
+/// The same, the batches in order of their first draw.
+pub(super) fn together(draws: &[(BatchNo, i64)]) -> Result<Vec<(BatchNo, i64)>> {
+    let mut sums = sums(draws.iter().copied())?;
+    Ok(draws.iter().filter_map(|(batch, _)| sums.remove(batch).map(|points| (*batch, points))).collect())
 }

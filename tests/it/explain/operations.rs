@@ -183,6 +183,66 @@ fn a_capture_beyond_its_hold_draws_like_any_use() {
     );
 }
 
+/// Points were said to have been returned though their batch had expired: they had come to nothing.
+#[test]
+fn what_was_returned_to_an_expired_batch_lapsed() {
+    let mut world = world(&[
+        (
+            "",
+            r#"{"op":"recharge","account":"me","key":"a","points":40,"source":"gift","expires_at":"2027-01-11T12:00:00Z"}"#,
+        ),
+        ("", r#"{"op":"recharge","account":"me","key":"b","points":20,"source":"card","expires_at":"never"}"#),
+        ("used", r#"{"op":"consume","account":"me","key":"1","points":65}"#),
+        (
+            "late",
+            r#"{"op":"recharge","account":"me","key":"c","points":5,"source":"card","expires_at":"2027-01-11T12:00:00Z"}"#,
+        ),
+        ("", r#"{"op":"refund","operation":"@used","key":"2","points":35,"reason":"failed"}"#),
+        ("", "+90000"),
+    ]);
+    let told = |world: &World, number| {
+        let told = explain(world, number);
+        let payers = told.paid_by.iter().chain(&told.settled_by);
+        payers.map(|payer| (payer.points, payer.returned, payer.lapsed)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world, 3), [(40, 10, 0), (20, 20, 0), (5, 5, 0)]);
+    world.must("", r#"{"op":"refund","operation":"@used","key":"3","points":"all","reason":"failed"}"#);
+    assert_eq!(told(&world, 3), [(40, 40, 30), (20, 20, 0), (5, 5, 0)]);
+    // A revoke's debt that points paid: they come back, and lapse, when the revoked batch's points do.
+    world.must(
+        "bought",
+        r#"{"op":"recharge","account":"me","key":"d","points":50,"source":"card","expires_at":"never"}"#,
+    );
+    world.must("all", r#"{"op":"consume","account":"me","key":"4","points":50}"#);
+    world.must("", r#"{"op":"consume","account":"me","key":"5","points":20}"#);
+    world.must("", r#"{"op":"revoke","batch":"@bought","key":"6","points":"all","reason":"chargeback"}"#);
+    world.must(
+        "",
+        r#"{"op":"recharge","account":"me","key":"e","points":70,"source":"gift","expires_at":"2027-01-12T12:00:00Z"}"#,
+    );
+    world.advance(90_000);
+    world.must("", r#"{"op":"refund","operation":"@all","key":"7","points":"all","reason":"failed"}"#);
+    assert_eq!(told(&world, 10), [(50, 30, 30)]);
+    assert_eq!(told(&world, 8), [(20, 20, 0), (30, 30, 0)]);
+}
+
+/// A late capture of a closed account reopens it, and the hold was said to have been reopened, of nought points.
+#[test]
+fn a_reopen_is_nothing_done_to_the_hold() {
+    let world = world(&[
+        ("", r#"{"op":"recharge","account":"me","key":"a","points":10,"source":"wxpay","expires_at":"never"}"#),
+        ("h", r#"{"op":"hold","account":"me","key":"1","points":4,"deadline_seconds":60}"#),
+        ("", "+120"),
+        ("", r#"{"op":"consume","account":"me","key":"2","points":10}"#),
+        ("", r#"{"op":"close","account":"me","key":"3","reason":"moved out"}"#),
+        ("", r#"{"op":"capture","hold":"@h","key":"4","points":3}"#),
+    ]);
+    let lines: Vec<_> = explain(&world, 5).sides[0].lines.iter().map(|line| line.kind).collect();
+    assert_eq!(lines, ["reopen", "capture"]);
+    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.what, since.points)).collect();
+    assert_eq!(since, [("hold_expire", 4), ("capture", 3)]);
+}
+
 /// The value an operation set was not shown, nor what it had been.
 #[test]
 fn a_new_value_is_told_with_the_old() {
@@ -200,6 +260,8 @@ fn a_new_value_is_told_with_the_old() {
         ("", r#"{"op":"renew","hold":"@h","key":"8","deadline_seconds":120}"#),
         ("", "+3600"),
         ("", r#"{"op":"capture","hold":"@h","key":"9","points":3}"#),
+        ("", r#"{"op":"configure","key":"10","setting":"late_window","value":60}"#),
+        ("", r#"{"op":"configure","key":"11","setting":"max_hold","value":60}"#),
     ]);
     let told = |number| {
         let told = explain(&world, number).changed.unwrap();
@@ -207,6 +269,7 @@ fn a_new_value_is_told_with_the_old() {
     };
     assert_eq!(told(1), "max_hold 86400 7200");
     assert_eq!(told(2), "max_hold 7200 9000");
+    assert_eq!(told(11), "max_hold 9000 60");
     assert_eq!(told(3), "credit_limit 0 5");
     assert_eq!(told(4), "credit_limit 5 8");
     assert_eq!(told(6), r#"expires_at "2027-01-11T12:00:00.000Z" "never""#);

@@ -21,29 +21,30 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
             "leave --from, --to and --month out, or add --missing",
         ));
     }
+    let offset = args.period.offset;
     match (&args.operation, &args.batch) {
-        (Some(operation), _) => one(session, operation)?,
-        (None, Some(batch)) => life(session, batch)?,
-        (None, None) => missing(session, &period, args.period.offset)?,
+        (Some(operation), _) => one(session, operation, offset)?,
+        (None, Some(batch)) => life(session, batch, offset)?,
+        (None, None) => missing(session, &period, offset)?,
     }
     Ok(Outcome::Done)
 }
 
-fn one(session: &mut Session, text: &str) -> Result<(), Failure> {
+fn one(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
     let ledger = session.look()?;
     let told =
         ids::operation(&ledger, text).and_then(|id| ledger.explain(&id)).map_err(|error| pointed(error, text))?;
-    session.out.told(&told, explained::operation)
+    session.out.told(&told, |told| explained::operation(told, offset))
 }
 
-fn life(session: &mut Session, text: &str) -> Result<(), Failure> {
+fn life(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
     let ledger = session.look()?;
     let told = ids::batch(&ledger, text).and_then(|id| ledger.explain_batch(&id));
     let told = told.map_err(|error| match ids::operation(&ledger, text).and_then(|id| ledger.operation(&id)) {
         Ok(info) => made_none(text, &info),
         Err(_) => error,
     })?;
-    session.out.told(&told, explained::life)
+    session.out.told(&told, |told| explained::life(told, offset))
 }
 
 fn missing(session: &mut Session, period: &Period, offset: FixedOffset) -> Result<(), Failure> {

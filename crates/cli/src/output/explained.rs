@@ -13,7 +13,14 @@ use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
 use counterfoil::{BatchId, Destination, OperationId, PaidDebt, Said};
 
 use super::safe;
-use super::table::{batch, time as when};
+use super::table::batch;
+
+/// Tells an instant, on the clock that was asked for.
+type Clock<'c> = &'c dyn Fn(DateTime<Utc>) -> String;
+
+fn or_never(at: Option<DateTime<Utc>>, when: Clock<'_>) -> String {
+    at.map_or_else(|| "never".into(), when)
+}
 
 /// `1 point`, `2 points`.
 fn points(count: i64) -> String {
@@ -61,7 +68,7 @@ fn destination(went: &Destination, of: Option<OperationId>) -> String {
 }
 
 /// A debt that was paid or forgiven.
-fn debt(debt: &PaidDebt, when: impl Fn(DateTime<Utc>) -> String) -> String {
+fn debt(debt: &PaidDebt, when: Clock<'_>) -> String {
     let service = debt.service.as_ref().map(|service| format!(", {service}")).unwrap_or_default();
     format!("for {} of {}{service} ({})", debt.op, when(debt.booked_at), by_operation(debt.operation))
 }

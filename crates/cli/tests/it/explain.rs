@@ -249,6 +249,54 @@ fn what_became_of_points_and_debts() {
     );
 }
 
+/// An offset was taken and ignored: the times of an operation and of a batch's life were told in UTC all the same.
+#[test]
+fn times_are_told_on_the_clock_asked_for() {
+    let home = two_days();
+    let told = |words: &str| home.run(&format!("explain {words} --offset +08:00")).ok().out;
+    let debt = told("2");
+    says(
+        &debt,
+        &[
+            "booked 2020-01-01 10:00:00+08:00",
+            "paid since by 2020-01-01 11:00:00+08:00 20 batch 3.1 (card) operation 3",
+        ],
+    );
+    let paid = told("3");
+    says(&paid, &["20 for consume of 2020-01-01 10:00:00+08:00 (operation 2)", "expires 2020-01-03 08:00:00+08:00"]);
+    let late = told("6");
+    says(&late, &["deadline had passed at 2020-01-01 13:01:00+08:00", "deadline 2020-01-01 13:01:00+08:00"]);
+    let life = told("--batch 3");
+    says(
+        &life,
+        &[
+            "expires 2020-01-03 08:00:00+08:00; expired",
+            "2020-01-01 11:00:00+08:00 100 recharged, expires 2020-01-03 08:00:00+08:00, operation 3",
+            "20 paid later at 2020-01-01 11:00:00+08:00",
+        ],
+    );
+    for text in [debt, paid, late, life] {
+        assert!(!text.contains("0Z"), "{text}");
+    }
+}
+
+/// Points returned to a batch that had expired were told as if somebody had them again.
+#[test]
+fn what_lapsed_on_its_return_is_said_to() {
+    let home = Home::new();
+    let line = |op: &str, day: u32| format!(r#"{{{op},"key":"{day}","at":"2020-01-0{day}T00:00:00Z"}}"#);
+    let lines = [
+        line(r#""op":"recharge","account":"alice","points":60,"source":"gift","expires_at":"2020-01-04T00:00:00Z""#, 1),
+        line(r#""op":"consume","account":"alice","points":60"#, 2),
+        line(r#""op":"refund","operation":{"ref_line":2},"points":20,"reason":"failed""#, 3),
+        line(r#""op":"refund","operation":{"ref_line":2},"points":30,"reason":"failed""#, 5),
+    ];
+    home.batch("--historic", &(lines.join("\n") + "\n"));
+    says(&home.run("explain 2").ok().out, &["the only batch with points 50 returned since, 30 of them lapsed"]);
+    let payer = home.run("explain 2 --format json").ok().json()["paid_by"][0].clone();
+    assert_eq!((&payer["returned"], &payer["lapsed"]), (&50.into(), &30.into()));
+}
+
 /// A hold's and a transfer's explanation named a key twice: once for the receipt's field, once for its own.
 #[test]
 fn no_key_is_given_twice() {

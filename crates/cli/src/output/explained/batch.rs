@@ -1,17 +1,20 @@
 //! The life of a batch.
 
+use chrono::FixedOffset;
 use counterfoil::{BatchLife, BatchState, BatchUse, LifeEvent};
 
-use super::{Story, by_operation, counted, points, said, when};
+use super::{Clock, Story, by_operation, counted, or_never, points, said};
 use crate::output::blocks::words;
 use crate::output::safe;
-use crate::output::table::{batch, time_or_never};
+use crate::output::table::{batch, time_at};
 
 /// Uses told one by one; more are told by service.
 const TOLD: usize = 50;
 
-/// What happened to it, what it paid for, and the sum that equals its amount.
-pub(crate) fn life(life: &BatchLife) -> String {
+/// What happened to it, what it paid for, and the sum that equals its amount; times are told as clocks at `offset` show
+/// them.
+pub(crate) fn life(life: &BatchLife, offset: FixedOffset) -> String {
+    let when: Clock<'_> = &|at| time_at(offset, at);
     let mut story = Story::default();
     let info = &life.batch;
     let kind = if info.promo { "promotional" } else { "paid" };
@@ -26,15 +29,15 @@ pub(crate) fn life(life: &BatchLife) -> String {
         points(info.amount),
         safe::line(&info.source),
         info.priority,
-        time_or_never(info.expires_at)
+        or_never(info.expires_at, when)
     ));
     story.head("What happened to it");
-    story.rows(&[1], life.events.iter().map(event).collect());
+    story.rows(&[1], life.events.iter().map(|of| event(of, when)).collect());
     if !life.uses.is_empty() {
         let count = life.uses_by_service.iter().fold(0_i64, |sum, part| sum.saturating_add(part.uses));
         story.head(format!("Used: {} in {}", points(info.used), counted(count, "use")));
         if life.uses.len() <= TOLD && life.more_uses == 0 {
-            story.rows(&[1], life.uses.iter().map(one_use).collect());
+            story.rows(&[1], life.uses.iter().map(|of| one_use(of, when)).collect());
         } else {
             let row = |part: &counterfoil::ServiceUse| {
                 let service = part.service.clone().unwrap_or_else(|| "no service named".into());
@@ -64,10 +67,10 @@ pub(crate) fn life(life: &BatchLife) -> String {
     story.end()
 }
 
-fn event(event: &LifeEvent) -> Vec<String> {
+fn event(event: &LifeEvent, when: Clock<'_>) -> Vec<String> {
     let other = event.other.as_ref().map_or("another account", |other| other.as_str());
     let other_batch = event.other_batch.map(|id| format!(" (batch {})", batch(id))).unwrap_or_default();
-    let until = time_or_never(event.until);
+    let until = or_never(event.until, when);
     let returned = match event.hold {
         Some(hold) => format!("when hold {} ended", hold.sequence()),
         None => "on their return".into(),
@@ -97,7 +100,7 @@ fn event(event: &LifeEvent) -> Vec<String> {
     vec![when(event.at), count, what, said(&event.said)]
 }
 
-fn one_use(used: &BatchUse) -> Vec<String> {
+fn one_use(used: &BatchUse, when: Clock<'_>) -> Vec<String> {
     let service = used.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
     let mut what = format!("{}{service}, {}", used.op, by_operation(used.operation));
     if used.op == "revoke" {

@@ -1,13 +1,10 @@
 //! Why points are gone.
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::FixedOffset;
 use counterfoil::{Gone, Missing, Moved, Returned};
 
-use super::{Story, by_operation, counted, debt, destination, points, said};
+use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
 use crate::output::table::{self, batch, time_at};
-
-/// Tells an instant.
-type Clock<'c> = &'c dyn Fn(DateTime<Utc>) -> String;
 
 /// The equation, then every term with the lines that make it up; times are told as clocks at `offset` show them.
 pub(crate) fn missing(told: &Missing, offset: FixedOffset) -> String {

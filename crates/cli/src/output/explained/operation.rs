@@ -1,27 +1,29 @@
 //! One operation explained.
 
-use chrono::DateTime;
+use chrono::{DateTime, FixedOffset};
 use counterfoil::{Explanation, Figures, PaidDebt, Payer, Since};
 use serde_json::Value;
 
-use super::{Story, by_operation, debt, destination, points, said, when};
+use super::{Clock, Story, by_operation, debt, destination, points, said};
 use crate::output::amount;
 use crate::output::blocks::words;
 use crate::output::safe;
-use crate::output::table::batch;
+use crate::output::table::{batch, time_at};
 
-/// What it was, its price, who paid and why, the balances around it, and what came after.
-pub(crate) fn operation(told: &Explanation) -> String {
+/// What it was, its price, who paid and why, the balances around it, and what came after; times are told as clocks at
+/// `offset` show them.
+pub(crate) fn operation(told: &Explanation, offset: FixedOffset) -> String {
+    let when: Clock<'_> = &|at| time_at(offset, at);
     let mut story = Story::default();
     let receipt = &told.operation.receipt;
     let number = told.operation.sequence;
     let account = receipt.account.as_ref().map(|id| format!(" on {}", safe::line(id.as_str()))).unwrap_or_default();
     let count = if receipt.points > 0 { format!(" of {}", points(receipt.points)) } else { String::new() };
     story.line(format!("Operation {number}: {}{count}{account}", receipt.op.replace('_', " ")));
-    facts(&mut story, told);
+    facts(&mut story, told, when);
     price(&mut story, told);
-    paid(&mut story, told);
-    debts_since(&mut story, told);
+    paid(&mut story, told, when);
+    debts_since(&mut story, told, when);
     for side in &told.sides {
         story.head(format!("Balance of {}", safe::line(side.account.as_str())));
         let head = ["", "available", "held", "pending", "debt", "net"].map(String::from).to_vec();
@@ -38,9 +40,9 @@ pub(crate) fn operation(told: &Explanation) -> String {
         rows.push(figures("after", &side.after));
         story.rows(&[1, 2, 3, 4, 5], rows);
     }
-    moved(&mut story, told);
-    made(&mut story, told);
-    since(&mut story, told);
+    moved(&mut story, told, when);
+    made(&mut story, told, when);
+    since(&mut story, told, when);
     if let Some(left) = told.operation.refundable.filter(|left| *left > 0) {
         story.head(format!("{} of it can be refunded", points(left)));
     }
@@ -52,7 +54,7 @@ fn figures(label: &str, figures: &Figures) -> Vec<String> {
     std::iter::once(label.to_string()).chain(five.map(|figure| figure.to_string())).collect()
 }
 
-fn facts(story: &mut Story, told: &Explanation) {
+fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     let (receipt, request) = (&told.operation.receipt, &told.operation.request);
     let mut rows = vec![vec!["booked".to_string(), when(receipt.booked_at)]];
     if let Some(at) = receipt.occurred_at {
@@ -152,7 +154,7 @@ fn price(story: &mut Story, told: &Explanation) {
     story.rows(&[], rows);
 }
 
-fn paid(story: &mut Story, told: &Explanation) {
+fn paid(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     let receipt = &told.operation.receipt;
     if told.paid_by.is_empty() && receipt.open == 0 {
         return;
@@ -162,7 +164,7 @@ fn paid(story: &mut Story, told: &Explanation) {
         "transfer" => "Taken from, in this order",
         _ => "Paid by, in this order",
     });
-    let mut rows: Vec<Vec<String>> = told.paid_by.iter().map(payer).collect();
+    let mut rows: Vec<Vec<String>> = told.paid_by.iter().map(|by| payer(by, when)).collect();
     let within = match told.credit_limit {
         Some(limit) if limit > 0 && receipt.over_limit => format!(", past the credit limit of {limit}"),
         Some(limit) if limit > 0 => format!(", within the credit limit of {limit}"),
@@ -182,7 +184,7 @@ fn paid(story: &mut Story, told: &Explanation) {
     story.rows(&[1], rows);
 }
 
-fn payer(payer: &Payer) -> Vec<String> {
+fn payer(payer: &Payer, when: Clock<'_>) -> Vec<String> {
     let kind = if payer.promo { "promotional" } else { "paid" };
     let why = payer.why.as_deref().unwrap_or_default();
     let priority = if payer.priority == 50 { String::new() } else { format!(", priority {}", payer.priority) };
@@ -193,22 +195,29 @@ fn payer(payer: &Payer) -> Vec<String> {
         None => ", never expires".into(),
     };
     let made = if why == "older" { format!(", made {}", when(payer.created_at)) } else { String::new() };
-    let returned = if payer.returned > 0 { format!("{} returned since", payer.returned) } else { String::new() };
     let facts = format!("{}, {kind}{priority}{end}{made}", payer.source);
-    vec![format!("batch {}", batch(payer.batch)), payer.points.to_string(), facts, why.into(), returned]
+    vec![format!("batch {}", batch(payer.batch)), payer.points.to_string(), facts, why.into(), returned(payer)]
+}
+
+/// What of its points was returned, and whether anybody has them.
+fn returned(payer: &Payer) -> String {
+    match (payer.returned, payer.lapsed) {
+        (0, _) => String::new(),
+        (count, 0) => format!("{count} returned since"),
+        (count, lapsed) if count == lapsed => format!("{count} returned since, all lapsed"),
+        (count, lapsed) => format!("{count} returned since, {lapsed} of them lapsed"),
+    }
 }
 
 /// Who paid later what it left open.
-fn debts_since(story: &mut Story, told: &Explanation) {
+fn debts_since(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     if !told.settled_by.is_empty() {
         story.head("Its debt was paid since by");
         let row = |payer: &Payer| {
             let by = payer.paid_in.map_or_else(|| "by time alone".into(), by_operation);
             let at = payer.paid_at.map(when).unwrap_or_default();
-            let returned =
-                if payer.returned > 0 { format!("{} returned since", payer.returned) } else { String::new() };
             let name = format!("batch {} ({})", batch(payer.batch), payer.source);
-            vec![at, payer.points.to_string(), name, by, returned]
+            vec![at, payer.points.to_string(), name, by, returned(payer)]
         };
         story.rows(&[1], told.settled_by.iter().map(row).collect());
     }
@@ -218,7 +227,7 @@ fn debts_since(story: &mut Story, told: &Explanation) {
 }
 
 /// Where what it brought went: back to batches, to debts.
-fn moved(story: &mut Story, told: &Explanation) {
+fn moved(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     let receipt = &told.operation.receipt;
     if !told.went_to.is_empty() {
         let back = told.went_to.iter().fold(0_i64, |sum, went| sum.saturating_add(went.points));
@@ -242,7 +251,7 @@ fn moved(story: &mut Story, told: &Explanation) {
     }
 }
 
-fn made(story: &mut Story, told: &Explanation) {
+fn made(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     let receipt = &told.operation.receipt;
     if receipt.reinstated > 0 {
         story.head(format!("{} came back from what had expired", points(receipt.reinstated)));
@@ -273,7 +282,7 @@ fn made(story: &mut Story, told: &Explanation) {
     }
 }
 
-fn since(story: &mut Story, told: &Explanation) {
+fn since(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     let revoke = told.operation.receipt.op == "revoke";
     let mut sums = Vec::new();
     match told.refunded {
@@ -295,7 +304,7 @@ fn since(story: &mut Story, told: &Explanation) {
         revoke && since.how == Some("taken") && told.since.iter().any(same)
     };
     let told_once = told.since.iter().filter(|since| !twice(since));
-    let mut rows: Vec<Vec<String>> = told_once.map(|since| one_since(told, since)).collect();
+    let mut rows: Vec<Vec<String>> = told_once.map(|since| one_since(told, since, when)).collect();
     let gone: Vec<i64> = told.since.iter().filter(|since| since.how.is_some()).map(|since| since.points).collect();
     if gone.len() > 1 && told.operation.receipt.op == "recharge" {
         let sum = gone.iter().fold(0_i64, |sum, points| sum.saturating_add(*points));
@@ -304,7 +313,7 @@ fn since(story: &mut Story, told: &Explanation) {
     story.rows(&[1], rows);
 }
 
-fn one_since(told: &Explanation, since: &Since) -> Vec<String> {
+fn one_since(told: &Explanation, since: &Since, when: Clock<'_>) -> Vec<String> {
     let name = since.batch.map(batch).unwrap_or_default();
     let mut count = since.points.to_string();
     let mut what = match (since.what, since.how) {
