@@ -84,13 +84,6 @@ impl Place {
         fs::symlink_metadata(beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
-    /// Whether nobody is at work here: no log waits beside the file, and this user could not put one there.
-    pub(super) fn is_still(&self) -> bool {
-        let nothing = |suffix| fs::symlink_metadata(beside(&self.path, suffix)).map_or(0, |file| file.len()) == 0;
-        let closed = self.path.parent().is_some_and(|folder| may(folder, Right::Write) == Some(false));
-        closed && nothing("-wal") && nothing("-journal")
-    }
-
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
     pub(crate) fn check_unmoved(&self) -> Result<()> {
         match id_at(&self.path) {
@@ -125,7 +118,7 @@ pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
 pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
     match right {
         Right::Read => None,
-        Right::Write => fs::metadata(path).ok().map(|metadata| metadata.is_dir() || !metadata.permissions().readonly()),
+        Right::Write => fs::metadata(path).ok().map(|metadata| !metadata.permissions().readonly()),
     }
 }
 
