@@ -9,7 +9,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 
 use super::config::{Role, connect, flags, set_up};
 use super::errors::sqlite_error;
-use super::place::Place;
+use super::place::{Place, Right, may};
 use super::{Connection, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
 
@@ -117,6 +117,8 @@ impl Readers {
             Err(error @ (Error::ReadOnly { .. } | Error::Storage { .. } | Error::DiskFull { .. })) => {
                 match look(&place, Role::LonelyReader) {
                     Ok(()) => Self::pool(place, Role::LonelyReader),
+                    // A copy would fail as well.
+                    Err(_) if may(place.path(), Right::Read) == Some(false) => Err(error),
                     Err(_) => Err(unreadable(&place, &error)),
                 }
             }
