@@ -201,6 +201,7 @@ fn twins_see_the_same_state() {
     assert!(writing.checkpoint_whole(soon()).unwrap());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_lonely_reader_needs_no_shm() {
     let (_folder, path) = folder_with_ledger();
@@ -209,6 +210,13 @@ fn a_lonely_reader_needs_no_shm() {
     assert_eq!(conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     assert!(conn.execute("DELETE FROM hold", []).is_err());
     assert!(!beside(&path, "-shm").exists());
+    drop(conn);
+    // As where no -shm can be made: SQLite follows no link.
+    std::os::unix::fs::symlink("nowhere", beside(&path, "-shm")).unwrap();
+    let readers = Readers::open(&path).unwrap();
+    let reader = readers.get().unwrap();
+    assert_eq!(reader.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert!(readers.apart().unwrap().is_none(), "it shuts out everybody else, so there is nobody to watch");
 }
 
 /// An auditor reads a backup in a folder that nobody may write: nothing has to be made beside it.
