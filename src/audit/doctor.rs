@@ -59,7 +59,8 @@ pub struct Diagnosis {
 pub struct Finding {
     /// What was looked at; these names never change their meaning: `sqlite`, `place`, `permissions`, `disk`, `side_files`,
     /// `open`, then of an open ledger `ledger`, `durability`, `wal`, `clock`, `price_book`, `debts`, `due`. `books` when
-    /// damage ended the reading. A price book by which nothing was charged for 180 days is a warning.
+    /// damage ended the reading. A price book under which nothing was booked for 180 days, or in the newest 100 000
+    /// operations, is a warning.
     pub check: &'static str,
     /// How bad it is.
     pub level: Level,

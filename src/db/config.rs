@@ -1,6 +1,5 @@
 //! How every connection is set up, with the reason beside each setting.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -17,8 +16,6 @@ pub(super) enum Role {
     Reader,
     /// A reader that needs no `-shm`, at the price of shutting out everybody else.
     LonelyReader,
-    /// A reader of a file that nobody changes, in a folder where nothing can be made: it takes no locks.
-    StillReader,
     /// A reader that runs `VACUUM INTO`.
     Copier,
 }
@@ -40,32 +37,22 @@ pub(super) fn check_sqlite_version(number: i32, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The flags: never CREATE, no URI names but our own, no symbolic link at the end (the path is resolved before).
+/// The flags: never CREATE, never URI names, no symbolic link at the end (the path is resolved before).
 pub(super) fn flags(role: Role) -> OpenFlags {
     let access = match role {
         // The exclusive lock needs a descriptor that can be written.
         Role::Writer | Role::LonelyReader => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Role::Reader | Role::Copier => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        Role::StillReader => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
     };
     // NO_MUTEX: a connection is used by one thread at a time.
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW
-}
-
-/// What SQLite is to open. Only a URI can say that the file does not change; in it three bytes mean something.
-pub(super) fn target(path: &Path, role: Role) -> Cow<'_, Path> {
-    if role != Role::StillReader {
-        return path.into();
-    }
-    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    Cow::Owned(format!("file:{escaped}?immutable=1").into())
 }
 
 /// Opens a resolved path and makes sure it is a ledger before anything else reads it; its schema version.
 pub(super) fn connect(path: &Path, role: Role) -> Result<(Connection, i64)> {
     check_sqlite()?;
     let wrong = |error| opening_error(path, error);
-    let conn = Connection::open_with_flags(target(path, role), flags(role)).map_err(wrong)?;
+    let conn = Connection::open_with_flags(path, flags(role)).map_err(wrong)?;
     harden(&conn, role).map_err(wrong)?;
     let version = identify(&conn, path)?;
     tune(&conn, role).map_err(wrong)?;
@@ -135,7 +122,7 @@ fn tune(conn: &Connection, role: Role) -> rusqlite::Result<()> {
             // Own checkpoints: SQLite swallows the errors of its automatic ones.
             conn.pragma_update(None, "wal_autocheckpoint", 0)
         }
-        Role::Reader | Role::LonelyReader | Role::StillReader | Role::Copier => read_only(conn),
+        Role::Reader | Role::LonelyReader | Role::Copier => read_only(conn),
     }
 }
 

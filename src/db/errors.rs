@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 
 use super::busy;
+use super::place::{Right, may};
 use crate::error::Error;
 
 /// What a failed statement on an open ledger means.
@@ -30,6 +31,9 @@ pub(super) fn opening_error(path: &Path, error: rusqlite::Error) -> Error {
             path: path.display().to_string(),
             message: "it is not an SQLite file, or its first page is damaged".to_string(),
         },
+        Some(ErrorCode::CannotOpen) if may(path, Right::Read) == Some(false) => {
+            Error::storage(format!("{}: you have no right to read it", path.display()))
+        }
         Some(ErrorCode::CannotOpen) => Error::storage(format!("{}: {}", path.display(), text(&error))),
         _ => sqlite_error(error),
     }

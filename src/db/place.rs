@@ -47,9 +47,6 @@ impl Place {
         let resolved = fs::canonicalize(path).map_err(|error| unreachable_file(path, &error))?;
         let metadata = fs::symlink_metadata(&resolved).map_err(|error| unreachable_file(path, &error))?;
         check_kind(&resolved, &metadata)?;
-        if may(&resolved, Right::Read) == Some(false) {
-            return Err(Error::storage(format!("{}: you have no right to read it", resolved.display())));
-        }
         let warnings = check_location(&resolved)?;
         Ok(Place { id: file_id(&resolved, &metadata), path: resolved, warnings })
     }
@@ -84,13 +81,6 @@ impl Place {
         fs::symlink_metadata(beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
-    /// Whether nobody is at work here: no log waits beside the file, and this user could not put one there.
-    pub(super) fn is_still(&self) -> bool {
-        let nothing = |suffix| fs::symlink_metadata(beside(&self.path, suffix)).map_or(0, |file| file.len()) == 0;
-        let closed = self.path.parent().is_some_and(|folder| may(folder, Right::Write) == Some(false));
-        closed && nothing("-wal") && nothing("-journal")
-    }
-
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
     pub(crate) fn check_unmoved(&self) -> Result<()> {
         match id_at(&self.path) {
@@ -110,22 +100,24 @@ pub(super) enum Right {
     Write,
 }
 
-/// Whether this process has a right to a file, without opening it; where that can be asked.
+/// Whether this process has a right to a file, without opening it; where that can be asked. It words and advises, and
+/// refuses nothing: only opening knows.
 #[cfg(unix)]
 pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
-    use rustix::fs::{Access, access};
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
     let asked = match right {
         Right::Read => Access::READ_OK,
         Right::Write => Access::WRITE_OK,
     };
-    path.exists().then(|| access(path, asked).is_ok())
+    // As the user it runs as, with that user's capabilities; plain `access` asks about the one who started it.
+    path.exists().then(|| accessat(CWD, path, asked, AtFlags::EACCESS).is_ok())
 }
 
 #[cfg(not(unix))]
 pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
     match right {
         Right::Read => None,
-        Right::Write => fs::metadata(path).ok().map(|metadata| metadata.is_dir() || !metadata.permissions().readonly()),
+        Right::Write => fs::metadata(path).ok().map(|metadata| !metadata.permissions().readonly()),
     }
 }
 

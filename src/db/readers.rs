@@ -7,9 +7,9 @@ use std::time::Duration;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 
-use super::config::{Role, connect, flags, set_up, target};
+use super::config::{Role, connect, flags, set_up};
 use super::errors::sqlite_error;
-use super::place::Place;
+use super::place::{Place, Right, may};
 use super::{Connection, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
 
@@ -113,14 +113,14 @@ impl Readers {
         let place = Place::existing(path)?;
         match look(&place, Role::Reader) {
             Ok(()) => Self::pool(place, Role::Reader),
-            // No room or no right to make the -shm: an exclusive reader does without, and so does one of a file at rest.
+            // No room or no right to make the -shm: an exclusive reader does without.
             Err(error @ (Error::ReadOnly { .. } | Error::Storage { .. } | Error::DiskFull { .. })) => {
-                for role in [Role::LonelyReader, Role::StillReader] {
-                    if (role != Role::StillReader || place.is_still()) && look(&place, role).is_ok() {
-                        return Self::pool(place, role);
-                    }
+                match look(&place, Role::LonelyReader) {
+                    Ok(()) => Self::pool(place, Role::LonelyReader),
+                    // A copy would fail as well.
+                    Err(_) if may(place.path(), Right::Read) == Some(false) => Err(error),
+                    Err(_) => Err(unreadable(&place, &error)),
                 }
-                Err(unreadable(&place, &error))
             }
             Err(error) => Err(error),
         }
@@ -132,7 +132,7 @@ impl Readers {
     }
 
     fn pool(place: Place, role: Role) -> Result<Self> {
-        let manager = SqliteConnectionManager::file(target(place.path(), role))
+        let manager = SqliteConnectionManager::file(place.path())
             .with_flags(flags(role))
             .with_init(move |conn| set_up(conn, role));
         let pool = Pool::builder()
@@ -195,10 +195,6 @@ impl Readers {
     /// A connection for one read.
     pub(crate) fn get(&self) -> Result<Reader> {
         self.place.check_unmoved()?;
-        if self.role == Role::StillReader && !self.place.is_still() {
-            let message = format!("{}: somebody has begun to change it; open it again", self.place.path().display());
-            return Err(Error::storage(message));
-        }
         self.pool.get().map(Reader).map_err(|error| Error::storage(format!("no connection to read with: {error}")))
     }
 }

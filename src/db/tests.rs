@@ -201,6 +201,7 @@ fn twins_see_the_same_state() {
     assert!(writing.checkpoint_whole(soon()).unwrap());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_lonely_reader_needs_no_shm() {
     let (_folder, path) = folder_with_ledger();
@@ -209,18 +210,35 @@ fn a_lonely_reader_needs_no_shm() {
     assert_eq!(conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     assert!(conn.execute("DELETE FROM hold", []).is_err());
     assert!(!beside(&path, "-shm").exists());
+    drop(conn);
+    // As where no -shm can be made: SQLite follows no link.
+    std::os::unix::fs::symlink("nowhere", beside(&path, "-shm")).unwrap();
+    let readers = Readers::open(&path).unwrap();
+    let reader = readers.get().unwrap();
+    assert_eq!(reader.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert!(readers.apart().unwrap().is_none(), "it shuts out everybody else, so there is nobody to watch");
 }
 
-/// Regression: an auditor could not read a backup in a folder that nobody may write.
+/// An auditor reads a backup in a folder that nobody may write: nothing has to be made beside it.
 #[test]
-fn a_reader_of_a_file_at_rest_makes_nothing_beside_it() {
+fn a_reader_of_a_backup_makes_nothing_beside_it() {
     let (folder, path) = folder_with_ledger();
-    let odd = folder.path().join("a%20b?c#d");
-    fs::copy(&path, &odd).unwrap();
-    let (conn, _) = config::connect(&odd, config::Role::StillReader).unwrap();
-    assert_eq!(conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
-    assert!(conn.execute("DELETE FROM hold", []).is_err());
-    assert!(!beside(&odd, "-shm").exists() && !beside(&odd, "-wal").exists());
+    let target = folder.path().join("a%20b?c#d");
+    let copy = backup(&Place::existing(&path).unwrap(), &target, |_| Ok(())).unwrap();
+    let reader = Readers::open(&copy).unwrap().get().unwrap();
+    assert_eq!(reader.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert!(!beside(&copy, "-shm").exists() && !beside(&copy, "-wal").exists());
+}
+
+#[test]
+fn what_cannot_be_read_where_it_lies_is_to_be_copied() {
+    let (_folder, path) = folder_with_ledger();
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(beside(&path, suffix));
+    }
+    // As where no file can be made: the name is taken.
+    fs::create_dir(beside(&path, "-wal")).unwrap();
+    refused(Readers::open(&path).map(|_| ()), "storage", "into a folder you can write to");
 }
 
 #[test]

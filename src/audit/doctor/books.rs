@@ -104,12 +104,7 @@ fn price_book(
     };
     let after = ledger.length.saturating_sub(REACH).max(0);
     let used = store::price_book_use(session, stored.no, after)?;
-    let age = used.map_or(0, |(_, last)| now.since(last).max(0));
-    let usage = match used {
-        Some((_, last)) if after > 0 => format!("last used {last}, {} ago", span(age)),
-        Some((first, last)) => format!("first used {first}, last used {last}, {} ago", span(age)),
-        None => format!("not used in the newest {REACH} operations"),
-    };
+    let (usage, forgotten) = usage(used, after == 0, now);
     let hash = hex(&stored.hash);
     let short = |hash: &str| hash.get(..12).unwrap_or_default().to_string();
     let found = format!("{}, {usage}", short(&hash));
@@ -123,14 +118,24 @@ fn price_book(
             ),
             "right if the prices have just changed; else give the book that is in force",
         )),
-        _ if age > OLD_BOOK => Ok(Finding::new(
+        _ if forgotten => Ok(Finding::new(
             "price_book",
             Level::Warning,
             found,
-            "nothing was charged by it for 180 days: make sure that its prices still hold, or give the book in force",
+            "nothing was booked under it for long: make sure that its prices still hold, or give the book in force",
         )),
         _ => Ok(Finding::ok("price_book", found)),
     }
+}
+
+/// When a price book was used among the newest operations, or among all, and whether it has perhaps been forgotten.
+fn usage(used: Option<(Instant, Instant)>, all: bool, now: Instant) -> (String, bool) {
+    let Some((first, last)) = used else {
+        return (format!("not used in the newest {REACH} operations"), true);
+    };
+    let age = now.since(last).max(0);
+    let first = if all { format!("first used {first}, ") } else { String::new() };
+    (format!("{first}last used {last}, {} ago", span(age)), age > OLD_BOOK)
 }
 
 /// What a walk over all accounts gathers.
@@ -215,4 +220,22 @@ fn due(walk: &Walk) -> Finding {
     let help =
         "balances count it all the same; `counterfoil expire` books it now, else each account's next operation does";
     Finding::new("due", Level::Note, found, help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: a price book that none of the newest 100 000 operations used was said to be well.
+    #[test]
+    fn a_price_book_out_of_use_is_doubted() {
+        let day = OLD_BOOK / 180;
+        let at = |days: i64| Instant::clamped(1_800_000_000_000 + days * day);
+        let told = |used, all| usage(used, all, at(200));
+        assert_eq!(told(None, false), ("not used in the newest 100000 operations".into(), true));
+        let (text, forgotten) = told(Some((at(3), at(19))), false);
+        assert!(forgotten && text.starts_with("last used ") && text.ends_with(", 181 days ago"), "{text}");
+        let (text, forgotten) = told(Some((at(3), at(20))), true);
+        assert!(!forgotten && text.starts_with("first used ") && text.ends_with(", 180 days ago"), "{text}");
+    }
 }

@@ -1,6 +1,5 @@
 //! Where the bytes of an answer go: stdout, or a file that must not exist (or may be replaced).
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -73,10 +72,7 @@ impl Sink {
                 Ok(sink(OpenOptions::new().write(true).open(path).map_err(wrong)?, None))
             }
             _ => {
-                let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-                name.push(format!(".{}.part", std::process::id()));
-                let part = path.with_file_name(name);
-                let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(wrong)?;
+                let (file, part) = new_part(path).map_err(wrong)?;
                 Ok(sink(file, Some(Made { path: part, target: path.into(), force, keep: false })))
             }
         }
@@ -120,6 +116,21 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// A new file beside the one it is for, numbered as this process is. One that was killed left that name taken, perhaps, and
+/// in a container the next has its number: then the first that is free.
+fn new_part(path: &Path) -> io::Result<(File, PathBuf)> {
+    let mut number = std::process::id();
+    loop {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{number}.part"));
+        let part = path.with_file_name(name);
+        match OpenOptions::new().write(true).create_new(true).open(&part) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.wrapping_add(1),
+            opened => return Ok((opened?, part)),
+        }
     }
 }
 

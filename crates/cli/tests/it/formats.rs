@@ -213,6 +213,23 @@ fn a_table_cannot_be_painted_over() {
     assert!(!error.err.contains('\u{1b}') && !error.err.contains('\u{202e}'), "{}", error.err);
 }
 
+/// Regression: a killed command left its half answer, and in a container the next ones had its process number and refused.
+#[cfg(unix)]
+#[test]
+fn what_a_killed_command_left_is_in_nobodys_way() {
+    let home = busy();
+    let script = "echo half > out.$$.part && exec \"$0\" accounts --format jsonl --output out";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_counterfoil")]).current_dir(home.path(""));
+    let ran = shell.env("COUNTERFOIL_FILE", "points.ledger").output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(home.path("out")).unwrap().lines().count(), 2);
+    let names = std::fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let left: Vec<_> = names.filter(|path| path.extension().is_some_and(|end| end == "part")).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(std::fs::read_to_string(&left[0]).unwrap(), "half\n");
+}
+
 #[test]
 fn answers_go_to_a_file_that_is_not_there_yet() {
     let home = busy();
