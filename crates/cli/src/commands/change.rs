@@ -209,9 +209,8 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
         let would = ledger.dry_run(&request).map_err(refused)?;
         confirm::ask(confirm.yes, &format!("{question} {}", consequence(&would)))?;
     }
-    let applied = ledger.apply(&request);
-    // A refusal used no key. Should it not be known whether it was booked, the same key finds it out.
-    if plan.facts.key.is_none() && applied.as_ref().err().is_none_or(counterfoil::Error::is_retryable) {
+    // Before it is booked: whoever is cut off in between asks with the key what became of it, and books nothing twice.
+    if plan.facts.key.is_none() {
         session.notes.key(request.get("key").and_then(Value::as_str).unwrap_or_default());
     }
     let receipt = applied.map_err(refused)?;

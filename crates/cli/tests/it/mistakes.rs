@@ -216,12 +216,19 @@ fn an_empty_answer_says_what_may_have_been_meant() {
     assert!(check.err.contains("did you mean `alice`?"), "{check:#?}");
 }
 
-/// A refused operation told a key that was never used.
+/// A key was told only after the booking: who was cut off in between could not ask what became of it, and booked twice.
 #[test]
-fn a_refusal_makes_up_no_key() {
+fn a_key_made_up_is_told_before_anything_is_booked() {
     let home = stocked();
-    assert!(!home.run("consume 1 -a alice --policy foo").fails(3, "invalid_argument").err.contains("key:"));
-    assert!(home.run("consume 1 -a alice").ok().err.starts_with("key: "));
+    // What the library refuses comes after it, and uses no key; what the command itself refuses comes before.
+    let refused = home.run("consume 1 -a alice --policy foo").fails(3, "invalid_argument").err;
+    let key = refused.lines().next().unwrap().strip_prefix("key: ").unwrap();
+    let booked = home.args(&["consume", "1", "-a", "alice", "--key", key, "--format", "json"]).ok();
+    assert_eq!(booked.json()["replayed"], false);
+    for words in ["refund 99 1 --reason x", "close -a alice --reason x", "consume 1"] {
+        let ran = home.run(words);
+        assert!(ran.code != 0 && !ran.err.contains("key:"), "{words}: {ran:#?}");
+    }
 }
 
 #[test]
