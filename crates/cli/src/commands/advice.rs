@@ -58,7 +58,8 @@ pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, rece
         true => ledger.balance(&id).is_ok_and(|balance| !balance.exists),
         false => !receipt.replayed && ledger.history(&id, &query).is_ok_and(|lines| !lines.items.is_empty()),
     };
-    if let Some(near) = near(ledger, &account).filter(|_| opened) {
+    // Looked for only then: it goes through the accounts there are.
+    if opened && let Some(near) = near(ledger, &account) {
         let opens = if tried { "would open" } else { "opened" };
         session.notes.note(&format!("this {opens} account `{account}`; did you mean `{near}`?"));
     }
