@@ -13,20 +13,21 @@ use crate::exit::Failure;
 
 /// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named.
 pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Failure {
-    let named = typed.and_then(|text| operation(ledger, text).map(|told| (text, told)));
     let help = error.help();
-    match (error, named) {
+    let advised = |error: Error| match typed.and_then(|text| operation(ledger, text)) {
+        Some(told) => Failure::advised(error, format!("{told}; {help}")),
+        None => error.into(),
+    };
+    match (error, typed) {
         (Error::UnknownAccount { account }, _) => match near(ledger, &account) {
             Some(near) => Failure::advised(Error::UnknownAccount { account }, format!("did you mean `{near}`?")),
             None => Error::UnknownAccount { account }.into(),
         },
-        (Error::UnknownOperation { wanted, .. }, Some((text, told))) => {
-            Failure::advised(Error::UnknownOperation { operation: text.into(), wanted }, format!("{told}; {help}"))
+        (Error::UnknownOperation { wanted, .. }, Some(text)) => {
+            advised(Error::UnknownOperation { operation: text.into(), wanted })
         }
-        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), Some((_, told))) => {
-            Failure::advised(error, format!("{told}; {help}"))
-        }
-        (Error::HoldClosed { state, .. }, Some((text, _))) => Error::HoldClosed { hold: text.into(), state }.into(),
+        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), _) => advised(error),
+        (Error::HoldClosed { state, .. }, Some(text)) => Error::HoldClosed { hold: text.into(), state }.into(),
         (error, _) => error.into(),
     }
 }
