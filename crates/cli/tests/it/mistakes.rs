@@ -231,6 +231,24 @@ fn a_key_made_up_is_told_before_anything_is_booked() {
     }
 }
 
+/// With COUNTERFOIL_ACCOUNT set, an export had one account in it and looked like all the books.
+#[test]
+fn an_export_of_one_account_says_so() {
+    let home = stocked();
+    let export = |words: &str| {
+        let mut command = home.command();
+        command.args(words.split(' ')).env("COUNTERFOIL_ACCOUNT", "alice");
+        home.finish(&mut command).ok().err
+    };
+    for program in ["hledger", "csv"] {
+        let said = export(&format!("export --as {program}"));
+        assert!(said.contains("note: only `alice`; --all-accounts takes all"), "{said}");
+        // Who asks for it knows it.
+        assert_eq!(export(&format!("export --as {program} -a alice")), "");
+        assert_eq!(export(&format!("export --as {program} --all-accounts")), "");
+    }
+}
+
 #[test]
 fn what_others_call_it_is_understood() {
     let home = stocked();
