@@ -66,6 +66,16 @@ pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, rece
     }
 }
 
+/// What can be done about points of a refund that came back to a batch whose time is over.
+pub(super) fn lapsed(session: &Session, receipt: &Receipt) {
+    if receipt.op == "refund" && receipt.lapsed > 0 {
+        session.notes.help(
+            "the points lapsed because their batch has expired: to make it good, recharge as compensation, or give the \
+             batch a later end with set-expiry, which brings back all that expired of it",
+        );
+    }
+}
+
 /// No line fits: perhaps because a name in the filter is misspelt.
 pub(super) fn no_entries(ledger: &Ledger, account: &AccountId, args: &HistoryArgs) -> Result<String, Failure> {
     if let Some(service) = &args.service

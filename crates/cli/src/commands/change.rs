@@ -202,6 +202,7 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
         let receipt = ledger.dry_run(&request).map_err(refused)?;
         session.out.one(&receipt)?;
         advice::opened(session, &ledger, &request, &receipt, true);
+        advice::lapsed(session, &receipt);
         session.notes.note("dry run: nothing was booked");
         return Ok(Outcome::Done);
     }
@@ -213,9 +214,10 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
     if plan.facts.key.is_none() {
         session.notes.key(request.get("key").and_then(Value::as_str).unwrap_or_default());
     }
-    let receipt = applied.map_err(refused)?;
+    let receipt = ledger.apply(&request).map_err(refused)?;
     session.out.one(&receipt)?;
     advice::opened(session, &ledger, &request, &receipt, false);
+    advice::lapsed(session, &receipt);
     Ok(Outcome::Done)
 }
 

@@ -231,6 +231,28 @@ fn a_key_made_up_is_told_before_anything_is_booked() {
     }
 }
 
+/// A refund to an expired batch gave nothing back, and its receipt did not say what to do about that.
+#[test]
+fn a_refund_that_lapses_says_how_to_make_it_good() {
+    let home = Home::new();
+    let lines = [
+        r#"{"op":"recharge","account":"alice","key":"1","points":50,"source":"wx","at":"2026-01-01T00:00:00Z","expires_at":"2026-02-01T00:00:00Z"}"#,
+        r#"{"op":"consume","account":"alice","key":"2","points":20,"at":"2026-01-02T00:00:00Z"}"#,
+    ];
+    home.batch("--historic", &lines.join("\n")).ok();
+    let help = "the points lapsed because their batch has expired: to make it good, recharge as compensation";
+    let tried = home.run("refund 2 all --reason x --dry-run").ok();
+    assert!(tried.err.contains(&format!("help: {help}")), "{tried:#?}");
+    let refunded = home.run("refund 2 all --reason x --format json").ok();
+    assert!(refunded.err.contains(&format!("{{\"help\":\"{help}")), "{refunded:#?}");
+    // What it says is so, and a refund that gives back says nothing.
+    home.run("set-expiry 1 --expires-at never --reason x").ok();
+    assert_eq!(home.figures("alice")[0], 50);
+    home.run("consume 20 -a alice").ok();
+    let refunded = home.args(&["refund", "5", "all", "--reason", "x", "--key", "k"]).ok();
+    assert_eq!(refunded.err, "");
+}
+
 /// With COUNTERFOIL_ACCOUNT set, an export had one account in it and looked like all the books.
 #[test]
 fn an_export_of_one_account_says_so() {
