@@ -141,6 +141,7 @@ const MISTAKES: &[Mistake] = &[
         &["price", "tts", "--seconds", "3", "--pricing", "bad.toml"],
         &["bad.toml:2:5", "cannot be negative", "help: mend what is marked"],
     ),
+    (2, &["statement", "-a", "alice", "--output", "o.html"], &["o.html: this would be no page", "help: add --html"]),
     (
         2,
         &["balance", "-a", "alice", "--output", "bad.toml"],
