@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil::{
-    AccountId, Error, HistoryQuery, Ledger, Listing, OperationId, Receipt, Request, UsageQuery, nearest,
-};
+use counterfoil::{AccountId, Error, HistoryQuery, Ledger, Listing, Receipt, Request, UsageQuery, nearest};
 use serde_json::Value;
 
 use super::Session;
 use crate::args::HistoryArgs;
 use crate::exit::Failure;
+use crate::ids;
 
 /// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named.
 pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Failure {
@@ -32,10 +31,14 @@ pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Fai
     }
 }
 
-/// What the operation with this number is, when it is one.
+/// What the operation with this number or key is, when it is one.
 fn operation(ledger: &Ledger, typed: &str) -> Option<String> {
-    let number = typed.split('.').next().unwrap_or_default().parse().ok()?;
-    let id: OperationId = ledger.operation_id(number).ok()?;
+    let id = match typed.split('.').next().unwrap_or_default().parse() {
+        Ok(number) => ledger.operation_id(number),
+        Err(_) => ids::operation(ledger, typed),
+    };
+    let id = id.ok()?;
+    let number = id.sequence();
     let op = ledger.operation(&id).ok()?.receipt.op.replace('_', "-");
     let article = if op.starts_with('o') { "an" } else { "a" };
     Some(format!("operation {number} is {article} {op}"))

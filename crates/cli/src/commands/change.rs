@@ -226,7 +226,7 @@ fn aimed(ledger: &Ledger, target: Target<'_>, request: Request) -> counterfoil::
     Ok(match target {
         Target::Hold(id) => request.with("hold", ids::hold(ledger, id)?.to_string()),
         Target::Batch(id) => request.with("batch", ids::batch(ledger, id)?.to_string()),
-        Target::Operation(id) => request.with("operation", ids::operation(ledger, id)?.to_string()),
+        Target::Operation(id) => request.with("operation", ids::charge(ledger, id)?.to_string()),
         Target::Account | Target::File => request,
     })
 }

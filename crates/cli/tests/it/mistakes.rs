@@ -111,7 +111,11 @@ const MISTAKES: &[Mistake] = &[
         &["refund", "1", "1", "--reason", "x"],
         &["no consume or capture operation `1`", "operation 1 is a recharge", "a recharge is taken back with revoke"],
     ),
-    (3, &["explain", "task-19"], &["`task-19` is not an id", "history --reference task-19"]),
+    (3, &["explain", "task-19"], &["`task-19` is not an id", "counterfoil history -a ACCOUNT --reference task-19"]),
+    (3, &["explain", "task 5"], &["counterfoil history -a ACCOUNT --reference 'task 5'"]),
+    (3, &["show", "it's"], &["--reference 'it'\\''s'"]),
+    (3, &["capture", "order:1", "5"], &["no hold `order:1`", "operation 1 is a recharge"]),
+    (3, &["explain", "--batch", "task:1"], &["`task:1` is operation 4, a hold, not a batch"]),
     (2, &["explain", "--missing", "alice"], &["help: the account is named with -a: explain --missing -a ACCOUNT"]),
     (2, &["explain", "-a", "alice"], &["explain --missing -a ACCOUNT"]),
     (
@@ -155,6 +159,7 @@ fn stocked() -> Home {
     home.run("recharge 100 -a alice --source wx --key order:1").ok();
     home.run("consume 30 -a alice").ok();
     home.args(&["consume", "-a", "alice", "--service", "tts", "--seconds", "3", "--pricing", BOOK]).ok();
+    home.run("hold 5 -a alice --deadline 1h --key task:1").ok();
     home
 }
 
