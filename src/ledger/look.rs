@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Ledger;
 use super::options::read_book;
 use crate::error::Result;
-use crate::model::{AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Quote};
+use crate::model::{AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Quote};
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
 use crate::report::{AccountQuery, HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
@@ -199,6 +199,27 @@ impl Ledger {
     /// `unknown_operation`, and as for [`Ledger::balance`].
     pub fn operation_id(&self, sequence: i64) -> Result<OperationId> {
         self.look(|look| look.operation_id(sequence))
+    }
+
+    /// The operations booked under this key, oldest first: a key is used once per account and kind, so there may be
+    /// several. At most 100.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// assert_eq!(ledger.operations_by_key(&Key::new("order:1")?)?, [bought.operation]);
+    /// assert!(ledger.operations_by_key(&Key::new("order:2")?)?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn operations_by_key(&self, key: &Key) -> Result<Vec<OperationId>> {
+        self.look(|look| look.operations_by_key(key))
     }
 
     /// Which batches pay for a consume or capture by now, or back a hold.

@@ -9,13 +9,15 @@ use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Balances, ConsumeRow, Entry, EntryKind, EntryRow, OpKind, OperationId, OperationRow,
+    AccountId, Allocation, Balances, ConsumeRow, Entry, EntryKind, EntryRow, Key, OpKind, OperationId, OperationRow,
     Receipt, Request,
 };
 use crate::store::{self, Forward, Session};
 use crate::units::Instant;
 
 const READ: usize = 256;
+/// Operations found by one key.
+const SAME_KEY: usize = 100;
 
 /// Which entries of an account to give: those that fit all that is asked.
 ///
@@ -322,6 +324,13 @@ impl Look<'_, '_> {
             Some(head) => Ok(head.writer.operation(seq)),
             None => Err(Error::UnknownOperation { operation: seq.to_string(), wanted: "booked" }),
         }
+    }
+
+    /// The operations booked under a key, oldest first.
+    pub(crate) fn operations_by_key(&self, key: &Key) -> Result<Vec<OperationId>> {
+        let mut numbers = store::operations_by_key(self.session, key, SAME_KEY)?;
+        numbers.sort_unstable();
+        numbers.into_iter().map(|seq| self.operation_id(seq)).collect()
     }
 
     pub(crate) fn operation(&self, id: &OperationId) -> Result<OperationInfo> {

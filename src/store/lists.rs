@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{Glance, PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, OperationRow, Writer, Writers};
+use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Key, OperationRow, Writer, Writers};
 use crate::units::Instant;
 
 /// The way a list of entries is read.
@@ -106,6 +106,11 @@ pub(crate) fn operations_after(session: &Session<'_>, after: i64, page: usize) -
 /// The last `configure` before an operation.
 pub(crate) fn configured_before(session: &Session<'_>, seq: i64) -> Result<Option<i64>> {
     session.first(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))
+}
+
+/// The numbers of operations booked under a key, whatever their account and kind.
+pub(crate) fn operations_by_key(session: &Session<'_>, key: &Key, page: usize) -> Result<Vec<i64>> {
+    session.all(sql::OPERATIONS_BY_KEY, params![key.as_str(), limit(page)], |row| rows::integer(row, "operation"))
 }
 
 pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {

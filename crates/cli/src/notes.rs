@@ -146,6 +146,9 @@ impl Notes {
 
     /// What to do.
     pub(crate) fn help(self, text: &str) {
+        if self.json {
+            return self.plain("help", text);
+        }
         self.labelled("help", AnsiColor::Cyan.on_default().bold(), &safe::line(text));
     }
 }

@@ -276,7 +276,7 @@ pub(crate) struct HoldArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CaptureArgs {
-    /// The hold: its number or its id
+    /// The hold: its number, its id or its key
     pub(crate) hold: String,
     #[command(flatten)]
     pub(crate) points: SomePoints,
@@ -288,7 +288,7 @@ pub(crate) struct CaptureArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseArgs {
-    /// The hold: its number or its id
+    /// The hold: its number, its id or its key
     pub(crate) hold: String,
     #[command(flatten)]
     pub(crate) facts: Facts,
@@ -297,7 +297,7 @@ pub(crate) struct ReleaseArgs {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct RenewArgs {
-    /// The hold: its number or its id
+    /// The hold: its number, its id or its key
     pub(crate) hold: String,
     /// The new deadline, from now: 3600, 90s, 15m, 2h, 3d
     #[arg(long, value_name = "SPAN", value_parser = span)]
@@ -308,7 +308,7 @@ pub(crate) struct RenewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RefundArgs {
-    /// The consume or capture: its number or its id
+    /// The consume or capture: its number, its id or its key
     pub(crate) operation: String,
     #[command(flatten)]
     pub(crate) points: Amount,
@@ -321,7 +321,7 @@ pub(crate) struct RefundArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArgs {
-    /// The batch: its number, like 3 or 3.1, or its id
+    /// The batch: its number, like 3 or 3.1, its id or its key
     pub(crate) batch: String,
     #[command(flatten)]
     pub(crate) points: Amount,
@@ -340,7 +340,7 @@ pub(crate) struct RevokeArgs {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct SetExpiryArgs {
-    /// The batch: its number, like 3 or 3.1, or its id
+    /// The batch: its number, like 3 or 3.1, its id or its key
     pub(crate) batch: String,
     /// Why; it is kept in the books
     #[arg(long)]

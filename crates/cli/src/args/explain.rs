@@ -9,13 +9,13 @@ use super::PeriodArgs;
        counterfoil explain [OPTIONS] --missing -a ACCOUNT [--from TIME] [--to TIME] [--month MONTH]
        counterfoil explain [OPTIONS] --batch BATCH")]
 pub(crate) struct ExplainArgs {
-    /// The operation: its number or its id
+    /// The operation: its number, its id or its key
     #[arg(value_name = "OPERATION", required_unless_present_any = ["missing", "batch"])]
     pub(crate) operation: Option<String>,
     /// Why points of the account are gone
     #[arg(long, conflicts_with_all = ["operation", "batch"])]
     pub(crate) missing: bool,
-    /// The life of this batch: its id, or N.i for the i-th that operation N made (N for the only one)
+    /// The life of this batch: its id, N.i for the i-th that operation N made (N for the only one), or the key of that
     #[arg(long, value_name = "BATCH", conflicts_with = "operation")]
     pub(crate) batch: Option<String>,
     #[command(flatten, next_help_heading = "With --missing")]

@@ -113,7 +113,7 @@ pub(crate) struct HistoryArgs {
     /// Only lines whose description contains this text, in capitals or not
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
-    /// Only what this operation did: its number or its id
+    /// Only what this operation did: its number, its id or its key
     #[arg(long, value_name = "OPERATION")]
     pub(crate) operation: Option<String>,
     /// The newest first
@@ -127,7 +127,7 @@ pub(crate) struct HistoryArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The operation: its number or its id
+    /// The operation: its number, its id or its key
     pub(crate) operation: String,
 }
 

@@ -2,39 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil::{
-    AccountId, Error, HistoryQuery, Ledger, Listing, OperationId, Receipt, Request, UsageQuery, nearest,
-};
+use counterfoil::{AccountId, Error, HistoryQuery, Ledger, Listing, Receipt, Request, UsageQuery, nearest};
 use serde_json::Value;
 
 use super::Session;
 use crate::args::HistoryArgs;
 use crate::exit::Failure;
+use crate::ids;
 
 /// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named.
 pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Failure {
-    let named = typed.and_then(|text| operation(ledger, text).map(|told| (text, told)));
     let help = error.help();
-    match (error, named) {
+    let advised = |error: Error| match typed.and_then(|text| operation(ledger, text)) {
+        Some(told) => Failure::advised(error, format!("{told}; {help}")),
+        None => error.into(),
+    };
+    match (error, typed) {
         (Error::UnknownAccount { account }, _) => match near(ledger, &account) {
             Some(near) => Failure::advised(Error::UnknownAccount { account }, format!("did you mean `{near}`?")),
             None => Error::UnknownAccount { account }.into(),
         },
-        (Error::UnknownOperation { wanted, .. }, Some((text, told))) => {
-            Failure::advised(Error::UnknownOperation { operation: text.into(), wanted }, format!("{told}; {help}"))
+        (Error::UnknownOperation { wanted, .. }, Some(text)) => {
+            advised(Error::UnknownOperation { operation: text.into(), wanted })
         }
-        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), Some((_, told))) => {
-            Failure::advised(error, format!("{told}; {help}"))
-        }
-        (Error::HoldClosed { state, .. }, Some((text, _))) => Error::HoldClosed { hold: text.into(), state }.into(),
+        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), _) => advised(error),
+        (Error::HoldClosed { state, .. }, Some(text)) => Error::HoldClosed { hold: text.into(), state }.into(),
         (error, _) => error.into(),
     }
 }
 
-/// What the operation with this number is, when it is one.
+/// What the operation with this number or key is, when it is one.
 fn operation(ledger: &Ledger, typed: &str) -> Option<String> {
-    let number = typed.split('.').next().unwrap_or_default().parse().ok()?;
-    let id: OperationId = ledger.operation_id(number).ok()?;
+    let id = match typed.split('.').next().unwrap_or_default().parse() {
+        Ok(number) => ledger.operation_id(number),
+        Err(_) => ids::operation(ledger, typed),
+    };
+    let id = id.ok()?;
+    let number = id.sequence();
     let op = ledger.operation(&id).ok()?.receipt.op.replace('_', "-");
     let article = if op.starts_with('o') { "an" } else { "a" };
     Some(format!("operation {number} is {article} {op}"))
@@ -58,9 +62,20 @@ pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, rece
         true => ledger.balance(&id).is_ok_and(|balance| !balance.exists),
         false => !receipt.replayed && ledger.history(&id, &query).is_ok_and(|lines| !lines.items.is_empty()),
     };
-    if let Some(near) = near(ledger, &account).filter(|_| opened) {
+    // Looked for only then: it goes through the accounts there are.
+    if opened && let Some(near) = near(ledger, &account) {
         let opens = if tried { "would open" } else { "opened" };
         session.notes.note(&format!("this {opens} account `{account}`; did you mean `{near}`?"));
+    }
+}
+
+/// What can be done about points of a refund that came back to a batch whose time is over.
+pub(super) fn lapsed(session: &Session, receipt: &Receipt) {
+    if receipt.op == "refund" && receipt.lapsed > 0 {
+        session.notes.help(
+            "the points lapsed because their batch has expired: to make it good, recharge as compensation, or give the \
+             batch a later end with set-expiry, which brings back all that expired of it",
+        );
     }
 }
 

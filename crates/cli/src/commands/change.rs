@@ -202,6 +202,7 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
         let receipt = ledger.dry_run(&request).map_err(refused)?;
         session.out.one(&receipt)?;
         advice::opened(session, &ledger, &request, &receipt, true);
+        advice::lapsed(session, &receipt);
         session.notes.note("dry run: nothing was booked");
         return Ok(Outcome::Done);
     }
@@ -209,14 +210,14 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
         let would = ledger.dry_run(&request).map_err(refused)?;
         confirm::ask(confirm.yes, &format!("{question} {}", consequence(&would)))?;
     }
-    let applied = ledger.apply(&request);
-    // A refusal used no key. Should it not be known whether it was booked, the same key finds it out.
-    if plan.facts.key.is_none() && applied.as_ref().err().is_none_or(counterfoil::Error::is_retryable) {
+    // Before it is booked: whoever is cut off in between asks with the key what became of it, and books nothing twice.
+    if plan.facts.key.is_none() {
         session.notes.key(request.get("key").and_then(Value::as_str).unwrap_or_default());
     }
-    let receipt = applied.map_err(refused)?;
+    let receipt = ledger.apply(&request).map_err(refused)?;
     session.out.one(&receipt)?;
     advice::opened(session, &ledger, &request, &receipt, false);
+    advice::lapsed(session, &receipt);
     Ok(Outcome::Done)
 }
 
@@ -225,7 +226,7 @@ fn aimed(ledger: &Ledger, target: Target<'_>, request: Request) -> counterfoil::
     Ok(match target {
         Target::Hold(id) => request.with("hold", ids::hold(ledger, id)?.to_string()),
         Target::Batch(id) => request.with("batch", ids::batch(ledger, id)?.to_string()),
-        Target::Operation(id) => request.with("operation", ids::operation(ledger, id)?.to_string()),
+        Target::Operation(id) => request.with("operation", ids::charge(ledger, id)?.to_string()),
         Target::Account | Target::File => request,
     })
 }

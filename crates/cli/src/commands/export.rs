@@ -23,10 +23,15 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
     let account = session.one_or_all(args.all_accounts)?;
     let (period, offset) = (args.period.period()?, args.period.offset);
     let ledger = session.look()?;
-    if let Some(account) = &account
-        && let Some(unknown) = session.unknown(&ledger, account)?
-    {
-        session.notes.note(&unknown);
+    if let Some(account) = &account {
+        match session.unknown(&ledger, account)? {
+            Some(unknown) => session.notes.note(&unknown),
+            // The environment named it: what lacks all others should not pass for the whole.
+            None if session.common.account.is_none() => {
+                session.notes.note(&format!("only `{account}`; --all-accounts takes all"));
+            }
+            None => {}
+        }
     }
     match (args.target, args.view) {
         (ExportAs::Csv | ExportAs::Jsonl, Some(_)) => {

@@ -1,5 +1,7 @@
 //! Commands that tell: reports over a period. The file is opened read-only.
 
+use std::path::Path;
+
 use counterfoil::UsageQuery;
 
 use super::{Session, advice};
@@ -16,6 +18,9 @@ pub(super) fn run(session: &mut Session, command: &ReportCommand) -> Result<Outc
 
 fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Failure> {
     let (account, period, offset) = (session.account()?, args.period.period()?, args.period.offset);
+    if let Some(path) = session.common.output.as_deref().filter(|path| !args.html && is_page(path)) {
+        return Err(Failure::usage(format!("--output {}: this would be no page", path.display()), "add --html"));
+    }
     let ledger = session.look()?;
     let statement = ledger.statement(&account, &period)?;
     if !statement.exists {
@@ -28,6 +33,11 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         session.out.statement(&statement, offset)?;
     }
     Ok(Outcome::Done)
+}
+
+/// Whether a browser would be asked to show the file of this name.
+fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("html") || end.eq_ignore_ascii_case("htm"))
 }
 
 fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {

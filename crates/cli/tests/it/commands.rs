@@ -284,3 +284,32 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(home.state(), before);
     home.run("verify").ok();
 }
+
+/// The log of an app knows keys, and every question to the ledger wanted a number or an id.
+#[test]
+fn what_was_booked_is_found_by_its_key() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wx --key order:1").ok();
+    home.run("hold 30 -a alice --deadline 1h --key task:5").ok();
+    assert_eq!(home.run("show task:5").ok().out, home.run("show 2").ok().out);
+    assert_eq!(home.run("explain order:1").ok().out, home.run("explain 1").ok().out);
+    assert_eq!(home.run("explain --batch order:1").ok().out, home.run("explain --batch 1").ok().out);
+    // A capture usually has the key of its hold. Where only one of them can be meant, it is meant.
+    home.run("renew task:5 --deadline 2h").ok();
+    home.run("capture task:5 20 --key task:5").ok();
+    let ran = home.run("show task:5").fails(3, "invalid_argument");
+    assert!(ran.err.contains("several operations have the key `task:5`"), "{ran:#?}");
+    assert!(ran.err.contains("say which by its number: 2 (hold of alice), 4 (capture of alice)"), "{ran:#?}");
+    home.run("refund task:5 5 --reason x").ok();
+    assert_eq!(home.run("show 4 --format json").ok().json()["refundable"], 15);
+    home.run("release task:5").fails(3, "hold_closed");
+    home.run("revoke order:1 all --reason x --yes").ok();
+    // A number stays a number, whatever the keys are.
+    home.run("recharge 1 -a bob --source wx --key 1").ok();
+    assert_eq!(home.run("show 1 --format json").ok().json()["key"], "order:1");
+    // Several accounts may have used it; a key nobody used is as good as any other text.
+    home.run("recharge 1 -a bob --source wx --key order:1").ok();
+    assert!(home.run("show order:1").err.contains("1 (recharge of alice), 8 (recharge of bob)"));
+    home.run("show order:2").fails(3, "invalid_argument");
+    home.run("release order:2").fails(3, "invalid_argument");
+}

@@ -111,7 +111,11 @@ const MISTAKES: &[Mistake] = &[
         &["refund", "1", "1", "--reason", "x"],
         &["no consume or capture operation `1`", "operation 1 is a recharge", "a recharge is taken back with revoke"],
     ),
-    (3, &["explain", "task-19"], &["`task-19` is not an id", "history --reference task-19"]),
+    (3, &["explain", "task-19"], &["`task-19` is not an id", "counterfoil history -a ACCOUNT --reference task-19"]),
+    (3, &["explain", "task 5"], &["counterfoil history -a ACCOUNT --reference 'task 5'"]),
+    (3, &["show", "it's"], &["--reference 'it'\\''s'"]),
+    (3, &["capture", "order:1", "5"], &["no hold `order:1`", "operation 1 is a recharge"]),
+    (3, &["explain", "--batch", "task:1"], &["`task:1` is operation 4, a hold, not a batch"]),
     (2, &["explain", "--missing", "alice"], &["help: the account is named with -a: explain --missing -a ACCOUNT"]),
     (2, &["explain", "-a", "alice"], &["explain --missing -a ACCOUNT"]),
     (
@@ -141,6 +145,7 @@ const MISTAKES: &[Mistake] = &[
         &["price", "tts", "--seconds", "3", "--pricing", "bad.toml"],
         &["bad.toml:2:5", "cannot be negative", "help: mend what is marked"],
     ),
+    (2, &["statement", "-a", "alice", "--output", "o.html"], &["o.html: this would be no page", "help: add --html"]),
     (
         2,
         &["balance", "-a", "alice", "--output", "bad.toml"],
@@ -154,6 +159,7 @@ fn stocked() -> Home {
     home.run("recharge 100 -a alice --source wx --key order:1").ok();
     home.run("consume 30 -a alice").ok();
     home.args(&["consume", "-a", "alice", "--service", "tts", "--seconds", "3", "--pricing", BOOK]).ok();
+    home.run("hold 5 -a alice --deadline 1h --key task:1").ok();
     home
 }
 
@@ -216,12 +222,59 @@ fn an_empty_answer_says_what_may_have_been_meant() {
     assert!(check.err.contains("did you mean `alice`?"), "{check:#?}");
 }
 
-/// A refused operation told a key that was never used.
+/// A key was told only after the booking: who was cut off in between could not ask what became of it, and booked twice.
 #[test]
-fn a_refusal_makes_up_no_key() {
+fn a_key_made_up_is_told_before_anything_is_booked() {
     let home = stocked();
-    assert!(!home.run("consume 1 -a alice --policy foo").fails(3, "invalid_argument").err.contains("key:"));
-    assert!(home.run("consume 1 -a alice").ok().err.starts_with("key: "));
+    // What the library refuses comes after it, and uses no key; what the command itself refuses comes before.
+    let refused = home.run("consume 1 -a alice --policy foo").fails(3, "invalid_argument").err;
+    let key = refused.lines().next().unwrap().strip_prefix("key: ").unwrap();
+    let booked = home.args(&["consume", "1", "-a", "alice", "--key", key, "--format", "json"]).ok();
+    assert_eq!(booked.json()["replayed"], false);
+    for words in ["refund 99 1 --reason x", "close -a alice --reason x", "consume 1"] {
+        let ran = home.run(words);
+        assert!(ran.code != 0 && !ran.err.contains("key:"), "{words}: {ran:#?}");
+    }
+}
+
+/// A refund to an expired batch gave nothing back, and its receipt did not say what to do about that.
+#[test]
+fn a_refund_that_lapses_says_how_to_make_it_good() {
+    let home = Home::new();
+    let lines = [
+        r#"{"op":"recharge","account":"alice","key":"1","points":50,"source":"wx","at":"2026-01-01T00:00:00Z","expires_at":"2026-02-01T00:00:00Z"}"#,
+        r#"{"op":"consume","account":"alice","key":"2","points":20,"at":"2026-01-02T00:00:00Z"}"#,
+    ];
+    home.batch("--historic", &lines.join("\n")).ok();
+    let help = "the points lapsed because their batch has expired: to make it good, recharge as compensation";
+    let tried = home.run("refund 2 all --reason x --dry-run").ok();
+    assert!(tried.err.contains(&format!("help: {help}")), "{tried:#?}");
+    let refunded = home.run("refund 2 all --reason x --format json").ok();
+    assert!(refunded.err.contains(&format!("{{\"help\":\"{help}")), "{refunded:#?}");
+    // What it says is so, and a refund that gives back says nothing.
+    home.run("set-expiry 1 --expires-at never --reason x").ok();
+    assert_eq!(home.figures("alice")[0], 50);
+    home.run("consume 20 -a alice").ok();
+    let refunded = home.args(&["refund", "5", "all", "--reason", "x", "--key", "k"]).ok();
+    assert_eq!(refunded.err, "");
+}
+
+/// With COUNTERFOIL_ACCOUNT set, an export had one account in it and looked like all the books.
+#[test]
+fn an_export_of_one_account_says_so() {
+    let home = stocked();
+    let export = |words: &str| {
+        let mut command = home.command();
+        command.args(words.split(' ')).env("COUNTERFOIL_ACCOUNT", "alice");
+        home.finish(&mut command).ok().err
+    };
+    for program in ["hledger", "csv"] {
+        let said = export(&format!("export --as {program}"));
+        assert!(said.contains("note: only `alice`; --all-accounts takes all"), "{said}");
+        // Who asks for it knows it.
+        assert_eq!(export(&format!("export --as {program} -a alice")), "");
+        assert_eq!(export(&format!("export --as {program} --all-accounts")), "");
+    }
 }
 
 #[test]
