@@ -26,7 +26,10 @@ pub(crate) enum LookCommand {
     #[command(after_help = "Examples:
   counterfoil history -a alice --newest --limit 20
   counterfoil history -a alice --kind consume --kind capture --month 2026-11
-  counterfoil history -a alice --service tts --reference task-19")]
+  counterfoil history -a alice --service tts --reference task-19
+
+Lines marked unbooked are by time alone, as an expiry or the end of a hold:
+they count already, and are written to the ledger with its next change.")]
     History(HistoryArgs),
     /// One operation with all that is known of it
     #[command(after_help = "Example:\n  counterfoil show 12")]
