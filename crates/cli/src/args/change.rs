@@ -8,6 +8,39 @@ use serde_json::Value;
 use super::values::{amount, count, span};
 use super::{Confirm, UsageArgs};
 
+const BATCH: &str = "Examples:
+  counterfoil batch operations.jsonl --atomic
+  echo '{\"op\":\"consume\",\"account\":\"alice\",\"key\":\"task:19\",\"points\":20}' | counterfoil batch
+
+Answers come in order, each as soon as it is durable, also while the input stays open. A refused line is answered with
+{\"error\":{…},\"line\":n}; the others go on, and the exit code is 3. When nobody reads the answers any more, what comes later
+is not booked, and the exit code is 1.";
+
+const FIELDS: &str = "\
+A line has op, key and account (no account where hold, batch or operation implies it, nor with configure and \
+confirm_clock). It may have reference, description, actor and metadata. Fields of each op besides:
+  open, set_limit          credit_limit
+  recharge                 points, source, effective_at, priority, promo, expiry
+  (expiry)                 expires_at (an instant or \"never\"), or expires_in_days or
+                           expires_in_months, these with end_of_day (\"+08:00\") if wanted
+  consume                  points, service, usage, policy (postpaid, strict, up_to), occurred_at
+  (usage)                  seconds, or quantity and unit; of a hold also chars or input_seconds
+  hold                     points, service, usage, deadline_seconds
+  capture                  hold, points or usage
+  release                  hold
+  renew                    hold, deadline_seconds
+  refund                   operation, points (a number or \"all\"), reason
+  revoke                   batch, points (a number or \"all\"), shortfall (debt, clamp), reason
+  set_expiry               batch, expiry, reason
+  transfer                 account (which pays), to, points
+  write_off                points, reason
+  freeze, unfreeze, close  reason
+  configure                setting, value
+  confirm_clock            none
+
+For a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. With --historic a \
+line may have at, the instant (RFC 3339) it is booked at.";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChangeCommand {
@@ -85,13 +118,7 @@ pub(crate) enum ChangeCommand {
     #[command(after_help = "Example:\n  counterfoil confirm-clock --yes")]
     ConfirmClock(ConfirmClockArgs),
     /// Book operations given as JSON lines, from a file or stdin; answers with JSON lines
-    #[command(after_help = "Examples:
-  counterfoil batch operations.jsonl --atomic
-  echo '{\"op\":\"consume\",\"account\":\"alice\",\"key\":\"task:19\",\"points\":20}' | counterfoil batch
-
-Answers come in order, each as soon as it is durable, also while the input stays open. A refused line is answered with
-{\"error\":{…},\"line\":n}; the others go on, and the exit code is 3. When nobody reads the answers any more, what comes later
-is not booked, and the exit code is 1.")]
+    #[command(after_help = BATCH, after_long_help = format!("{BATCH}\n\n{FIELDS}"))]
     Batch(BatchArgs),
 }
 

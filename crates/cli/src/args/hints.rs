@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error};
 
-use super::Cli;
+use super::{Cli, is_number};
 
 /// A word of advice on a refused command line, if there is one; `words` is that command line.
 pub(crate) fn hint(refused: &Error, words: &[String]) -> Option<&'static str> {
@@ -27,11 +27,12 @@ pub(crate) fn hint(refused: &Error, words: &[String]) -> Option<&'static str> {
         (ErrorKind::InvalidValue, "usage") if argument.starts_with("--by") => {
             Some("for each account by itself add --per-account")
         }
-        (ErrorKind::InvalidValue, _)
-            if argument.starts_with("--format") && text(ContextKind::InvalidValue) == "html" =>
-        {
-            Some("a page is made by statement --html")
-        }
+        (ErrorKind::InvalidValue, _) if argument.starts_with("--format") => match text(ContextKind::InvalidValue) {
+            "html" => Some("a page is made by statement --html"),
+            "hledger" => Some("write export --as hledger"),
+            "beancount" => Some("write export --as beancount"),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -47,7 +48,12 @@ fn unknown(argument: &str, command: &str) -> Option<&'static str> {
         ("--frozen", "accounts") => "write --state frozen",
         ("--closed", "accounts") => "write --state closed",
         ("--to", "transfer") => "the account that receives comes first, without --to: transfer bob 5 -a alice",
+        ("--user", _) => "an account is named with -a ACCOUNT, or --account",
         (option, _) if option.starts_with('-') => return None,
+        ("hledger" | "beancount" | "csv" | "jsonl", "export") => "the program is named with --as: export --as hledger",
+        (_, "verify" | "doctor" | "info") => "the ledger file is named with -f FILE",
+        (file, _) if file.ends_with(".ledger") => "the ledger file is named with -f FILE",
+        (number, "expiring") if is_number(number) => "days from now are given with --days: expiring --days 60",
         (_, "recharge") => "a source is named with --source SOURCE, an account with -a ACCOUNT",
         _ => "an account is named with -a ACCOUNT, a service with --service SERVICE",
     })

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use counterfoil::ENTRY_KINDS;
 use serde_json::Value;
 
-use super::values::{count, decimal};
+use super::values::{count, days, decimal};
 use super::{AccountsArgs, ExportArgs, NeededPoints, Paging, PeriodArgs};
 
 /// The commands.
@@ -26,7 +26,10 @@ pub(crate) enum LookCommand {
     #[command(after_help = "Examples:
   counterfoil history -a alice --newest --limit 20
   counterfoil history -a alice --kind consume --kind capture --month 2026-11
-  counterfoil history -a alice --service tts --reference task-19")]
+  counterfoil history -a alice --service tts --reference task-19
+
+Lines marked unbooked are by time alone, as an expiry or the end of a hold:
+they count already, and are written to the ledger with its next change.")]
     History(HistoryArgs),
     /// One operation with all that is known of it
     #[command(after_help = "Example:\n  counterfoil show 12")]
@@ -137,7 +140,7 @@ pub(crate) struct ExpiringArgs {
     #[arg(long, value_name = "TIME", conflicts_with = "days")]
     pub(crate) before: Option<String>,
     /// Within so many days from now
-    #[arg(long, value_name = "DAYS", default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS", value_parser = days, default_value = "30", allow_negative_numbers = true)]
     pub(crate) days: u16,
     /// Of every account, also when COUNTERFOIL_ACCOUNT names one
     #[arg(long, conflicts_with = "account")]
@@ -162,7 +165,7 @@ pub(crate) struct QuoteArgs {
 #[command(next_help_heading = "Usage")]
 pub(crate) struct UsageArgs {
     /// Seconds, as a decimal number
-    #[arg(long, value_name = "SECONDS", value_parser = decimal)]
+    #[arg(long, alias = "duration", value_name = "SECONDS", value_parser = decimal)]
     pub(crate) seconds: Option<Value>,
     /// How much of anything counted, as a decimal number
     #[arg(long, value_name = "QUANTITY", value_parser = decimal)]

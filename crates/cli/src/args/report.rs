@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use counterfoil::{Error, Period};
 
 use super::Paging;
-use super::values::{instant_at, offset};
+use super::values::{days, instant_at, offset};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -118,7 +118,8 @@ pub(crate) struct AccountsArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) expiring_before: Option<String>,
     /// Only accounts with points that expire within so many days from now
-    #[arg(long, value_name = "DAYS", conflicts_with = "expiring_before", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS", value_parser = days, conflicts_with = "expiring_before")]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) expiring_days: Option<u16>,
     /// Only accounts whose whole name fits: * stands for any text, ? for any one character
     #[arg(long = "match", value_name = "PATTERN")]

@@ -1,6 +1,6 @@
 //! Values on the command line. What is a number at all goes to the library as it is given: the library judges it.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Offset, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, Offset, Utc};
 use counterfoil::Error;
 use serde_json::{Number, Value};
 
@@ -46,6 +46,11 @@ pub(super) fn decimal(text: &str) -> Result<Value, String> {
     if is_number(text) { Ok(text.into()) } else { Err("not a number".into()) }
 }
 
+/// Days from now, also as a span is written: `60`, `60d`.
+pub(super) fn days(text: &str) -> Result<u16, String> {
+    text.strip_suffix('d').unwrap_or(text).parse().map_err(|_| format!("not whole days in 0..={}", u16::MAX))
+}
+
 /// A span of time as seconds: `3600`, `90s`, `15m`, `2h`, `3d`.
 pub(crate) fn span(text: &str) -> Result<Value, String> {
     let (number, unit) = match text.char_indices().next_back() {
@@ -81,10 +86,21 @@ pub(super) fn instant_at(offset: FixedOffset, field: &str, text: &str) -> Result
         Some(midnight) => Ok(midnight.to_utc()),
         None => Err(Error::InvalidArgument {
             field: field.into(),
-            message: format!("`{text}` is neither an RFC 3339 time nor a date"),
+            message: match no_such_day(text) {
+                Some(why) => format!("there is no day `{text}`: {why}"),
+                None => format!("`{text}` is neither an RFC 3339 time nor a date"),
+            },
             help: "write it like 2027-05-21T10:00:00Z or 2027-05-21".into(),
         }),
     }
+}
+
+/// Why a date is none, when its month has fewer days.
+fn no_such_day(text: &str) -> Option<String> {
+    let first = NaiveDate::parse_from_str(&format!("{}-01", text.get(..7)?), "%Y-%m-%d").ok()?;
+    let day: u32 = text.get(7..10)?.strip_prefix('-')?.parse().ok()?;
+    let last = first.checked_add_months(Months::new(1))?.pred_opt()?.day();
+    (day > last).then(|| format!("{} has {last} days", first.format("%B %Y")))
 }
 
 /// An offset from UTC: `+08:00`, `-05:30`, `Z`.

@@ -10,8 +10,8 @@ use crate::args::HistoryArgs;
 use crate::exit::Failure;
 use crate::ids;
 
-/// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named.
-pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Failure {
+/// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named, `points` those asked for.
+pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, points: Option<i64>, error: Error) -> Failure {
     let help = error.help();
     let advised = |error: Error| match typed.and_then(|text| operation(ledger, text)) {
         Some(told) => Failure::advised(error, format!("{told}; {help}")),
@@ -23,12 +23,24 @@ pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, error: Error) -> Fai
             None => Error::UnknownAccount { account }.into(),
         },
         (Error::UnknownOperation { wanted, .. }, Some(text)) => {
-            advised(Error::UnknownOperation { operation: text.into(), wanted })
+            let error = Error::UnknownOperation { operation: text.into(), wanted };
+            match points.filter(|number| operation(ledger, text).is_none() && is_charge(ledger, *number)) {
+                Some(number) => {
+                    Failure::advised(error, format!("the operation comes first, then the points: {number} {text}"))
+                }
+                None => advised(error),
+            }
         }
         (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), _) => advised(error),
         (Error::HoldClosed { state, .. }, Some(text)) => Error::HoldClosed { hold: text.into(), state }.into(),
         (error, _) => error.into(),
     }
+}
+
+/// Whether the operation with this number is one that is refunded.
+fn is_charge(ledger: &Ledger, number: i64) -> bool {
+    let told = ledger.operation_id(number).and_then(|id| ledger.operation(&id));
+    told.is_ok_and(|info| info.refundable.is_some())
 }
 
 /// What the operation with this number or key is, when it is one.

@@ -196,7 +196,8 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
         Target::Hold(id) | Target::Batch(id) | Target::Operation(id) => Some(id),
         Target::Account | Target::File => None,
     };
-    let refused = |error| advice::refused(&ledger, typed, error);
+    let points = request.get("points").and_then(Value::as_i64);
+    let refused = |error| advice::refused(&ledger, typed, points, error);
     let request = aimed(&ledger, plan.target, request).map_err(refused)?;
     if plan.facts.dry_run {
         let receipt = ledger.dry_run(&request).map_err(refused)?;

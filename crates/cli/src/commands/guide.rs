@@ -48,9 +48,9 @@ pub(super) fn man(session: &mut Session, args: &ManArgs) -> Result<Outcome, Fail
 fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let version = concat!("counterfoil ", env!("CARGO_PKG_VERSION"));
-    let plain = command.clone().after_help(Resettable::Reset);
+    let plain = command.clone().after_help(Resettable::Reset).after_long_help(Resettable::Reset);
     Man::new(plain).title(name).source(version).render(&mut page)?;
-    if let Some(text) = command.get_after_help() {
+    if let Some(text) = command.get_after_long_help().or(command.get_after_help()) {
         page.extend_from_slice(examples(&text.to_string()).as_bytes());
     }
     Ok(page)

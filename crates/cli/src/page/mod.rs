@@ -46,6 +46,8 @@ struct Page {
     notices: Vec<String>,
     /// What matters first: what can be spent, or what is owed.
     headline: (&'static str, String),
+    /// The day of the headline, when the period is over.
+    last: Option<String>,
     figures: Vec<Figure>,
     sums: Vec<Sum>,
     chart: Option<Chart>,
@@ -69,6 +71,7 @@ pub(crate) fn html(statement: &Statement, ledger: &str, offset: FixedOffset) -> 
         as_of: statement.as_of.with_timezone(&offset).format("%-d %b %Y").to_string(),
         notices: sums::notices(statement),
         headline: sums::headline(statement),
+        last: words::last(statement, offset),
         figures: sums::figures(statement),
         sums: sums::sums(statement),
         chart: chart::chart(statement, offset)?,

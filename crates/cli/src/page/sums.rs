@@ -84,9 +84,7 @@ pub(super) fn notices(statement: &Statement) -> Vec<String> {
         Some("closed") => said.push("The account is closed.".into()),
         _ => {}
     }
-    if statement.from.is_some_and(|from| from > statement.as_of) {
-        said.push("The period has not begun yet.".into());
-    } else if statement.to.is_some_and(|to| to > statement.as_of) {
+    if statement.to.is_some_and(|to| to > statement.as_of) {
         said.push("The period has not ended yet: more lines may follow.".into());
     }
     if statement.lines.iter().any(|line| line.unbooked) {

@@ -1,6 +1,6 @@
 //! Numbers, times and texts from outside, as a reader sees them.
 
-use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
 use counterfoil::Statement;
 
 use crate::output::safe;
@@ -113,26 +113,30 @@ pub(super) fn zone(offset: FixedOffset) -> String {
     if offset.local_minus_utc() == 0 { "UTC".into() } else { format!("UTC{offset}") }
 }
 
+fn day(at: DateTime<Utc>, offset: FixedOffset) -> String {
+    let local = at.with_timezone(&offset).naive_local();
+    let format = if local.time() == NaiveTime::MIN { "%-d %B %Y" } else { "%-d %B %Y, %H:%M" };
+    local.format(format).to_string()
+}
+
+/// The last day of a period that is over, rather than the first after it. One that goes on is known until now.
+pub(super) fn last(statement: &Statement, offset: FixedOffset) -> Option<String> {
+    let to = statement.to.filter(|to| *to <= statement.as_of)?;
+    Some(match Until::new(to, offset) {
+        Until { day, time } if time == "end of day" => day.format("%-d %B %Y").to_string(),
+        _ => day(to, offset),
+    })
+}
+
 /// What the statement is about, in words.
 pub(super) fn period(statement: &Statement, offset: FixedOffset) -> String {
-    let day = |at: DateTime<Utc>| {
-        let local = at.with_timezone(&offset).naive_local();
-        let format = if local.time() == NaiveTime::MIN { "%-d %B %Y" } else { "%-d %B %Y, %H:%M" };
-        local.format(format).to_string()
-    };
-    // The last day, rather than the first after it.
-    let last = |at: DateTime<Utc>| match (at - TimeDelta::milliseconds(1), Until::new(at, offset)) {
-        (_, Until { day, time }) if time == "end of day" => day.format("%-d %B %Y").to_string(),
-        _ => day(at),
-    };
-    // One that goes on is known until now.
-    let past = statement.to.filter(|to| *to <= statement.as_of);
-    match (statement.from, past) {
+    let day = |at| day(at, offset);
+    match (statement.from, last(statement, offset)) {
         (Some(from), None) if statement.to.is_some() => format!("from {} until now", day(from)),
         (None, None) if statement.to.is_some() => "from the beginning until now".into(),
-        (Some(from), Some(to)) => format!("{} to {}", day(from), last(to)),
+        (Some(from), Some(to)) => format!("{} to {to}", day(from)),
         (Some(from), None) => format!("from {}", day(from)),
-        (None, Some(to)) => format!("from the beginning to {}", last(to)),
+        (None, Some(to)) => format!("from the beginning to {to}"),
         (None, None) => "from the beginning".into(),
     }
 }

@@ -54,6 +54,20 @@ fn manual_pages() {
     assert_eq!(std::fs::read_to_string(home.path("pages/counterfoil-pricing-check.1")).unwrap(), page);
 }
 
+/// Which operations and fields a line may have was told nowhere that an installed command could show.
+#[test]
+fn the_help_of_batch_lists_operations_and_fields() {
+    let home = Home::empty();
+    for text in [home.run("batch --help").ok().out, home.run("man batch").ok().out.replace("\\-", "-")] {
+        for words in
+            ["set_expiry               batch, expiry", "shortfall (debt, clamp)", "ref_line", "RFC 3339", "--atomic"]
+        {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+    assert!(!home.run("batch -h").ok().out.contains("ref_line"));
+}
+
 #[test]
 fn completions_offer_the_kinds_of_lines() {
     let script = Home::empty().run("completions bash").ok().out;

@@ -130,6 +130,16 @@ const MISTAKES: &[Mistake] = &[
     ),
     (3, &["release", "99"], &["no hold `99`", "help: look the hold up"]),
     (2, &["history", "-a", "alice", "--kind", "consumes"], &["'consumes'", "'consume'", "transfer_out"]),
+    (3, &["refund", "60", "2", "--reason", "x"], &["no booked operation `60`", "then the points: 2 60"]),
+    (3, &["history", "-a", "alice", "--from", "2026-11-31"], &["no day `2026-11-31`: November 2026 has 30 days"]),
+    (3, &["balance", "-a", "alice", "--at", "2026-02-29T10:00:00Z"], &["February 2026 has 28 days"]),
+    (2, &["expiring", "60"], &["help: days from now are given with --days"]),
+    (2, &["expiring", "--days", "60w"], &["'60w' for '--days", "whole days"]),
+    (2, &["verify", "creator"], &["help: the ledger file is named with -f FILE"]),
+    (2, &["balance", "creator.ledger"], &["help: the ledger file is named with -f FILE"]),
+    (2, &["export", "hledger"], &["help: the program is named with --as"]),
+    (2, &["export", "--as", "csv", "--format", "hledger"], &["help: write export --as hledger"]),
+    (2, &["balance", "--user", "alice"], &["help: an account is named with -a ACCOUNT"]),
     // 10
     (2, &["balance", "-a", "alice", "--json"], &["help: write --format json"]),
     (2, &["history", "-a", "alice", "--csv"], &["help: write --format csv"]),
@@ -287,6 +297,8 @@ fn what_others_call_it_is_understood() {
         "history -a alice --from 2020-01-01 --to 2999-01-01",
     );
     same("history -a alice --kind transfer-out", "history -a alice --kind transfer_out");
+    same("price tts --duration 3", "price tts --seconds 3");
+    same("accounts --expiring-days 60d", "accounts --expiring-days 60");
     home.run("configure late_window 3d").ok();
     assert_eq!(home.run("info --format json").ok().json()["settings"]["late_window"], 259_200);
     home.run("configure max_hold 90d").ok();

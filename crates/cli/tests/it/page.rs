@@ -200,6 +200,8 @@ fn what_is_told_of_the_present_says_so() {
     home.run("statement -a alice --month 2026-09 --html --output page.html").ok();
     let html = std::fs::read_to_string(home.path("page.html")).unwrap();
     let today = chrono::Utc::now().format("as of %-d %b %Y</small></h2>").to_string();
+    // What was left at its end was told as if it were there today.
+    assert!(html.contains("points available on 30 September 2026</p>"));
     for heading in ["Coming expiry <small>", "Batches, soonest to expire first <small>"] {
         assert!(html.contains(&format!("{heading}{today}")), "{heading}{today}");
     }
