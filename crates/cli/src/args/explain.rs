@@ -18,6 +18,6 @@ pub(crate) struct ExplainArgs {
     /// The life of this batch: its id, N.i for the i-th that operation N made (N for the only one), or the key of that
     #[arg(long, value_name = "BATCH", conflicts_with = "operation")]
     pub(crate) batch: Option<String>,
-    #[command(flatten, next_help_heading = "With --missing")]
+    #[command(flatten, next_help_heading = "Period of --missing, and the clock of all times")]
     pub(crate) period: PeriodArgs,
 }
