@@ -163,23 +163,17 @@ impl Writer {
         self.shared.transaction(durability, Patience::until(deadline), work)
     }
 
-    /// Runs `work` and commits it, together with that of others when they come at the same time and want it durable. Which
-    /// thread runs it is open, so it must not wait for anything; when it answers with a refusal it has written nothing.
+    /// Runs `work` and commits it, together with that of others when they come at the same time. Which thread runs it is
+    /// open, so it must not wait for anything; when it answers with a refusal it has written nothing.
     ///
     /// `work` may be run again. `busy` only after `deadline`, and never once it has been taken into a transaction.
     pub(crate) fn carried<T: Send + 'static>(
         &self,
         durability: Durability,
         deadline: Duration,
-        mut work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
+        work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        match durability {
-            Durability::Full => self.shared.carried(deadline, work),
-            // Without a sync there is nothing to share.
-            Durability::Relaxed => {
-                self.transaction(durability, deadline, |session| work(session).map(Decision::Commit))
-            }
-        }
+        self.shared.carried(durability, deadline, work)
     }
 
     /// Makes everything acknowledged so far durable.
@@ -285,11 +279,12 @@ impl Shared {
 
     fn carried<T: Send + 'static>(
         &self,
+        durability: Durability,
         deadline: Duration,
         work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let patience = Patience::until(deadline);
-        let job = Job::new(work);
+        let job = Job::new(durability, work);
         if let Some(turn) = self.queue.enter_now() {
             self.lead(&turn, &job, patience);
             drop(turn);
@@ -307,13 +302,16 @@ impl Shared {
     /// Runs one's own work and that of those behind in one transaction.
     fn lead(&self, turn: &Turn<'_>, own: &dyn Work, patience: Patience) {
         let mut state = lock(&self.state);
-        if let Some((others, most)) = state.pace.linger() {
+        let durability = own.durability();
+        // Only a sync is worth waiting for.
+        let lingers = durability == Durability::Full;
+        if let Some((others, most)) = state.pace.linger().filter(|_| lingers) {
             turn.linger(others, most);
         }
         let mut group = Group::new(own);
         let run = &mut |session: &Session<'_>| group.run(session, turn).map(|()| true);
-        let done = state.within(&self.place, Durability::Full, patience.deadline, run);
-        if done.is_ok() {
+        let done = state.within(&self.place, durability, patience.deadline, run);
+        if done.is_ok() && lingers {
             state.pace.group(group.len(), turn.waiting());
         }
         // The others are on their way while the turn is passed on: so they can come along with the next.
@@ -326,7 +324,7 @@ impl Shared {
         W: FnMut(&Session<'_>) -> Result<T>,
     {
         job.answer().unwrap_or_else(|| {
-            self.transaction(Durability::Full, patience, |session| job.run_alone(session).map(Decision::Commit))
+            self.transaction(job.durability, patience, |session| job.run_alone(session).map(Decision::Commit))
         })
     }
 

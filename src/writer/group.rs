@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::queue::{Turn, Waiter, Work};
-use super::{Failure, lock};
+use super::{Durability, Failure, lock};
 use crate::error::{Error, Result};
 use crate::store::Session;
 
@@ -15,12 +15,13 @@ const LONGEST: Duration = Duration::from_millis(20);
 
 /// One caller's work, and what came out of it once it has been run.
 pub(super) struct Job<T, W> {
+    pub(super) durability: Durability,
     inner: Mutex<(W, Option<Result<T, Failure>>)>,
 }
 
 impl<T, W: FnMut(&Session<'_>) -> Result<T>> Job<T, W> {
-    pub(super) fn new(work: W) -> Self {
-        Job { inner: Mutex::new((work, None)) }
+    pub(super) fn new(durability: Durability, work: W) -> Self {
+        Job { durability, inner: Mutex::new((work, None)) }
     }
 
     /// None when the work has to be run again alone.
@@ -34,6 +35,10 @@ impl<T, W: FnMut(&Session<'_>) -> Result<T>> Job<T, W> {
 }
 
 impl<T: Send, W: FnMut(&Session<'_>) -> Result<T> + Send> Work for Job<T, W> {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn run(&self, session: &Session<'_>) -> Result<()> {
         let mut inner = lock(&self.inner);
         let answer = (inner.0)(session);
@@ -70,7 +75,7 @@ impl<'w> Group<'w> {
         let own = self.own.run(session);
         harmless(own.as_ref().err())?;
         while self.len() < MOST && began.elapsed() < LONGEST {
-            let Some(next) = turn.carry() else { break };
+            let Some(next) = turn.carry(self.own.durability()) else { break };
             // In the group before it is run: it must be answered also when it panics.
             self.carried.push(Arc::clone(&next));
             let ended = next.work().map_or(Ok(()), |work| work.run(session));

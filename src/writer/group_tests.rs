@@ -9,6 +9,7 @@ use super::*;
 use crate::store::Session;
 
 type Answer = Result<i64, Failure>;
+type Task = fn(&Session<'_>) -> Result<i64>;
 
 fn add(session: &Session<'_>) -> Result<i64> {
     let mut row = session.ledger()?;
@@ -29,19 +30,24 @@ fn count_commits(writer: &Writer) -> Arc<AtomicUsize> {
     counted
 }
 
-/// Six callers in line, one after the other; the one numbered `odd` does `other` instead of counting up.
-fn six(writer: &Writer, odd: usize, other: fn(&Session<'_>) -> Result<i64>) -> Vec<thread::Result<Answer>> {
+/// Callers in line, one after the other.
+fn in_line(writer: &Writer, works: &[(Durability, Task)]) -> Vec<thread::Result<Answer>> {
     thread::scope(|scope| {
         let mut callers = Vec::new();
-        writer.gather(6, |until| {
-            for number in 0..6 {
-                let work = if number == odd { other } else { add };
-                callers.push(scope.spawn(move || writer.carried(Durability::Full, WAIT, work)));
+        writer.gather(works.len(), |until| {
+            for (number, (durability, work)) in works.iter().copied().enumerate() {
+                callers.push(scope.spawn(move || writer.carried(durability, WAIT, work)));
                 until(number + 1);
             }
         });
         callers.into_iter().map(thread::ScopedJoinHandle::join).collect()
     })
+}
+
+/// Six of them; the one numbered `odd` does `other` instead of counting up.
+fn six(writer: &Writer, odd: usize, other: Task) -> Vec<thread::Result<Answer>> {
+    let work = |number| if number == odd { other } else { add };
+    in_line(writer, &[0, 1, 2, 3, 4, 5].map(|number| (Durability::Full, work(number))))
 }
 
 fn lengths(answers: Vec<thread::Result<Answer>>) -> Vec<Option<i64>> {
@@ -56,6 +62,28 @@ fn who_waits_together_is_committed_together_in_order() {
     assert_eq!(lengths(six(&writer, 9, add)), (1..=6).map(Some).collect::<Vec<_>>());
     assert_eq!(commits.load(Ordering::SeqCst), 1);
     assert_eq!(length(&writer), 6);
+}
+
+/// Relaxed callers had a transaction each, and eight of them charged at half the rate of durable ones, who shared.
+#[test]
+fn relaxed_callers_share_a_commit_that_promises_no_less_than_each_wants() {
+    use Durability::{Full, Relaxed};
+    for (wanted, expected) in [
+        (vec![Relaxed, Relaxed, Relaxed], 1),
+        (vec![Full, Relaxed, Full, Relaxed], 1),
+        // Who wants it durable is not carried by one who does not; those behind are.
+        (vec![Relaxed, Relaxed, Full, Relaxed], 2),
+    ] {
+        let (_folder, path) = new_ledger();
+        let writer = Writer::shared(&path, WAIT).unwrap();
+        let commits = count_commits(&writer);
+        let works: Vec<_> = wanted.iter().map(|durability| (*durability, add as Task)).collect();
+        let all = i64::try_from(wanted.len()).unwrap();
+        assert_eq!(lengths(in_line(&writer, &works)), (1..=all).map(Some).collect::<Vec<_>>());
+        assert_eq!(commits.load(Ordering::SeqCst), expected, "{wanted:?}");
+        // After a relaxed commit there is something to make durable, after a full one there is not.
+        assert_eq!(lock(&writer.shared.state).relaxed, !wanted.contains(&Full), "{wanted:?}");
+    }
 }
 
 #[test]

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::{Failure, lock};
+use super::{Durability, Failure, lock};
 use crate::error::Result;
 use crate::store::Session;
 
 /// Work that the thread of another caller may do.
 pub(super) trait Work: Send + Sync {
+    /// What its acknowledgement promises.
+    fn durability(&self) -> Durability;
+
     /// Runs it and keeps what came out. An error is also returned: the group may have to know.
     fn run(&self, session: &Session<'_>) -> Result<()>;
 
@@ -150,10 +153,13 @@ impl Turn<'_> {
         lock(&self.queue.line).lingering = None;
     }
 
-    /// Takes the next in line, unless it wants the turn for itself.
-    pub(super) fn carry(&self) -> Option<Arc<Waiter>> {
+    /// Takes the next in line, unless it wants the turn for itself, or more than this commit promises.
+    pub(super) fn carry(&self, durability: Durability) -> Option<Arc<Waiter>> {
         let mut line = lock(&self.queue.line);
-        line.waiting.front()?.work.as_ref()?;
+        let wanted = line.waiting.front()?.work.as_ref()?.durability();
+        if wanted == Durability::Full && durability != Durability::Full {
+            return None;
+        }
         let next = line.waiting.pop_front()?;
         next.stage.store(CARRIED, Ordering::Release);
         Some(next)
