@@ -17,9 +17,7 @@ pub(crate) fn run(arguments: &[String]) {
     match words.as_slice() {
         ["ours", how, file, count, series] => charge_ours(how, Path::new(file), number(count), number(series)),
         ["minimum", how, file, count, series] => charge_minimum(how, Path::new(file), number(count), number(series)),
-        ["grown", keys, file, count, series] => {
-            charge_grown(Keys::parse(keys).unwrap(), Path::new(file), number(count), number(series));
-        }
+        ["grown", keys, file, count] => charge_grown(Keys::parse(keys).unwrap(), Path::new(file), number(count)),
         ["history", file, count] => {
             let ledger = Ledger::open(file).unwrap();
             (0..number(count)).for_each(|n| page(&ledger, n));
@@ -72,16 +70,18 @@ fn charge_minimum(how: &str, file: &Path, count: u64, series: u64) {
     }
 }
 
-fn charge_grown(keys: Keys, file: &Path, count: u64, series: u64) {
+fn charge_grown(keys: Keys, file: &Path, count: u64) {
     let ledger = ours::open(file, Durability::Relaxed);
-    charge_in_turn(&ledger, keys, series, count);
+    charge_in_turn(&ledger, keys, count);
     ledger.close().unwrap();
 }
 
 /// Charges the accounts of a filled file in turn, one transaction each; keys that no filling uses.
-pub(crate) fn charge_in_turn(ledger: &Ledger, keys: Keys, series: u64, count: u64) {
+pub(crate) fn charge_in_turn(ledger: &Ledger, keys: Keys, count: u64) {
+    // A file may be measured again: a key used before would only be answered.
+    let used = u64::try_from(ledger.info().unwrap().operations).unwrap();
     for n in 0..count {
-        let key = keys.nth((1 << 40) + (series << 30) + n);
+        let key = keys.nth((1 << 40) + used + n);
         ours::charge(ledger, &fill::account_id(n), &key).unwrap();
     }
 }

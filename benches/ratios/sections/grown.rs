@@ -53,12 +53,12 @@ fn charges(bench: &Bench, keys: Keys, words: &str, goal: f64, files: [&Path; 2])
     const CHARGES: u64 = 1_000;
     let ledgers = files.map(|file| ours::open(file, Durability::Relaxed));
     // What was used lately is in memory, as in an app that has run for a while.
-    ledgers.iter().for_each(|ledger| probe::charge_in_turn(ledger, keys, 100, CHARGES));
+    ledgers.iter().for_each(|ledger| probe::charge_in_turn(ledger, keys, CHARGES));
     let (mut times, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let took = [0, 1].map(|file: usize| {
             let before = cpu::thread_time();
-            probe::charge_in_turn(&ledgers[file], keys, 101 + round, CHARGES);
+            probe::charge_in_turn(&ledgers[file], keys, CHARGES);
             (cpu::thread_time() - before).as_secs_f64() * 1e6 / CHARGES as f64
         });
         ratios.push(took[1] / took[0]);
@@ -74,10 +74,8 @@ fn charges(bench: &Bench, keys: Keys, words: &str, goal: f64, files: [&Path; 2])
     ];
     if bench.valgrind {
         let [small, large] = files.map(|file| {
-            let arguments = |count: u64, which: u64| {
-                let series = (200 + which).to_string();
-                ["grown", keys.name(), &text(file), &count.to_string(), &series].map(String::from).to_vec()
-            };
+            let arguments =
+                |count: u64, _| ["grown", keys.name(), &text(file), &count.to_string()].map(String::from).to_vec();
             callgrind::per_operation(&bench.folder, [200, 1_200], arguments)
         });
         figures.push(Figure::new(format!("{words}: charge in the small file, counted"), small, "instructions"));
