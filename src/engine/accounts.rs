@@ -79,25 +79,18 @@ impl Booking<'_, '_> {
     /// A slice of a batch arrives as a batch of its own, with the same life, kind and priority.
     fn receive(&mut self, to: i64, no: i64, source: &BatchRow, points: i64) -> Result<()> {
         self.outcome.batches.push((no, source.expires_at.map_or(-1, |at| at.millis())));
-        let row = self.books.account_mut(to)?;
-        row.balances.available = add(row.balances.available, points)?;
-        row.totals.moved_in = add(row.totals.moved_in, points)?;
-        self.books.add_batch(BatchRow {
+        let totals = &mut self.books.account_mut(to)?.totals;
+        totals.moved_in = add(totals.moved_in, points)?;
+        let slice = BatchRow {
             no,
             account: to,
             amount: points,
-            remaining: points,
-            held: 0,
-            used: 0,
-            expired: 0,
-            revoked: 0,
-            moved: 0,
-            owed: 0,
             effective_at: self.now,
             active: true,
             from_batch: Some(source.no),
             ..source.clone()
-        })
+        };
+        self.books.arrive(slice.untouched())
     }
 
     fn post_unchanged(&mut self, kind: EntryKind) -> Result<()> {

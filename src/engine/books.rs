@@ -135,7 +135,7 @@ impl<'s> Books<'s> {
         self.batches.insert(row.no, Slot { row, state });
     }
 
-    pub(crate) fn add_batch(&mut self, row: BatchRow) -> Result<()> {
+    pub(super) fn add_batch(&mut self, row: BatchRow) -> Result<()> {
         let (account, due) = (row.account, batch_due(&row));
         self.enter_batch(row, State::New);
         self.due_changed(account, None, due)
@@ -270,14 +270,14 @@ impl<'s> Books<'s> {
     pub(crate) fn change_consume(&mut self, operation: i64, change: impl FnOnce(&mut ConsumeRow)) -> Result<()> {
         self.consume(operation)?;
         let slot = self.consumes.get_mut(&operation).ok_or_else(|| lost("consume", operation))?;
-        let old = slot.row.clone();
+        let (before, noted) = (slot.row.open, self.movements.is_some().then(|| slot.row.clone()));
         change(&mut slot.row);
         if slot.state == State::Loaded {
             slot.state = State::Changed;
         }
-        let (before, account, open) = (old.open, slot.row.account, slot.row.open);
-        let movement = Movement::consume(&old, &slot.row)?;
-        self.note(movement);
+        let (account, open) = (slot.row.account, slot.row.open);
+        let movement = noted.map(|old| Movement::consume(&old, &slot.row)).transpose()?;
+        movement.into_iter().for_each(|movement| self.note(movement));
         let keys = &mut self.views(account).open.keys;
         if open > 0 {
             keys.insert(operation, ());

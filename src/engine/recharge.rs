@@ -20,11 +20,9 @@ impl Booking<'_, '_> {
         let active = effective_at <= self.now;
         let before = self.books.standing(self.account)?;
         let no = batch_no(self.seq, 1);
-        let row = self.books.account_mut(self.account)?;
-        let balance = if active { &mut row.balances.available } else { &mut row.balances.pending };
-        *balance = add(*balance, *points)?;
-        row.totals.recharged = add(row.totals.recharged, *points)?;
-        self.books.add_batch(BatchRow {
+        let totals = &mut self.books.account_mut(self.account)?.totals;
+        totals.recharged = add(totals.recharged, *points)?;
+        self.books.arrive(BatchRow {
             no,
             account: self.account,
             source: source.as_str().into(),

@@ -195,21 +195,8 @@ impl<'s> Retrace<'s> {
         for (no, _) in &operation.outcome.batches {
             let stored = self.past.source.batch(*no)?.ok_or_else(|| lost(row))?;
             let active = stored.effective_at <= row.booked_at;
-            let balances = &mut self.books.account_mut(self.account)?.balances;
-            let balance = if active { &mut balances.available } else { &mut balances.pending };
-            *balance = add(*balance, stored.amount)?;
-            self.books.add_batch(BatchRow {
-                remaining: stored.amount,
-                held: 0,
-                used: 0,
-                expired: 0,
-                revoked: 0,
-                moved: 0,
-                owed: 0,
-                expires_at: operation.outcome.expiry_of(*no).unwrap_or(stored.expires_at),
-                active,
-                ..stored
-            })?;
+            let expires_at = operation.outcome.expiry_of(*no).unwrap_or(stored.expires_at);
+            self.books.arrive(BatchRow { expires_at, active, ..stored.untouched() })?;
         }
         Ok(())
     }

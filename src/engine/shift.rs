@@ -2,7 +2,7 @@
 
 use super::books::Books;
 use crate::error::{Error, Result};
-use crate::model::{BatchNo, ConsumeRow};
+use crate::model::{BatchNo, BatchRow, ConsumeRow};
 use crate::units::{add, sub};
 
 /// Where a batch's points are.
@@ -55,6 +55,14 @@ impl Books<'_> {
         if let Some(movements) = &mut self.movements {
             movements.push(movement);
         }
+    }
+
+    /// A new batch with all that remains of it: to spend now, or pending.
+    pub(super) fn arrive(&mut self, batch: BatchRow) -> Result<()> {
+        let row = self.account_mut(batch.account)?;
+        let spendable = if batch.active { &mut row.balances.available } else { &mut row.balances.pending };
+        *spendable = add(*spendable, batch.remaining)?;
+        self.add_batch(batch)
     }
 
     /// Moves points of a batch from one bucket to another, with all that follows for the account.

@@ -161,6 +161,12 @@ pub(crate) struct DrawKey {
 }
 
 impl BatchRow {
+    /// The same with everything remaining: as a batch begins.
+    pub(crate) fn untouched(self) -> Self {
+        let remaining = self.amount;
+        BatchRow { remaining, held: 0, used: 0, expired: 0, revoked: 0, moved: 0, owed: 0, ..self }
+    }
+
     pub(crate) fn operation(&self) -> i64 {
         batch_operation(self.no)
     }
