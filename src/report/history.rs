@@ -9,8 +9,8 @@ use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Balances, ConsumeRow, Entry, EntryKind, EntryRow, Key, OpKind, OperationId, OperationRow,
-    Receipt, Request,
+    AccountId, AccountRow, Allocation, Balances, ConsumeRow, Entry, EntryKind, EntryRow, Key, OpKind, OperationId,
+    OperationRow, Receipt, Request,
 };
 use crate::store::{self, Forward, Session};
 use crate::units::Instant;
@@ -334,28 +334,32 @@ impl Look<'_, '_> {
     }
 
     pub(crate) fn operation(&self, id: &OperationId) -> Result<OperationInfo> {
-        let seq = self.known(id)?;
-        let row = self.stored(seq)?;
-        let after = balances_after(self.session, &row)?;
-        let mut body = parse_body(&row)?;
+        let row = self.stored(self.known(id)?)?;
+        let books = match row.kind {
+            OpKind::Consume | OpKind::Capture => self.books_of(&row)?,
+            _ => None,
+        };
+        let consume = books.map(|mut books| books.consume(row.seq).cloned()).transpose()?;
+        self.operation_info(&row, consume.as_ref())
+    }
+
+    /// An operation, and what has become of the consume it is.
+    pub(super) fn operation_info(&self, row: &OperationRow, consume: Option<&ConsumeRow>) -> Result<OperationInfo> {
+        let after = balances_after(self.session, row)?;
+        let mut body = parse_body(row)?;
         body.insert("op".into(), Value::from(row.kind.text()));
         body.insert("key".into(), Value::from(row.key.as_str()));
         let target = ["hold", "batch", "operation"].iter().any(|name| body.contains_key(*name));
         if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {
             body.insert("account".into(), Value::from(account.as_str()));
         }
-        let books = match row.kind {
-            OpKind::Consume | OpKind::Capture => self.books_of(&row)?,
-            _ => None,
-        };
-        let consume = books.map(|mut books| books.consume(seq).cloned()).transpose()?;
         Ok(OperationInfo {
-            receipt: shapes::receipt(self.writers, &row, after, false)?,
+            receipt: shapes::receipt(self.writers, row, after, false)?,
             request: Request::from_map(body),
-            sequence: seq,
+            sequence: row.seq,
             rules_version: row.rules_version,
             hash: shapes::hex(&row.hash),
-            refundable: consume.as_ref().map(ConsumeRow::refundable),
+            refundable: consume.map(ConsumeRow::refundable),
             open_now: consume.map(|consume| consume.open),
         })
     }
@@ -370,8 +374,11 @@ impl Look<'_, '_> {
     /// The books of an operation's account as time has made them: what became effective may have paid an open part.
     fn books_of(&self, row: &OperationRow) -> Result<Option<Books<'_>>> {
         let Some((no, _)) = &row.account else { return Ok(None) };
-        let lost = || Error::corrupt(format!("account {no} is missing"));
-        let account = self.source.account(*no)?.ok_or_else(lost)?;
-        Ok(Some(self.caught_up(account, None)?.0))
+        Ok(Some(self.caught_up(self.account_row(*no)?, None)?.0))
+    }
+
+    pub(super) fn account_row(&self, no: i64) -> Result<AccountRow> {
+        let lost = || Error::corrupt(format!("account number {no} is referred to and not there"));
+        self.source.account(no)?.ok_or_else(lost)
     }
 }

@@ -150,7 +150,7 @@ impl Look<'_, '_> {
     pub(crate) fn explain(&self, id: &OperationId) -> Result<Explanation> {
         let booked = Booked::read(&self.source, self.known(id)?)?;
         let mut told = Explanation {
-            operation: self.operation(id)?,
+            operation: self.operation_info(&booked.row, None)?,
             reckoning: self.reckoning(&booked)?,
             paid_by: Vec::new(),
             settled_by: Vec::new(),
@@ -181,7 +181,7 @@ impl Look<'_, '_> {
         if let Some(consume) = &consume {
             (told.refunded, told.written_off) = (consume.refunded, consume.written_off);
             told.operation.open_now = Some(consume.open);
-            told.operation.refundable = told.operation.refundable.map(|_| consume.refundable());
+            told.operation.refundable = (booked.row.kind != OpKind::Revoke).then(|| consume.refundable());
         }
         self.batches_now(&mut told, &booked, receiver.as_ref().unwrap_or(&own))?;
         self.hold_now(&mut told, &booked, &own.0)?;
@@ -269,11 +269,6 @@ impl Look<'_, '_> {
         let id = AccountId::new(to)?;
         let row = self.source.account_by_id(&id)?;
         row.map(Some).ok_or_else(|| Error::corrupt(format!("account {id} is referred to and not there")))
-    }
-
-    fn account_row(&self, no: i64) -> Result<AccountRow> {
-        let lost = || Error::corrupt(format!("account number {no} is referred to and not there"));
-        self.source.account(no)?.ok_or_else(lost)
     }
 
     /// An operation's lines in an account, the last of which is known.
