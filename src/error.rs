@@ -127,6 +127,17 @@ pub enum Error {
     #[error("{path}: {message}")]
     #[allow(missing_docs)]
     UnsafeLocation { path: String, message: String },
+    /// The schema holds a table, index, view or trigger that is not counterfoil's.
+    #[error("the ledger holds what is not counterfoil's: {}; the points are intact", objects.join(", "))]
+    #[allow(missing_docs)]
+    ForeignSchema { objects: Vec<String>, drop: String },
+    /// The file, its `-wal` or its `-shm` was moved, replaced or cut short while the ledger was open.
+    #[error("{path}: {message}")]
+    #[allow(missing_docs)]
+    Moved { path: String, message: String },
+    /// Another SQLite in this process has opened and closed the file, and with that dropped our locks.
+    #[error("another SQLite in this process closed the file, and with it dropped the ledger's locks")]
+    LocksLost,
     /// No space left on the disk.
     #[error("the disk is full: {message}")]
     #[allow(missing_docs)]
@@ -145,7 +156,7 @@ pub enum Error {
 }
 
 /// Every code an [`Error`] can carry, in the order of the documentation.
-pub const ERROR_CODES: [&str; 30] = [
+pub const ERROR_CODES: [&str; 33] = [
     "insufficient_points",
     "account_in_debt",
     "account_frozen",
@@ -172,6 +183,9 @@ pub const ERROR_CODES: [&str; 30] = [
     "schema_too_new",
     "unsafe_sqlite",
     "unsafe_location",
+    "foreign_schema",
+    "moved",
+    "locks_lost",
     "disk_full",
     "corrupt",
     "closed",
@@ -241,6 +255,9 @@ impl Error {
             Error::SchemaTooNew { .. } => "schema_too_new",
             Error::UnsafeSqlite { .. } => "unsafe_sqlite",
             Error::UnsafeLocation { .. } => "unsafe_location",
+            Error::ForeignSchema { .. } => "foreign_schema",
+            Error::Moved { .. } => "moved",
+            Error::LocksLost => "locks_lost",
             Error::DiskFull { .. } => "disk_full",
             Error::Corrupt { .. } => "corrupt",
             Error::Closed => "closed",
@@ -251,7 +268,7 @@ impl Error {
     /// Whether the same call, with the same key, may succeed later without anything else being done.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Busy { .. } | Error::OutcomeUnknown { .. } | Error::DiskFull { .. })
+        matches!(self, Error::Busy { .. } | Error::OutcomeUnknown { .. } | Error::LocksLost | Error::DiskFull { .. })
     }
 
     /// Whether it is about the file, not about one operation.
@@ -264,6 +281,8 @@ impl Error {
                 | Error::Storage { .. }
                 | Error::ReadOnly { .. }
                 | Error::Corrupt { .. }
+                | Error::Moved { .. }
+                | Error::LocksLost
                 | Error::Closed
         )
     }
@@ -305,6 +324,15 @@ impl Error {
             Error::SchemaTooNew { .. } => "update counterfoil; the file was left untouched",
             Error::UnsafeSqlite { .. } => "build with the bundled SQLite, or link a newer one",
             Error::UnsafeLocation { .. } => "put the ledger on a local disk",
+            Error::ForeignSchema { drop, .. } => {
+                return format!("with nobody using the ledger, run this SQL on the file: {drop}");
+            }
+            Error::Moved { .. } => {
+                "close the ledger; put the file back as it was, together with its -wal, then open it again"
+            }
+            Error::LocksLost => {
+                "repeat the operation with the same key; do not open the ledger with another SQLite in this process"
+            }
             Error::DiskFull { .. } => "free some space and try again; nothing was booked",
             Error::Corrupt { .. } => {
                 "keep the file and its -wal as they are, run `counterfoil verify`, restore a backup"
@@ -346,9 +374,11 @@ impl Error {
             Error::InvalidArgument { field, .. } | Error::OutOfRange { field, .. } => json!({"field": field}),
             Error::TimeBackwards { account, at, last } => json!({"account": account, "at": at, "last": last}),
             Error::Busy { waited_ms } => json!({"waited_ms": waited_ms}),
-            Error::NotALedger { path, .. } | Error::LedgerExists { path } | Error::UnsafeLocation { path, .. } => {
-                json!({"path": path})
-            }
+            Error::NotALedger { path, .. }
+            | Error::LedgerExists { path }
+            | Error::UnsafeLocation { path, .. }
+            | Error::Moved { path, .. } => json!({"path": path}),
+            Error::ForeignSchema { objects, drop } => json!({"objects": objects, "drop": drop}),
             Error::SchemaTooNew { found, supported } => json!({"found": found, "supported": supported}),
             Error::UnsafeSqlite { found, needed } => json!({"found": found, "needed": needed}),
             _ => json!({}),

@@ -41,10 +41,10 @@ impl Outcome {
 
     pub(crate) fn of_code(code: &str) -> Self {
         match code {
-            "disk_full" | "storage" | "outcome_unknown" | "closed" => Outcome::Failed,
+            "disk_full" | "storage" | "outcome_unknown" | "closed" | "moved" | "locks_lost" => Outcome::Failed,
             "busy" => Outcome::Busy,
             "pricing" | "read_only" | "not_a_ledger" | "ledger_exists" | "schema_too_new" | "unsafe_sqlite"
-            | "unsafe_location" | "corrupt" => Outcome::Unusable,
+            | "unsafe_location" | "foreign_schema" | "corrupt" => Outcome::Unusable,
             _ => Outcome::Refused,
         }
     }
@@ -115,7 +115,7 @@ mod tests {
         let of = |wanted: Outcome| -> Vec<&str> {
             counterfoil::ERROR_CODES.into_iter().filter(|code| Outcome::of_code(code) == wanted).collect()
         };
-        assert_eq!(of(Outcome::Failed), ["outcome_unknown", "disk_full", "closed", "storage"]);
+        assert_eq!(of(Outcome::Failed), ["outcome_unknown", "moved", "locks_lost", "disk_full", "closed", "storage"]);
         assert_eq!(of(Outcome::Busy), ["busy"]);
         assert_eq!(
             of(Outcome::Unusable),
@@ -127,6 +127,7 @@ mod tests {
                 "schema_too_new",
                 "unsafe_sqlite",
                 "unsafe_location",
+                "foreign_schema",
                 "corrupt"
             ]
         );
