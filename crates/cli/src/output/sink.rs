@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::exit::Failure;
 
@@ -82,8 +83,9 @@ impl Sink {
     pub(crate) fn keep(&mut self) {
         if let Some(made) = &mut self.made {
             made.keep = true;
-            if fs::symlink_metadata(&made.target).is_err() && made.take_its_place().is_ok() {
-                made.path.clone_from(&made.target);
+            let kept = if fs::symlink_metadata(&made.target).is_err() { made.target.clone() } else { kept(&made.path) };
+            if fs::rename(&made.path, &kept).is_ok() {
+                made.path = kept;
             }
         }
     }
@@ -119,9 +121,15 @@ impl Write for Sink {
     }
 }
 
-/// A new file beside the one it is for, numbered as this process is. One that was killed left that name taken, perhaps, and
-/// in a container the next has its number: then the first that is free.
+/// What half an answer is called that is worth keeping, so that nobody clears it.
+fn kept(part: &Path) -> PathBuf {
+    part.with_extension("answers")
+}
+
+/// A new file beside the one it is for, numbered as this process is; in a container the next process may have the number of
+/// one that was killed: then the first that is free. It is locked while it is written.
 fn new_part(path: &Path) -> io::Result<(File, PathBuf)> {
+    clear(path);
     let mut number = std::process::id();
     loop {
         let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -129,7 +137,35 @@ fn new_part(path: &Path) -> io::Result<(File, PathBuf)> {
         let part = path.with_file_name(name);
         match OpenOptions::new().write(true).create_new(true).open(&part) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.wrapping_add(1),
-            opened => return Ok((opened?, part)),
+            opened => {
+                let file = opened?;
+                // Where there are no such locks, nothing is cleared.
+                let _ = file.try_lock();
+                return Ok((file, part));
+            }
+        }
+    }
+}
+
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// Removes what commands that were killed have left of this file.
+fn clear(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name().to_string_lossy().into_owned();
+        let number = found.strip_prefix(&name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".part"));
+        let is_part = number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+        // One that is younger may not be locked yet.
+        let is_old = || {
+            entry
+                .metadata()
+                .and_then(|found| found.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > YOUNG))
+        };
+        if is_part && is_old() && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
