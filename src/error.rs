@@ -126,7 +126,7 @@ pub enum Error {
     /// The file lies where SQLite's locks do not work.
     #[error("{path}: {message}")]
     #[allow(missing_docs)]
-    UnsafeLocation { path: String, message: String },
+    UnsafeLocation { path: String, message: String, help: String },
     /// The schema holds a table, index, view or trigger that is not counterfoil's.
     #[error("the ledger holds what is not counterfoil's: {}; the points are intact", objects.join(", "))]
     #[allow(missing_docs)]
@@ -215,6 +215,10 @@ impl Error {
 
     pub(crate) fn out_of_range(field: impl Into<String>, message: impl Into<String>) -> Self {
         Error::OutOfRange { field: shown(field.into()), message: shown(message.into()) }
+    }
+
+    pub(crate) fn unsafe_location(path: &std::path::Path, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Error::UnsafeLocation { path: path.display().to_string(), message: message.into(), help: help.into() }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
@@ -311,7 +315,9 @@ impl Error {
             Error::HoldClosed { .. } => "a hold resolves once; charge with consume, or mend with refund",
             Error::LimitExceeded { .. } => "ask for no more than what is left",
             Error::KeyReused { .. } => "use a new key for a new operation, or repeat the first one unchanged",
-            Error::InvalidArgument { help, .. } | Error::Pricing { help, .. } => return help.clone(),
+            Error::InvalidArgument { help, .. } | Error::Pricing { help, .. } | Error::UnsafeLocation { help, .. } => {
+                return help.clone();
+            }
             Error::OutOfRange { .. } => "points end at 9000000000000000 and time at the year 9999",
             Error::TimeBackwards { .. } => "load history in the order of time, before anything newer is booked",
             Error::Busy { .. } => "try again; the same key never books twice",
@@ -323,7 +329,6 @@ impl Error {
             Error::LedgerExists { .. } => "open it, or choose another path: nothing is overwritten",
             Error::SchemaTooNew { .. } => "update counterfoil; the file was left untouched",
             Error::UnsafeSqlite { .. } => "build with the bundled SQLite, or link a newer one",
-            Error::UnsafeLocation { .. } => "put the ledger on a local disk",
             Error::ForeignSchema { drop, .. } => {
                 return format!("with nobody using the ledger, run this SQL on the file: {drop}");
             }

@@ -7,68 +7,129 @@ mod cost;
 mod tests;
 mod watching;
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
 
 use crate::audit::{self, Progress, Verification};
-use crate::db::{self, Place, Readers};
+use crate::db::{self, Connection, Gate, Inside, OpenFile, Place, Published, Readers};
 use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Action, Balance, Body, Command, Key, OpKind, Subject, Writer as Who, Writers};
 use crate::notice::{Bell, Rope};
 use crate::report::{self, Look};
-use crate::store::{self, BookCache, Session, SqlSource};
+use crate::store::{self, BookCache, Desk, Session, SqlSource};
 use crate::units::Reading;
-use crate::writer::{Decision, Durability, Writer};
+use crate::writer::Writer;
 pub use change::ExpireReport;
 use change::write;
 pub(crate) use change::{Book, Wish};
 pub(crate) use watching::Lookout;
 
+/// How long the close of what was opened to look only waits for looks under way.
+const LOOK_PATIENCE: Duration = Duration::from_secs(30);
+
 pub(crate) struct File {
-    /// `None`: opened read-only.
-    writer: Option<Writer>,
-    readers: Readers,
+    place: Place,
     cache: Arc<BookCache>,
     writers: Writers,
     patience: Duration,
     closed: AtomicBool,
+    /// A forked child has the parent's connections, and may not use them.
+    process: u32,
+    /// Every call is inside; a close waits for them.
+    calls: Gate,
+    /// What closing closes.
+    inner: RwLock<Option<Arc<Connections>>>,
     rope: Rope,
+}
+
+/// Dropped in this order: with a reader open the writer could not fold the `-wal` in.
+struct Connections {
+    readers: Readers,
+    /// `None`: opened read-only.
+    writer: Option<Writer>,
+}
+
+/// A call under way.
+struct Call<'f> {
+    connections: Arc<Connections>,
+    _inside: Inside<'f>,
+}
+
+impl Call<'_> {
+    fn readers(&self) -> &Readers {
+        &self.connections.readers
+    }
+
+    fn writer(&self) -> Result<&Writer> {
+        let writer = self.connections.writer.as_ref();
+        writer.ok_or_else(|| Error::ReadOnly { message: "it was opened to look only".into() })
+    }
+}
+
+/// What a close has left behind.
+///
+/// ```
+/// use counterfoil::Ledger;
+/// # let folder = tempfile::tempdir()?;
+/// let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+/// assert!(ledger.close()?.whole, "nobody else has it open");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Closing {
+    /// The one file is whole: it may be copied or moved by itself. False while another handle or process has it open, or
+    /// has left something in its `-wal`.
+    pub whole: bool,
 }
 
 impl File {
     pub(crate) fn open(path: &Path, patience: Duration) -> Result<Arc<Self>> {
-        let writer = Writer::shared(path, patience)?;
-        let readers = Readers::beside(writer.place().clone())?;
-        Self::assemble(Some(writer), readers, patience)
+        let file = OpenFile::open(Place::existing(path)?, Instant::now() + patience)?;
+        let writer = Writer::shared(&file, patience)?;
+        let readers = Readers::beside(file)?;
+        Self::assemble(Connections { readers, writer: Some(writer) }, patience)
+    }
+
+    /// Opens what was just made. A new file that cannot be opened is taken back: its making has failed.
+    pub(crate) fn open_new(new: &Published, patience: Duration) -> Result<Arc<Self>> {
+        Self::open(&new.path, patience).inspect_err(|_| new.take_back())
     }
 
     pub(crate) fn open_read_only(path: &Path) -> Result<Arc<Self>> {
-        Self::assemble(None, Readers::open(path)?, Duration::ZERO)
+        Self::assemble(Connections { readers: Readers::open(path)?, writer: None }, LOOK_PATIENCE)
     }
 
-    fn assemble(writer: Option<Writer>, readers: Readers, patience: Duration) -> Result<Arc<Self>> {
+    fn assemble(connections: Connections, patience: Duration) -> Result<Arc<Self>> {
         // The list changes only when a restore makes a new file, never while one is open.
-        let writers = readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
-        let (cache, closed) = (Arc::default(), AtomicBool::new(false));
-        let rope = Rope(writer.as_ref().map_or_else(Arc::<Bell>::default, |writer| Arc::clone(writer.bell())));
-        Ok(Arc::new(File { writer, readers, cache, writers, patience, closed, rope }))
-    }
-
-    fn place(&self) -> &Place {
-        self.readers.place()
+        let writers = connections.readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
+        let bell = connections.writer.as_ref().map_or_else(Arc::<Bell>::default, |writer| Arc::clone(writer.bell()));
+        Ok(Arc::new(File {
+            place: connections.readers.place().clone(),
+            cache: Arc::default(),
+            writers,
+            patience,
+            closed: AtomicBool::new(false),
+            process: std::process::id(),
+            calls: Gate::default(),
+            inner: RwLock::new(Some(Arc::new(connections))),
+            rope: Rope(bell),
+        }))
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.place().path().to_path_buf()
+        self.place.path().to_path_buf()
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.place().warnings().to_vec();
-        warnings.extend(self.writer.as_ref().and_then(Writer::log_trouble).map(|trouble| trouble.to_string()));
+        let mut warnings = self.place.warnings().to_vec();
+        let trouble = self.call().ok().and_then(|call| call.connections.writer.as_ref().and_then(Writer::log_trouble));
+        warnings.extend(trouble.map(|trouble| trouble.to_string()));
         warnings
     }
 
@@ -76,31 +137,40 @@ impl File {
         if self.closed.load(Ordering::SeqCst) { Err(Error::Closed) } else { Ok(()) }
     }
 
-    fn writer(&self) -> Result<&Writer> {
+    fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// Begins a call; `closed` once the closing has begun.
+    fn call(&self) -> Result<Call<'_>> {
         self.check_open()?;
-        self.writer.as_ref().ok_or_else(|| Error::ReadOnly { message: "it was opened to look only".into() })
+        let inside = self.calls.enter(Instant::now()).ok_or(Error::Closed)?;
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let connections = Arc::clone(inner.as_ref().ok_or(Error::Closed)?);
+        Ok(Call { connections, _inside: inside })
     }
 
     pub(crate) fn flush(&self) -> Result<()> {
-        self.writer()?.flush(self.patience)
+        self.call()?.writer()?.flush(self.patience)
     }
 
-    pub(crate) fn close(self: Arc<Self>) -> Result<()> {
-        self.closed.store(true, Ordering::SeqCst);
-        let bell = Arc::clone(self.bell());
-        bell.ring();
-        // A watch that looks just now would be a handle more.
-        let gate = bell.closing();
-        let alone = Arc::into_inner(self);
-        drop(gate);
-        match alone {
-            Some(File { writer: Some(writer), readers, .. }) => {
-                // A pooled reader would keep the log from being folded in.
-                drop(readers);
-                writer.close()
-            }
-            _ => Ok(()),
+    /// Ends the file for all who share this handle.
+    pub(crate) fn close(&self) -> Result<Closing> {
+        if self.is_inherited() {
+            return Err(Error::Closed);
         }
+        self.closed.store(true, Ordering::SeqCst);
+        self.bell().ring();
+        let busy = Error::Busy { waited_ms: u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX) };
+        let _shut = self.calls.shut(Instant::now() + self.patience).ok_or(busy)?;
+        let inner = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
+        // Closed before.
+        let Some(Connections { readers, writer }) = inner.and_then(Arc::into_inner) else {
+            return Ok(Closing { whole: false });
+        };
+        let Some(writer) = writer else { return Ok(Closing { whole: readers.close()? }) };
+        drop(readers);
+        writer.close().map(|whole| Closing { whole })
     }
 
     // ---- look
@@ -112,8 +182,8 @@ impl File {
 
     /// The balance now.
     pub(crate) fn balance(&self, id: &AccountId, reading: Reading) -> Result<Balance> {
-        self.check_open()?;
-        let glance = self.readers.get()?.single(|conn| report::at_a_glance(&Session::new(conn), id, reading))?;
+        let glance =
+            self.call()?.readers().get()?.single(|conn| report::at_a_glance(&Session::new(conn), id, reading))?;
         match glance {
             Some(balance) => Ok(balance),
             None => self.look(reading, |look| look.balance(id, None)),
@@ -121,8 +191,7 @@ impl File {
     }
 
     fn snapshot<T>(&self, read: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
-        self.check_open()?;
-        self.readers.get()?.snapshot(|conn| read(&Session::new(conn)))
+        self.call()?.readers().get()?.snapshot(|conn| read(&Session::new(conn)))
     }
 
     // ---- care
@@ -131,69 +200,75 @@ impl File {
         if quick {
             return self.snapshot(|session| audit::verify_quick(session, progress));
         }
-        self.check_open()?;
-        self.readers.twins(|conn, twin| audit::verify(&Session::new(conn), twin, progress))
+        self.call()?.readers().twins(|conn, twin| audit::verify(&Session::new(conn), twin, progress))
     }
 
     pub(crate) fn backup(&self, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
-        self.check_open()?;
-        verified_copy(self.place(), target, progress).map(|(_, verification)| verification)
+        let call = self.call()?;
+        proven_copy(call.readers(), target, &mut |_| Ok(()), progress).map(|(_, verification)| verification)
     }
 
-    /// Copies a backup to a new file with a new epoch, and books the restore in its log.
-    pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<()> {
+    /// Copies a backup to a new file with a new epoch, and books the restore in its log, before it gets its name.
+    pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<Published> {
         let source = Readers::open(backup)?;
-        let (target, _) = verified_copy(source.place(), target, &mut |_| ())?;
-        let renewed = Self::open(&target, Duration::from_secs(30)).and_then(|file| {
-            let done = file.renew_epoch(epoch, reading);
-            done.and(file.close())
-        });
-        if renewed.is_err() {
-            // Only what this call made.
-            db::remove_new(&target);
-        }
-        renewed
-    }
-
-    fn renew_epoch(&self, epoch: i64, reading: Reading) -> Result<()> {
-        let done = self.writer()?.transaction(Durability::Full, self.patience, |session| {
-            let mut ledger = session.ledger()?;
-            let old = ledger.writer.1;
-            // A chance in 2^28, and then the next number will do.
-            let epoch = if epoch == old.epoch { epoch % crate::model::MAX_EPOCH + 1 } else { epoch };
-            let who = Who { device: old.device, epoch };
-            ledger.writer = (store::add_writer(session, who, ledger.length.saturating_add(1))?, who);
-            let key = Key::new(format!("restore:{epoch}"))?;
-            let command = Command {
-                kind: OpKind::Restore,
-                subject: Subject::File,
-                key,
-                at: None,
-                action: Action::Restore,
-                body: Body::default(),
-            };
-            let source = SqlSource::new(session, &self.cache);
-            match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
-                Verdict::Booked(booked) => write(session, *booked).map(|_| Decision::Commit(())),
-                _ => Err(Error::corrupt("the restore was booked before")),
-            }
-        });
-        done.map_err(Error::from)
+        let renew = &mut |conn: &Connection| db::change_copy(conn, || renew_epoch(conn, epoch, reading));
+        proven_copy(&source, target, renew, &mut |_| ()).map(|(published, _)| published)
     }
 }
 
-/// Copies a file and proves the copy before it gets its name; its path, and what the proof said.
-fn verified_copy(place: &Place, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(PathBuf, Verification)> {
+impl Drop for File {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            // Closing the parent's connections would change what the parent is using.
+            std::mem::forget(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
+
+/// Books a restore: from here on the file has another writer than the one it is a copy of.
+fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
+    let session = Session::resume(conn, Desk::default())?;
+    let mut ledger = session.ledger()?;
+    let old = ledger.writer.1;
+    // A chance in 2^28, and then the next number will do.
+    let epoch = if epoch == old.epoch { epoch % crate::model::MAX_EPOCH + 1 } else { epoch };
+    let who = Who { device: old.device, epoch };
+    ledger.writer = (store::add_writer(&session, who, ledger.length.saturating_add(1))?, who);
+    let command = Command {
+        kind: OpKind::Restore,
+        subject: Subject::File,
+        key: Key::new(format!("restore:{epoch}"))?,
+        at: None,
+        action: Action::Restore,
+        body: Body::default(),
+    };
+    let cache = BookCache::default();
+    let source = SqlSource::new(&session, &cache);
+    match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
+        Verdict::Booked(booked) => write(&session, *booked)?,
+        _ => return Err(Error::corrupt("the restore was booked before")),
+    };
+    session.finish().map(drop)
+}
+
+/// Copies a file, changes the copy, and proves it before it gets its name; what the proof said.
+fn proven_copy(
+    source: &Readers,
+    target: &Path,
+    change: &mut dyn FnMut(&Connection) -> Result<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Published, Verification)> {
     progress(Progress { step: "copy", done: 0, total: None });
-    let (proof, progress) = (RefCell::new(None), RefCell::new(progress));
-    let path = db::backup(place, target, |conn| {
-        let verification = audit::verify(&Session::new(conn), None, &mut *progress.borrow_mut())?;
+    let mut proof = None;
+    let published = db::copy(source, target, |conn| {
+        change(conn)?;
+        let verification = audit::verify(&Session::new(conn), None, progress)?;
         if let Some(fault) = verification.faults.first() {
             return Err(Error::corrupt(format!("the copy does not verify: {}", fault.place)));
         }
-        proof.replace(Some(verification));
+        proof = Some(verification);
         Ok(())
     })?;
-    let verification = proof.into_inner().ok_or_else(|| Error::storage("the copy was not verified"))?;
-    Ok((path, verification))
+    let verification = proof.ok_or_else(|| Error::storage("the copy was not verified"))?;
+    Ok((published, verification))
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use crate::error::Result;
-use crate::file::File;
+use crate::file::{Closing, File};
 use crate::notice::Reminders;
 use crate::pricing::PriceBook;
 use crate::units::Clock;
@@ -175,8 +175,9 @@ impl Ledger {
         self.file.flush()
     }
 
-    /// Closes this handle and its clones. With the last handle of the process on the file the `-wal` is folded in, so
-    /// that the one file is whole; dropping the last handle does the same, quietly.
+    /// Closes the ledger for this handle and all its clones: waits for calls under way, folds the `-wal` in, and says whether
+    /// the one file is whole now. Calls that come later are answered `closed`. Dropping the last handle does the same,
+    /// quietly. Other handles of this process on the file (opened, not cloned) stay open.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -185,13 +186,16 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// ledger.close()?;
+    /// let behind_a_window = ledger.clone();
+    /// assert!(behind_a_window.close()?.whole);
+    /// assert_eq!(ledger.balance(&alice).unwrap_err().code(), "closed");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// `busy` when another process reads or writes (nothing is lost: the `-wal` keeps what is not folded in), `storage`.
-    pub fn close(self) -> Result<()> {
+    /// `busy` when a call under way does not end within the busy timeout; `moved`, `locks_lost`, `disk_full`, `storage`.
+    /// Nothing acknowledged is lost: the `-wal` keeps what is not folded in.
+    pub fn close(&self) -> Result<Closing> {
         self.file.close()
     }
 }

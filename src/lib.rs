@@ -44,7 +44,7 @@ mod writer;
 
 pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
 pub use error::{ERROR_CODES, Error, Result};
-pub use file::ExpireReport;
+pub use file::{Closing, ExpireReport};
 pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::{
     AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, ENTRY_KINDS,

@@ -5,7 +5,7 @@ mod remind;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -190,8 +190,6 @@ pub(crate) struct Bell {
     watchers: AtomicUsize,
     rung: Mutex<Rung>,
     woken: Condvar,
-    /// Held by a watch while it looks, so that a clean close does not find it in the way.
-    gate: RwLock<()>,
 }
 
 #[derive(Debug, Default)]
@@ -251,14 +249,6 @@ impl Bell {
     fn rung(&self) -> MutexGuard<'_, Rung> {
         unpoisoned(self.rung.lock())
     }
-
-    pub(crate) fn looking(&self) -> RwLockReadGuard<'_, ()> {
-        unpoisoned(self.gate.read())
-    }
-
-    pub(crate) fn closing(&self) -> RwLockWriteGuard<'_, ()> {
-        unpoisoned(self.gate.write())
-    }
 }
 
 /// A handle's hold on the bell: rings when the handle is gone.
@@ -295,10 +285,6 @@ impl Ear {
         let (times, others, swept) = (rung.times, rung.others, rung.swept());
         drop(rung);
         Ear { bell, times, others, swept }
-    }
-
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
     }
 
     /// Adds what was rung since the last time.

@@ -9,12 +9,11 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::db::{FileId, LogTrouble, Place, WritingConnection};
+use crate::db::{Ends, Lease, LogTrouble, OpenFile, Opened, Registry, WritingConnection};
 use crate::error::{Error, Result};
 use crate::notice::Bell;
 use crate::store::Session;
@@ -26,9 +25,6 @@ use state::State;
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// The same when a handle is only dropped.
 const DROP_PATIENCE: Duration = Duration::from_millis(100);
-
-/// How long a file may be empty because it is being created.
-const CREATION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an acknowledgement promises.
 ///
@@ -64,6 +60,17 @@ pub(crate) enum Failure {
     CommitFailed { error: Error, settled: bool, alone: bool },
 }
 
+impl Failure {
+    /// Nothing took place for want of room.
+    pub(super) fn is_full(&self) -> bool {
+        use Failure::{CommitFailed, Refused};
+        matches!(
+            self,
+            Refused(Error::DiskFull { .. }) | CommitFailed { error: Error::DiskFull { .. }, settled: true, .. }
+        )
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Refused(error)
@@ -80,13 +87,14 @@ impl From<Failure> for Error {
 }
 
 /// A handle on a file's writer; handles on the same file in this process share it.
-#[derive(Clone)]
 pub(crate) struct Writer {
-    shared: Arc<Shared>,
+    shared: Lease<Shared>,
 }
 
+static WRITERS: Registry<Shared> = Registry::new();
+
 struct Shared {
-    place: Place,
+    file: Opened,
     queue: Queue,
     /// Locked only by whoever has the turn, so nobody waits here.
     state: Mutex<State>,
@@ -95,44 +103,21 @@ struct Shared {
     bell: Arc<Bell>,
 }
 
-/// One slot per file: whoever opens a file holds only its slot.
-type Slot = Arc<Mutex<Weak<Shared>>>;
-
-fn slot(id: &FileId) -> Slot {
-    static SLOTS: OnceLock<Mutex<HashMap<FileId, Slot>>> = OnceLock::new();
-    let mut slots = lock(SLOTS.get_or_init(Mutex::default));
-    // Slots of files long closed.
-    slots.retain(|_, slot| Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
-    slots.entry(id.clone()).or_default().clone()
-}
-
 /// A panic elsewhere does not make the data unusable: every transaction starts from what the file says.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Writer {
-    /// The writer of an existing ledger, opened by the first handle of this process.
-    pub(crate) fn shared(path: &Path, deadline: Duration) -> Result<Self> {
-        let place = existing(path)?;
-        let slot = slot(place.id());
-        let mut slot = lock(&slot);
-        if let Some(shared) = slot.upgrade() {
-            // Found by identity: it may have been opened under a name that is gone.
-            shared.place.check_unmoved()?;
-            return Ok(Writer { shared });
-        }
-        let connection = WritingConnection::open(place.path(), after(deadline))?;
-        let place = connection.place().clone();
-        let bell = Arc::<Bell>::default();
-        let (queue, state) = (Queue::default(), Mutex::new(State::new(connection, Arc::clone(&bell))));
-        let shared = Arc::new(Shared { place, queue, state, log_trouble: Mutex::default(), bell });
-        *slot = Arc::downgrade(&shared);
+    /// The writer of a file, opened by the first handle of this process.
+    pub(crate) fn shared(file: &Opened, deadline: Duration) -> Result<Self> {
+        let shared = WRITERS.lease(file.place().id(), || {
+            let connection = WritingConnection::open(file, after(deadline))?;
+            let bell = Arc::<Bell>::default();
+            let (queue, state) = (Queue::default(), Mutex::new(State::new(connection, Arc::clone(&bell))));
+            Ok(Shared { file: file.clone(), queue, state, log_trouble: Mutex::default(), bell })
+        })?;
         Ok(Writer { shared })
-    }
-
-    pub(crate) fn place(&self) -> &Place {
-        &self.shared.place
     }
 
     /// Rung after every commit of this process.
@@ -181,12 +166,11 @@ impl Writer {
         self.shared.flush(deadline)
     }
 
-    /// Gives the handle up; the last one of the process empties the `-wal` into the file, so that the one file is whole.
-    pub(crate) fn close(self) -> Result<()> {
-        match Arc::into_inner(self.shared) {
-            Some(shared) => shared.finish(CLOSE_PATIENCE),
-            None => Ok(()),
-        }
+    /// Gives the handle up; the last one of the process empties the `-wal` into the file. Whether the one file is whole now.
+    pub(crate) fn close(self) -> Result<bool> {
+        let flushed = self.shared.flush(CLOSE_PATIENCE);
+        let last = self.shared.give_up(|shared| shared.finish(CLOSE_PATIENCE));
+        flushed.and(last.unwrap_or(Ok(false)))
     }
 }
 
@@ -206,20 +190,6 @@ impl Writer {
 
     pub(crate) fn on_commit(&self, hook: impl FnMut() -> bool + Send + 'static) {
         lock(&self.shared.state).connection.as_ref().unwrap().on_commit(hook);
-    }
-}
-
-/// A file that is empty and new is waited for a little: another thread or process is creating it.
-fn existing(path: &Path) -> Result<Place> {
-    let until = after(CREATION_PATIENCE);
-    loop {
-        // Asked first: the creation may end between the two.
-        let young = Place::is_being_created(path, CREATION_PATIENCE);
-        let place = Place::existing(path);
-        if place.is_ok() || !young || Instant::now() >= until {
-            return place;
-        }
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -259,22 +229,34 @@ impl Shared {
         mut work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
         let _turn = self.queue.enter(patience.deadline).ok_or_else(|| patience.busy())?;
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         let mut answer = Err(Error::Closed.into());
-        let done = state.within(&self.place, durability, patience.deadline, &mut |session| {
-            Ok(match work(session)? {
-                Decision::Commit(value) => {
-                    answer = Ok(value);
-                    true
-                }
-                Decision::Rollback(value) => {
-                    answer = Ok(value);
-                    false
-                }
-            })
-        });
+        let mut made_room = false;
+        let done = loop {
+            let done = state.within(&self.file, durability, patience.deadline, &mut |session| {
+                Ok(match work(session)? {
+                    Decision::Commit(value) => {
+                        answer = Ok(value);
+                        true
+                    }
+                    Decision::Rollback(value) => {
+                        answer = Ok(value);
+                        false
+                    }
+                })
+            });
+            // Once more with the room that was kept back: a full disk is to be refused only when it is really full.
+            let is_full = done.as_ref().is_err_and(Failure::is_full);
+            if !is_full || std::mem::replace(&mut made_room, true) || !state.make_room(&self.file, patience.deadline) {
+                break done;
+            }
+        };
         self.fold_log(&mut state);
         done.map_err(|failure| patience.said(failure)).and(answer)
+    }
+
+    fn state(&self) -> Working<'_> {
+        Working { state: lock(&self.state), file: &self.file }
     }
 
     fn carried<T: Send + 'static>(
@@ -301,7 +283,7 @@ impl Shared {
 
     /// Runs one's own work and that of those behind in one transaction.
     fn lead(&self, turn: &Turn<'_>, own: &dyn Work, patience: Patience) {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         let durability = own.durability();
         // Only a sync is worth waiting for.
         let lingers = durability == Durability::Full;
@@ -310,7 +292,7 @@ impl Shared {
         }
         let mut group = Group::new(own);
         let run = &mut |session: &Session<'_>| group.run(session, turn).map(|()| true);
-        let done = state.within(&self.place, durability, patience.deadline, run);
+        let done = state.within(&self.file, durability, patience.deadline, run);
         if done.is_ok() && lingers {
             state.pace.group(group.len(), turn.waiting());
         }
@@ -331,8 +313,8 @@ impl Shared {
     fn flush(&self, deadline: Duration) -> Result<()> {
         let patience = Patience::until(deadline);
         let _turn = self.queue.enter(patience.deadline).ok_or_else(|| patience.busy())?;
-        let mut state = lock(&self.state);
-        let done = if state.relaxed { state.harden(&self.place, patience.deadline) } else { Ok(()) };
+        let mut state = self.state();
+        let done = if state.relaxed { state.harden(&self.file, patience.deadline) } else { Ok(()) };
         self.fold_log(&mut state);
         done.map_err(|error| if matches!(error, Error::Busy { .. }) { patience.busy() } else { error })
     }
@@ -349,25 +331,70 @@ impl Shared {
         let known = lock(&self.log_trouble).clone()?;
         // What was in the way may be over.
         let Some(_turn) = self.queue.enter_now() else { return Some(known) };
-        let trouble = lock(&self.state).connection.as_mut().map_or(Some(known), WritingConnection::checkpoint_again);
+        let mut state = self.state();
+        if state.lock_file(&self.file, after(Duration::ZERO)).is_err() {
+            return Some(known);
+        }
+        let trouble = state.connection.as_mut().map_or(Some(known), WritingConnection::checkpoint_again);
+        drop(state);
         lock(&self.log_trouble).clone_from(&trouble);
         trouble
     }
 
-    /// Empties the `-wal` and closes the connection.
-    fn finish(&self, patience: Duration) -> Result<()> {
+    /// Empties the `-wal` and closes the connection. Whether the one file is whole, and nobody else adds to it.
+    fn finish(&self, patience: Duration) -> Result<bool> {
+        if self.file.is_inherited() {
+            // The parent's connection: closing it would undo what the parent is doing.
+            std::mem::forget(lock(&self.state).connection.take());
+            return Err(Error::Closed);
+        }
         self.flush(patience)?;
-        let mut state = lock(&self.state);
-        let Some(connection) = state.connection.take() else { return Ok(()) };
+        let mut state = self.state();
+        if state.connection.is_none() {
+            return Ok(false);
+        }
+        let deadline = after(patience);
         // A file moved away is not touched any more.
-        connection.check_unmoved()?;
-        connection.checkpoint_whole(after(patience)).map(drop)
+        let entered = state.lock_file(&self.file, deadline).and_then(|()| self.file.enter(Some(deadline)));
+        let connection = state.connection.take().ok_or(Error::Closed)?;
+        let using = entered?;
+        connection.check_wal(&using)?;
+        let folded = connection.checkpoint_whole(deadline)?;
+        using.check()?;
+        drop((connection, using));
+        Ok(folded && self.file.is_alone())
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // `close` reports errors; after it there is nothing left to do.
+impl Ends for Shared {
+    fn end(&self) {
+        // `close` reports errors; whoever only drops the handle asks for none.
         let _ = self.finish(DROP_PATIENCE);
+    }
+}
+
+/// The state, while somebody has the turn. Other processes may write again when it is given back.
+struct Working<'s> {
+    state: MutexGuard<'s, State>,
+    file: &'s OpenFile,
+}
+
+impl Deref for Working<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Working<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.state.unlock_file(self.file);
     }
 }

@@ -31,7 +31,7 @@ impl File {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("points.ledger");
         let new = NewLedger::random(Instant::clamped(START));
-        let path = store::create(&path, &new).unwrap();
+        let path = store::create(&path, &new).unwrap().path;
         let (cache, book) = (BookCache::default(), PriceBook::parse(BOOK, "test").unwrap());
         File { conn: Connection::open(path).unwrap(), cache, book, now: START, next_key: 0, _folder: folder }
     }

@@ -1,6 +1,6 @@
 //! How every connection is set up, with the reason beside each setting.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 pub(super) enum Role {
     Writer,
     Reader,
+    /// A reader of a file that nobody has open and that has no `-wal`: needs neither `-shm` nor locks.
+    Immutable,
     /// A reader that needs no `-shm`, at the price of shutting out everybody else.
     LonelyReader,
-    /// A reader that runs `VACUUM INTO`.
-    Copier,
 }
 
 /// Room for every statement of the store.
@@ -37,22 +37,37 @@ pub(super) fn check_sqlite_version(number: i32, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The flags: never CREATE, never URI names, no symbolic link at the end (the path is resolved before).
+/// The flags: never CREATE, URI names of our own making alone, no symbolic link at the end (the path is resolved before).
 pub(super) fn flags(role: Role) -> OpenFlags {
     let access = match role {
         // The exclusive lock needs a descriptor that can be written.
         Role::Writer | Role::LonelyReader => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Role::Reader | Role::Copier => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Role::Immutable => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
     };
     // NO_MUTEX: a connection is used by one thread at a time.
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW
+}
+
+/// What SQLite is told to open.
+pub(super) fn name(path: &Path, role: Role) -> PathBuf {
+    if role != Role::Immutable {
+        return path.to_path_buf();
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let escaped = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") });
+    PathBuf::from(format!("file:{}?immutable=1", escaped.collect::<String>()))
 }
 
 /// Opens a resolved path and makes sure it is a ledger before anything else reads it; its schema version.
 pub(super) fn connect(path: &Path, role: Role) -> Result<(Connection, i64)> {
     check_sqlite()?;
     let wrong = |error| opening_error(path, error);
-    let conn = Connection::open_with_flags(path, flags(role)).map_err(wrong)?;
+    let conn = Connection::open_with_flags(name(path, role), flags(role)).map_err(wrong)?;
     harden(&conn, role).map_err(wrong)?;
     let version = identify(&conn, path)?;
     tune(&conn, role).map_err(wrong)?;
@@ -80,11 +95,7 @@ pub(super) fn harden(conn: &Connection, role: Role) -> rusqlite::Result<()> {
     on(conn, DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     on(conn, DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     on(conn, DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-    // No second file but what VACUUM INTO writes.
-    let copies = role == Role::Copier;
-    on(conn, DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, copies)?;
-    on(conn, DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, copies)?;
-    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, i32::from(copies))?;
+    allow_copying(conn, false)?;
     // Far above anything of ours, far below what a hostile file could ask for.
     conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, 16 << 20)?;
     conn.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 256 << 10)?;
@@ -98,6 +109,13 @@ pub(super) fn harden(conn: &Connection, role: Role) -> rusqlite::Result<()> {
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
     Ok(())
+}
+
+/// No second file but what VACUUM INTO writes.
+pub(super) fn allow_copying(conn: &Connection, copies: bool) -> rusqlite::Result<()> {
+    on(conn, DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, copies)?;
+    on(conn, DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, copies)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, i32::from(copies)).map(drop)
 }
 
 /// The pragmas.
@@ -122,7 +140,7 @@ fn tune(conn: &Connection, role: Role) -> rusqlite::Result<()> {
             // Own checkpoints: SQLite swallows the errors of its automatic ones.
             conn.pragma_update(None, "wal_autocheckpoint", 0)
         }
-        Role::Reader | Role::LonelyReader | Role::Copier => read_only(conn),
+        Role::Reader | Role::Immutable | Role::LonelyReader => read_only(conn),
     }
 }
 

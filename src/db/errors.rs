@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use super::busy;
 use super::place::{Right, may};
+use super::{busy, reserve};
 use crate::error::Error;
 
 /// What a failed statement on an open ledger means.
@@ -31,6 +31,10 @@ pub(super) fn opening_error(path: &Path, error: rusqlite::Error) -> Error {
             path: path.display().to_string(),
             message: "it is not an SQLite file, or its first page is damaged".to_string(),
         },
+        // No room for a -shm is not told as such.
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) if reserve::is_full(path) => {
+            Error::DiskFull { message: text(&error) }
+        }
         Some(ErrorCode::CannotOpen) if may(path, Right::Read) == Some(false) => {
             Error::storage(format!("{}: you have no right to read it", path.display()))
         }

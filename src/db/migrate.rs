@@ -2,9 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::backup::copy_to;
+use super::backup;
 use super::errors::sqlite_error;
-use super::place::{Place, beside};
+use super::opened::OpenFile;
+use super::place::beside;
 use super::{SCHEMA, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
 
@@ -25,10 +26,10 @@ pub(super) struct Plan<'a> {
 pub(super) const PLAN: Plan<'static> = Plan { steps: &[], version: SCHEMA_VERSION, schema: SCHEMA };
 
 /// Backs the file up, then migrates it in one transaction.
-pub(super) fn migrate(conn: &Connection, place: &Place, plan: &Plan<'_>) -> Result<()> {
+pub(super) fn migrate(conn: &Connection, file: &OpenFile, plan: &Plan<'_>) -> Result<()> {
     // Steps may rebuild tables; the references are checked at the end instead. No effect inside a transaction.
     conn.pragma_update(None, "foreign_keys", false).map_err(sqlite_error)?;
-    let done = locked(conn, place, plan);
+    let done = locked(conn, file, plan);
     if done.is_err() && !conn.is_autocommit() {
         conn.execute_batch("ROLLBACK").map_err(sqlite_error)?;
     }
@@ -36,12 +37,12 @@ pub(super) fn migrate(conn: &Connection, place: &Place, plan: &Plan<'_>) -> Resu
     done
 }
 
-fn locked(conn: &Connection, place: &Place, plan: &Plan<'_>) -> Result<()> {
+fn locked(conn: &Connection, file: &OpenFile, plan: &Plan<'_>) -> Result<()> {
     // The lock first: nothing is booked between the backup and the migration.
     conn.execute_batch("BEGIN IMMEDIATE").map_err(sqlite_error)?;
     let mut version = user_version(conn)?;
     if version != plan.version {
-        keep_backup(place, version)?;
+        keep_backup(file, version)?;
     }
     while version < plan.version {
         let step = plan.steps.iter().find(|step| step.from == version);
@@ -64,12 +65,11 @@ pub(super) fn user_version(conn: &Connection) -> Result<i64> {
 }
 
 /// `<name>.v<version>.backup`, numbered when an earlier attempt left one.
-fn keep_backup(place: &Place, version: i64) -> Result<()> {
+fn keep_backup(file: &OpenFile, version: i64) -> Result<()> {
     for attempt in 1..100 {
         let number = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-        let copy = beside(place.path(), &format!(".v{version}.backup{number}"));
-        // An older schema is not known here any more; the migrated one is compared.
-        match copy_to(place, &copy, |_| Ok(())) {
+        let copy = beside(file.path(), &format!(".v{version}.backup{number}"));
+        match backup::keep(file, &copy) {
             Err(Error::LedgerExists { .. }) => {}
             done => return done.map(drop),
         }

@@ -1,27 +1,38 @@
 //! The file as SQLite sees it: where it may lie, how it is opened, set up, migrated, copied and read.
 //!
 //! Nothing here, nor anywhere in the library, touches the ledger, its `-wal` or its `-shm` with plain file I/O: closing
-//! any descriptor of a file drops all the POSIX locks the process has on it, and commits are lost. Only `stat` is allowed.
+//! any descriptor of a file drops all the POSIX locks the process has on it. Only `stat` is allowed, and the descriptors of
+//! `locks`, which outlive SQLite's.
 
 mod backup;
 mod busy;
 mod config;
 mod create;
+mod draft;
 mod errors;
+mod gate;
+mod locks;
 mod migrate;
+mod opened;
 mod place;
 mod readers;
+mod registry;
+mod reserve;
 mod schema;
 mod site;
 #[cfg(test)]
 mod tests;
 mod writing;
 
-pub(crate) use backup::backup;
-pub(crate) use create::{create, remove_new};
+pub(crate) use backup::{change_copy, copy};
+pub(crate) use create::create;
+pub(crate) use draft::Published;
 pub(crate) use errors::sqlite_error;
-pub(crate) use place::{FileId, Place};
-pub(crate) use readers::{Readers, Twin};
+pub(crate) use gate::{Gate, Inside};
+pub(crate) use opened::{OpenFile, Opened, Using};
+pub(crate) use place::{Place, is_unborn};
+pub(crate) use readers::{Apart, Readers, Twin};
+pub(crate) use registry::{Ends, Lease, Registry};
 pub(crate) use site::{Beside, Site, sqlite_version};
 pub(crate) use writing::{LogTrouble, WritingConnection};
 

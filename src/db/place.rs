@@ -1,10 +1,8 @@
 //! Where a ledger may lie, and whether it is still there.
 
+use crate::error::{Error, Result};
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use crate::error::{Error, Result};
 
 /// A file's identity while it exists, whatever it is called.
 #[cfg(unix)]
@@ -17,19 +15,14 @@ pub(crate) struct FileId(u64, u64);
 pub(crate) struct FileId(PathBuf);
 
 #[cfg(unix)]
-fn file_id(_path: &Path, metadata: &Metadata) -> FileId {
+pub(super) fn file_id(_path: &Path, metadata: &Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
     FileId(metadata.dev(), metadata.ino())
 }
 
 #[cfg(not(unix))]
-fn file_id(path: &Path, _metadata: &Metadata) -> FileId {
+pub(super) fn file_id(path: &Path, _metadata: &Metadata) -> FileId {
     FileId(path.to_path_buf())
-}
-
-/// The identity of what lies at a path now; by `stat`, never by opening.
-fn id_at(path: &Path) -> Option<FileId> {
-    fs::symlink_metadata(path).ok().map(|metadata| file_id(path, &metadata))
 }
 
 /// An existing file that may be opened as a ledger.
@@ -51,12 +44,6 @@ impl Place {
         Ok(Place { id: file_id(&resolved, &metadata), path: resolved, warnings })
     }
 
-    /// Whether the file is empty and so new that somebody may be creating it just now.
-    pub(crate) fn is_being_created(path: &Path, patience: Duration) -> bool {
-        let age = |metadata: Metadata| metadata.modified().ok().and_then(|at| at.elapsed().ok());
-        fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0 && age(metadata).is_some_and(|age| age < patience))
-    }
-
     /// Absolute, free of symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -71,25 +58,15 @@ impl Place {
         &self.warnings
     }
 
-    /// The identity of the `-wal` beside the file.
-    pub(super) fn wal(&self) -> Option<FileId> {
-        id_at(&beside(&self.path, "-wal"))
-    }
-
-    /// The length of the `-wal`.
-    pub(super) fn wal_bytes(&self) -> u64 {
-        fs::symlink_metadata(beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
-    }
-
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
-    pub(crate) fn check_unmoved(&self) -> Result<()> {
-        match id_at(&self.path) {
-            Some(id) if id == self.id => Ok(()),
-            found => {
-                let what = if found.is_some() { "was replaced" } else { "was moved or deleted" };
-                Err(Error::storage(format!("{}: the file {what} while it was open", self.path.display())))
-            }
-        }
+    pub(super) fn check_unmoved(&self) -> Result<Metadata> {
+        let what = match fs::symlink_metadata(&self.path) {
+            Ok(metadata) if file_id(&self.path, &metadata) == self.id => return Ok(metadata),
+            Ok(_) => "was replaced",
+            Err(_) => "was moved or deleted",
+        };
+        let path = self.path.display().to_string();
+        Err(Error::Moved { path, message: format!("it {what} while the ledger was open") })
     }
 }
 
@@ -128,10 +105,16 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The resolved path of a file yet to be created: its folder exists, nothing of that name does.
+/// The resolved path of a file yet to be created: its folder exists, nothing of that name does but an empty file, and
+/// nothing lies beside it that SQLite would take for a part of it.
 pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
     check_name(path)?;
     let name = path.file_name().ok_or_else(|| Error::invalid("path", "names no file", "give the path of a file"))?;
+    // `points/` and `points/.` name a folder.
+    if !path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()) {
+        let message = format!("{} names a folder", path.display());
+        return Err(Error::invalid("path", message, "give the path of a file, its name included"));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -144,21 +127,47 @@ pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
         )
     })?;
     let resolved = folder.join(name);
-    // A name the file system cannot hold: too long, or with a NUL.
-    if let Err(error) = fs::symlink_metadata(&resolved)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(Error::invalid(
-            "path",
-            format!("{}: {error}", resolved.display()),
-            "give the path of a file in a folder",
-        ));
-    }
     check_location(&resolved)?;
-    if fs::symlink_metadata(&resolved).is_ok() {
-        return Err(Error::LedgerExists { path: resolved.display().to_string() });
+    match fs::symlink_metadata(&resolved) {
+        Ok(found) if is_unborn(&found) => {}
+        Ok(_) => return Err(Error::LedgerExists { path: resolved.display().to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        // A name the file system cannot hold: too long, or with a NUL.
+        Err(error) => {
+            let message = format!("{}: {error}", resolved.display());
+            return Err(Error::invalid("path", message, "give the path of a file in a folder"));
+        }
     }
+    check_beside(&resolved)?;
     Ok(resolved)
+}
+
+/// An empty file, as an interrupted creation by another way leaves it.
+pub(crate) fn is_unborn(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.len() == 0
+}
+
+/// SQLite would take what another file of this name has left for a part of the new one; and it may hold the only copy of
+/// what that one has acknowledged.
+fn check_beside(path: &Path) -> Result<()> {
+    let wal = beside(path, "-wal");
+    let journal = beside(path, "-journal");
+    let left = match (fs::symlink_metadata(&wal), fs::symlink_metadata(&journal)) {
+        (Ok(found), _) if found.len() > 0 || !found.is_file() => wal,
+        (_, Ok(found)) if !found.is_file() || is_begun(&journal) => journal,
+        _ => return Ok(()),
+    };
+    let message =
+        format!("{} is left of another ledger of this name, and may hold its newest operations", left.display());
+    let help = "put that ledger back beside it and open it once, or move the two away together; or choose another path";
+    Err(Error::unsafe_location(path, message, help))
+}
+
+/// Whether a rollback journal holds anything: SQLite looks at its first byte too.
+fn is_begun(journal: &Path) -> bool {
+    let mut first = [0];
+    let read = fs::File::open(journal).and_then(|mut file| std::io::Read::read(&mut file, &mut first));
+    !matches!((read, first), (Ok(0), _) | (Ok(1), [0]))
 }
 
 /// Names with which SQLite would open something else than a file.
@@ -187,10 +196,8 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
     if !metadata.is_file() {
         return not_a_ledger("it is not a regular file");
     }
-    if metadata.len() == 0 {
-        return not_a_ledger(
-            "it is empty (as an interrupted creation leaves it); delete it, then create the ledger again",
-        );
+    if is_unborn(metadata) {
+        return not_a_ledger("it is empty, as an interrupted creation leaves it: create the ledger again");
     }
     check_links(path, metadata)
 }
@@ -202,8 +209,8 @@ fn check_links(path: &Path, metadata: &Metadata) -> Result<()> {
     if metadata.nlink() == 1 {
         return Ok(());
     }
-    let message = format!("the file has {} names (hard links); remove all but one", metadata.nlink());
-    Err(Error::UnsafeLocation { path: path.display().to_string(), message })
+    let message = format!("the file has {} names (hard links)", metadata.nlink());
+    Err(Error::unsafe_location(path, message, "close every program that uses it, and remove all its names but one"))
 }
 
 #[cfg(not(unix))]
@@ -217,7 +224,7 @@ fn check_location(path: &Path) -> Result<Vec<String>> {
     if let Some(kind) = file_system_of(path) {
         if is_network(&kind) {
             let message = format!("the file system is {kind}, on which SQLite's locks are not reliable");
-            return Err(Error::UnsafeLocation { path: path.display().to_string(), message });
+            return Err(Error::unsafe_location(path, message, "put the ledger on a local disk"));
         }
         if kind.starts_with("fuse.") {
             warnings.push(format!("the file system is {kind}: make sure that it keeps locks and fsync"));

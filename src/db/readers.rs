@@ -1,15 +1,18 @@
 //! The pool of read-only connections.
 
+use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 
-use super::config::{Role, connect, flags, set_up};
+use super::config::{self, Role, allow_copying, connect, flags, set_up};
 use super::errors::sqlite_error;
-use super::place::{Place, Right, may};
+use super::opened::{OpenFile, Opened, Using, is_free, log_bytes};
+use super::place::{Place, Right, beside, may};
 use super::{Connection, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
 
@@ -22,17 +25,63 @@ const TWIN_CHECKOUT: Duration = Duration::from_millis(500);
 const TWIN_TRIES: usize = 5;
 
 /// Read-only connections to one file.
-#[derive(Clone)]
 pub(crate) struct Readers {
-    pool: Pool<SqliteConnectionManager>,
     place: Place,
-    role: Role,
+    /// `None` while it is opened another way.
+    pool: Mutex<Option<Connections>>,
+}
+
+/// The connections, and what must hold for their answers. Dropped in this order.
+#[derive(Clone)]
+struct Connections {
+    pool: Pool<SqliteConnectionManager>,
+    access: Access,
+}
+
+/// How the file is read.
+#[derive(Clone)]
+enum Access {
+    /// Beside others.
+    Shared(Opened),
+    /// While nobody has it open and nothing of it changes: as it was when it was opened.
+    Immutable(Stamp),
+    /// While everybody else is shut out.
+    Lonely,
+}
+
+/// What changes when a file is written to.
+#[derive(Clone, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    changed: Option<SystemTime>,
+    #[cfg(unix)]
+    status_changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Stamp {
+            bytes: metadata.len(),
+            changed: metadata.modified().ok(),
+            #[cfg(unix)]
+            status_changed: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.ctime(), metadata.ctime_nsec())
+            },
+        }
+    }
 }
 
 /// A connection out of the pool; it goes back when dropped.
-pub(crate) struct Reader(PooledConnection<SqliteConnectionManager>);
+pub(crate) struct Reader<'r> {
+    conn: Pooled,
+    place: &'r Place,
+    access: Access,
+}
 
-impl Deref for Reader {
+struct Pooled(PooledConnection<SqliteConnectionManager>);
+
+impl Deref for Pooled {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -40,24 +89,100 @@ impl Deref for Reader {
     }
 }
 
-impl Reader {
+impl Deref for Reader<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.conn
+    }
+}
+
+impl Reader<'_> {
     /// Runs one statement, which sees one state of the file by itself.
     pub(crate) fn single<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        leave(&self.0)?;
-        read(&self.0)
+        self.answered(|| {
+            leave(&self.conn)?;
+            read(&self.conn)
+        })
     }
 
     /// Runs reads within one read transaction, so that they see one state of the file. It ends with the call: an open one
     /// holds up the checkpoint.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        // Left open by a rollback that failed; the pool does not notice.
-        leave(&self.0)?;
-        run(&self.0, "BEGIN")?;
-        let open = Snapshot(&self.0);
-        let answer = read(&self.0);
-        drop(open);
-        answer
+        self.answered(|| {
+            // Left open by a rollback that failed; the pool does not notice.
+            leave(&self.conn)?;
+            run(&self.conn, "BEGIN")?;
+            let open = Snapshot(&self.conn);
+            let answer = read(&self.conn);
+            drop(open);
+            answer
+        })
     }
+
+    /// Answers only when nothing has come between.
+    fn answered<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        match &self.access {
+            Access::Shared(file) => {
+                let using = self.enter(file)?;
+                using.answer(read())
+            }
+            Access::Immutable(stamp) => {
+                let answer = read();
+                if is_untouched(self.place, stamp) { answer } else { Err(Error::Busy { waited_ms: 0 }) }
+            }
+            Access::Lonely => read(),
+        }
+    }
+
+    fn enter<'f>(&self, file: &'f OpenFile) -> Result<Using<'f>> {
+        let using = file.enter(None)?;
+        file.check_wal(&using, || {
+            leave(&self.conn)?;
+            log_length(&self.conn)
+        })?;
+        Ok(using)
+    }
+}
+
+/// A connection that is kept, and closed before its share in the file is given up.
+pub(crate) struct Apart {
+    conn: Connection,
+    file: Opened,
+}
+
+impl Apart {
+    /// Runs one statement.
+    pub(crate) fn single<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let using = self.file.enter(None)?;
+        using.answer(read(&self.conn))
+    }
+}
+
+/// How long the `-wal` must be for what SQLite says is in it.
+pub(super) fn log_length(conn: &Connection) -> Result<u64> {
+    let page = page_bytes(conn)?;
+    match conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)) {
+        Ok(frames) => Ok(log_bytes(frames, page)),
+        // A `-wal` that may only be read is not asked about.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => Ok(0),
+        Err(error) => Err(sqlite_error(error)),
+    }
+}
+
+pub(super) fn page_bytes(conn: &Connection) -> Result<i64> {
+    conn.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(sqlite_error)
+}
+
+/// Whether nobody has the file open, and it is as it was.
+fn is_untouched(place: &Place, stamp: &Stamp) -> bool {
+    place.check_unmoved().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp) && is_at_rest(place)
+}
+
+/// Whether everything is in the one file, and nobody has it open.
+fn is_at_rest(place: &Place) -> bool {
+    let empty = |suffix| std::fs::symlink_metadata(beside(place.path(), suffix)).map_or(true, |found| found.len() == 0);
+    empty("-wal") && empty("-journal") && is_free(place.path(), place.id())
 }
 
 /// Begins a read transaction and fixes the state it sees; the number of that state, which only this connection knows.
@@ -73,7 +198,7 @@ fn version(conn: &Connection) -> Result<i64> {
 }
 
 /// A second connection within a read transaction, which ends when it is dropped.
-pub(crate) struct Twin(Reader);
+pub(crate) struct Twin(Pooled);
 
 impl Deref for Twin {
     type Target = Connection;
@@ -111,28 +236,169 @@ impl Readers {
     /// Opens an existing ledger for reading only, with all the checks.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let place = Place::existing(path)?;
-        match look(&place, Role::Reader) {
-            Ok(()) => Self::pool(place, Role::Reader),
-            // No room or no right to make the -shm: an exclusive reader does without.
-            Err(error @ (Error::ReadOnly { .. } | Error::Storage { .. } | Error::DiskFull { .. })) => {
-                match look(&place, Role::LonelyReader) {
-                    Ok(()) => Self::pool(place, Role::LonelyReader),
-                    // A copy would fail as well.
-                    Err(_) if may(place.path(), Right::Read) == Some(false) => Err(error),
-                    Err(_) => Err(unreadable(&place, &error)),
-                }
-            }
-            Err(error) => Err(error),
-        }
+        let connections = Connections::open(&place)?;
+        Ok(Readers { place, pool: Mutex::new(Some(connections)) })
     }
 
     /// The pool beside a writer, which has checked the file.
-    pub(crate) fn beside(place: Place) -> Result<Self> {
-        Self::pool(place, Role::Reader)
+    pub(crate) fn beside(file: Opened) -> Result<Self> {
+        let place = file.place().clone();
+        let connections = Connections::new(&place, Role::Reader, Access::Shared(file))?;
+        Ok(Readers { place, pool: Mutex::new(Some(connections)) })
     }
 
-    fn pool(place: Place, role: Role) -> Result<Self> {
-        let manager = SqliteConnectionManager::file(place.path())
+    /// What has the file open, where others may have it open too.
+    pub(crate) fn opened(&self) -> Result<Option<Opened>> {
+        match self.connections()?.access {
+            Access::Shared(file) => Ok(Some(file)),
+            Access::Immutable(_) | Access::Lonely => Ok(None),
+        }
+    }
+
+    /// A connection to keep, beside the pool; none when nobody else can have the file open.
+    pub(crate) fn apart(&self) -> Result<Option<Apart>> {
+        let Some(file) = self.opened()? else { return Ok(None) };
+        let (conn, _) = connect(file.path(), Role::Reader)?;
+        Ok(Some(Apart { conn, file }))
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Closes the connections; whether the one file is whole, and nobody else adds to it.
+    pub(crate) fn close(self) -> Result<bool> {
+        let file = self.opened()?;
+        drop(self.pool);
+        Ok(file.is_none_or(|file| file.wal_bytes() == 0 && file.is_alone()))
+    }
+
+    /// The connections as they are, opened again another way when others have come to a file that was at rest.
+    fn connections(&self) -> Result<Connections> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connections) = pool.as_ref() {
+            match &connections.access {
+                Access::Immutable(stamp) if !is_untouched(&self.place, stamp) => *pool = None,
+                _ => return Ok(connections.clone()),
+            }
+        }
+        self.place.check_unmoved()?;
+        let connections = Connections::open(&self.place)?;
+        *pool = Some(connections.clone());
+        Ok(connections)
+    }
+
+    /// Runs reads within a read transaction, and beside it a connection that sees the same state of the file, for another
+    /// thread; none when only one can be had, or others write without a pause.
+    pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<Twin>) -> Result<T>) -> Result<T> {
+        let connections = self.connections()?;
+        let first = self.reader(&connections)?;
+        first.answered(|| {
+            let open = Snapshot(&first.conn);
+            let twin = if connections.pool.max_size() > 1 { twin(&connections.pool, &first)? } else { None };
+            if twin.is_none() {
+                begin(&first.conn)?;
+            }
+            let answer = read(&first.conn, twin);
+            drop(open);
+            answer
+        })
+    }
+
+    /// A connection for one read.
+    pub(crate) fn get(&self) -> Result<Reader<'_>> {
+        self.reader(&self.connections()?)
+    }
+
+    fn reader(&self, connections: &Connections) -> Result<Reader<'_>> {
+        let conn = connections.pool.get();
+        let conn = conn.map_err(|error| Error::storage(format!("no connection to read with: {error}")))?;
+        Ok(Reader { conn: Pooled(conn), place: &self.place, access: connections.access.clone() })
+    }
+
+    /// Writes a copy of the file, as it is at one moment, into an empty file.
+    pub(super) fn copy_into(&self, target: &Path) -> Result<()> {
+        if let Some(file) = self.opened()? {
+            return copy_into(&file, target);
+        }
+        // Nobody else gets in, another connection of ours included.
+        let reader = self.get()?;
+        reader.answered(|| {
+            let done = vacuum_into(&reader.conn, target);
+            allow_copying(&reader.conn, false).map_err(sqlite_error)?;
+            done
+        })
+    }
+}
+
+/// Writes a copy of the file by a connection of its own.
+pub(super) fn copy_into(file: &OpenFile, target: &Path) -> Result<()> {
+    let using = file.enter(None)?;
+    let (conn, _) = connect(file.path(), Role::Reader)?;
+    let done = using.answer(vacuum_into(&conn, target));
+    // Only now: when SQLite closes a connection while none holds a lock, the canary goes with it.
+    drop(conn);
+    done
+}
+
+/// `VACUUM INTO`, because the online backup API starts again at every write of another process.
+fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
+    allow_copying(conn, true).map_err(sqlite_error)?;
+    // It writes, though not to the ledger.
+    conn.pragma_update(None, "query_only", false).map_err(sqlite_error)?;
+    let done = conn.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(sqlite_error);
+    conn.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
+    done
+}
+
+/// Begins both transactions: with no commit by others from before the one to after the other, both see the same.
+fn twin(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<Twin>> {
+    let Ok(second) = pool.get_timeout(TWIN_CHECKOUT) else { return Ok(None) };
+    let second = Twin(Pooled(second));
+    for _ in 0..TWIN_TRIES {
+        leave(first)?;
+        let before = version(first)?;
+        begin(&second)?;
+        if begin(first)? == before {
+            return Ok(Some(second));
+        }
+    }
+    Ok(None)
+}
+
+impl Connections {
+    /// Finds the way in which this file can be read here.
+    fn open(place: &Place) -> Result<Self> {
+        let error = match Self::shared(place) {
+            Err(error @ (Error::ReadOnly { .. } | Error::Storage { .. } | Error::DiskFull { .. })) => error,
+            done => return done,
+        };
+        // No room or no right to make the -shm. A file at rest needs none.
+        if is_at_rest(place) {
+            let stamp = Stamp::of(&place.check_unmoved()?);
+            look(place, Role::Immutable)?;
+            if is_untouched(place, &stamp) {
+                return Self::new(place, Role::Immutable, Access::Immutable(stamp));
+            }
+        }
+        // An exclusive reader does without, too.
+        match look(place, Role::LonelyReader) {
+            Ok(()) => Self::new(place, Role::LonelyReader, Access::Lonely),
+            Err(error @ Error::Corrupt { .. }) => Err(error),
+            // A copy would fail as well.
+            Err(_) if may(place.path(), Right::Read) == Some(false) => Err(error),
+            Err(_) => Err(unreadable(place, &error)),
+        }
+    }
+
+    fn shared(place: &Place) -> Result<Self> {
+        let file = OpenFile::open(place.clone(), Instant::now() + CHECKOUT)?;
+        look(place, Role::Reader)?;
+        Self::new(place, Role::Reader, Access::Shared(file))
+    }
+
+    fn new(place: &Place, role: Role, access: Access) -> Result<Self> {
+        let manager = SqliteConnectionManager::file(config::name(place.path(), role))
             .with_flags(flags(role))
             .with_init(move |conn| set_up(conn, role));
         let pool = Pool::builder()
@@ -147,55 +413,7 @@ impl Readers {
             .error_handler(Box::new(NopErrorHandler))
             .build(manager)
             .map_err(|error| Error::storage(error.to_string()))?;
-        Ok(Readers { pool, place, role })
-    }
-
-    /// A connection to keep, beside the pool; none when nobody else can have the file open.
-    pub(crate) fn apart(&self) -> Result<Option<Connection>> {
-        self.place.check_unmoved()?;
-        match self.role {
-            Role::LonelyReader => Ok(None),
-            role => connect(self.place.path(), role).map(|(conn, _)| Some(conn)),
-        }
-    }
-
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// Runs reads within a read transaction, and beside it a connection that sees the same state of the file, for another
-    /// thread; none when only one can be had, or others write without a pause.
-    pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<Twin>) -> Result<T>) -> Result<T> {
-        let first = self.get()?;
-        let open = Snapshot(&first.0);
-        let twin = if self.pool.max_size() > 1 { self.twin(&first)? } else { None };
-        if twin.is_none() {
-            begin(&first.0)?;
-        }
-        let answer = read(&first.0, twin);
-        drop(open);
-        answer
-    }
-
-    /// Begins both transactions: with no commit by others from before the one to after the other, both see the same.
-    fn twin(&self, first: &Reader) -> Result<Option<Twin>> {
-        let Ok(second) = self.pool.get_timeout(TWIN_CHECKOUT) else { return Ok(None) };
-        let second = Twin(Reader(second));
-        for _ in 0..TWIN_TRIES {
-            leave(&first.0)?;
-            let before = version(&first.0)?;
-            begin(&second)?;
-            if begin(&first.0)? == before {
-                return Ok(Some(second));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A connection for one read.
-    pub(crate) fn get(&self) -> Result<Reader> {
-        self.place.check_unmoved()?;
-        self.pool.get().map(Reader).map_err(|error| Error::storage(format!("no connection to read with: {error}")))
+        Ok(Connections { pool, access })
     }
 }
 

@@ -44,12 +44,19 @@ pub(super) fn check_against_plan(conn: &Connection, plan: &Plan<'_>) -> Result<(
 
 /// Refuses a file whose schema is not exactly ours.
 pub(super) fn check(conn: &Connection) -> Result<()> {
-    compare(&objects(conn).map_err(sqlite_error)?, expected()?)
+    compare(&ours(conn)?, expected()?)
 }
 
 /// The same against another schema's text.
 pub(super) fn check_against(conn: &Connection, schema: &str) -> Result<()> {
-    compare(&objects(conn).map_err(sqlite_error)?, &of(schema).map_err(sqlite_error)?)
+    compare(&ours(conn)?, &of(schema).map_err(sqlite_error)?)
+}
+
+/// All but what SQLite makes for itself: the statistics of somebody's ANALYZE are no harm.
+fn ours(conn: &Connection) -> Result<Vec<Object>> {
+    let mut objects = objects(conn).map_err(sqlite_error)?;
+    objects.retain(|(kind, name, ..)| kind != "table" || !name.starts_with("sqlite_"));
+    Ok(objects)
 }
 
 fn compare(found: &[Object], expected: &[Object]) -> Result<()> {
@@ -62,8 +69,16 @@ fn compare(found: &[Object], expected: &[Object]) -> Result<()> {
         let how = if named(found, object) { "differs" } else { "is missing" };
         wrong.push(format!("{} {} {how}", object.0, object.1));
     }
-    for object in found.iter().filter(|object| !named(expected, object)) {
-        wrong.push(format!("{} {} is not ours", object.0, object.1));
+    if !wrong.is_empty() {
+        return Err(Error::corrupt(format!("the schema is not counterfoil's: {}", wrong.join(", "))));
     }
-    Err(Error::corrupt(format!("the schema is not counterfoil's: {}", wrong.join(", "))))
+    // Indexes that SQLite makes for a table go with it.
+    let foreign = found.iter().filter(|object| !named(expected, object) && object.3.is_some());
+    let (objects, drop) = foreign
+        .map(|(kind, name, ..)| {
+            let quoted = name.replace('"', "\"\"");
+            (format!("{kind} {name}"), format!("DROP {} IF EXISTS \"{quoted}\";", kind.to_uppercase()))
+        })
+        .unzip::<_, _, Vec<_>, Vec<_>>();
+    if objects.is_empty() { Ok(()) } else { Err(Error::ForeignSchema { objects, drop: drop.join(" ") }) }
 }

@@ -2,16 +2,11 @@
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::config::check_sqlite;
+use super::draft::{MOST_NAMES, is_abandoned, is_draft};
 use super::place::{Right, beside, cloud_folder, file_system_of, is_network, may};
 use crate::error::Result;
-
-/// The most names of a folder that are looked at.
-const MOST_NAMES: usize = 10_000;
-/// A half-made copy older than this is nobody's work any more.
-const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The version of SQLite that is linked, and whether ledgers are safe with it.
 pub(crate) fn sqlite_version() -> (&'static str, Result<()>) {
@@ -54,7 +49,7 @@ pub(crate) struct Site {
     pub(crate) journal: Option<Beside>,
     /// Copies from before a migration.
     pub(crate) kept: Vec<String>,
-    /// What broken-off backups have left.
+    /// What broken-off creations, backups and restores have left.
     pub(crate) abandoned: Vec<String>,
     /// The kind of file system, where it can be known.
     pub(crate) file_system: Option<String>,
@@ -117,7 +112,7 @@ fn leftovers(folder: &Path, ledger: &str) -> (Vec<String>, Vec<String>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if is_kept(&name, ledger) {
             kept.push(name);
-        } else if is_half(&name) && entry.metadata().is_ok_and(|metadata| is_old(&metadata)) {
+        } else if is_draft(&name) && is_abandoned(&entry.path()) {
             abandoned.push(name);
         }
     }
@@ -130,17 +125,6 @@ fn leftovers(folder: &Path, ledger: &str) -> (Vec<String>, Vec<String>) {
 fn is_kept(name: &str, ledger: &str) -> bool {
     let version = name.strip_prefix(ledger).and_then(|rest| rest.strip_prefix(".v"));
     version.and_then(|rest| rest.split_once(".backup")).is_some_and(|(version, _)| version.parse::<u32>().is_ok())
-}
-
-/// As a backup is named until it is whole.
-fn is_half(name: &str) -> bool {
-    let hidden = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".part"));
-    let mark = hidden.and_then(|rest| rest.rsplit_once('.')).map(|(_, mark)| mark);
-    mark.is_some_and(|mark| mark.len() == 32 && mark.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn is_old(metadata: &Metadata) -> bool {
-    metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > ABANDONED)
 }
 
 #[cfg(unix)]
@@ -176,10 +160,5 @@ mod tests {
         assert!(!is_kept("points.ledger.v1.backup", "other.ledger"));
         assert!(!is_kept("points.ledger.vx.backup", "points.ledger"));
         assert!(!is_kept("points.ledger", "points.ledger"));
-        let mark = "0123456789abcdef0123456789abcdef";
-        assert!(is_half(&format!(".copy.ledger.{mark}.part")));
-        assert!(!is_half(&format!("copy.ledger.{mark}.part")));
-        assert!(!is_half(".copy.ledger.part"));
-        assert!(!is_half(&format!(".copy.{mark}x.part")));
     }
 }

@@ -13,8 +13,34 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_millis(200)
 }
 
-fn open(path: &Path) -> Result<WritingConnection> {
-    WritingConnection::open(path, soon())
+/// An open file and its writing connection: dropped in this order.
+struct Open {
+    writing: WritingConnection,
+    file: Opened,
+}
+
+impl std::ops::Deref for Open {
+    type Target = WritingConnection;
+
+    fn deref(&self) -> &WritingConnection {
+        &self.writing
+    }
+}
+
+impl std::ops::DerefMut for Open {
+    fn deref_mut(&mut self) -> &mut WritingConnection {
+        &mut self.writing
+    }
+}
+
+fn open(path: &Path) -> Result<Open> {
+    let file = OpenFile::open(Place::existing(path)?, soon())?;
+    Ok(Open { writing: WritingConnection::open(&file, soon())?, file })
+}
+
+/// Whether a use of the file may begin.
+fn check(open: &Open) -> Result<()> {
+    open.file.enter(Some(soon())).and_then(|using| open.check_wal(&using))
 }
 
 fn fill(conn: &Connection) -> Result<()> {
@@ -24,7 +50,7 @@ fn fill(conn: &Connection) -> Result<()> {
 
 fn folder_with_ledger() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = create(&folder.path().join("points.ledger"), fill).unwrap();
+    let path = create(&folder.path().join("points.ledger"), fill).unwrap().path;
     (folder, path)
 }
 
@@ -90,7 +116,18 @@ fn a_failed_creation_leaves_nothing() {
     fs::write(beside(&path, "-wal"), "left").unwrap();
     refused(create(&path, fill), "unsafe_location", "-wal is left");
     assert_eq!(fs::read(beside(&path, "-wal")).unwrap(), b"left");
-    assert!(!path.exists());
+    fs::write(beside(&path, "-wal"), "").unwrap();
+    fs::write(beside(&path, "-journal"), "begun").unwrap();
+    refused(create(&path, fill), "unsafe_location", "-journal is left");
+    // Neither is a ledger's: an empty file, as an interrupted creation leaves it, with or without an empty journal.
+    for journal in ["", "\0\0\0\0"] {
+        fs::write(&path, "").unwrap();
+        fs::write(beside(&path, "-journal"), journal).unwrap();
+        assert!(open(&create(&path, fill).unwrap().path).is_ok());
+        fs::remove_file(&path).unwrap();
+    }
+    refused(create(&folder.path().join("sub/"), fill), "invalid_argument", "names a folder");
+    assert!(!path.exists() && !folder.path().join("sub").exists());
 }
 
 #[test]
@@ -116,7 +153,7 @@ fn only_a_ledger_is_opened() {
     {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(open(&link).unwrap().place().path(), path);
+        assert_eq!(open(&link).unwrap().file.path(), path);
         fs::hard_link(&path, folder.path().join("second")).unwrap();
         refused(open(&path), "unsafe_location", "hard links");
     }
@@ -127,9 +164,21 @@ fn another_schema_is_refused_untouched() {
     let (_folder, path) = folder_with_ledger();
     let tamper = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     tamper("CREATE TRIGGER evil AFTER INSERT ON entry BEGIN DELETE FROM hold; END");
-    refused(open(&path), "corrupt", "trigger evil is not ours");
-    refused(Readers::open(&path), "corrupt", "trigger evil is not ours");
-    tamper("DROP TRIGGER evil; DROP INDEX batch_due");
+    refused(open(&path), "foreign_schema", "trigger evil");
+    refused(Readers::open(&path), "foreign_schema", "trigger evil");
+    tamper(
+        "CREATE TABLE \"my \"\"own\"\"\" (a UNIQUE); CREATE INDEX fast ON entry (points); CREATE VIEW sum AS SELECT 1",
+    );
+    let error = open(&path).map(|_| ()).unwrap_err();
+    assert_eq!(error.details()["objects"].as_array().unwrap().len(), 4, "{error}");
+    // Following the advice is all there is to do.
+    tamper(error.details()["drop"].as_str().unwrap());
+    open(&path).unwrap();
+    // A browser of SQLite files has gathered statistics: no harm is done.
+    tamper("ANALYZE");
+    open(&path).unwrap();
+    Readers::open(&path).unwrap();
+    tamper("DROP INDEX batch_due");
     refused(open(&path), "corrupt", "index batch_due is missing");
     tamper("PRAGMA user_version = 2");
     let before = fs::read(&path).unwrap();
@@ -140,24 +189,41 @@ fn another_schema_is_refused_untouched() {
     assert!(config::check_sqlite_version(3_051_003, "3.51.3").is_ok());
 }
 
+/// Whoever tidies a folder while the ledger is open: what is written then would be lost with the file that has no name.
 #[test]
-fn a_moved_file_is_noticed() {
+fn what_is_moved_replaced_or_cut_is_noticed() {
     let (folder, path) = folder_with_ledger();
-    let writing = open(&path).unwrap();
-    let readers = Readers::beside(writing.place().clone()).unwrap();
-    writing.check_unmoved().unwrap();
-    readers.get().unwrap();
-    let wal = beside(&path, "-wal");
+    let mut writing = open(&path).unwrap();
+    let readers = Readers::beside(writing.file.clone()).unwrap();
+    let read = || readers.get()?.snapshot(|conn| conn.query_row("SELECT 1", [], |_| Ok(())).map_err(sqlite_error));
+    writing.begin(false, soon()).unwrap();
+    writing.touch().unwrap();
+    writing.commit().unwrap();
+    check(&writing).unwrap();
+    read().unwrap();
     let away = folder.path().join("away");
-    fs::rename(&wal, &away).unwrap();
-    refused(writing.check_unmoved(), "storage", "-wal");
-    fs::rename(&away, &wal).unwrap();
-    writing.check_unmoved().unwrap();
-    fs::rename(&path, &away).unwrap();
-    refused(writing.check_unmoved(), "storage", "moved");
-    refused(readers.get().map(|_| ()), "storage", "moved");
-    fs::copy(&away, &path).unwrap();
-    refused(writing.check_unmoved(), "storage", "replaced");
+    for suffix in ["-wal", "-shm", ""] {
+        let side = beside(&path, suffix);
+        fs::rename(&side, &away).unwrap();
+        refused(check(&writing), "moved", "moved or deleted");
+        refused(read(), "moved", "moved or deleted");
+        fs::copy(&away, &side).unwrap();
+        refused(check(&writing), "moved", "replaced");
+        refused(read(), "moved", "replaced");
+        fs::rename(&away, &side).unwrap();
+        check(&writing).unwrap();
+        read().unwrap();
+    }
+    // Not by opening it here, which would drop the locks: so by another process.
+    let cut = |suffix: &str, bytes: &str| {
+        let done = std::process::Command::new("truncate").args(["-s", bytes]).arg(beside(&path, suffix)).status();
+        assert!(done.unwrap().success());
+    };
+    cut("-wal", "100");
+    refused(check(&writing), "moved", "-wal: it was cut");
+    refused(read(), "moved", "cut short");
+    cut("", "8192");
+    refused(check(&writing), "moved", "cut short");
 }
 
 #[test]
@@ -184,7 +250,7 @@ fn readers_cannot_write_and_see_commits() {
 fn twins_see_the_same_state() {
     let (_folder, path) = folder_with_ledger();
     let mut writing = open(&path).unwrap();
-    let readers = Readers::beside(writing.place().clone()).unwrap();
+    let readers = Readers::beside(writing.file.clone()).unwrap();
     let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0));
     for before in 0..3 {
         let seen = readers.twins(|conn, twin| {
@@ -211,7 +277,14 @@ fn a_lonely_reader_needs_no_shm() {
     assert!(conn.execute("DELETE FROM hold", []).is_err());
     assert!(!beside(&path, "-shm").exists());
     drop(conn);
+    // Something is left in the -wal, so that the file alone is not all.
+    let mut writing = open(&path).unwrap();
+    writing.begin(true, soon()).unwrap();
+    writing.touch().unwrap();
+    writing.commit().unwrap();
+    drop(writing);
     // As where no -shm can be made: SQLite follows no link.
+    fs::remove_file(beside(&path, "-shm")).unwrap();
     std::os::unix::fs::symlink("nowhere", beside(&path, "-shm")).unwrap();
     let readers = Readers::open(&path).unwrap();
     let reader = readers.get().unwrap();
@@ -219,13 +292,38 @@ fn a_lonely_reader_needs_no_shm() {
     assert!(readers.apart().unwrap().is_none(), "it shuts out everybody else, so there is nobody to watch");
 }
 
+/// A closed ledger on a read-only medium, or in a folder of somebody else's: nothing can be made beside it.
+#[cfg(unix)]
+#[test]
+fn a_file_at_rest_is_read_as_it_is_until_somebody_opens_it() {
+    let (_folder, path) = folder_with_ledger();
+    drop(open(&path).unwrap());
+    let shm = beside(&path, "-shm");
+    let _ = fs::remove_file(&shm);
+    std::os::unix::fs::symlink("nowhere", &shm).unwrap();
+    let readers = Readers::open(&path).unwrap();
+    let read = || {
+        let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0));
+        readers.get()?.snapshot(|conn| count(conn).map_err(sqlite_error))
+    };
+    assert_eq!(read().unwrap(), 1);
+    assert!(readers.opened().unwrap().is_none());
+    // Others come: from now on their locks count.
+    fs::remove_file(&shm).unwrap();
+    let writing = open(&path).unwrap();
+    assert_eq!(read().unwrap(), 1);
+    assert!(readers.opened().unwrap().is_some());
+    drop(writing);
+}
+
 /// An auditor reads a backup in a folder that nobody may write: nothing has to be made beside it.
 #[test]
 fn a_reader_of_a_backup_makes_nothing_beside_it() {
     let (folder, path) = folder_with_ledger();
     let target = folder.path().join("a%20b?c#d");
-    let copy = backup(&Place::existing(&path).unwrap(), &target, |_| Ok(())).unwrap();
-    let reader = Readers::open(&copy).unwrap().get().unwrap();
+    let copy = copy(&Readers::open(&path).unwrap(), &target, |_| Ok(())).unwrap().path;
+    let readers = Readers::open(&copy).unwrap();
+    let reader = readers.get().unwrap();
     assert_eq!(reader.query_row("SELECT count(*) FROM writer", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     assert!(!beside(&copy, "-shm").exists() && !beside(&copy, "-wal").exists());
 }
@@ -266,11 +364,12 @@ fn a_backup_is_a_ledger_of_its_own_and_overwrites_nothing() {
     writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), 'kept')", []).unwrap();
     writing.commit().unwrap();
     let target = folder.path().join("it's a copy.ledger");
-    refused(backup(writing.place(), &target, |_| Err(Error::Closed)), "closed", "");
-    let copy = backup(writing.place(), &target, |_| Ok(())).unwrap();
-    refused(backup(writing.place(), &target, |_| Ok(())), "ledger_exists", "copy");
-    let parts = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
-    assert_eq!(parts.filter(|path| path.to_string_lossy().ends_with(".part")).count(), 0);
+    let readers = Readers::beside(writing.file.clone()).unwrap();
+    refused(super::copy(&readers, &target, |_| Err(Error::Closed)), "closed", "");
+    let copy = super::copy(&readers, &target, |_| Ok(())).unwrap().path;
+    refused(super::copy(&readers, &target, |_| Ok(())), "ledger_exists", "copy");
+    let hidden = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+    assert_eq!(hidden.filter(|name| name.to_string_lossy().starts_with('.')).count(), 0);
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&copy).unwrap().permissions()) & 0o777, 0o600);
     let text =
@@ -279,7 +378,7 @@ fn a_backup_is_a_ledger_of_its_own_and_overwrites_nothing() {
     let mut writing = open(&copy).unwrap();
     assert_eq!(text(writing.connection()), "kept");
     for no in 2..5 {
-        writing.check_unmoved().unwrap();
+        check(&writing).unwrap();
         writing.begin(true, soon()).unwrap();
         let insert = "INSERT INTO price_book VALUES (?1, randomblob(32), '')";
         writing.connection().execute(insert, [no]).unwrap();
@@ -304,7 +403,8 @@ fn an_older_file_is_backed_up_and_migrated_to_exactly_the_new_schema() {
     old_file(&path);
     let open = |sql: &'static str, from: i64| {
         let steps = [Step { from, sql }];
-        WritingConnection::open_with(Place::existing(&path)?, &Plan { steps: &steps, version: 2, schema: NEW })
+        let file = OpenFile::open(Place::existing(&path)?, soon())?;
+        WritingConnection::open_with(&file, &Plan { steps: &steps, version: 2, schema: NEW })
     };
     refused(open("CREATE TABLE two (y TEXT) STRICT", 1).map(|_| ()), "corrupt", "table two differs");
     refused(open("CREATE TABLE two (y INTEGER) STRICT", 3).map(|_| ()), "storage", "no way");
@@ -320,7 +420,8 @@ fn an_older_file_is_backed_up_and_migrated_to_exactly_the_new_schema() {
 fn a_snapshot_sees_one_moment_and_ends_whatever_happens() {
     let (_folder, path) = folder_with_ledger();
     let mut writing = open(&path).unwrap();
-    let reader = Readers::open(&path).unwrap().get().unwrap();
+    let readers = Readers::open(&path).unwrap();
+    let reader = readers.get().unwrap();
     let count = |conn: &Connection| {
         conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0)).map_err(sqlite_error)
     };
@@ -342,12 +443,4 @@ fn a_snapshot_sees_one_moment_and_ends_whatever_happens() {
     refused(reader.snapshot(|_| Err::<(), _>(Error::Closed)), "closed", "");
     assert_eq!(reader.snapshot(count).unwrap(), 1);
     assert!(writing.checkpoint_whole(soon()).unwrap());
-}
-
-#[test]
-fn what_this_process_made_can_be_removed_whole() {
-    let (folder, path) = folder_with_ledger();
-    drop(open(&path).unwrap());
-    remove_new(&path);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

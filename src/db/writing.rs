@@ -2,17 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
 
 use super::config::{Role, connect};
 use super::create::use_wal;
-use super::errors::sqlite_error;
+use super::errors::{opening_error, sqlite_error};
 use super::migrate::{PLAN, Plan, migrate};
-use super::place::{FileId, Place};
-use super::{Connection, busy, schema};
+use super::opened::{Opened, Using, log_bytes};
+use super::readers::{log_length, page_bytes};
+use super::{Connection, SCHEMA_VERSION, busy, reserve, schema};
 use crate::error::{Error, Result};
 
 /// Frames in the `-wal` after which a commit is followed by a checkpoint, and after so many more by another, if the
@@ -31,9 +31,9 @@ thread_local! {
 /// The one connection through which this process changes a file.
 pub(crate) struct WritingConnection {
     conn: Connection,
-    place: Place,
-    /// The `-wal` it writes to.
-    wal: Option<FileId>,
+    /// After the connection: its locks must outlive it.
+    file: Opened,
+    page_bytes: i64,
     synchronous_full: bool,
     log: Log,
 }
@@ -67,28 +67,35 @@ impl fmt::Display for LogTrouble {
 }
 
 impl WritingConnection {
-    /// Opens an existing ledger for writing, migrating an older one; waits for other processes until the deadline.
-    pub(crate) fn open(path: &Path, deadline: Instant) -> Result<Self> {
+    /// Opens a ledger for writing, migrating an older one; waits for other processes until the deadline.
+    pub(crate) fn open(file: &Opened, deadline: Instant) -> Result<Self> {
         let _patience = busy::until(deadline);
-        Self::open_with(Place::existing(path)?, &PLAN)
+        match Self::open_with(file, &PLAN) {
+            // What is kept back is room for a -shm too.
+            Err(Error::DiskFull { .. }) if reserve::give_up(file.path()) => Self::open_with(file, &PLAN),
+            opened => opened,
+        }
     }
 
-    pub(super) fn open_with(place: Place, plan: &Plan<'_>) -> Result<Self> {
-        let (conn, version) = connect(place.path(), Role::Writer)?;
+    pub(super) fn open_with(file: &Opened, plan: &Plan<'_>) -> Result<Self> {
+        let path = file.path();
+        let (conn, version) = connect(path, Role::Writer)?;
         // SQLite opens a file it may not write without a word.
         if conn.is_readonly("main").map_err(sqlite_error)? {
-            return Err(Error::ReadOnly { message: format!("{} is not writable", place.path().display()) });
+            return Err(Error::ReadOnly { message: format!("{} is not writable", path.display()) });
         }
         if version < plan.version {
-            migrate(&conn, &place, plan)?;
+            migrate(&conn, file, plan)?;
         }
         schema::check_against_plan(&conn, plan)?;
-        use_wal(&conn, place.path())?;
+        use_wal(&conn, path)?;
         // The first read makes the -wal of a file that had none.
-        conn.query_row("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)", [], |_| Ok(()))
-            .map_err(sqlite_error)?;
+        let first = "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)";
+        conn.query_row(first, [], |_| Ok(())).map_err(|error| opening_error(path, error))?;
+        file.settle_sides()?;
+        reserve::keep(path);
         conn.wal_hook(Some(count_frames));
-        place.check_unmoved()?;
+        let page_bytes = page_bytes(&conn)?;
         let log = Log {
             frames: 0,
             next_checkpoint: CHECKPOINT_FRAMES,
@@ -96,27 +103,16 @@ impl WritingConnection {
             #[cfg(test)]
             checkpoints: 0,
         };
-        Ok(WritingConnection { wal: place.wal(), conn, place, synchronous_full: true, log })
+        Ok(WritingConnection { conn, file: file.clone(), page_bytes, synchronous_full: true, log })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
         &self.conn
     }
 
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// Refuses when the file or its `-wal` was moved or replaced.
-    pub(crate) fn check_unmoved(&self) -> Result<()> {
-        self.place.check_unmoved()?;
-        if self.place.wal() == self.wal {
-            return Ok(());
-        }
-        Err(Error::storage(format!(
-            "{}-wal was moved, deleted or replaced while the ledger was open",
-            self.place.path().display()
-        )))
+    /// Refuses a `-wal` that was cut: what is written behind the hole would be lost with what was in it.
+    pub(crate) fn check_wal(&self, using: &Using<'_>) -> Result<()> {
+        self.file.check_wal(using, || log_length(&self.conn))
     }
 
     /// Takes the write lock. `durable`: the commit waits until the disk has it.
@@ -142,6 +138,7 @@ impl WritingConnection {
         }
         if frames > 0 {
             self.log.frames = frames;
+            self.file.leave_wal(log_bytes(i64::from(frames), self.page_bytes));
         }
         Ok(frames > 0)
     }
@@ -175,6 +172,7 @@ impl WritingConnection {
                 self.log.checkpoints += 1;
             }
             self.checkpoint_log(gently);
+            reserve::keep(self.file.path());
         }
         due
     }
@@ -195,10 +193,27 @@ impl WritingConnection {
         let sql = if gently { "PRAGMA wal_checkpoint(PASSIVE)" } else { "PRAGMA wal_checkpoint(RESTART)" };
         self.log.trouble = match self.checkpoint(sql) {
             Ok(Checkpoint { whole, frames }) => {
-                (!whole && frames >= LONG_FRAMES).then(|| LogTrouble::HeldUp { bytes: self.place.wal_bytes() })
+                (!whole && frames >= LONG_FRAMES).then(|| LogTrouble::HeldUp { bytes: self.file.wal_bytes() })
             }
             Err(error) => Some(LogTrouble::Failed(error)),
         };
+    }
+
+    /// Writes a frame that changes nothing: committed durably, it makes every earlier commit durable, and overwrites in the
+    /// log what a failed commit may have left there. An UPDATE that changes no byte would write none.
+    pub(crate) fn touch(&self) -> Result<()> {
+        self.conn.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(sqlite_error)
+    }
+
+    /// After `disk_full`: gives up what is kept back, and moves the log into the file. Whether there may be room now.
+    pub(crate) fn make_room(&mut self) -> bool {
+        let given_up = reserve::give_up(self.file.path());
+        let bytes = self.file.wal_bytes();
+        let emptied = matches!(self.checkpoint_whole(Instant::now() + CHECKPOINT_PATIENCE), Ok(true)) && bytes > 0;
+        if emptied {
+            reserve::keep(self.file.path());
+        }
+        given_up || emptied
     }
 
     /// Moves the whole log into the file and empties it, so that the one file is whole. False when others use the file.

@@ -77,7 +77,8 @@ impl File {
     /// Books one operation and answers once it is as durable as wished.
     pub(crate) fn apply(&self, request: &Request, wish: Wish) -> Result<Receipt> {
         let command = parse(request, &wish)?;
-        let writer = self.writer()?;
+        let call = self.call()?;
+        let writer = call.writer()?;
         let (durability, dry_run) = (wish.durability, wish.dry_run);
         let task = Arc::new(Task { command, wish, cache: Arc::clone(&self.cache) });
         // Somebody else's operations must not be rolled back with a dry run.
@@ -127,7 +128,8 @@ impl File {
     ) -> Result<()> {
         let Wish { durability, dry_run, .. } = wish();
         let mut held_long = false;
-        let done = self.writer()?.transaction(durability, self.patience, |session| {
+        let call = self.call()?;
+        let done = call.writer()?.transaction(durability, self.patience, |session| {
             let began = Instant::now();
             let mut first = true;
             run(&mut |request| {
@@ -168,7 +170,8 @@ impl File {
         wish: &Wish,
         progress: &mut dyn FnMut(&ExpireReport),
     ) -> Result<ExpireReport> {
-        let writer = self.writer()?;
+        let call = self.call()?;
+        let writer = call.writer()?;
         let mut report = ExpireReport::default();
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));

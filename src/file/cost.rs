@@ -30,7 +30,8 @@ fn book(file: &File, line: &str) {
 /// What all statements of the writer's connection have done since the last look.
 fn work(file: &File) -> Work {
     let look = |session: &store::Session<'_>| Ok(Decision::Rollback(store::work_done(session)?));
-    file.writer().unwrap().transaction(Durability::Relaxed, std::time::Duration::from_secs(5), look).unwrap()
+    let call = file.call().unwrap();
+    call.writer().unwrap().transaction(Durability::Relaxed, std::time::Duration::from_secs(5), look).unwrap()
 }
 
 fn charge(file: &File, n: usize) -> Work {

@@ -19,7 +19,7 @@ fn book(file: &File, line: &str) -> Result<Receipt> {
 fn together(file: &File, lines: &[String]) -> Vec<Result<Receipt>> {
     thread::scope(|scope| {
         let mut callers = Vec::new();
-        file.writer().unwrap().gather(lines.len(), |until| {
+        file.call().unwrap().writer().unwrap().gather(lines.len(), |until| {
             for (line, number) in lines.iter().zip(1..) {
                 callers.push(scope.spawn(move || book(file, line)));
                 until(number);
@@ -42,7 +42,7 @@ fn alice(
     book(&file, r#"{"op":"recharge","account":"alice","key":"r","points":100,"source":"s"}"#).unwrap();
     let commits = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&commits);
-    file.writer().unwrap().on_commit(move || veto(count.fetch_add(1, Ordering::SeqCst)));
+    file.call().unwrap().writer().unwrap().on_commit(move || veto(count.fetch_add(1, Ordering::SeqCst)));
     (file, commits)
 }
 
@@ -91,7 +91,7 @@ fn a_dry_run_is_not_carried() {
     let (file, commits) = alice(&folder, |_| false);
     thread::scope(|scope| {
         let mut callers = Vec::new();
-        file.writer().unwrap().gather(3, |until| {
+        file.call().unwrap().writer().unwrap().gather(3, |until| {
             let file = &file;
             callers.push(scope.spawn(|| book(file, &strict(1, 10))));
             until(1);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Ledger;
 use crate::audit::{self, Circumstances, Diagnosis};
+use crate::db::is_unborn;
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::model::MAX_EPOCH;
@@ -168,8 +169,8 @@ impl Options {
     pub fn create(self, path: impl AsRef<Path>) -> Result<Ledger> {
         // A broken price book is found before a file is made.
         let book = self.book()?;
-        store::create(path.as_ref(), &self.identity())?;
-        let file = File::open(path.as_ref(), self.busy_timeout)?;
+        let new = store::create(path.as_ref(), &self.identity())?;
+        let file = File::open_new(&new, self.busy_timeout)?;
         Ok(Ledger::assemble(file, self.clock, book, self.durability))
     }
 
@@ -184,9 +185,7 @@ impl Options {
             let file = File::open_read_only(path)?;
             return Ok(Ledger::assemble(file, self.clock, book, self.durability));
         }
-        if self.create_if_missing
-            && matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-        {
+        if self.create_if_missing && is_missing(path) {
             match store::create(path, &self.identity()) {
                 // Another thread or process may have been quicker.
                 Ok(_) | Err(Error::LedgerExists { .. }) => {}
@@ -205,8 +204,8 @@ impl Options {
     pub fn restore(self, backup: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Ledger> {
         let book = self.book()?;
         let epoch = self.identity().epoch;
-        File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
-        let file = File::open(target.as_ref(), self.busy_timeout)?;
+        let new = File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
+        let file = File::open_new(&new, self.busy_timeout)?;
         Ok(Ledger::assemble(file, self.clock, book, self.durability))
     }
 
@@ -233,6 +232,14 @@ impl Options {
             book: self.book(),
         };
         audit::diagnose(path.as_ref(), &circumstances)
+    }
+}
+
+/// Whether there is no ledger, or only the empty file that an interrupted creation has left.
+fn is_missing(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(found) => is_unborn(&found),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 

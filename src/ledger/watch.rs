@@ -249,9 +249,6 @@ impl Watch {
 
     /// Reads what there is to tell, if there may be something.
     fn look(&mut self) -> Result<()> {
-        let bell = Arc::clone(self.ear.bell());
-        // Until this look is over, a close waits.
-        let _gate = bell.looking();
         let file = self.file.upgrade().ok_or(Error::Closed)?;
         if self.looked.elapsed() >= self.every {
             file.look_around(&mut self.lookout)?;

@@ -1,15 +1,16 @@
 //! A new ledger: the file, its writer and its one row.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use uuid::Uuid;
 
 use super::Session;
 use super::write::{add_writer, insert_ledger};
+use crate::chain;
+use crate::db::{self, Published};
 use crate::error::Result;
 use crate::model::{LedgerRow, Settings, Writer};
 use crate::units::Instant;
-use crate::{chain, db};
 
 /// What makes a new ledger itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,8 @@ impl NewLedger {
     }
 }
 
-/// Creates an empty ledger; its resolved path. Overwrites nothing.
-pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<PathBuf> {
+/// Creates an empty ledger. Overwrites nothing.
+pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<Published> {
     db::create(path, |conn| {
         let writer = Writer { device: new.device, epoch: new.epoch };
         let session = Session::new(conn);

@@ -26,7 +26,7 @@ pub(crate) use rows::{Glance, PriceBookRow};
 pub(crate) use session::Session;
 #[cfg(test)]
 pub(crate) use work::{Work, work_done};
-pub(crate) use write::{add_writer, append_operation, apply, insert_price_book, touch};
+pub(crate) use write::{add_writer, append_operation, apply, insert_price_book};
 
 /// A page's length as SQL wants it.
 fn limit(rows: usize) -> i64 {

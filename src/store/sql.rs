@@ -257,6 +257,4 @@ statements! {
     LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, head = ?2, length = ?3 WHERE id = 1";
     LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, explicit_accounts = ?3, late_window = ?4, max_hold = ?5, \
         max_clock_jump = ?6, head = ?7, length = ?8 WHERE id = 1";
-    /// Changes nothing, but is written and made durable: everything committed before it is durable too.
-    LEDGER_TOUCH = "UPDATE ledger SET length = length WHERE id = 1";
 }

@@ -318,9 +318,3 @@ pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits
     ];
     one(session.change(sql::LEDGER_UPDATE, params)?, "ledger", 1)
 }
-
-/// A write that changes nothing. Committed durably, it makes every earlier commit durable, and overwrites in the log
-/// what a failed commit may have left there.
-pub(crate) fn touch(session: &Session<'_>) -> Result<()> {
-    one(session.change(sql::LEDGER_TOUCH, [])?, "ledger", 1)
-}

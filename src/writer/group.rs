@@ -89,6 +89,8 @@ impl<'w> Group<'w> {
         let alone = self.carried.is_empty();
         match ended {
             Ok(()) => self.committed = true,
+            // Each runs alone, and then room is made.
+            Err(failure) if failure.is_full() => self.failure = None,
             Err(Failure::CommitFailed { error, settled, .. }) => {
                 self.failure = Some(Failure::CommitFailed { error, settled, alone });
             }

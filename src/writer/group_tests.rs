@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::tests::{WAIT, length, new_ledger};
+use super::tests::{WAIT, length, new_ledger, writer_on};
 use super::*;
 use crate::store::Session;
 
@@ -57,7 +57,7 @@ fn lengths(answers: Vec<thread::Result<Answer>>) -> Vec<Option<i64>> {
 #[test]
 fn who_waits_together_is_committed_together_in_order() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     let commits = count_commits(&writer);
     assert_eq!(lengths(six(&writer, 9, add)), (1..=6).map(Some).collect::<Vec<_>>());
     assert_eq!(commits.load(Ordering::SeqCst), 1);
@@ -75,7 +75,7 @@ fn relaxed_callers_share_a_commit_that_promises_no_less_than_each_wants() {
         (vec![Relaxed, Relaxed, Full, Relaxed], 2),
     ] {
         let (_folder, path) = new_ledger();
-        let writer = Writer::shared(&path, WAIT).unwrap();
+        let writer = writer_on(&path);
         let commits = count_commits(&writer);
         let works: Vec<_> = wanted.iter().map(|durability| (*durability, add as Task)).collect();
         let all = i64::try_from(wanted.len()).unwrap();
@@ -89,7 +89,7 @@ fn relaxed_callers_share_a_commit_that_promises_no_less_than_each_wants() {
 #[test]
 fn a_refused_member_leaves_the_others_alone() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     // The one who leads, one in the middle, the last.
     for (round, odd) in [0, 3, 5].into_iter().enumerate() {
         let commits = count_commits(&writer);
@@ -106,7 +106,7 @@ fn a_refused_member_leaves_the_others_alone() {
 #[test]
 fn a_failing_member_makes_everyone_run_alone() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     for odd in [0, 3, 5] {
         let before = length(&writer);
         let commits = count_commits(&writer);
@@ -125,7 +125,7 @@ fn a_failing_member_makes_everyone_run_alone() {
 #[test]
 fn a_failed_commit_is_told_to_every_member() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     writer.on_commit(|| true);
     for answer in six(&writer, 9, add) {
         assert!(matches!(answer, Ok(Err(Failure::CommitFailed { settled: true, alone: false, .. }))));
@@ -140,7 +140,7 @@ fn a_failed_commit_is_told_to_every_member() {
 #[test]
 fn a_panic_in_the_work_of_one_leaves_nobody_waiting() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     for odd in [0, 3] {
         let before = length(&writer);
         let answers = six(&writer, odd, |conn| {
@@ -158,7 +158,7 @@ fn a_panic_in_the_work_of_one_leaves_nobody_waiting() {
 #[test]
 fn work_that_wants_to_be_alone_parts_the_groups() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     let commits = count_commits(&writer);
     let answers: Vec<i64> = thread::scope(|scope| {
         let mut callers = Vec::new();
@@ -181,7 +181,7 @@ fn work_that_wants_to_be_alone_parts_the_groups() {
 #[test]
 fn a_deadline_ends_the_wait_but_not_the_work() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     let soon = Duration::from_millis(30);
     // In line: it leaves, and its work is never run.
     writer.gather(0, |_| {
@@ -221,7 +221,7 @@ fn callers_that_come_again_and_again_fall_into_groups() {
     const CALLERS: usize = 8;
     const EACH: usize = 10;
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     let commits = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&commits);
     // Slow enough that a busy machine makes no difference.

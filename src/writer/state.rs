@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::group::Pace;
 use super::{Durability, Failure, after};
-use crate::db::{Place, WritingConnection};
+use crate::db::{OpenFile, Opened, Using, WritingConnection};
 use crate::error::{Error, Result};
 use crate::notice::Bell;
 use crate::store::{self, Desk, Session};
@@ -24,12 +24,14 @@ pub(super) struct State {
     bell: Arc<Bell>,
     /// SQLite's `data_version` when last looked at: others' commits change it.
     version: Option<i64>,
+    /// Whether other processes' writers are kept out.
+    locked: bool,
 }
 
 impl State {
     pub(super) fn new(connection: WritingConnection, bell: Arc<Bell>) -> Self {
         let (pace, desk) = (Pace::default(), Desk::default());
-        State { connection: Some(connection), relaxed: false, pace, desk, bell, version: None }
+        State { connection: Some(connection), relaxed: false, pace, desk, bell, version: None, locked: false }
     }
 
     /// Rings for what others have committed.
@@ -40,52 +42,83 @@ impl State {
         Ok(())
     }
 
-    fn begin(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<()> {
+    /// Keeps the writers of other processes out until the turn ends.
+    pub(super) fn lock_file(&mut self, file: &OpenFile, deadline: Instant) -> Result<()> {
+        if !self.locked {
+            file.lock_writer(deadline)?;
+            self.locked = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn unlock_file(&mut self, file: &OpenFile) {
+        if std::mem::take(&mut self.locked) {
+            file.unlock_writer();
+        }
+    }
+
+    fn begin<'f>(&mut self, file: &'f Opened, durability: Durability, deadline: Instant) -> Result<Using<'f>> {
         // A transaction left open by a panic.
         if self.connection.as_ref().is_some_and(|connection| !connection.roll_back()) {
             self.connection = None;
         }
+        self.lock_file(file, deadline)?;
         if self.connection.is_none() {
-            self.connection = Some(reopen(place, deadline)?);
-            // Another connection counts the versions of the file anew.
-            self.desk = Desk::default();
-            self.version = None;
-            self.bell.others();
+            self.open(file, deadline)?;
         }
+        let using = file.enter(Some(deadline))?;
         let connection = self.connection.as_mut().ok_or(Error::Closed)?;
-        connection.check_unmoved()?;
-        connection.begin(durability == Durability::Full, deadline)
+        connection.check_wal(&using)?;
+        connection.begin(durability == Durability::Full, deadline)?;
+        Ok(using)
+    }
+
+    fn open(&mut self, file: &Opened, deadline: Instant) -> Result<()> {
+        // Nothing that was moved is opened; nor is a ledger by a forked child.
+        drop(file.enter(Some(deadline))?);
+        self.connection = Some(WritingConnection::open(file, deadline)?);
+        // Another connection counts the versions of the file anew.
+        self.desk = Desk::default();
+        self.version = None;
+        self.bell.others();
+        Ok(())
     }
 
     /// One transaction: runs `work` and commits when that says so.
     pub(super) fn within(
         &mut self,
-        place: &Place,
+        file: &Opened,
         durability: Durability,
         deadline: Instant,
         work: &mut dyn FnMut(&Session<'_>) -> Result<bool>,
     ) -> Result<(), Failure> {
-        self.begin(place, durability, deadline)?;
+        let using = self.begin(file, durability, deadline)?;
         let mut open = OpenTransaction { state: self };
-        if let Some(desk) = open.run(work)? {
-            open.commit(place, durability, deadline)?;
+        let worked = open.run(work);
+        // What was read without locks is not believed, nor are the errors it led to.
+        using.check()?;
+        if let Some(desk) = worked? {
+            let failed = open.commit(durability).and_then(|()| using.check()).err();
+            if let Some(error) = failed {
+                drop(using);
+                return Err(open.state.recover(file, deadline, error));
+            }
             open.state.desk = desk;
         }
-        drop(open);
+        drop((open, using));
         if durability == Durability::Full && self.relaxed {
             // Nothing was written, but the answer may rest on what was committed as relaxed: a repeated operation.
-            self.harden(place, deadline)?;
+            self.harden(file, deadline)?;
         }
         Ok(())
     }
 
     /// One durable commit makes all earlier ones durable.
-    pub(super) fn harden(&mut self, place: &Place, deadline: Instant) -> Result<()> {
-        self.begin(place, Durability::Full, deadline)?;
+    pub(super) fn harden(&mut self, file: &Opened, deadline: Instant) -> Result<()> {
+        let using = self.begin(file, Durability::Full, deadline)?;
         let connection = self.connection.as_mut().ok_or(Error::Closed)?;
-        let touched = store::touch(&Session::new(connection.connection()));
-        match touched.and_then(|()| connection.commit()) {
-            Ok(_) => {
+        match connection.touch().and_then(|()| connection.commit()).and_then(|_| using.check()) {
+            Ok(()) => {
                 self.relaxed = false;
                 Ok(())
             }
@@ -97,12 +130,36 @@ impl State {
         }
     }
 
+    /// After a failed commit, of which it is not known whether it took place. The connection is not believed any more.
+    fn recover(&mut self, file: &Opened, deadline: Instant, error: Error) -> Failure {
+        if let Some(connection) = self.connection.take() {
+            connection.roll_back();
+        }
+        let settled = self.settle(file, deadline.max(after(SETTLE_PATIENCE)));
+        // A full disk took no whole frame, so there is nothing to come back.
+        let settled = settled || matches!(error, Error::DiskFull { .. });
+        Failure::CommitFailed { error, settled, alone: true }
+    }
+
+    /// After `disk_full`: whether there may be room now.
+    pub(super) fn make_room(&mut self, file: &Opened, deadline: Instant) -> bool {
+        self.roll_back();
+        let entered = self.lock_file(file, deadline).and_then(|()| {
+            if self.connection.is_none() {
+                self.open(file, deadline)?;
+            }
+            file.enter(Some(deadline))
+        });
+        let (Ok(using), Some(connection)) = (entered, self.connection.as_mut()) else { return false };
+        connection.check_wal(&using).is_ok() && connection.make_room()
+    }
+
     /// After a failed commit: makes sure that it does not come back, and that nothing acknowledged depends on what the
     /// disk refused. Whether that worked.
-    fn settle(&mut self, place: &Place, deadline: Instant) -> bool {
+    fn settle(&mut self, file: &Opened, deadline: Instant) -> bool {
         let relaxed = self.relaxed;
         // The frames of the failed commit may lie in the -wal whole, and would count after a crash; this overwrites them.
-        if self.harden(place, deadline).is_err() {
+        if self.harden(file, deadline).is_err() {
             self.relaxed = relaxed;
             return false;
         }
@@ -126,17 +183,6 @@ fn others_since(known: &mut Option<i64>, version: i64, bell: &Bell) {
     }
 }
 
-/// Opens the same file again.
-fn reopen(place: &Place, deadline: Instant) -> Result<WritingConnection> {
-    place.check_unmoved()?;
-    let connection = WritingConnection::open(place.path(), deadline)?;
-    if connection.place().id() == place.id() {
-        Ok(connection)
-    } else {
-        Err(Error::storage("the file was replaced while it was open"))
-    }
-}
-
 /// Rolls back unless it was committed, also when the caller's work panics: other processes must not wait for us.
 struct OpenTransaction<'s> {
     state: &'s mut State,
@@ -153,29 +199,18 @@ impl OpenTransaction<'_> {
         if work(&session)? { session.finish().map(Some) } else { Ok(None) }
     }
 
-    fn commit(&mut self, place: &Place, durability: Durability, deadline: Instant) -> Result<(), Failure> {
+    fn commit(&mut self, durability: Durability) -> Result<()> {
         let connection = self.state.connection.as_mut().ok_or(Error::Closed)?;
         let began = Instant::now();
-        let error = match connection.commit() {
-            Ok(wrote) => {
-                if wrote {
-                    self.state.bell.ring();
-                    self.state.relaxed = durability == Durability::Relaxed;
-                }
-                if wrote && durability == Durability::Full {
-                    self.state.pace.committed(began.elapsed());
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        // Unknown. The connection is not believed any more.
-        connection.roll_back();
-        self.state.connection = None;
-        let settled = self.state.settle(place, deadline.max(after(SETTLE_PATIENCE)));
-        // A full disk took no whole frame, so there is nothing to come back.
-        let settled = settled || matches!(error, Error::DiskFull { .. });
-        Err(Failure::CommitFailed { error, settled, alone: true })
+        let wrote = connection.commit()?;
+        if wrote {
+            self.state.bell.ring();
+            self.state.relaxed = durability == Durability::Relaxed;
+        }
+        if wrote && durability == Durability::Full {
+            self.state.pace.committed(began.elapsed());
+        }
+        Ok(())
     }
 }
 

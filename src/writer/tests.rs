@@ -1,6 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -12,8 +12,13 @@ pub(super) const WAIT: Duration = Duration::from_secs(10);
 
 pub(super) fn new_ledger() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = create(&folder.path().join("points.ledger"), &NewLedger::random(At::clamped(5))).unwrap();
+    let path = create(&folder.path().join("points.ledger"), &NewLedger::random(At::clamped(5))).unwrap().path;
     (folder, path)
+}
+
+pub(super) fn writer_on(path: &Path) -> Writer {
+    let place = crate::db::Place::existing(path).unwrap();
+    Writer::shared(&OpenFile::open(place, after(WAIT)).unwrap(), WAIT).unwrap()
 }
 
 fn count_up(session: &Session<'_>) -> Result<Decision<i64>> {
@@ -31,23 +36,23 @@ pub(super) fn length(writer: &Writer) -> i64 {
 #[test]
 fn handles_on_one_file_share_the_writer() {
     let (folder, path) = new_ledger();
-    let first = Writer::shared(&path, WAIT).unwrap();
-    let second = Writer::shared(&folder.path().join("./points.ledger"), WAIT).unwrap();
-    assert!(Arc::ptr_eq(&first.shared, &second.shared));
+    let first = writer_on(&path);
+    let second = writer_on(&folder.path().join("./points.ledger"));
+    assert!(std::ptr::eq(&*first.shared, &*second.shared));
     let (_other_folder, other) = new_ledger();
-    let other = Writer::shared(&other, WAIT).unwrap();
-    assert!(!Arc::ptr_eq(&first.shared, &other.shared));
-    first.close().unwrap();
+    let other = writer_on(&other);
+    assert!(!std::ptr::eq(&*first.shared, &*other.shared));
+    assert!(!first.close().unwrap(), "the second handle goes on");
     assert_eq!(second.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
-    second.close().unwrap();
+    assert!(second.close().unwrap());
     assert_eq!(std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len(), 0);
-    assert_eq!(length(&Writer::shared(&path, WAIT).unwrap()), 1);
+    assert_eq!(length(&writer_on(&path)), 1);
 }
 
 #[test]
 fn a_refused_transaction_changes_nothing_and_the_next_one_works() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     let refused = writer.transaction(Durability::Full, WAIT, |conn| {
         count_up(conn)?;
         Err::<Decision<()>, _>(Error::Closed)
@@ -66,8 +71,8 @@ fn a_refused_transaction_changes_nothing_and_the_next_one_works() {
 #[test]
 fn a_panic_in_the_work_does_not_stop_the_others() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
-    let clone = writer.clone();
+    let writer = writer_on(&path);
+    let clone = writer_on(&path);
     let panicked = thread::spawn(move || {
         let _ = clone.transaction(Durability::Full, WAIT, |conn| -> Result<Decision<()>> {
             count_up(conn)?;
@@ -82,7 +87,7 @@ fn a_panic_in_the_work_does_not_stop_the_others() {
 #[test]
 fn threads_take_turns_and_nothing_is_lost() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     let barrier = Barrier::new(8);
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -133,8 +138,8 @@ fn the_turn_comes_in_the_order_of_arrival_or_not_at_all() {
 #[test]
 fn busy_comes_only_after_the_deadline() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
-    let mut other = WritingConnection::open(&path, Instant::now() + WAIT).unwrap();
+    let writer = writer_on(&path);
+    let mut other = WritingConnection::open(&writer.shared.file, Instant::now() + WAIT).unwrap();
     other.begin(true, Instant::now() + WAIT).unwrap();
     match writer.transaction(Durability::Full, Duration::from_millis(100), count_up) {
         Err(Failure::Refused(Error::Busy { waited_ms })) => assert!(waited_ms >= 100),
@@ -147,7 +152,7 @@ fn busy_comes_only_after_the_deadline() {
 #[test]
 fn a_failed_commit_is_told_apart_and_settled() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     // A veto of the commit stands for any failure of it.
     lock(&writer.shared.state).connection.as_ref().unwrap().veto_commits();
     match writer.transaction(Durability::Full, WAIT, count_up) {
@@ -163,7 +168,7 @@ fn a_failed_commit_is_told_apart_and_settled() {
 #[test]
 fn a_full_disk_is_said_and_survived() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     lock(&writer.shared.state).connection.as_ref().unwrap().allow_no_growth();
     let book = crate::pricing::PriceBook::parse(&"# a long comment\n".repeat(1_000), "x").unwrap();
     let store_book = |session: &Session<'_>| insert_price_book(session, 1, &book).map(Decision::Commit);
@@ -187,7 +192,7 @@ fn wal_bytes(path: &std::path::Path) -> u64 {
 #[test]
 fn the_log_is_moved_into_the_file_when_it_is_long() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     many(&writer, 2_000);
     let warm = wal_bytes(&path);
     many(&writer, 20_000);
@@ -201,8 +206,8 @@ fn the_log_is_moved_into_the_file_when_it_is_long() {
 #[test]
 fn a_long_read_is_said_while_it_holds_the_log_up() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
-    let reader = crate::db::Readers::beside(writer.place().clone()).unwrap();
+    let writer = writer_on(&path);
+    let reader = crate::db::Readers::beside(writer.shared.file.clone()).unwrap();
     many(&writer, 100);
     reader
         .get()
@@ -234,8 +239,8 @@ fn a_long_read_is_said_while_it_holds_the_log_up() {
 #[test]
 fn the_warning_goes_with_the_next_commits_too() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
-    let reader = crate::db::Readers::beside(writer.place().clone()).unwrap();
+    let writer = writer_on(&path);
+    let reader = crate::db::Readers::beside(writer.shared.file.clone()).unwrap();
     reader
         .get()
         .unwrap()
@@ -253,7 +258,7 @@ fn the_warning_goes_with_the_next_commits_too() {
 #[test]
 fn a_durable_answer_rests_on_durable_commits() {
     let (_folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
     writer.transaction(Durability::Relaxed, WAIT, |_| Ok(Decision::Commit(()))).unwrap();
     assert!(lock(&writer.shared.state).relaxed);
@@ -272,22 +277,22 @@ fn many_may_create_at_once() {
                 scope.spawn(|| {
                     barrier.wait();
                     let created = create(&path, &NewLedger::random(At::clamped(5)));
-                    assert!(matches!(created, Ok(_) | Err(Error::LedgerExists { .. })), "{created:?}");
-                    let writer = Writer::shared(&path, WAIT).unwrap();
+                    assert!(matches!(created, Ok(_) | Err(Error::LedgerExists { .. })), "{:?}", created.err());
+                    let writer = writer_on(&path);
                     writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
                 });
             }
         });
-        assert_eq!(length(&Writer::shared(&path, WAIT).unwrap()), 4);
+        assert_eq!(length(&writer_on(&path)), 4);
     }
 }
 
 #[test]
 fn a_moved_file_is_not_written_to() {
     let (folder, path) = new_ledger();
-    let writer = Writer::shared(&path, WAIT).unwrap();
+    let writer = writer_on(&path);
     std::fs::rename(&path, folder.path().join("away")).unwrap();
     let refused = writer.transaction(Durability::Full, WAIT, count_up);
-    assert!(matches!(refused, Err(Failure::Refused(Error::Storage { .. }))));
+    assert!(matches!(refused, Err(Failure::Refused(Error::Moved { .. }))));
     assert!(writer.close().is_err());
 }

@@ -65,7 +65,9 @@ fn charges(bench: &Bench, keys: Keys, words: &str, goal: f64, files: [&Path; 2])
         times[0].push(took[0]);
         times[1].push(took[1]);
     }
-    ledgers.into_iter().for_each(|ledger| ledger.close().unwrap());
+    for ledger in ledgers {
+        ledger.close().unwrap();
+    }
     let [small, large] = times;
     let mut figures = vec![
         Figure::new(format!("{words}: charge in the small file"), median(small), "µs CPU"),

@@ -131,8 +131,13 @@ fn side_files(site: &Site) -> Finding {
 
 fn leftovers(site: &Site) -> Finding {
     if !site.abandoned.is_empty() {
-        let found = format!("left of broken-off backups: {}", names(&site.abandoned));
-        return Finding::new("side_files", Level::Note, found, "delete them: no ledger needs them");
+        let found = format!("left of a broken-off creation, backup or restore: {}", names(&site.abandoned));
+        return Finding::new(
+            "side_files",
+            Level::Note,
+            found,
+            "the next backup or restore in this folder clears them; no ledger needs them",
+        );
     }
     if !site.kept.is_empty() {
         let found = format!("copies from before a migration: {}", names(&site.kept));

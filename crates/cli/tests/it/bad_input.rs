@@ -269,7 +269,11 @@ fn files_that_cannot_be_ledgers() {
     for (name, before) in files.iter().zip(sizes) {
         assert_eq!(size(&home.path(name)), before, "{name}");
         assert!(!home.path(&format!("{name}-wal")).exists() || *name == "cut", "{name}");
-        home.args(&["init", name]).fails(6, "ledger_exists");
+        match *name {
+            // As an interrupted creation leaves it.
+            "empty" => drop(home.args(&["init", name]).ok()),
+            _ => drop(home.args(&["init", name]).fails(6, "ledger_exists")),
+        }
     }
     for name in [":memory:", "file:x?mode=memory"] {
         home.args(&["-f", name, "info"]).fails(3, "invalid_argument");

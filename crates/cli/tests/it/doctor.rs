@@ -1,7 +1,6 @@
 //! `doctor` on the real binary: what it prints, its exit codes, and that it changes nothing. What each check finds is
 //! tested in the library.
 
-use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -44,12 +43,13 @@ fn what_lies_about_is_told() {
     assert_eq!(side_files()["level"], "ok");
     home.write("points.ledger.v1.backup", b"");
     assert_eq!(side_files()["level"], "note");
-    let half = home.path(".copy.ledger.0123456789abcdef0123456789abcdef.part");
-    let file = std::fs::File::create(&half).unwrap();
-    // A backup at work is nobody's business.
+    let half = home.path(".copy.ledger.0123456789abcdef0123456789abcdef.counterfoil-part");
+    std::fs::create_dir(&half).unwrap();
+    // A backup that has just begun is nobody's business.
     assert!(side_files()["found"].as_str().unwrap().contains("before a migration"));
-    file.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
-    assert!(side_files()["found"].as_str().unwrap().contains("broken-off backups: .copy.ledger."));
+    std::fs::write(half.join("copy.ledger"), "").unwrap();
+    let found = side_files()["found"].clone();
+    assert!(found.as_str().unwrap().contains("creation, backup or restore: .copy.ledger."), "{found}");
     home.write("points.ledger-journal", b"");
     assert_eq!(side_files()["level"], "warning");
     assert!(home.path("points.ledger-journal").exists() && half.exists(), "nothing is tidied away");
