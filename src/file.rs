@@ -9,7 +9,7 @@ mod watching;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -40,6 +40,7 @@ pub(crate) struct File {
     closed: AtomicBool,
     /// A forked child has the parent's connections, and may not use them.
     process: u32,
+    opened: Weak<OpenFile>,
     /// Every call is inside; a close waits for them.
     calls: Gate,
     /// What closing closes.
@@ -116,6 +117,7 @@ impl File {
             patience,
             closed: AtomicBool::new(false),
             process: std::process::id(),
+            opened: connections.readers.opened()?.map_or_else(Weak::new, |opened| opened.weak()),
             calls: Gate::default(),
             inner: RwLock::new(Some(Arc::new(connections))),
             rope: Rope(bell),
@@ -144,6 +146,12 @@ impl File {
     /// Begins a call; `closed` once the closing has begun.
     fn call(&self) -> Result<Call<'_>> {
         self.check_open()?;
+        if self.is_inherited() {
+            if let Some(opened) = self.opened.upgrade() {
+                opened.disown();
+            }
+            return Err(Error::Closed);
+        }
         let inside = self.calls.enter(Instant::now()).ok_or(Error::Closed)?;
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let connections = Arc::clone(inner.as_ref().ok_or(Error::Closed)?);

@@ -168,9 +168,11 @@ impl Writer {
 
     /// Gives the handle up; the last one of the process empties the `-wal` into the file. Whether the one file is whole now.
     pub(crate) fn close(self) -> Result<bool> {
-        let flushed = self.shared.flush(CLOSE_PATIENCE);
+        let shared = self.shared.weak();
         let last = self.shared.give_up(|shared| shared.finish(CLOSE_PATIENCE));
-        flushed.and(last.unwrap_or(Ok(false)))
+        // What this handle has acknowledged is durable, also when others go on with the file.
+        let flushed = shared.upgrade().map_or(Ok(()), |shared| shared.flush(CLOSE_PATIENCE));
+        last.unwrap_or_else(|| flushed.map(|()| false))
     }
 }
 
@@ -348,7 +350,7 @@ impl Shared {
             std::mem::forget(lock(&self.state).connection.take());
             return Err(Error::Closed);
         }
-        self.flush(patience)?;
+        let _turn = self.queue.enter(after(patience)).ok_or(Error::Busy { waited_ms: 0 })?;
         let mut state = self.state();
         if state.connection.is_none() {
             return Ok(false);
@@ -359,9 +361,15 @@ impl Shared {
         let connection = state.connection.take().ok_or(Error::Closed)?;
         let using = entered?;
         connection.check_wal(&using)?;
+        // It syncs the log first.
         let folded = connection.checkpoint_whole(deadline)?;
         using.check()?;
-        drop((connection, using));
+        drop(using);
+        if !folded && state.relaxed {
+            state.connection = Some(connection);
+            state.harden(&self.file, deadline)?;
+            state.connection = None;
+        }
         Ok(folded && self.file.is_alone())
     }
 }

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 /// The end of every draft's name.
 const END: &str = ".counterfoil-part";
+/// In the folder of each draft, once it is locked: to tell one that was left from one made just now.
+const BEGUN: &str = ".begun";
 /// What SQLite may make beside a file.
 pub(super) const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 /// The most names of a folder that are looked at.
@@ -53,7 +55,9 @@ impl Draft {
             path,
             target,
         };
-        new_file(&draft.path).map_err(|error| file_error(&draft.path, &error))?;
+        for path in [&draft.folder.join(BEGUN), &draft.path] {
+            new_file(path).map_err(|error| file_error(path, &error))?;
+        }
         Ok(draft)
     }
 
@@ -145,12 +149,12 @@ pub(super) fn is_abandoned(folder: &Path) -> bool {
     metadata.is_dir() && is_unlocked(folder) && (is_begun(folder) || age > YOUNG)
 }
 
-/// A folder with nothing in it may have been made just now, and not be locked yet.
+/// A folder without that mark may have been made just now, and not be locked yet.
 const YOUNG: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Whether its lock was taken before: on systems with a lock to go by.
 fn is_begun(folder: &Path) -> bool {
-    cfg!(target_os = "linux") && fs::read_dir(folder).is_ok_and(|mut names| names.next().is_some())
+    cfg!(target_os = "linux") && fs::symlink_metadata(folder.join(BEGUN)).is_ok()
 }
 
 #[cfg(target_os = "linux")]
@@ -264,7 +268,7 @@ mod tests {
         fs::write(folder.path().join(".two"), "somebody else's").unwrap();
         drop(Draft::begin(&folder.path().join("three")).unwrap());
         assert!(killed.exists(), "it may have been made just now");
-        fs::write(killed.join("two"), "half").unwrap();
+        fs::write(killed.join(BEGUN), "").unwrap();
         drop(Draft::begin(&folder.path().join("three")).unwrap());
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!((killed.exists(), at_work.path().exists(), left), (false, true, 2));

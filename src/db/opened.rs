@@ -98,11 +98,15 @@ impl OpenFile {
         self.process != std::process::id()
     }
 
+    /// In a forked child: its copies of the descriptors would keep the parent's locks after the parent's end.
+    pub(crate) fn disown(&self) {
+        self.locks.release();
+    }
+
     /// Begins a read or a transaction: nothing has been moved, and SQLite's locks are in force.
     pub(crate) fn enter(&self, deadline: Option<Instant>) -> Result<Using<'_>> {
         if self.is_inherited() {
-            // Its copies of the descriptors would keep the parent's locks after the parent's end.
-            self.locks.release();
+            self.disown();
             return Err(Error::Closed);
         }
         let wal_bytes = self.check_unmoved()?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::place::FileId;
 use crate::error::Result;
@@ -78,6 +78,11 @@ impl<T: Ends> Lease<T> {
     /// Gives the share up; the last one ends the thing by `end`. `None`: others have shares.
     pub(crate) fn give_up<R>(mut self, end: impl FnOnce(&T) -> R) -> Option<R> {
         self.leave(end)
+    }
+
+    /// The thing without a share in it.
+    pub(crate) fn weak(&self) -> Weak<T> {
+        Arc::downgrade(&self.value)
     }
 
     fn leave<R>(&mut self, end: impl FnOnce(&T) -> R) -> Option<R> {

@@ -19,21 +19,22 @@ fn reserve(path: &Path) -> PathBuf {
     beside(path, "-reserve")
 }
 
-/// Keeps room back, if there is enough. No harm is done without.
-pub(super) fn keep(path: &Path) {
+/// Keeps room back, if there is enough; whether it is. No harm is done without.
+pub(super) fn keep(path: &Path) -> bool {
     let reserve = reserve(path);
     if fs::symlink_metadata(&reserve).is_ok() {
-        return;
+        return true;
     }
     let bytes = free(path).map_or(0, |free| (free / PART).min(MOST));
     if bytes < LEAST {
-        return;
+        return false;
     }
     let zeros = vec![0; usize::try_from(bytes).unwrap_or(0)];
     let written = new_file(&reserve).and_then(|mut file| file.write_all(&zeros));
     if written.is_err() {
         let _ = fs::remove_file(&reserve);
     }
+    written.is_ok()
 }
 
 /// Gives the room up; whether there was some.

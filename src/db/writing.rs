@@ -35,6 +35,8 @@ pub(crate) struct WritingConnection {
     file: Opened,
     page_bytes: i64,
     synchronous_full: bool,
+    /// Room is to be kept back as soon as there is some.
+    without_reserve: bool,
     log: Log,
 }
 
@@ -93,7 +95,7 @@ impl WritingConnection {
         let first = "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)";
         conn.query_row(first, [], |_| Ok(())).map_err(|error| opening_error(path, error))?;
         file.settle_sides()?;
-        reserve::keep(path);
+        let without_reserve = !reserve::keep(path);
         conn.wal_hook(Some(count_frames));
         let page_bytes = page_bytes(&conn)?;
         let log = Log {
@@ -103,7 +105,7 @@ impl WritingConnection {
             #[cfg(test)]
             checkpoints: 0,
         };
-        Ok(WritingConnection { conn, file: file.clone(), page_bytes, synchronous_full: true, log })
+        Ok(WritingConnection { conn, file: file.clone(), page_bytes, synchronous_full: true, without_reserve, log })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -121,6 +123,10 @@ impl WritingConnection {
             let level = if durable { "FULL" } else { "NORMAL" };
             self.conn.pragma_update(None, "synchronous", level).map_err(sqlite_error)?;
             self.synchronous_full = durable;
+        }
+        if self.without_reserve {
+            // Before the log takes what has become free.
+            self.without_reserve = !reserve::keep(self.file.path());
         }
         let _patience = busy::until(deadline);
         self.run("BEGIN IMMEDIATE")
@@ -172,7 +178,6 @@ impl WritingConnection {
                 self.log.checkpoints += 1;
             }
             self.checkpoint_log(gently);
-            reserve::keep(self.file.path());
         }
         due
     }
@@ -210,9 +215,7 @@ impl WritingConnection {
         let given_up = reserve::give_up(self.file.path());
         let bytes = self.file.wal_bytes();
         let emptied = matches!(self.checkpoint_whole(Instant::now() + CHECKPOINT_PATIENCE), Ok(true)) && bytes > 0;
-        if emptied {
-            reserve::keep(self.file.path());
-        }
+        self.without_reserve |= given_up;
         given_up || emptied
     }
 

@@ -16,7 +16,7 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct State {
     /// `None` after a failure that left the connection in doubt: opened again for the next caller.
     pub(super) connection: Option<WritingConnection>,
-    /// Whether something was acknowledged that a power cut could still take.
+    /// Whether there may be something that a power cut could still take: also what others have committed.
     pub(super) relaxed: bool,
     pub(super) pace: Pace,
     /// Rows the last transaction left at hand; empty after any that did not commit.
@@ -31,14 +31,14 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(connection: WritingConnection, bell: Arc<Bell>) -> Self {
         let (pace, desk) = (Pace::default(), Desk::default());
-        State { connection: Some(connection), relaxed: false, pace, desk, bell, version: None, locked: false }
+        State { connection: Some(connection), relaxed: true, pace, desk, bell, version: None, locked: false }
     }
 
     /// Rings for what others have committed.
     pub(super) fn look_around(&mut self) -> Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
         let version = store::data_version(&Session::new(connection.connection()))?;
-        others_since(&mut self.version, version, &self.bell);
+        self.relaxed |= others_since(&mut self.version, version, &self.bell);
         Ok(())
     }
 
@@ -107,7 +107,8 @@ impl State {
         }
         drop((open, using));
         if durability == Durability::Full && self.relaxed {
-            // Nothing was written, but the answer may rest on what was committed as relaxed: a repeated operation.
+            // Nothing was written, but the answer may rest on what was committed as relaxed, here or by a process that
+            // has died since: a repeated operation.
             self.harden(file, deadline)?;
         }
         Ok(())
@@ -176,11 +177,13 @@ impl State {
     }
 }
 
-/// Rings when another connection has committed since the version known.
-fn others_since(known: &mut Option<i64>, version: i64, bell: &Bell) {
-    if known.replace(version).is_some_and(|known| known != version) {
+/// Whether another connection has committed since the version known; rings then.
+fn others_since(known: &mut Option<i64>, version: i64, bell: &Bell) -> bool {
+    let others = known.replace(version).is_some_and(|known| known != version);
+    if others {
         bell.others();
     }
+    others
 }
 
 /// Rolls back unless it was committed, also when the caller's work panics: other processes must not wait for us.
@@ -192,10 +195,10 @@ impl OpenTransaction<'_> {
     /// The desk as it is once this has been committed; nothing when it is not to be.
     fn run(&mut self, work: &mut dyn FnMut(&Session<'_>) -> Result<bool>) -> Result<Option<Desk>> {
         let desk = std::mem::take(&mut self.state.desk);
-        let State { connection, version, bell, .. } = &mut *self.state;
+        let State { connection, version, bell, relaxed, .. } = &mut *self.state;
         let connection = connection.as_ref().ok_or(Error::Closed)?;
         let session = Session::resume(connection.connection(), desk)?;
-        session.version().into_iter().for_each(|now| others_since(version, now, bell));
+        *relaxed |= session.version().is_some_and(|now| others_since(version, now, bell));
         if work(&session)? { session.finish().map(Some) } else { Ok(None) }
     }
 

@@ -20,6 +20,7 @@ mod doctor;
 mod examples_run;
 mod explain;
 mod faults;
+mod life;
 mod model;
 mod notices;
 mod prices;

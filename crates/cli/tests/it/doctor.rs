@@ -1,7 +1,6 @@
 //! `doctor` on the real binary: what it prints, its exit codes, and that it changes nothing. What each check finds is
 //! tested in the library.
 
-
 use serde_json::Value;
 
 use crate::home::{Home, Ran};
@@ -47,7 +46,7 @@ fn what_lies_about_is_told() {
     std::fs::create_dir(&half).unwrap();
     // A backup that has just begun is nobody's business.
     assert!(side_files()["found"].as_str().unwrap().contains("before a migration"));
-    std::fs::write(half.join("copy.ledger"), "").unwrap();
+    std::fs::write(half.join(".begun"), "").unwrap();
     let found = side_files()["found"].clone();
     assert!(found.as_str().unwrap().contains("creation, backup or restore: .copy.ledger."), "{found}");
     home.write("points.ledger-journal", b"");
