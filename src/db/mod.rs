@@ -27,7 +27,7 @@ mod writing;
 pub(crate) use backup::{change_copy, copy};
 pub(crate) use create::create;
 pub(crate) use draft::Published;
-pub(crate) use errors::sqlite_error;
+pub(crate) use errors::{sqlite_error, writing_error};
 pub(crate) use gate::{Gate, Inside};
 pub(crate) use opened::{OpenFile, Opened, Using};
 pub(crate) use place::{Place, is_unborn};

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Params, Row};
 
 use super::Desk;
 use super::sql::Statement;
-use crate::db::{Connection, sqlite_error};
+use crate::db::{Connection, sqlite_error, writing_error};
 use crate::error::Result;
 
 /// More statements than a charge needs.
@@ -107,6 +107,6 @@ impl<'c> Session<'c> {
 
     /// Runs a statement that changes rows; how many.
     pub(super) fn change(&self, sql: Statement, params: impl Params) -> Result<usize> {
-        self.with(sql, |statement| statement.execute(params).map_err(sqlite_error))
+        self.with(sql, |statement| statement.execute(params).map_err(writing_error))
     }
 }
