@@ -5,6 +5,7 @@
 //! `locks`, which outlive SQLite's.
 
 mod backup;
+mod bounded;
 mod busy;
 mod config;
 mod create;
@@ -25,6 +26,7 @@ mod tests;
 mod writing;
 
 pub(crate) use backup::{change_copy, copy};
+pub(crate) use bounded::bounded;
 pub(crate) use create::create;
 pub(crate) use draft::Published;
 pub(crate) use errors::{sqlite_error, writing_error};

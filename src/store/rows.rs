@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::units::{Instant, MAX_POINTS};
 pub(crate) use operation::Referred;
-pub(super) use operation::{STORED_WRITER, account_name, bare_operation, draws, operation, operation_head};
+pub(super) use operation::{STORED_WRITER, account_name, bare_operation, draws, key_use, operation, operation_head};
 
 /// Reads the columns of a row one after the other.
 struct Columns<'r> {

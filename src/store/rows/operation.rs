@@ -129,6 +129,12 @@ pub(in crate::store) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     facts.complete(writer, account, book, outcome)
 }
 
+/// Account, kind and number of an operation.
+pub(in crate::store) fn key_use(row: &Row<'_>) -> Result<(i64, i64, i64)> {
+    let mut c = Columns::new("operation", row);
+    Ok((c.integer()?, c.integer()?, c.integer()?))
+}
+
 /// What operations refer to, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Referred {
