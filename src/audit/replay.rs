@@ -217,10 +217,13 @@ impl Replay {
             self.ledger.writer.0,
             raw.writer,
         );
-        let text = outcome_text(&outcome);
-        if text != raw.outcome {
-            let place = format!("operation {seq} outcome");
-            audit.faults.add("operation_mismatch", place, show(text), show(raw.outcome.as_ref()));
+        let place = format!("operation {seq} outcome");
+        match (outcome_text(&outcome), &raw.outcome) {
+            (_, Err(error)) => audit.faults.unreadable::<OperationRow>(format_args!("{seq} outcome"), error),
+            (text, Ok(found)) if text != *found => {
+                audit.faults.add("operation_mismatch", place, show(text), show(found.as_ref()));
+            }
+            _ => {}
         }
         self.compare_entries(audit, &changes)?;
         self.memory.apply(changes);

@@ -32,7 +32,7 @@ const QUICK_PAGES: i64 = 50_000;
 pub(crate) struct StoredOperation {
     pub(crate) seq: i64,
     pub(crate) writer: i64,
-    pub(crate) outcome: Option<String>,
+    pub(crate) outcome: Result<Option<String>>,
     /// When the row makes no sense, and the hash does.
     pub(crate) hash: Option<[u8; 32]>,
     /// Columns of an origin that are set; none may be.
@@ -251,8 +251,7 @@ pub(crate) fn stored_operations(
         Ok(StoredOperation {
             seq,
             writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
-            // Text that is no text is nothing the replay could predict: it shows as missing.
-            outcome: row.get(14).unwrap_or_default(),
+            outcome: tolerate(rows::stored_outcome(row))?,
             hash,
             origin: ORIGIN.into_iter().filter(|(_, bit)| set & bit != 0).map(|(name, _)| name).collect(),
             row: read,

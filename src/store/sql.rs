@@ -211,9 +211,9 @@ statements! {
     OPERATION_HEAD = "SELECT o.seq, w.device, w.epoch, o.kind, o.account, o.points \
         FROM operation o CROSS JOIN writer w ON w.no = o.writer WHERE o.seq = ?1";
     /// Of a consume or capture: its outcome says what it drew.
-    OPERATION_DRAWS = "SELECT seq, outcome FROM operation WHERE seq = ?1 AND kind IN (4, 6)";
+    OPERATION_DRAWS = "SELECT seq, points, outcome FROM operation WHERE seq = ?1 AND kind IN (4, 6)";
     /// Of `verify`: consumes simply paid, which have no allocation rows.
-    OPERATION_DRAWS_PAGE = "SELECT seq, outcome FROM operation WHERE seq > ?1 AND kind IN (4, 6) AND outcome IS NOT NULL \
+    OPERATION_DRAWS_PAGE = "SELECT seq, points, outcome FROM operation WHERE seq > ?1 AND kind IN (4, 6) AND outcome IS NOT NULL \
         AND NOT EXISTS (SELECT 1 FROM allocation WHERE owner = operation.seq) ORDER BY seq LIMIT ?2";
     OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2";
     /// In the order of the index.

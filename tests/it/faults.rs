@@ -36,7 +36,7 @@ impl Story {
 }
 
 /// A ledger in which every table has rows of every sort, and every nullable column is both null and not.
-fn rich(folder: &Path) -> PathBuf {
+pub fn rich(folder: &Path) -> PathBuf {
     let first = folder.join("first.ledger");
     let clock = ManualClock::at("2026-01-01T00:00:00Z").unwrap();
     let options = Options::default().clock(Arc::new(clock.clone())).pricing_file("config/pricing.toml");
@@ -90,7 +90,7 @@ fn rich(folder: &Path) -> PathBuf {
 }
 
 /// A copy of the file in which something was done that the library would never do.
-fn tampered(original: &Path, name: &str, tamper: impl FnOnce(&Connection)) -> PathBuf {
+pub fn tampered(original: &Path, name: &str, tamper: impl FnOnce(&Connection)) -> PathBuf {
     let copy = original.with_file_name(format!("{name}.ledger"));
     std::fs::copy(original, &copy).unwrap();
     let conn = Connection::open(&copy).unwrap();

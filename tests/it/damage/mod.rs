@@ -1,6 +1,7 @@
 //! Damaged and forged files: whatever is in them, every look ends, nothing panics, and damage is called damage.
 
 mod cycles;
+mod long;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -179,6 +180,10 @@ impl Eyes {
         self.look("close", || ledger.close());
     }
 }
+
+/// Of the rich file of `faults`.
+const RICH: Sights =
+    Sights { accounts: &["alice", "bob", "carol", "erin"], key: "r1", every: 1, now: "2026-11-13T00:30:00Z" };
 
 /// What may not be: a look that does not end, a panic, or damage that is called something else.
 fn unsound(seen: &Seen) -> Vec<String> {
