@@ -42,7 +42,7 @@ impl<'c> Session<'c> {
         let mut held = self.held.borrow_mut();
         let place = held.iter().position(|(number, _)| *number == sql.number).unwrap_or_else(|| {
             held.push((sql.number, None));
-            held.len() - 1
+            held.len().saturating_sub(1)
         });
         let found = held.get_mut(place).and_then(|(_, statement)| statement.take());
         drop(held);

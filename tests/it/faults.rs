@@ -143,7 +143,7 @@ fn must_be_found(path: &Path, what: &str, names: &[&str]) {
     assert!(names.iter().any(|name| said.contains(name)), "{what}: none of {names:?} is named in:\n{said}");
 }
 
-fn tables(conn: &Connection) -> Vec<String> {
+pub fn tables(conn: &Connection) -> Vec<String> {
     let list = rows(
         conn,
         "SELECT name, type FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
@@ -152,7 +152,7 @@ fn tables(conn: &Connection) -> Vec<String> {
 }
 
 /// Columns, and those of the primary key.
-fn columns(conn: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
+pub fn columns(conn: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
     let mut statement = conn.prepare(&format!("PRAGMA table_info({table})")).unwrap();
     let list: Vec<(String, i64)> =
         statement.query_map([], |row| Ok((row.get(1)?, row.get(5)?))).unwrap().map(Result::unwrap).collect();

@@ -1,7 +1,9 @@
 //! Damaged and forged files: whatever is in them, every look ends, nothing panics, and damage is called damage.
 
 mod cycles;
+mod forged;
 mod long;
+mod mutations;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -189,4 +191,9 @@ const RICH: Sights =
 fn unsound(seen: &Seen) -> Vec<String> {
     let wrong = ["endless", "panic", "storage", "disk_full", "read_only", "busy", "outcome_unknown"];
     seen.iter().filter(|(_, code)| wrong.contains(code)).map(|(name, code)| format!("{name}: {code}")).collect()
+}
+
+/// `COUNTERFOIL_DAMAGE=1` looks at many more files.
+fn long_form() -> bool {
+    std::env::var_os("COUNTERFOIL_DAMAGE").is_some()
 }
