@@ -58,11 +58,15 @@ impl Replay {
             }
         };
         let (books, hashes) = read_books(audit)?;
-        let referred = Referred {
-            writers: writers.iter().map(|(no, (writer, _))| (*no, *writer)).collect(),
-            accounts: stored::account_names(audit.session, PAGE)?,
-            books: hashes,
+        let accounts = match stored::account_names(audit.session, PAGE) {
+            Ok(accounts) => accounts,
+            other => {
+                audit.faults.part("account", other.map(drop))?;
+                return Ok(None);
+            }
         };
+        let writing = writers.iter().map(|(no, (writer, _))| (*no, *writer)).collect();
+        let referred = Referred { writers: writing, accounts, books: hashes };
         let stored = match audit.session.ledger() {
             Ok(row) => Some(row),
             other => {
@@ -213,10 +217,13 @@ impl Replay {
             self.ledger.writer.0,
             raw.writer,
         );
-        let text = outcome_text(&outcome);
-        if text != raw.outcome {
-            let place = format!("operation {seq} outcome");
-            audit.faults.add("operation_mismatch", place, show(text), show(raw.outcome.as_ref()));
+        let place = format!("operation {seq} outcome");
+        match (outcome_text(&outcome), &raw.outcome) {
+            (_, Err(error)) => audit.faults.unreadable::<OperationRow>(format_args!("{seq} outcome"), error),
+            (text, Ok(found)) if text != *found => {
+                audit.faults.add("operation_mismatch", place, show(text), show(found.as_ref()));
+            }
+            _ => {}
         }
         self.compare_entries(audit, &changes)?;
         self.memory.apply(changes);
@@ -338,9 +345,10 @@ impl Replay {
             let mut from = entries.saturating_add(1);
             loop {
                 let extra = stored::entries_from(audit.session, account, from, PAGE)?;
-                let Some(((_, last), _)) = extra.last() else { break };
-                from = last.saturating_add(1);
+                let next = extra.last().and_then(|((_, last), _)| last.checked_add(1));
                 extra.iter().for_each(|((_, n), _)| audit.faults.extra::<EntryRow>(format_args!("{account}/{n}")));
+                let Some(next) = next else { break };
+                from = next;
             }
         }
         Ok(())

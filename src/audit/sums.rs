@@ -1,4 +1,5 @@
 //! The stored rows held against one another: the invariants, whatever the replay says.
+#![allow(clippy::arithmetic_side_effects, reason = "64-bit numbers are added in 128 bits: no file has rows enough")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

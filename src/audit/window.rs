@@ -32,7 +32,7 @@ impl Window {
         if self.accounts.len().saturating_mul(LEAST_AHEAD) > TOGETHER {
             self.accounts.clear();
         }
-        let page = (TOGETHER / self.accounts.len().max(1)).clamp(LEAST_AHEAD, MOST_AHEAD);
+        let page = TOGETHER.checked_div(self.accounts.len()).unwrap_or(TOGETHER).clamp(LEAST_AHEAD, MOST_AHEAD);
         let ahead = self.accounts.entry(account).or_default();
         if ahead.read < n {
             let rows = stored::entries_from(session, account, n, page)?;

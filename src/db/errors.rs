@@ -2,16 +2,31 @@
 
 use std::path::Path;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use super::place::{Right, may};
 use super::{busy, reserve};
 use crate::error::Error;
 
+/// The disk works, and what it gives is not what the file once was: cut short, or refused by a file system that checks.
+const ENDS_EARLY: [i32; 3] = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
+
 /// What a failed statement on an open ledger means.
 #[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
 pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
+    use rusqlite::Error as Found;
     let message = text(&error);
+    // A value that no column of ours holds: the file has something else in its place.
+    if let Found::FromSqlConversionFailure(..)
+    | Found::IntegralValueOutOfRange(..)
+    | Found::InvalidColumnType(..)
+    | Found::Utf8Error(..) = error
+    {
+        return Error::Corrupt { message };
+    }
+    if error.sqlite_error().is_some_and(|error| ENDS_EARLY.contains(&error.extended_code)) {
+        return Error::Corrupt { message };
+    }
     match error.sqlite_error_code() {
         // "Locking protocol": the race of several processes to be the first to open the file went on for too long.
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
@@ -20,7 +35,18 @@ pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => Error::DiskFull { message },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::ReadOnly { message },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt { message },
+        // Rows are decided from what was read: when the file's own rules refuse them, it contradicts itself. And no value
+        // of ours is longer than a connection allows.
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => Error::Corrupt { message },
         _ => Error::Storage { message },
+    }
+}
+
+/// The same of a statement that writes: a row of ours that is too long is no damage.
+pub(crate) fn writing_error(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::TooBig) => Error::storage(text(&error)),
+        _ => sqlite_error(error),
     }
 }
 

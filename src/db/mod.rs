@@ -5,6 +5,7 @@
 //! `locks`, which outlive SQLite's.
 
 mod backup;
+mod bounded;
 mod busy;
 mod config;
 mod create;
@@ -25,9 +26,10 @@ mod tests;
 mod writing;
 
 pub(crate) use backup::{change_copy, copy};
+pub(crate) use bounded::bounded;
 pub(crate) use create::create;
 pub(crate) use draft::Published;
-pub(crate) use errors::sqlite_error;
+pub(crate) use errors::{sqlite_error, writing_error};
 pub(crate) use gate::{Gate, Inside};
 pub(crate) use opened::{OpenFile, Opened, Using};
 pub(crate) use place::{Place, is_unborn};

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 
+use super::bounded::growing;
 use super::config::{self, Role, allow_copying, connect, flags, set_up};
 use super::errors::sqlite_error;
 use super::opened::{OpenFile, Opened, Using, is_free, log_bytes};
@@ -346,7 +347,8 @@ fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
     allow_copying(conn, true).map_err(sqlite_error)?;
     // It writes, though not to the ledger.
     conn.pragma_update(None, "query_only", false).map_err(sqlite_error)?;
-    let done = conn.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(sqlite_error);
+    let copy = || conn.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(sqlite_error);
+    let done = growing(conn, target, copy);
     conn.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
     done
 }

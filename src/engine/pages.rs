@@ -33,10 +33,10 @@ impl<K: Ord + Copy> Pages<K> {
         let mut count = 0;
         for key in keys {
             self.frontier = Some(key);
-            count += 1;
+            count = usize::saturating_add(count, 1);
         }
         self.exhausted = count < asked;
-        self.page = (self.page * 4).min(512);
+        self.page = self.page.saturating_mul(4).min(512);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::File;
-use crate::engine::{self, Booked, Books, Context, STRETCH, Verdict};
+use crate::engine::{self, Booked, Books, Changes, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Balances, Command, OperationRow, Receipt, Request};
 use crate::pricing::PriceBook;
@@ -228,7 +228,7 @@ impl File {
             books.enter_account(account);
             let complete = engine::catch_up(&mut books, no, until, STRETCH)?;
             let expired = books.account(no)?.totals.expired.saturating_sub(expired);
-            let changes = books.into_changes()?;
+            let changes = caught_up(books.into_changes()?)?;
             report.entries = report.entries.saturating_add(changes.entries.len() as u64);
             report.points = report.points.saturating_add(expired);
             store::apply(session, &changes)?;
@@ -269,13 +269,22 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish
             Ok(Step::Done(row, after, true))
         }
         // The point of no return: everything is decided, and from here on every write must succeed.
-        Verdict::CatchUp(changes) => store::apply(session, &changes).map(|()| Step::Again),
+        Verdict::CatchUp(changes) => store::apply(session, &caught_up(*changes)?).map(|()| Step::Again),
         Verdict::Booked(booked) => {
             let after = booked.after;
             let row = write(session, *booked)?;
             Ok(Step::Done(Box::new(row), after, false))
         }
     }
+}
+
+/// A stretch of catch-up that changes nothing would be done again for ever: the file says that something is due, and has it
+/// nowhere.
+fn caught_up(changes: Changes) -> Result<Changes> {
+    if changes == Changes::default() {
+        return Err(Error::corrupt("an account says that something is due, and nothing is"));
+    }
+    Ok(changes)
 }
 
 fn parse(request: &Request, wish: &Wish) -> Result<Command> {

@@ -297,14 +297,20 @@ impl Look<'_, '_> {
         while from <= to {
             let rows = store::entries(self.session, account, from, to, way, READ)?;
             let Some(last) = rows.last() else { return Ok(()) };
-            match way {
-                Forward::Oldest => from = last.n.saturating_add(1),
-                Forward::Newest => to = last.n.saturating_sub(1),
-            }
+            // Beyond the largest number there is no next one.
+            let next = match way {
+                Forward::Oldest => last.n.checked_add(1),
+                Forward::Newest => last.n.checked_sub(1),
+            };
             for row in rows {
                 if !more(row) {
                     return Ok(());
                 }
+            }
+            match (way, next) {
+                (_, None) => return Ok(()),
+                (Forward::Oldest, Some(next)) => from = next,
+                (Forward::Newest, Some(next)) => to = next,
             }
         }
         Ok(())

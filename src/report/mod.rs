@@ -1,5 +1,6 @@
 //! Reads: what a caller may ask of the books. Nothing here writes: what time has done since the last write is worked
 //! out in memory, by the same rules, so an answer is right at the instant it is given.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod accounts;
 mod balance;

@@ -7,7 +7,7 @@ use rusqlite::{Params, Row, params};
 pub(crate) use super::rows::Referred;
 use super::sql::{self, Statement};
 use super::{Session, limit, rows};
-use crate::db::sqlite_error;
+use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow,
@@ -22,6 +22,8 @@ const FOREIGN_KEYS: &str = "SELECT c.\"table\", c.rowid, l.\"from\", c.parent FR
 const ORIGIN: [(&str, i64); 4] = [("origin_device", 1), ("origin_epoch", 2), ("origin_seq", 4), ("origin_hash", 8)];
 /// For comparing indexes with tables, in KiB below zero.
 const CHECK_CACHE: i64 = -64_000;
+/// How the check begins what it says of the pages.
+const TANGLE: &str = "*** in database main ***\n";
 /// Reading this many pages takes seconds at most.
 const QUICK_PAGES: i64 = 50_000;
 
@@ -30,7 +32,7 @@ const QUICK_PAGES: i64 = 50_000;
 pub(crate) struct StoredOperation {
     pub(crate) seq: i64,
     pub(crate) writer: i64,
-    pub(crate) outcome: Option<String>,
+    pub(crate) outcome: Result<Option<String>>,
     /// When the row makes no sense, and the hash does.
     pub(crate) hash: Option<[u8; 32]>,
     /// Columns of an origin that are set; none may be.
@@ -55,8 +57,16 @@ pub(crate) fn ledger_rows(session: &Session<'_>) -> Result<i64> {
     Ok(count.unwrap_or(0))
 }
 
+/// What SQLite's own check says.
+#[derive(Debug, Default)]
+pub(crate) struct Integrity {
+    pub(crate) lines: Vec<String>,
+    /// Pages hang together wrongly, so that a statement which reads a whole table may never end.
+    pub(crate) tangled: bool,
+}
+
 /// What SQLite finds wrong with pages, indexes and CHECKs, at most `most` lines.
-pub(crate) fn integrity(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
+pub(crate) fn integrity(session: &Session<'_>, most: usize) -> Result<Integrity> {
     // Every row is looked up in every index: with too small a cache each time from the disk.
     with_pragma(session, "cache_size", CHECK_CACHE, || check(session, &format!("PRAGMA integrity_check({most})")))
 }
@@ -75,18 +85,31 @@ fn with_pragma<T>(session: &Session<'_>, name: &str, value: i64, run: impl FnOnc
 pub(crate) fn quick_integrity(session: &Session<'_>, most: usize) -> Result<Vec<String>> {
     let pages: i64 = session.conn().query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(sqlite_error)?;
     if pages <= QUICK_PAGES {
-        return check(session, &format!("PRAGMA quick_check({most})"));
+        return Ok(check(session, &format!("PRAGMA quick_check({most})"))?.lines);
     }
-    let mut lines = check(session, "PRAGMA quick_check(ledger)")?;
-    lines.extend(check(session, "PRAGMA quick_check(writer)")?);
+    let mut lines = check(session, "PRAGMA quick_check(ledger)")?.lines;
+    lines.extend(check(session, "PRAGMA quick_check(writer)")?.lines);
     Ok(lines)
 }
 
-fn check(session: &Session<'_>, pragma: &str) -> Result<Vec<String>> {
+/// The check looks at how the pages hang together, and says what is wrong with that first; then it reads every row of every
+/// table. It is not asked to go on to that among tangled pages.
+fn check(session: &Session<'_>, pragma: &str) -> Result<Integrity> {
     let mut statement = session.conn().prepare(pragma).map_err(sqlite_error)?;
-    let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(sqlite_error)?;
-    let lines: Vec<String> = lines.collect::<rusqlite::Result<_>>().map_err(sqlite_error)?;
-    Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    let mut rows = statement.query([]).map_err(sqlite_error)?;
+    let mut found = Integrity::default();
+    while let Some(row) = rows.next().map_err(sqlite_error)? {
+        let line: String = row.get(0).map_err(sqlite_error)?;
+        if let Some(tangle) = line.strip_prefix(TANGLE) {
+            found.tangled = true;
+            found.lines.extend(tangle.lines().map(str::to_string));
+            break;
+        }
+        if line != "ok" {
+            found.lines.push(line);
+        }
+    }
+    Ok(found)
 }
 
 /// A column that refers to a row which is not there.
@@ -108,14 +131,15 @@ pub(crate) fn foreign_keys(session: &Session<'_>, most: usize) -> Result<Vec<Dan
     dangling.and_then(Iterator::collect).map_err(sqlite_error)
 }
 
-fn keyed<K, T>(
+fn keyed<K: PartialOrd + Copy, T>(
     session: &Session<'_>,
     sql: Statement,
     params: impl Params,
+    after: K,
     key: impl Fn(&Row<'_>) -> Result<K>,
     map: impl Fn(&Row<'_>) -> Result<T>,
 ) -> Result<Keyed<K, T>> {
-    session.all(sql, params, |row| Ok((key(row)?, tolerate(map(row))?)))
+    session.walk(sql, params, Some(after), |row: &(K, Result<T>)| row.0, |row| Ok((key(row)?, tolerate(map(row))?)))
 }
 
 /// Damage is for the caller to report; anything else ends the reading.
@@ -135,11 +159,11 @@ fn pair(row: &Row<'_>) -> Result<(i64, i64)> {
 }
 
 pub(crate) fn accounts(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, AccountRow>> {
-    keyed(session, sql::ACCOUNT_PAGE, params![after, limit(page)], number, rows::account)
+    keyed(session, sql::ACCOUNT_PAGE, params![after, limit(page)], after, number, rows::account)
 }
 
 pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Result<Keyed<BatchNo, BatchRow>> {
-    keyed(session, sql::BATCH_PAGE, params![after, limit(page)], number, rows::batch)
+    keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, rows::batch)
 }
 
 /// The stored `live` and `due_at`, which a batch's other columns determine.
@@ -148,17 +172,18 @@ pub(crate) fn batch_marks(
     after: BatchNo,
     page: usize,
 ) -> Result<Vec<(BatchNo, i64, Option<i64>)>> {
-    session.all(sql::BATCH_MARKS, params![after, limit(page)], |row| {
+    let number_of = |marks: &(BatchNo, i64, Option<i64>)| marks.0;
+    session.walk(sql::BATCH_MARKS, params![after, limit(page)], Some(after), number_of, |row| {
         Ok((number(row)?, row.get(1).map_err(sqlite_error)?, row.get(2).map_err(sqlite_error)?))
     })
 }
 
 pub(crate) fn holds(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, HoldRow>> {
-    keyed(session, sql::HOLD_PAGE, params![after, limit(page)], number, rows::hold)
+    keyed(session, sql::HOLD_PAGE, params![after, limit(page)], after, number, rows::hold)
 }
 
 pub(crate) fn consumes(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, ConsumeRow>> {
-    keyed(session, sql::CONSUME_PAGE, params![after, limit(page)], number, rows::consume)
+    keyed(session, sql::CONSUME_PAGE, params![after, limit(page)], after, number, rows::consume)
 }
 
 /// After `(owner, rank)`.
@@ -167,12 +192,14 @@ pub(crate) fn allocations(
     after: (i64, i64),
     page: usize,
 ) -> Result<Keyed<(i64, i64), AllocationRow>> {
-    keyed(session, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], pair, rows::allocation)
+    keyed(session, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], after, pair, rows::allocation)
 }
 
 /// What consumes simply paid drew, after an operation; they have no allocation rows.
 pub(crate) fn draws(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, Vec<(BatchNo, i64)>>> {
-    keyed(session, sql::OPERATION_DRAWS_PAGE, params![after, limit(page)], number, rows::draws)
+    let bounds = params![after, limit(page)];
+    // It passes over operations of other kinds.
+    bounded(session.conn(), || keyed(session, sql::OPERATION_DRAWS_PAGE, bounds, after, number, rows::draws))
 }
 
 /// An account's entries from number `from` on, by number.
@@ -182,12 +209,13 @@ pub(crate) fn entries_from(
     from: i64,
     page: usize,
 ) -> Result<Keyed<(i64, i64), EntryRow>> {
-    session.all(sql::ENTRIES_FORWARD, params![account, from, i64::MAX, limit(page)], keyed_entry)
+    let bounds = params![account, from, i64::MAX, limit(page)];
+    session.walk(sql::ENTRIES_FORWARD, bounds, Some((account, from.saturating_sub(1))), |entry| entry.0, keyed_entry)
 }
 
 /// All entries after `(account, n)`.
 pub(crate) fn entries(session: &Session<'_>, after: (i64, i64), page: usize) -> Result<Keyed<(i64, i64), EntryRow>> {
-    session.all(sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], keyed_entry)
+    session.walk(sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], Some(after), |entry| entry.0, keyed_entry)
 }
 
 /// There are many of these: the key is read by itself only when the rest cannot be.
@@ -202,7 +230,7 @@ fn keyed_entry(row: &Row<'_>) -> Result<((i64, i64), Result<EntryRow>)> {
 
 /// Operations with everything joined to them; one whose writer is not there is left out.
 pub(crate) fn operations(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, OperationRow>> {
-    keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], number, rows::operation)
+    keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], after, number, rows::operation)
 }
 
 /// All operations, none left out.
@@ -212,7 +240,8 @@ pub(crate) fn stored_operations(
     page: usize,
     referred: &Referred,
 ) -> Result<Vec<StoredOperation>> {
-    session.all(sql::OPERATION_STORED_PAGE, params![after, limit(page)], |row| {
+    let number_of = |stored: &StoredOperation| stored.seq;
+    session.walk(sql::OPERATION_STORED_PAGE, params![after, limit(page)], Some(after), number_of, |row| {
         let set: i64 = row.get(15).map_err(sqlite_error)?;
         let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
         let (seq, hash) = match &read {
@@ -222,8 +251,7 @@ pub(crate) fn stored_operations(
         Ok(StoredOperation {
             seq,
             writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
-            // Text that is no text is nothing the replay could predict: it shows as missing.
-            outcome: row.get(14).unwrap_or_default(),
+            outcome: tolerate(rows::stored_outcome(row))?,
             hash,
             origin: ORIGIN.into_iter().filter(|(_, bit)| set & bit != 0).map(|(name, _)| name).collect(),
             row: read,
@@ -235,7 +263,13 @@ pub(crate) fn stored_operations(
 pub(crate) fn account_names(session: &Session<'_>, page: usize) -> Result<HashMap<i64, AccountId>> {
     let (mut names, mut after) = (HashMap::new(), i64::MIN);
     loop {
-        let some = session.all(sql::ACCOUNT_NAMES, params![after, limit(page)], rows::account_name)?;
+        let some = session.walk(
+            sql::ACCOUNT_NAMES,
+            params![after, limit(page)],
+            Some(after),
+            |name| name.0,
+            rows::account_name,
+        )?;
         let Some((last, _)) = some.last() else { return Ok(names) };
         after = *last;
         names.extend(some.into_iter().filter_map(|(no, id)| id.map(|id| (no, id))));

@@ -1,5 +1,7 @@
 //! Pages of the books, for the reports and for `verify`. Every page is a range of one b-tree.
 
+use std::cmp::Reverse;
+
 use rusqlite::params;
 
 use super::{Glance, PriceBookRow, Session, limit, rows, sql};
@@ -21,13 +23,14 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {
     session.settle()?;
-    session.all(sql::ACCOUNT_PAGE, params![after, limit(page)], rows::account)
+    session.walk(sql::ACCOUNT_PAGE, params![after, limit(page)], Some(after), |row| row.no, rows::account)
 }
 
 /// Accounts in which something falls due at or before `until`, the most overdue first.
 pub(crate) fn accounts_due(session: &Session<'_>, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
     session.settle()?;
-    session.all(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], rows::account)
+    let order = |row: &AccountRow| (row.next_due_at, row.no);
+    session.walk(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], None, order, rows::account)
 }
 
 pub(crate) fn batches_of_account(
@@ -37,17 +40,23 @@ pub(crate) fn batches_of_account(
     page: usize,
 ) -> Result<Vec<BatchRow>> {
     session.settle()?;
-    session.all(sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], rows::batch)
+    session.walk(sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], Some(after), |row| row.no, rows::batch)
 }
 
 pub(crate) fn holds_of_account(session: &Session<'_>, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {
-    session.all(sql::HOLDS_OF_ACCOUNT, params![account, after, limit(page)], rows::hold)
+    session.walk(
+        sql::HOLDS_OF_ACCOUNT,
+        params![account, after, limit(page)],
+        Some(after),
+        |row| row.operation,
+        rows::hold,
+    )
 }
 
 /// How many batches of an account are past their expiry, and holds past their deadline, that nobody has booked yet.
 pub(crate) fn overdue(session: &Session<'_>, account: i64, until: Instant) -> Result<(i64, i64)> {
     let count = |sql, table: &'static str| -> Result<i64> {
-        let count = session.first(sql, params![account, until.millis()], |row| rows::integer(row, table))?;
+        let count = session.search(sql, params![account, until.millis()], |row| rows::integer(row, table))?;
         Ok(count.unwrap_or(0))
     };
     Ok((count(sql::BATCHES_DUE_COUNT, "batch")?, count(sql::HOLDS_DUE_COUNT, "hold")?))
@@ -55,7 +64,7 @@ pub(crate) fn overdue(session: &Session<'_>, account: i64, until: Instant) -> Re
 
 /// When the first and the last operation after `after` were booked under a price book.
 pub(crate) fn price_book_use(session: &Session<'_>, no: i64, after: i64) -> Result<Option<(Instant, Instant)>> {
-    let when = |sql| session.first(sql, params![after, no], |row| rows::instant(row, "operation"));
+    let when = |sql| session.search(sql, params![after, no], |row| rows::instant(row, "operation"));
     Ok(when(sql::OPERATION_FIRST_PRICED)?.zip(when(sql::OPERATION_LAST_PRICED)?))
 }
 
@@ -72,11 +81,16 @@ pub(crate) fn entries(
     way: Forward,
     page: usize,
 ) -> Result<Vec<EntryRow>> {
-    let sql = match way {
-        Forward::Oldest => sql::ENTRIES_FORWARD,
-        Forward::Newest => sql::ENTRIES_BACKWARD,
-    };
-    session.all(sql, params![account, from, to, limit(page)], rows::entry)
+    let bounds = params![account, from, to, limit(page)];
+    match way {
+        Forward::Oldest => {
+            session.walk(sql::ENTRIES_FORWARD, bounds, Some(from.saturating_sub(1)), |row| row.n, rows::entry)
+        }
+        Forward::Newest => {
+            let from = Some(Reverse(to.saturating_add(1)));
+            session.walk(sql::ENTRIES_BACKWARD, bounds, from, |row| Reverse(row.n), rows::entry)
+        }
+    }
 }
 
 /// The number of the last entry with `booked_at <= at` among the account's `entries`; 0 when there is none.
@@ -100,17 +114,24 @@ pub(crate) fn number_of_entry_at(session: &Session<'_>, account: i64, entries: i
 
 /// The log after the operation with this number.
 pub(crate) fn operations_after(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<OperationRow>> {
-    session.all(sql::OPERATION_PAGE, params![after, limit(page)], rows::operation)
+    session.walk(sql::OPERATION_PAGE, params![after, limit(page)], Some(after), |row| row.seq, rows::operation)
 }
 
 /// The last `configure` before an operation.
 pub(crate) fn configured_before(session: &Session<'_>, seq: i64) -> Result<Option<i64>> {
-    session.first(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))
+    session.search(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))
 }
 
 /// The numbers of operations booked under a key, whatever their account and kind.
 pub(crate) fn operations_by_key(session: &Session<'_>, key: &Key, page: usize) -> Result<Vec<i64>> {
-    session.all(sql::OPERATIONS_BY_KEY, params![key.as_str(), limit(page)], |row| rows::integer(row, "operation"))
+    let found = session.walk(
+        sql::OPERATIONS_BY_KEY,
+        params![key.as_str(), limit(page)],
+        None,
+        |found| (found.0, found.1),
+        rows::key_use,
+    )?;
+    Ok(found.into_iter().map(|(.., seq)| seq).collect())
 }
 
 pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {
@@ -118,7 +139,7 @@ pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<
 }
 
 pub(crate) fn price_book_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<PriceBookRow>> {
-    session.all(sql::PRICE_BOOK_PAGE, params![after, limit(page)], rows::price_book)
+    session.walk(sql::PRICE_BOOK_PAGE, params![after, limit(page)], Some(after), |row| row.no, rows::price_book)
 }
 
 /// The book of the newest operation booked under one.
@@ -128,7 +149,7 @@ pub(crate) fn newest_price_book(session: &Session<'_>) -> Result<Option<PriceBoo
         // A book is stored only together with an operation booked under it.
         return Ok(books.pop());
     }
-    match session.first(sql::OPERATION_NEWEST_PRICED, [], |row| rows::integer(row, "operation"))? {
+    match session.search(sql::OPERATION_NEWEST_PRICED, [], |row| rows::integer(row, "operation"))? {
         Some(no) => price_book_by_no(session, no),
         None => Ok(None),
     }
@@ -141,5 +162,5 @@ pub(crate) fn writers(session: &Session<'_>) -> Result<Writers> {
 
 /// Everybody who wrote this file: number, device and epoch, first sequence number.
 pub(crate) fn writer_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<(i64, Writer, i64)>> {
-    session.all(sql::WRITER_PAGE, params![after, limit(page)], rows::writer)
+    session.walk(sql::WRITER_PAGE, params![after, limit(page)], Some(after), |row| row.0, rows::writer)
 }

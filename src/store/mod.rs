@@ -1,4 +1,5 @@
 //! Every SQL statement of the books: reads for the engine, lists for the reports, and the one way to write.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub(crate) mod audit;
 mod create;

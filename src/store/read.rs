@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
+use super::session::out_of_order;
 use super::sql::{self, Statement};
 use super::{Session, limit, lists, rows};
 use crate::engine::source::{Allocations, OperationHead, Source};
@@ -74,7 +75,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn allocations(&self, owner: i64) -> Result<Allocations> {
-        let rows = self.session.all(sql::ALLOCATIONS_OF, params![owner], rows::allocation)?;
+        let rows = self.session.walk(sql::ALLOCATIONS_OF, params![owner], None, |row| row.rank, rows::allocation)?;
         if !rows.is_empty() {
             return Ok(Allocations::stored(rows));
         }
@@ -100,48 +101,59 @@ impl Source for SqlSource<'_, '_> {
             return Ok(self.session.front(account)?.into_iter().collect());
         }
         self.session.settle()?;
+        let batches =
+            |sql, params: &[&dyn ToSql]| self.session.walk(sql, params, after, BatchRow::draw_key, rows::batch);
         let Some(after) = after else {
-            return self.session.all(sql::LIVE_FIRST, params![account, limit(page)], rows::batch);
+            return batches(sql::LIVE_FIRST, params![account, limit(page)]);
         };
         let promo = 1_i64.saturating_sub(after.paid);
         let left = |found: &Vec<BatchRow>| limit(page.saturating_sub(found.len()));
         let kind = params![account, limit(page), after.priority, after.expires_at, promo, after.no];
-        let mut found = self.session.all(sql::LIVE_SAME_KIND, kind, rows::batch)?;
+        let mut found = batches(sql::LIVE_SAME_KIND, kind)?;
         if found.len() < page {
             let expiry = params![account, left(&found), after.priority, after.expires_at, promo];
-            found.extend(self.session.all(sql::LIVE_SAME_EXPIRY, expiry, rows::batch)?);
+            found.extend(batches(sql::LIVE_SAME_EXPIRY, expiry)?);
         }
         if found.len() < page {
             let priority = params![account, left(&found), after.priority, after.expires_at];
-            found.extend(self.session.all(sql::LIVE_SAME_PRIORITY, priority, rows::batch)?);
+            found.extend(batches(sql::LIVE_SAME_PRIORITY, priority)?);
         }
         if found.len() < page {
             let rest = params![account, left(&found), after.priority];
-            found.extend(self.session.all(sql::LIVE_LATER_PRIORITY, rest, rows::batch)?);
+            found.extend(batches(sql::LIVE_LATER_PRIORITY, rest)?);
         }
         Ok(found)
     }
 
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
         self.session.settle()?;
-        self.session.all(sql::BATCHES_LAPSED, params![account, after.millis(), until.millis()], rows::batch)
+        let bounds = params![account, after.millis(), until.millis()];
+        self.session.walk(sql::BATCHES_LAPSED, bounds, None, |row| (row.expires_at, row.no), rows::batch)
     }
 
     fn open_consumes(&self, account: i64, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
-        self.session.all(sql::CONSUMES_OPEN, params![account, after, limit(page)], rows::consume)
+        self.session.walk(
+            sql::CONSUMES_OPEN,
+            params![account, after, limit(page)],
+            Some(after),
+            |row| row.operation,
+            rows::consume,
+        )
     }
 
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
-        self.session.all(sql::CLAWBACKS, params![batch], rows::consume)
+        self.session.walk(sql::CLAWBACKS, params![batch], None, |row| row.operation, rows::consume)
     }
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
         self.session.settle()?;
-        self.session.all(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], rows::batch)
+        let order = |row: &BatchRow| (row.due_at(), !row.active, row.no);
+        self.session.walk(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], None, order, rows::batch)
     }
 
     fn due_holds(&self, account: i64, until: Instant, page: usize) -> Result<Vec<HoldRow>> {
-        self.session.all(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], rows::hold)
+        let order = |row: &HoldRow| (row.deadline, row.operation);
+        self.session.walk(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], None, order, rows::hold)
     }
 
     fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {
@@ -157,7 +169,7 @@ impl Source for SqlSource<'_, '_> {
     fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
         self.session.settle()?;
         let range = params![after.millis(), until.millis()];
-        self.session.first(sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
+        self.session.search(sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {
@@ -201,9 +213,13 @@ fn first_due(
     without: &[i64],
 ) -> Result<Option<Instant>> {
     let without: HashSet<i64> = without.iter().copied().collect();
-    let mut due = None;
+    let (mut due, mut left) = (None, without.len());
     session.each(sql, params![account], |row| {
         let (at, key) = rows::due(row, table)?;
+        // Each thing is there once: more than are left out cannot be passed over.
+        if without.contains(&key) {
+            left = left.checked_sub(1).ok_or_else(|| out_of_order(sql))?;
+        }
         due = (!without.contains(&key)).then_some(at);
         Ok(due.is_none())
     })?;

@@ -12,9 +12,20 @@ use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ConsumeRow, EntryKind, EntryRow, HoldPhase,
     HoldRow, LedgerRow, Outcome, Settings, TotalsRow, Writer,
 };
+use crate::pricing::MAX_BOOK_BYTES;
 use crate::units::{Instant, MAX_POINTS};
 pub(crate) use operation::Referred;
-pub(super) use operation::{STORED_WRITER, account_name, bare_operation, draws, operation, operation_head};
+pub(super) use operation::{
+    STORED_WRITER, account_name, bare_operation, draws, key_use, operation, operation_head, stored_outcome,
+};
+
+/// Longest name of an account, a key, a source or a service, in bytes.
+const NAME: usize = 128;
+/// More than the longest inputs of an operation come to, every sign of them escaped.
+const BODY: usize = 64 << 10;
+/// The same of an outcome, but for the batches it lists: no more than points, each within so many bytes.
+const OUTCOME: usize = 16 << 10;
+const OUTCOME_PART: usize = 64;
 
 /// Reads the columns of a row one after the other.
 struct Columns<'r> {
@@ -128,16 +139,20 @@ impl<'r> Columns<'r> {
         from(code).ok_or_else(|| self.wrong(&format!("is {code}, which means nothing")))
     }
 
-    fn optional_text(&mut self) -> Result<Option<&'r str>> {
+    /// A text of at most so many bytes: a forged one that is longer costs nobody the memory.
+    fn optional_text(&mut self, most: usize) -> Result<Option<&'r str>> {
         match self.value()? {
             ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) if bytes.len() > most => {
+                Err(self.wrong(&format!("has {} bytes, more than {most}", bytes.len())))
+            }
             ValueRef::Text(bytes) => std::str::from_utf8(bytes).map(Some).map_err(|_| self.wrong("is not UTF-8")),
             _ => Err(self.wrong("is not text")),
         }
     }
 
-    fn text(&mut self) -> Result<&'r str> {
-        self.optional_text()?.ok_or_else(|| self.wrong("is missing"))
+    fn text(&mut self, most: usize) -> Result<&'r str> {
+        self.optional_text(most)?.ok_or_else(|| self.wrong("is missing"))
     }
 
     fn optional_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
@@ -159,7 +174,7 @@ impl<'r> Columns<'r> {
     }
 
     fn optional_account_id(&mut self) -> Result<Option<AccountId>> {
-        let Some(text) = self.optional_text()? else { return Ok(None) };
+        let Some(text) = self.optional_text(NAME)? else { return Ok(None) };
         AccountId::new(text).map(Some).map_err(|_| self.wrong("is no account id"))
     }
 
@@ -171,8 +186,14 @@ impl<'r> Columns<'r> {
         Ok(Writer { device: self.uuid()?, epoch: self.within(1, (1 << 28) - 1)? })
     }
 
-    fn outcome(&mut self) -> Result<Outcome> {
-        match self.optional_text()? {
+    /// What an operation of so many points came to, as stored.
+    fn outcome_text(&mut self, points: i64) -> Result<Option<&'r str>> {
+        let parts = usize::try_from(points).unwrap_or(0).saturating_mul(OUTCOME_PART);
+        self.optional_text(OUTCOME.saturating_add(parts))
+    }
+
+    fn outcome(&mut self, points: i64) -> Result<Outcome> {
+        match self.outcome_text(points)? {
             None => Ok(Outcome::default()),
             Some(text) => serde_json::from_str(text).map_err(|error| self.wrong(&format!("cannot be read: {error}"))),
         }
@@ -261,7 +282,7 @@ pub(super) fn batch(row: &Row<'_>) -> Result<BatchRow> {
     Ok(BatchRow {
         no: c.number()?,
         account: c.number()?,
-        source: c.text()?.into(),
+        source: c.text(NAME)?.into(),
         promo: c.flag()?,
         priority: c.within(0, 1000)?,
         amount: c.points()?,
@@ -288,7 +309,7 @@ pub(super) fn hold(row: &Row<'_>) -> Result<HoldRow> {
         unbacked: c.points()?,
         deadline: c.instant()?,
         phase: c.code(HoldPhase::from_code)?,
-        service: c.optional_text()?.map(str::to_string),
+        service: c.optional_text(NAME)?.map(str::to_string),
         price_book: c.optional_number()?,
     })
 }
@@ -343,7 +364,7 @@ pub(crate) struct PriceBookRow {
 
 pub(super) fn price_book(row: &Row<'_>) -> Result<PriceBookRow> {
     let mut c = Columns::new("price_book", row);
-    Ok(PriceBookRow { no: c.number()?, hash: c.bytes()?, text: c.text()?.to_string() })
+    Ok(PriceBookRow { no: c.number()?, hash: c.bytes()?, text: c.text(MAX_BOOK_BYTES)?.to_string() })
 }
 
 /// Number, writer, and the sequence number it began at.

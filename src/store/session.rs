@@ -6,8 +6,8 @@ use rusqlite::{CachedStatement, Params, Row};
 
 use super::Desk;
 use super::sql::Statement;
-use crate::db::{Connection, sqlite_error};
-use crate::error::Result;
+use crate::db::{Connection, bounded, sqlite_error, writing_error};
+use crate::error::{Error, Result};
 
 /// More statements than a charge needs.
 const USUAL: usize = 12;
@@ -42,7 +42,7 @@ impl<'c> Session<'c> {
         let mut held = self.held.borrow_mut();
         let place = held.iter().position(|(number, _)| *number == sql.number).unwrap_or_else(|| {
             held.push((sql.number, None));
-            held.len() - 1
+            held.len().saturating_sub(1)
         });
         let found = held.get_mut(place).and_then(|(_, statement)| statement.take());
         drop(held);
@@ -57,19 +57,40 @@ impl<'c> Session<'c> {
         Ok(answer)
     }
 
-    /// All rows of a statement. No cursor outlives the call: an open one would hold up the checkpoint.
-    pub(super) fn all<T>(
+    /// The rows of a walk along one b-tree, whose keys come after `from` and rise. No cursor outlives the call: an open one
+    /// would hold up the checkpoint.
+    ///
+    /// A key that does not rise is damage: the tree may lead back to its own pages, and the walk would never end.
+    pub(super) fn walk<K: PartialOrd, T>(
+        &self,
+        sql: Statement,
+        params: impl Params,
+        from: Option<K>,
+        key: impl Fn(&T) -> K,
+        map: impl Fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let (mut found, mut last) = (Vec::new(), from);
+        self.each(sql, params, |row| {
+            let item = map(row)?;
+            let here = Some(key(&item));
+            if last.is_some() && here <= last {
+                return Err(out_of_order(sql));
+            }
+            last = here;
+            found.push(item);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// The same as [`first`](Self::first) for a statement that may pass over any number of rows before it hands one out.
+    pub(super) fn search<T>(
         &self,
         sql: Statement,
         params: impl Params,
         map: impl Fn(&Row<'_>) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        let mut found = Vec::new();
-        self.each(sql, params, |row| {
-            found.push(map(row)?);
-            Ok(true)
-        })?;
-        Ok(found)
+    ) -> Result<Option<T>> {
+        bounded(self.conn, || self.first(sql, params, map))
     }
 
     /// The first row of a statement.
@@ -107,6 +128,12 @@ impl<'c> Session<'c> {
 
     /// Runs a statement that changes rows; how many.
     pub(super) fn change(&self, sql: Statement, params: impl Params) -> Result<usize> {
-        self.with(sql, |statement| statement.execute(params).map_err(sqlite_error))
+        self.with(sql, |statement| statement.execute(params).map_err(writing_error))
     }
+}
+
+/// Rows of a table, or entries of its index, that do not stand in the order of their keys.
+pub(super) fn out_of_order(sql: Statement) -> Error {
+    let table = sql.text.split_once(" FROM ").and_then(|(_, rest)| rest.split_whitespace().next()).unwrap_or("?");
+    Error::corrupt(format!("{table}: its rows are not in the order of their keys"))
 }

@@ -131,7 +131,8 @@ statements! {
     LIVE_LATER_PRIORITY = live_batches!("AND priority > ?3", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
     BATCHES_LAPSED = concat!(
         "SELECT ", batch_columns!(),
-        " FROM batch INDEXED BY batch_lapsed WHERE expired > 0 AND account = ?1 AND expires_at > ?2 AND expires_at <= ?3"
+        " FROM batch INDEXED BY batch_lapsed WHERE expired > 0 AND account = ?1 AND expires_at > ?2 AND expires_at <= ?3 \
+         ORDER BY expires_at, no"
     );
     BATCHES_DUE = concat!(
         "SELECT ", batch_columns!(),
@@ -210,13 +211,13 @@ statements! {
     OPERATION_HEAD = "SELECT o.seq, w.device, w.epoch, o.kind, o.account, o.points \
         FROM operation o CROSS JOIN writer w ON w.no = o.writer WHERE o.seq = ?1";
     /// Of a consume or capture: its outcome says what it drew.
-    OPERATION_DRAWS = "SELECT seq, outcome FROM operation WHERE seq = ?1 AND kind IN (4, 6)";
+    OPERATION_DRAWS = "SELECT seq, points, outcome FROM operation WHERE seq = ?1 AND kind IN (4, 6)";
     /// Of `verify`: consumes simply paid, which have no allocation rows.
-    OPERATION_DRAWS_PAGE = "SELECT seq, outcome FROM operation WHERE seq > ?1 AND kind IN (4, 6) AND outcome IS NOT NULL \
+    OPERATION_DRAWS_PAGE = "SELECT seq, points, outcome FROM operation WHERE seq > ?1 AND kind IN (4, 6) AND outcome IS NOT NULL \
         AND NOT EXISTS (SELECT 1 FROM allocation WHERE owner = operation.seq) ORDER BY seq LIMIT ?2";
     OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2";
     /// In the order of the index.
-    OPERATIONS_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?1 ORDER BY account, kind LIMIT ?2";
+    OPERATIONS_BY_KEY = "SELECT account, kind, seq FROM operation INDEXED BY operation_key WHERE key = ?1 ORDER BY account, kind LIMIT ?2";
     /// Backwards from the newest; asked only when the file has several price books.
     OPERATION_NEWEST_PRICED = "SELECT price_book FROM operation WHERE price_book IS NOT NULL ORDER BY seq DESC LIMIT 1";
     /// Of the diagnosis: the first and the last operation under a price book among those after ?1, which bounds them.
@@ -245,7 +246,7 @@ statements! {
         body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
         + 8 * (origin_hash IS NOT NULL) FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     ACCOUNT_NAMES = "SELECT no, id FROM account WHERE no > ?1 ORDER BY no LIMIT ?2";
-    LEDGER_COUNT = "SELECT count(*) FROM ledger";
+    LEDGER_COUNT = "SELECT count(*) FROM (SELECT 1 FROM ledger LIMIT 1000)";
     /// Changes when another connection has committed.
     DATA_VERSION = "PRAGMA data_version";
 

@@ -36,7 +36,7 @@ impl Story {
 }
 
 /// A ledger in which every table has rows of every sort, and every nullable column is both null and not.
-fn rich(folder: &Path) -> PathBuf {
+pub fn rich(folder: &Path) -> PathBuf {
     let first = folder.join("first.ledger");
     let clock = ManualClock::at("2026-01-01T00:00:00Z").unwrap();
     let options = Options::default().clock(Arc::new(clock.clone())).pricing_file("config/pricing.toml");
@@ -90,7 +90,7 @@ fn rich(folder: &Path) -> PathBuf {
 }
 
 /// A copy of the file in which something was done that the library would never do.
-fn tampered(original: &Path, name: &str, tamper: impl FnOnce(&Connection)) -> PathBuf {
+pub fn tampered(original: &Path, name: &str, tamper: impl FnOnce(&Connection)) -> PathBuf {
     let copy = original.with_file_name(format!("{name}.ledger"));
     std::fs::copy(original, &copy).unwrap();
     let conn = Connection::open(&copy).unwrap();
@@ -143,7 +143,7 @@ fn must_be_found(path: &Path, what: &str, names: &[&str]) {
     assert!(names.iter().any(|name| said.contains(name)), "{what}: none of {names:?} is named in:\n{said}");
 }
 
-fn tables(conn: &Connection) -> Vec<String> {
+pub fn tables(conn: &Connection) -> Vec<String> {
     let list = rows(
         conn,
         "SELECT name, type FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
@@ -152,7 +152,7 @@ fn tables(conn: &Connection) -> Vec<String> {
 }
 
 /// Columns, and those of the primary key.
-fn columns(conn: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
+pub fn columns(conn: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
     let mut statement = conn.prepare(&format!("PRAGMA table_info({table})")).unwrap();
     let list: Vec<(String, i64)> =
         statement.query_map([], |row| Ok((row.get(1)?, row.get(5)?))).unwrap().map(Result::unwrap).collect();

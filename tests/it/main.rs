@@ -16,6 +16,7 @@
 mod against;
 mod bad_input;
 mod crash;
+mod damage;
 mod doctor;
 mod examples_run;
 mod explain;

@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::output::safe;
 
 /// Whether somebody can be asked: both the question and the answer need a terminal.
-pub(crate) fn can_ask(yes: bool) -> Result<(), Failure> {
+fn can_ask(yes: bool) -> Result<(), Failure> {
     if yes || (stdin().is_terminal() && stderr().is_terminal()) {
         return Ok(());
     }

@@ -201,9 +201,11 @@ pub(super) fn wal(site: &Site) -> Finding {
 
 /// A size for people, rounded down.
 fn bytes(count: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
-    match UNITS.into_iter().find(|(_, unit)| count >= *unit) {
-        Some((name, unit)) => format!("{}.{} {name}", count / unit, count % unit / (unit / 10)),
+    /// A tenth of each unit.
+    const UNITS: [(&str, u64); 3] = [("GB", 100_000_000), ("MB", 100_000), ("kB", 100)];
+    let tenths = |unit: u64| count.checked_div(unit).unwrap_or(0);
+    match UNITS.into_iter().find(|(_, unit)| tenths(*unit) >= 10) {
+        Some((name, unit)) => format!("{}.{} {name}", tenths(unit) / 10, tenths(unit) % 10),
         None => several(i64::try_from(count).unwrap_or(i64::MAX), "byte", "bytes"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Row;
 use serde::Deserialize;
 
-use super::Columns;
+use super::{BODY, Columns, NAME};
 use crate::engine::source::OperationHead;
 use crate::error::{Error, Result};
 use crate::model::{AccountId, BatchNo, ClockMark, Key, OpKind, OperationRow, Outcome, Writer};
@@ -32,7 +32,8 @@ pub(in crate::store) fn draws(row: &Row<'_>) -> Result<Vec<(BatchNo, i64)>> {
     }
     let mut c = Columns::new("operation", row);
     c.number()?;
-    let Some(text) = c.optional_text()? else { return Ok(Vec::new()) };
+    let points = c.points()?;
+    let Some(text) = c.outcome_text(points)? else { return Ok(Vec::new()) };
     let drawn: Drawn = serde_json::from_str(text).map_err(|error| c.wrong(&format!("cannot be read: {error}")))?;
     Ok(drawn.draws)
 }
@@ -62,14 +63,14 @@ impl<'r> Columns<'r> {
             seq: c.number()?,
             kind: c.code(OpKind::from_code)?,
             account: c.count()?,
-            key: Key::new(c.text()?).map_err(|_| c.wrong("is no key"))?,
+            key: Key::new(c.text(NAME)?).map_err(|_| c.wrong("is no key"))?,
             recorded_at: c.instant()?,
             booked_at: c.instant()?,
             clock: c.code(ClockMark::from_code)?,
             points: c.points()?,
             price_book: c.optional_number()?,
             rules_version: c.number()?,
-            body: c.text()?,
+            body: c.text(BODY)?,
             entry: c.optional_number()?,
             hash: c.bytes()?,
         })
@@ -122,11 +123,17 @@ pub(in crate::store) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     let mut c = Columns::new("operation", row);
     let facts = c.operation()?;
     let writer = c.writer()?;
-    let (account, book, outcome) = (c.optional_account_id()?, c.optional_bytes()?, c.outcome()?);
+    let (account, book, outcome) = (c.optional_account_id()?, c.optional_bytes()?, c.outcome(facts.points)?);
     if !c.flag()? {
         return Err(c.wrong("is set, which this version never does"));
     }
     facts.complete(writer, account, book, outcome)
+}
+
+/// Account, kind and number of an operation.
+pub(in crate::store) fn key_use(row: &Row<'_>) -> Result<(i64, i64, i64)> {
+    let mut c = Columns::new("operation", row);
+    Ok((c.integer()?, c.integer()?, c.integer()?))
 }
 
 /// What operations refer to, by number.
@@ -150,7 +157,16 @@ pub(in crate::store) fn bare_operation(row: &Row<'_>, referred: &Referred) -> Op
     referred.writers.get(&no).map(|writer| read(&mut c, *writer))
 }
 
-/// Where the statement has the writer's number.
+/// The outcome of a bare operation, as its text.
+pub(in crate::store) fn stored_outcome(row: &Row<'_>) -> Result<Option<String>> {
+    let points = Columns { table: "operation", row, next: STORED_POINTS }.points()?;
+    let mut c = Columns { table: "operation", row, next: STORED_OUTCOME };
+    Ok(c.outcome_text(points)?.map(str::to_string))
+}
+
+/// Where the statement has points, writer's number and outcome.
+const STORED_POINTS: usize = 7;
+const STORED_OUTCOME: usize = 14;
 pub(in crate::store) const STORED_WRITER: usize = 13;
 
 /// An account's number and id.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::{Checked, Level, Progress, Verification};
+use counterfoil::{Checked, Error, Level, Progress, Verification};
 use indicatif::ProgressBar;
 
 use super::{Session, guide, pricing};
@@ -146,6 +146,11 @@ fn restore(session: &mut Session, args: &RestoreArgs) -> Result<Outcome, Failure
         target.display(),
         args.backup.display()
     );
+    // What cannot be done needs nobody's word.
+    drop(session.options().read_only(true).open(&args.backup)?);
+    if target.symlink_metadata().is_ok_and(|found| !found.is_file() || found.len() > 0) {
+        return Err(Error::LedgerExists { path: target.display().to_string() }.into());
+    }
     confirm::ask(args.confirm.yes, &question)?;
     let ledger = session.options().restore(&args.backup, &target)?;
     session.warn(&ledger);

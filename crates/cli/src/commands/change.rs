@@ -183,9 +183,6 @@ fn hold(args: &HoldArgs) -> Plan<'_> {
 
 /// Books an operation, or says what it would do.
 fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
-    if let Some((confirm, _)) = plan.question.filter(|_| !plan.facts.dry_run) {
-        confirm::can_ask(confirm.yes)?;
-    }
     let request = request(session, plan)?;
     let named = if plan.priced { session.named_book()? } else { None };
     let ledger = session.change()?;
@@ -208,6 +205,7 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     if let Some((confirm, question)) = plan.question.filter(|(confirm, _)| !confirm.yes) {
+        // What would be refused needs nobody's word.
         let would = ledger.dry_run(&request).map_err(refused)?;
         confirm::ask(confirm.yes, &format!("{question} {}", consequence(&would)))?;
     }

@@ -12,12 +12,13 @@ fn what_cannot_be_taken_back_asks_first() {
     let home = Home::new();
     home.run("recharge 5 -a alice --source gift").ok();
     home.run("consume 9 -a alice").ok();
+    home.run("open -a bob").ok();
     home.run("backup copy.ledger").ok();
     let state = home.state();
     for words in [
         "write-off 4 -a alice --reason x",
         "revoke 1 all --reason x",
-        "close -a alice --reason x",
+        "close -a bob --reason x",
         "restore copy.ledger new.ledger",
         "confirm-clock",
     ] {
@@ -31,6 +32,30 @@ fn what_cannot_be_taken_back_asks_first() {
     let error: Value = serde_json::from_str(&json.err).unwrap();
     assert_eq!((json.code, &error["error"]["code"]), (7, &"unconfirmed".into()));
     home.run("write-off 4 -a alice --reason x --yes").ok();
+}
+
+/// Story: `restore` of a backup that was not there asked first whether it was meant, and found out after the answer. What
+/// would be refused anyway is refused at once, and nobody is asked.
+#[test]
+fn nobody_is_asked_about_what_cannot_be_done() {
+    let home = Home::new();
+    home.run("recharge 5 -a alice --source gift").ok();
+    home.run("backup copy.ledger").ok();
+    home.write("text", "no ledger");
+    for (exit, code, words) in [
+        (6, "not_a_ledger", "restore missing.ledger new.ledger"),
+        (6, "not_a_ledger", "restore text new.ledger"),
+        (6, "ledger_exists", "restore copy.ledger points.ledger"),
+        (3, "unknown_account", "write-off 4 -a nobody --reason x"),
+        (3, "unknown_account", "close -a nobody --reason x"),
+        (3, "unknown_batch", "revoke 77 all --reason x"),
+        (3, "limit_exceeded", "write-off 4 -a alice --reason x"),
+    ] {
+        let ran = home.run(words);
+        assert!(ran.err.contains(code) && ran.code == exit, "{words}: {} {}", ran.code, ran.err);
+        assert!(!ran.err.contains("[y/N]"), "{words}: {}", ran.err);
+    }
+    assert!(!home.path("new.ledger").exists());
 }
 
 #[test]
