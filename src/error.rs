@@ -275,8 +275,19 @@ impl Error {
         matches!(self, Error::Busy { .. } | Error::OutcomeUnknown { .. } | Error::LocksLost | Error::DiskFull { .. })
     }
 
-    /// Whether it is about the file, not about one operation.
-    pub(crate) fn is_failure(&self) -> bool {
+    /// Whether it is about the file, not about one operation: the next one would meet it too.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// ledger.close()?;
+    /// assert!(ledger.info().unwrap_err().is_failure());
+    /// assert!(!AccountId::new("").unwrap_err().is_failure());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
         matches!(
             self,
             Error::Busy { .. }

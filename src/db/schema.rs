@@ -52,7 +52,23 @@ pub(super) fn check_against(conn: &Connection, schema: &str) -> Result<()> {
     compare(&ours(conn)?, &of(schema).map_err(sqlite_error)?)
 }
 
-/// All but what SQLite makes for itself: the statistics of somebody's ANALYZE are no harm.
+/// Drops the statistics of somebody's ANALYZE: made when the file was small, they would have whole tables read for ever.
+pub(super) fn drop_statistics(conn: &Connection) -> Result<()> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'sqlite\\_stat%' ESCAPE '\\'";
+    let mut statement = conn.prepare(sql).map_err(sqlite_error)?;
+    let names = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect::<rusqlite::Result<Vec<String>>>);
+    for name in names.map_err(sqlite_error)? {
+        conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", quoted(&name))).map_err(sqlite_error)?;
+    }
+    Ok(())
+}
+
+/// A name as SQL writes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// All but what SQLite makes for itself: the statistics of somebody's ANALYZE are no damage.
 fn ours(conn: &Connection) -> Result<Vec<Object>> {
     let mut objects = objects(conn).map_err(sqlite_error)?;
     objects.retain(|(kind, name, ..)| kind != "table" || !name.starts_with("sqlite_"));
@@ -76,8 +92,7 @@ fn compare(found: &[Object], expected: &[Object]) -> Result<()> {
     let foreign = found.iter().filter(|object| !named(expected, object) && object.3.is_some());
     let (objects, drop) = foreign
         .map(|(kind, name, ..)| {
-            let quoted = name.replace('"', "\"\"");
-            (format!("{kind} {name}"), format!("DROP {} IF EXISTS \"{quoted}\";", kind.to_uppercase()))
+            (format!("{kind} {name}"), format!("DROP {} IF EXISTS {};", kind.to_uppercase(), quoted(name)))
         })
         .unzip::<_, _, Vec<_>, Vec<_>>();
     if objects.is_empty() { Ok(()) } else { Err(Error::ForeignSchema { objects, drop: drop.join(" ") }) }

@@ -95,6 +95,7 @@ impl WritingConnection {
         let first = "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)";
         conn.query_row(first, [], |_| Ok(())).map_err(|error| opening_error(path, error))?;
         file.settle_sides()?;
+        schema::drop_statistics(&conn)?;
         let without_reserve = !reserve::keep(path);
         conn.wal_hook(Some(count_frames));
         let page_bytes = page_bytes(&conn)?;

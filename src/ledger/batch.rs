@@ -73,7 +73,7 @@ impl BatchRun {
 
     /// Books the first of these lines, as many as one short transaction takes (about 20 ms of work, at least one line),
     /// and answers them, durable when this returns. The rest is for the next call. Each line has its own outcome, the one
-    /// it would have had alone.
+    /// it would have had alone; the answers end with the first failure of the file ([`Error::is_failure`]).
     ///
     /// ```
     /// use counterfoil::{Ledger, Request};
@@ -118,10 +118,16 @@ impl BatchRun {
             self.made.extend(made);
             return answers;
         }
-        // Each alone, as far as the transaction had come.
-        let tried = lines.iter().take(answers.len().saturating_add(1));
-        let alone = tried.map(|(line, request)| (*line, self.apply(*line, request)));
-        let mut alone: Vec<(u64, Result<Receipt>)> = alone.collect();
+        // Each alone, as far as the transaction had come, or until the file fails again.
+        let mut alone: Vec<(u64, Result<Receipt>)> = Vec::new();
+        for (line, request) in lines.iter().take(answers.len().saturating_add(1)) {
+            let answer = self.apply(*line, request);
+            let failed = answer.as_ref().is_err_and(Error::is_failure);
+            alone.push((*line, answer));
+            if failed {
+                break;
+            }
+        }
         for ((_, now), (_, before)) in alone.iter_mut().zip(&answers) {
             // What a failed commit had booked all the same was booked by this call.
             if let (Ok(now), Ok(before)) = (now, before) {

@@ -79,7 +79,8 @@ impl Ledger {
     /// and all are durable when this returns. Far quicker than one by one where a sync is slow.
     ///
     /// A line may point at what an earlier one made by its place, counted from one: `{"ref_line": 1}` in place of an id.
-    /// For lines that come in one after the other, and for all or nothing, see [`Ledger::batch_run`].
+    /// A failure of the file ([`Error::is_failure`](crate::Error::is_failure)) ends the run: the operations after it were not
+    /// tried, and have the same answer. For lines that come in one after the other, and for all or nothing, see [`Ledger::batch_run`].
     ///
     /// ```
     /// # use counterfoil::*;
@@ -102,6 +103,14 @@ impl Ledger {
             let group = run.group(rest);
             rest = rest.get(group.len()..).unwrap_or_default();
             answers.extend(group.into_iter().map(|(_, answer)| answer));
+            if let Some(Err(error)) = answers.last()
+                && error.is_failure()
+            {
+                // It would only be met, and waited for, again.
+                let error = error.clone();
+                answers.resize(operations.len(), Err(error));
+                break;
+            }
         }
         answers
     }

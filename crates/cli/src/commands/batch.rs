@@ -129,6 +129,14 @@ fn tell_all(session: &mut Session, answers: &[(u64, Result<Receipt, Error>)]) ->
         },
         (failure, _) => failure,
     })?;
+    if let Some((line, Err(error))) = answers.last()
+        && error.is_failure()
+    {
+        // The next lines would only meet it again.
+        let help =
+            format!("{}; then give the lines from {line} on again: what is booked is only answered", error.help());
+        return Err(Failure::advised(error.clone(), help));
+    }
     Ok(answers.iter().any(|(_, answer)| answer.is_err()))
 }
 
