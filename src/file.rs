@@ -152,7 +152,7 @@ impl File {
             }
             return Err(Error::Closed);
         }
-        let inside = self.calls.enter(Instant::now()).ok_or(Error::Closed)?;
+        let inside = self.calls.enter_now().ok_or(Error::Closed)?;
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let connections = Arc::clone(inner.as_ref().ok_or(Error::Closed)?);
         Ok(Call { connections, _inside: inside })

@@ -24,11 +24,23 @@ pub(crate) struct Inside<'g>(&'g Gate);
 pub(crate) struct Shut<'g>(&'g Gate);
 
 impl Gate {
+    /// Goes in, if the gate is open.
+    pub(crate) fn enter_now(&self) -> Option<Inside<'_>> {
+        self.go_in(self.state())
+    }
+
     /// Goes in; waits while the gate is shut, and gives up at the deadline.
     pub(crate) fn enter(&self, deadline: Instant) -> Option<Inside<'_>> {
         let mut state = self.state();
         while state.shut {
             state = self.wait(state, deadline)?;
+        }
+        self.go_in(state)
+    }
+
+    fn go_in(&self, mut state: MutexGuard<'_, State>) -> Option<Inside<'_>> {
+        if state.shut {
+            return None;
         }
         state.inside = state.inside.saturating_add(1);
         Some(Inside(self))
@@ -97,7 +109,7 @@ mod tests {
         drop(first);
         let later = std::thread::scope(|scope| {
             let shutting = scope.spawn(|| gate.shut(Instant::now() + Duration::from_secs(10)).is_some());
-            while gate.enter(Instant::now()).is_some() {
+            while gate.enter_now().is_some() {
                 std::thread::yield_now();
             }
             drop(second);

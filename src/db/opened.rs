@@ -1,13 +1,13 @@
 //! A ledger file as this process has it open: what all its connections share, and what is watched while it is open.
 
 use std::fs::{self, Metadata};
-use std::path::Path;
-use std::sync::RwLock;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Inside};
-use super::locks::{Locks, holders};
+use super::locks::{Locks, Standing, holders};
 use super::place::{FileId, Place, beside, file_id};
 use super::registry::{Ends, Lease, Registry};
 use crate::error::{Error, Result};
@@ -27,7 +27,8 @@ pub(crate) struct OpenFile {
     gate: Gate,
     /// A forked child has the parent's connections, and none of its locks.
     process: u32,
-    sides: RwLock<Sides>,
+    wal: Side,
+    shm: Side,
     /// The least length the file and its `-shm` can have, and that of the `-wal` when it was last found whole.
     file_bytes: AtomicU64,
     shm_bytes: AtomicU64,
@@ -35,10 +36,52 @@ pub(crate) struct OpenFile {
 }
 
 /// What SQLite has opened beside the file.
-#[derive(Default)]
-struct Sides {
-    wal: Option<FileId>,
-    shm: Option<FileId>,
+struct Side {
+    path: PathBuf,
+    opened: OnceLock<FileId>,
+}
+
+impl Side {
+    fn of(place: &Place, suffix: &str) -> Self {
+        Side { path: beside(place.path(), suffix), opened: OnceLock::new() }
+    }
+
+    /// Notes it, once SQLite has opened it.
+    fn settle(&self) {
+        if let (None, Some(found)) = (self.opened.get(), metadata(&self.path)) {
+            let _ = self.opened.set(file_id(&self.path, &found));
+        }
+    }
+
+    /// Its length, if it is still what SQLite has opened.
+    fn check(&self) -> Result<Option<u64>> {
+        let Some(opened) = self.opened.get() else { return Ok(None) };
+        match metadata(&self.path) {
+            Some(found) if file_id(&self.path, &found) == *opened => Ok(Some(found.len())),
+            Some(_) => Err(moved(&self.path, "was replaced")),
+            None => Err(moved(&self.path, "was moved or deleted")),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+}
+
+/// Refuses what is shorter than it was.
+fn check_length(path: &Path, least: &AtomicU64, bytes: u64) -> Result<()> {
+    match least.load(Ordering::Relaxed) {
+        known if known == bytes => Ok(()),
+        known if known > bytes => Err(moved(path, "was cut short")),
+        _ => {
+            least.fetch_max(bytes, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+}
+
+fn moved(path: &Path, what: &str) -> Error {
+    Error::Moved { path: path.display().to_string(), message: format!("it {what} while the ledger was open") }
 }
 
 /// Whether nobody has the file open, neither this process nor another.
@@ -53,8 +96,6 @@ pub(super) fn is_free(path: &Path, id: &FileId) -> bool {
 /// One read, or one transaction.
 pub(crate) struct Using<'f> {
     file: &'f OpenFile,
-    /// The length of the `-wal` when it began.
-    wal_bytes: u64,
     _inside: Inside<'f>,
 }
 
@@ -65,11 +106,12 @@ impl OpenFile {
         let file = FILES.lease(&id, || {
             let locks = Locks::open(place.path(), deadline)?;
             Ok(OpenFile {
+                wal: Side::of(&place, "-wal"),
+                shm: Side::of(&place, "-shm"),
                 place,
                 locks,
                 gate: Gate::default(),
                 process: std::process::id(),
-                sides: RwLock::default(),
                 file_bytes: AtomicU64::new(0),
                 shm_bytes: AtomicU64::new(0),
                 wal_bytes: AtomicU64::new(0),
@@ -103,23 +145,29 @@ impl OpenFile {
         self.locks.release();
     }
 
-    /// Begins a read or a transaction: nothing has been moved, and SQLite's locks are in force.
+    /// Begins a transaction: nothing has been moved, and SQLite's locks are in force.
     pub(crate) fn enter(&self, deadline: Option<Instant>) -> Result<Using<'_>> {
-        if self.is_inherited() {
-            self.disown();
-            return Err(Error::Closed);
-        }
-        let wal_bytes = self.check_unmoved()?;
+        self.check_unmoved()?;
+        self.enter_unwatched(deadline)
+    }
+
+    /// Begins a read. What matters to it is that file and `-shm` are those that others use: then the locks are, too.
+    pub(crate) fn enter_to_read(&self) -> Result<Using<'_>> {
+        self.check_shared()?;
+        self.enter_unwatched(None)
+    }
+
+    fn enter_unwatched(&self, deadline: Option<Instant>) -> Result<Using<'_>> {
         let until = || deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
         loop {
-            let inside = self.gate.enter(until()).ok_or(Error::LocksLost)?;
-            if !self.locks.are_lost() {
-                return Ok(Using { file: self, wal_bytes, _inside: inside });
+            let inside = self.gate.enter_now().or_else(|| self.gate.enter(until())).ok_or(Error::LocksLost)?;
+            if self.locks.standing() != Standing::Lost {
+                return Ok(Using { file: self, _inside: inside });
             }
             drop(inside);
             // SQLite takes a lock anew only when no connection of the process is said to have it.
             let _shut = self.gate.shut(until()).ok_or(Error::LocksLost)?;
-            if self.locks.are_lost() {
+            if self.locks.standing() == Standing::Lost {
                 self.locks.arm()?;
             }
         }
@@ -128,62 +176,34 @@ impl OpenFile {
     /// Notes what SQLite has opened beside the file, and guards it. Once the first connection has read.
     pub(super) fn settle_sides(&self) -> Result<()> {
         self.locks.guard(self.path())?;
-        let mut sides = self.sides.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let look = |suffix: &str| metadata(&beside(self.path(), suffix));
-        if let (None, Some(wal)) = (&sides.wal, look("-wal")) {
-            sides.wal = Some(file_id(&beside(self.path(), "-wal"), &wal));
-        }
-        if let (None, Some(shm)) = (&sides.shm, look("-shm")) {
-            sides.shm = Some(file_id(&beside(self.path(), "-shm"), &shm));
-        }
+        self.wal.settle();
+        self.shm.settle();
         Ok(())
     }
 
-    /// Refuses when anything was moved, replaced or cut; the length of the `-wal`.
-    fn check_unmoved(&self) -> Result<u64> {
-        let file = self.place.check_unmoved()?;
-        self.check_length(&self.file_bytes, "", file.len())?;
-        let sides = self.sides.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(bytes) = self.check_side("-shm", sides.shm.as_ref())? {
-            self.check_length(&self.shm_bytes, "-shm", bytes)?;
-        }
-        Ok(self.check_side("-wal", sides.wal.as_ref())?.unwrap_or(0))
+    /// Refuses when anything was moved, replaced or cut.
+    fn check_unmoved(&self) -> Result<()> {
+        self.check_shared()?;
+        self.wal.check().map(drop)
     }
 
-    /// The length of what lies beside the file, if it is what SQLite has opened.
-    fn check_side(&self, suffix: &str, opened: Option<&FileId>) -> Result<Option<u64>> {
-        let Some(opened) = opened else { return Ok(None) };
-        let path = beside(self.path(), suffix);
-        match metadata(&path) {
-            Some(found) if file_id(&path, &found) == *opened => Ok(Some(found.len())),
-            found => {
-                let what = if found.is_some() { "was replaced" } else { "was moved or deleted" };
-                Err(self.moved(suffix, what))
-            }
+    fn check_shared(&self) -> Result<()> {
+        check_length(self.path(), &self.file_bytes, self.place.check_unmoved()?.len())?;
+        match self.shm.check()? {
+            Some(bytes) => check_length(&self.shm.path, &self.shm_bytes, bytes),
+            None => Ok(()),
         }
-    }
-
-    fn check_length(&self, least: &AtomicU64, suffix: &str, bytes: u64) -> Result<()> {
-        if least.fetch_max(bytes, Ordering::Relaxed) > bytes {
-            return Err(self.moved(suffix, "was cut short"));
-        }
-        Ok(())
-    }
-
-    fn moved(&self, suffix: &str, what: &str) -> Error {
-        let path = beside(self.path(), suffix).display().to_string();
-        Error::Moved { path, message: format!("it {what} while the ledger was open") }
     }
 
     /// The length of the `-wal`.
     pub(super) fn wal_bytes(&self) -> u64 {
-        metadata(&beside(self.path(), "-wal")).map_or(0, |metadata| metadata.len())
+        self.wal.bytes()
     }
 
     /// Refuses a `-wal` that is shorter than what SQLite says is in it, for which `needed` asks. Asked only when the length
     /// is not the one it was left with: others add to it, and empty it, by right.
-    pub(super) fn check_wal(&self, using: &Using<'_>, needed: impl Fn() -> Result<u64>) -> Result<()> {
-        if using.wal_bytes == self.wal_bytes.load(Ordering::Relaxed) {
+    pub(super) fn check_wal(&self, needed: impl Fn() -> Result<u64>) -> Result<()> {
+        if self.wal_bytes() == self.wal_bytes.load(Ordering::Relaxed) {
             return Ok(());
         }
         const TRIES: usize = 8;
@@ -193,7 +213,7 @@ impl OpenFile {
             // Somebody at work between the two looks: look again.
             if needed()? == before {
                 if bytes < before {
-                    return Err(self.moved("-wal", "was cut short"));
+                    return Err(moved(&self.wal.path, "was cut short"));
                 }
                 self.wal_bytes.store(bytes, Ordering::Relaxed);
                 break;
@@ -230,13 +250,11 @@ impl Ends for OpenFile {
 impl Using<'_> {
     /// Whether what was read or committed may be answered: SQLite's locks were in force all the time.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.file.locks.are_lost() {
-            return Err(Error::LocksLost);
+        match self.file.locks.standing() {
+            Standing::Held => Ok(()),
+            Standing::Unguarded => self.file.settle_sides(),
+            Standing::Lost => Err(Error::LocksLost),
         }
-        if !self.file.locks.is_guarded() {
-            self.file.settle_sides()?;
-        }
-        Ok(())
     }
 
     /// The same for an answer: what was read without locks is not believed, nor are the errors it led to.

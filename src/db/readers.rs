@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
@@ -12,7 +12,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use super::bounded::growing;
 use super::config::{self, Role, allow_copying, connect, flags, set_up};
 use super::errors::sqlite_error;
-use super::opened::{OpenFile, Opened, Using, is_free, log_bytes};
+use super::opened::{OpenFile, Opened, is_free, log_bytes};
 use super::place::{Place, Right, beside, may};
 use super::{Connection, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
@@ -29,18 +29,16 @@ const TWIN_TRIES: usize = 5;
 pub(crate) struct Readers {
     place: Place,
     /// `None` while it is opened another way.
-    pool: Mutex<Option<Connections>>,
+    pool: Mutex<Option<Arc<Connections>>>,
 }
 
 /// The connections, and what must hold for their answers. Dropped in this order.
-#[derive(Clone)]
 struct Connections {
     pool: Pool<SqliteConnectionManager>,
     access: Access,
 }
 
 /// How the file is read.
-#[derive(Clone)]
 enum Access {
     /// Beside others.
     Shared(Opened),
@@ -77,7 +75,7 @@ impl Stamp {
 pub(crate) struct Reader<'r> {
     conn: Pooled,
     place: &'r Place,
-    access: Access,
+    connections: Arc<Connections>,
 }
 
 struct Pooled(PooledConnection<SqliteConnectionManager>);
@@ -123,26 +121,14 @@ impl Reader<'_> {
 
     /// Answers only when nothing has come between.
     fn answered<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        match &self.access {
-            Access::Shared(file) => {
-                let using = self.enter(file)?;
-                using.answer(read())
-            }
+        match &self.connections.access {
+            Access::Shared(file) => file.enter_to_read()?.answer(read()),
             Access::Immutable(stamp) => {
                 let answer = read();
                 if is_untouched(self.place, stamp) { answer } else { Err(Error::Busy { waited_ms: 0 }) }
             }
             Access::Lonely => read(),
         }
-    }
-
-    fn enter<'f>(&self, file: &'f OpenFile) -> Result<Using<'f>> {
-        let using = file.enter(None)?;
-        file.check_wal(&using, || {
-            leave(&self.conn)?;
-            log_length(&self.conn)
-        })?;
-        Ok(using)
     }
 }
 
@@ -155,8 +141,7 @@ pub(crate) struct Apart {
 impl Apart {
     /// Runs one statement.
     pub(crate) fn single<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let using = self.file.enter(None)?;
-        using.answer(read(&self.conn))
+        self.file.enter_to_read()?.answer(read(&self.conn))
     }
 }
 
@@ -238,20 +223,20 @@ impl Readers {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let place = Place::existing(path)?;
         let connections = Connections::open(&place)?;
-        Ok(Readers { place, pool: Mutex::new(Some(connections)) })
+        Ok(Readers { place, pool: Mutex::new(Some(Arc::new(connections))) })
     }
 
     /// The pool beside a writer, which has checked the file.
     pub(crate) fn beside(file: Opened) -> Result<Self> {
         let place = file.place().clone();
         let connections = Connections::new(&place, Role::Reader, Access::Shared(file))?;
-        Ok(Readers { place, pool: Mutex::new(Some(connections)) })
+        Ok(Readers { place, pool: Mutex::new(Some(Arc::new(connections))) })
     }
 
     /// What has the file open, where others may have it open too.
     pub(crate) fn opened(&self) -> Result<Option<Opened>> {
-        match self.connections()?.access {
-            Access::Shared(file) => Ok(Some(file)),
+        match &self.connections()?.access {
+            Access::Shared(file) => Ok(Some(file.clone())),
             Access::Immutable(_) | Access::Lonely => Ok(None),
         }
     }
@@ -275,28 +260,28 @@ impl Readers {
     }
 
     /// The connections as they are, opened again another way when others have come to a file that was at rest.
-    fn connections(&self) -> Result<Connections> {
+    fn connections(&self) -> Result<Arc<Connections>> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connections) = pool.as_ref() {
             match &connections.access {
                 Access::Immutable(stamp) if !is_untouched(&self.place, stamp) => *pool = None,
-                _ => return Ok(connections.clone()),
+                _ => return Ok(Arc::clone(connections)),
             }
         }
         self.place.check_unmoved()?;
-        let connections = Connections::open(&self.place)?;
-        *pool = Some(connections.clone());
+        let connections = Arc::new(Connections::open(&self.place)?);
+        *pool = Some(Arc::clone(&connections));
         Ok(connections)
     }
 
     /// Runs reads within a read transaction, and beside it a connection that sees the same state of the file, for another
     /// thread; none when only one can be had, or others write without a pause.
     pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<Twin>) -> Result<T>) -> Result<T> {
-        let connections = self.connections()?;
-        let first = self.reader(&connections)?;
+        let first = self.get()?;
+        let pool = &first.connections.pool;
         first.answered(|| {
             let open = Snapshot(&first.conn);
-            let twin = if connections.pool.max_size() > 1 { twin(&connections.pool, &first)? } else { None };
+            let twin = if pool.max_size() > 1 { twin(pool, &first)? } else { None };
             if twin.is_none() {
                 begin(&first.conn)?;
             }
@@ -308,13 +293,10 @@ impl Readers {
 
     /// A connection for one read.
     pub(crate) fn get(&self) -> Result<Reader<'_>> {
-        self.reader(&self.connections()?)
-    }
-
-    fn reader(&self, connections: &Connections) -> Result<Reader<'_>> {
+        let connections = self.connections()?;
         let conn = connections.pool.get();
         let conn = conn.map_err(|error| Error::storage(format!("no connection to read with: {error}")))?;
-        Ok(Reader { conn: Pooled(conn), place: &self.place, access: connections.access.clone() })
+        Ok(Reader { conn: Pooled(conn), place: &self.place, connections })
     }
 
     /// Writes a copy of the file, as it is at one moment, into an empty file.

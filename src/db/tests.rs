@@ -40,7 +40,7 @@ fn open(path: &Path) -> Result<Open> {
 
 /// Whether a use of the file may begin.
 fn check(open: &Open) -> Result<()> {
-    open.file.enter(Some(soon())).and_then(|using| open.check_wal(&using))
+    open.file.enter(Some(soon())).and_then(|_using| open.check_wal())
 }
 
 fn fill(conn: &Connection) -> Result<()> {
@@ -205,11 +205,13 @@ fn what_is_moved_replaced_or_cut_is_noticed() {
     for suffix in ["-wal", "-shm", ""] {
         let side = beside(&path, suffix);
         fs::rename(&side, &away).unwrap();
+        // A read goes by file and -shm: with them, what is read is what others have.
+        let reads = suffix == "-wal";
         refused(check(&writing), "moved", "moved or deleted");
-        refused(read(), "moved", "moved or deleted");
+        assert!(if reads { read().is_ok() } else { read().is_err_and(|error| error.code() == "moved") }, "{suffix}");
         fs::copy(&away, &side).unwrap();
         refused(check(&writing), "moved", "replaced");
-        refused(read(), "moved", "replaced");
+        assert!(if reads { read().is_ok() } else { read().is_err_and(|error| error.code() == "moved") }, "{suffix}");
         fs::rename(&away, &side).unwrap();
         check(&writing).unwrap();
         read().unwrap();
@@ -221,7 +223,6 @@ fn what_is_moved_replaced_or_cut_is_noticed() {
     };
     cut("-wal", "100");
     refused(check(&writing), "moved", "-wal: it was cut");
-    refused(read(), "moved", "cut short");
     cut("", "8192");
     refused(check(&writing), "moved", "cut short");
 }

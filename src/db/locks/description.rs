@@ -13,7 +13,7 @@ use nix::libc::{self, c_short, flock};
 
 use super::super::busy;
 use super::super::place::beside;
-use super::Holders;
+use super::{Holders, Standing};
 use crate::error::{Error, Result};
 
 /// What SQLite locks shared while a file is open, and exclusively before it takes the `-wal` away.
@@ -70,9 +70,10 @@ struct Held {
 #[derive(Debug)]
 struct Guarded {
     shm: File,
-    /// The byte of the canary, in both files. None is set before: without a `-shm`, SQLite itself drops all locks of the
-    /// process at the end of each read.
+    /// The byte of the canary. It is in the `-shm` alone: there are the locks of reads and writes, and what SQLite locks in
+    /// the file itself, the guard locks too.
     canary: i64,
+    process: u32,
 }
 
 impl Locks {
@@ -95,18 +96,18 @@ impl Locks {
         };
         lock(&held.file, SQLITE_SHARED, Mode::Shared)?;
         lock(&shm, SQLITE_SHM_IN_USE, Mode::Shared)?;
-        held.guarded = Some(Guarded { shm, canary: 0 });
+        held.guarded = Some(Guarded { shm, canary: 0, process: std::process::id() });
         held.arm()
     }
 
-    pub(in crate::db) fn is_guarded(&self) -> bool {
-        self.held().as_ref().is_none_or(|held| held.guarded.is_some())
-    }
-
-    /// Whether SQLite's locks of this process are gone.
-    pub(in crate::db) fn are_lost(&self) -> bool {
-        let held = self.held();
-        held.as_ref().is_some_and(Held::has_lost)
+    /// How SQLite's locks of this process stand.
+    pub(in crate::db) fn standing(&self) -> Standing {
+        match self.held().as_ref().map(|held| held.guarded.as_ref()) {
+            None => Standing::Held,
+            Some(None) => Standing::Unguarded,
+            Some(Some(guarded)) if guarded.has_canary() => Standing::Held,
+            Some(Some(_)) => Standing::Lost,
+        }
     }
 
     /// Sets the canary, anew after it was lost: only while no connection of the process has a transaction open.
@@ -148,17 +149,20 @@ impl Locks {
 }
 
 impl Held {
-    fn has_lost(&self) -> bool {
-        self.guarded
-            .as_ref()
-            .is_some_and(|guarded| !has_canary(&self.file, guarded.canary) || !has_canary(&guarded.shm, guarded.canary))
-    }
-
     fn arm(&mut self) -> Result<()> {
         let Some(guarded) = &mut self.guarded else { return Ok(()) };
         guarded.canary = canary();
-        posix(&self.file, guarded.canary)?;
         posix(&guarded.shm, guarded.canary)
+    }
+}
+
+impl Guarded {
+    fn has_canary(&self) -> bool {
+        match ask(&self.shm, Range { start: self.canary, len: 1 }) {
+            Ok(found) => found.l_type != UNLOCKED && u32::try_from(found.l_pid).is_ok_and(|pid| pid == self.process),
+            // It cannot be asked: then nothing is known to be lost.
+            Err(_) => true,
+        }
     }
 }
 
@@ -215,14 +219,6 @@ fn ask(file: &File, range: Range) -> nix::Result<flock> {
 fn posix(file: &File, byte: i64) -> Result<()> {
     let range = Range { start: byte, len: 1 };
     fcntl(file, FcntlArg::F_SETLK(&description(range, Mode::Shared))).map(drop).map_err(failed)
-}
-
-fn has_canary(file: &File, byte: i64) -> bool {
-    match ask(file, Range { start: byte, len: 1 }) {
-        Ok(found) => found.l_type != UNLOCKED && u32::try_from(found.l_pid).is_ok_and(|pid| pid == std::process::id()),
-        // It cannot be asked: then nothing is known to be lost.
-        Err(_) => true,
-    }
 }
 
 /// A byte that no other process has chosen.

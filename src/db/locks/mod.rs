@@ -8,7 +8,7 @@
 //! - a **guard**: shared, on the ranges that SQLite locks exclusively before it removes a `-wal` or cuts a `-shm`;
 //! - its **presence**, shared, so that others can ask whether they are alone; and the **writer** lock, exclusive, from before
 //!   `BEGIN IMMEDIATE` to after `COMMIT` and while the `-wal` is folded in;
-//! - a **canary**: a POSIX lock on a byte of nobody's, dropped with SQLite's own. When it is gone, so are they.
+//! - a **canary**: a POSIX lock on a byte of nobody's in the `-shm`, dropped with SQLite's own. When it is gone, so are they.
 //!
 //! SQLite itself drops the canary when it closes a connection while none of the process holds a lock: that harms nothing,
 //! and it is set again before the next use.
@@ -24,6 +24,15 @@ mod plain;
 pub(super) use description::{Locks, holders};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) use plain::{Locks, holders};
+
+/// How SQLite's locks of this process stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Held,
+    /// The `-shm` is not guarded yet.
+    Unguarded,
+    Lost,
+}
 
 /// Whether others have the file open, asked without having it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::Holders;
+use super::{Holders, Standing};
 use crate::error::Result;
 
 /// Nothing: two processes cannot tell whether they are alone.
@@ -20,12 +20,8 @@ impl Locks {
         Ok(())
     }
 
-    pub(in crate::db) fn is_guarded(&self) -> bool {
-        true
-    }
-
-    pub(in crate::db) fn are_lost(&self) -> bool {
-        false
+    pub(in crate::db) fn standing(&self) -> Standing {
+        Standing::Held
     }
 
     pub(in crate::db) fn arm(&self) -> Result<()> {

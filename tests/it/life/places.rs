@@ -48,7 +48,9 @@ fn an_empty_file_is_no_obstacle() {
     for (name, journal) in [("a", None), ("b", Some("")), ("c", Some("\0\0\0\0"))] {
         let path = folder.path().join(name);
         fs::write(&path, "").unwrap();
-        journal.map(|text| fs::write(folder.path().join(format!("{name}-journal")), text).unwrap());
+        if let Some(text) = journal {
+            fs::write(folder.path().join(format!("{name}-journal")), text).unwrap();
+        }
         assert_eq!(Ledger::open(&path).unwrap_err().code(), "not_a_ledger");
         let ledger = Ledger::options().create_if_missing(true).open(&path).unwrap();
         recharge(&ledger, "first", 5).unwrap();
