@@ -58,7 +58,7 @@ pub struct Diagnosis {
 #[non_exhaustive]
 pub struct Finding {
     /// What was looked at; these names never change their meaning: `sqlite`, `place`, `permissions`, `disk`, `side_files`,
-    /// `open`, then of an open ledger `ledger`, `durability`, `wal`, `clock`, `price_book`, `debts`, `due`. `books` when
+    /// `writer` when one keeps all others out, `open`, then of an open ledger `ledger`, `durability`, `wal`, `clock`, `price_book`, `debts`, `due`. `books` when
     /// damage ended the reading. A price book under which nothing was booked for 180 days, or in the newest 100 000
     /// operations, is a warning.
     pub check: &'static str,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Inside};
-use super::locks::{Locks, Standing, holders};
+use super::locks::{Locks, Standing, holders, writers};
 use super::place::{FileId, Place, beside, file_id};
 use super::registry::{Ends, Lease, Registry};
 use crate::error::{Error, Result};
@@ -91,6 +91,20 @@ pub(super) fn is_free(path: &Path, id: &FileId) -> bool {
         let others = holders(path);
         !others.present && !others.writing
     }
+}
+
+/// Who keeps the writer lock, when nobody else gets it for so long: no transaction of ours takes so long.
+pub(super) fn stuck_writers(place: &Path, id: &FileId) -> Option<Vec<u32>> {
+    const LONG: Duration = Duration::from_secs(1);
+    const STEP: Duration = Duration::from_millis(20);
+    let began = Instant::now();
+    while !FILES.is_leased(id) && holders(place).writing {
+        if began.elapsed() >= LONG {
+            return Some(writers(place));
+        }
+        std::thread::sleep(STEP);
+    }
+    None
 }
 
 /// One read, or one transaction.

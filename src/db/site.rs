@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::config::check_sqlite;
 use super::draft::{MOST_NAMES, is_abandoned, is_draft};
-use super::place::{Right, beside, cloud_folder, file_system_of, is_network, may};
+use super::opened::stuck_writers;
+use super::place::{Place, Right, beside, cloud_folder, file_system_of, is_network, may};
 use crate::error::Result;
 
 /// The version of SQLite that is linked, and whether ledgers are safe with it.
@@ -51,6 +52,8 @@ pub(crate) struct Site {
     pub(crate) kept: Vec<String>,
     /// What broken-off creations, backups and restores have left.
     pub(crate) abandoned: Vec<String>,
+    /// The processes that keep the writer lock, when it is kept for long.
+    pub(crate) stuck_writers: Option<Vec<u32>>,
     /// The kind of file system, where it can be known.
     pub(crate) file_system: Option<String>,
     pub(crate) network: bool,
@@ -81,6 +84,7 @@ impl Site {
             journal: Beside::at(&beside(&path, "-journal")),
             kept,
             abandoned,
+            stuck_writers: Place::existing(&path).ok().and_then(|place| stuck_writers(place.path(), place.id())),
             network: file_system.as_deref().is_some_and(is_network),
             file_system,
             cloud: cloud_folder(&path),

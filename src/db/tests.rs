@@ -445,3 +445,17 @@ fn a_snapshot_sees_one_moment_and_ends_whatever_happens() {
     assert_eq!(reader.snapshot(count).unwrap(), 1);
     assert!(writing.checkpoint_whole(soon()).unwrap());
 }
+
+/// A register was stopped in a debugger in the middle of a charge: every other one was busy, and nobody knew with whom.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stuck_writer_is_named() {
+    let (_folder, path) = folder_with_ledger();
+    let place = Place::existing(&path).unwrap();
+    let other = locks::Locks::open(&path, soon()).unwrap();
+    assert_eq!(opened::stuck_writers(&path, place.id()), None);
+    other.lock_writer(soon()).unwrap();
+    assert_eq!(opened::stuck_writers(&path, place.id()), Some(vec![std::process::id()]));
+    other.unlock_writer();
+    assert_eq!(opened::stuck_writers(&path, place.id()), None);
+}

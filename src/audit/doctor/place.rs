@@ -21,7 +21,9 @@ pub(super) fn findings(site: &Site, error: Option<&Error>) -> Vec<Finding> {
         }
         _ => rights::permissions(site),
     };
-    vec![sqlite(), place(site), permissions, disk(site), side_files(site)]
+    let mut findings = vec![sqlite(), place(site), permissions, disk(site), side_files(site)];
+    findings.extend(site.stuck_writers.as_deref().map(stuck_writers));
+    findings
 }
 
 /// Why it could not be opened, and what to do here.
@@ -41,6 +43,17 @@ pub(super) fn unopened(site: &Site, error: &Error) -> Finding {
         _ => error.help(),
     };
     Finding { help: Some(help), ..Finding::error("open", error) }
+}
+
+/// A process that keeps others from writing: stopped in a debugger, or forked with a transaction open.
+fn stuck_writers(processes: &[u32]) -> Finding {
+    let who = match processes {
+        [] => "a process".into(),
+        [one] => format!("process {one}"),
+        several => format!("processes {}", several.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let found = format!("{who} has kept the writer lock for a second: nobody else can book");
+    Finding::new("writer", Level::Warning, found, "look what it is doing; ended, its unfinished transaction is undone")
 }
 
 fn one_name(site: &Site) -> String {
@@ -228,6 +241,7 @@ mod tests {
             shm: None,
             journal: None,
             kept: Vec::new(),
+            stuck_writers: None,
             abandoned: Vec::new(),
             file_system: Some("ext4".into()),
             network: false,

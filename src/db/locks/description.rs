@@ -173,6 +173,25 @@ pub(in crate::db) fn holders(path: &Path) -> Holders {
     Holders { present: taken(PRESENCE), writing: taken(WRITER) }
 }
 
+/// The processes that keep the writer lock, as far as this user may see them.
+pub(in crate::db) fn writers(path: &Path) -> Vec<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(inode) = std::fs::symlink_metadata(path).map(|found| found.ino()) else { return Vec::new() };
+    let (inode, byte) = (format!(":{inode} "), format!(" {} ", WRITER.start));
+    // One `lock:` line for each lock of a descriptor, with the inode and the range.
+    let is_ours = |line: &str| {
+        line.starts_with("lock:") && line.contains(" WRITE ") && line.contains(&inode) && line.contains(&byte)
+    };
+    let entries = |path: String| std::fs::read_dir(path).into_iter().flatten().flatten();
+    let processes = entries("/proc".into()).filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let keeps = |process: &u32| {
+        entries(format!("/proc/{process}/fdinfo"))
+            .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+            .any(|text| text.lines().any(|line| is_ours(line)))
+    };
+    processes.filter(keeps).collect()
+}
+
 fn open(path: &Path) -> Result<File> {
     let open = |write| OpenOptions::new().read(true).write(write).custom_flags(libc::O_NOFOLLOW).open(path);
     let tried = open(true).or_else(|error| match error.kind() {

@@ -21,9 +21,9 @@ mod description;
 mod plain;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use description::{Locks, holders};
+pub(super) use description::{Locks, holders, writers};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use plain::{Locks, holders};
+pub(super) use plain::{Locks, holders, writers};
 
 /// How SQLite's locks of this process stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
