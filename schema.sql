@@ -22,11 +22,14 @@ CREATE TABLE ledger (
     writer            INTEGER NOT NULL REFERENCES writer (no),
     -- The newest accepted clock reading: what a suspect reading is measured against.
     accepted_at       INTEGER NOT NULL CHECK (accepted_at BETWEEN 0 AND 253402300799999),
+    -- The first of the suspect readings that go on now; NULL when the newest was none.
+    suspect_since     INTEGER CHECK (suspect_since BETWEEN 0 AND 253402300799999),
     -- Settings; each changes only by a `configure` operation. Seconds.
     explicit_accounts INTEGER NOT NULL CHECK (explicit_accounts IN (0, 1)),
     late_window       INTEGER NOT NULL CHECK (late_window BETWEEN 0 AND 3155760000),
     max_hold          INTEGER NOT NULL CHECK (max_hold BETWEEN 1 AND 3155760000),
     max_clock_jump    INTEGER NOT NULL CHECK (max_clock_jump BETWEEN 1 AND 3155760000),
+    clock_patience    INTEGER NOT NULL CHECK (clock_patience BETWEEN 1 AND 3155760000),
     -- Hash and number of the newest operation: both are checked, so a cut tail is seen.
     head              BLOB    NOT NULL CHECK (length(head) = 32),
     length            INTEGER NOT NULL CHECK (length BETWEEN 0 AND 4398046511103)
@@ -88,6 +91,10 @@ CREATE TABLE operation (
     recorded_at   INTEGER NOT NULL CHECK (recorded_at BETWEEN 0 AND 253402300799999),
     booked_at     INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     clock         INTEGER NOT NULL CHECK (clock BETWEEN 0 AND 2), -- 0 plain, 1 suspect, 2 trusted
+    -- The newest accepted reading after it, and since when readings have been suspect; NULL when its own reading says it: this
+    -- one was accepted, or is the first suspect one, or there is none. Derived.
+    accepted_at   INTEGER CHECK (accepted_at BETWEEN 0 AND 253402300799999),
+    suspect_since INTEGER CHECK (suspect_since BETWEEN 0 AND 253402300799999),
     points        INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
     price_book    INTEGER REFERENCES price_book (no),
     rules_version INTEGER NOT NULL CHECK (rules_version >= 1),

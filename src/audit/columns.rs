@@ -157,6 +157,8 @@ audited!(OperationRow, "operation", |r| [
     "recorded_at": r.recorded_at,
     "booked_at": r.booked_at,
     "clock": r.clock.text(),
+    "accepted_at": r.accepted_at,
+    "suspect_since": show(r.suspect_since),
     "points": r.points,
     "price_book": show(r.price_book.map(|(no, hash)| format!("{no} {}", hex(&hash)))),
     "rules_version": r.rules_version,

@@ -8,7 +8,9 @@ use super::{Audit, PAGE, count, hex, show, window};
 use crate::chain;
 use crate::engine::{Booked, Changes, Context, Source, Verdict, parse_body, run as decide};
 use crate::error::{Error, Result};
-use crate::model::{Action, ClockMark, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer};
+use crate::model::{
+    Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer,
+};
 use crate::pricing::PriceBook;
 use crate::store;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
@@ -82,7 +84,7 @@ impl Replay {
             id: id.unwrap_or_default(),
             created_at: start,
             writer: (no, writer),
-            accepted_at: start,
+            clock: ClockState::new(start),
             settings: Settings::default(),
             head: head.unwrap_or_default(),
             length: 0,
@@ -281,7 +283,7 @@ impl Replay {
     }
 
     fn sweep_harmless(&mut self, audit: &mut Audit<'_, '_>, row: &OperationRow) -> Result<()> {
-        let (after, until) = (self.ledger.accepted_at, row.recorded_at);
+        let (after, until) = (self.ledger.clock.accepted_at, row.recorded_at);
         for account in self.memory.accounts_expiring(after, until) {
             while self.memory.accounts_expiring(after, until).contains(&account) && self.follow_one(audit, account)? {}
         }
@@ -364,12 +366,14 @@ impl Replay {
             faults.same("ledger_mismatch", format_args!("ledger {name}"), made, found);
         };
         same("writer", made.writer.0.to_string(), found.writer.0.to_string());
-        same("accepted_at", made.accepted_at.to_string(), found.accepted_at.to_string());
+        same("accepted_at", made.clock.accepted_at.to_string(), found.clock.accepted_at.to_string());
+        same("suspect_since", show(made.clock.suspect_since), show(found.clock.suspect_since));
         let (made, found) = (&made.settings, &found.settings);
         same("explicit_accounts", made.explicit_accounts.to_string(), found.explicit_accounts.to_string());
         same("late_window", made.late_window.to_string(), found.late_window.to_string());
         same("max_hold", made.max_hold.to_string(), found.max_hold.to_string());
         same("max_clock_jump", made.max_clock_jump.to_string(), found.max_clock_jump.to_string());
+        same("clock_patience", made.clock_patience.to_string(), found.clock_patience.to_string());
         for no in self.writers.keys().filter(|no| **no > self.ledger.writer.0) {
             faults.add("writer_extra", format_args!("writer {no}"), "none", "a row");
         }

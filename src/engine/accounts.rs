@@ -105,5 +105,6 @@ pub(super) fn configure(settings: &mut Settings, setting: Setting) {
         Setting::LateWindow(seconds) => settings.late_window = seconds,
         Setting::MaxHold(seconds) => settings.max_hold = seconds,
         Setting::MaxClockJump(seconds) => settings.max_clock_jump = seconds,
+        Setting::ClockPatience(seconds) => settings.clock_patience = seconds,
     }
 }

@@ -23,8 +23,8 @@ use serde_json::{Map, Value};
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, AllocationRow, Balances, BatchNo, ClockMark, Command, EntryKind,
-    LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
+    AccountId, AccountRow, AccountState, Action, AllocationRow, Balances, BatchNo, ClockMark, ClockState, Command,
+    EntryKind, LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -36,7 +36,7 @@ pub(crate) use consume::{no_book, price_error};
 pub(crate) use retrace::{Before, Past, Retrace, Step};
 pub(crate) use shift::{Bucket, Movement};
 pub(crate) use source::{Changes, Source};
-pub(crate) use time::ledger_time;
+pub(crate) use time::{LedgerTime, ledger_time};
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
 /// the operations booked under it.
@@ -90,7 +90,7 @@ struct Booking<'a, 's> {
     kind: OpKind,
     seq: i64,
     now: Instant,
-    clock: ClockMark,
+    time: LedgerTime,
     /// Booked at an instant the caller names.
     historic: bool,
     /// Number of the account; 0 for operations on the file.
@@ -117,14 +117,15 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     {
         return replay(source, seq, command);
     }
+    let time = ledger_time(source, context.ledger, context.reading, Some(command.kind))?;
     let mut booking = Booking {
         books: Books::new(source),
         context,
         kind: command.kind,
         seq: add(context.ledger.length, 1)?,
-        now: context.reading.at,
-        clock: ClockMark::Plain,
-        historic: false,
+        now: time.at,
+        time,
+        historic: command.at.is_some(),
         account: 0,
         target,
         points: 0,
@@ -270,11 +271,7 @@ impl Booking<'_, '_> {
 
     /// Booked time: ledger time, but never before an involved account's last entry.
     fn tell_time(&mut self, command: &Command, opened: &Opened) -> Result<()> {
-        let (ledger_time, clock) =
-            ledger_time(self.books.source(), self.context.ledger, self.context.reading, Some(self.kind))?;
-        self.clock = clock;
-        self.now = ledger_time;
-        self.historic = command.at.is_some();
+        let ledger_time = self.time.at;
         if let Some(at) = command.at {
             self.now = at;
         }
@@ -356,13 +353,17 @@ impl Booking<'_, '_> {
             Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
             Action::ConfirmClock | Action::Restore => {}
         }
-        if command.at.is_none() && self.clock != ClockMark::Suspect {
-            ledger.accepted_at = ledger.accepted_at.max(self.context.reading.at);
-        }
+        ledger.clock = self.clock_after();
         for no in &opened.involved {
             self.check_range(*no)?;
         }
         Ok(ledger)
+    }
+
+    /// History being loaded accepts no reading. That its own is suspect counts all the same.
+    fn clock_after(&self) -> ClockState {
+        let accepted = self.time.mark != ClockMark::Suspect;
+        if self.historic && accepted { self.context.ledger.clock } else { self.time.clock }
     }
 
     fn check_range(&mut self, account: i64) -> Result<()> {
@@ -413,7 +414,9 @@ impl Booking<'_, '_> {
             key: command.key.clone(),
             recorded_at: self.context.reading.at,
             booked_at: self.now,
-            clock: self.clock,
+            clock: self.time.mark,
+            accepted_at: ledger.clock.accepted_at,
+            suspect_since: ledger.clock.suspect_since,
             points: self.points,
             price_book: self.price_book,
             rules_version: RULES_VERSION,

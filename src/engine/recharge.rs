@@ -50,7 +50,8 @@ impl Booking<'_, '_> {
     /// Resolves an expiry once, to an instant after the batch can be used.
     fn expiry(&self, expiry: Expiry, effective_at: Instant) -> Result<Option<Instant>> {
         // While the clock is suspect, relative expiries count from the reading: confirming it must not kill the batch.
-        let from = if self.clock == ClockMark::Suspect && !self.historic { self.context.reading.at } else { self.now };
+        let from =
+            if self.time.mark == ClockMark::Suspect && !self.historic { self.context.reading.at } else { self.now };
         let expires_at = resolve_expiry(expiry, from)?;
         let earliest = self.now.max(effective_at);
         match expires_at {

@@ -204,7 +204,7 @@ impl File {
         let began = Instant::now();
         let source = SqlSource::new(session, &self.cache);
         let ledger = session.ledger()?;
-        let (until, _) = engine::ledger_time(&source, &ledger, reading, None)?;
+        let until = engine::ledger_time(&source, &ledger, reading, None)?.at;
         let (mut left, mut first) = (accounts, true);
         loop {
             let due = store::accounts_due(session, until, 1)?;

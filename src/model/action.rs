@@ -58,6 +58,7 @@ pub(crate) enum Setting {
     LateWindow(i64),
     MaxHold(i64),
     MaxClockJump(i64),
+    ClockPatience(i64),
 }
 
 /// What to do, typed.
@@ -470,10 +471,10 @@ fn revoke(fields: &mut Fields<'_>) -> Result<Action> {
     Ok(Action::Revoke { amount: amount(fields)?, shortfall })
 }
 
+const SETTINGS_HELP: &str = "use accounts, late_window, max_hold, max_clock_jump or clock_patience";
+
 fn configure(fields: &mut Fields<'_>) -> Result<Action> {
-    let name = fields
-        .name("setting")?
-        .ok_or_else(|| missing("setting", "use accounts, late_window, max_hold or max_clock_jump"))?;
+    let name = fields.name("setting")?.ok_or_else(|| missing("setting", SETTINGS_HELP))?;
     let setting = match name {
         "accounts" => match fields.name("value")? {
             Some("first_use") => Setting::ExplicitAccounts(false),
@@ -483,12 +484,9 @@ fn configure(fields: &mut Fields<'_>) -> Result<Action> {
         "late_window" => Setting::LateWindow(seconds(fields, 0)?),
         "max_hold" => Setting::MaxHold(seconds(fields, 1)?),
         "max_clock_jump" => Setting::MaxClockJump(seconds(fields, 1)?),
+        "clock_patience" => Setting::ClockPatience(seconds(fields, 1)?),
         other => {
-            return Err(Error::invalid(
-                "setting",
-                format!("there is no setting `{other}`"),
-                "use accounts, late_window, max_hold or max_clock_jump",
-            ));
+            return Err(Error::invalid("setting", format!("there is no setting `{other}`"), SETTINGS_HELP));
         }
     };
     Ok(Action::Configure(setting))

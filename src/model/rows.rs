@@ -325,6 +325,9 @@ pub(crate) struct OperationRow {
     pub(crate) recorded_at: Instant,
     pub(crate) booked_at: Instant,
     pub(crate) clock: ClockMark,
+    /// What the log says of the clock after it.
+    pub(crate) accepted_at: Instant,
+    pub(crate) suspect_since: Option<Instant>,
     pub(crate) points: i64,
     /// Number and hash of the price book it names.
     pub(crate) price_book: Option<(i64, [u8; 32])>,
@@ -346,11 +349,35 @@ pub(crate) struct Settings {
     pub(crate) late_window: i64,
     pub(crate) max_hold: i64,
     pub(crate) max_clock_jump: i64,
+    pub(crate) clock_patience: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { explicit_accounts: false, late_window: 0, max_hold: 24 * 3600, max_clock_jump: 90 * 24 * 3600 }
+        let day = 24 * 3600;
+        Settings {
+            explicit_accounts: false,
+            late_window: 0,
+            max_hold: day,
+            max_clock_jump: 90 * day,
+            clock_patience: day,
+        }
+    }
+}
+
+/// What the log says of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockState {
+    /// The newest accepted reading.
+    pub(crate) accepted_at: Instant,
+    /// The first of the suspect readings that go on now.
+    pub(crate) suspect_since: Option<Instant>,
+}
+
+impl ClockState {
+    /// Creation gives the first accepted reading.
+    pub(crate) fn new(created_at: Instant) -> Self {
+        ClockState { accepted_at: created_at, suspect_since: None }
     }
 }
 
@@ -361,8 +388,7 @@ pub(crate) struct LedgerRow {
     pub(crate) created_at: Instant,
     /// Number and value of the present writer.
     pub(crate) writer: (i64, Writer),
-    /// The newest accepted clock reading.
-    pub(crate) accepted_at: Instant,
+    pub(crate) clock: ClockState,
     pub(crate) settings: Settings,
     pub(crate) head: [u8; 32],
     /// Number of operations; the next takes the next number.

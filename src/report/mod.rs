@@ -84,13 +84,14 @@ impl<'a, 'c> Look<'a, 'c> {
     ) -> Result<Self> {
         let source = SqlSource::new(session, cache);
         let ledger = session.ledger()?;
-        let (time, mark) = ledger_time(&source, &ledger, reading, None)?;
-        Ok(Look { session, source, writers, ledger, time, suspect: mark == ClockMark::Suspect })
+        let time = ledger_time(&source, &ledger, reading, None)?;
+        let suspect = time.mark == ClockMark::Suspect;
+        Ok(Look { session, source, writers, ledger, time: time.at, suspect })
     }
 
     /// Refuses a report about a time that has not begun.
     pub(crate) fn begun(&self, period: &Period) -> Result<()> {
-        period.begun_by(self.time.max(self.ledger.accepted_at).utc())
+        period.begun_by(self.time.max(self.ledger.clock.accepted_at).utc())
     }
 
     /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.

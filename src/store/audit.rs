@@ -213,17 +213,17 @@ pub(crate) fn stored_operations(
     referred: &Referred,
 ) -> Result<Vec<StoredOperation>> {
     session.all(sql::OPERATION_STORED_PAGE, params![after, limit(page)], |row| {
-        let set: i64 = row.get(15).map_err(sqlite_error)?;
+        let set: i64 = row.get(17).map_err(sqlite_error)?;
         let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
         let (seq, hash) = match &read {
             Some(Ok(operation)) => (operation.seq, None),
-            _ => (number(row)?, row.get(12).ok()),
+            _ => (number(row)?, row.get(14).ok()),
         };
         Ok(StoredOperation {
             seq,
             writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
             // Text that is no text is nothing the replay could predict: it shows as missing.
-            outcome: row.get(14).unwrap_or_default(),
+            outcome: row.get(16).unwrap_or_default(),
             hash,
             origin: ORIGIN.into_iter().filter(|(_, bit)| set & bit != 0).map(|(name, _)| name).collect(),
             row: read,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Session;
 use super::write::{add_writer, insert_ledger};
 use crate::error::Result;
-use crate::model::{LedgerRow, Settings, Writer};
+use crate::model::{ClockState, LedgerRow, Settings, Writer};
 use crate::units::Instant;
 use crate::{chain, db};
 
@@ -40,7 +40,7 @@ pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<PathBuf> {
                 id: new.ledger_id,
                 created_at: new.created_at,
                 writer: (no, writer),
-                accepted_at: new.created_at,
+                clock: ClockState::new(new.created_at),
                 settings: Settings::default(),
                 head: chain::genesis(new.ledger_id, new.device, new.epoch, new.created_at),
                 length: 0,

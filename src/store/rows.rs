@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ConsumeRow, EntryKind, EntryRow, HoldPhase,
-    HoldRow, LedgerRow, Outcome, Settings, TotalsRow, Writer,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockState, ConsumeRow, EntryKind,
+    EntryRow, HoldPhase, HoldRow, LedgerRow, Outcome, Settings, TotalsRow, Writer,
 };
 use crate::units::{Instant, MAX_POINTS};
 pub(crate) use operation::Referred;
@@ -358,12 +358,13 @@ pub(super) fn ledger(row: &Row<'_>) -> Result<LedgerRow> {
         id: c.uuid()?,
         created_at: c.instant()?,
         writer: (c.number()?, c.writer()?),
-        accepted_at: c.instant()?,
+        clock: ClockState { accepted_at: c.instant()?, suspect_since: c.optional_instant()? },
         settings: Settings {
             explicit_accounts: c.flag()?,
             late_window: c.count()?,
             max_hold: c.number()?,
             max_clock_jump: c.number()?,
+            clock_patience: c.number()?,
         },
         head: c.bytes()?,
         length: c.count()?,

@@ -56,7 +56,7 @@ macro_rules! entry_columns {
 macro_rules! operations {
     ($rest:literal) => {
         concat!(
-            "SELECT o.seq, o.kind, o.account, o.key, o.recorded_at, o.booked_at, o.clock, o.points, o.price_book, \
+            "SELECT o.seq, o.kind, o.account, o.key, o.recorded_at, o.booked_at, o.clock, o.accepted_at, o.suspect_since, o.points, o.price_book, \
              o.rules_version, o.body, o.entry, o.hash, w.device, w.epoch, a.id, p.hash, o.outcome, \
              coalesce(o.origin_device, o.origin_epoch, o.origin_seq, o.origin_hash) IS NULL AS origin \
              FROM operation o CROSS JOIN writer w ON w.no = o.writer LEFT JOIN account a ON a.no = o.account \
@@ -226,6 +226,10 @@ statements! {
     OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
         rules_version, body, outcome, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    /// One whose reading does not say all of the clock.
+    OPERATION_INSERT_CLOCK = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
+        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+        ?13, ?14, ?15, ?16, ?17)";
 
     PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
     PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";
@@ -241,22 +245,22 @@ statements! {
     /// Of `verify`: what other columns determine.
     BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
     /// Of `verify`: without what is joined to them, which it keeps at hand.
-    OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, points, price_book, rules_version, \
-        body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
+    OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, accepted_at, suspect_since, points, price_book, \
+        rules_version, body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
         + 8 * (origin_hash IS NOT NULL) FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     ACCOUNT_NAMES = "SELECT no, id FROM account WHERE no > ?1 ORDER BY no LIMIT ?2";
     LEDGER_COUNT = "SELECT count(*) FROM ledger";
     /// Changes when another connection has committed.
     DATA_VERSION = "PRAGMA data_version";
 
-    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.explicit_accounts, l.late_window, \
-        l.max_hold, l.max_clock_jump, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
-    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, explicit_accounts, late_window, max_hold, \
-        max_clock_jump, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.suspect_since, l.explicit_accounts, \
+        l.late_window, l.max_hold, l.max_clock_jump, l.clock_patience, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
+    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, suspect_since, explicit_accounts, late_window, \
+        max_hold, max_clock_jump, clock_patience, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     /// Without the settings and the writer.
-    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, head = ?2, length = ?3 WHERE id = 1";
-    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, explicit_accounts = ?3, late_window = ?4, max_hold = ?5, \
-        max_clock_jump = ?6, head = ?7, length = ?8 WHERE id = 1";
+    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, suspect_since = ?2, head = ?3, length = ?4 WHERE id = 1";
+    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, suspect_since = ?3, explicit_accounts = ?4, late_window = ?5, \
+        max_hold = ?6, max_clock_jump = ?7, clock_patience = ?8, head = ?9, length = ?10 WHERE id = 1";
     /// Changes nothing, but is written and made durable: everything committed before it is durable too.
     LEDGER_TOUCH = "UPDATE ledger SET length = length WHERE id = 1";
 }

@@ -9,7 +9,8 @@ use super::{Session, read, sql};
 use crate::engine::source::Changes;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome, Writer,
+    AccountRow, AllocationRow, BatchRow, ClockMark, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome,
+    Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -266,7 +267,50 @@ pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &Operati
         row.entry,
         row.hash.as_slice(),
     );
-    session.change(sql::OPERATION_INSERT, params).map(drop)
+    // What the reading says stands in no column.
+    let accepted_at = Some(row.accepted_at).filter(|at| *at != row.recorded_at);
+    let is_first = |since: &Instant| row.clock == ClockMark::Suspect && *since == row.recorded_at;
+    let suspect_since = row.suspect_since.filter(|since| !is_first(since));
+    if accepted_at.is_none() && suspect_since.is_none() {
+        return session.change(sql::OPERATION_INSERT, params).map(drop);
+    }
+    let (
+        seq,
+        writer,
+        kind,
+        account,
+        key,
+        recorded_at,
+        booked_at,
+        clock,
+        points,
+        book,
+        rules,
+        body,
+        outcome,
+        entry,
+        hash,
+    ) = params;
+    let params = params![
+        seq,
+        writer,
+        kind,
+        account,
+        key,
+        recorded_at,
+        booked_at,
+        clock,
+        points,
+        book,
+        rules,
+        body,
+        outcome,
+        entry,
+        hash,
+        millis(accepted_at),
+        millis(suspect_since),
+    ];
+    session.change(sql::OPERATION_INSERT_CLOCK, params).map(drop)
 }
 
 /// Stores a price book's text, before the first operation booked under it.
@@ -288,11 +332,13 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
         row.id.as_bytes().as_slice(),
         row.created_at.millis(),
         row.writer.0,
-        row.accepted_at.millis(),
+        row.clock.accepted_at.millis(),
+        millis(row.clock.suspect_since),
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
         s.max_clock_jump,
+        s.clock_patience,
         row.head.as_slice(),
         row.length,
     ];
@@ -302,17 +348,20 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
 /// Writer, accepted reading, settings, head and length; the identity never changes.
 pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits) -> Result<()> {
     if waits == Waits::Few {
-        let params = (row.accepted_at.millis(), row.head.as_slice(), row.length);
+        let (accepted_at, since) = (row.clock.accepted_at.millis(), millis(row.clock.suspect_since));
+        let params = (accepted_at, since, row.head.as_slice(), row.length);
         return one(session.change(sql::LEDGER_ADVANCE, params)?, "ledger", 1);
     }
     let s = &row.settings;
     let params = params![
         row.writer.0,
-        row.accepted_at.millis(),
+        row.clock.accepted_at.millis(),
+        millis(row.clock.suspect_since),
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
         s.max_clock_jump,
+        s.clock_patience,
         row.head.as_slice(),
         row.length,
     ];

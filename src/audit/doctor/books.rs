@@ -1,7 +1,7 @@
 //! What the ledger itself tells: who writes it, its clock, its price book, who is in debt, what is due.
 
 use super::{Circumstances, Finding, Level, several};
-use crate::engine::ledger_time;
+use crate::engine::{LedgerTime, ledger_time};
 use crate::error::{Error, Result};
 use crate::model::{AccountRow, ClockMark, LedgerRow};
 use crate::pricing::PriceBook;
@@ -25,7 +25,7 @@ pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut d
     let ledger = session.ledger()?;
     tell(identity(&ledger));
     let cache = BookCache::default();
-    let (time, mark) = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
+    let LedgerTime { at: time, mark, .. } = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
     tell(clock(&ledger, with.reading, mark));
     tell(price_book(session, &ledger, with.reading.at, with.book.as_ref().map(Option::as_ref))?);
     let writers = store::writers(session)?;
@@ -44,7 +44,7 @@ fn identity(ledger: &LedgerRow) -> Finding {
 }
 
 fn clock(ledger: &LedgerRow, reading: Reading, mark: ClockMark) -> Finding {
-    let (now, accepted) = (reading.at, ledger.accepted_at);
+    let (now, accepted) = (reading.at, ledger.clock.accepted_at);
     let ahead = now.since(accepted);
     match mark {
         ClockMark::Suspect => Finding::new(

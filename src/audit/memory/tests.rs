@@ -2,7 +2,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::engine::{Booked, Context, Verdict, run};
-use crate::model::{AccountState, Balances, ClockMark, Command, EntryKind, LedgerRow, Request, Settings, Writer};
+use crate::model::{
+    AccountState, Balances, ClockMark, ClockState, Command, EntryKind, LedgerRow, Request, Settings, Writer,
+};
 use crate::units::Reading;
 
 /// A ledger in memory: runs commands as the writer does.
@@ -19,7 +21,7 @@ fn ledger() -> Ledger {
         id: Uuid::from_u128(1),
         created_at: start,
         writer: (1, writer),
-        accepted_at: start,
+        clock: ClockState::new(start),
         settings: Settings::default(),
         head: [0; 32],
         length: 0,

@@ -259,6 +259,7 @@ impl Look<'_, '_> {
             "late_window" => Value::from(first.late_window),
             "max_hold" => Value::from(first.max_hold),
             "max_clock_jump" => Value::from(first.max_clock_jump),
+            "clock_patience" => Value::from(first.clock_patience),
             _ => Value::from("first_use"),
         })
     }

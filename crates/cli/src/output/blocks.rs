@@ -174,6 +174,7 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("late window", format!("{} s", info.settings.late_window));
     block.add("max hold", format!("{} s", info.settings.max_hold));
     block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));
+    block.add("clock patience", format!("{} s", info.settings.clock_patience));
     block.add("price book", info.price_book.as_deref().unwrap_or("-"));
     block.add("schema", info.schema_version.to_string());
     block

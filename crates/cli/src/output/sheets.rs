@@ -253,6 +253,7 @@ impl Shown for Info {
         "settings.late_window",
         "settings.max_hold",
         "settings.max_clock_jump",
+        "settings.clock_patience",
         "price_book",
         "schema_version",
     ];
