@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::hex;
-use crate::model::{AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow};
+use crate::model::{AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, StretchRow};
 
 /// The codes of a table's faults.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +84,7 @@ audited!(AccountRow, "account", |r| [
     "moved_out": r.totals.moved_out,
     "entries": r.entries,
     "last_booked_at": r.last_booked_at,
+    "steps_back": r.steps_back,
     "next_due_at": show(r.next_due_at),
 ]);
 
@@ -101,6 +102,7 @@ audited!(BatchRow, "batch", |r| [
     "moved": r.moved,
     "owed": r.owed,
     "effective_at": r.effective_at,
+    "dated": r.dated,
     "expires_at": show(r.expires_at),
     "active": r.active,
     "from_batch": show(r.from_batch),
@@ -147,6 +149,8 @@ audited!(EntryRow, "entry", |r| [
     "batch": show(r.batch),
     "expired": r.expired,
 ]);
+
+audited!(StretchRow, "stretch", |r| ["booked_at": r.booked_at]);
 
 // Hash and outcome are compared elsewhere: the one is the chain's, the other is compared as the stored text.
 audited!(OperationRow, "operation", |r| [

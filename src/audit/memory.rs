@@ -8,7 +8,7 @@ use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldPhase, HoldRow, Key, OpKind,
-    OperationRow, Outcome,
+    OperationRow, Outcome, StretchRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -23,6 +23,7 @@ pub(crate) struct Memory {
     holds: BTreeMap<i64, HoldRow>,
     consumes: BTreeMap<i64, ConsumeRow>,
     allocations: BTreeMap<(i64, i64), AllocationRow>,
+    stretches: BTreeMap<(i64, i64), StretchRow>,
     /// From the first on, none missing.
     operations: Vec<Past>,
     books: BTreeMap<i64, PriceBook>,
@@ -35,6 +36,8 @@ pub(crate) struct Memory {
     due_holds: BTreeSet<(i64, Instant, i64)>,
     /// (account, expires_at, batch) where points have lapsed.
     lapsed: BTreeSet<(i64, Instant, BatchNo)>,
+    /// (account, effective_at, batch) where that was asked for.
+    dated: BTreeSet<(i64, Instant, BatchNo)>,
     /// (expires_at, batch) where points would be lost: for the suspect clock.
     expiring: BTreeSet<(Instant, BatchNo)>,
     /// (account, operation) of consumes with an open part.
@@ -82,6 +85,7 @@ impl Memory {
         }
         let allocations = changes.new_allocations.into_iter().chain(changes.allocations);
         self.allocations.extend(allocations.map(|row| ((row.owner, row.rank), row)));
+        self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
     }
 
     fn put_batch(&mut self, row: BatchRow) {
@@ -100,6 +104,9 @@ impl Memory {
         replace(&mut self.due_batches, old.and_then(due), due(&row));
         replace(&mut self.lapsed, old.and_then(lapsed), lapsed(&row));
         replace(&mut self.expiring, old.and_then(expiring), expiring(&row));
+        if row.dated {
+            self.dated.insert((row.account, row.effective_at, row.no));
+        }
         self.batches.insert(row.no, row);
     }
 
@@ -192,6 +199,10 @@ impl Memory {
         &self.allocations
     }
 
+    pub(crate) fn all_stretches(&self) -> &BTreeMap<(i64, i64), StretchRow> {
+        &self.stretches
+    }
+
     pub(crate) fn all_books(&self) -> &BTreeMap<i64, PriceBook> {
         &self.books
     }
@@ -273,6 +284,16 @@ impl Source for Memory {
         }
         let range = self.lapsed.range((account, after, i64::MAX)..=(account, until, i64::MAX));
         Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
+    }
+
+    fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
+        let range = self.dated.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
+        Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
+    }
+
+    fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+        let range = self.due_holds.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
+        Ok(range.filter_map(|(_, _, operation)| self.holds.get(operation)).cloned().collect())
     }
 
     fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>> {

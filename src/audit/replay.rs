@@ -368,6 +368,8 @@ impl Replay {
         same("writer", made.writer.0.to_string(), found.writer.0.to_string());
         same("accepted_at", made.clock.accepted_at.to_string(), found.clock.accepted_at.to_string());
         same("suspect_since", show(made.clock.suspect_since), show(found.clock.suspect_since));
+        same("trusted_at", show(made.clock.trusted_at), show(found.clock.trusted_at));
+        same("steps_back", made.clock.steps_back.to_string(), found.clock.steps_back.to_string());
         let (made, found) = (&made.settings, &found.settings);
         same("explicit_accounts", made.explicit_accounts.to_string(), found.explicit_accounts.to_string());
         same("late_window", made.late_window.to_string(), found.late_window.to_string());

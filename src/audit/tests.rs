@@ -431,6 +431,11 @@ fn step(f: &mut File, dice: &mut Dice, made: &mut Vec<i64>) {
             f.run("set_expiry", &format!(r#""batch":"{batch}","expires_at":"{soon}","reason":"r""#))
         }
         18 => f.run("confirm_clock", "").filter(|_| dice.roll(3) == 0),
+        19 if dice.roll(3) == 0 => {
+            let line = format!(r#"{{"op":"consume","key":"t{}",{simple}}}"#, f.next_key);
+            f.next_key += 1;
+            f.command(&Command::parse(&Request::parse(&line).unwrap()).unwrap(), true, None)
+        }
         _ => {
             for account in 1..7 {
                 f.sweep(account);

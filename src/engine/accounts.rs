@@ -86,6 +86,7 @@ impl Booking<'_, '_> {
             account: to,
             amount: points,
             effective_at: self.now,
+            dated: false,
             active: true,
             from_batch: Some(source.no),
             ..source.clone()

@@ -15,6 +15,7 @@ mod recharge;
 mod retrace;
 mod shift;
 pub(crate) mod source;
+mod step_back;
 mod table;
 mod time;
 
@@ -36,6 +37,7 @@ pub(crate) use consume::{no_book, price_error};
 pub(crate) use retrace::{Before, Past, Retrace, Step};
 pub(crate) use shift::{Bucket, Movement};
 pub(crate) use source::{Changes, Source};
+pub(crate) use step_back::step_back;
 pub(crate) use time::{LedgerTime, ledger_time};
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
@@ -263,25 +265,26 @@ impl Booking<'_, '_> {
             totals: TotalsRow::default(),
             entries: 0,
             last_booked_at: Instant::MIN,
+            steps_back: self.clock_after().steps_back,
             next_due_at: None,
         });
         opened.new.push(no);
         Ok(no)
     }
 
-    /// Booked time: ledger time, but never before an involved account's last entry.
+    /// Booked time: ledger time, but never before an involved account's last entry; unless accepted time has gone back since:
+    /// then the account begins a new stretch.
     fn tell_time(&mut self, command: &Command, opened: &Opened) -> Result<()> {
-        let ledger_time = self.time.at;
-        if let Some(at) = command.at {
-            self.now = at;
-        }
+        let (ledger_time, clock) = (self.time.at, self.clock_after());
+        self.now = command.at.unwrap_or(ledger_time);
+        let at = self.now;
         for no in &opened.involved {
             let row = self.books.account(*no)?;
             if self.historic && row.last_booked_at > self.now {
                 let (account, last) = (row.id.to_string(), row.last_booked_at.to_string());
                 return Err(Error::TimeBackwards { account, at: self.now.to_string(), last });
             }
-            self.now = self.now.max(row.last_booked_at);
+            self.now = self.now.max(row.booked_time(&clock, at));
         }
         if self.historic && self.now > ledger_time {
             let late = format!("{} is later than the clock, {ledger_time}", self.now);
@@ -294,6 +297,17 @@ impl Booking<'_, '_> {
         for no in &opened.involved {
             if !catch_up(&mut self.books, *no, self.now, self.context.stretch)? {
                 return Ok(false);
+            }
+        }
+        // Last, so that it is never written without the operation.
+        let clock = self.clock_after();
+        for no in &opened.involved {
+            let row = self.books.account(*no)?;
+            if row.turns(&clock, self.now) {
+                step_back(&mut self.books, *no, self.now, self.context.ledger.settings.max_hold)?;
+            }
+            if self.books.account(*no)?.steps_back != clock.steps_back {
+                self.books.account_mut(*no)?.steps_back = clock.steps_back;
             }
         }
         Ok(true)
@@ -351,13 +365,28 @@ impl Booking<'_, '_> {
             Action::Unfreeze => self.set_state(EntryKind::Unfreeze, AccountState::Active)?,
             Action::Close => self.close()?,
             Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
-            Action::ConfirmClock | Action::Restore => {}
+            Action::ConfirmClock => self.confirm_clock()?,
+            Action::Restore => {}
         }
         ledger.clock = self.clock_after();
         for no in &opened.involved {
             self.check_range(*no)?;
         }
         Ok(ledger)
+    }
+
+    /// A clock that is behind what is known of the time is not right.
+    fn confirm_clock(&self) -> Result<()> {
+        let (reading, ledger) = (self.context.reading, self.context.ledger);
+        let known =
+            [(Some(ledger.created_at), "the file was made"), (ledger.clock.trusted_at, "the time was known to be")];
+        for (at, what) in known.into_iter().filter_map(|(at, what)| at.map(|at| (at, what))) {
+            if reading.at < at && !reading.trusted {
+                let said = format!("reads {}, and {what} {at}", reading.at);
+                return Err(Error::invalid("clock", said, "set the clock right, then confirm it"));
+            }
+        }
+        Ok(())
     }
 
     /// History being loaded accepts no reading. That its own is suspect counts all the same.

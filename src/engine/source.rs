@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind,
-    OperationRow, Writer,
+    OperationRow, StretchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -33,6 +33,10 @@ pub(crate) trait Source {
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>>;
     /// Batches with `expired > 0` and `after < expires_at <= until`, in any order.
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>>;
+    /// Batches with an `effective_at` that was asked for and lies after `after`, in any order.
+    fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>>;
+    /// Open holds with `deadline > after`, in any order.
+    fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>>;
     /// Consumes with an open part, oldest first, from after the given operation.
     fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>>;
     /// A batch's clawbacks, oldest first.
@@ -108,4 +112,5 @@ pub(crate) struct Changes {
     pub(crate) allocations: Vec<AllocationRow>,
     /// In order of `n` within each account.
     pub(crate) entries: Vec<EntryRow>,
+    pub(crate) new_stretches: Vec<StretchRow>,
 }

@@ -30,7 +30,16 @@ pub(crate) fn ledger_time(
         return Ok(LedgerTime { at: old.accepted_at, mark: ClockMark::Suspect, clock });
     }
     let mark = if reading.trusted { ClockMark::Trusted } else { ClockMark::Plain };
-    let clock = ClockState { accepted_at: old.accepted_at.max(at), suspect_since: None };
+    let step_back = match mark {
+        ClockMark::Trusted => old.behind(at) > 0,
+        _ => kind == Some(OpKind::ConfirmClock) && at < old.accepted_at,
+    };
+    let clock = ClockState {
+        accepted_at: if step_back { at } else { old.accepted_at.max(at) },
+        suspect_since: None,
+        trusted_at: Some(at).filter(|_| reading.trusted).or(old.trusted_at),
+        steps_back: old.steps_back.saturating_add(i64::from(step_back)),
+    };
     Ok(LedgerTime { at, mark, clock })
 }
 

@@ -61,7 +61,7 @@ codes!(
         SetExpiry = 11 "set_expiry", TransferOut = 12 "transfer_out", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", TransferIn = 20 "transfer_in", Settle = 21 "settle",
         Expire = 22 "expire", Activate = 23 "activate", HoldExpire = 24 "hold_expire", Clawback = 25 "clawback",
-        Reopen = 26 "reopen",
+        Reopen = 26 "reopen", Reinstate = 27 "reinstate",
     }
 );
 
@@ -121,8 +121,23 @@ pub(crate) struct AccountRow {
     pub(crate) entries: i64,
     /// `booked_at` of the newest entry.
     pub(crate) last_booked_at: Instant,
+    /// The ledger's at its newest operation.
+    pub(crate) steps_back: i64,
     /// When the next thing falls due by time alone.
     pub(crate) next_due_at: Option<Instant>,
+}
+
+impl AccountRow {
+    /// Whether the next line at `time` begins a new stretch: accepted time has gone back since the newest operation, behind
+    /// the newest entry.
+    pub(crate) fn turns(&self, clock: &ClockState, time: Instant) -> bool {
+        self.steps_back < clock.steps_back && self.last_booked_at > time
+    }
+
+    /// The booked time of the next line at `time`.
+    pub(crate) fn booked_time(&self, clock: &ClockState, time: Instant) -> Instant {
+        if self.turns(clock, time) { time } else { time.max(self.last_booked_at) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +157,8 @@ pub(crate) struct BatchRow {
     /// Still to be taken back when spent, held or moved points return; part of none of the counters above.
     pub(crate) owed: i64,
     pub(crate) effective_at: Instant,
+    /// Whether `effective_at` was asked for.
+    pub(crate) dated: bool,
     /// `None`: never expires.
     pub(crate) expires_at: Option<Instant>,
     /// Whether the batch's points have become available (booked as effective).
@@ -187,6 +204,11 @@ impl BatchRow {
     /// Whether points can be drawn now (the stored `live` flag): effective, something left, expiry not yet booked.
     pub(crate) fn is_live(&self) -> bool {
         self.active && self.remaining > 0
+    }
+
+    /// Whether it has to be pending at an instant to which accepted time went back, and is not.
+    pub(crate) fn is_early(&self, at: Instant) -> bool {
+        self.active && self.dated && self.effective_at > at
     }
 
     /// When time next does something to this batch (the stored `due_at`).
@@ -264,6 +286,14 @@ pub(crate) struct EntryRow {
     pub(crate) batch: Option<BatchNo>,
     /// Points that expired or lapsed, less those that came back.
     pub(crate) expired: i64,
+}
+
+/// The first entry of a stretch: booked time went back before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StretchRow {
+    pub(crate) account: i64,
+    pub(crate) n: i64,
+    pub(crate) booked_at: Instant,
 }
 
 /// What an operation decided, beyond its inputs and its entries: enough to give the original receipt again.
@@ -372,12 +402,22 @@ pub(crate) struct ClockState {
     pub(crate) accepted_at: Instant,
     /// The first of the suspect readings that go on now.
     pub(crate) suspect_since: Option<Instant>,
+    /// The newest reading of a clock known to be right.
+    pub(crate) trusted_at: Option<Instant>,
+    /// How often the newest accepted reading has been set back.
+    pub(crate) steps_back: i64,
 }
 
 impl ClockState {
     /// Creation gives the first accepted reading.
     pub(crate) fn new(created_at: Instant) -> Self {
-        ClockState { accepted_at: created_at, suspect_since: None }
+        ClockState { accepted_at: created_at, suspect_since: None, trusted_at: None, steps_back: 0 }
+    }
+
+    /// By how many seconds a reading is behind the newest accepted one; a minute is nothing.
+    pub(crate) fn behind(&self, reading: Instant) -> i64 {
+        let seconds = self.accepted_at.since(reading) / 1000;
+        if self.accepted_at.since(reading) > 60_000 { seconds } else { 0 }
     }
 }
 

@@ -174,7 +174,10 @@ impl Look<'_, '_> {
                 let Some(last) = rows.last() else { break };
                 after = last.no;
                 // An account in which nothing falls due until then has nothing that expires until then.
-                for row in rows.into_iter().filter(|row| row.next_due_at.is_some_and(|due| due <= before)) {
+                let may_fit = |row: &AccountRow| {
+                    row.turns(&self.clock, self.time) || row.next_due_at.is_some_and(|due| due <= before)
+                };
+                for row in rows.into_iter().filter(may_fit) {
                     self.expiring_of(&self.caught_up(row, None)?, before, &mut found)?;
                 }
             }

@@ -12,14 +12,15 @@ mod log;
 mod period;
 mod shapes;
 mod similar;
+mod span;
 mod statement;
 mod usage;
 
 use serde::Serialize;
 
-use crate::engine::{Books, catch_up_fully, ledger_time};
+use crate::engine::{Books, catch_up_fully, ledger_time, step_back};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
+use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Writers};
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
@@ -73,6 +74,8 @@ pub(crate) struct Look<'a, 'c> {
     ledger: LedgerRow,
     time: Instant,
     suspect: bool,
+    /// What the log would say of the clock with this reading in it.
+    clock: ClockState,
 }
 
 impl<'a, 'c> Look<'a, 'c> {
@@ -86,7 +89,7 @@ impl<'a, 'c> Look<'a, 'c> {
         let ledger = session.ledger()?;
         let time = ledger_time(&source, &ledger, reading, None)?;
         let suspect = time.mark == ClockMark::Suspect;
-        Ok(Look { session, source, writers, ledger, time: time.at, suspect })
+        Ok(Look { session, source, writers, ledger, time: time.at, suspect, clock: time.clock })
     }
 
     /// Refuses a report about a time that has not begun.
@@ -104,10 +107,14 @@ impl<'a, 'c> Look<'a, 'c> {
     }
 
     fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<(Books<'_>, AccountRow, Instant)> {
-        let now = at.unwrap_or(self.time).max(row.last_booked_at);
+        let time = at.unwrap_or(self.time);
+        let (now, turns) = (row.booked_time(&self.clock, time), row.turns(&self.clock, time));
         let no = row.no;
         let mut books = Books::new(&self.source);
         books.enter_account(row);
+        if turns {
+            step_back(&mut books, no, now, self.ledger.settings.max_hold)?;
+        }
         catch_up_fully(&mut books, no, now)?;
         let row = books.account(no)?.clone();
         Ok((books, row, now))

@@ -10,7 +10,7 @@ use super::{Session, limit, rows};
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, StretchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -140,6 +140,15 @@ pub(crate) fn accounts(session: &Session<'_>, after: i64, page: usize) -> Result
 
 pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Result<Keyed<BatchNo, BatchRow>> {
     keyed(session, sql::BATCH_PAGE, params![after, limit(page)], number, rows::batch)
+}
+
+/// After `(account, n)`.
+pub(crate) fn stretches(
+    session: &Session<'_>,
+    after: (i64, i64),
+    page: usize,
+) -> Result<Keyed<(i64, i64), StretchRow>> {
+    keyed(session, sql::STRETCH_PAGE, params![after.0, after.1, limit(page)], pair, rows::stretch)
 }
 
 /// The stored `live` and `due_at`, which a batch's other columns determine.

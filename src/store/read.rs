@@ -127,6 +127,15 @@ impl Source for SqlSource<'_, '_> {
         self.session.all(sql::BATCHES_LAPSED, params![account, after.millis(), until.millis()], rows::batch)
     }
 
+    fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
+        self.session.settle()?;
+        self.session.all(sql::BATCHES_DATED, params![account, after.millis()], rows::batch)
+    }
+
+    fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+        self.session.all(sql::HOLDS_LONG, params![account, after.millis()], rows::hold)
+    }
+
     fn open_consumes(&self, account: i64, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
         self.session.all(sql::CONSUMES_OPEN, params![account, after, limit(page)], rows::consume)
     }

@@ -59,6 +59,7 @@ fn account(no: i64, id: &str) -> AccountRow {
         },
         entries: 11,
         last_booked_at: at(12),
+        steps_back: 0,
         next_due_at: Some(at(13)),
     }
 }
@@ -79,6 +80,7 @@ fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: b
         moved: 0,
         owed: 0,
         effective_at: at(10),
+        dated: false,
         expires_at: expires_at.map(at),
         active: true,
         from_batch: None,
@@ -258,7 +260,8 @@ fn changes_reach_every_column() {
         Settings { explicit_accounts: true, late_window: 1, max_hold: 2, max_clock_jump: 3, clock_patience: 4 };
     ledger_row.head = [8; 32];
     ledger_row.length = 1;
-    ledger_row.clock = ClockState { accepted_at: at(99), suspect_since: Some(at(101)) };
+    ledger_row.clock =
+        ClockState { accepted_at: at(99), suspect_since: Some(at(101)), trusted_at: Some(at(98)), steps_back: 2 };
     ledger_row.writer.1.epoch = 2;
     ledger_row.writer.0 = add_writer(session, ledger_row.writer.1, 9).unwrap();
     let writing = Session::new(&conn);

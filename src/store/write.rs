@@ -10,7 +10,7 @@ use crate::engine::source::Changes;
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AllocationRow, BatchRow, ClockMark, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome,
-    Writer,
+    StretchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -38,7 +38,8 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     changes.consumes.iter().try_for_each(|row| update_consume(session, row))?;
     changes.new_allocations.iter().try_for_each(|row| insert_allocation(session, row))?;
     changes.allocations.iter().try_for_each(|row| update_allocation(session, row))?;
-    changes.entries.iter().try_for_each(|row| insert_entry(session, row))
+    changes.entries.iter().try_for_each(|row| insert_entry(session, row))?;
+    changes.new_stretches.iter().try_for_each(|row| insert_stretch(session, row))
 }
 
 /// A change must meet the row it was decided on.
@@ -78,6 +79,7 @@ fn insert_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
         t.moved_out,
         row.entries,
         row.last_booked_at.millis(),
+        row.steps_back,
         millis(row.next_due_at),
     ];
     session.change(sql::ACCOUNT_INSERT, params)?;
@@ -114,6 +116,7 @@ pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, waits: Wai
             t.moved_out,
             entries,
             booked_at,
+            row.steps_back,
         ];
         if waits == Waits::Plain {
             session.change(sql::ACCOUNT_UPDATE, params_from_iter(values))?
@@ -141,6 +144,7 @@ fn insert_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
         row.moved,
         row.owed,
         row.effective_at.millis(),
+        row.dated,
         millis(row.expires_at),
         row.active,
         row.from_batch,
@@ -242,6 +246,10 @@ fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
     session.change(sql::ENTRY_INSERT, params).map(drop)
 }
 
+fn insert_stretch(session: &Session<'_>, row: &StretchRow) -> Result<()> {
+    session.change(sql::STRETCH_INSERT, params![row.account, row.n, row.booked_at.millis()]).map(drop)
+}
+
 /// Appends an operation booked by the writer with this number (`LedgerRow::writer`).
 pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &OperationRow) -> Result<()> {
     let outcome = if row.outcome == Outcome::default() {
@@ -334,6 +342,8 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
         row.writer.0,
         row.clock.accepted_at.millis(),
         millis(row.clock.suspect_since),
+        millis(row.clock.trusted_at),
+        row.clock.steps_back,
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
@@ -349,7 +359,8 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
 pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits) -> Result<()> {
     if waits == Waits::Few {
         let (accepted_at, since) = (row.clock.accepted_at.millis(), millis(row.clock.suspect_since));
-        let params = (accepted_at, since, row.head.as_slice(), row.length);
+        let (trusted_at, steps_back) = (millis(row.clock.trusted_at), row.clock.steps_back);
+        let params = (accepted_at, since, trusted_at, steps_back, row.head.as_slice(), row.length);
         return one(session.change(sql::LEDGER_ADVANCE, params)?, "ledger", 1);
     }
     let s = &row.settings;
@@ -357,6 +368,8 @@ pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits
         row.writer.0,
         row.clock.accepted_at.millis(),
         millis(row.clock.suspect_since),
+        millis(row.clock.trusted_at),
+        row.clock.steps_back,
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
