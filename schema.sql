@@ -73,7 +73,7 @@ CREATE TABLE account (
     -- Number and time of the newest entry.
     entries       INTEGER NOT NULL CHECK (entries >= 0),
     last_booked_at INTEGER NOT NULL CHECK (last_booked_at BETWEEN 0 AND 253402300799999),
-    -- The ledger's steps_back at its newest operation: one that is behind has the wrong time in its books.
+    -- The ledger's steps_back at its newest entry: one that is behind has the wrong time in its books.
     steps_back    INTEGER NOT NULL CHECK (steps_back >= 0),
     -- When time next does something to this account: one comparison on the hot path.
     next_due_at   INTEGER CHECK (next_due_at BETWEEN 0 AND 253402300799999),
@@ -88,8 +88,9 @@ CREATE TABLE operation (
     seq           INTEGER PRIMARY KEY CHECK (seq BETWEEN 1 AND 4398046511103),
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
-    -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore
-    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 19),
+    -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
+    -- 20 expire
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 20),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
     account       INTEGER NOT NULL CHECK (account >= 0),
     key           TEXT    NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 128),
@@ -198,6 +199,8 @@ CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expired > 0;
 CREATE INDEX batch_dated ON batch (account, effective_at) WHERE dated = 1;
 -- What expires when, in all accounts: to tell a suspect clock.
 CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
+-- What becomes effective when, in all accounts: likewise.
+CREATE INDEX batch_pending ON batch (effective_at) WHERE active = 0;
 -- The batches of an account, for listing.
 CREATE INDEX batch_account ON batch (account, no);
 

@@ -17,7 +17,7 @@ use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Place, Readers};
 use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Action, Balance, Body, Command, Key, OpKind, Subject, Writer as Who, Writers};
+use crate::model::{AccountId, Balance, Command, Key, OpKind, Writer as Who, Writers};
 use crate::notice::{Bell, Rope};
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -164,14 +164,7 @@ impl File {
             let who = Who { device: old.device, epoch };
             ledger.writer = (store::add_writer(session, who, ledger.length.saturating_add(1))?, who);
             let key = Key::new(format!("restore:{epoch}"))?;
-            let command = Command {
-                kind: OpKind::Restore,
-                subject: Subject::File,
-                key,
-                at: None,
-                action: Action::Restore,
-                body: Body::default(),
-            };
+            let command = Command::own(OpKind::Restore, key);
             let source = SqlSource::new(session, &self.cache);
             match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
                 Verdict::Booked(booked) => write(session, *booked).map(|_| Decision::Commit(())),

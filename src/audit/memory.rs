@@ -38,7 +38,9 @@ pub(crate) struct Memory {
     lapsed: BTreeSet<(i64, Instant, BatchNo)>,
     /// (account, effective_at, batch) where that was asked for.
     dated: BTreeSet<(i64, Instant, BatchNo)>,
-    /// (expires_at, batch) where points would be lost: for the suspect clock.
+    /// (effective_at, batch) of pending batches with points left, and (expires_at, batch) where points would be lost: for the
+    /// suspect clock.
+    pending: BTreeSet<(Instant, BatchNo)>,
     expiring: BTreeSet<(Instant, BatchNo)>,
     /// (account, operation) of consumes with an open part.
     open: BTreeSet<(i64, i64)>,
@@ -99,7 +101,9 @@ impl Memory {
             let at = row.expires_at.filter(|_| row.remaining > 0 || row.held > 0 || row.expired > 0);
             at.map(|at| (at, row.no))
         };
+        let pending = |row: &BatchRow| (!row.active && row.remaining > 0).then_some((row.effective_at, row.no));
         let old = self.batches.get(&row.no);
+        replace(&mut self.pending, old.and_then(pending), pending(&row));
         replace(&mut self.live, old.and_then(live), live(&row));
         replace(&mut self.due_batches, old.and_then(due), due(&row));
         replace(&mut self.lapsed, old.and_then(lapsed), lapsed(&row));
@@ -120,6 +124,16 @@ impl Memory {
             self.clawbacks.insert((batch, row.operation));
         }
         self.consumes.insert(row.operation, row);
+    }
+
+    /// An account in which time booked something after accepted time had stepped back so often: what is booked no earlier
+    /// begins no new stretch.
+    pub(crate) fn know_steps(&mut self, account: i64, steps_back: i64, booked_at: Instant) {
+        if let Some(row) = self.accounts.get_mut(&account)
+            && row.last_booked_at <= booked_at
+        {
+            row.steps_back = steps_back;
+        }
     }
 
     /// Remembers a booked operation.
@@ -342,8 +356,10 @@ impl Source for Memory {
         Ok([batch, hold].into_iter().flatten().min())
     }
 
-    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
-        Ok(after < until && self.expiring.range((after, i64::MAX)..=(until, i64::MAX)).next().is_some())
+    fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
+        let any =
+            |set: &BTreeSet<(Instant, BatchNo)>| set.range((after, i64::MAX)..=(until, i64::MAX)).next().is_some();
+        Ok(after < until && (any(&self.expiring) || any(&self.pending)))
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {

@@ -43,6 +43,8 @@ struct Replay {
     books: BTreeMap<i64, PriceBook>,
     referred: Referred,
     window: window::Window,
+    /// The highest reading that was ever accepted: time alone has booked nothing later.
+    reach: Instant,
     /// The hash the next operation builds on, where it is known.
     head: Option<[u8; 32]>,
     /// Number of the newest operation seen.
@@ -90,8 +92,9 @@ impl Replay {
             length: 0,
         };
         let (memory, window) = (Memory::default(), window::Window::default());
-        let (last, stopped) = (0, false);
-        let mut replay = Replay { memory, stored, ledger, writers, books, referred, window, head, last, stopped };
+        let (last, stopped, reach) = (0, false, start);
+        let mut replay =
+            Replay { memory, stored, ledger, writers, books, referred, window, reach, head, last, stopped };
         if head.is_none() {
             // Without the file's identity there is nothing to begin from; the links can still be followed.
             replay.stop(audit, 1);
@@ -228,6 +231,7 @@ impl Replay {
         }
         // The head is the chain's affair: one wrong hash is one fault, not one for each operation after it.
         self.ledger = LedgerRow { head: row.hash, ..ledger };
+        self.reach = self.reach.max(self.ledger.clock.accepted_at);
         audit.checked.replayed = audit.checked.replayed.saturating_add(1);
         Ok(())
     }
@@ -244,10 +248,15 @@ impl Replay {
             Ok(command) => command,
             Err(error) => return Ok(Err(error)),
         };
-        self.follow(audit, row.account.as_ref().map(|(no, _)| *no))?;
-        if let Action::Transfer { to, .. } = &command.action {
-            let to = self.memory.account_by_id(to)?.map(|row| row.no);
-            self.follow(audit, to)?;
+        let to = match &command.action {
+            Action::Transfer { to, .. } => self.memory.account_by_id(to)?.map(|row| row.no),
+            _ => None,
+        };
+        for account in row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to) {
+            if self.follow(audit, account)? {
+                // When time booked this, before accepted time stepped back or after, shows in when the operation was booked.
+                self.memory.know_steps(account, self.ledger.clock.steps_back, row.booked_at);
+            }
         }
         let trusted = row.clock == ClockMark::Trusted;
         let booked = self.decide(row, &command, trusted);
@@ -292,10 +301,13 @@ impl Replay {
 
     /// Books what time did to an account as far as the file has it before the next operation: sweeps, refused operations
     /// and long catch-ups leave such entries, and where they end decides what later operations find.
-    fn follow(&mut self, audit: &mut Audit<'_, '_>, account: Option<i64>) -> Result<()> {
-        let Some(account) = account else { return Ok(()) };
-        while self.follow_one(audit, account)? {}
-        Ok(())
+    /// Whether there is anything.
+    fn follow(&mut self, audit: &mut Audit<'_, '_>, account: i64) -> Result<bool> {
+        let mut any = false;
+        while self.follow_one(audit, account)? {
+            any = true;
+        }
+        Ok(any)
     }
 
     fn follow_one(&mut self, audit: &mut Audit<'_, '_>, account: i64) -> Result<bool> {
@@ -311,7 +323,8 @@ impl Replay {
             }
         };
         // An entry that is like it in neither is none of time's making: the comparison will name it.
-        let same = event.entries.first().is_some_and(|entry| entry.kind == kind || entry.booked_at == booked_at);
+        let same = booked_at <= self.reach
+            && event.entries.first().is_some_and(|entry| entry.kind == kind || entry.booked_at == booked_at);
         if same {
             self.compare_entries(audit, &event)?;
             self.memory.apply(event);
@@ -335,7 +348,13 @@ impl Replay {
     fn rest(&mut self, audit: &mut Audit<'_, '_>) -> Result<()> {
         let accounts: Vec<i64> = self.memory.all_accounts().keys().copied().collect();
         for account in accounts {
-            self.follow(audit, Some(account))?;
+            if self.follow(audit, account)?
+                && let Some((_, Ok(found))) = stored::accounts(audit.session, account.saturating_sub(1), 1)?.first()
+                && self.memory.account(account)?.is_some_and(|row| row.steps_back < found.steps_back)
+                && found.steps_back <= self.ledger.clock.steps_back
+            {
+                self.memory.know_steps(account, found.steps_back, Instant::MAX);
+            }
             let entries = self.memory.account(account)?.map_or(0, |row| row.entries);
             let mut from = entries.saturating_add(1);
             loop {

@@ -460,6 +460,15 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
+    /// Accounts in which time has booked something know of so many steps back.
+    pub(crate) fn know_steps(&mut self, steps_back: i64) -> Result<()> {
+        let accounts: Vec<i64> = self.entries.iter().map(|row| row.account).collect();
+        accounts.into_iter().try_for_each(|no| {
+            self.account_mut(no)?.steps_back = steps_back;
+            Ok(())
+        })
+    }
+
     /// Everything decided so far.
     pub(crate) fn into_changes(mut self) -> Result<Changes> {
         self.settle_next_due()?;

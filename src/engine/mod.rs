@@ -296,6 +296,7 @@ impl Booking<'_, '_> {
     fn catch_up(&mut self, opened: &Opened) -> Result<bool> {
         for no in &opened.involved {
             if !catch_up(&mut self.books, *no, self.now, self.context.stretch)? {
+                self.books.know_steps(self.context.ledger.clock.steps_back)?;
                 return Ok(false);
             }
         }
@@ -366,7 +367,7 @@ impl Booking<'_, '_> {
             Action::Close => self.close()?,
             Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
             Action::ConfirmClock => self.confirm_clock()?,
-            Action::Restore => {}
+            Action::Restore | Action::Expire => {}
         }
         ledger.clock = self.clock_after();
         for no in &opened.involved {

@@ -408,7 +408,7 @@ impl Source for Past<'_> {
         Ok(None)
     }
 
-    fn would_expire(&self, _after: Instant, _until: Instant) -> Result<bool> {
+    fn would_fall_due(&self, _after: Instant, _until: Instant) -> Result<bool> {
         Ok(false)
     }
 

@@ -48,8 +48,9 @@ pub(crate) trait Source {
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>>;
     /// The smallest `due_at` of the account's batches and `deadline` of its open holds, leaving out the things listed.
     fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>>;
-    /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0.
-    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool>;
+    /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0, or is pending with
+    /// points left and has `after < effective_at <= until`.
+    fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool>;
     /// A price book stored in the file.
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>>;
     /// The number of the stored price book with this hash.

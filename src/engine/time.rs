@@ -43,14 +43,14 @@ pub(crate) fn ledger_time(
     Ok(LedgerTime { at, mark, clock })
 }
 
-/// Whether a reading is not to be believed: it has jumped far, points would be lost by it, and such readings have not gone on
-/// for long.
+/// Whether a reading is not to be believed: it has jumped far, points would be lost or become effective by it, and such
+/// readings have not gone on for long.
 fn is_suspect(source: &dyn Source, ledger: &LedgerRow, at: Instant) -> Result<bool> {
     let (clock, settings) = (ledger.clock, ledger.settings);
     let far = at.since(clock.accepted_at) > settings.max_clock_jump.saturating_mul(1000);
     let patience = settings.clock_patience.saturating_mul(1000);
     let gone_on = clock.suspect_since.is_some_and(|since| at.since(since) >= patience);
-    Ok(far && !gone_on && source.would_expire(clock.accepted_at, at)?)
+    Ok(far && !gone_on && source.would_fall_due(clock.accepted_at, at)?)
 }
 
 /// The instant a batch ends (`None`: never), counted from `from`.

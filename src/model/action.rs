@@ -121,6 +121,7 @@ pub(crate) enum Action {
     Configure(Setting),
     ConfirmClock,
     Restore,
+    Expire,
 }
 
 /// What the operation is done to.
@@ -155,7 +156,7 @@ impl Command {
     fn of(request: &Request) -> Result<Self> {
         let mut fields = Fields::new(request.fields());
         let op = fields.text("op")?.ok_or_else(|| missing("op", "name the operation, like \"op\":\"consume\""))?;
-        let kind = OpKind::from_text(op).filter(|kind| *kind != OpKind::Restore).ok_or_else(|| {
+        let kind = OpKind::from_text(op).filter(|kind| !is_own(*kind)).ok_or_else(|| {
             let help = match nearest(op, op_names()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("use one of {}", op_names().collect::<Vec<_>>().join(", ")),
@@ -178,21 +179,20 @@ impl Command {
         body: &Map<String, Value>,
     ) -> Result<Self> {
         let mut fields = Fields::new(body.iter().map(|(name, value)| (name.as_str(), value)));
-        if kind == OpKind::Restore {
-            return Ok(Command {
-                kind,
-                subject: Subject::File,
-                key,
-                at: None,
-                action: Action::Restore,
-                body: fields.finish("restore")?,
-            });
+        if is_own(kind) {
+            return Ok(Command { body: fields.finish(kind.text())?, ..Self::own(kind, key) });
         }
         let subject = match account {
             Some(account) if !names_target(kind) => Subject::Account(account),
             _ => subject(kind, &mut fields)?,
         };
         Self::read(kind, subject, key, fields)
+    }
+
+    /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
+    pub(crate) fn own(kind: OpKind, key: Key) -> Self {
+        let action = if kind == OpKind::Restore { Action::Restore } else { Action::Expire };
+        Command { kind, subject: Subject::File, key, at: None, action, body: Body::default() }
     }
 
     fn read(kind: OpKind, subject: Subject, key: Key, mut fields: Fields<'_>) -> Result<Self> {
@@ -219,8 +219,13 @@ impl Command {
     }
 }
 
+/// What no request can ask for.
+fn is_own(kind: OpKind) -> bool {
+    matches!(kind, OpKind::Restore | OpKind::Expire)
+}
+
 fn op_names() -> impl Iterator<Item = &'static str> {
-    OpKind::ALL.iter().filter(|kind| **kind != OpKind::Restore).map(|kind| kind.text())
+    OpKind::ALL.iter().filter(|kind| !is_own(**kind)).map(|kind| kind.text())
 }
 
 fn names_target(kind: OpKind) -> bool {
@@ -233,7 +238,7 @@ fn subject(kind: OpKind, fields: &mut Fields<'_>) -> Result<Subject> {
         OpKind::Capture | OpKind::Release | OpKind::Renew => target(fields, "hold").map(Subject::Hold),
         OpKind::Refund => target(fields, "operation").map(Subject::Operation),
         OpKind::Revoke | OpKind::SetExpiry => target(fields, "batch").map(Subject::Batch),
-        OpKind::Configure | OpKind::ConfirmClock | OpKind::Restore => Ok(Subject::File),
+        OpKind::Configure | OpKind::ConfirmClock | OpKind::Restore | OpKind::Expire => Ok(Subject::File),
         _ => {
             let account = fields.text("account")?.ok_or_else(|| missing("account", "name the account"))?;
             AccountId::new(account).map(Subject::Account)
@@ -296,6 +301,7 @@ fn action(kind: OpKind, fields: &mut Fields<'_>) -> Result<Action> {
         OpKind::Configure => configure(fields),
         OpKind::ConfirmClock => Ok(Action::ConfirmClock),
         OpKind::Restore => Ok(Action::Restore),
+        OpKind::Expire => Ok(Action::Expire),
     }
 }
 

@@ -49,7 +49,7 @@ codes!(
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
-        Restore = 19 "restore",
+        Restore = 19 "restore", Expire = 20 "expire",
     }
 );
 
@@ -121,15 +121,14 @@ pub(crate) struct AccountRow {
     pub(crate) entries: i64,
     /// `booked_at` of the newest entry.
     pub(crate) last_booked_at: Instant,
-    /// The ledger's at its newest operation.
+    /// The ledger's at its newest entry.
     pub(crate) steps_back: i64,
     /// When the next thing falls due by time alone.
     pub(crate) next_due_at: Option<Instant>,
 }
 
 impl AccountRow {
-    /// Whether the next line at `time` begins a new stretch: accepted time has gone back since the newest operation, behind
-    /// the newest entry.
+    /// Whether the next line at `time` begins a new stretch: accepted time has gone back since the newest entry, behind it.
     pub(crate) fn turns(&self, clock: &ClockState, time: Instant) -> bool {
         self.steps_back < clock.steps_back && self.last_booked_at > time
     }
@@ -370,6 +369,13 @@ pub(crate) struct OperationRow {
     pub(crate) hash: [u8; 32],
 }
 
+impl OperationRow {
+    /// By how many seconds its reading was behind the newest accepted one.
+    pub(crate) fn clock_behind(&self) -> i64 {
+        seconds_behind(self.accepted_at, self.recorded_at)
+    }
+}
+
 /// The settings that decide outcomes; they live in the file and change only by `configure`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -416,9 +422,13 @@ impl ClockState {
 
     /// By how many seconds a reading is behind the newest accepted one; a minute is nothing.
     pub(crate) fn behind(&self, reading: Instant) -> i64 {
-        let seconds = self.accepted_at.since(reading) / 1000;
-        if self.accepted_at.since(reading) > 60_000 { seconds } else { 0 }
+        seconds_behind(self.accepted_at, reading)
     }
+}
+
+fn seconds_behind(accepted: Instant, reading: Instant) -> i64 {
+    let millis = accepted.since(reading);
+    if millis > 60_000 { millis / 1000 } else { 0 }
 }
 
 /// The file's one `ledger` row.

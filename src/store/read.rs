@@ -163,10 +163,10 @@ impl Source for SqlSource<'_, '_> {
         })
     }
 
-    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
+    fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
         self.session.settle()?;
-        let range = params![after.millis(), until.millis()];
-        self.session.first(sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
+        let any = |sql| self.session.first(sql, params![after.millis(), until.millis()], |_| Ok(()));
+        Ok(any(sql::BATCH_WOULD_EXPIRE)?.is_some() || any(sql::BATCH_WOULD_START)?.is_some())
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {

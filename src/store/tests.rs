@@ -348,8 +348,8 @@ fn what_falls_due_comes_in_order() {
     assert_eq!(source.next_due(1, &[], &[1]).unwrap(), Some(at(150)));
     assert_eq!(source.next_due(1, &[3, 1], &[1]).unwrap(), Some(at(200)));
     assert_eq!(source.next_due(1, &[1, 2, 3], &[1]).unwrap(), None);
-    assert!(source.would_expire(at(199), at(200)).unwrap());
-    assert!(!source.would_expire(at(200), at(299)).unwrap());
+    assert!(source.would_fall_due(at(199), at(200)).unwrap());
+    assert!(!source.would_fall_due(at(200), at(299)).unwrap());
 }
 
 #[test]
