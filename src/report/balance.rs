@@ -65,7 +65,7 @@ impl Look<'_, '_> {
         now: Instant,
     ) -> Result<Balance> {
         let next_expiry = self.next_expiry(books, row.no)?;
-        Ok(Balance { clock_suspect: self.suspect, ..shown(id, row, now, next_expiry) })
+        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, row, now, next_expiry) })
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.
@@ -129,7 +129,8 @@ pub(crate) fn at_a_glance(session: &Session<'_>, id: &AccountId, reading: Readin
         return Ok(None);
     }
     let next_expiry = next_expiry.map(|(at, points)| NextExpiry { at: at.utc(), points });
-    Ok(Some(shown(id, &account, now, next_expiry)))
+    let clock_behind = clock.behind(reading.at);
+    Ok(Some(Balance { clock_behind, ..shown(id, &account, now, next_expiry) }))
 }
 
 fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<NextExpiry>) -> Balance {
@@ -143,6 +144,7 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
         totals: Some(totals(&row.totals)),
         next_expiry,
         clock_suspect: false,
+        clock_behind: 0,
     }
 }
 
@@ -171,5 +173,6 @@ fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Balance {
         totals: None,
         next_expiry: None,
         clock_suspect: false,
+        clock_behind: 0,
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod balance;
+mod clock;
 mod explain;
 mod export;
 mod flow;
@@ -26,6 +27,7 @@ use crate::units::{Instant, Reading};
 
 pub use accounts::AccountQuery;
 pub(crate) use balance::at_a_glance;
+pub use clock::ClockInfo;
 pub use explain::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
@@ -74,6 +76,8 @@ pub(crate) struct Look<'a, 'c> {
     ledger: LedgerRow,
     time: Instant,
     suspect: bool,
+    reading: Reading,
+    behind: i64,
     /// What the log would say of the clock with this reading in it.
     clock: ClockState,
 }
@@ -88,8 +92,8 @@ impl<'a, 'c> Look<'a, 'c> {
         let source = SqlSource::new(session, cache);
         let ledger = session.ledger()?;
         let time = ledger_time(&source, &ledger, reading, None)?;
-        let suspect = time.mark == ClockMark::Suspect;
-        Ok(Look { session, source, writers, ledger, time: time.at, suspect, clock: time.clock })
+        let (suspect, behind) = (time.mark == ClockMark::Suspect, time.clock.behind(reading.at));
+        Ok(Look { session, source, writers, ledger, time: time.at, suspect, reading, behind, clock: time.clock })
     }
 
     /// Refuses a report about a time that has not begun.
@@ -107,7 +111,7 @@ impl<'a, 'c> Look<'a, 'c> {
     }
 
     fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<(Books<'_>, AccountRow, Instant)> {
-        let time = at.unwrap_or(self.time);
+        let time = at.map_or(self.time, |at| at.min(self.time));
         let (now, turns) = (row.booked_time(&self.clock, time), row.turns(&self.clock, time));
         let no = row.no;
         let mut books = Books::new(&self.source);
@@ -115,6 +119,7 @@ impl<'a, 'c> Look<'a, 'c> {
         if turns {
             step_back(&mut books, no, now, self.ledger.settings.max_hold)?;
         }
+        let now = at.map_or(now, |at| at.max(now));
         catch_up_fully(&mut books, no, now)?;
         let row = books.account(no)?.clone();
         Ok((books, row, now))

@@ -89,6 +89,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         owed: outcome.owed,
         uncollected: outcome.uncollected,
         clock_suspect: row.clock == crate::model::ClockMark::Suspect,
+        clock_behind: row.clock_behind(),
         balance: figures(after),
     })
 }

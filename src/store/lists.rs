@@ -61,6 +61,13 @@ pub(crate) fn price_book_use(session: &Session<'_>, no: i64, after: i64) -> Resu
     Ok(when(sql::OPERATION_FIRST_PRICED)?.zip(when(sql::OPERATION_LAST_PRICED)?))
 }
 
+/// Points of all accounts that lapsed though they expire after an instant.
+pub(crate) fn lapsed_after(session: &Session<'_>, at: Instant) -> Result<i64> {
+    session.settle()?;
+    let sum = session.first(sql::BATCHES_LAPSED_AFTER, params![at.millis()], |row| rows::integer(row, "batch"))?;
+    Ok(sum.unwrap_or(0))
+}
+
 pub(crate) fn entry(session: &Session<'_>, account: i64, n: i64) -> Result<Option<EntryRow>> {
     session.first(sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
 }

@@ -17,8 +17,6 @@ const REACH: i64 = 100_000;
 const NAMED: usize = 3;
 /// A price book last used longer ago has perhaps been forgotten.
 const OLD_BOOK: i64 = 180 * 24 * 3600 * 1000;
-/// A clock behind by less is set right by the next time service.
-const BEHIND: i64 = 5 * 60 * 1000;
 
 /// Hands over what is found, until something cannot be read.
 pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut dyn FnMut(Finding)) -> Result<()> {
@@ -55,15 +53,26 @@ fn clock(ledger: &LedgerRow, reading: Reading, mark: ClockMark) -> Finding {
                  nothing expires, and everything is booked",
                 span(ahead)
             ),
-            "set the computer's clock; if it is right, say so with `counterfoil confirm-clock`",
+            "if it is right, say so with `counterfoil confirm-clock`, or wait: readings that go on like this for clock_patience \
+             are accepted; else set it",
         ),
         ClockMark::Trusted => Finding::ok("clock", format!("{now}, trusted; newest accepted reading {accepted}")),
-        ClockMark::Plain if ahead < BEHIND.saturating_neg() => Finding::new(
-            "clock",
-            Level::Warning,
-            format!("it reads {now}, {} behind the newest accepted reading {accepted}", span(ahead)),
-            "set the computer's clock: until then points expire late, and operations show a wrong time",
-        ),
+        ClockMark::Plain if ledger.clock.behind(now) > 0 => {
+            let found = format!(
+                "it reads {now}, {} behind the newest accepted reading {accepted}: points expire late, and operations show a \
+                 wrong time",
+                span(ahead)
+            );
+            let impossible = now < ledger.created_at || ledger.clock.trusted_at.is_some_and(|at| now < at);
+            let help = match impossible {
+                true => "set the computer's clock: the time is known to be later",
+                false => {
+                    "if it is right, the clock was fast before: say so with `counterfoil confirm-clock`, which takes time back; \
+                     else set it"
+                }
+            };
+            Finding::new("clock", Level::Warning, found, help)
+        }
         ClockMark::Plain => Finding::ok("clock", format!("{now}; newest accepted reading {accepted}")),
     }
 }
