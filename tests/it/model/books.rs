@@ -178,6 +178,10 @@ pub enum Bug {
     UnbackedForgotten,
     LapsedComesBack,
     ReplayWithoutReceipt,
+    NeverPatient,
+    NothingComesBack,
+    PurchaseVanishes,
+    HoldStaysLong,
 }
 
 #[derive(Clone, Debug)]

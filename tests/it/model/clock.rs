@@ -1,6 +1,6 @@
 //! What the file believes of clock readings, and what an account does when accepted time has gone back.
 
-use super::books::{HoldState, Model, Reading, State};
+use super::books::{Bug, HoldState, Model, Reading, State};
 use super::instant::{LAST, MINUTE, SECOND};
 use super::time::Note;
 
@@ -65,7 +65,10 @@ impl Model {
         let mut suspect = false;
         if confirmed || reading.trusted {
             clock.vouched(ms, if confirmed { 0 } else { MINUTE });
-        } else if self.is_far(ms) && self.falls_due_before(ms) && ms - since < self.settings.clock_patience {
+        } else if self.is_far(ms)
+            && self.falls_due_before(ms)
+            && (ms - since < self.settings.clock_patience || self.bug(Bug::NeverPatient))
+        {
             suspect = true;
             clock.suspect_since = Some(since);
         } else {
@@ -118,7 +121,7 @@ impl Model {
                 self.undo_batch(account, i, now);
             }
         }
-        let most = now + self.settings.max_hold;
+        let most = if self.bug(Bug::HoldStaysLong) { LAST } else { now + self.settings.max_hold };
         let open = |hold: &&mut super::books::Hold| hold.account == account && hold.state == HoldState::Open;
         for hold in self.holds.iter_mut().filter(open) {
             hold.deadline = hold.deadline.min(most);
@@ -128,8 +131,10 @@ impl Model {
     /// One entry for a batch whose points come back, wait again, or both.
     fn undo_batch(&mut self, account: &str, i: usize, now: i64) {
         let batch = &self.batches[i];
-        let early = batch.active && batch.asked && batch.effective_at > now;
-        let back = if batch.expires_at.is_some_and(|end| end <= now) { 0 } else { batch.expired };
+        let asked = batch.asked || self.bug(Bug::PurchaseVanishes);
+        let early = batch.active && asked && batch.effective_at > now;
+        let gone = batch.expires_at.is_some_and(|end| end <= now) || self.bug(Bug::NothingComesBack);
+        let back = if gone { 0 } else { batch.expired };
         let points = if early { batch.remaining + back } else { back };
         if points > 0 {
             self.reopen(account, now, None);

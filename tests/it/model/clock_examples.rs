@@ -120,7 +120,8 @@ fn what_wrong_time_let_lapse_comes_back_and_pays() {
     assert_eq!(desk.figures(HOUR), (0, 0, 5));
     desk.confirm(HOUR).expect("booked");
     assert_eq!(desk.figures(HOUR), (5, 0, 0));
-    let mut kinds = booked(&[("open", 0), ("recharge", 0), ("recharge", 0), ("expire", 30 * DAY), ("consume", 40 * DAY)]);
+    let mut kinds =
+        booked(&[("open", 0), ("recharge", 0), ("recharge", 0), ("expire", 30 * DAY), ("consume", 40 * DAY)]);
     kinds.extend(booked(&[("reinstate", HOUR), ("settle", HOUR)]));
     assert_eq!(desk.kinds(HOUR), kinds);
     let history = desk.model.history("ann", at(HOUR));

@@ -124,7 +124,7 @@ impl Generator {
         line["source"] = json!(self.random.pick(&["wxpay", "card", "gift", "invite"]));
         let mut from = now;
         if self.random.percent(20) {
-            let ahead = *self.random.pick(&[-HOUR, -1, 0, 1, 5 * SECOND, HOUR, DAY]);
+            let ahead = *self.random.pick(&[-HOUR, -1, 0, 1, 5 * SECOND, HOUR, DAY, 20 * DAY]);
             line["effective_at"] = json!(instant::text((now + ahead).max(0)));
             from = now.max(now + ahead);
         }

@@ -154,7 +154,7 @@ impl Generator {
     /// Makes the clock wrong, or right again; then somebody may confirm it, or the reading is trusted (true).
     fn spoil_clock(&mut self) -> bool {
         let Some(spell) = &mut self.wrong else {
-            if self.random.percent(5) {
+            if self.random.percent(7) {
                 self.wrong = Some(self.spell());
             }
             return false;

@@ -1,12 +1,13 @@
 //! Random histories against the model itself.
 
-use super::books::{Bug, Model, Reading};
+use super::books::{Bug, Entry, Model, Reading};
 use super::generate::{Generator, Random, START, Style, history};
 use super::laws::{Trial, compare, compare_every, extra_sweeps, play};
 use super::prices::Prices;
 use super::shrink;
 use super::steps::{Act, Made, Step, System};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn fresh(seed: u64) -> Model {
     Model::new(Style::of(seed).start, Prices::sample())
@@ -44,6 +45,48 @@ fn invariants_hold_in_random_histories() {
     println!("{answers:#?}\n{booked_ops:#?}");
     let all: usize = answers.values().sum();
     assert!((60..=80).contains(&(answers["booked"] * 100 / all)), "{answers:?}");
+}
+
+/// Each rule of the clock is met often enough to be tried.
+#[test]
+fn histories_meet_every_clock() {
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..600 {
+        let (mut model, mut made) = (fresh(seed), Made::default());
+        for step in history(seed) {
+            let before = model.clone();
+            let answer = play(&mut model, &mut made, &step);
+            let entries = model.accounts.iter().flat_map(|(id, books)| {
+                let known = before.accounts.get(id).map_or(0, |books| books.entries.len());
+                books.entries[known..].iter()
+            });
+            let by_time = entries.filter(|entry| entry.operation.is_none()).cloned().collect::<Vec<_>>();
+            let reinstated = |entry: &&Arc<Entry>| entry.kind == "reinstate";
+            let believed = before.clock.suspect_since.is_some_and(|since| {
+                let far = before.is_far(step.reading.ms) && model.clock.accepted == step.reading.ms;
+                far && since < step.reading.ms && !step.reading.trusted
+            });
+            let confirms = matches!(&step.act, Act::Line(line) if line["op"] == "confirm_clock");
+            let swept = matches!(step.act, Act::Expire) && model.log.len() > before.log.len();
+            let clipped = model.holds.iter().zip(&before.holds).any(|(new, old)| new.deadline < old.deadline);
+            for (what, times) in [
+                ("suspect", usize::from(answer["clock_suspect"] == true)),
+                ("behind", usize::from(answer["clock_behind"].is_i64())),
+                ("believed at last", usize::from(believed && !confirms)),
+                ("stepped back", usize::from(model.clock.steps_back > before.clock.steps_back)),
+                ("not confirmed", usize::from(confirms && answer["refused"] == "invalid_argument")),
+                ("came back", by_time.iter().filter(reinstated).filter(|entry| entry.change[0] > 0).count()),
+                ("waits again", by_time.iter().filter(reinstated).filter(|entry| entry.change[2] > 0).count()),
+                ("reopened", by_time.iter().filter(|entry| entry.kind == "reopen").count()),
+                ("hold cut", usize::from(clipped)),
+                ("sweep booked", usize::from(swept)),
+            ] {
+                *met.entry(what).or_default() += times;
+            }
+        }
+    }
+    println!("{met:#?}");
+    assert!(met.values().all(|times| *times >= 5), "{met:?}");
 }
 
 #[test]
@@ -132,6 +175,10 @@ fn planted_bugs_are_found_and_shrunk() {
         UnbackedForgotten,
         LapsedComesBack,
         ReplayWithoutReceipt,
+        NeverPatient,
+        NothingComesBack,
+        PurchaseVanishes,
+        HoldStaysLong,
     ];
     for bug in bugs {
         let small = smallest_that_shows(bug);
