@@ -22,11 +22,18 @@ CREATE TABLE ledger (
     writer            INTEGER NOT NULL REFERENCES writer (no),
     -- The newest accepted clock reading: what a suspect reading is measured against.
     accepted_at       INTEGER NOT NULL CHECK (accepted_at BETWEEN 0 AND 253402300799999),
+    -- The first of the suspect readings that go on now; NULL when the newest was none.
+    suspect_since     INTEGER CHECK (suspect_since BETWEEN 0 AND 253402300799999),
+    -- The newest reading of a clock known to be right.
+    trusted_at        INTEGER CHECK (trusted_at BETWEEN 0 AND 253402300799999),
+    -- How often the newest accepted reading has been set back.
+    steps_back        INTEGER NOT NULL CHECK (steps_back >= 0),
     -- Settings; each changes only by a `configure` operation. Seconds.
     explicit_accounts INTEGER NOT NULL CHECK (explicit_accounts IN (0, 1)),
     late_window       INTEGER NOT NULL CHECK (late_window BETWEEN 0 AND 3155760000),
     max_hold          INTEGER NOT NULL CHECK (max_hold BETWEEN 1 AND 3155760000),
     max_clock_jump    INTEGER NOT NULL CHECK (max_clock_jump BETWEEN 1 AND 3155760000),
+    clock_patience    INTEGER NOT NULL CHECK (clock_patience BETWEEN 1 AND 3155760000),
     -- Hash and number of the newest operation: both are checked, so a cut tail is seen.
     head              BLOB    NOT NULL CHECK (length(head) = 32),
     length            INTEGER NOT NULL CHECK (length BETWEEN 0 AND 4398046511103)
@@ -66,6 +73,8 @@ CREATE TABLE account (
     -- Number and time of the newest entry.
     entries       INTEGER NOT NULL CHECK (entries >= 0),
     last_booked_at INTEGER NOT NULL CHECK (last_booked_at BETWEEN 0 AND 253402300799999),
+    -- The ledger's steps_back at its newest entry: one that is behind has the wrong time in its books.
+    steps_back    INTEGER NOT NULL CHECK (steps_back >= 0),
     -- When time next does something to this account: one comparison on the hot path.
     next_due_at   INTEGER CHECK (next_due_at BETWEEN 0 AND 253402300799999),
     CHECK (available + held + pending <= 9000000000000000)
@@ -79,8 +88,9 @@ CREATE TABLE operation (
     seq           INTEGER PRIMARY KEY CHECK (seq BETWEEN 1 AND 4398046511103),
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
-    -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore
-    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 19),
+    -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
+    -- 20 expire
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 20),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
     account       INTEGER NOT NULL CHECK (account >= 0),
     key           TEXT    NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 128),
@@ -88,6 +98,10 @@ CREATE TABLE operation (
     recorded_at   INTEGER NOT NULL CHECK (recorded_at BETWEEN 0 AND 253402300799999),
     booked_at     INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     clock         INTEGER NOT NULL CHECK (clock BETWEEN 0 AND 2), -- 0 plain, 1 suspect, 2 trusted
+    -- The newest accepted reading after it, and since when readings have been suspect; NULL when its own reading says it: this
+    -- one was accepted, or is the first suspect one, or there is none. Derived.
+    accepted_at   INTEGER CHECK (accepted_at BETWEEN 0 AND 253402300799999),
+    suspect_since INTEGER CHECK (suspect_since BETWEEN 0 AND 253402300799999),
     points        INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
     price_book    INTEGER REFERENCES price_book (no),
     rules_version INTEGER NOT NULL CHECK (rules_version >= 1),
@@ -115,8 +129,8 @@ CREATE TABLE entry (
     n                INTEGER NOT NULL CHECK (n >= 1),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
-    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 26),
+    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 27),
     -- NULL for what time did by itself.
     operation        INTEGER REFERENCES operation (seq),
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
@@ -132,6 +146,15 @@ CREATE TABLE entry (
     batch            INTEGER REFERENCES batch (no),
     -- Points that expired by it or lapsed on their return, less expired ones that came back.
     expired          INTEGER NOT NULL,
+    PRIMARY KEY (account, n)
+) STRICT, WITHOUT ROWID;
+
+-- Where an account's booked time went back: the first entry of each stretch but the first. Within one it never does.
+CREATE TABLE stretch (
+    account   INTEGER NOT NULL REFERENCES account (no),
+    n         INTEGER NOT NULL CHECK (n >= 2),
+    -- That entry's time.
+    booked_at INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     PRIMARY KEY (account, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -152,6 +175,8 @@ CREATE TABLE batch (
     moved        INTEGER NOT NULL CHECK (moved >= 0),
     owed         INTEGER NOT NULL CHECK (owed >= 0),
     effective_at INTEGER NOT NULL CHECK (effective_at BETWEEN 0 AND 253402300799999),
+    -- Whether effective_at was asked for: then it holds also when accepted time goes back behind it.
+    dated        INTEGER NOT NULL CHECK (dated IN (0, 1)),
     expires_at   INTEGER CHECK (expires_at BETWEEN 0 AND 253402300799999), -- NULL: never
     active       INTEGER NOT NULL CHECK (active IN (0, 1)),
     -- active and remaining > 0: a flag, because an index on `remaining > 0` would be rewritten at every debit.
@@ -170,8 +195,12 @@ CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 92233720
 CREATE INDEX batch_due ON batch (account, due_at, active DESC, no) WHERE due_at IS NOT NULL;
 -- Expired points a late consume may still draw.
 CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expired > 0;
+-- What is pending again when accepted time goes back.
+CREATE INDEX batch_dated ON batch (account, effective_at) WHERE dated = 1;
 -- What expires when, in all accounts: to tell a suspect clock.
 CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
+-- What becomes effective when, in all accounts: likewise.
+CREATE INDEX batch_pending ON batch (effective_at) WHERE active = 0;
 -- The batches of an account, for listing.
 CREATE INDEX batch_account ON batch (account, no);
 
@@ -226,6 +255,8 @@ CREATE TRIGGER operation_no_update BEFORE UPDATE ON operation BEGIN SELECT RAISE
 CREATE TRIGGER operation_no_delete BEFORE DELETE ON operation BEGIN SELECT RAISE(ABORT, 'operations are never deleted'); END;
 CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries never change'); END;
 CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
+CREATE TRIGGER stretch_no_update BEFORE UPDATE ON stretch BEGIN SELECT RAISE(ABORT, 'stretches never change'); END;
+CREATE TRIGGER stretch_no_delete BEFORE DELETE ON stretch BEGIN SELECT RAISE(ABORT, 'stretches are never deleted'); END;
 CREATE TRIGGER price_book_no_update BEFORE UPDATE ON price_book BEGIN SELECT RAISE(ABORT, 'price books never change'); END;
 CREATE TRIGGER price_book_no_delete BEFORE DELETE ON price_book BEGIN SELECT RAISE(ABORT, 'price books are never deleted'); END;
 CREATE TRIGGER writer_no_update BEFORE UPDATE ON writer BEGIN SELECT RAISE(ABORT, 'writers never change'); END;
@@ -239,7 +270,7 @@ CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT
 CREATE TRIGGER ledger_identity BEFORE UPDATE OF id, ledger_id, created_at ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger''s identity never changes'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
-CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, from_batch ON batch
+CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch ON batch
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;
 CREATE TRIGGER hold_identity BEFORE UPDATE OF operation, account, points, unbacked, service, price_book ON hold
 BEGIN SELECT RAISE(ABORT, 'a hold''s origin never changes'); END;

@@ -94,6 +94,8 @@ mod tests {
             recorded_at: Instant::clamped(1_700_000_000_123),
             booked_at: Instant::clamped(1_700_000_000_456),
             clock: ClockMark::Suspect,
+            accepted_at: Instant::clamped(1_700_000_000_456),
+            suspect_since: Some(Instant::clamped(1_700_000_000_123)),
             points: 320,
             price_book: Some((2, [9; 32])),
             rules_version: 1,

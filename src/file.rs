@@ -18,7 +18,7 @@ use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Connection, Gate, Inside, OpenFile, Place, Published, Readers};
 use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Action, Balance, Body, Command, Key, OpKind, Subject, Writer as Who, Writers};
+use crate::model::{AccountId, Balance, Command, Key, OpKind, Writer as Who, Writers};
 use crate::notice::{Bell, Rope};
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Desk, Session, SqlSource};
@@ -242,14 +242,7 @@ fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
     let epoch = if epoch == old.epoch { epoch % crate::model::MAX_EPOCH + 1 } else { epoch };
     let who = Who { device: old.device, epoch };
     ledger.writer = (store::add_writer(&session, who, ledger.length.saturating_add(1))?, who);
-    let command = Command {
-        kind: OpKind::Restore,
-        subject: Subject::File,
-        key: Key::new(format!("restore:{epoch}"))?,
-        at: None,
-        action: Action::Restore,
-        body: Body::default(),
-    };
+    let command = Command::own(OpKind::Restore, Key::new(format!("restore:{epoch}"))?);
     let cache = BookCache::default();
     let source = SqlSource::new(&session, &cache);
     match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {

@@ -55,8 +55,8 @@ pub use model::{
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
 pub use report::{
-    AccountQuery, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, Program,
-    SettingsInfo, Statement, UsageLine, UsageQuery, View,
+    AccountQuery, ClockInfo, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period,
+    Program, SettingsInfo, Statement, UsageLine, UsageQuery, View,
 };
 pub use report::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
@@ -207,13 +208,19 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// The computer's own clock; not trusted.
+/// How long the computer's clock says it has been since 1970; nothing when it stands before (a flat battery).
+pub(crate) fn since_1970() -> Option<Duration> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok()
+}
+
+/// The computer's own clock; not trusted. One that stands before 1970 counts as 1970.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        let millis = since_1970().unwrap_or_default().as_millis();
+        Instant::clamped(i64::try_from(millis).unwrap_or(i64::MAX)).utc()
     }
 }
 
@@ -241,7 +248,7 @@ impl ManualClock {
     }
 
     /// Moves the clock forwards; at the end of the range it stands still.
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         let now = self.millis.load(Ordering::SeqCst);
         self.millis.store(Instant::clamped(now.saturating_add(by)).millis(), Ordering::SeqCst);

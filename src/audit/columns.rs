@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::hex;
-use crate::model::{AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow};
+use crate::model::{AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, StretchRow};
 
 /// The codes of a table's faults.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +84,7 @@ audited!(AccountRow, "account", |r| [
     "moved_out": r.totals.moved_out,
     "entries": r.entries,
     "last_booked_at": r.last_booked_at,
+    "steps_back": r.steps_back,
     "next_due_at": show(r.next_due_at),
 ]);
 
@@ -101,6 +102,7 @@ audited!(BatchRow, "batch", |r| [
     "moved": r.moved,
     "owed": r.owed,
     "effective_at": r.effective_at,
+    "dated": r.dated,
     "expires_at": show(r.expires_at),
     "active": r.active,
     "from_batch": show(r.from_batch),
@@ -148,6 +150,8 @@ audited!(EntryRow, "entry", |r| [
     "expired": r.expired,
 ]);
 
+audited!(StretchRow, "stretch", |r| ["booked_at": r.booked_at]);
+
 // Hash and outcome are compared elsewhere: the one is the chain's, the other is compared as the stored text.
 audited!(OperationRow, "operation", |r| [
     "writer": format_args!("{} {}", r.writer.device, r.writer.epoch),
@@ -157,6 +161,8 @@ audited!(OperationRow, "operation", |r| [
     "recorded_at": r.recorded_at,
     "booked_at": r.booked_at,
     "clock": r.clock.text(),
+    "accepted_at": r.accepted_at,
+    "suspect_since": show(r.suspect_since),
     "points": r.points,
     "price_book": show(r.price_book.map(|(no, hash)| format!("{no} {}", hex(&hash)))),
     "rules_version": r.rules_version,

@@ -8,7 +8,7 @@ use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldPhase, HoldRow, Key, OpKind,
-    OperationRow, Outcome,
+    OperationRow, Outcome, StretchRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -23,6 +23,7 @@ pub(crate) struct Memory {
     holds: BTreeMap<i64, HoldRow>,
     consumes: BTreeMap<i64, ConsumeRow>,
     allocations: BTreeMap<(i64, i64), AllocationRow>,
+    stretches: BTreeMap<(i64, i64), StretchRow>,
     /// From the first on, none missing.
     operations: Vec<Past>,
     books: BTreeMap<i64, PriceBook>,
@@ -35,7 +36,11 @@ pub(crate) struct Memory {
     due_holds: BTreeSet<(i64, Instant, i64)>,
     /// (account, expires_at, batch) where points have lapsed.
     lapsed: BTreeSet<(i64, Instant, BatchNo)>,
-    /// (expires_at, batch) where points would be lost: for the suspect clock.
+    /// (account, effective_at, batch) where that was asked for.
+    dated: BTreeSet<(i64, Instant, BatchNo)>,
+    /// (effective_at, batch) of pending batches with points left, and (expires_at, batch) where points would be lost: for the
+    /// suspect clock.
+    pending: BTreeSet<(Instant, BatchNo)>,
     expiring: BTreeSet<(Instant, BatchNo)>,
     /// (account, operation) of consumes with an open part.
     open: BTreeSet<(i64, i64)>,
@@ -82,6 +87,7 @@ impl Memory {
         }
         let allocations = changes.new_allocations.into_iter().chain(changes.allocations);
         self.allocations.extend(allocations.map(|row| ((row.owner, row.rank), row)));
+        self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
     }
 
     fn put_batch(&mut self, row: BatchRow) {
@@ -95,11 +101,16 @@ impl Memory {
             let at = row.expires_at.filter(|_| row.remaining > 0 || row.held > 0 || row.expired > 0);
             at.map(|at| (at, row.no))
         };
+        let pending = |row: &BatchRow| (!row.active && row.remaining > 0).then_some((row.effective_at, row.no));
         let old = self.batches.get(&row.no);
+        replace(&mut self.pending, old.and_then(pending), pending(&row));
         replace(&mut self.live, old.and_then(live), live(&row));
         replace(&mut self.due_batches, old.and_then(due), due(&row));
         replace(&mut self.lapsed, old.and_then(lapsed), lapsed(&row));
         replace(&mut self.expiring, old.and_then(expiring), expiring(&row));
+        if row.dated {
+            self.dated.insert((row.account, row.effective_at, row.no));
+        }
         self.batches.insert(row.no, row);
     }
 
@@ -113,6 +124,16 @@ impl Memory {
             self.clawbacks.insert((batch, row.operation));
         }
         self.consumes.insert(row.operation, row);
+    }
+
+    /// An account in which time booked something after accepted time had stepped back so often: what is booked no earlier
+    /// begins no new stretch.
+    pub(crate) fn know_steps(&mut self, account: i64, steps_back: i64, booked_at: Instant) {
+        if let Some(row) = self.accounts.get_mut(&account)
+            && row.last_booked_at <= booked_at
+        {
+            row.steps_back = steps_back;
+        }
     }
 
     /// Remembers a booked operation.
@@ -190,6 +211,10 @@ impl Memory {
 
     pub(crate) fn all_allocations(&self) -> &BTreeMap<(i64, i64), AllocationRow> {
         &self.allocations
+    }
+
+    pub(crate) fn all_stretches(&self) -> &BTreeMap<(i64, i64), StretchRow> {
+        &self.stretches
     }
 
     pub(crate) fn all_books(&self) -> &BTreeMap<i64, PriceBook> {
@@ -275,6 +300,16 @@ impl Source for Memory {
         Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
     }
 
+    fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
+        let range = self.dated.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
+        Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
+    }
+
+    fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+        let range = self.due_holds.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
+        Ok(range.filter_map(|(_, _, operation)| self.holds.get(operation)).cloned().collect())
+    }
+
     fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>> {
         let keys =
             self.open.range((account, after.saturating_add(1))..).take_while(|(no, _)| *no == account).take(limit);
@@ -321,8 +356,10 @@ impl Source for Memory {
         Ok([batch, hold].into_iter().flatten().min())
     }
 
-    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
-        Ok(after < until && self.expiring.range((after, i64::MAX)..=(until, i64::MAX)).next().is_some())
+    fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
+        let any =
+            |set: &BTreeSet<(Instant, BatchNo)>| set.range((after, i64::MAX)..=(until, i64::MAX)).next().is_some();
+        Ok(after < until && (any(&self.expiring) || any(&self.pending)))
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {

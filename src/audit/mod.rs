@@ -6,8 +6,9 @@
 //! Nothing is ever written.
 //!
 //! What the file itself cannot tell: an operation chopped off the end together with its entries, its derived rows, the
-//! head and the length (an older valid state of the file: compare with a backup), when exactly a sweep ran, and whether a
-//! suspect clock would have been suspect had a sweep run earlier. Every single column changed by itself is found.
+//! head and the length (an older valid state of the file: compare with a backup), when exactly a sweep ran (so that of an account it
+//! was the last to touch it is not known which steps back of the clock it knew of), and whether a suspect clock would have been
+//! suspect had a sweep run earlier. Every single column changed by itself is found.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod columns;

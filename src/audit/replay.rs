@@ -8,7 +8,9 @@ use super::{Audit, PAGE, count, hex, show, window};
 use crate::chain;
 use crate::engine::{Booked, Changes, Context, Source, Verdict, parse_body, run as decide};
 use crate::error::{Error, Result};
-use crate::model::{Action, ClockMark, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer};
+use crate::model::{
+    Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer,
+};
 use crate::pricing::PriceBook;
 use crate::store;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
@@ -41,6 +43,8 @@ struct Replay {
     books: BTreeMap<i64, PriceBook>,
     referred: Referred,
     window: window::Window,
+    /// The highest reading that was ever accepted: time alone has booked nothing later.
+    reach: Instant,
     /// The hash the next operation builds on, where it is known.
     head: Option<[u8; 32]>,
     /// Number of the newest operation seen.
@@ -86,14 +90,15 @@ impl Replay {
             id: id.unwrap_or_default(),
             created_at: start,
             writer: (no, writer),
-            accepted_at: start,
+            clock: ClockState::new(start),
             settings: Settings::default(),
             head: head.unwrap_or_default(),
             length: 0,
         };
         let (memory, window) = (Memory::default(), window::Window::default());
-        let (last, stopped) = (0, false);
-        let mut replay = Replay { memory, stored, ledger, writers, books, referred, window, head, last, stopped };
+        let (last, stopped, reach) = (0, false, start);
+        let mut replay =
+            Replay { memory, stored, ledger, writers, books, referred, window, reach, head, last, stopped };
         if head.is_none() {
             // Without the file's identity there is nothing to begin from; the links can still be followed.
             replay.stop(audit, 1);
@@ -233,6 +238,7 @@ impl Replay {
         }
         // The head is the chain's affair: one wrong hash is one fault, not one for each operation after it.
         self.ledger = LedgerRow { head: row.hash, ..ledger };
+        self.reach = self.reach.max(self.ledger.clock.accepted_at);
         audit.checked.replayed = audit.checked.replayed.saturating_add(1);
         Ok(())
     }
@@ -249,10 +255,15 @@ impl Replay {
             Ok(command) => command,
             Err(error) => return Ok(Err(error)),
         };
-        self.follow(audit, row.account.as_ref().map(|(no, _)| *no))?;
-        if let Action::Transfer { to, .. } = &command.action {
-            let to = self.memory.account_by_id(to)?.map(|row| row.no);
-            self.follow(audit, to)?;
+        let to = match &command.action {
+            Action::Transfer { to, .. } => self.memory.account_by_id(to)?.map(|row| row.no),
+            _ => None,
+        };
+        for account in row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to) {
+            if self.follow(audit, account)? {
+                // When time booked this, before accepted time stepped back or after, shows in when the operation was booked.
+                self.memory.know_steps(account, self.ledger.clock.steps_back, row.booked_at);
+            }
         }
         let trusted = row.clock == ClockMark::Trusted;
         let booked = self.decide(row, &command, trusted);
@@ -288,7 +299,7 @@ impl Replay {
     }
 
     fn sweep_harmless(&mut self, audit: &mut Audit<'_, '_>, row: &OperationRow) -> Result<()> {
-        let (after, until) = (self.ledger.accepted_at, row.recorded_at);
+        let (after, until) = (self.ledger.clock.accepted_at, row.recorded_at);
         for account in self.memory.accounts_expiring(after, until) {
             while self.memory.accounts_expiring(after, until).contains(&account) && self.follow_one(audit, account)? {}
         }
@@ -297,10 +308,13 @@ impl Replay {
 
     /// Books what time did to an account as far as the file has it before the next operation: sweeps, refused operations
     /// and long catch-ups leave such entries, and where they end decides what later operations find.
-    fn follow(&mut self, audit: &mut Audit<'_, '_>, account: Option<i64>) -> Result<()> {
-        let Some(account) = account else { return Ok(()) };
-        while self.follow_one(audit, account)? {}
-        Ok(())
+    /// Whether there is anything.
+    fn follow(&mut self, audit: &mut Audit<'_, '_>, account: i64) -> Result<bool> {
+        let mut any = false;
+        while self.follow_one(audit, account)? {
+            any = true;
+        }
+        Ok(any)
     }
 
     fn follow_one(&mut self, audit: &mut Audit<'_, '_>, account: i64) -> Result<bool> {
@@ -316,7 +330,8 @@ impl Replay {
             }
         };
         // An entry that is like it in neither is none of time's making: the comparison will name it.
-        let same = event.entries.first().is_some_and(|entry| entry.kind == kind || entry.booked_at == booked_at);
+        let same = booked_at <= self.reach
+            && event.entries.first().is_some_and(|entry| entry.kind == kind || entry.booked_at == booked_at);
         if same {
             self.compare_entries(audit, &event)?;
             self.memory.apply(event);
@@ -340,7 +355,13 @@ impl Replay {
     fn rest(&mut self, audit: &mut Audit<'_, '_>) -> Result<()> {
         let accounts: Vec<i64> = self.memory.all_accounts().keys().copied().collect();
         for account in accounts {
-            self.follow(audit, Some(account))?;
+            if self.follow(audit, account)?
+                && let Some((_, Ok(found))) = stored::accounts(audit.session, account.saturating_sub(1), 1)?.first()
+                && self.memory.account(account)?.is_some_and(|row| row.steps_back < found.steps_back)
+                && found.steps_back <= self.ledger.clock.steps_back
+            {
+                self.memory.know_steps(account, found.steps_back, Instant::MAX);
+            }
             let entries = self.memory.account(account)?.map_or(0, |row| row.entries);
             let mut from = entries.saturating_add(1);
             loop {
@@ -372,12 +393,16 @@ impl Replay {
             faults.same("ledger_mismatch", format_args!("ledger {name}"), made, found);
         };
         same("writer", made.writer.0.to_string(), found.writer.0.to_string());
-        same("accepted_at", made.accepted_at.to_string(), found.accepted_at.to_string());
+        same("accepted_at", made.clock.accepted_at.to_string(), found.clock.accepted_at.to_string());
+        same("suspect_since", show(made.clock.suspect_since), show(found.clock.suspect_since));
+        same("trusted_at", show(made.clock.trusted_at), show(found.clock.trusted_at));
+        same("steps_back", made.clock.steps_back.to_string(), found.clock.steps_back.to_string());
         let (made, found) = (&made.settings, &found.settings);
         same("explicit_accounts", made.explicit_accounts.to_string(), found.explicit_accounts.to_string());
         same("late_window", made.late_window.to_string(), found.late_window.to_string());
         same("max_hold", made.max_hold.to_string(), found.max_hold.to_string());
         same("max_clock_jump", made.max_clock_jump.to_string(), found.max_clock_jump.to_string());
+        same("clock_patience", made.clock_patience.to_string(), found.clock_patience.to_string());
         for no in self.writers.keys().filter(|no| **no > self.ledger.writer.0) {
             faults.add("writer_extra", format_args!("writer {no}"), "none", "a row");
         }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::columns::{Audited, RowKey};
 use super::{Audit, Faults, PAGE, count, show};
 use crate::error::Result;
-use crate::model::{AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow};
+use crate::model::{
+    AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow, StretchRow,
+};
 use crate::store::audit as stored;
 use crate::units::Instant;
 
@@ -84,6 +86,8 @@ struct Books {
     /// By hold: whether it is open, and the points batches hold for it.
     holds: BTreeMap<i64, (bool, i64)>,
     newest: BTreeMap<i64, Newest>,
+    /// Where booked time may go back: account and number of the entry.
+    stretches: BTreeSet<(i64, i64)>,
 }
 
 pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
@@ -96,6 +100,8 @@ pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
     audit.faults.part("allocation", outcome)?;
     let outcome = batches(audit, &mut books, whole);
     audit.faults.part("batch", outcome)?;
+    let outcome = stretches(audit, &mut books);
+    audit.faults.part("stretch", outcome)?;
     let outcome = entries(audit, &mut books);
     audit.faults.part("entry", outcome)?;
     let outcome = accounts(audit, &books);
@@ -255,12 +261,18 @@ fn marks(audit: &mut Audit<'_, '_>) -> Result<()> {
     }
 }
 
+fn stretches(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    let session = audit.session;
+    let read = |after| stored::stretches(session, after, PAGE);
+    walk(audit, (i64::MIN, i64::MIN), read, |_, key, _| books.stretches.extend([key])).map(drop)
+}
+
 fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     let session = audit.session;
     let read = |after| stored::entries(session, after, PAGE);
     audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
         let before = books.newest.get(&row.account).copied();
-        check_entry(faults, before, &row);
+        check_entry(faults, before, &row, books.stretches.remove(&(row.account, row.n)));
         let (n, booked_at, operation, after) = (row.n, row.booked_at, row.operation, row.after);
         let expired = before.map_or(0, |before| before.expired) + i128::from(row.expired);
         let newest = Newest { n, booked_at, operation, after, expired };
@@ -269,15 +281,19 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     for (account, newest) in &books.newest {
         check_debt(&mut audit.faults, *account, newest);
     }
+    books.stretches.iter().for_each(|key| audit.faults.extra::<StretchRow>(key.text()));
     Ok(())
 }
 
-fn check_entry(faults: &mut Faults, before: Option<Newest>, row: &EntryRow) {
+fn check_entry(faults: &mut Faults, before: Option<Newest>, row: &EntryRow, turns: bool) {
     let place = format_args!("entry {}/{}", row.account, row.n);
     let (last, start) = before.map_or((0, Balances::default()), |before| (before.n, before.after));
     faults.same("entry_gap", format_args!("{place} n"), last.saturating_add(1), row.n);
+    if turns && before.is_none_or(|before| row.booked_at >= before.booked_at) {
+        faults.extra::<StretchRow>((row.account, row.n).text());
+    }
     if let Some(before) = before {
-        if row.booked_at < before.booked_at {
+        if row.booked_at < before.booked_at && !turns {
             let expected = format!("{} or later", before.booked_at);
             faults.add("i5_time_backwards", format_args!("{place} booked_at"), expected, row.booked_at);
         }

@@ -21,7 +21,10 @@ pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory) -> Result<()> {
     let from = (i64::MIN, i64::MIN);
     let read = |after| stored::allocations(session, after, PAGE);
     let allocations = table(audit, memory.all_allocations(), from, read);
-    audit.faults.part("allocation", allocations)
+    audit.faults.part("allocation", allocations)?;
+    let read = |after| stored::stretches(session, after, PAGE);
+    let stretches = table(audit, memory.all_stretches(), from, read);
+    audit.faults.part("stretch", stretches)
 }
 
 /// Both lists are in the order of their keys: one walk over both.

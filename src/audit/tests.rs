@@ -75,6 +75,13 @@ impl File {
         };
         let booked = match verdict {
             Ok(Verdict::Booked(booked)) => booked,
+            Ok(Verdict::CatchUp(changes))
+                if changes.entries.iter().any(|entry| entry.booked_at > ledger.clock.accepted_at) =>
+            {
+                self.conn.execute_batch("ROLLBACK").unwrap();
+                self.record(trusted);
+                return Some(0);
+            }
             Ok(Verdict::CatchUp(changes)) => {
                 let session = self.session();
                 store::apply(&session, &changes).unwrap();
@@ -114,13 +121,23 @@ impl File {
         self.command(&command, false, Some(writer)).unwrap();
     }
 
+    /// Books the reading by itself.
+    fn record(&mut self, trusted: bool) {
+        let key = crate::model::Key::new(format!("expire {}", self.next_key)).unwrap();
+        self.next_key += 1;
+        self.command(&Command::own(OpKind::Expire, key), trusted, None).unwrap();
+    }
+
     fn sweep(&mut self, account: i64) {
         self.conn.execute_batch("BEGIN").unwrap();
         let session = self.session();
         let source = SqlSource::new(&session, &self.cache);
         if source.account(account).unwrap().is_some() {
             let mut books = Books::new(&source);
-            assert!(catch_up(&mut books, account, Instant::clamped(self.now), 1_000_000).unwrap());
+            let ledger = session.ledger().unwrap();
+            let until = Instant::clamped(self.now).min(ledger.clock.accepted_at);
+            assert!(catch_up(&mut books, account, until, 1_000_000).unwrap());
+            books.know_steps(ledger.clock.steps_back).unwrap();
             let changes = books.into_changes().unwrap();
             store::apply(&session, &changes).unwrap();
             session.finish().unwrap();
@@ -431,7 +448,15 @@ fn step(f: &mut File, dice: &mut Dice, made: &mut Vec<i64>) {
             f.run("set_expiry", &format!(r#""batch":"{batch}","expires_at":"{soon}","reason":"r""#))
         }
         18 => f.run("confirm_clock", "").filter(|_| dice.roll(3) == 0),
+        19 if dice.roll(3) == 0 => {
+            let line = format!(r#"{{"op":"consume","key":"t{}",{simple}}}"#, f.next_key);
+            f.next_key += 1;
+            f.command(&Command::parse(&Request::parse(&line).unwrap()).unwrap(), true, None)
+        }
         _ => {
+            if dice.roll(2) == 0 {
+                f.record(false);
+            }
             for account in 1..7 {
                 f.sweep(account);
             }

@@ -86,6 +86,7 @@ impl Booking<'_, '_> {
             account: to,
             amount: points,
             effective_at: self.now,
+            dated: false,
             active: true,
             from_batch: Some(source.no),
             ..source.clone()
@@ -105,5 +106,6 @@ pub(super) fn configure(settings: &mut Settings, setting: Setting) {
         Setting::LateWindow(seconds) => settings.late_window = seconds,
         Setting::MaxHold(seconds) => settings.max_hold = seconds,
         Setting::MaxClockJump(seconds) => settings.max_clock_jump = seconds,
+        Setting::ClockPatience(seconds) => settings.clock_patience = seconds,
     }
 }

@@ -10,6 +10,7 @@ use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldRow,
+    StretchRow,
 };
 use crate::units::{Instant, add, sub};
 
@@ -45,6 +46,7 @@ pub(crate) struct Books<'s> {
     owners: Keys<i64>,
     views: Table<i64, Views>,
     entries: Vec<EntryRow>,
+    stretches: Vec<StretchRow>,
     pub(super) movements: Option<Vec<Movement>>,
 }
 
@@ -64,6 +66,7 @@ impl<'s> Books<'s> {
             owners: Keys::default(),
             views: Table::default(),
             entries: Vec::new(),
+            stretches: Vec::new(),
             movements: None,
         }
     }
@@ -74,6 +77,10 @@ impl<'s> Books<'s> {
 
     pub(crate) fn entries(&self) -> &[EntryRow] {
         &self.entries
+    }
+
+    pub(crate) fn stretches(&self) -> &[StretchRow] {
+        &self.stretches
     }
 
     fn views(&mut self, account: i64) -> &mut Views {
@@ -169,6 +176,15 @@ impl<'s> Books<'s> {
             }
         }
         self.due_changed(account, old_due, due)
+    }
+
+    /// A batch to which points come back: one that has become effective while it was empty is active from now on.
+    pub(super) fn wake(&mut self, no: BatchNo, at: Instant) -> Result<()> {
+        let batch = self.batch(no)?;
+        if batch.active || batch.effective_at > at {
+            return Ok(());
+        }
+        self.change_batch(no, |batch| batch.active = true)
     }
 
     /// The next batch to draw from, in draw order.
@@ -387,6 +403,11 @@ impl<'s> Books<'s> {
         self.views(account).due.first_key().copied()
     }
 
+    /// The first thing in the working copy that is due at this very instant.
+    pub(super) fn due_at(&mut self, account: i64, at: Instant) -> Option<Due> {
+        self.views(account).due.iter().map(|(due, ())| *due).find(|due| due.at == at)
+    }
+
     /// Reads what is due until `until`, at most `limit` batches and holds. When there is more: the last thing up to which
     /// nothing is missing.
     pub(crate) fn read_due(&mut self, account: i64, until: Instant, limit: usize) -> Result<Option<Due>> {
@@ -420,6 +441,7 @@ impl<'s> Books<'s> {
     pub(crate) fn post(&mut self, account: i64, line: Line, before: Standing) -> Result<()> {
         let row = self.account_mut(account)?;
         row.entries = add(row.entries, 1)?;
+        let turns = line.booked_at < row.last_booked_at;
         row.last_booked_at = line.booked_at;
         let (n, now) = (row.entries, Standing::of(row)?);
         let (after, before_expired) = (now.balances, before.expired);
@@ -431,14 +453,27 @@ impl<'s> Books<'s> {
             debt: sub(after.debt, before.debt)?,
         };
         let Line { kind, operation, booked_at, points, batch } = line;
+        if turns {
+            self.stretches.push(StretchRow { account, n, booked_at });
+        }
         self.entries.push(EntryRow { account, n, kind, operation, booked_at, points, change, after, batch, expired });
         Ok(())
+    }
+
+    /// Accounts in which time has booked something know of so many steps back.
+    pub(crate) fn know_steps(&mut self, steps_back: i64) -> Result<()> {
+        let accounts: Vec<i64> = self.entries.iter().map(|row| row.account).collect();
+        accounts.into_iter().try_for_each(|no| {
+            self.account_mut(no)?.steps_back = steps_back;
+            Ok(())
+        })
     }
 
     /// Everything decided so far.
     pub(crate) fn into_changes(mut self) -> Result<Changes> {
         self.settle_next_due()?;
-        let mut changes = Changes { entries: self.entries, ..Changes::default() };
+        let (entries, new_stretches) = (self.entries, self.stretches);
+        let mut changes = Changes { entries, new_stretches, ..Changes::default() };
         part(self.accounts, &mut changes.new_accounts, &mut changes.accounts);
         part(self.batches, &mut changes.new_batches, &mut changes.batches);
         part(self.holds, &mut changes.new_holds, &mut changes.holds);

@@ -166,6 +166,7 @@ fn give_back_one(
         books.shift(no, from, Bucket::Expired, rest)?;
         tally.lapsed = add(tally.lapsed, rest)?;
     } else if rest > 0 {
+        books.wake(no, at)?;
         books.shift(no, from, Bucket::Remaining, rest)?;
         tally.restored = add(tally.restored, rest)?;
     }

@@ -15,6 +15,7 @@ mod recharge;
 mod retrace;
 mod shift;
 pub(crate) mod source;
+mod step_back;
 mod table;
 mod time;
 
@@ -23,8 +24,8 @@ use serde_json::{Map, Value};
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, AllocationRow, Balances, BatchNo, ClockMark, Command, EntryKind,
-    LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
+    AccountId, AccountRow, AccountState, Action, AllocationRow, Balances, BatchNo, ClockMark, ClockState, Command,
+    EntryKind, LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -36,7 +37,8 @@ pub(crate) use consume::{no_book, price_error};
 pub(crate) use retrace::{Before, Past, Retrace, Step};
 pub(crate) use shift::{Bucket, Movement};
 pub(crate) use source::{Changes, Source};
-pub(crate) use time::ledger_time;
+pub(crate) use step_back::step_back;
+pub(crate) use time::{LedgerTime, ledger_time};
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
 /// the operations booked under it.
@@ -90,7 +92,7 @@ struct Booking<'a, 's> {
     kind: OpKind,
     seq: i64,
     now: Instant,
-    clock: ClockMark,
+    time: LedgerTime,
     /// Booked at an instant the caller names.
     historic: bool,
     /// Number of the account; 0 for operations on the file.
@@ -117,14 +119,15 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     {
         return replay(source, seq, command);
     }
+    let time = ledger_time(source, context.ledger, context.reading, Some(command.kind))?;
     let mut booking = Booking {
         books: Books::new(source),
         context,
         kind: command.kind,
         seq: add(context.ledger.length, 1)?,
-        now: context.reading.at,
-        clock: ClockMark::Plain,
-        historic: false,
+        now: time.at,
+        time,
+        historic: command.at.is_some(),
         account: 0,
         target,
         points: 0,
@@ -262,29 +265,26 @@ impl Booking<'_, '_> {
             totals: TotalsRow::default(),
             entries: 0,
             last_booked_at: Instant::MIN,
+            steps_back: self.clock_after().steps_back,
             next_due_at: None,
         });
         opened.new.push(no);
         Ok(no)
     }
 
-    /// Booked time: ledger time, but never before an involved account's last entry.
+    /// Booked time: ledger time, but never before an involved account's last entry; unless accepted time has gone back since:
+    /// then the account begins a new stretch.
     fn tell_time(&mut self, command: &Command, opened: &Opened) -> Result<()> {
-        let (ledger_time, clock) =
-            ledger_time(self.books.source(), self.context.ledger, self.context.reading, Some(self.kind))?;
-        self.clock = clock;
-        self.now = ledger_time;
-        self.historic = command.at.is_some();
-        if let Some(at) = command.at {
-            self.now = at;
-        }
+        let (ledger_time, clock) = (self.time.at, self.clock_after());
+        self.now = command.at.unwrap_or(ledger_time);
+        let at = self.now;
         for no in &opened.involved {
             let row = self.books.account(*no)?;
             if self.historic && row.last_booked_at > self.now {
                 let (account, last) = (row.id.to_string(), row.last_booked_at.to_string());
                 return Err(Error::TimeBackwards { account, at: self.now.to_string(), last });
             }
-            self.now = self.now.max(row.last_booked_at);
+            self.now = self.now.max(row.booked_time(&clock, at));
         }
         if self.historic && self.now > ledger_time {
             let late = format!("{} is later than the clock, {ledger_time}", self.now);
@@ -296,7 +296,19 @@ impl Booking<'_, '_> {
     fn catch_up(&mut self, opened: &Opened) -> Result<bool> {
         for no in &opened.involved {
             if !catch_up(&mut self.books, *no, self.now, self.context.stretch)? {
+                self.books.know_steps(self.context.ledger.clock.steps_back)?;
                 return Ok(false);
+            }
+        }
+        // Last, so that it is never written without the operation.
+        let clock = self.clock_after();
+        for no in &opened.involved {
+            let row = self.books.account(*no)?;
+            if row.turns(&clock, self.now) {
+                step_back(&mut self.books, *no, self.now, self.context.ledger.settings.max_hold)?;
+            }
+            if self.books.account(*no)?.steps_back != clock.steps_back {
+                self.books.account_mut(*no)?.steps_back = clock.steps_back;
             }
         }
         Ok(true)
@@ -354,15 +366,34 @@ impl Booking<'_, '_> {
             Action::Unfreeze => self.set_state(EntryKind::Unfreeze, AccountState::Active)?,
             Action::Close => self.close()?,
             Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
-            Action::ConfirmClock | Action::Restore => {}
+            Action::ConfirmClock => self.confirm_clock()?,
+            Action::Restore | Action::Expire => {}
         }
-        if command.at.is_none() && self.clock != ClockMark::Suspect {
-            ledger.accepted_at = ledger.accepted_at.max(self.context.reading.at);
-        }
+        ledger.clock = self.clock_after();
         for no in &opened.involved {
             self.check_range(*no)?;
         }
         Ok(ledger)
+    }
+
+    /// A clock that is behind what is known of the time is not right.
+    fn confirm_clock(&self) -> Result<()> {
+        let (reading, ledger) = (self.context.reading, self.context.ledger);
+        let known =
+            [(Some(ledger.created_at), "the file was made"), (ledger.clock.trusted_at, "the time was known to be")];
+        for (at, what) in known.into_iter().filter_map(|(at, what)| at.map(|at| (at, what))) {
+            if reading.at < at && !reading.trusted {
+                let said = format!("reads {}, and {what} {at}", reading.at);
+                return Err(Error::invalid("clock", said, "set the clock right, then confirm it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// History being loaded accepts no reading. That its own is suspect counts all the same.
+    fn clock_after(&self) -> ClockState {
+        let accepted = self.time.mark != ClockMark::Suspect;
+        if self.historic && accepted { self.context.ledger.clock } else { self.time.clock }
     }
 
     fn check_range(&mut self, account: i64) -> Result<()> {
@@ -413,7 +444,9 @@ impl Booking<'_, '_> {
             key: command.key.clone(),
             recorded_at: self.context.reading.at,
             booked_at: self.now,
-            clock: self.clock,
+            clock: self.time.mark,
+            accepted_at: ledger.clock.accepted_at,
+            suspect_since: ledger.clock.suspect_since,
             points: self.points,
             price_book: self.price_book,
             rules_version: RULES_VERSION,

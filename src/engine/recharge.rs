@@ -15,6 +15,7 @@ impl Booking<'_, '_> {
         let book = self.context.book;
         let days = i64::from(book.map_or(DEFAULT_EXPIRATION_DAYS, PriceBook::expiration_days));
         let promo = promo.unwrap_or_else(|| book.is_some_and(|book| book.is_promo(source)));
+        let dated = effective_at.is_some();
         let effective_at = effective_at.unwrap_or(self.now);
         let expires_at = self.expiry(expiry.unwrap_or(Expiry::Days(days, None)), effective_at)?;
         let active = effective_at <= self.now;
@@ -37,6 +38,7 @@ impl Booking<'_, '_> {
             moved: 0,
             owed: 0,
             effective_at,
+            dated,
             expires_at,
             active,
             from_batch: None,
@@ -50,7 +52,8 @@ impl Booking<'_, '_> {
     /// Resolves an expiry once, to an instant after the batch can be used.
     fn expiry(&self, expiry: Expiry, effective_at: Instant) -> Result<Option<Instant>> {
         // While the clock is suspect, relative expiries count from the reading: confirming it must not kill the batch.
-        let from = if self.clock == ClockMark::Suspect && !self.historic { self.context.reading.at } else { self.now };
+        let from =
+            if self.time.mark == ClockMark::Suspect && !self.historic { self.context.reading.at } else { self.now };
         let expires_at = resolve_expiry(expiry, from)?;
         let earliest = self.now.max(effective_at);
         match expires_at {
@@ -71,6 +74,7 @@ impl Booking<'_, '_> {
         let back = if batch.is_expired(self.now) { batch.expired } else { 0 };
         self.books.change_batch(no, |batch| batch.expires_at = expires_at)?;
         if back > 0 {
+            self.books.wake(no, self.now)?;
             self.books.shift(no, Bucket::Expired, Bucket::Remaining, back)?;
         }
         self.points = back;

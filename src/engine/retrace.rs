@@ -12,6 +12,7 @@ use super::holds::take_held;
 use super::mend::forgive;
 use super::shift::{Bucket, Movement};
 use super::source::{Allocations, OperationHead, Source};
+use super::step_back::reinstate;
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldPhase, HoldRow,
@@ -34,6 +35,8 @@ pub(crate) struct Retrace<'s> {
     past: &'s Past<'s>,
     books: Books<'s>,
     account: i64,
+    /// `booked_at` of the newest line followed.
+    at: Instant,
     /// The operation how things stood before which is wanted.
     watched: Option<i64>,
     before: Option<Before>,
@@ -71,7 +74,7 @@ impl<'s> Retrace<'s> {
             ..account.clone()
         });
         books.movements();
-        Retrace { past, books, account: account.no, watched, before: None }
+        Retrace { past, books, account: account.no, at: Instant::MIN, watched, before: None }
     }
 
     /// How things stood before the watched operation, once it has been followed.
@@ -86,6 +89,10 @@ impl<'s> Retrace<'s> {
 
     /// Follows the next line.
     pub(crate) fn line(&mut self, row: &EntryRow) -> Result<Step> {
+        if row.booked_at < self.at {
+            self.turn(row.booked_at)?;
+        }
+        self.at = row.booked_at;
         let operation = match row.operation {
             Some(seq) => {
                 self.past.now.set(seq);
@@ -95,6 +102,11 @@ impl<'s> Retrace<'s> {
         };
         let hold = match (&operation, row.kind) {
             (None, EntryKind::Settle) => pay_debts(&mut self.books, self.account).map(|_| None)?,
+            (None, EntryKind::Reopen) => None,
+            (None, EntryKind::Reinstate) => {
+                reinstate(&mut self.books, row.batch.ok_or_else(|| lost(row))?, row.booked_at)?;
+                None
+            }
             (None, _) => self.time(row)?,
             (Some(operation), kind) => {
                 self.look_around(row, operation)?;
@@ -126,9 +138,23 @@ impl<'s> Retrace<'s> {
         Ok(())
     }
 
-    /// What time did: the first thing that was due. The hold, if one ended.
+    /// A new stretch begins: what the step back did that no line tells.
+    fn turn(&mut self, now: Instant) -> Result<()> {
+        let early = self.books.held_batches().filter(|batch| batch.is_early(now) && batch.remaining == 0);
+        let empty: Vec<BatchNo> = early.filter(|batch| batch.expired == 0).map(|batch| batch.no).collect();
+        empty.into_iter().try_for_each(|no| reinstate(&mut self.books, no, now).map(drop))?;
+        let open = self.books.held_holds().filter(|hold| hold.phase == HoldPhase::Open);
+        for operation in open.map(|hold| hold.operation).collect::<Vec<_>>() {
+            if let Some(stored) = self.past.source.hold(operation)? {
+                self.books.change_hold(operation, |hold| hold.deadline = stored.deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What time did: the first thing that was due then. The hold, if one ended.
     fn time(&mut self, row: &EntryRow) -> Result<Option<i64>> {
-        let due = self.books.first_due(self.account).filter(|due| due.at == row.booked_at).ok_or_else(|| lost(row))?;
+        let due = self.books.due_at(self.account, row.booked_at).ok_or_else(|| lost(row))?;
         let (kind, ..) = happen(&mut self.books, self.account, due)?;
         Ok((kind == EntryKind::HoldExpire).then_some(due.no))
     }
@@ -176,11 +202,12 @@ impl<'s> Retrace<'s> {
                 let expires_at = outcome.expiry_of(batch).ok_or_else(|| lost(row))?;
                 books.change_batch(batch, |batch| batch.expires_at = expires_at)?;
                 if row.points > 0 {
+                    books.wake(batch, at)?;
                     books.shift(batch, Bucket::Expired, Bucket::Remaining, row.points)?;
                 }
                 Ok(())
             }
-            EntryKind::Expire | EntryKind::Activate | EntryKind::HoldExpire => Err(lost(row)),
+            EntryKind::Expire | EntryKind::Activate | EntryKind::HoldExpire | EntryKind::Reinstate => Err(lost(row)),
             EntryKind::Open | EntryKind::SetLimit => {
                 let body = super::parse_body(operation)?;
                 let limit = body.get("credit_limit").and_then(serde_json::Value::as_i64);
@@ -351,6 +378,14 @@ impl Source for Past<'_> {
         Ok(Vec::new())
     }
 
+    fn dated_batches(&self, _account: i64, _after: Instant) -> Result<Vec<BatchRow>> {
+        Ok(Vec::new())
+    }
+
+    fn long_holds(&self, _account: i64, _after: Instant) -> Result<Vec<HoldRow>> {
+        Ok(Vec::new())
+    }
+
     fn open_consumes(&self, _account: i64, _after: i64, _limit: usize) -> Result<Vec<ConsumeRow>> {
         Ok(Vec::new())
     }
@@ -373,7 +408,7 @@ impl Source for Past<'_> {
         Ok(None)
     }
 
-    fn would_expire(&self, _after: Instant, _until: Instant) -> Result<bool> {
+    fn would_fall_due(&self, _after: Instant, _until: Instant) -> Result<bool> {
         Ok(false)
     }
 

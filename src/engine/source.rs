@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind,
-    OperationRow, Writer,
+    OperationRow, StretchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -33,6 +33,10 @@ pub(crate) trait Source {
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>>;
     /// Batches with `expired > 0` and `after < expires_at <= until`, in any order.
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>>;
+    /// Batches with an `effective_at` that was asked for and lies after `after`, in any order.
+    fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>>;
+    /// Open holds with `deadline > after`, in any order.
+    fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>>;
     /// Consumes with an open part, oldest first, from after the given operation.
     fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>>;
     /// A batch's clawbacks, oldest first.
@@ -44,8 +48,9 @@ pub(crate) trait Source {
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>>;
     /// The smallest `due_at` of the account's batches and `deadline` of its open holds, leaving out the things listed.
     fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>>;
-    /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0.
-    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool>;
+    /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0, or is pending with
+    /// points left and has `after < effective_at <= until`.
+    fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool>;
     /// A price book stored in the file.
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>>;
     /// The number of the stored price book with this hash.
@@ -108,4 +113,5 @@ pub(crate) struct Changes {
     pub(crate) allocations: Vec<AllocationRow>,
     /// In order of `n` within each account.
     pub(crate) entries: Vec<EntryRow>,
+    pub(crate) new_stretches: Vec<StretchRow>,
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::File;
 use crate::engine::{self, Booked, Books, Changes, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Balances, Command, OperationRow, Receipt, Request};
+use crate::model::{AccountId, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request};
 use crate::pricing::PriceBook;
 use crate::report;
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -207,7 +207,12 @@ impl File {
         let began = Instant::now();
         let source = SqlSource::new(session, &self.cache);
         let ledger = session.ledger()?;
-        let (until, _) = engine::ledger_time(&source, &ledger, reading, None)?;
+        let time = engine::ledger_time(&source, &ledger, reading, None)?;
+        let told = |clock: ClockState| (clock.accepted_at, clock.suspect_since);
+        if told(time.clock) != told(ledger.clock) {
+            record(session, &self.cache, reading)?;
+        }
+        let (until, steps_back) = (time.at, time.clock.steps_back);
         let (mut left, mut first) = (accounts, true);
         loop {
             let due = store::accounts_due(session, until, 1)?;
@@ -227,6 +232,7 @@ impl File {
             let mut books = Books::new(&source);
             books.enter_account(account);
             let complete = engine::catch_up(&mut books, no, until, STRETCH)?;
+            books.know_steps(steps_back)?;
             let expired = books.account(no)?.totals.expired.saturating_sub(expired);
             let changes = caught_up(books.into_changes()?)?;
             report.entries = report.entries.saturating_add(changes.entries.len() as u64);
@@ -269,7 +275,12 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish
             Ok(Step::Done(row, after, true))
         }
         // The point of no return: everything is decided, and from here on every write must succeed.
-        Verdict::CatchUp(changes) => store::apply(session, &caught_up(*changes)?).map(|()| Step::Again),
+        Verdict::CatchUp(changes) => {
+            if changes.entries.iter().any(|row| row.booked_at > ledger.clock.accepted_at) {
+                record(session, cache, wish.reading)?;
+            }
+            store::apply(session, &caught_up(*changes)?).map(|()| Step::Again)
+        }
         Verdict::Booked(booked) => {
             let after = booked.after;
             let row = write(session, *booked)?;
@@ -285,6 +296,17 @@ fn caught_up(changes: Changes) -> Result<Changes> {
         return Err(Error::corrupt("an account says that something is due, and nothing is"));
     }
     Ok(changes)
+}
+
+/// Books a reading by itself: what time does without an operation goes no further than the log has it.
+fn record(session: &Session<'_>, cache: &BookCache, reading: Reading) -> Result<()> {
+    let ledger = session.ledger()?;
+    let key = Key::new(format!("expire:{}", ledger.length.saturating_add(1)))?;
+    let context = Context { ledger: &ledger, reading, book: None, stretch: STRETCH };
+    match engine::run(&SqlSource::new(session, cache), context, &Command::own(OpKind::Expire, key))? {
+        Verdict::Booked(booked) => write(session, *booked).map(drop),
+        _ => Err(Error::corrupt("the sweep was booked before")),
+    }
 }
 
 fn parse(request: &Request, wish: &Wish) -> Result<Command> {

@@ -30,7 +30,10 @@ impl Ledger {
         self.apply(&setting.0.with("key", key.as_str()))
     }
 
-    /// Says that the present clock reading is right, however far it jumped.
+    /// Says that the present clock reading is right, however far it jumped. One that lies behind takes time back: each account
+    /// whose last line is later begins anew at its next operation, which undoes what the wrong time did. Batches that lapsed too
+    /// early come back ([`Ledger::clock_brings_back`] says how many points), batches dated later are pending again, and no hold
+    /// is further from its end than `max_hold`.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -44,7 +47,8 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::apply`].
+    /// `invalid_argument` when the reading lies before the file was made, or before the newest reading of a trusted clock; and
+    /// as for [`Ledger::apply`].
     pub fn confirm_clock(&self, key: &Key) -> Result<Receipt> {
         self.apply(&Request::new("confirm_clock").with("key", key.as_str()))
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::{AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Quote};
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
-use crate::report::{AccountQuery, HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
+use crate::report::{AccountQuery, ClockInfo, HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
 use crate::units::{Instant, Points};
 
 /// Looking at the books. Reads write nothing and never wait for a writer.
@@ -259,6 +259,41 @@ impl Ledger {
     /// `invalid_argument` for a bad cursor or state, and as for [`Ledger::balance`].
     pub fn accounts(&self, query: &AccountQuery) -> Result<Page<Balance>> {
         self.look(|look| look.accounts(query))
+    }
+
+    /// How the clock stands to the times in the file.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// if ledger.clock()?.behind > 0 {
+    ///     eprintln!("the clock is slow, or was fast before");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn clock(&self) -> Result<ClockInfo> {
+        self.look(|look| Ok(look.clock()))
+    }
+
+    /// How many points [`Ledger::confirm_clock`] would bring back: those that lapsed by a time later than the clock reads. To be
+    /// told before it is asked for.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// assert_eq!(ledger.clock_brings_back()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn clock_brings_back(&self) -> Result<i64> {
+        self.look(|look| look.clock_brings_back())
     }
 
     /// What the file says of itself: ids, settings, length and head of its log.

@@ -58,6 +58,7 @@ pub(crate) enum Setting {
     LateWindow(i64),
     MaxHold(i64),
     MaxClockJump(i64),
+    ClockPatience(i64),
 }
 
 /// What to do, typed.
@@ -120,6 +121,7 @@ pub(crate) enum Action {
     Configure(Setting),
     ConfirmClock,
     Restore,
+    Expire,
 }
 
 /// What the operation is done to.
@@ -154,7 +156,7 @@ impl Command {
     fn of(request: &Request) -> Result<Self> {
         let mut fields = Fields::new(request.fields());
         let op = fields.text("op")?.ok_or_else(|| missing("op", "name the operation, like \"op\":\"consume\""))?;
-        let kind = OpKind::from_text(op).filter(|kind| *kind != OpKind::Restore).ok_or_else(|| {
+        let kind = OpKind::from_text(op).filter(|kind| !is_own(*kind)).ok_or_else(|| {
             let help = match nearest(op, op_names()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("use one of {}", op_names().collect::<Vec<_>>().join(", ")),
@@ -177,21 +179,20 @@ impl Command {
         body: &Map<String, Value>,
     ) -> Result<Self> {
         let mut fields = Fields::new(body.iter().map(|(name, value)| (name.as_str(), value)));
-        if kind == OpKind::Restore {
-            return Ok(Command {
-                kind,
-                subject: Subject::File,
-                key,
-                at: None,
-                action: Action::Restore,
-                body: fields.finish("restore")?,
-            });
+        if is_own(kind) {
+            return Ok(Command { body: fields.finish(kind.text())?, ..Self::own(kind, key) });
         }
         let subject = match account {
             Some(account) if !names_target(kind) => Subject::Account(account),
             _ => subject(kind, &mut fields)?,
         };
         Self::read(kind, subject, key, fields)
+    }
+
+    /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
+    pub(crate) fn own(kind: OpKind, key: Key) -> Self {
+        let action = if kind == OpKind::Restore { Action::Restore } else { Action::Expire };
+        Command { kind, subject: Subject::File, key, at: None, action, body: Body::default() }
     }
 
     fn read(kind: OpKind, subject: Subject, key: Key, mut fields: Fields<'_>) -> Result<Self> {
@@ -218,8 +219,13 @@ impl Command {
     }
 }
 
+/// What no request can ask for.
+fn is_own(kind: OpKind) -> bool {
+    matches!(kind, OpKind::Restore | OpKind::Expire)
+}
+
 fn op_names() -> impl Iterator<Item = &'static str> {
-    OpKind::ALL.iter().filter(|kind| **kind != OpKind::Restore).map(|kind| kind.text())
+    OpKind::ALL.iter().filter(|kind| !is_own(**kind)).map(|kind| kind.text())
 }
 
 fn names_target(kind: OpKind) -> bool {
@@ -232,7 +238,7 @@ fn subject(kind: OpKind, fields: &mut Fields<'_>) -> Result<Subject> {
         OpKind::Capture | OpKind::Release | OpKind::Renew => target(fields, "hold").map(Subject::Hold),
         OpKind::Refund => target(fields, "operation").map(Subject::Operation),
         OpKind::Revoke | OpKind::SetExpiry => target(fields, "batch").map(Subject::Batch),
-        OpKind::Configure | OpKind::ConfirmClock | OpKind::Restore => Ok(Subject::File),
+        OpKind::Configure | OpKind::ConfirmClock | OpKind::Restore | OpKind::Expire => Ok(Subject::File),
         _ => {
             let account = fields.text("account")?.ok_or_else(|| missing("account", "name the account"))?;
             AccountId::new(account).map(Subject::Account)
@@ -295,6 +301,7 @@ fn action(kind: OpKind, fields: &mut Fields<'_>) -> Result<Action> {
         OpKind::Configure => configure(fields),
         OpKind::ConfirmClock => Ok(Action::ConfirmClock),
         OpKind::Restore => Ok(Action::Restore),
+        OpKind::Expire => Ok(Action::Expire),
     }
 }
 
@@ -470,10 +477,10 @@ fn revoke(fields: &mut Fields<'_>) -> Result<Action> {
     Ok(Action::Revoke { amount: amount(fields)?, shortfall })
 }
 
+const SETTINGS_HELP: &str = "use accounts, late_window, max_hold, max_clock_jump or clock_patience";
+
 fn configure(fields: &mut Fields<'_>) -> Result<Action> {
-    let name = fields
-        .name("setting")?
-        .ok_or_else(|| missing("setting", "use accounts, late_window, max_hold or max_clock_jump"))?;
+    let name = fields.name("setting")?.ok_or_else(|| missing("setting", SETTINGS_HELP))?;
     let setting = match name {
         "accounts" => match fields.name("value")? {
             Some("first_use") => Setting::ExplicitAccounts(false),
@@ -483,12 +490,9 @@ fn configure(fields: &mut Fields<'_>) -> Result<Action> {
         "late_window" => Setting::LateWindow(seconds(fields, 0)?),
         "max_hold" => Setting::MaxHold(seconds(fields, 1)?),
         "max_clock_jump" => Setting::MaxClockJump(seconds(fields, 1)?),
+        "clock_patience" => Setting::ClockPatience(seconds(fields, 1)?),
         other => {
-            return Err(Error::invalid(
-                "setting",
-                format!("there is no setting `{other}`"),
-                "use accounts, late_window, max_hold or max_clock_jump",
-            ));
+            return Err(Error::invalid("setting", format!("there is no setting `{other}`"), SETTINGS_HELP));
         }
     };
     Ok(Action::Configure(setting))

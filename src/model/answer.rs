@@ -102,6 +102,9 @@ pub struct Receipt {
     /// The clock reading was not believed: ledger time stands still.
     #[serde(skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
+    /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clock_behind: i64,
     /// The account's balances after the operation.
     pub balance: Figures,
 }
@@ -221,6 +224,9 @@ pub struct Balance {
     /// The clock reading is not believed: ledger time stands still.
     #[serde(skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
+    /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clock_behind: i64,
 }
 
 /// One change, or one state, of the four balances.

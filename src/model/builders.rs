@@ -467,6 +467,11 @@ impl Configure {
     pub fn max_clock_jump(value: Duration) -> Self {
         Self::seconds("max_clock_jump", value)
     }
+
+    /// How long suspect readings go on until one is accepted by itself (whole seconds; default 24 hours).
+    pub fn clock_patience(value: Duration) -> Self {
+        Self::seconds("clock_patience", value)
+    }
 }
 
 /// A new deadline for an open hold.

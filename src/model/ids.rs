@@ -21,6 +21,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::units::since_1970;
 
 const SEQUENCE_BITS: u32 = 42;
 const INDEX_BITS: u32 = 20;
@@ -312,10 +313,13 @@ caller_id!(
 );
 
 impl Key {
-    /// A fresh key, for operations nobody will repeat. It is time-ordered, which keeps the key index compact.
+    /// A fresh key, for operations nobody will repeat. It is time-ordered, which keeps the key index compact; not while the
+    /// computer's clock stands before 1970.
     #[must_use]
     pub fn random() -> Self {
-        Key(Uuid::now_v7().to_string().into())
+        // A version 7 cannot be made of a time before 1970.
+        let id = since_1970().map_or_else(Uuid::new_v4, |_| Uuid::now_v7());
+        Key(id.to_string().into())
     }
 }
 

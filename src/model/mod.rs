@@ -21,7 +21,6 @@ pub use builders::{
     Capture, Configure, Consume, ExpiresIn, Hold, OpenAccount, Policy, Recharge, Refund, Revoke, SetExpiry, Shortfall,
     Transfer,
 };
-pub(crate) use fields::Body;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no};
 pub use request::Request;

@@ -49,7 +49,7 @@ codes!(
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
-        Restore = 19 "restore",
+        Restore = 19 "restore", Expire = 20 "expire",
     }
 );
 
@@ -61,7 +61,7 @@ codes!(
         SetExpiry = 11 "set_expiry", TransferOut = 12 "transfer_out", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", TransferIn = 20 "transfer_in", Settle = 21 "settle",
         Expire = 22 "expire", Activate = 23 "activate", HoldExpire = 24 "hold_expire", Clawback = 25 "clawback",
-        Reopen = 26 "reopen",
+        Reopen = 26 "reopen", Reinstate = 27 "reinstate",
     }
 );
 
@@ -121,8 +121,22 @@ pub(crate) struct AccountRow {
     pub(crate) entries: i64,
     /// `booked_at` of the newest entry.
     pub(crate) last_booked_at: Instant,
+    /// The ledger's at its newest entry.
+    pub(crate) steps_back: i64,
     /// When the next thing falls due by time alone.
     pub(crate) next_due_at: Option<Instant>,
+}
+
+impl AccountRow {
+    /// Whether the next line at `time` begins a new stretch: accepted time has gone back since the newest entry, behind it.
+    pub(crate) fn turns(&self, clock: &ClockState, time: Instant) -> bool {
+        self.steps_back < clock.steps_back && self.last_booked_at > time
+    }
+
+    /// The booked time of the next line at `time`.
+    pub(crate) fn booked_time(&self, clock: &ClockState, time: Instant) -> Instant {
+        if self.turns(clock, time) { time } else { time.max(self.last_booked_at) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +156,8 @@ pub(crate) struct BatchRow {
     /// Still to be taken back when spent, held or moved points return; part of none of the counters above.
     pub(crate) owed: i64,
     pub(crate) effective_at: Instant,
+    /// Whether `effective_at` was asked for.
+    pub(crate) dated: bool,
     /// `None`: never expires.
     pub(crate) expires_at: Option<Instant>,
     /// Whether the batch's points have become available (booked as effective).
@@ -187,6 +203,11 @@ impl BatchRow {
     /// Whether points can be drawn now (the stored `live` flag): effective, something left, expiry not yet booked.
     pub(crate) fn is_live(&self) -> bool {
         self.active && self.remaining > 0
+    }
+
+    /// Whether it has to be pending at an instant to which accepted time went back, and is not.
+    pub(crate) fn is_early(&self, at: Instant) -> bool {
+        self.active && self.dated && self.effective_at > at
     }
 
     /// When time next does something to this batch (the stored `due_at`).
@@ -266,6 +287,14 @@ pub(crate) struct EntryRow {
     pub(crate) expired: i64,
 }
 
+/// The first entry of a stretch: booked time went back before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StretchRow {
+    pub(crate) account: i64,
+    pub(crate) n: i64,
+    pub(crate) booked_at: Instant,
+}
+
 /// What an operation decided, beyond its inputs and its entries: enough to give the original receipt again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -325,6 +354,9 @@ pub(crate) struct OperationRow {
     pub(crate) recorded_at: Instant,
     pub(crate) booked_at: Instant,
     pub(crate) clock: ClockMark,
+    /// What the log says of the clock after it.
+    pub(crate) accepted_at: Instant,
+    pub(crate) suspect_since: Option<Instant>,
     pub(crate) points: i64,
     /// Number and hash of the price book it names.
     pub(crate) price_book: Option<(i64, [u8; 32])>,
@@ -337,6 +369,13 @@ pub(crate) struct OperationRow {
     pub(crate) hash: [u8; 32],
 }
 
+impl OperationRow {
+    /// By how many seconds its reading was behind the newest accepted one.
+    pub(crate) fn clock_behind(&self) -> i64 {
+        seconds_behind(self.accepted_at, self.recorded_at)
+    }
+}
+
 /// The settings that decide outcomes; they live in the file and change only by `configure`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -346,12 +385,50 @@ pub(crate) struct Settings {
     pub(crate) late_window: i64,
     pub(crate) max_hold: i64,
     pub(crate) max_clock_jump: i64,
+    pub(crate) clock_patience: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { explicit_accounts: false, late_window: 0, max_hold: 24 * 3600, max_clock_jump: 90 * 24 * 3600 }
+        let day = 24 * 3600;
+        Settings {
+            explicit_accounts: false,
+            late_window: 0,
+            max_hold: day,
+            max_clock_jump: 90 * day,
+            clock_patience: day,
+        }
     }
+}
+
+/// What the log says of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockState {
+    /// The newest accepted reading.
+    pub(crate) accepted_at: Instant,
+    /// The first of the suspect readings that go on now.
+    pub(crate) suspect_since: Option<Instant>,
+    /// The newest reading of a clock known to be right.
+    pub(crate) trusted_at: Option<Instant>,
+    /// How often the newest accepted reading has been set back.
+    pub(crate) steps_back: i64,
+}
+
+impl ClockState {
+    /// Creation gives the first accepted reading.
+    pub(crate) fn new(created_at: Instant) -> Self {
+        ClockState { accepted_at: created_at, suspect_since: None, trusted_at: None, steps_back: 0 }
+    }
+
+    /// By how many seconds a reading is behind the newest accepted one; a minute is nothing.
+    pub(crate) fn behind(&self, reading: Instant) -> i64 {
+        seconds_behind(self.accepted_at, reading)
+    }
+}
+
+fn seconds_behind(accepted: Instant, reading: Instant) -> i64 {
+    let millis = accepted.since(reading);
+    if millis > 60_000 { millis / 1000 } else { 0 }
 }
 
 /// The file's one `ledger` row.
@@ -361,8 +438,7 @@ pub(crate) struct LedgerRow {
     pub(crate) created_at: Instant,
     /// Number and value of the present writer.
     pub(crate) writer: (i64, Writer),
-    /// The newest accepted clock reading.
-    pub(crate) accepted_at: Instant,
+    pub(crate) clock: ClockState,
     pub(crate) settings: Settings,
     pub(crate) head: [u8; 32],
     /// Number of operations; the next takes the next number.

@@ -99,11 +99,13 @@ impl Look<'_, '_> {
     pub(crate) fn accounts(&self, query: &AccountQuery) -> Result<Page<Balance>> {
         let states = query.states()?;
         let expiring = query.expiring.map(|before| Instant::from_utc("expiring", before)).transpose()?;
-        // Time does not change a state, makes no debt, and lets nothing expire before something is due.
+        // Time does not change a state, makes no debt, and lets nothing expire before something is due; the way back from a wrong
+        // time may reopen an account, and bring points back.
         let may_fit = |row: &AccountRow| {
-            (states.is_empty() || states.contains(&row.state))
+            let turns = row.turns(&self.clock, self.time);
+            (turns || states.is_empty() || states.contains(&row.state))
                 && (!query.in_debt || row.balances.debt > 0)
-                && expiring.is_none_or(|before| row.next_due_at.is_some_and(|due| due <= before))
+                && expiring.is_none_or(|before| turns || row.next_due_at.is_some_and(|due| due <= before))
                 && query.pattern.as_ref().is_none_or(|pattern| fits(pattern, row.id.as_str()))
         };
         collect(
@@ -127,6 +129,9 @@ impl Look<'_, '_> {
                     }
                 }
                 let (books, row, now) = (&mut account.0, &account.1, account.2);
+                if !(states.is_empty() || states.contains(&row.state)) {
+                    return Ok(None);
+                }
                 let balance = self.present(books, &row.id, row, now)?;
                 Ok(Some(balance).filter(|balance| !query.in_debt || balance.figures.debt > 0))
             },

@@ -43,27 +43,18 @@ impl Look<'_, '_> {
         let Some(stored) = self.source.account_by_id(id)? else {
             return Ok(past(id, at.unwrap_or(self.time), None));
         };
-        let last = stored.last_booked_at;
-        if let Some(at) = at.filter(|at| *at < last) {
-            let n = store::number_of_entry_at(self.session, stored.no, stored.entries, at)?;
-            let entry = if n == 0 { None } else { store::entry(self.session, stored.no, n)? };
-            return Ok(past(id, at, entry.map(|entry| entry.after)));
-        }
-        let now = at.unwrap_or(self.time.max(last));
+        let now = stored.booked_time(&self.clock, self.time);
         // An instant that has not come yet is looked at as it will be if nothing else is booked; one that has passed,
-        // as it was: what fell due since then is not undone, so it is found among the entries in memory.
-        let (mut books, row, until) = self.caught_up(stored, Some(now.max(self.time)))?;
-        if now < until
-            && let Some(first) = books.entries().iter().find(|entry| entry.booked_at > now).cloned()
-        {
-            let before = books.entries().iter().rfind(|entry| entry.booked_at <= now).map(|entry| entry.after);
-            let after = match before {
-                Some(after) => after,
-                None => before_entry(&first)?,
-            };
-            return Ok(past(id, now, Some(after)));
+        // as it was.
+        let at = at.unwrap_or(now);
+        let (mut books, row, until) = self.caught_up(stored, Some(at.max(self.time)))?;
+        if at < until {
+            let n = self.number_at(&books, &row, at)?;
+            if n < row.entries {
+                return Ok(past(id, at, self.line(&books, &row, n)?.map(|line| line.after)));
+            }
         }
-        self.present(&mut books, id, &row, now)
+        self.present(&mut books, id, &row, at)
     }
 
     pub(super) fn present(
@@ -74,7 +65,7 @@ impl Look<'_, '_> {
         now: Instant,
     ) -> Result<Balance> {
         let next_expiry = self.next_expiry(books, row.no)?;
-        Ok(Balance { clock_suspect: self.suspect, ..shown(id, row, now, next_expiry) })
+        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, row, now, next_expiry) })
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.
@@ -126,16 +117,20 @@ impl Look<'_, '_> {
 
 /// The balance now, where it takes one statement to know it: nothing has fallen due, and the clock is beyond doubt.
 pub(crate) fn at_a_glance(session: &Session<'_>, id: &AccountId, reading: Reading) -> Result<Option<Balance>> {
-    let Some(Glance { account, accepted_at, max_clock_jump, next_expiry }) = store::glance(session, id)? else {
+    let Some(Glance { account, clock, max_clock_jump, next_expiry }) = store::glance(session, id)? else {
         return Ok(None);
     };
     let now = reading.at.max(account.last_booked_at);
-    let in_range = reading.trusted || reading.at.since(accepted_at) <= max_clock_jump.saturating_mul(1000);
-    if !in_range || account.next_due_at.is_some_and(|due| due <= now) {
+    let in_range = match reading.trusted {
+        true => clock.behind(reading.at) == 0,
+        false => reading.at.since(clock.accepted_at) <= max_clock_jump.saturating_mul(1000),
+    };
+    if !in_range || account.turns(&clock, reading.at) || account.next_due_at.is_some_and(|due| due <= now) {
         return Ok(None);
     }
     let next_expiry = next_expiry.map(|(at, points)| NextExpiry { at: at.utc(), points });
-    Ok(Some(shown(id, &account, now, next_expiry)))
+    let clock_behind = clock.behind(reading.at);
+    Ok(Some(Balance { clock_behind, ..shown(id, &account, now, next_expiry) }))
 }
 
 fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<NextExpiry>) -> Balance {
@@ -149,6 +144,7 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
         totals: Some(totals(&row.totals)),
         next_expiry,
         clock_suspect: false,
+        clock_behind: 0,
     }
 }
 
@@ -177,5 +173,6 @@ fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Balance {
         totals: None,
         next_expiry: None,
         clock_suspect: false,
+        clock_behind: 0,
     }
 }

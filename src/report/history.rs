@@ -1,10 +1,9 @@
 //! History: an account's entries, page by page; and single operations with all that is known of them.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::statement::stored_entries;
+use super::span::stored_entries;
 use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
@@ -13,7 +12,6 @@ use crate::model::{
     OperationRow, Receipt, Request,
 };
 use crate::store::{self, Forward, Session};
-use crate::units::Instant;
 
 const READ: usize = 256;
 /// Operations found by one key.
@@ -181,14 +179,16 @@ impl Look<'_, '_> {
         let Some((books, account, _)) = self.account(id, None)? else { return Ok(page) };
         let unbooked = books.entries();
         let stored = stored_entries(&books, &account);
-        let (first, last) = self.places(query, operation, account.no, stored)?;
+        let (first, last) = self.range(&books, &account, &query.period)?;
+        let place_of = operation.map(|seq| self.numbers_of(account.no, stored, seq)).transpose()?;
+        let (from, to) = place_of.unwrap_or((first, last));
         let size = query.limit.unwrap_or(100).max(1);
         let (mut place, mut passed_over) = (after, 0_usize);
         // Whether to go on.
         let mut visit = |row: &EntryRow| -> Result<bool> {
             let wanted = (kinds.is_empty() || kinds.contains(&row.kind))
                 && (operation.is_none() || row.operation == operation)
-                && query.period.contains(row.booked_at.utc());
+                && (first..=last).contains(&row.n);
             let entry = match wanted {
                 true => Some(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?),
                 false => None,
@@ -216,10 +216,15 @@ impl Look<'_, '_> {
                     return Ok(page);
                 }
             }
-            self.visit_stored((account.no, first, last.min(top)), Forward::Newest, &mut visit)?;
+            self.visit_stored(
+                (account.no, first.max(from), last.min(to).min(top).min(stored)),
+                Forward::Newest,
+                &mut visit,
+            )?;
         } else {
             let bottom = after.saturating_add(1);
-            let on = self.visit_stored((account.no, first.max(bottom), last), Forward::Oldest, &mut visit)?;
+            let places = (account.no, first.max(from).max(bottom), last.min(to).min(stored));
+            let on = self.visit_stored(places, Forward::Oldest, &mut visit)?;
             for row in unbooked.iter().filter(|row| on && row.n >= bottom) {
                 if !visit(row)? {
                     return Ok(page);
@@ -229,14 +234,9 @@ impl Look<'_, '_> {
         Ok(page)
     }
 
-    /// The stored entries that may be asked for, as numbers: those of the period, and of the instant of the operation.
-    fn places(&self, query: &HistoryQuery, operation: Option<i64>, account: i64, stored: i64) -> Result<(i64, i64)> {
-        let (first, last) = self.range(&query.period, account, stored)?;
-        let Some(seq) = operation else { return Ok((first, last)) };
-        let booked_at = self.stored(seq)?.booked_at.utc();
-        let end = booked_at.checked_add_signed(TimeDelta::milliseconds(1));
-        let (from, to) = self.range(&Period::new(Some(booked_at), end)?, account, stored)?;
-        Ok((first.max(from), last.min(to)))
+    /// The stored entries among which are those of an operation, as numbers.
+    fn numbers_of(&self, account: i64, stored: i64, seq: i64) -> Result<(i64, i64)> {
+        store::numbers_of_entries_at(self.session, account, stored, self.stored(seq)?.booked_at)
     }
 
     /// Hands over stored entries (an account's, from a number to another) until it is enough; whether it never was.
@@ -252,37 +252,6 @@ impl Look<'_, '_> {
             matches!(on, Ok(true))
         })?;
         on
-    }
-
-    /// The stored entries a period asks for, as numbers; those of its last millisecond are to be looked at one by one.
-    pub(super) fn range(&self, period: &Period, account: i64, stored: i64) -> Result<(i64, i64)> {
-        let first = match period.begin() {
-            Some(begin) => self.number_before(account, stored, begin)?.saturating_add(1),
-            None => 1,
-        };
-        let last = match period.end() {
-            Some(end) => {
-                let end = end.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(end);
-                self.number_before(account, stored, end)?
-            }
-            None => stored,
-        };
-        Ok((first, last))
-    }
-
-    /// The number of the last stored entry before an instant; 0 when there is none.
-    pub(super) fn number_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<i64> {
-        let millis = at.timestamp_millis();
-        if millis <= 0 {
-            return Ok(0);
-        }
-        store::number_of_entry_at(self.session, account, stored, Instant::clamped(millis.saturating_sub(1)))
-    }
-
-    /// The balances just before an instant, from the stored entries; `None` before the first.
-    pub(super) fn balances_before(&self, account: i64, stored: i64, at: DateTime<Utc>) -> Result<Option<Balances>> {
-        let n = self.number_before(account, stored, at)?;
-        Ok(store::entry(self.session, account, n)?.map(|entry| entry.after))
     }
 
     pub(super) fn walk(

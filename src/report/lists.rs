@@ -174,7 +174,10 @@ impl Look<'_, '_> {
                 let Some(last) = rows.last() else { break };
                 after = last.no;
                 // An account in which nothing falls due until then has nothing that expires until then.
-                for row in rows.into_iter().filter(|row| row.next_due_at.is_some_and(|due| due <= before)) {
+                let may_fit = |row: &AccountRow| {
+                    row.turns(&self.clock, self.time) || row.next_due_at.is_some_and(|due| due <= before)
+                };
+                for row in rows.into_iter().filter(may_fit) {
                     self.expiring_of(&self.caught_up(row, None)?, before, &mut found)?;
                 }
             }
@@ -225,13 +228,14 @@ impl Look<'_, '_> {
             created_at: self.ledger.created_at.utc(),
             operations: self.ledger.length,
             head: shapes::hex(&self.ledger.head),
-            accepted_at: self.ledger.accepted_at.utc(),
+            accepted_at: self.ledger.clock.accepted_at.utc(),
             clock_suspect: self.suspect,
             settings: SettingsInfo {
                 accounts: if settings.explicit_accounts { "explicit" } else { "first_use" },
                 late_window: settings.late_window,
                 max_hold: settings.max_hold,
                 max_clock_jump: settings.max_clock_jump,
+                clock_patience: settings.clock_patience,
             },
             price_book: store::newest_price_book(self.session)?.map(|book| shapes::hex(&book.hash)),
             schema_version: crate::db::SCHEMA_VERSION,
@@ -284,6 +288,8 @@ pub struct SettingsInfo {
     pub max_hold: i64,
     /// Seconds the clock may jump before it is suspect.
     pub max_clock_jump: i64,
+    /// Seconds suspect clock readings go on until one is accepted by itself.
+    pub clock_patience: i64,
 }
 
 fn as_text<S: serde::Serializer>(id: &Uuid, s: S) -> std::result::Result<S::Ok, S::Error> {

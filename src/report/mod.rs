@@ -4,6 +4,7 @@
 
 mod accounts;
 mod balance;
+mod clock;
 mod explain;
 mod export;
 mod flow;
@@ -13,19 +14,21 @@ mod log;
 mod period;
 mod shapes;
 mod similar;
+mod span;
 mod statement;
 mod usage;
 
 use serde::Serialize;
 
-use crate::engine::{Books, catch_up_fully, ledger_time};
+use crate::engine::{Books, catch_up_fully, ledger_time, step_back};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, ClockMark, LedgerRow, Writers};
+use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Writers};
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
 pub use accounts::AccountQuery;
 pub(crate) use balance::at_a_glance;
+pub use clock::ClockInfo;
 pub use explain::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
@@ -74,6 +77,10 @@ pub(crate) struct Look<'a, 'c> {
     ledger: LedgerRow,
     time: Instant,
     suspect: bool,
+    reading: Reading,
+    behind: i64,
+    /// What the log would say of the clock with this reading in it.
+    clock: ClockState,
 }
 
 impl<'a, 'c> Look<'a, 'c> {
@@ -85,13 +92,14 @@ impl<'a, 'c> Look<'a, 'c> {
     ) -> Result<Self> {
         let source = SqlSource::new(session, cache);
         let ledger = session.ledger()?;
-        let (time, mark) = ledger_time(&source, &ledger, reading, None)?;
-        Ok(Look { session, source, writers, ledger, time, suspect: mark == ClockMark::Suspect })
+        let time = ledger_time(&source, &ledger, reading, None)?;
+        let (suspect, behind) = (time.mark == ClockMark::Suspect, time.clock.behind(reading.at));
+        Ok(Look { session, source, writers, ledger, time: time.at, suspect, reading, behind, clock: time.clock })
     }
 
     /// Refuses a report about a time that has not begun.
     pub(crate) fn begun(&self, period: &Period) -> Result<()> {
-        period.begun_by(self.time.max(self.ledger.accepted_at).utc())
+        period.begun_by(self.time.max(self.ledger.clock.accepted_at).utc())
     }
 
     /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.
@@ -104,10 +112,15 @@ impl<'a, 'c> Look<'a, 'c> {
     }
 
     fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<(Books<'_>, AccountRow, Instant)> {
-        let now = at.unwrap_or(self.time).max(row.last_booked_at);
+        let time = at.map_or(self.time, |at| at.min(self.time));
+        let (now, turns) = (row.booked_time(&self.clock, time), row.turns(&self.clock, time));
         let no = row.no;
         let mut books = Books::new(&self.source);
         books.enter_account(row);
+        if turns {
+            step_back(&mut books, no, now, self.ledger.settings.max_hold)?;
+        }
+        let now = at.map_or(now, |at| at.max(now));
         catch_up_fully(&mut books, no, now)?;
         let row = books.account(no)?.clone();
         Ok((books, row, now))

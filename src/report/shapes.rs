@@ -89,13 +89,15 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         owed: outcome.owed,
         uncollected: outcome.uncollected,
         clock_suspect: row.clock == crate::model::ClockMark::Suspect,
+        clock_behind: row.clock_behind(),
         balance: figures(after),
     })
 }
 
 /// A batch as it stands at an instant (catch-up to it done).
 pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: Instant) -> BatchInfo {
-    let state = if row.effective_at > at {
+    // After a step of the clock one can be effective before its time: what is booked counts.
+    let state = if !row.active && row.effective_at > at {
         BatchState::Pending
     } else if row.is_expired(at) {
         BatchState::Expired

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::shapes::{self, figures};
+use super::span::stored_entries;
 use super::usage::Tally;
 use super::{Flows, Look, Period, UsageLine};
 use crate::engine::Books;
@@ -146,28 +147,16 @@ impl Look<'_, '_> {
         period: &Period,
         mut each: impl FnMut(&EntryRow) -> Result<()>,
     ) -> Result<()> {
-        let (first, last) = self.range(period, account.no, stored_entries(books, account))?;
-        self.visit_stored((account.no, first, last), Forward::Oldest, &mut |row| {
-            if period.contains(row.booked_at.utc()) {
-                each(row)?;
-            }
-            Ok(true)
-        })?;
-        books.entries().iter().filter(|row| period.contains(row.booked_at.utc())).try_for_each(each)
+        let (first, last) = self.range(books, account, period)?;
+        let stored = stored_entries(books, account);
+        self.visit_stored((account.no, first, last.min(stored)), Forward::Oldest, &mut |row| each(row).map(|()| true))?;
+        books.entries().iter().filter(|row| (first..=last).contains(&row.n)).try_for_each(each)
     }
 
     /// The balances at the beginning of a period; `None` before the first entry.
     pub(super) fn before(&self, books: &Books<'_>, account: &AccountRow, period: &Period) -> Result<Option<Balances>> {
         let Some(begin) = period.begin() else { return Ok(None) };
-        let unbooked = books.entries().iter().rfind(|row| row.booked_at.utc() < begin);
-        match unbooked {
-            Some(row) => Ok(Some(row.after)),
-            None => self.balances_before(account.no, stored_entries(books, account), begin),
-        }
+        let n = self.number_before(books, account, begin)?;
+        Ok(self.line(books, account, n)?.map(|row| row.after))
     }
-}
-
-/// How many of an account's entries are in the file; the rest is what time has done since.
-pub(super) fn stored_entries(books: &Books<'_>, account: &AccountRow) -> i64 {
-    account.entries.saturating_sub(i64::try_from(books.entries().len()).unwrap_or(0))
 }

@@ -6,7 +6,7 @@ use chrono::FixedOffset;
 use serde::Serialize;
 
 use super::{Look, Page, Period, cursor};
-use crate::engine::{Source, parse_body};
+use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, EntryKind, EntryRow, OperationId, OperationRow, Outcome};
 use crate::quantity::{Quantity, QuantitySum};
@@ -275,13 +275,12 @@ impl Look<'_, '_> {
         if query.period.begin().is_some_and(|begin| account.last_booked_at.utc() < begin) {
             return Ok(0);
         }
-        let (first, last) = self.range(&query.period, account.no, account.entries)?;
+        let (first, last) = self.range(&Books::new(&self.source), account, &query.period)?;
         let mut looked_at = 0_usize;
         self.visit_stored((account.no, first, last), Forward::Oldest, &mut |row| {
             looked_at = looked_at.saturating_add(1);
             let booked_at = row.booked_at.utc();
-            if query.period.contains(booked_at)
-                && let Some(used) = self.used(row)?
+            if let Some(used) = self.used(row)?
                 && query.service.as_ref().is_none_or(|wanted| used.service() == Some(wanted))
             {
                 let label =

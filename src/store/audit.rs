@@ -10,7 +10,7 @@ use super::{Session, limit, rows};
 use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, StretchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -166,6 +166,15 @@ pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Res
     keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, rows::batch)
 }
 
+/// After `(account, n)`.
+pub(crate) fn stretches(
+    session: &Session<'_>,
+    after: (i64, i64),
+    page: usize,
+) -> Result<Keyed<(i64, i64), StretchRow>> {
+    keyed(session, sql::STRETCH_PAGE, params![after.0, after.1, limit(page)], after, pair, rows::stretch)
+}
+
 /// The stored `live` and `due_at`, which a batch's other columns determine.
 pub(crate) fn batch_marks(
     session: &Session<'_>,
@@ -242,11 +251,11 @@ pub(crate) fn stored_operations(
 ) -> Result<Vec<StoredOperation>> {
     let number_of = |stored: &StoredOperation| stored.seq;
     session.walk(sql::OPERATION_STORED_PAGE, params![after, limit(page)], Some(after), number_of, |row| {
-        let set: i64 = row.get(15).map_err(sqlite_error)?;
+        let set: i64 = row.get(17).map_err(sqlite_error)?;
         let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
         let (seq, hash) = match &read {
             Some(Ok(operation)) => (operation.seq, None),
-            _ => (number(row)?, row.get(12).ok()),
+            _ => (number(row)?, row.get(14).ok()),
         };
         Ok(StoredOperation {
             seq,

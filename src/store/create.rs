@@ -9,7 +9,7 @@ use super::write::{add_writer, insert_ledger};
 use crate::chain;
 use crate::db::{self, Published};
 use crate::error::Result;
-use crate::model::{LedgerRow, Settings, Writer};
+use crate::model::{ClockState, LedgerRow, Settings, Writer};
 use crate::units::Instant;
 
 /// What makes a new ledger itself.
@@ -41,7 +41,7 @@ pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<Published> {
                 id: new.ledger_id,
                 created_at: new.created_at,
                 writer: (no, writer),
-                accepted_at: new.created_at,
+                clock: ClockState::new(new.created_at),
                 settings: Settings::default(),
                 head: chain::genesis(new.ledger_id, new.device, new.epoch, new.created_at),
                 length: 0,

@@ -116,7 +116,7 @@ impl Session<'_> {
 
     pub(crate) fn set_ledger(&self, row: LedgerRow) -> Result<()> {
         let old = self.ledger()?;
-        let advanced = LedgerRow { accepted_at: row.accepted_at, head: row.head, length: row.length, ..old };
+        let advanced = LedgerRow { clock: row.clock, head: row.head, length: row.length, ..old };
         let waits = if advanced == row { Waits::Few } else { Waits::All };
         if let Some(kept) = &mut self.desk.borrow_mut().ledger {
             kept.change(row, waits);

@@ -6,7 +6,9 @@ use rusqlite::params;
 
 use super::{Glance, PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Key, OperationRow, Writer, Writers};
+use crate::model::{
+    AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Key, OperationRow, StretchRow, Writer, Writers,
+};
 use crate::units::Instant;
 
 /// The way a list of entries is read.
@@ -68,6 +70,13 @@ pub(crate) fn price_book_use(session: &Session<'_>, no: i64, after: i64) -> Resu
     Ok(when(sql::OPERATION_FIRST_PRICED)?.zip(when(sql::OPERATION_LAST_PRICED)?))
 }
 
+/// Points of all accounts that lapsed though they expire after an instant.
+pub(crate) fn lapsed_after(session: &Session<'_>, at: Instant) -> Result<i64> {
+    session.settle()?;
+    let sum = session.first(sql::BATCHES_LAPSED_AFTER, params![at.millis()], |row| rows::integer(row, "batch"))?;
+    Ok(sum.unwrap_or(0))
+}
+
 pub(crate) fn entry(session: &Session<'_>, account: i64, n: i64) -> Result<Option<EntryRow>> {
     session.first(sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
 }
@@ -93,17 +102,57 @@ pub(crate) fn entries(
     }
 }
 
-/// The number of the last entry with `booked_at <= at` among the account's `entries`; 0 when there is none.
-/// A binary search: the numbers have no gaps and booked time never runs backwards (I5).
+/// The first entries of an account's stretches, the newest first, without the very first; up to entry `entries`.
+pub(crate) fn stretches(session: &Session<'_>, account: i64, entries: i64) -> Result<Vec<StretchRow>> {
+    let bounds = params![account, entries];
+    session.walk(sql::STRETCHES_OF, bounds, None, |row| Reverse(row.n), rows::stretch)
+}
+
+/// The number of the last entry with `booked_at <= at` among the account's `entries`, of the newest stretch that had begun by
+/// then; 0 when there is none.
 pub(crate) fn number_of_entry_at(session: &Session<'_>, account: i64, entries: i64, at: Instant) -> Result<i64> {
-    let (mut low, mut high) = (0_i64, entries);
+    let mut last = entries;
+    for stretch in stretches(session, account, entries)? {
+        if stretch.booked_at <= at {
+            return last_until(session, account, (stretch.n, last), at.millis());
+        }
+        last = stretch.n.saturating_sub(1);
+    }
+    last_until(session, account, (0, last), at.millis())
+}
+
+/// The first and the last number of the entries booked at this very instant, in whatever stretch, with all between them.
+pub(crate) fn numbers_of_entries_at(
+    session: &Session<'_>,
+    account: i64,
+    entries: i64,
+    at: Instant,
+) -> Result<(i64, i64)> {
+    let (mut found, mut last) = ((i64::MAX, 0), entries);
+    let starts = stretches(session, account, entries)?.into_iter().map(|stretch| stretch.n);
+    for start in starts.chain([1]) {
+        let before = start.saturating_sub(1);
+        let first = last_until(session, account, (before, last), at.millis().saturating_sub(1))?.saturating_add(1);
+        let end = last_until(session, account, (before, last), at.millis())?;
+        if first <= end {
+            found = (found.0.min(first), found.1.max(end));
+        }
+        last = before;
+    }
+    Ok(found)
+}
+
+/// The last entry with `booked_at <= at` after the first of these numbers and up to the second, all of one stretch; the first
+/// when there is none. A binary search: the numbers have no gaps, and within a stretch booked time never runs backwards (I5).
+fn last_until(session: &Session<'_>, account: i64, (low, high): (i64, i64), at: i64) -> Result<i64> {
+    let (mut low, mut high) = (low, high);
     while low < high {
         // Rounded up, so that it is never `low`.
         let middle = high.saturating_sub(high.saturating_sub(low) / 2);
         let booked_at = session
             .first(sql::ENTRY_TIME, params![account, middle], |row| rows::instant(row, "entry"))?
             .ok_or_else(|| Error::corrupt(format!("entry {middle} of account number {account} is missing")))?;
-        if booked_at <= at {
+        if booked_at.millis() <= at {
             low = middle;
         } else {
             high = middle.saturating_sub(1);

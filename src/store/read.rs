@@ -131,6 +131,17 @@ impl Source for SqlSource<'_, '_> {
         self.session.walk(sql::BATCHES_LAPSED, bounds, None, |row| (row.expires_at, row.no), rows::batch)
     }
 
+    fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
+        self.session.settle()?;
+        let bounds = params![account, after.millis()];
+        self.session.walk(sql::BATCHES_DATED, bounds, None, |row| (row.effective_at, row.no), rows::batch)
+    }
+
+    fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+        let bounds = params![account, after.millis()];
+        self.session.walk(sql::HOLDS_LONG, bounds, None, |row| (row.deadline, row.operation), rows::hold)
+    }
+
     fn open_consumes(&self, account: i64, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
         self.session.walk(
             sql::CONSUMES_OPEN,
@@ -166,10 +177,10 @@ impl Source for SqlSource<'_, '_> {
         })
     }
 
-    fn would_expire(&self, after: Instant, until: Instant) -> Result<bool> {
+    fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
         self.session.settle()?;
-        let range = params![after.millis(), until.millis()];
-        self.session.search(sql::BATCH_WOULD_EXPIRE, range, |_| Ok(())).map(|found| found.is_some())
+        let any = |sql| self.session.search(sql, params![after.millis(), until.millis()], |_| Ok(()));
+        Ok(any(sql::BATCH_WOULD_EXPIRE)?.is_some() || any(sql::BATCH_WOULD_START)?.is_some())
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ConsumeRow, EntryKind, EntryRow, HoldPhase,
-    HoldRow, LedgerRow, Outcome, Settings, TotalsRow, Writer,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockState, ConsumeRow, EntryKind,
+    EntryRow, HoldPhase, HoldRow, LedgerRow, Outcome, Settings, StretchRow, TotalsRow, Writer,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 use crate::units::{Instant, MAX_POINTS};
@@ -230,8 +230,8 @@ pub(super) fn account(row: &Row<'_>) -> Result<AccountRow> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Glance {
     pub(crate) account: AccountRow,
-    /// The newest accepted clock reading, and how far one may be past it, in seconds.
-    pub(crate) accepted_at: Instant,
+    /// What the log says of the clock, and how far a reading may be past the newest accepted one, in seconds.
+    pub(crate) clock: ClockState,
     pub(crate) max_clock_jump: i64,
     /// The soonest expiry of live batches, and the points that expire then.
     pub(crate) next_expiry: Option<(Instant, i64)>,
@@ -240,15 +240,21 @@ pub(crate) struct Glance {
 pub(super) fn glance(row: &Row<'_>) -> Result<Glance> {
     let mut c = Columns::new("account", row);
     let account = c.account()?;
-    let (accepted_at, max_clock_jump) = (c.instant()?, c.number()?);
+    let (clock, max_clock_jump) = (c.clock()?, c.number()?);
     let next_expiry = match c.optional_instant()? {
         Some(at) => Some((at, c.points()?)),
         None => None,
     };
-    Ok(Glance { account, accepted_at, max_clock_jump, next_expiry })
+    Ok(Glance { account, clock, max_clock_jump, next_expiry })
 }
 
 impl Columns<'_> {
+    fn clock(&mut self) -> Result<ClockState> {
+        let (accepted_at, suspect_since) = (self.instant()?, self.optional_instant()?);
+        let (trusted_at, steps_back) = (self.optional_instant()?, self.count()?);
+        Ok(ClockState { accepted_at, suspect_since, trusted_at, steps_back })
+    }
+
     fn account(&mut self) -> Result<AccountRow> {
         let c = self;
         Ok(AccountRow {
@@ -272,6 +278,7 @@ impl Columns<'_> {
             },
             entries: c.count()?,
             last_booked_at: c.instant()?,
+            steps_back: c.count()?,
             next_due_at: c.optional_instant()?,
         })
     }
@@ -294,6 +301,7 @@ pub(super) fn batch(row: &Row<'_>) -> Result<BatchRow> {
         moved: c.points()?,
         owed: c.points()?,
         effective_at: c.instant()?,
+        dated: c.flag()?,
         expires_at: c.optional_instant()?,
         active: c.flag()?,
         from_batch: c.optional_number()?,
@@ -354,6 +362,11 @@ pub(super) fn entry(row: &Row<'_>) -> Result<EntryRow> {
     })
 }
 
+pub(super) fn stretch(row: &Row<'_>) -> Result<StretchRow> {
+    let mut c = Columns::new("stretch", row);
+    Ok(StretchRow { account: c.number()?, n: c.number()?, booked_at: c.instant()? })
+}
+
 /// A price book's text as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PriceBookRow {
@@ -379,12 +392,13 @@ pub(super) fn ledger(row: &Row<'_>) -> Result<LedgerRow> {
         id: c.uuid()?,
         created_at: c.instant()?,
         writer: (c.number()?, c.writer()?),
-        accepted_at: c.instant()?,
+        clock: c.clock()?,
         settings: Settings {
             explicit_accounts: c.flag()?,
             late_window: c.count()?,
             max_hold: c.number()?,
             max_clock_jump: c.number()?,
+            clock_patience: c.number()?,
         },
         head: c.bytes()?,
         length: c.count()?,

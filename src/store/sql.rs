@@ -22,14 +22,15 @@ macro_rules! statements {
 macro_rules! account_columns {
     () => {
         "no, id, state, credit_limit, available, held, pending, debt, unbacked, recharged, consumed, refunded, \
-         expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, next_due_at"
+         expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, \
+         steps_back, next_due_at"
     };
 }
 
 macro_rules! batch_columns {
     () => {
         "no, account, source, promo, priority, amount, remaining, held, used, expired, revoked, moved, owed, \
-         effective_at, expires_at, active, from_batch"
+         effective_at, dated, expires_at, active, from_batch"
     };
 }
 
@@ -56,7 +57,7 @@ macro_rules! entry_columns {
 macro_rules! operations {
     ($rest:literal) => {
         concat!(
-            "SELECT o.seq, o.kind, o.account, o.key, o.recorded_at, o.booked_at, o.clock, o.points, o.price_book, \
+            "SELECT o.seq, o.kind, o.account, o.key, o.recorded_at, o.booked_at, o.clock, o.accepted_at, o.suspect_since, o.points, o.price_book, \
              o.rules_version, o.body, o.entry, o.hash, w.device, w.epoch, a.id, p.hash, o.outcome, \
              coalesce(o.origin_device, o.origin_epoch, o.origin_seq, o.origin_hash) IS NULL AS origin \
              FROM operation o CROSS JOIN writer w ON w.no = o.writer LEFT JOIN account a ON a.no = o.account \
@@ -88,7 +89,7 @@ statements! {
     /// points of all batches that expire then.
     ACCOUNT_GLANCE = "SELECT a.no, a.id, a.state, a.credit_limit, a.available, a.held, a.pending, a.debt, a.unbacked, a.recharged, \
          a.consumed, a.refunded, a.expired, a.reinstated, a.revoked, a.clawed_back, a.written_off, a.moved_in, a.moved_out, a.entries, \
-         a.last_booked_at, a.next_due_at, l.accepted_at, l.max_clock_jump, b.expires_at, (SELECT sum(remaining) FROM batch INDEXED BY \
+         a.last_booked_at, a.steps_back, a.next_due_at, l.accepted_at, l.suspect_since, l.trusted_at, l.steps_back, l.max_clock_jump, b.expires_at, (SELECT sum(remaining) FROM batch INDEXED BY \
          batch_due WHERE account = a.no AND due_at = b.due_at AND active = 1) FROM ledger l CROSS JOIN account a LEFT JOIN batch b ON b.no = \
          (SELECT no FROM batch INDEXED BY batch_due WHERE account = a.no AND due_at IS NOT NULL AND active = 1 ORDER BY due_at LIMIT 1) \
          WHERE l.id = 1 AND a.id = ?1";
@@ -100,19 +101,19 @@ statements! {
     );
     ACCOUNT_INSERT = concat!(
         "INSERT INTO account (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+         ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
     );
     /// What every charge changes, and nothing else.
     ACCOUNT_CHARGE = "UPDATE account SET available = ?2, debt = ?3, consumed = ?4, entries = ?5, last_booked_at = ?6 WHERE no = ?1";
     /// Without `next_due_at`, so that its index is not rewritten.
     ACCOUNT_UPDATE = "UPDATE account SET state = ?2, credit_limit = ?3, available = ?4, held = ?5, pending = ?6, debt = ?7, \
         unbacked = ?8, recharged = ?9, consumed = ?10, refunded = ?11, expired = ?12, reinstated = ?13, revoked = ?14, \
-        clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20 \
-        WHERE no = ?1";
+        clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20, \
+        steps_back = ?21 WHERE no = ?1";
     ACCOUNT_UPDATE_DUE = "UPDATE account SET state = ?2, credit_limit = ?3, available = ?4, held = ?5, pending = ?6, debt = ?7, \
         unbacked = ?8, recharged = ?9, consumed = ?10, refunded = ?11, expired = ?12, reinstated = ?13, revoked = ?14, \
         clawed_back = ?15, written_off = ?16, moved_in = ?17, moved_out = ?18, entries = ?19, last_booked_at = ?20, \
-        next_due_at = ?21 WHERE no = ?1";
+        steps_back = ?21, next_due_at = ?22 WHERE no = ?1";
 
     BATCH_BY_NO = concat!("SELECT ", batch_columns!(), " FROM batch WHERE no = ?1");
     BATCH_PAGE = concat!("SELECT ", batch_columns!(), " FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2");
@@ -134,6 +135,10 @@ statements! {
         " FROM batch INDEXED BY batch_lapsed WHERE expired > 0 AND account = ?1 AND expires_at > ?2 AND expires_at <= ?3 \
          ORDER BY expires_at, no"
     );
+    BATCHES_DATED = concat!(
+        "SELECT ", batch_columns!(), " FROM batch INDEXED BY batch_dated WHERE dated = 1 AND account = ?1 AND effective_at > ?2 \
+         ORDER BY effective_at, no"
+    );
     BATCHES_DUE = concat!(
         "SELECT ", batch_columns!(),
         " FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, no LIMIT ?3"
@@ -143,9 +148,13 @@ statements! {
     BATCHES_DUE_COUNT = "SELECT count(*) FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 AND active = 1";
     BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
         WHERE expires_at > ?1 AND expires_at <= ?2 AND remaining + held + expired > 0 LIMIT 1";
+    /// Of the clock's confirmation: what comes back.
+    BATCHES_LAPSED_AFTER = "SELECT ifnull(sum(expired), 0) FROM batch INDEXED BY batch_expiry WHERE expires_at > ?1";
+    BATCH_WOULD_START = "SELECT 1 FROM batch INDEXED BY batch_pending \
+        WHERE active = 0 AND effective_at > ?1 AND effective_at <= ?2 AND remaining > 0 LIMIT 1";
     BATCH_INSERT = concat!(
         "INSERT INTO batch (", batch_columns!(), ", live, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-         ?14, ?15, ?16, ?17, ?18, ?19)"
+         ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
     );
     /// A charge of a batch that stays live.
     BATCH_DEBIT = "UPDATE batch SET remaining = ?2, used = ?3 WHERE no = ?1";
@@ -168,6 +177,8 @@ statements! {
         "SELECT ", hold_columns!(),
         " FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2 ORDER BY deadline, operation LIMIT ?3"
     );
+    HOLDS_LONG = concat!("SELECT ", hold_columns!(), " FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline > ?2 \
+        ORDER BY deadline, operation");
     HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 ORDER BY deadline, operation";
     /// Of the diagnosis: how many are past their deadline and not yet released.
     HOLDS_DUE_COUNT = "SELECT count(*) FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2";
@@ -206,6 +217,10 @@ statements! {
         "INSERT INTO entry (", entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     );
 
+    STRETCHES_OF = "SELECT account, n, booked_at FROM stretch WHERE account = ?1 AND n <= ?2 ORDER BY n DESC";
+    STRETCH_PAGE = "SELECT account, n, booked_at FROM stretch WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3";
+    STRETCH_INSERT = "INSERT INTO stretch (account, n, booked_at) VALUES (?1, ?2, ?3)";
+
     OPERATION_BY_SEQ = operations!("WHERE o.seq = ?1");
     OPERATION_PAGE = operations!("WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2");
     OPERATION_HEAD = "SELECT o.seq, w.device, w.epoch, o.kind, o.account, o.points \
@@ -227,6 +242,10 @@ statements! {
     OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
         rules_version, body, outcome, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    /// One whose reading does not say all of the clock.
+    OPERATION_INSERT_CLOCK = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
+        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+        ?13, ?14, ?15, ?16, ?17)";
 
     PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
     PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";
@@ -242,20 +261,20 @@ statements! {
     /// Of `verify`: what other columns determine.
     BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
     /// Of `verify`: without what is joined to them, which it keeps at hand.
-    OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, points, price_book, rules_version, \
-        body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
+    OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, accepted_at, suspect_since, points, price_book, \
+        rules_version, body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
         + 8 * (origin_hash IS NOT NULL) FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     ACCOUNT_NAMES = "SELECT no, id FROM account WHERE no > ?1 ORDER BY no LIMIT ?2";
     LEDGER_COUNT = "SELECT count(*) FROM (SELECT 1 FROM ledger LIMIT 1000)";
     /// Changes when another connection has committed.
     DATA_VERSION = "PRAGMA data_version";
 
-    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.explicit_accounts, l.late_window, \
-        l.max_hold, l.max_clock_jump, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
-    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, explicit_accounts, late_window, max_hold, \
-        max_clock_jump, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.suspect_since, l.trusted_at, l.steps_back, \
+        l.explicit_accounts, l.late_window, l.max_hold, l.max_clock_jump, l.clock_patience, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
+    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, suspect_since, trusted_at, steps_back, explicit_accounts, \
+        late_window, max_hold, max_clock_jump, clock_patience, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     /// Without the settings and the writer.
-    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, head = ?2, length = ?3 WHERE id = 1";
-    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, explicit_accounts = ?3, late_window = ?4, max_hold = ?5, \
-        max_clock_jump = ?6, head = ?7, length = ?8 WHERE id = 1";
+    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, suspect_since = ?2, trusted_at = ?3, steps_back = ?4, head = ?5, length = ?6 WHERE id = 1";
+    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, suspect_since = ?3, trusted_at = ?4, steps_back = ?5, explicit_accounts = ?6, \
+        late_window = ?7, max_hold = ?8, max_clock_jump = ?9, clock_patience = ?10, head = ?11, length = ?12 WHERE id = 1";
 }

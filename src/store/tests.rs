@@ -5,8 +5,9 @@ use super::*;
 use crate::chain;
 use crate::engine::source::{Changes, Source};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ConsumeRow, EntryKind, EntryRow,
-    HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow, Writer,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
+    EntryKind, EntryRow, HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow,
+    Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -27,7 +28,7 @@ fn memory() -> Connection {
         id: Uuid::from_u128(1),
         created_at: at(5),
         writer: (no, writer),
-        accepted_at: at(5),
+        clock: ClockState::new(at(5)),
         settings: Settings::default(),
         head: chain::genesis(Uuid::from_u128(1), writer.device, 1, at(5)),
         length: 0,
@@ -58,6 +59,7 @@ fn account(no: i64, id: &str) -> AccountRow {
         },
         entries: 11,
         last_booked_at: at(12),
+        steps_back: 0,
         next_due_at: Some(at(13)),
     }
 }
@@ -78,6 +80,7 @@ fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: b
         moved: 0,
         owed: 0,
         effective_at: at(10),
+        dated: false,
         expires_at: expires_at.map(at),
         active: true,
         from_batch: None,
@@ -94,6 +97,8 @@ fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Opti
         recorded_at: at(20),
         booked_at: at(21),
         clock: ClockMark::Trusted,
+        accepted_at: at(30),
+        suspect_since: Some(at(40)),
         points: 9,
         price_book,
         rules_version: 1,
@@ -251,10 +256,12 @@ fn changes_reach_every_column() {
     let nobody = Changes { accounts: vec![account(2, "bob")], ..Changes::default() };
     assert_eq!(apply(session, &nobody).unwrap_err().code(), "corrupt");
     let mut ledger_row = session.ledger().unwrap();
-    ledger_row.settings = Settings { explicit_accounts: true, late_window: 1, max_hold: 2, max_clock_jump: 3 };
+    ledger_row.settings =
+        Settings { explicit_accounts: true, late_window: 1, max_hold: 2, max_clock_jump: 3, clock_patience: 4 };
     ledger_row.head = [8; 32];
     ledger_row.length = 1;
-    ledger_row.accepted_at = at(99);
+    ledger_row.clock =
+        ClockState { accepted_at: at(99), suspect_since: Some(at(101)), trusted_at: Some(at(98)), steps_back: 2 };
     ledger_row.writer.1.epoch = 2;
     ledger_row.writer.0 = add_writer(session, ledger_row.writer.1, 9).unwrap();
     let writing = Session::new(&conn);
@@ -339,8 +346,8 @@ fn what_falls_due_comes_in_order() {
     assert_eq!(source.next_due(1, &[], &[1]).unwrap(), Some(at(150)));
     assert_eq!(source.next_due(1, &[3, 1], &[1]).unwrap(), Some(at(200)));
     assert_eq!(source.next_due(1, &[1, 2, 3], &[1]).unwrap(), None);
-    assert!(source.would_expire(at(199), at(200)).unwrap());
-    assert!(!source.would_expire(at(200), at(299)).unwrap());
+    assert!(source.would_fall_due(at(199), at(200)).unwrap());
+    assert!(!source.would_fall_due(at(200), at(299)).unwrap());
 }
 
 #[test]

@@ -9,7 +9,8 @@ use super::{Session, read, sql};
 use crate::engine::source::Changes;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome, Writer,
+    AccountRow, AllocationRow, BatchRow, ClockMark, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome,
+    StretchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -37,7 +38,8 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     changes.consumes.iter().try_for_each(|row| update_consume(session, row))?;
     changes.new_allocations.iter().try_for_each(|row| insert_allocation(session, row))?;
     changes.allocations.iter().try_for_each(|row| update_allocation(session, row))?;
-    changes.entries.iter().try_for_each(|row| insert_entry(session, row))
+    changes.entries.iter().try_for_each(|row| insert_entry(session, row))?;
+    changes.new_stretches.iter().try_for_each(|row| insert_stretch(session, row))
 }
 
 /// A change must meet the row it was decided on.
@@ -77,6 +79,7 @@ fn insert_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
         t.moved_out,
         row.entries,
         row.last_booked_at.millis(),
+        row.steps_back,
         millis(row.next_due_at),
     ];
     session.change(sql::ACCOUNT_INSERT, params)?;
@@ -113,6 +116,7 @@ pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, waits: Wai
             t.moved_out,
             entries,
             booked_at,
+            row.steps_back,
         ];
         if waits == Waits::Plain {
             session.change(sql::ACCOUNT_UPDATE, params_from_iter(values))?
@@ -140,6 +144,7 @@ fn insert_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
         row.moved,
         row.owed,
         row.effective_at.millis(),
+        row.dated,
         millis(row.expires_at),
         row.active,
         row.from_batch,
@@ -241,6 +246,10 @@ fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
     session.change(sql::ENTRY_INSERT, params).map(drop)
 }
 
+fn insert_stretch(session: &Session<'_>, row: &StretchRow) -> Result<()> {
+    session.change(sql::STRETCH_INSERT, params![row.account, row.n, row.booked_at.millis()]).map(drop)
+}
+
 /// Appends an operation booked by the writer with this number (`LedgerRow::writer`).
 pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &OperationRow) -> Result<()> {
     let outcome = if row.outcome == Outcome::default() {
@@ -266,7 +275,50 @@ pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &Operati
         row.entry,
         row.hash.as_slice(),
     );
-    session.change(sql::OPERATION_INSERT, params).map(drop)
+    // What the reading says stands in no column.
+    let accepted_at = Some(row.accepted_at).filter(|at| *at != row.recorded_at);
+    let is_first = |since: &Instant| row.clock == ClockMark::Suspect && *since == row.recorded_at;
+    let suspect_since = row.suspect_since.filter(|since| !is_first(since));
+    if accepted_at.is_none() && suspect_since.is_none() {
+        return session.change(sql::OPERATION_INSERT, params).map(drop);
+    }
+    let (
+        seq,
+        writer,
+        kind,
+        account,
+        key,
+        recorded_at,
+        booked_at,
+        clock,
+        points,
+        book,
+        rules,
+        body,
+        outcome,
+        entry,
+        hash,
+    ) = params;
+    let params = params![
+        seq,
+        writer,
+        kind,
+        account,
+        key,
+        recorded_at,
+        booked_at,
+        clock,
+        points,
+        book,
+        rules,
+        body,
+        outcome,
+        entry,
+        hash,
+        millis(accepted_at),
+        millis(suspect_since),
+    ];
+    session.change(sql::OPERATION_INSERT_CLOCK, params).map(drop)
 }
 
 /// Stores a price book's text, before the first operation booked under it.
@@ -288,11 +340,15 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
         row.id.as_bytes().as_slice(),
         row.created_at.millis(),
         row.writer.0,
-        row.accepted_at.millis(),
+        row.clock.accepted_at.millis(),
+        millis(row.clock.suspect_since),
+        millis(row.clock.trusted_at),
+        row.clock.steps_back,
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
         s.max_clock_jump,
+        s.clock_patience,
         row.head.as_slice(),
         row.length,
     ];
@@ -302,17 +358,23 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
 /// Writer, accepted reading, settings, head and length; the identity never changes.
 pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits) -> Result<()> {
     if waits == Waits::Few {
-        let params = (row.accepted_at.millis(), row.head.as_slice(), row.length);
+        let (accepted_at, since) = (row.clock.accepted_at.millis(), millis(row.clock.suspect_since));
+        let (trusted_at, steps_back) = (millis(row.clock.trusted_at), row.clock.steps_back);
+        let params = (accepted_at, since, trusted_at, steps_back, row.head.as_slice(), row.length);
         return one(session.change(sql::LEDGER_ADVANCE, params)?, "ledger", 1);
     }
     let s = &row.settings;
     let params = params![
         row.writer.0,
-        row.accepted_at.millis(),
+        row.clock.accepted_at.millis(),
+        millis(row.clock.suspect_since),
+        millis(row.clock.trusted_at),
+        row.clock.steps_back,
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
         s.max_clock_jump,
+        s.clock_patience,
         row.head.as_slice(),
         row.length,
     ];

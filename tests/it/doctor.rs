@@ -8,7 +8,7 @@ use counterfoil::{
     AccountId, Consume, Durability, ExpiresIn, Finding, Hold, Key, Level, ManualClock, Options, Points, Recharge,
 };
 
-use crate::support::{START, folder, options, sample};
+use crate::support::{START, folder, instant, options, sample};
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
@@ -106,6 +106,12 @@ fn the_clock_against_what_the_file_accepted() {
     says(&clock_finding(), Level::Ok, &[]);
     clock.set(chrono::DateTime::parse_from_rfc3339("2000-01-01T00:00:00Z").unwrap().to_utc());
     says(&clock_finding(), Level::Warning, &["behind", "days", "set the computer's clock"]);
+    // Of one that may be right it is not said, and not at all of one that was confirmed.
+    clock.set(instant(START) + chrono::TimeDelta::days(20));
+    says(&clock_finding(), Level::Warning, &["180 days behind", "confirm-clock"]);
+    assert!(!clock_finding().help.unwrap().contains("set the computer's clock"));
+    ledger.confirm_clock(&Key::new("3").unwrap()).unwrap();
+    says(&clock_finding(), Level::Ok, &[]);
 }
 
 #[test]

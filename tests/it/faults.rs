@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil::{Error, Ledger, ManualClock, Options, Receipt, Request, Verification};
+use counterfoil::{Clock, Error, Ledger, ManualClock, Options, Receipt, Request, Verification};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -84,6 +84,17 @@ pub fn rich(folder: &Path) -> PathBuf {
     story.book(r#"{"op":"recharge","account":"erin","key":"r6","points":60,"source":"wxpay"}"#);
     story.book(r#"{"op":"hold","account":"erin","key":"h4","points":25,"service":"video","deadline_seconds":3600}"#);
     story.book(r#"{"op":"hold","account":"erin","key":"h5","points":5,"deadline_seconds":7200}"#);
+    // A clock known to be right takes time back.
+    story.later(DAY);
+    story.book(r#"{"op":"consume","account":"erin","key":"c3","points":1}"#);
+    story.clock.set(story.clock.now() - chrono::TimeDelta::hours(2));
+    story.clock.set_trusted(true);
+    story.book(r#"{"op":"consume","account":"erin","key":"c4","points":1}"#);
+    story.clock.set_trusted(false);
+    // What a sweep was the last to touch may or may not know of that.
+    for account in ["alice", "bob", "carol", "dave"] {
+        story.book(&format!(r#"{{"op":"set_limit","account":"{account}","key":"sl","credit_limit":40}}"#));
+    }
     assert!(story.ledger.verify().unwrap().ok, "{:#?}", story.ledger.verify().unwrap().faults);
     story.ledger.close().unwrap();
     second

@@ -15,6 +15,7 @@
 
 mod against;
 mod bad_input;
+mod clock;
 mod crash;
 mod damage;
 mod doctor;

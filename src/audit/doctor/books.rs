@@ -1,7 +1,7 @@
 //! What the ledger itself tells: who writes it, its clock, its price book, who is in debt, what is due.
 
 use super::{Circumstances, Finding, Level, several};
-use crate::engine::ledger_time;
+use crate::engine::{LedgerTime, ledger_time};
 use crate::error::{Error, Result};
 use crate::model::{AccountRow, ClockMark, LedgerRow};
 use crate::pricing::PriceBook;
@@ -17,15 +17,13 @@ const REACH: i64 = 100_000;
 const NAMED: usize = 3;
 /// A price book last used longer ago has perhaps been forgotten.
 const OLD_BOOK: i64 = 180 * 24 * 3600 * 1000;
-/// A clock behind by less is set right by the next time service.
-const BEHIND: i64 = 5 * 60 * 1000;
 
 /// Hands over what is found, until something cannot be read.
 pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut dyn FnMut(Finding)) -> Result<()> {
     let ledger = session.ledger()?;
     tell(identity(&ledger));
     let cache = BookCache::default();
-    let (time, mark) = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
+    let LedgerTime { at: time, mark, .. } = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
     tell(clock(&ledger, with.reading, mark));
     tell(price_book(session, &ledger, with.reading.at, with.book.as_ref().map(Option::as_ref))?);
     let writers = store::writers(session)?;
@@ -44,7 +42,7 @@ fn identity(ledger: &LedgerRow) -> Finding {
 }
 
 fn clock(ledger: &LedgerRow, reading: Reading, mark: ClockMark) -> Finding {
-    let (now, accepted) = (reading.at, ledger.accepted_at);
+    let (now, accepted) = (reading.at, ledger.clock.accepted_at);
     let ahead = now.since(accepted);
     match mark {
         ClockMark::Suspect => Finding::new(
@@ -55,15 +53,26 @@ fn clock(ledger: &LedgerRow, reading: Reading, mark: ClockMark) -> Finding {
                  nothing expires, and everything is booked",
                 span(ahead)
             ),
-            "set the computer's clock; if it is right, say so with `counterfoil confirm-clock`",
+            "if it is right, say so with `counterfoil confirm-clock`, or wait: readings that go on like this for clock_patience \
+             are accepted; else set it",
         ),
         ClockMark::Trusted => Finding::ok("clock", format!("{now}, trusted; newest accepted reading {accepted}")),
-        ClockMark::Plain if ahead < BEHIND.saturating_neg() => Finding::new(
-            "clock",
-            Level::Warning,
-            format!("it reads {now}, {} behind the newest accepted reading {accepted}", span(ahead)),
-            "set the computer's clock: until then points expire late, and operations show a wrong time",
-        ),
+        ClockMark::Plain if ledger.clock.behind(now) > 0 => {
+            let found = format!(
+                "it reads {now}, {} behind the newest accepted reading {accepted}: points expire late, and operations show a \
+                 wrong time",
+                span(ahead)
+            );
+            let impossible = now < ledger.created_at || ledger.clock.trusted_at.is_some_and(|at| now < at);
+            let help = match impossible {
+                true => "set the computer's clock: the time is known to be later",
+                false => {
+                    "if it is right, the clock was fast before: say so with `counterfoil confirm-clock`, which takes time back; \
+                     else set it"
+                }
+            };
+            Finding::new("clock", Level::Warning, found, help)
+        }
         ClockMark::Plain => Finding::ok("clock", format!("{now}; newest accepted reading {accepted}")),
     }
 }

@@ -2,7 +2,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::engine::{Booked, Context, Verdict, run};
-use crate::model::{AccountState, Balances, ClockMark, Command, EntryKind, LedgerRow, Request, Settings, Writer};
+use crate::model::{
+    AccountState, Balances, ClockMark, ClockState, Command, EntryKind, LedgerRow, Request, Settings, Writer,
+};
 use crate::units::Reading;
 
 /// A ledger in memory: runs commands as the writer does.
@@ -19,7 +21,7 @@ fn ledger() -> Ledger {
         id: Uuid::from_u128(1),
         created_at: start,
         writer: (1, writer),
-        accepted_at: start,
+        clock: ClockState::new(start),
         settings: Settings::default(),
         head: [0; 32],
         length: 0,
@@ -147,7 +149,7 @@ fn pages_and_indexes_follow_the_rows() {
     assert_eq!(numbers(page), [2, 1]);
     assert_eq!(numbers(l.memory.live_batches(1, after, 2).unwrap()), [3]);
     assert_eq!(numbers(l.memory.due_batches(1, Instant::clamped(8_000), 9).unwrap()), [3, 2]);
-    let edge = |after, until| l.memory.would_expire(Instant::clamped(after), Instant::clamped(until)).unwrap();
+    let edge = |after, until| l.memory.would_fall_due(Instant::clamped(after), Instant::clamped(until)).unwrap();
     assert!(edge(6_999, 7_000) && !edge(7_000, 7_999) && !edge(9_000, 5) && edge(0, 9_000));
     let first = l.memory.all_batches().keys().copied().find(|no| no >> 20 == 3).unwrap();
     assert_eq!(l.memory.next_due(1, &[first], &[]).unwrap(), Some(Instant::clamped(8_000)));

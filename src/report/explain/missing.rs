@@ -306,14 +306,14 @@ impl Look<'_, '_> {
         (missing.exists, missing.as_of) = (true, now.utc());
         let opening = self.before(&books, &account, period)?.unwrap_or_default();
         let mut closing = opening;
+        let (first, last) = self.range(&books, &account, period)?;
         let mut lookup = self.account(id, None)?.map_or_else(|| Books::new(&self.source), |(books, ..)| books);
         self.follow(&books, &account, None, &mut |_, row, step, unbooked| {
-            let at = row.booked_at.utc();
-            if period.contains(at) {
+            if (first..=last).contains(&row.n) {
                 closing = row.after;
                 self.sort_in(&mut missing, &mut lookup, row, step, unbooked)?;
             }
-            Ok(period.end().is_none_or(|end| at < end))
+            Ok(row.n < last)
         })?;
         missing.changes.held = sub(closing.held, opening.held)?;
         missing.changes.pending = sub(closing.pending, opening.pending)?;

@@ -259,6 +259,7 @@ impl Look<'_, '_> {
             "late_window" => Value::from(first.late_window),
             "max_hold" => Value::from(first.max_hold),
             "max_clock_jump" => Value::from(first.max_clock_jump),
+            "clock_patience" => Value::from(first.clock_patience),
             _ => Value::from("first_use"),
         })
     }
@@ -294,14 +295,14 @@ impl Look<'_, '_> {
     ) -> Result<()> {
         told.sides.extend(self.side(account, lines)?);
         if let Some(row) = receiver {
-            let first = self.number_before(row.no, row.entries, booked.row.booked_at.utc())?.saturating_add(1);
+            let (first, last) = store::numbers_of_entries_at(self.session, row.no, row.entries, booked.row.booked_at)?;
             let mut received = Vec::new();
-            self.walk(row.no, first, row.entries, Forward::Oldest, |line| {
-                let (mine, over) = (line.operation == Some(booked.row.seq), line.booked_at > booked.row.booked_at);
+            self.walk(row.no, first, last, Forward::Oldest, |line| {
+                let mine = line.operation == Some(booked.row.seq);
                 if mine {
                     received.push(line);
                 }
-                !over && (mine || received.is_empty())
+                mine || received.is_empty()
             })?;
             told.sides.extend(self.side(row, &received)?);
         }

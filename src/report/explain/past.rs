@@ -27,6 +27,8 @@ struct After {
     /// Points a batch had when it became effective, and those revoked of it before.
     activated: BTreeMap<BatchNo, i64>,
     revoked: BTreeMap<BatchNo, i64>,
+    /// Batches that a step of the clock made pending again.
+    again: BTreeSet<BatchNo>,
 }
 
 impl After {
@@ -41,6 +43,11 @@ impl After {
             }
             (EntryKind::Activate, _, Some(batch)) => {
                 self.activated.insert(batch, row.points);
+            }
+            (EntryKind::Reinstate, _, Some(batch))
+                if row.change.pending > 0 && !self.activated.contains_key(&batch) =>
+            {
+                self.again.insert(batch);
             }
             (EntryKind::Revoke, _, Some(batch)) if !self.activated.contains_key(&batch) => {
                 let sum = self.revoked.entry(batch).or_default();
@@ -67,7 +74,7 @@ impl After {
 
     /// The points of a batch that was not effective yet.
     fn was_pending(&self, batch: &BatchRow) -> Result<i64> {
-        if self.made_later(batch.operation()) {
+        if self.made_later(batch.operation()) || self.again.contains(&batch.no) {
             return Ok(0);
         }
         let then = match self.activated.get(&batch.no) {

@@ -9,7 +9,7 @@ use super::{Booked, Said, is_false};
 use crate::engine::{Books, Bucket, Movement, Past, Retrace, Step};
 use crate::error::Result;
 use crate::model::{AccountRow, BatchNo, EntryRow, OperationId};
-use crate::report::statement::stored_entries;
+use crate::report::span::stored_entries;
 use crate::store::Forward;
 use crate::units::serialize_utc;
 

@@ -1,11 +1,9 @@
 //! What an export reads: an account's entries a page at a time, each page in a read transaction of its own, all as of the
 //! moment the export began.
 
-use chrono::{DateTime, Utc};
-
 use crate::engine::Source;
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, Balances, Entry, EntryKind, EntryRow, TotalsRow};
+use crate::model::{AccountId, AccountRow, Balances, Entry, EntryKind, EntryRow, StretchRow, TotalsRow};
 use crate::report::{Look, Period, shapes};
 use crate::store::{self, Forward};
 use crate::units::Instant;
@@ -23,6 +21,7 @@ pub(super) struct Cut {
 /// An entry, with what its postings are called by.
 pub(super) struct Line {
     pub(super) row: EntryRow,
+    pub(super) date: Instant,
     pub(super) entry: Entry,
     /// Promo or not, and the source, of the batch it is about.
     pub(super) source: Option<(bool, String)>,
@@ -38,6 +37,10 @@ pub(super) struct Reading {
     pub(super) opening: Balances,
     /// The next entry's number; 0 before the first page.
     next: i64,
+    /// The last entry of the period, if it has an end.
+    last: i64,
+    /// The stretches of the account: the number of the first entry of each but the first, and its time.
+    stretches: Vec<StretchRow>,
     /// What time did after the export began, unless an operation that is in it came later still (its clock was ahead).
     waiting: Vec<EntryRow>,
 }
@@ -54,7 +57,15 @@ pub(super) enum Ended {
 
 impl Reading {
     pub(super) fn new(no: i64, id: AccountId) -> Self {
-        Reading { no, id, opening: Balances::default(), next: 0, waiting: Vec::new() }
+        let (opening, stretches, waiting) = (Balances::default(), Vec::new(), Vec::new());
+        Reading { no, id, opening, next: 0, last: i64::MAX, stretches, waiting }
+    }
+
+    /// When an entry is told to have been: a checker reads in the order of dates, and so the wrong clock's dates are no later
+    /// than what was booked after them.
+    fn date(&self, row: &EntryRow) -> Instant {
+        let later = self.stretches.iter().filter(|stretch| stretch.n > row.n).map(|stretch| stretch.booked_at);
+        later.chain([row.booked_at]).min().unwrap_or(row.booked_at)
     }
 }
 
@@ -112,22 +123,21 @@ impl Look<'_, '_> {
         self.lines(reading, rows, unbooked_from, period, ended)
     }
 
-    /// Finds where the period begins.
+    /// Finds where the period begins and ends.
     fn begin(&self, reading: &mut Reading, cut: Cut, period: &Period) -> Result<()> {
-        let begin = period.begin().map(|begin| begin.min(cut.time.utc()));
-        let before = match begin {
-            Some(begin) => self.last_before(reading.no, begin)?,
-            None => None,
-        };
-        reading.next = before.as_ref().map_or(1, |row| row.n.saturating_add(1));
-        reading.opening = before.map(|row| row.after).unwrap_or_default();
+        reading.next = 1;
+        let Some((books, account, _)) = self.account(&reading.id, Some(cut.time))? else { return Ok(()) };
+        reading.stretches = store::stretches(self.session, account.no, account.entries)?;
+        reading.stretches.extend_from_slice(books.stretches());
+        if let Some(begin) = period.begin() {
+            let n = self.number_before(&books, &account, begin.min(cut.time.utc()))?;
+            reading.next = n.saturating_add(1);
+            reading.opening = self.line(&books, &account, n)?.map(|row| row.after).unwrap_or_default();
+        }
+        if let Some(end) = period.end() {
+            reading.last = self.number_before(&books, &account, end)?;
+        }
         Ok(())
-    }
-
-    fn last_before(&self, account: i64, begin: DateTime<Utc>) -> Result<Option<EntryRow>> {
-        let stored = self.source.account(account)?.map_or(0, |row| row.entries);
-        let n = self.number_before(account, stored, begin)?;
-        store::entry(self.session, account, n)
     }
 
     /// Of these entries, those of the period.
@@ -141,14 +151,11 @@ impl Look<'_, '_> {
     ) -> Result<(Vec<Line>, Ended)> {
         let mut lines = Vec::with_capacity(rows.len());
         for row in rows {
-            let at = row.booked_at.utc();
-            if period.begin().is_some_and(|begin| at < begin) {
-                reading.opening = row.after;
-            } else if period.end().is_some_and(|end| at >= end) {
+            if row.n > reading.last {
                 ended = Ended::Open;
                 break;
             } else {
-                lines.push(self.line(&reading.id, row, unbooked_from)?);
+                lines.push(self.told(reading, row, unbooked_from)?);
             }
         }
         if let (Ended::Whole(..), true) = (&ended, period.begin().is_some()) {
@@ -157,8 +164,8 @@ impl Look<'_, '_> {
         Ok((lines, ended))
     }
 
-    fn line(&self, id: &AccountId, row: EntryRow, unbooked_from: i64) -> Result<Line> {
-        let entry = shapes::entry(&self.source, self.writers, id, &row, row.n >= unbooked_from)?;
+    fn told(&self, reading: &Reading, row: EntryRow, unbooked_from: i64) -> Result<Line> {
+        let entry = shapes::entry(&self.source, self.writers, &reading.id, &row, row.n >= unbooked_from)?;
         let batch = match row.batch {
             Some(no) => self.source.batch(no)?,
             None => None,
@@ -167,6 +174,7 @@ impl Look<'_, '_> {
             (EntryKind::Refund, Some(seq)) => self.refunded(&self.stored(seq)?)?.outcome.service,
             _ => entry.service.clone(),
         };
-        Ok(Line { source: batch.map(|batch| (batch.promo, batch.source.to_string())), service, entry, row })
+        let date = reading.date(&row);
+        Ok(Line { date, source: batch.map(|batch| (batch.promo, batch.source.to_string())), service, entry, row })
     }
 }

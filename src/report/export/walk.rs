@@ -220,7 +220,7 @@ impl Current {
     }
 
     fn line(&mut self, text: &mut Text<'_>, line: &Line, export: &Export) -> Result<()> {
-        let date = export.date(line.row.booked_at.utc());
+        let date = export.date(line.date.utc());
         self.day(text, date, export)?;
         let mut postings = self.chart.balances(line.row.change, line.row.after)?;
         self.causes(line, &mut postings)?;

@@ -48,6 +48,8 @@ struct OperationFacts<'r> {
     recorded_at: Instant,
     booked_at: Instant,
     clock: ClockMark,
+    accepted_at: Instant,
+    suspect_since: Option<Instant>,
     points: i64,
     price_book: Option<i64>,
     rules_version: i64,
@@ -59,14 +61,20 @@ struct OperationFacts<'r> {
 impl<'r> Columns<'r> {
     fn operation(&mut self) -> Result<OperationFacts<'r>> {
         let c = self;
+        let (seq, kind, account) = (c.number()?, c.code(OpKind::from_code)?, c.count()?);
+        let key = Key::new(c.text(NAME)?).map_err(|_| c.wrong("is no key"))?;
+        let (recorded_at, booked_at, clock) = (c.instant()?, c.instant()?, c.code(ClockMark::from_code)?);
         Ok(OperationFacts {
-            seq: c.number()?,
-            kind: c.code(OpKind::from_code)?,
-            account: c.count()?,
-            key: Key::new(c.text(NAME)?).map_err(|_| c.wrong("is no key"))?,
-            recorded_at: c.instant()?,
-            booked_at: c.instant()?,
-            clock: c.code(ClockMark::from_code)?,
+            seq,
+            kind,
+            account,
+            key,
+            recorded_at,
+            booked_at,
+            clock,
+            // The reading says what stands in no column.
+            accepted_at: c.optional_instant()?.unwrap_or(recorded_at),
+            suspect_since: c.optional_instant()?.or((clock == ClockMark::Suspect).then_some(recorded_at)),
             points: c.points()?,
             price_book: c.optional_number()?,
             rules_version: c.number()?,
@@ -96,7 +104,19 @@ impl OperationFacts<'_> {
             Some(no) => Some((no, book.ok_or_else(|| lost("price_book", no))?)),
         };
         let OperationFacts {
-            seq, kind, key, recorded_at, booked_at, clock, points, rules_version, entry, hash, ..
+            seq,
+            kind,
+            key,
+            recorded_at,
+            booked_at,
+            clock,
+            accepted_at,
+            suspect_since,
+            points,
+            rules_version,
+            entry,
+            hash,
+            ..
         } = self;
         let body = self.body.to_string();
         Ok(OperationRow {
@@ -108,6 +128,8 @@ impl OperationFacts<'_> {
             recorded_at,
             booked_at,
             clock,
+            accepted_at,
+            suspect_since,
             points,
             price_book,
             rules_version,
@@ -165,9 +187,9 @@ pub(in crate::store) fn stored_outcome(row: &Row<'_>) -> Result<Option<String>> 
 }
 
 /// Where the statement has points, writer's number and outcome.
-const STORED_POINTS: usize = 7;
-const STORED_OUTCOME: usize = 14;
-pub(in crate::store) const STORED_WRITER: usize = 13;
+const STORED_POINTS: usize = 9;
+const STORED_OUTCOME: usize = 16;
+pub(in crate::store) const STORED_WRITER: usize = 15;
 
 /// An account's number and id.
 pub(in crate::store) fn account_name(row: &Row<'_>) -> Result<(i64, Option<AccountId>)> {

@@ -242,6 +242,7 @@ fn words_and_settings() {
         ("late_window", vec![json!(-1), json!("60"), json!(1.5), json!(null), json!([60]), json!("14d")]),
         ("max_hold", vec![json!(0), json!(-1), json!("3600"), json!(0.5), json!(null)]),
         ("max_clock_jump", vec![json!(0), json!(-1), json!("7776000"), json!(null)]),
+        ("clock_patience", vec![json!(0), json!(-1), json!("86400"), json!(3_155_760_001_i64), json!(null)]),
     ] {
         for value in values {
             let line = with(r#"{"op":"configure","key":"k"}"#, "setting", json!(setting));

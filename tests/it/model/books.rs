@@ -1,6 +1,7 @@
-//! The books: plain data, the order of refusals, and the clock.
+//! The books: plain data.
 
-use super::instant::{DAY, LAST};
+use super::clock::{Clock, Heard};
+use super::instant::DAY;
 use super::prices::Prices;
 use super::request::Request;
 use serde_json::{Map, Value, json};
@@ -48,6 +49,8 @@ pub struct Batch {
     pub moved: i64,
     pub owed: i64,
     pub effective_at: i64,
+    /// Whether somebody asked for that instant; else it was effective at once.
+    pub asked: bool,
     /// None: never.
     pub expires_at: Option<i64>,
     /// False: what remains counts as pending.
@@ -115,6 +118,8 @@ pub struct Entry {
     pub operation: Option<i64>,
     pub booked_at: i64,
     pub points: i64,
+    /// How often accepted time had stepped back when this was booked.
+    pub steps_back: usize,
     pub change: Figures,
     pub after: Figures,
     pub batch: Option<usize>,
@@ -160,6 +165,7 @@ pub struct Settings {
     pub late_window: i64,
     pub max_hold: i64,
     pub max_clock_jump: i64,
+    pub clock_patience: i64,
 }
 
 /// Mistakes to plant, so that the tests can show they would be found.
@@ -172,12 +178,16 @@ pub enum Bug {
     UnbackedForgotten,
     LapsedComesBack,
     ReplayWithoutReceipt,
+    NeverPatient,
+    NothingComesBack,
+    PurchaseVanishes,
+    HoldStaysLong,
 }
 
 #[derive(Clone, Debug)]
 pub struct Model {
     pub prices: Arc<Prices>,
-    pub accepted: i64,
+    pub clock: Clock,
     pub settings: Settings,
     pub accounts: BTreeMap<String, Account>,
     /// In order of creation, as are consumes and holds.
@@ -194,8 +204,7 @@ pub struct Model {
 pub struct Context {
     pub number: i64,
     pub now: i64,
-    pub recorded_at: i64,
-    pub suspect: bool,
+    pub heard: Heard,
     /// Relative expiries count from here.
     pub base: i64,
     /// The account whose key this is; empty for the file's own.
@@ -231,8 +240,14 @@ impl Model {
     pub fn new(created_at: i64, prices: Prices) -> Model {
         Model {
             prices: Arc::new(prices),
-            accepted: created_at.clamp(0, LAST),
-            settings: Settings { explicit: false, late_window: 0, max_hold: DAY, max_clock_jump: 90 * DAY },
+            clock: Clock::new(created_at),
+            settings: Settings {
+                explicit: false,
+                late_window: 0,
+                max_hold: DAY,
+                max_clock_jump: 90 * DAY,
+                clock_patience: DAY,
+            },
             accounts: BTreeMap::new(),
             batches: Vec::new(),
             consumes: Vec::new(),

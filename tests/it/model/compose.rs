@@ -24,7 +24,7 @@ const OPS: [(&str, i64); 18] = [
     ("unfreeze", 3),
     ("close", 3),
     ("configure", 3),
-    ("confirm_clock", 1),
+    ("confirm_clock", 2),
 ];
 
 impl Generator {
@@ -77,7 +77,7 @@ impl Generator {
             line["reason"] = json!(self.random.pick(&["asked", "mistake"]));
         }
         self.facts(&mut line);
-        if self.style.historic && self.random.percent(4) {
+        if self.style.historic && op != "confirm_clock" && self.random.percent(4) {
             line["at"] = json!(instant::text((reading.ms - self.random.range(0, 5) * SECOND).max(0)));
         }
         line
@@ -124,7 +124,7 @@ impl Generator {
         line["source"] = json!(self.random.pick(&["wxpay", "card", "gift", "invite"]));
         let mut from = now;
         if self.random.percent(20) {
-            let ahead = *self.random.pick(&[-HOUR, -1, 0, 1, 5 * SECOND, HOUR, DAY]);
+            let ahead = *self.random.pick(&[-HOUR, -1, 0, 1, 5 * SECOND, HOUR, DAY, 20 * DAY]);
             line["effective_at"] = json!(instant::text((now + ahead).max(0)));
             from = now.max(now + ahead);
         }
@@ -284,11 +284,12 @@ impl Generator {
     }
 
     fn configure(&mut self, line: &mut Value) {
-        let (setting, value) = match self.random.range(1, 10) {
+        let (setting, value) = match self.random.range(1, 11) {
             1..=5 => ("late_window", json!(self.random.pick(&[0, 2, 60, 3_600, 2_592_000]))),
             6 => ("max_hold", json!(self.random.pick(&[60, 86_400]))),
             7 => ("max_clock_jump", json!(self.random.pick(&[2_592_000, 7_776_000]))),
-            8 if self.random.percent(40) => ("accounts", json!("explicit")),
+            8 => ("clock_patience", json!(self.random.pick(&[1, 3_600, 86_400, 259_200]))),
+            9 if self.random.percent(40) => ("accounts", json!("explicit")),
             _ => ("accounts", json!("first_use")),
         };
         line["setting"] = json!(setting);
@@ -344,7 +345,7 @@ impl Generator {
     /// Lines that are refused, each for one reason alone.
     pub fn nonsense(&mut self, reading: Reading) {
         let mut line = json!({"account": self.account(), "key": format!("k{}", self.steps.len())});
-        let more = match self.random.range(1, 11) {
+        let more = match self.random.range(1, 12) {
             1 => json!({"op": "recharge", "points": 0, "source": "card"}),
             2 => json!({"op": "consume", "points": -1}),
             3 => json!({"op": "consume", "points": MAX_POINTS + 1}),
@@ -358,6 +359,7 @@ impl Generator {
             9 => {
                 json!({"op": "refund", "account": null, "operation": "op:999999", "points": 1, "reason": "x"})
             }
+            11 => json!({"op": "expire", "account": null}),
             10 => json!({"op": "freeze", "account": "nobody", "reason": "x"}),
             _ => json!({"op": "hold", "points": 1, "deadline_seconds": 1, "account": "nobody"}),
         };

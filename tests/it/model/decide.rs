@@ -1,10 +1,10 @@
 //! One line decided: the order of refusals, keys, and the clock.
 
 use super::books::{
-    Batch, Booked, Bug, Consume, Context, Draft, HoldState, MAX_POINTS, Model, Outcome, Reading, Refusal, State, five,
-    refuse,
+    Booked, Bug, Consume, Context, Draft, HoldState, MAX_POINTS, Model, Outcome, Reading, Refusal, State, five, refuse,
 };
-use super::instant::{LAST, SECOND};
+use super::clock::Clock;
+use super::instant::SECOND;
 use super::request::Request;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,27 +31,34 @@ impl Model {
         Ok((next, receipt))
     }
 
-    /// The sweep. Returns by how much `expired` grew.
+    /// The sweep. Returns by how much `expired` grew. It books no further than the newest accepted reading of the log,
+    /// so a reading that tells the clock something new is first recorded by an operation of the file's own.
     pub fn expire(&mut self, reading: Reading) -> i64 {
-        let (time, _) = self.ledger_time(reading);
+        let heard = self.hear(reading, false);
+        let told = |clock: &Clock| (clock.accepted, clock.suspect_since);
+        if told(&heard.clock) != told(&self.clock) {
+            self.clock = heard.clock;
+            let request = Request::sweep();
+            self.log.push(Arc::new(Booked { scope: None, request, receipt: Value::Null }));
+        }
         let expired = |model: &Model| -> i64 { model.accounts.values().map(|a| a.totals["expired"]).sum() };
         let before = expired(self);
         for account in self.accounts() {
-            self.catch_up(&account, time);
+            self.catch_up(&account, heard.time);
         }
         expired(self) - before
     }
 
     fn decide(&mut self, request: Request, scope: Option<String>, context: &Context) -> Result<Value, Refusal> {
+        if request.at.is_none() {
+            self.clock = context.heard.clock.clone();
+        }
         for account in self.involved(&request, scope.as_deref()) {
             self.catch_up(&account, context.now);
         }
         self.check_state(&request, context)?;
         let draft = self.perform(&request, context)?;
         self.check_range()?;
-        if request.at.is_none() && !context.suspect {
-            self.accepted = self.accepted.max(context.recorded_at);
-        }
         let receipt = self.receipt(&request, context, draft);
         let booked = Booked { scope, request, receipt: receipt.clone() };
         self.log.push(Arc::new(booked));
@@ -128,48 +135,35 @@ impl Model {
 
     /// When it is now, or why this line cannot be booked at its time.
     fn context(&self, request: &Request, scope: Option<&str>, reading: Reading) -> Result<Context, Refusal> {
-        let recorded_at = reading.ms.clamp(0, LAST);
-        let trusted = reading.trusted || request.op == "confirm_clock";
-        let (mut time, suspect) = self.ledger_time(Reading { ms: recorded_at, trusted });
+        let confirms = request.op == "confirm_clock";
+        let heard = self.hear(reading, confirms);
         let involved = self.involved(request, scope);
-        let last = involved.iter().filter_map(|id| self.last_booked(id)).max();
-        if let Some(at) = request.at {
-            if last.is_some_and(|last| at < last) {
-                return refuse("time_backwards");
-            }
-            if at > time {
-                return refuse("invalid_argument");
-            }
-            time = at;
-        }
-        let now = time.max(last.unwrap_or(time));
-        let standing = suspect && request.at.is_none();
+        let now = match request.at {
+            Some(at) => self.historic(&involved, at, heard.time)?,
+            None if confirms && self.clock.is_impossible(heard.ms) => return refuse("invalid_argument"),
+            None => involved.iter().map(|id| self.time_of(id, &heard)).max().unwrap_or(heard.time),
+        };
+        let standing = heard.suspect && request.at.is_none();
         Ok(Context {
             number: self.log.len() as i64 + 1,
             now,
-            recorded_at,
-            suspect,
-            base: if standing { recorded_at } else { now },
+            base: if standing { heard.ms } else { now },
+            heard,
             account: scope.unwrap_or_default().into(),
         })
+    }
+
+    /// A historic line's own time: no stretch begins with one.
+    fn historic(&self, involved: &[String], at: i64, time: i64) -> Result<i64, Refusal> {
+        if involved.iter().filter_map(|id| self.last_booked(id)).any(|last| at < last) {
+            return refuse("time_backwards");
+        }
+        if at > time { refuse("invalid_argument") } else { Ok(at) }
     }
 
     pub fn last_booked(&self, account: &str) -> Option<i64> {
         let entries = &self.accounts.get(account)?.entries;
         entries.last().map(|entry| entry.booked_at)
-    }
-
-    /// Ledger time of a reading, and whether the reading is suspect.
-    pub fn ledger_time(&self, reading: Reading) -> (i64, bool) {
-        let ms = reading.ms.clamp(0, LAST);
-        let far = ms > self.accepted.saturating_add(self.settings.max_clock_jump);
-        let suspect = !reading.trusted && far && self.batches.iter().any(|batch| self.would_expire(batch, ms));
-        (if suspect { self.accepted } else { ms }, suspect)
-    }
-
-    fn would_expire(&self, batch: &Batch, ms: i64) -> bool {
-        let on_the_way = batch.expires_at.is_some_and(|at| self.accepted < at && at <= ms);
-        on_the_way && batch.remaining + batch.held + batch.expired > 0
     }
 
     fn check_state(&self, request: &Request, context: &Context) -> Result<(), Refusal> {
@@ -209,7 +203,8 @@ impl Model {
         draft.put("restored", json!(restored));
         draft.put("lapsed", json!(lapsed));
         draft.put("reinstated", json!(reinstated));
-        draft.put("clock_suspect", json!(context.suspect));
+        draft.put("clock_suspect", json!(context.heard.suspect));
+        draft.put("clock_behind", json!(context.heard.behind));
         if !context.account.is_empty() {
             draft.put("account", json!(context.account));
         }
@@ -220,7 +215,7 @@ impl Model {
         body.insert("replayed".into(), json!(false));
         body.insert("points".into(), json!(draft.points));
         body.insert("booked_at".into(), json!(super::instant::text(context.now)));
-        body.insert("recorded_at".into(), json!(super::instant::text(context.recorded_at)));
+        body.insert("recorded_at".into(), json!(super::instant::text(context.heard.ms)));
         body.insert("balance".into(), five(self.figures(&context.account)));
         Value::Object(body)
     }
@@ -232,6 +227,7 @@ impl Model {
             Some("accounts") => self.settings.explicit = value == "explicit",
             Some("late_window") => self.settings.late_window = ms,
             Some("max_hold") => self.settings.max_hold = ms,
+            Some("clock_patience") => self.settings.clock_patience = ms,
             _ => self.settings.max_clock_jump = ms,
         }
         Ok(Draft::default())

@@ -7,25 +7,29 @@ use super::prices::Prices;
 use serde_json::{Value, json};
 
 /// A model and a clock in seconds since START.
-struct Desk {
-    model: Model,
+pub struct Desk {
+    pub model: Model,
     keys: usize,
 }
 
-fn at(seconds: i64) -> Reading {
+pub fn at(seconds: i64) -> Reading {
     Reading { ms: START + seconds * SECOND, trusted: false }
 }
 
-fn when(seconds: i64) -> String {
+pub fn when(seconds: i64) -> String {
     instant::text(at(seconds).ms)
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub fn new() -> Desk {
         Desk { model: Model::new(START, Prices::none()), keys: 0 }
     }
 
-    fn run(&mut self, seconds: i64, mut line: Value) -> Result<Value, String> {
+    pub fn run(&mut self, seconds: i64, line: Value) -> Result<Value, String> {
+        self.run_at(at(seconds), line)
+    }
+
+    pub fn run_at(&mut self, reading: Reading, mut line: Value) -> Result<Value, String> {
         self.keys += 1;
         if line.get("key").is_none() {
             line["key"] = json!(format!("key {}", self.keys));
@@ -37,33 +41,33 @@ impl Desk {
         if account && line.get("account").is_none() {
             line["account"] = json!("ann");
         }
-        let answer = self.model.apply(&line, at(seconds)).map_err(|refusal| refusal.code);
-        self.model.check_invariants(at(seconds));
+        let answer = self.model.apply(&line, reading).map_err(|refusal| refusal.code);
+        self.model.check_invariants(reading);
         answer
     }
 
-    fn does(&mut self, seconds: i64, line: Value) -> Value {
+    pub fn does(&mut self, seconds: i64, line: Value) -> Value {
         self.run(seconds, line.clone()).unwrap_or_else(|code| panic!("{code}: {line}"))
     }
 
-    fn recharge(&mut self, seconds: i64, points: i64, until: Option<i64>) -> String {
+    pub fn recharge(&mut self, seconds: i64, points: i64, until: Option<i64>) -> String {
         let expires_at = until.map_or("never".into(), when);
         let line = json!({"op": "recharge", "points": points, "source": "card", "expires_at": expires_at});
         self.does(seconds, line)["batch"]["batch"].as_str().unwrap_or_default().into()
     }
 
-    fn consume(&mut self, seconds: i64, points: i64) -> Value {
+    pub fn consume(&mut self, seconds: i64, points: i64) -> Value {
         self.does(seconds, json!({"op": "consume", "points": points}))
     }
 
     /// available, held, debt.
-    fn figures(&self, seconds: i64) -> (i64, i64, i64) {
+    pub fn figures(&self, seconds: i64) -> (i64, i64, i64) {
         let balance = self.model.balance("ann", None, at(seconds));
         let figure = |name: &str| balance[name].as_i64().unwrap_or(-1);
         (figure("available"), figure("held"), figure("debt"))
     }
 
-    fn batch(&self, seconds: i64, which: usize, field: &str) -> i64 {
+    pub fn batch(&self, seconds: i64, which: usize, field: &str) -> i64 {
         self.model.batches("ann", at(seconds))[which][field].as_i64().unwrap_or(-1)
     }
 }

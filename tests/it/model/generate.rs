@@ -1,7 +1,7 @@
 //! Seeded histories: mostly sensible, at awkward moments, sometimes wrong.
 
 use super::books::{Model, Reading};
-use super::instant::{DAY, HOUR, SECOND};
+use super::instant::{DAY, HOUR, LAST, MINUTE, SECOND};
 use super::prices::Prices;
 use super::steps::{Act, Made, Step};
 use serde_json::{Value, json};
@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// 2026-03-01T09:30:00Z.
 pub const START: i64 = 1_772_357_400_000;
+/// 2000-01-01T00:00:00Z.
+const Y2000: i64 = 946_684_800_000;
 pub const ACCOUNTS: [&str; 4] = ["alice", "bob", "çara", "dan"];
 
 /// splitmix64.
@@ -45,16 +47,31 @@ impl Random {
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     pub steps: usize,
+    /// When the clock says the ledger is created. It is right from START on.
+    pub start: i64,
     /// Clocks that step back, jump, or are trusted.
     pub wild_clock: bool,
     /// Lines with `at`.
     pub historic: bool,
 }
 
-impl Default for Style {
-    fn default() -> Style {
-        Style { steps: 60, wild_clock: true, historic: false }
+impl Style {
+    /// Every third seed keeps a calm clock; some ledgers are created under a clock that was never set.
+    pub fn of(seed: u64) -> Style {
+        let start = match seed % 12 {
+            4 => Y2000,
+            8 => 0,
+            _ => START,
+        };
+        Style { steps: 60, start, wild_clock: !seed.is_multiple_of(3), historic: false }
     }
+}
+
+/// While a clock is wrong.
+#[derive(Clone, Copy, Debug)]
+struct Spell {
+    by: i64,
+    steps: i64,
 }
 
 pub struct Generator {
@@ -66,34 +83,41 @@ pub struct Generator {
     pub steps: Vec<Step>,
     pub style: Style,
     clock: i64,
-    /// How wrong the clock is, and for how many steps still.
-    wrong: (i64, i64),
+    wrong: Option<Spell>,
+    /// Whether somebody confirms the clock next.
+    confirms: bool,
 }
 
-/// A history for a ledger created at START with the sample prices. Every
-/// third seed keeps a calm clock.
+/// A history for a ledger created at its style's start with the sample prices.
 pub fn history(seed: u64) -> Vec<Step> {
-    let style = Style { wild_clock: !seed.is_multiple_of(3), ..Style::default() };
-    Generator::new(seed, style).run()
+    Generator::new(seed, Style::of(seed)).run()
 }
 
 impl Generator {
     pub fn new(seed: u64, style: Style) -> Generator {
+        let mut random = Random::new(seed ^ 0xC0FF_EE00);
+        let unset = Spell { by: style.start - START, steps: random.range(3, 12) };
         Generator {
-            random: Random::new(seed ^ 0xC0FF_EE00),
-            model: Model::new(START, Prices::sample()),
+            random,
+            model: Model::new(style.start, Prices::sample()),
             made: Made::default(),
             step_of: BTreeMap::new(),
             steps: Vec::new(),
             style,
             clock: START,
-            wrong: (0, 0),
+            wrong: Some(unset).filter(|unset| unset.by != 0),
+            confirms: false,
         }
     }
 
     pub fn run(mut self) -> Vec<Step> {
         while self.steps.len() < self.style.steps {
             let reading = self.tick();
+            if std::mem::take(&mut self.confirms) {
+                let line = self.compose("confirm_clock", reading);
+                self.emit(line, reading);
+                continue;
+            }
             match self.random.range(1, 100) {
                 1..=3 => self.sweep(reading),
                 4..=7 => self.look(reading),
@@ -115,30 +139,49 @@ impl Generator {
             _ => self.random.range(1, 20) * DAY,
         };
         self.clock += forward;
-        if self.style.wild_clock {
-            self.spoil_clock();
+        if !self.style.wild_clock {
+            return Reading { ms: self.clock, trusted: false };
         }
-        let ms = (self.clock + self.wrong.0).max(0);
-        let trusted = self.style.wild_clock && self.random.percent(4);
-        Reading { ms, trusted }
+        let cured = self.spoil_clock();
+        // A far clock goes on for hours or days, until patience ends.
+        if self.wrong.is_some_and(|spell| spell.by > 30 * DAY) && self.random.percent(25) {
+            self.clock += *self.random.pick(&[HOUR, DAY - 1, DAY, 25 * HOUR, 3 * DAY, 8 * DAY]);
+        }
+        let ms = self.clock + self.wrong.map_or(0, |spell| spell.by);
+        Reading { ms, trusted: cured || self.random.percent(3) }
     }
 
-    fn spoil_clock(&mut self) {
-        if self.wrong.1 > 0 {
-            self.wrong.1 -= 1;
-            if self.wrong.1 == 0 {
-                self.wrong.0 = 0;
+    /// Makes the clock wrong, or right again; then somebody may confirm it, or the reading is trusted (true).
+    fn spoil_clock(&mut self) -> bool {
+        let Some(spell) = &mut self.wrong else {
+            if self.random.percent(7) {
+                self.wrong = Some(self.spell());
             }
-            return;
+            return false;
+        };
+        spell.steps -= 1;
+        if spell.steps > 0 {
+            return false;
         }
-        if self.random.percent(4) {
-            let by = [-1, -SECOND, -HOUR, -3 * DAY, -400 * DAY, 89 * DAY, 90 * DAY, 90 * DAY + 1, 91 * DAY, 200 * DAY];
-            self.wrong = (*self.random.pick(&by), self.random.range(1, 4));
-            // Sometimes the jump is counted from what the file last accepted.
-            if self.wrong.0 > 0 && self.random.percent(50) {
-                self.wrong.0 += self.model.accepted - self.clock;
-            }
-        }
+        self.wrong = None;
+        let cure = self.random.range(1, 10);
+        self.confirms = cure <= 4;
+        (5..=7).contains(&cure)
+    }
+
+    fn spell(&mut self) -> Spell {
+        let slow = [-1, -SECOND, -MINUTE, -MINUTE - 1, -HOUR, -3 * DAY, -400 * DAY];
+        let fast = [5 * MINUTE, 40 * MINUTE, 2 * DAY, 20 * DAY, 60 * DAY, 100 * DAY, 200 * DAY];
+        let edge = [89 * DAY, 90 * DAY, 90 * DAY + 1, 91 * DAY];
+        let unset = [Y2000, 0, -3_650 * DAY];
+        let by = match self.random.range(1, 100) {
+            1..=30 => *self.random.pick(&slow),
+            31..=75 => *self.random.pick(&fast),
+            // Counted from what the file last accepted.
+            76..=90 => *self.random.pick(&edge) + self.model.clock.accepted - self.clock,
+            _ => *self.random.pick(&unset) - self.clock,
+        };
+        Spell { by, steps: self.random.range(1, 7) }
     }
 
     /// How far to the next thing that falls due, or a millisecond beside it.
@@ -170,7 +213,8 @@ impl Generator {
         let mut at = None;
         if !instants.is_empty() && self.random.percent(60) {
             let beside = *self.random.pick(&instants) + self.random.range(-1, 1);
-            at = Some(beside.clamp(0, newest));
+            let last = if self.random.percent(20) { LAST } else { newest };
+            at = Some(beside.clamp(0, last));
         }
         let points = self.random.range(0, 15);
         self.push(reading, Act::Read { account, at, points });

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Days, Months, NaiveDateTime, NaiveTime, Utc};
 
 pub const SECOND: i64 = 1_000;
-pub const HOUR: i64 = 3_600 * SECOND;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
 /// 9999-12-31T23:59:59.999Z.
 pub const LAST: i64 = 253_402_300_799_999;

@@ -1,19 +1,20 @@
 //! Random histories against the model itself.
 
-use super::books::{Bug, Model, Reading};
+use super::books::{Bug, Entry, Model, Reading};
 use super::generate::{Generator, Random, START, Style, history};
 use super::laws::{Trial, compare, compare_every, extra_sweeps, play};
 use super::prices::Prices;
 use super::shrink;
 use super::steps::{Act, Made, Step, System};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-fn fresh() -> Model {
-    Model::new(START, Prices::sample())
+fn fresh(seed: u64) -> Model {
+    Model::new(Style::of(seed).start, Prices::sample())
 }
 
-fn planted(bug: Bug) -> Model {
-    Model { planted: Some(bug), ..fresh() }
+fn planted(bug: Bug, seed: u64) -> Model {
+    Model { planted: Some(bug), ..fresh(seed) }
 }
 
 #[test]
@@ -21,8 +22,8 @@ fn invariants_hold_in_random_histories() {
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
     let mut booked_ops: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..2_000 {
-        let style = Style { wild_clock: seed % 3 != 0, historic: seed % 10 == 9, ..Style::default() };
-        let (mut model, mut made) = (fresh(), Made::default());
+        let style = Style { historic: seed % 10 == 9, ..Style::of(seed) };
+        let (mut model, mut made) = (fresh(seed), Made::default());
         for step in Generator::new(seed, style).run() {
             let answer = play(&mut model, &mut made, &step);
             let faults = model.faults(step.reading);
@@ -46,11 +47,53 @@ fn invariants_hold_in_random_histories() {
     assert!((60..=80).contains(&(answers["booked"] * 100 / all)), "{answers:?}");
 }
 
+/// Each rule of the clock is met often enough to be tried.
+#[test]
+fn histories_meet_every_clock() {
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..600 {
+        let (mut model, mut made) = (fresh(seed), Made::default());
+        for step in history(seed) {
+            let before = model.clone();
+            let answer = play(&mut model, &mut made, &step);
+            let entries = model.accounts.iter().flat_map(|(id, books)| {
+                let known = before.accounts.get(id).map_or(0, |books| books.entries.len());
+                books.entries[known..].iter()
+            });
+            let by_time = entries.filter(|entry| entry.operation.is_none()).cloned().collect::<Vec<_>>();
+            let reinstated = |entry: &&Arc<Entry>| entry.kind == "reinstate";
+            let believed = before.clock.suspect_since.is_some_and(|since| {
+                let far = before.is_far(step.reading.ms) && model.clock.accepted == step.reading.ms;
+                far && since < step.reading.ms && !step.reading.trusted
+            });
+            let confirms = matches!(&step.act, Act::Line(line) if line["op"] == "confirm_clock");
+            let swept = matches!(step.act, Act::Expire) && model.log.len() > before.log.len();
+            let clipped = model.holds.iter().zip(&before.holds).any(|(new, old)| new.deadline < old.deadline);
+            for (what, times) in [
+                ("suspect", usize::from(answer["clock_suspect"] == true)),
+                ("behind", usize::from(answer["clock_behind"].is_i64())),
+                ("believed at last", usize::from(believed && !confirms)),
+                ("stepped back", usize::from(model.clock.steps_back > before.clock.steps_back)),
+                ("not confirmed", usize::from(confirms && answer["refused"] == "invalid_argument")),
+                ("came back", by_time.iter().filter(reinstated).filter(|entry| entry.change[0] > 0).count()),
+                ("waits again", by_time.iter().filter(reinstated).filter(|entry| entry.change[2] > 0).count()),
+                ("reopened", by_time.iter().filter(|entry| entry.kind == "reopen").count()),
+                ("hold cut", usize::from(clipped)),
+                ("sweep booked", usize::from(swept)),
+            ] {
+                *met.entry(what).or_default() += times;
+            }
+        }
+    }
+    println!("{met:#?}");
+    assert!(met.values().all(|times| *times >= 5), "{met:?}");
+}
+
 #[test]
 fn a_model_is_like_itself() {
     for seed in 0..40 {
         let steps = history(seed);
-        compare(&mut fresh(), &mut fresh(), &steps).expect("the same");
+        compare(&mut fresh(seed), &mut fresh(seed), &steps).expect("the same");
         let text = shrink::print(seed, &steps);
         assert_eq!(shrink::print(seed, &shrink::parse(&text).expect("readable")), text);
     }
@@ -61,11 +104,11 @@ fn lazy_is_eager() {
     let mut swept = 0;
     for seed in 0..800 {
         let steps = history(seed);
-        let sweeps = extra_sweeps(START, &Prices::sample(), &steps, seed);
+        let sweeps = extra_sweeps(Style::of(seed).start, &Prices::sample(), &steps, seed);
         swept += sweeps.values().map(Vec::len).sum::<usize>();
         let check = |steps: &[Step]| {
-            let sweeps = extra_sweeps(START, &Prices::sample(), steps, seed);
-            compare_every(&mut fresh(), &mut fresh(), steps, 4, &sweeps)
+            let sweeps = extra_sweeps(Style::of(seed).start, &Prices::sample(), steps, seed);
+            compare_every(&mut fresh(seed), &mut fresh(seed), steps, 4, &sweeps)
         };
         if let Err(difference) = check(&steps) {
             let small = shrink::shrink(&steps, &mut |steps| check(steps).is_err());
@@ -91,7 +134,7 @@ fn prefix_laws_hold() {
             whole,
             less: random.range(2, whole),
         };
-        let mut make = || Box::new(fresh()) as Box<dyn System>;
+        let mut make = || Box::new(fresh(seed)) as Box<dyn System>;
         let a = random.range(1, trial.less - 1);
         let outcomes =
             [trial.consume_refund(&mut make), trial.hold_capture(&mut make), trial.refund_twice(&mut make, a)];
@@ -109,7 +152,7 @@ fn smallest_that_shows(bug: Bug) -> Vec<Step> {
     for seed in 0..3_000 {
         let steps = history(seed);
         let mut differs = |steps: &[Step]| {
-            let told = compare(&mut fresh(), &mut planted(bug), steps);
+            let told = compare(&mut fresh(seed), &mut planted(bug, seed), steps);
             told.is_err()
         };
         if differs(&steps) {
@@ -132,10 +175,14 @@ fn planted_bugs_are_found_and_shrunk() {
         UnbackedForgotten,
         LapsedComesBack,
         ReplayWithoutReceipt,
+        NeverPatient,
+        NothingComesBack,
+        PurchaseVanishes,
+        HoldStaysLong,
     ];
     for bug in bugs {
         let small = smallest_that_shows(bug);
-        assert!(small.len() <= 8, "{bug:?}: {} steps", small.len());
+        assert!(small.len() <= 10, "{bug:?}: {} steps", small.len());
     }
 }
 
@@ -144,7 +191,7 @@ fn planted_bugs_are_found_and_shrunk() {
 fn invariants_find_planted_bugs() {
     for bug in [Bug::LiveAtExpiry, Bug::NoSettleAfterRefund, Bug::PaidBeforePromo] {
         let found = (0..300).any(|seed| {
-            let (mut model, mut made) = (planted(bug), Made::default());
+            let (mut model, mut made) = (planted(bug, seed), Made::default());
             history(seed).iter().any(|step| {
                 play(&mut model, &mut made, step);
                 !model.faults(step.reading).is_empty()
@@ -158,7 +205,7 @@ fn invariants_find_planted_bugs() {
 fn a_sweep_changes_nothing_a_reader_sees() {
     for seed in 0..200 {
         let steps = history(seed);
-        let (mut model, mut made) = (fresh(), Made::default());
+        let (mut model, mut made) = (fresh(seed), Made::default());
         for step in &steps {
             play(&mut model, &mut made, step);
         }

@@ -95,8 +95,12 @@ pub fn play(system: &mut dyn System, made: &mut Made, step: &Step) -> Value {
             Value::Null
         }
         Act::Read { account, at, points } => {
-            let check = system.check(account, *points, step.reading);
-            json!([system.balance(account, *at, step.reading), check])
+            json!([
+                system.balance(account, *at, step.reading),
+                system.check(account, *points, step.reading),
+                system.statement(account, None, *at, step.reading),
+                system.statement(account, *at, None, step.reading),
+            ])
         }
         Act::Line(line) => match system.apply(&made.resolve(line), step.reading) {
             Ok(receipt) => {
@@ -110,33 +114,48 @@ pub fn play(system: &mut dyn System, made: &mut Made, step: &Step) -> Value {
 
 /// Balances, histories, batches and holds of every account.
 pub fn same_books(a: &mut dyn System, b: &mut dyn System, step: usize, at: Reading) -> Result<(), Difference> {
-    same_marked_books(a, b, step, at, true)
+    for id in same_balances(a, b, step, at)? {
+        same_list(step, &format!("history of {id}"), &a.history(&id, at), &b.history(&id, at))?;
+        same_list(step, &format!("batches of {id}"), &a.batches(&id, at), &b.batches(&id, at))?;
+        same_list(step, &format!("holds of {id}"), &a.holds(&id, at), &b.holds(&id, at))?;
+    }
+    Ok(())
 }
 
-/// With `marks` false it does not matter which entries are unbooked yet.
-fn same_marked_books(
-    a: &mut dyn System,
-    b: &mut dyn System,
+/// The same books, but for what an extra sweep may change: numbers, and which entries are unbooked yet.
+fn same_but_for_sweeps(
+    [a, b]: [&mut dyn System; 2],
+    [made_a, made_b]: [&Made; 2],
     step: usize,
     at: Reading,
-    marks: bool,
 ) -> Result<(), Difference> {
-    let history = |system: &mut dyn System, id: &str| {
-        let mut entries = system.history(id, at);
-        for fields in entries.iter_mut().filter_map(Value::as_object_mut).filter(|_| !marks) {
-            fields.remove("unbooked");
+    let by_step = |mut list: Vec<Value>, made: &Made| {
+        for item in &mut list {
+            made.by_step(item);
+            item.as_object_mut().map(|fields| fields.remove("unbooked"));
         }
-        entries
+        list
     };
+    for id in same_balances(a, b, step, at)? {
+        let mut same = |what: &str, list: fn(&mut dyn System, &str, Reading) -> Vec<Value>| {
+            let (left, right) = (by_step(list(a, &id, at), made_a), by_step(list(b, &id, at), made_b));
+            same_list(step, &format!("{what} of {id}"), &left, &right)
+        };
+        same("history", |system, id, at| system.history(id, at))?;
+        same("batches", |system, id, at| system.batches(id, at))?;
+        same("holds", |system, id, at| system.holds(id, at))?;
+    }
+    Ok(())
+}
+
+/// The accounts, when both have the same with the same balances.
+fn same_balances(a: &mut dyn System, b: &mut dyn System, step: usize, at: Reading) -> Result<Vec<String>, Difference> {
     let accounts = a.accounts();
     same(step, "accounts", &json!(accounts), &json!(b.accounts()))?;
     for id in &accounts {
         same(step, format!("balance of {id}"), &a.balance(id, None, at), &b.balance(id, None, at))?;
-        same_list(step, &format!("history of {id}"), &history(a, id), &history(b, id))?;
-        same_list(step, &format!("batches of {id}"), &a.batches(id, at), &b.batches(id, at))?;
-        same_list(step, &format!("holds of {id}"), &a.holds(id, at), &b.holds(id, at))?;
     }
-    Ok(())
+    Ok(accounts)
 }
 
 pub fn compare(a: &mut dyn System, b: &mut dyn System, steps: &[Step]) -> Result<(), Difference> {
@@ -157,42 +176,54 @@ pub fn compare_every(
         for reading in sweeps.get(&i).into_iter().flatten() {
             b.expire(*reading);
         }
-        let left = play(a, &mut made_a, step);
-        let right = play(b, &mut made_b, step);
+        let mut left = play(a, &mut made_a, step);
+        let mut right = play(b, &mut made_b, step);
+        if !sweeps.is_empty() {
+            made_a.by_step(&mut left);
+            made_b.by_step(&mut right);
+        }
         if let (Some(left), Some(right)) = (left.as_array(), right.as_array()) {
             same_list(step.id, "the read", left, right)?;
         } else {
             same(step.id, "the answer", &left, &right)?;
         }
-        if (i + 1) % k == 0 || i + 1 == steps.len() {
-            same_marked_books(a, b, step.id, step.reading, sweeps.is_empty())?;
+        if (i + 1) % k != 0 && i + 1 != steps.len() {
+            continue;
+        }
+        match sweeps.is_empty() {
+            true => same_books(a, b, step.id, step.reading)?,
+            false => same_but_for_sweeps([a, b], [&made_a, &made_b], step.id, step.reading)?,
         }
     }
     Ok(())
 }
 
-/// I6: where extra sweeps must change nothing. A sweep's instant lies between
-/// two steps, is never later than any ledger time still to come, and no
-/// reading still to come is so far off that it may be suspect.
+/// I6: where extra sweeps must change nothing. A sweep's instant lies between two steps and is never later than any
+/// ledger time still to come; no reading still to come is so far off that it may be suspect, accepted time does not step
+/// back any more, and no account has still to take back what wrong time did.
 pub fn extra_sweeps(created_at: i64, prices: &Prices, steps: &[Step], seed: u64) -> BTreeMap<usize, Vec<Reading>> {
     let mut model = Model::new(created_at, prices.clone());
     let mut made = Made::default();
     let mut before = Vec::new();
     for step in steps {
-        let time = model.ledger_time(step.reading).0;
-        let far = step.reading.ms > model.accepted + model.settings.max_clock_jump;
-        before.push((time, far, model.accepted));
+        let confirms = matches!(&step.act, Act::Line(line) if line["op"] == "confirm_clock");
+        let heard = model.hear(step.reading, confirms);
+        let wild = model.is_far(heard.ms) || heard.clock.steps_back > model.clock.steps_back;
+        before.push((heard.time, wild, model.clone()));
         play(&mut model, &mut made, step);
     }
     let mut random = Random::new(seed);
     let mut sweeps = BTreeMap::new();
     let mut ceiling = i64::MAX;
-    for (i, (time, far, accepted)) in before.iter().enumerate().rev() {
-        if *far {
+    for (i, (time, wild, model)) in before.iter().enumerate().rev() {
+        if *wild {
             break;
         }
         ceiling = ceiling.min(*time);
-        let floor = (*accepted).min(ceiling);
+        let floor = model.clock.accepted.min(ceiling);
+        if model.accounts.keys().any(|id| model.begins_stretch(id, floor, &model.clock)) {
+            continue;
+        }
         let instants: Vec<i64> = (0..random.range(0, 2)).map(|_| random.range(floor, ceiling)).collect();
         let trusted = false;
         sweeps.insert(i, instants.into_iter().map(|ms| Reading { ms, trusted }).collect());

@@ -1,6 +1,9 @@
 //! A test model of the ledger, written from its design alone.
 pub mod audit;
 pub mod books;
+pub mod clock;
+#[cfg(test)]
+mod clock_examples;
 pub mod compose;
 pub mod decide;
 #[cfg(test)]

@@ -83,6 +83,18 @@ impl Request {
         Ok(request)
     }
 
+    /// What a sweep books for the file. No caller can ask for it by name, and it has no key.
+    pub fn sweep() -> Request {
+        Request {
+            op: "expire".into(),
+            account: None,
+            key: String::new(),
+            inputs: BTreeMap::new(),
+            facts: Map::new(),
+            at: None,
+        }
+    }
+
     fn field(&mut self, row: &Row, name: &str, value: &Value) -> Result<(), Refusal> {
         let known = row.1.contains(&name) || row.2.contains(&name);
         match name {
@@ -171,7 +183,7 @@ impl Request {
         match self.text("setting") {
             Some("accounts") => value == "first_use" || value == "explicit",
             Some("late_window") => value.as_i64().is_some_and(|n| n >= 0),
-            Some("max_hold" | "max_clock_jump") => value.as_i64().is_some_and(|n| n > 0),
+            Some("max_hold" | "max_clock_jump" | "clock_patience") => value.as_i64().is_some_and(|n| n > 0),
             _ => false,
         }
     }

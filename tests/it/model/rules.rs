@@ -1,6 +1,6 @@
 //! The operations that move points between a batch and its use.
 
-use super::books::{Bug, Consume, Context, Draft, Hold, HoldState, Model, Outcome, Part, Refusal, State, refuse};
+use super::books::{Bug, Consume, Context, Draft, Hold, HoldState, Model, Outcome, Part, Refusal, refuse};
 use super::instant::{self, LAST, SECOND};
 use super::prices::Usage;
 use super::request::Request;
@@ -115,7 +115,7 @@ impl Model {
             (None, None) => return refuse("invalid_argument"),
             (None, service) => self.priced(service.as_deref(), &request.usage(), false)?,
         };
-        self.reopen(account, context);
+        self.reopen(account, now, Some(context.number));
         let credit = self.accounts[account].credit_limit - self.figures(account)[3] - self.unbacked(account, Some(h));
         self.holds[h].state = HoldState::Captured;
         let c = self.new_consume(account, context.number, points, None);
@@ -166,7 +166,7 @@ impl Model {
         let mut parts = Vec::new();
         for (slice, given) in hold.slices.iter().zip(&hold.given) {
             let batch = &self.batches[slice.batch];
-            let there = if self.live(batch, now) { batch.remaining } else { batch.expired };
+            let there = if self.ended(batch, now) { batch.expired } else { batch.remaining };
             let points = left.min(*given).min(there);
             if points > 0 {
                 parts.push(Part { batch: slice.batch, points });
@@ -203,7 +203,7 @@ impl Model {
         if points == 0 || points > most {
             return refuse("limit_exceeded");
         }
-        self.reopen(&context.account, context);
+        self.reopen(&context.account, context.now, Some(context.number));
         let mut draft = Draft { points, ..Draft::default() };
         self.unconsume(c, points, context.now, &mut draft);
         self.total(&context.account, "refunded", points);
@@ -274,15 +274,6 @@ impl Model {
             self.create_account(account, 0);
             let note = Note { operation: Some(context.number), ..Note::default() };
             self.book(account, "open", context.now, 0, note);
-        }
-    }
-
-    fn reopen(&mut self, account: &str, context: &Context) {
-        let books = self.accounts.get_mut(account).expect("account exists");
-        if books.state == State::Closed {
-            books.state = State::Active;
-            let note = Note { operation: Some(context.number), ..Note::default() };
-            self.book(account, "reopen", context.now, 0, note);
         }
     }
 

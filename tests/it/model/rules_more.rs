@@ -48,6 +48,7 @@ impl Model {
             moved: 0,
             owed: 0,
             effective_at,
+            asked: request.inputs.contains_key("effective_at"),
             expires_at,
             active: effective_at <= now,
             from_batch: None,
@@ -152,6 +153,7 @@ impl Model {
                 moved: 0,
                 owed: 0,
                 effective_at: now,
+                asked: false,
                 active: true,
                 from_batch: Some(part.batch),
                 ..source

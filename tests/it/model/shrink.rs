@@ -93,7 +93,7 @@ pub fn print(seed: u64, steps: &[Step]) -> String {
             Act::Expire => json!("expire"),
             Act::Read { account, at, points } => json!({"read": account, "at_ms": at, "points": points}),
         };
-        let clock = instant::text(step.reading.ms.clamp(0, instant::LAST));
+        let clock = instant::text(step.reading.ms.min(instant::LAST));
         let line = json!({"id": step.id, "clock": clock, "trusted": step.reading.trusted, "do": act});
         text.push_str(&format!("{line}\n"));
     }

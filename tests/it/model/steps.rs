@@ -37,6 +37,22 @@ impl Made {
         }
     }
 
+    /// Operations named by the step that made them: their numbers depend on how many sweeps were booked between.
+    pub fn by_step(&self, value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.by_step(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.by_step(value)),
+            Value::String(text) => {
+                let Some((kind @ ("op" | "batch" | "hold"), id)) = text.split_once(':') else { return };
+                let (number, which) = id.split_once('.').unwrap_or((id, "1"));
+                if let Some((step, _)) = self.0.iter().find(|(_, made)| *made == number) {
+                    *text = format!("{kind} of step {step}, {which}");
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The line with ids for targets; what no step made is unknown.
     pub fn resolve(&self, line: &Value) -> Value {
         let mut line = line.clone();
@@ -68,6 +84,8 @@ pub trait System {
     fn expire(&mut self, reading: Reading) -> i64;
     fn balance(&mut self, account: &str, at: Option<i64>, reading: Reading) -> Value;
     fn check(&mut self, account: &str, points: i64, reading: Reading) -> Value;
+    /// Opening, closing, and of each line number, kind and instant; or the refusal's code.
+    fn statement(&mut self, account: &str, from: Option<i64>, to: Option<i64>, reading: Reading) -> Value;
     fn history(&mut self, account: &str, reading: Reading) -> Vec<Value>;
     fn batches(&mut self, account: &str, reading: Reading) -> Vec<Value>;
     fn holds(&mut self, account: &str, reading: Reading) -> Vec<Value>;
@@ -86,6 +104,9 @@ impl System for super::books::Model {
     }
     fn check(&mut self, account: &str, points: i64, reading: Reading) -> Value {
         (*self).check(account, points, reading)
+    }
+    fn statement(&mut self, account: &str, from: Option<i64>, to: Option<i64>, reading: Reading) -> Value {
+        (*self).statement(account, from, to, reading)
     }
     fn history(&mut self, account: &str, reading: Reading) -> Vec<Value> {
         (*self).history(account, reading)

@@ -31,6 +31,7 @@ impl Model {
         let after = self.figures(account);
         let of_account = self.batches.iter().filter(|batch| batch.account == account);
         let expired: i64 = of_account.map(|batch| batch.expired).sum();
+        let steps_back = self.clock.steps_back;
         let books = self.accounts.get_mut(account).expect("account exists");
         let before = books.entries.last().map_or([0; 4], |entry| entry.after);
         let change = std::array::from_fn(|i| after[i] - before[i]);
@@ -40,6 +41,7 @@ impl Model {
             operation: note.operation,
             booked_at: at,
             points,
+            steps_back,
             change,
             after,
             batch: note.batch,
@@ -64,19 +66,20 @@ impl Model {
         *books.totals.get_mut(name).expect("a total") += points;
     }
 
-    pub fn live(&self, batch: &Batch, at: i64) -> bool {
+    /// Whether a batch's life is over; it began when it became active, not by what a clock says.
+    pub fn ended(&self, batch: &Batch, at: i64) -> bool {
         let ends = batch.expires_at.unwrap_or(i64::MAX);
-        batch.effective_at <= at && (at < ends || at == ends && self.bug(Bug::LiveAtExpiry))
+        at > ends || at == ends && !self.bug(Bug::LiveAtExpiry)
     }
 
     /// (instant, kind, which): expiry 0, deadline 1, activation 2.
     pub fn next_due(&self, account: &str, until: i64) -> Option<(i64, u8, usize)> {
         let mut due = Vec::new();
         for (i, batch) in self.batches.iter().enumerate() {
-            if batch.account != account || batch.remaining == 0 {
+            if batch.account != account {
                 continue;
             }
-            let over = batch.expires_at.filter(|at| *at <= until && !self.live(batch, until));
+            let over = batch.expires_at.filter(|_| batch.remaining > 0 && self.ended(batch, until));
             due.extend(over.map(|at| (at, 0, i)));
             if !batch.active && batch.effective_at <= until {
                 due.push((batch.effective_at, 2, i));
@@ -91,6 +94,9 @@ impl Model {
     }
 
     pub fn catch_up(&mut self, account: &str, until: i64) {
+        if self.begins_stretch(account, until, &self.clock) {
+            self.undo(account, until);
+        }
         while let Some((at, kind, i)) = self.next_due(account, until) {
             match kind {
                 0 => {
@@ -109,8 +115,10 @@ impl Model {
                 _ => {
                     self.batches[i].active = true;
                     let points = self.batches[i].remaining;
-                    let note = Note { batch: Some(i), ..Note::default() };
-                    self.book(account, "activate", at, points, note);
+                    if points > 0 {
+                        let note = Note { batch: Some(i), ..Note::default() };
+                        self.book(account, "activate", at, points, note);
+                    }
                 }
             }
             self.settle(account, at, None);
@@ -127,7 +135,7 @@ impl Model {
     /// lapsed since a late consume's `occurred`.
     fn drawable(&self, i: usize, now: i64, occurred: Option<i64>) -> i64 {
         let batch = &self.batches[i];
-        if batch.active && self.live(batch, now) {
+        if batch.active && !self.ended(batch, now) {
             return batch.remaining;
         }
         let then = |at: i64| batch.effective_at <= at && batch.expires_at.is_some_and(|end| at < end && end <= now);
@@ -186,14 +194,14 @@ impl Model {
     pub fn pay(&mut self, consume: usize, parts: Vec<Part>, now: i64) -> (i64, i64) {
         let (mut taken, mut reinstated) = (0, 0);
         for part in parts {
-            let live = self.live(&self.batches[part.batch], now);
+            let ended = self.ended(&self.batches[part.batch], now);
             let batch = &mut self.batches[part.batch];
             batch.used += part.points;
-            if live {
-                batch.remaining -= part.points;
-            } else {
+            if ended {
                 batch.expired -= part.points;
                 reinstated += part.points;
+            } else {
+                batch.remaining -= part.points;
             }
             taken += part.points;
             self.consumes[consume].parts.push(part);
@@ -239,7 +247,7 @@ impl Model {
             }
         }
         let rest = points - owed;
-        if self.live(&self.batches[i], at) || self.bug(Bug::LapsedComesBack) {
+        if !self.ended(&self.batches[i], at) || self.bug(Bug::LapsedComesBack) {
             self.batches[i].remaining += rest;
             draft.restored += rest;
         } else {

@@ -5,38 +5,45 @@ use super::instant;
 use super::rules_more::expires_said;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 impl Model {
     pub fn accounts(&self) -> Vec<String> {
         self.accounts.keys().cloned().collect()
     }
 
-    /// When it is for a reader of this account.
+    /// When it is for a reader of this account: a reading is answered as if an operation had recorded it.
     pub fn read_time(&self, account: &str, reading: Reading) -> i64 {
-        let (time, _) = self.ledger_time(reading);
-        time.max(self.last_booked(account).unwrap_or(time))
+        self.time_of(account, &self.hear(reading, false))
     }
 
-    fn caught_up(&self, account: &str, at: i64) -> Cow<'_, Model> {
-        if self.next_due(account, at).is_none() {
+    /// The account as it is now, or will be at `at` if nothing else happens.
+    fn caught_up(&self, account: &str, at: Option<i64>, reading: Reading) -> Cow<'_, Model> {
+        let heard = self.hear(reading, false);
+        let now = self.time_of(account, &heard);
+        let until = at.map_or(now, |at| at.max(now));
+        if self.next_due(account, until).is_none() && !self.begins_stretch(account, now, &heard.clock) {
             return Cow::Borrowed(self);
         }
         let mut copy = self.clone();
-        copy.catch_up(account, at);
+        copy.clock = heard.clock;
+        copy.catch_up(account, now);
+        copy.catch_up(account, until);
         Cow::Owned(copy)
     }
 
     pub fn balance(&self, account: &str, at: Option<i64>, reading: Reading) -> Value {
-        let (_, suspect) = self.ledger_time(reading);
-        let at = at.unwrap_or_else(|| self.read_time(account, reading));
-        let Some(books) = self.accounts.get(account) else {
+        let heard = self.hear(reading, false);
+        let now = self.time_of(account, &heard);
+        let at = at.unwrap_or(now);
+        if !self.accounts.contains_key(account) {
             return past(account, at, None);
-        };
-        let copy = self.caught_up(account, at.max(self.read_time(account, reading)));
-        let entries = &copy.accounts[account].entries;
-        if entries.last().is_some_and(|last| at < last.booked_at) {
-            let then = entries.iter().rfind(|entry| entry.booked_at <= at);
-            return past(account, at, then.map(|entry| entry.after));
+        }
+        let copy = self.caught_up(account, Some(at), reading);
+        let books = &copy.accounts[account];
+        if at < now && books.entries.last().is_some_and(|last| at < last.booked_at) {
+            let then = booked_by(&books.entries, at).checked_sub(1);
+            return past(account, at, then.map(|n| books.entries[n].after));
         }
         let mut value = five(copy.figures(account));
         value["account"] = json!(account);
@@ -48,18 +55,22 @@ impl Model {
         });
         value["as_of"] = json!(instant::text(at));
         value["credit_limit"] = json!(books.credit_limit);
-        value["totals"] = json!(copy.accounts[account].totals);
+        value["totals"] = json!(books.totals);
         if let Some(next) = copy.next_expiry(account, at) {
             value["next_expiry"] = next;
         }
-        if suspect {
+        if heard.suspect {
             value["clock_suspect"] = json!(true);
+        }
+        if heard.behind > 0 {
+            value["clock_behind"] = json!(heard.behind);
         }
         value
     }
 
     fn next_expiry(&self, account: &str, at: i64) -> Option<Value> {
-        let live = |batch: &&Batch| batch.account == account && batch.remaining > 0 && self.live(batch, at);
+        let live =
+            |batch: &&Batch| batch.account == account && batch.remaining > 0 && batch.active && !self.ended(batch, at);
         let next = self.batches.iter().filter(live).filter_map(|batch| batch.expires_at).min()?;
         let then = |batch: &&Batch| live(batch) && batch.expires_at == Some(next);
         let points: i64 = self.batches.iter().filter(then).map(|batch| batch.remaining).sum();
@@ -70,9 +81,25 @@ impl Model {
         let Some(stored) = self.accounts.get(account).map(|books| books.entries.len()) else {
             return Vec::new();
         };
-        let copy = self.caught_up(account, self.read_time(account, reading));
+        let copy = self.caught_up(account, None, reading);
         let entries = copy.accounts[account].entries.iter().zip(1..);
         entries.map(|(entry, n)| copy.entry_said(account, entry, n, n > stored)).collect()
+    }
+
+    /// Opening, lines and closing of `[from, to)`: what lies between two balances at past instants.
+    pub fn statement(&self, account: &str, from: Option<i64>, to: Option<i64>, reading: Reading) -> Value {
+        let now = self.read_time(account, reading);
+        if from.is_some_and(|from| from > now) {
+            return json!({"refused": "invalid_argument"});
+        }
+        let copy = self.caught_up(account, None, reading);
+        let entries = copy.accounts.get(account).map_or(&[][..], |books| &books.entries);
+        let before = |at: i64| if at > now { entries.len() } else { booked_by(entries, at - 1) };
+        let (first, end) = (from.map_or(0, before), to.map_or(entries.len(), before));
+        let figures = |n: usize| five(n.checked_sub(1).map_or([0; 4], |n| entries[n].after));
+        let line = |n: usize| json!([n + 1, entries[n].kind, instant::text(entries[n].booked_at)]);
+        let lines: Vec<Value> = (first..end).map(line).collect();
+        json!({"opening": figures(first), "lines": lines, "closing": figures(end)})
     }
 
     fn entry_said(&self, account: &str, entry: &Entry, n: usize, unbooked: bool) -> Value {
@@ -101,7 +128,7 @@ impl Model {
 
     pub fn batches(&self, account: &str, reading: Reading) -> Vec<Value> {
         let at = self.read_time(account, reading);
-        let copy = self.caught_up(account, at);
+        let copy = self.caught_up(account, None, reading);
         let own = (0..copy.batches.len()).filter(|b| copy.batches[*b].account == account);
         own.map(|b| copy.batch_shown(b, at)).collect()
     }
@@ -109,7 +136,7 @@ impl Model {
     fn batch_shown(&self, b: usize, at: i64) -> Value {
         let batch = &self.batches[b];
         let state = match batch {
-            _ if at < batch.effective_at => "pending",
+            _ if !batch.active => "pending",
             _ if batch.expires_at.is_some_and(|end| end <= at) => "expired",
             _ if batch.remaining + batch.held > 0 => "live",
             _ => "spent",
@@ -140,7 +167,7 @@ impl Model {
     }
 
     pub fn holds(&self, account: &str, reading: Reading) -> Vec<Value> {
-        let copy = self.caught_up(account, self.read_time(account, reading));
+        let copy = self.caught_up(account, None, reading);
         let own = copy.holds.iter().filter(|hold| hold.account == account);
         let shown = own.map(|hold| {
             let mut value = json!({
@@ -162,7 +189,7 @@ impl Model {
 
     pub fn check(&self, account: &str, required: i64, reading: Reading) -> Value {
         assert!((0..=MAX_POINTS).contains(&required));
-        let copy = self.caught_up(account, self.read_time(account, reading));
+        let copy = self.caught_up(account, None, reading);
         let books = copy.accounts.get(account);
         let limit = books.map_or(0, |books| books.credit_limit);
         let [available, _, _, debt] = copy.figures(account);
@@ -205,6 +232,22 @@ pub fn hold_state(state: HoldState) -> &'static str {
         HoldState::Released => "released",
         HoldState::Expired => "expired",
     }
+}
+
+/// How many entries were booked by an instant, as its own time saw it: up to the last one at or before it, of the newest
+/// stretch that had begun. A stretch ends where an entry is earlier than the one before.
+fn booked_by(entries: &[Arc<Entry>], at: i64) -> usize {
+    let mut count = 0;
+    let mut begun = false;
+    for (n, entry) in entries.iter().enumerate() {
+        if n == 0 || entry.booked_at < entries[n - 1].booked_at {
+            begun = entry.booked_at <= at;
+        }
+        if begun && entry.booked_at <= at {
+            count = n + 1;
+        }
+    }
+    count
 }
 
 /// A balance at an instant before the account's last entry.

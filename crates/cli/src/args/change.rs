@@ -109,7 +109,7 @@ pub(crate) enum ChangeCommand {
     /// Book everything that has fallen due (balances are right without it)
     #[command(after_help = "Example:\n  counterfoil expire --dry-run")]
     Expire(ExpireArgs),
-    /// Change a setting of the file: accounts, late_window, max_hold, max_clock_jump
+    /// Change a setting of the file: accounts, late_window, max_hold, max_clock_jump, clock_patience
     #[command(
         after_help = "Examples:\n  counterfoil configure accounts explicit\n  counterfoil configure late_window 7d"
     )]
@@ -434,7 +434,7 @@ pub(crate) struct ExpireArgs {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct ConfigureArgs {
-    /// accounts, late_window, max_hold or max_clock_jump
+    /// accounts, late_window, max_hold, max_clock_jump or clock_patience
     pub(crate) setting: String,
     /// first_use or explicit; a span of time: 3600, 90s, 15m, 2h, 3d
     pub(crate) value: String,

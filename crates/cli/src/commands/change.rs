@@ -107,8 +107,10 @@ fn plan(command: &ChangeCommand) -> Option<Plan<'_>> {
         ChangeCommand::Configure(args) => Plan::new("configure", File, &args.facts)
             .with("setting", args.setting.replace('-', "_"))
             .with("value", setting(&args.value)),
-        ChangeCommand::ConfirmClock(args) => Plan::new("confirm_clock", File, &args.facts)
-            .asks(args.confirm, "Is this computer's clock right? What has expired by it will be gone."),
+        ChangeCommand::ConfirmClock(args) => Plan::new("confirm_clock", File, &args.facts).asks(
+            args.confirm,
+            "Is this computer's clock right? What has expired by it will be gone, what it undoes comes back.",
+        ),
         _ => return None,
     })
 }
@@ -207,7 +209,7 @@ fn book(session: &mut Session, plan: &Plan<'_>) -> Result<Outcome, Failure> {
     if let Some((confirm, question)) = plan.question.filter(|(confirm, _)| !confirm.yes) {
         // What would be refused needs nobody's word.
         let would = ledger.dry_run(&request).map_err(refused)?;
-        confirm::ask(confirm.yes, &format!("{question} {}", consequence(&would)))?;
+        confirm::ask(confirm.yes, &format!("{question} {}", consequence(&ledger, &would)?))?;
     }
     // Before it is booked: whoever is cut off in between asks with the key what became of it, and books nothing twice.
     if plan.facts.key.is_none() {
@@ -231,13 +233,17 @@ fn aimed(ledger: &Ledger, target: Target<'_>, request: Request) -> counterfoil::
 }
 
 /// What an operation would do, for whoever is asked about it.
-fn consequence(would: &Receipt) -> String {
+fn consequence(ledger: &Ledger, would: &Receipt) -> Result<String, Failure> {
     let balance = balance_line(&would.balance);
-    match (&would.account, would.points) {
+    Ok(match (&would.account, would.points) {
         (Some(account), 0) => format!("It would leave {account} with {balance}."),
         (Some(account), points) => format!("{points} points; it would leave {account} with {balance}."),
-        (None, _) => format!("It reads {}.", time(would.recorded_at)),
-    }
+        (None, _) => format!(
+            "It reads {}; {} points that lapsed by a later time would come back.",
+            time(would.recorded_at),
+            ledger.clock_brings_back()?
+        ),
+    })
 }
 
 fn request(session: &Session, plan: &Plan<'_>) -> Result<Request, Failure> {

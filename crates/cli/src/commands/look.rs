@@ -3,7 +3,9 @@
 use std::convert::identity;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, AccountQuery, Balance, BatchInfo, HistoryQuery, HoldInfo, Ledger, Listing, Points};
+use counterfoil::{
+    AccountId, AccountQuery, Balance, BatchInfo, Clock, HistoryQuery, HoldInfo, Ledger, Listing, Points, SystemClock,
+};
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{
@@ -130,7 +132,7 @@ fn show(session: &mut Session, operation: &str) -> Result<Outcome, Failure> {
 fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failure> {
     let before: DateTime<Utc> = match &args.before {
         Some(text) => instant("before", text)?,
-        None => Utc::now() + TimeDelta::days(args.days.into()),
+        None => SystemClock.now() + TimeDelta::days(args.days.into()),
     };
     let account = session.one_or_all(args.all_accounts)?;
     let ledger = session.look()?;
@@ -151,7 +153,7 @@ fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failu
 fn accounts(session: &mut Session, args: &AccountsArgs) -> Result<Outcome, Failure> {
     let before = match (&args.expiring_before, args.expiring_days) {
         (Some(text), _) => Some(instant("expiring_before", text)?),
-        (None, days) => days.map(|days| Utc::now() + TimeDelta::days(days.into())),
+        (None, days) => days.map(|days| SystemClock.now() + TimeDelta::days(days.into())),
     };
     let mut asked = AccountQuery::new().in_debt(args.in_debt);
     asked = args.state.iter().fold(asked, AccountQuery::state);

@@ -21,7 +21,7 @@ use counterfoil::{AccountId, Ledger, Options};
 use crate::args::{Cli, Command, Common};
 use crate::exit::{Failure, Outcome};
 use crate::notes::Notes;
-use crate::output::{Out, Sink};
+use crate::output::{Out, Sink, time};
 
 /// A command being run: where the ledger is, and where the answer goes.
 struct Session {
@@ -85,6 +85,7 @@ impl Session {
     fn look(&self) -> Result<Ledger, Failure> {
         let ledger = self.options().read_only(true).open(self.file()?)?;
         self.warn(&ledger);
+        self.tell_clock(&ledger)?;
         Ok(ledger)
     }
 
@@ -92,7 +93,23 @@ impl Session {
     fn change(&self) -> Result<Ledger, Failure> {
         let ledger = self.options().open(self.file()?)?;
         self.warn(&ledger);
+        self.tell_clock(&ledger)?;
         Ok(ledger)
+    }
+
+    /// Says when the computer's clock is slow.
+    fn tell_clock(&self, ledger: &Ledger) -> Result<(), Failure> {
+        let clock = ledger.clock()?;
+        if clock.behind > 0 {
+            self.notes.warning(&format!(
+                "the clock reads {}, {} seconds behind the newest time in the ledger, {}; if it is right, say so with \
+                 `counterfoil confirm-clock`, else set it",
+                time(clock.reading),
+                clock.behind,
+                time(clock.accepted_at)
+            ));
+        }
+        Ok(())
     }
 
     fn warn(&self, ledger: &Ledger) {

@@ -36,8 +36,18 @@ fn some_batches(allocations: &[Allocation]) -> Option<String> {
 
 pub(super) fn receipt(receipt: &Receipt) -> Block {
     let mut block = Block::default();
-    let pointless =
-        ["open", "set_limit", "renew", "freeze", "unfreeze", "close", "configure", "confirm_clock", "restore"];
+    let pointless = [
+        "open",
+        "set_limit",
+        "renew",
+        "freeze",
+        "unfreeze",
+        "close",
+        "configure",
+        "confirm_clock",
+        "restore",
+        "expire",
+    ];
     if pointless.contains(&receipt.op) {
         block.add(receipt.op, "done");
     } else {
@@ -58,6 +68,7 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
     if receipt.clock_suspect {
         block.add("clock", SUSPECT);
     }
+    block.add_some("clock", behind(receipt.clock_behind));
     block.add("key", receipt.key.as_str());
     block
 }
@@ -148,7 +159,13 @@ pub(super) fn balance(balance: &Balance) -> Block {
     if balance.clock_suspect {
         block.add("clock", SUSPECT);
     }
+    block.add_some("clock", behind(balance.clock_behind));
     block
+}
+
+/// What is said of a slow clock.
+fn behind(seconds: i64) -> Option<String> {
+    (seconds > 0).then(|| format!("{seconds} s behind the newest time in the ledger"))
 }
 
 pub(super) fn check(check: &Check) -> Block {
@@ -174,6 +191,7 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("late window", format!("{} s", info.settings.late_window));
     block.add("max hold", format!("{} s", info.settings.max_hold));
     block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));
+    block.add("clock patience", format!("{} s", info.settings.clock_patience));
     block.add("price book", info.price_book.as_deref().unwrap_or("-"));
     block.add("schema", info.schema_version.to_string());
     block

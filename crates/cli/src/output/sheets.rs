@@ -144,6 +144,7 @@ const BALANCE: &[&str] = &[
     "next_expiry.at",
     "next_expiry.points",
     "clock_suspect",
+    "clock_behind",
 ];
 
 impl Listed for ServiceRule {
@@ -208,6 +209,7 @@ const RECEIPT: &[&str] = &[
     "owed",
     "uncollected",
     "clock_suspect",
+    "clock_behind",
     "balance.available",
     "balance.held",
     "balance.pending",
@@ -253,6 +255,7 @@ impl Shown for Info {
         "settings.late_window",
         "settings.max_hold",
         "settings.max_clock_jump",
+        "settings.clock_patience",
         "price_book",
         "schema_version",
     ];

@@ -12,6 +12,7 @@ mod bad_input;
 mod batch;
 mod beside;
 mod browser;
+mod clock;
 mod commands;
 mod doctor;
 mod endings;

@@ -93,7 +93,7 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
         rows.push(vec!["effective".into(), when(info.effective_at)]);
     }
     if let Some(changed) = &told.changed {
-        let seconds = matches!(changed.what.as_str(), "late_window" | "max_hold" | "max_clock_jump");
+        let seconds = matches!(changed.what.as_str(), "late_window" | "max_hold" | "max_clock_jump" | "clock_patience");
         let show = |value: &Value| match value {
             Value::String(text) => {
                 DateTime::parse_from_rfc3339(text).map_or_else(|_| text.clone(), |at| when(at.to_utc()))

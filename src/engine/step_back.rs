@@ -1,0 +1,57 @@
+//! The way back from a wrong time: what it did to an account is undone when accepted time has gone back and the account's next
+//! operation comes.
+
+use std::collections::BTreeSet;
+
+use super::books::{Books, Line};
+use super::draw::settle;
+use super::shift::Bucket;
+use crate::error::Result;
+use crate::model::{AccountState, BatchNo, EntryKind};
+use crate::units::{Instant, add, sub};
+
+/// Undoes it as of `now`: what lapsed and has not expired comes back, what was to be effective later is pending again, and no
+/// hold is further from its end than `max_hold` seconds.
+pub(crate) fn step_back(books: &mut Books<'_>, account: i64, now: Instant, max_hold: i64) -> Result<()> {
+    let mut batches: BTreeSet<BatchNo> = BTreeSet::new();
+    let lapsed = books.source().lapsed_batches(account, now, Instant::MAX)?;
+    let dated = books.source().dated_batches(account, now)?;
+    batches.extend(lapsed.iter().chain(&dated).map(|batch| batch.no));
+    let line = |kind, points, batch| Line { kind, operation: None, booked_at: now, points, batch };
+    if !lapsed.is_empty() && books.account(account)?.state == AccountState::Closed {
+        books.account_mut(account)?.state = AccountState::Active;
+        let before = books.standing(account)?;
+        books.post(account, line(EntryKind::Reopen, 0, None), before)?;
+    }
+    for no in batches {
+        let before = books.standing(account)?;
+        let points = reinstate(books, no, now)?;
+        if points > 0 {
+            books.post(account, line(EntryKind::Reinstate, points, Some(no)), before)?;
+            settle(books, account, None, now)?;
+        }
+    }
+    let latest = now.plus("deadline", max_hold.saturating_mul(1000)).unwrap_or(Instant::MAX);
+    for hold in books.source().long_holds(account, latest)? {
+        books.change_hold(hold.operation, |row| row.deadline = latest)?;
+    }
+    Ok(())
+}
+
+/// Puts one batch where it belongs at `now`; how many points that moves.
+pub(super) fn reinstate(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Result<i64> {
+    let batch = books.batch(no)?.clone();
+    let mut points = 0;
+    if batch.is_early(now) {
+        points = batch.remaining;
+        books.change_batch(no, |batch| batch.active = false)?;
+        let balances = &mut books.account_mut(batch.account)?.balances;
+        balances.available = sub(balances.available, points)?;
+        balances.pending = add(balances.pending, points)?;
+    }
+    if batch.expired > 0 && !batch.is_expired(now) {
+        books.shift(no, Bucket::Expired, Bucket::Remaining, batch.expired)?;
+        points = add(points, batch.expired)?;
+    }
+    Ok(points)
+}
