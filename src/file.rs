@@ -166,7 +166,11 @@ impl File {
             let key = Key::new(format!("restore:{epoch}"))?;
             let command = Command::own(OpKind::Restore, key);
             let source = SqlSource::new(session, &self.cache);
-            match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
+            match engine::run(
+                &source,
+                Context { ledger: &ledger, reading, time: None, book: None, stretch: STRETCH },
+                &command,
+            )? {
                 Verdict::Booked(booked) => write(session, *booked).map(|_| Decision::Commit(())),
                 _ => Err(Error::corrupt("the restore was booked before")),
             }
