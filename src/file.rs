@@ -245,7 +245,8 @@ fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
     let command = Command::own(OpKind::Restore, Key::new(format!("restore:{epoch}"))?);
     let cache = BookCache::default();
     let source = SqlSource::new(&session, &cache);
-    match engine::run(&source, Context { ledger: &ledger, reading, book: None, stretch: STRETCH }, &command)? {
+    let context = Context { ledger: &ledger, reading, time: None, book: None, stretch: STRETCH };
+    match engine::run(&source, context, &command)? {
         Verdict::Booked(booked) => write(&session, *booked)?,
         _ => return Err(Error::corrupt("the restore was booked before")),
     };

@@ -6,7 +6,7 @@ use super::columns::Audited;
 use super::memory::Memory;
 use super::{Audit, PAGE, count, hex, show, window};
 use crate::chain;
-use crate::engine::{Booked, Changes, Context, Source, Verdict, parse_body, run as decide};
+use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, run as decide};
 use crate::error::{Error, Result};
 use crate::model::{
     Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer,
@@ -259,38 +259,47 @@ impl Replay {
             Action::Transfer { to, .. } => self.memory.account_by_id(to)?.map(|row| row.no),
             _ => None,
         };
+        let reading = Reading { at: row.recorded_at, trusted: row.clock == ClockMark::Trusted };
+        let mut time = self.time(row, reading)?;
         for account in row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to) {
             if self.follow(audit, account)? {
                 // When time booked this, before accepted time stepped back or after, shows in when the operation was booked.
                 self.memory.know_steps(account, self.ledger.clock.steps_back, row.booked_at);
             }
         }
-        let trusted = row.clock == ClockMark::Trusted;
-        let booked = self.decide(row, &command, trusted);
-        if !matches!(&booked, Ok(booked) if booked.operation.clock == ClockMark::Suspect && row.clock == ClockMark::Plain)
-        {
-            return Ok(booked);
+        if time.mark != row.clock {
+            // It may have been booked by a sweep, and have made the reading harmless (points gone to pay debt) …
+            time = self.time(row, reading)?;
         }
-        // A sweep of other accounts may have made the reading harmless (points activated, and gone to pay debt).
+        if (time.mark, row.clock) != (ClockMark::Suspect, ClockMark::Plain) {
+            return Ok(self.decide(row, &command, (reading, time)));
+        }
+        // … and so may a sweep of other accounts.
         self.sweep_harmless(audit, row)?;
-        let booked = self.decide(row, &command, false);
-        if matches!(&booked, Ok(booked) if booked.operation.clock == ClockMark::Plain) {
-            return Ok(booked);
+        time = self.time(row, reading)?;
+        if time.mark == ClockMark::Plain {
+            return Ok(self.decide(row, &command, (reading, time)));
         }
         // It was not: one fault for the mark, then on as it is stored.
         let place = format!("operation {} clock", row.seq);
         audit.faults.add("operation_mismatch", place, ClockMark::Suspect.text(), row.clock.text());
-        Ok(self.decide(row, &command, true).map(|mut booked| {
+        let trusted = Reading { trusted: true, ..reading };
+        time = self.time(row, trusted)?;
+        Ok(self.decide(row, &command, (trusted, time)).map(|mut booked| {
             booked.operation.clock = row.clock;
             booked
         }))
     }
 
-    fn decide(&self, row: &OperationRow, command: &Command, trusted: bool) -> Result<Booked> {
+    /// What an operation's reading comes to as the books are now.
+    fn time(&self, row: &OperationRow, reading: Reading) -> Result<LedgerTime> {
+        ledger_time(&self.memory, &self.ledger, reading, Some(row.kind))
+    }
+
+    fn decide(&self, row: &OperationRow, command: &Command, (reading, time): (Reading, LedgerTime)) -> Result<Booked> {
         let book = row.price_book.and_then(|(no, _)| self.books.get(&no));
-        let reading = Reading { at: row.recorded_at, trusted };
         // In one stretch: what was swept before has been followed already.
-        let context = Context { ledger: &self.ledger, reading, book, stretch: usize::MAX };
+        let context = Context { ledger: &self.ledger, reading, time: Some(time), book, stretch: usize::MAX };
         match decide(&self.memory, context, command)? {
             Verdict::Booked(booked) => Ok(*booked),
             Verdict::Replayed(_) => Err(Error::corrupt("its key was used before")),

@@ -70,7 +70,7 @@ impl File {
         let verdict = {
             let session = self.session();
             let source = SqlSource::new(&session, &self.cache);
-            let context = Context { ledger: &ledger, reading, book: Some(&self.book), stretch: 1 };
+            let context = Context { ledger: &ledger, reading, time: None, book: Some(&self.book), stretch: 1 };
             run(&source, context, command)
         };
         let booked = match verdict {

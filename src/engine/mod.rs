@@ -49,6 +49,8 @@ pub(crate) const RULES_VERSION: i64 = 1;
 pub(crate) struct Context<'a> {
     pub(crate) ledger: &'a LedgerRow,
     pub(crate) reading: Reading,
+    /// What the reading came to, where that is known; else it is worked out.
+    pub(crate) time: Option<LedgerTime>,
     /// The price book the caller has loaded.
     pub(crate) book: Option<&'a PriceBook>,
     /// How many due things one stretch of catch-up reads.
@@ -119,7 +121,10 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     {
         return replay(source, seq, command);
     }
-    let time = ledger_time(source, context.ledger, context.reading, Some(command.kind))?;
+    let time = match context.time {
+        Some(time) => time,
+        None => ledger_time(source, context.ledger, context.reading, Some(command.kind))?,
+    };
     let mut booking = Booking {
         books: Books::new(source),
         context,
@@ -376,13 +381,13 @@ impl Booking<'_, '_> {
         Ok(ledger)
     }
 
-    /// A clock that is behind what is known of the time is not right.
+    /// A clock behind what is known of the time is not right.
     fn confirm_clock(&self) -> Result<()> {
         let (reading, ledger) = (self.context.reading, self.context.ledger);
         let known =
             [(Some(ledger.created_at), "the file was made"), (ledger.clock.trusted_at, "the time was known to be")];
         for (at, what) in known.into_iter().filter_map(|(at, what)| at.map(|at| (at, what))) {
-            if reading.at < at && !reading.trusted {
+            if reading.at < at {
                 let said = format!("reads {}, and {what} {at}", reading.at);
                 return Err(Error::invalid("clock", said, "set the clock right, then confirm it"));
             }

@@ -268,7 +268,7 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish
     let ledger = session.ledger()?;
     // A dry run cannot be committed piece by piece.
     let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
-    let context = Context { ledger: &ledger, reading: wish.reading, book: wish.book.as_deref(), stretch };
+    let context = Context { ledger: &ledger, reading: wish.reading, time: None, book: wish.book.as_deref(), stretch };
     match engine::run(&source, context, command)? {
         Verdict::Replayed(row) => {
             let after = report::balances_after(session, &row)?;
@@ -302,7 +302,7 @@ fn caught_up(changes: Changes) -> Result<Changes> {
 fn record(session: &Session<'_>, cache: &BookCache, reading: Reading) -> Result<()> {
     let ledger = session.ledger()?;
     let key = Key::new(format!("expire:{}", ledger.length.saturating_add(1)))?;
-    let context = Context { ledger: &ledger, reading, book: None, stretch: STRETCH };
+    let context = Context { ledger: &ledger, reading, time: None, book: None, stretch: STRETCH };
     match engine::run(&SqlSource::new(session, cache), context, &Command::own(OpKind::Expire, key))? {
         Verdict::Booked(booked) => write(session, *booked).map(drop),
         _ => Err(Error::corrupt("the sweep was booked before")),

@@ -370,9 +370,9 @@ pub(crate) struct OperationRow {
 }
 
 impl OperationRow {
-    /// By how many seconds its reading was behind the newest accepted one.
+    /// By how many seconds its reading was behind the newest accepted one; a trusted clock is not.
     pub(crate) fn clock_behind(&self) -> i64 {
-        seconds_behind(self.accepted_at, self.recorded_at)
+        if self.clock == ClockMark::Trusted { 0 } else { seconds_behind(self.accepted_at, self.recorded_at) }
     }
 }
 

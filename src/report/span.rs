@@ -19,8 +19,11 @@ impl Look<'_, '_> {
         }
     }
 
-    /// The number of the last line before an instant; 0 when there is none.
+    /// The number of the last line before an instant; 0 when there is none. Before one that is still to come are all.
     pub(super) fn number_before(&self, books: &Books<'_>, account: &AccountRow, at: DateTime<Utc>) -> Result<i64> {
+        if at > account.booked_time(&self.clock, self.time).utc() {
+            return Ok(account.entries);
+        }
         let millis = at.timestamp_millis();
         // Lines are of whole milliseconds.
         let whole = at.timestamp_subsec_nanos() % 1_000_000 == 0;

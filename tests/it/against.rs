@@ -98,7 +98,7 @@ impl Library {
                 fields.remove("reason");
             }
             fields.retain(|name, _| name != "counterparty" && name != "refers_to");
-            if matches!(fields.get("kind").and_then(Value::as_str), Some("expire" | "activate")) {
+            if matches!(fields.get("kind").and_then(Value::as_str), Some("expire" | "activate" | "reinstate")) {
                 fields.remove("source");
             }
         }

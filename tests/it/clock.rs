@@ -302,6 +302,20 @@ fn a_line_of_the_wrong_day_stands_between_its_neighbours() {
     world.proved();
 }
 
+/// The only line was of the wrong day, and the step back is not in the account's books yet: a statement up to a day still to
+/// come has it all the same.
+#[test]
+fn a_period_that_is_not_over_has_every_line() {
+    let world = World::at("2026-01-01T00:00:00Z");
+    world.now("2026-06-17T00:00:00Z").book("recharge", NEVER);
+    world.now("2026-01-02T00:00:00Z").book("confirm_clock", "");
+    let until = |time: &str| counterfoil::Period::new(None, Some(instant(time))).unwrap();
+    let closing =
+        |time: &str| world.ledger.statement(&AccountId::new("a").unwrap(), &until(time)).unwrap().closing.available;
+    assert_eq!(["2026-01-02T00:00:00Z", "2026-01-02T00:00:01Z", "2026-06-01T00:00:00Z"].map(closing), [0, 50, 50]);
+    world.proved();
+}
+
 /// A clock swung between right and wrong, and was confirmed each time: nothing is given twice, nothing lost.
 #[test]
 fn a_clock_that_swings_gives_nothing_twice() {

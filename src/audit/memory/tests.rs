@@ -33,7 +33,7 @@ impl Ledger {
     fn book(&mut self, line: &str) -> Booked {
         let command = Command::parse(&Request::parse(line).unwrap()).unwrap();
         let reading = Reading { at: Instant::clamped(self.now), trusted: false };
-        let context = Context { ledger: &self.row, reading, book: None, stretch: usize::MAX };
+        let context = Context { ledger: &self.row, reading, time: None, book: None, stretch: usize::MAX };
         let Verdict::Booked(booked) = run(&self.memory, context, &command).unwrap() else {
             panic!("{line}: not booked")
         };

@@ -127,8 +127,11 @@ fn what_wrong_time_let_lapse_comes_back_and_pays() {
     let history = desk.model.history("ann", at(HOUR));
     assert_eq!((&history[5]["points"], &history[5]["batch"]), (&json!(10), &json!("batch:1.1")));
     assert_eq!((&history[6]["points"], &history[6]["unbooked"]), (&json!(5), &json!(true)));
-    // The sweep books them, and nothing is left to take back.
+    // No sweep books them, for nothing is due; the next operation does, and nothing is left to take back.
     assert_eq!(desk.model.expire(at(HOUR)), 0);
+    assert_eq!(desk.model.history("ann", at(HOUR))[6]["unbooked"], json!(true));
+    desk.consume(HOUR, 0);
+    kinds.extend(booked(&[("consume", HOUR)]));
     assert_eq!(desk.kinds(30 * DAY - 1), kinds);
     let totals = desk.balance(30 * DAY)["totals"].clone();
     assert_eq!((&totals["expired"], &totals["reinstated"]), (&json!(15), &json!(10)));
