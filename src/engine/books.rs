@@ -3,14 +3,14 @@
 //! Every movement of points goes through [`Books::shift`] (in `shift`) or [`Books::change_consume`], which keep batch, account and
 //! totals in step; so I1, I2 and I10 hold by construction after each operation.
 
+use super::line::{Line, Standing};
 use super::pages::{Due, Pages, batch_due, hold_due};
 use super::shift::Movement;
 use super::source::{Changes, Source};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryKind, EntryRow, HoldRow,
-    StretchRow,
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, StretchRow,
 };
 use crate::units::{Instant, add, sub};
 
@@ -176,15 +176,6 @@ impl<'s> Books<'s> {
             }
         }
         self.due_changed(account, old_due, due)
-    }
-
-    /// A batch to which points come back: one that has become effective while it was empty is active from now on.
-    pub(super) fn wake(&mut self, no: BatchNo, at: Instant) -> Result<()> {
-        let batch = self.batch(no)?;
-        if batch.active || batch.effective_at > at {
-            return Ok(());
-        }
-        self.change_batch(no, |batch| batch.active = true)
     }
 
     /// The next batch to draw from, in draw order.
@@ -460,15 +451,6 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
-    /// Accounts in which time has booked something know of so many steps back.
-    pub(crate) fn know_steps(&mut self, steps_back: i64) -> Result<()> {
-        let accounts: Vec<i64> = self.entries.iter().map(|row| row.account).collect();
-        accounts.into_iter().try_for_each(|no| {
-            self.account_mut(no)?.steps_back = steps_back;
-            Ok(())
-        })
-    }
-
     /// Everything decided so far.
     pub(crate) fn into_changes(mut self) -> Result<Changes> {
         self.settle_next_due()?;
@@ -506,28 +488,4 @@ fn part<K: Ord, T>(table: Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec
             State::New => new.push(slot.row),
         }
     }
-}
-
-/// What an entry tells the change of.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Standing {
-    pub(crate) balances: Balances,
-    /// Expired for good: not those that came back.
-    expired: i64,
-}
-
-impl Standing {
-    fn of(row: &AccountRow) -> Result<Self> {
-        Ok(Standing { balances: row.balances, expired: sub(row.totals.expired, row.totals.reinstated)? })
-    }
-}
-
-/// A line for [`Books::post`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Line {
-    pub(crate) kind: EntryKind,
-    pub(crate) operation: Option<i64>,
-    pub(crate) booked_at: Instant,
-    pub(crate) points: i64,
-    pub(crate) batch: Option<BatchNo>,
 }

@@ -1,7 +1,8 @@
 //! Catch-up: books what time alone has done to an account, in time order, each at its own instant.
 
-use super::books::{Books, Line};
+use super::books::Books;
 use super::draw::{Tally, give_back, settle};
+use super::line::Line;
 use super::pages::{Due, DueKind};
 use super::shift::Bucket;
 use crate::error::Result;

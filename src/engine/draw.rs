@@ -1,6 +1,7 @@
 //! Draw, settle, give back: how points leave batches, pay debt, and return.
 
-use super::books::{Books, Line};
+use super::books::Books;
+use super::line::Line;
 use super::shift::Bucket;
 use crate::error::Result;
 use crate::model::{BatchNo, BatchRow, EntryKind};
@@ -80,7 +81,8 @@ pub(super) fn pay_debts(books: &mut Books<'_>, account: i64) -> Result<i64> {
         if paid == 0 {
             break;
         }
-        books.change_consume(consume.operation, |row| row.open -= paid)?;
+        let open = sub(consume.open, paid)?;
+        books.change_consume(consume.operation, |row| row.open = open)?;
         settled = add(settled, paid)?;
     }
     Ok(settled)
@@ -149,7 +151,8 @@ fn give_back_one(
     let mut steps = Vec::new();
     let owed = batch.owed.min(points);
     if owed > 0 {
-        books.change_batch(no, |batch| batch.owed -= owed)?;
+        let still_owed = sub(batch.owed, owed)?;
+        books.change_batch(no, |batch| batch.owed = still_owed)?;
         books.shift(no, from, Bucket::Revoked, owed)?;
         let mut left = owed;
         for clawback in books.source().clawbacks(no)? {
@@ -175,11 +178,10 @@ fn give_back_one(
 
 /// Marks points of a consume refunded and says which batches they go back to.
 fn take_back(books: &mut Books<'_>, operation: i64, points: i64) -> Result<Vec<Step>> {
-    let open = books.consume(operation)?.open.min(points);
-    books.change_consume(operation, |row| {
-        row.open -= open;
-        row.refunded += points;
-    })?;
+    let consume = books.consume(operation)?;
+    let open = consume.open.min(points);
+    let (still_open, refunded) = (sub(consume.open, open)?, add(consume.refunded, points)?);
+    books.change_consume(operation, |row| (row.open, row.refunded) = (still_open, refunded))?;
     let mut left = sub(points, open)?;
     let mut steps = Vec::new();
     if left > 0 {

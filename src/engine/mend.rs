@@ -27,10 +27,8 @@ pub(super) fn forgive(books: &mut Books<'_>, account: i64, points: i64) -> Resul
     while left > 0 {
         let Some(consume) = books.oldest_open(account)? else { break };
         let part = consume.open.min(left);
-        books.change_consume(consume.operation, |row| {
-            row.open -= part;
-            row.written_off += part;
-        })?;
+        let (open, written_off) = (sub(consume.open, part)?, add(consume.written_off, part)?);
+        books.change_consume(consume.operation, |row| (row.open, row.written_off) = (open, written_off))?;
         left = sub(left, part)?;
     }
     Ok(())
@@ -73,7 +71,8 @@ impl Booking<'_, '_> {
         }
         let taken = add(from_remaining, from_expired)?;
         let rest = sub(points, taken)?;
-        self.books.change_batch(no, |batch| batch.owed += rest)?;
+        let owed = add(batch.owed, rest)?;
+        self.books.change_batch(no, |batch| batch.owed = owed)?;
         self.points = points;
         self.outcome.owed = rest;
         self.outcome.batches.push((no, batch.expires_at.map_or(-1, Instant::millis)));

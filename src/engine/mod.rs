@@ -3,12 +3,15 @@
 //! Pure: no SQL, no files, no clock of its own, no randomness. [`run`] takes one command against a [`Source`] and
 //! answers with a [`Verdict`]; nothing has been written when it returns. Refusals come in the documented order.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod accounts;
 mod books;
 mod catch_up;
 mod consume;
 mod draw;
 mod holds;
+mod line;
 mod mend;
 mod pages;
 mod recharge;
@@ -31,9 +34,9 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use books::Books;
-use books::Standing;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
+use line::{Line, Standing};
 pub(crate) use retrace::{Before, Past, Retrace, Step};
 pub(crate) use shift::{Bucket, Movement};
 pub(crate) use source::{Changes, Source};
@@ -372,7 +375,7 @@ impl Booking<'_, '_> {
             Action::Close => self.close()?,
             Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
             Action::ConfirmClock => self.confirm_clock()?,
-            Action::Restore | Action::Expire => {}
+            Action::Own => {}
         }
         ledger.clock = self.clock_after();
         for no in &opened.involved {
@@ -423,7 +426,7 @@ impl Booking<'_, '_> {
         batch: Option<BatchNo>,
         before: Standing,
     ) -> Result<()> {
-        let line = books::Line { kind, operation: Some(self.seq), booked_at: self.now, points, batch };
+        let line = Line { kind, operation: Some(self.seq), booked_at: self.now, points, batch };
         self.books.post(account, line, before)
     }
 

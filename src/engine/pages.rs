@@ -30,10 +30,10 @@ impl<K: Ord + Copy> Pages<K> {
     }
 
     pub(super) fn read(&mut self, keys: impl Iterator<Item = K>, asked: usize) {
-        let mut count = 0;
+        let mut count = 0_usize;
         for key in keys {
             self.frontier = Some(key);
-            count = usize::saturating_add(count, 1);
+            count = count.saturating_add(1);
         }
         self.exhausted = count < asked;
         self.page = self.page.saturating_mul(4).min(512);

@@ -194,7 +194,8 @@ impl<'s> Retrace<'s> {
                         books.shift(batch, bucket, Bucket::Revoked, part)?;
                     }
                 }
-                books.change_batch(batch, |batch| batch.owed += outcome.owed)
+                let owed = add(books.batch(batch)?.owed, outcome.owed)?;
+                books.change_batch(batch, |batch| batch.owed = owed)
             }
             EntryKind::Clawback => self.open_consume(operation.seq, row.points, row.points, row.batch),
             EntryKind::SetExpiry => {

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::books::{Books, Line};
+use super::books::Books;
 use super::draw::settle;
+use super::line::Line;
 use super::shift::Bucket;
 use crate::error::Result;
 use crate::model::{AccountState, BatchNo, EntryKind};
@@ -54,4 +55,24 @@ pub(super) fn reinstate(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Res
         points = add(points, batch.expired)?;
     }
     Ok(points)
+}
+
+impl Books<'_> {
+    /// A batch to which points come back: one that has become effective while it was empty is active from now on.
+    pub(super) fn wake(&mut self, no: BatchNo, at: Instant) -> Result<()> {
+        let batch = self.batch(no)?;
+        if batch.active || batch.effective_at > at {
+            return Ok(());
+        }
+        self.change_batch(no, |batch| batch.active = true)
+    }
+
+    /// Accounts in which time has booked something know of so many steps back.
+    pub(crate) fn know_steps(&mut self, steps_back: i64) -> Result<()> {
+        let accounts: Vec<i64> = self.entries().iter().map(|row| row.account).collect();
+        accounts.into_iter().try_for_each(|no| {
+            self.account_mut(no)?.steps_back = steps_back;
+            Ok(())
+        })
+    }
 }

@@ -120,8 +120,8 @@ pub(crate) enum Action {
     Close,
     Configure(Setting),
     ConfirmClock,
-    Restore,
-    Expire,
+    /// The library's own: its kind says it all.
+    Own,
 }
 
 /// What the operation is done to.
@@ -167,8 +167,7 @@ impl Command {
         let key = fields
             .text("key")?
             .ok_or_else(|| missing("key", "give an idempotency key: the same key never books twice"))?;
-        let command = Self::read(kind, subject, Key::new(key)?, fields)?;
-        Ok(command)
+        Self::read(kind, subject, Key::new(key)?, fields)
     }
 
     /// The command a stored operation was booked from.
@@ -191,8 +190,7 @@ impl Command {
 
     /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
     pub(crate) fn own(kind: OpKind, key: Key) -> Self {
-        let action = if kind == OpKind::Restore { Action::Restore } else { Action::Expire };
-        Command { kind, subject: Subject::File, key, at: None, action, body: Body::default() }
+        Command { kind, subject: Subject::File, key, at: None, action: Action::Own, body: Body::default() }
     }
 
     fn read(kind: OpKind, subject: Subject, key: Key, mut fields: Fields<'_>) -> Result<Self> {
@@ -300,8 +298,7 @@ fn action(kind: OpKind, fields: &mut Fields<'_>) -> Result<Action> {
         OpKind::Close => fields.reason().map(|()| Action::Close),
         OpKind::Configure => configure(fields),
         OpKind::ConfirmClock => Ok(Action::ConfirmClock),
-        OpKind::Restore => Ok(Action::Restore),
-        OpKind::Expire => Ok(Action::Expire),
+        OpKind::Restore | OpKind::Expire => Ok(Action::Own),
     }
 }
 

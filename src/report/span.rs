@@ -26,7 +26,7 @@ impl Look<'_, '_> {
         }
         let millis = at.timestamp_millis();
         // Lines are of whole milliseconds.
-        let whole = at.timestamp_subsec_nanos() % 1_000_000 == 0;
+        let whole = at.timestamp_subsec_nanos().is_multiple_of(1_000_000);
         let last = if whole { millis.saturating_sub(1) } else { millis };
         if last < 0 { Ok(0) } else { self.number_at(books, account, Instant::clamped(last)) }
     }
