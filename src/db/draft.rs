@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 
 /// The end of every draft's name.
 const END: &str = ".counterfoil-part";
-/// In the folder of each draft, once it is locked: to tell one that was left from one made just now.
-const BEGUN: &str = ".begun";
+/// How often a draft is begun anew.
+const TRIES: usize = 8;
 /// What SQLite may make beside a file.
 pub(super) const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 /// The most names of a folder that are looked at.
@@ -24,8 +24,7 @@ pub(super) struct Draft {
     target: PathBuf,
     /// The folder, locked while somebody works in it. Not the file: closing that once it has its name would drop the locks
     /// of whoever has opened it here.
-    #[cfg(target_os = "linux")]
-    _lock: File,
+    _lock: Claim,
 }
 
 /// A file that was given its name.
@@ -38,26 +37,37 @@ impl Draft {
     /// An empty draft of a file yet to be, readable by its owner only.
     pub(super) fn begin(target: &Path) -> Result<Self> {
         let target = for_new(target)?;
+        // VACUUM INTO takes the name as SQL text.
+        if target.to_str().is_none() {
+            return Err(Error::invalid("path", "is not UTF-8", "choose another name or folder"));
+        }
         clear(target.parent().unwrap_or(Path::new(".")));
+        for _ in 0..TRIES {
+            match Self::at(&target) {
+                // Cleared before it was locked, as if it had been left: once more.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(file_error(&target, &error)),
+                Ok(draft) => return Ok(draft),
+            }
+        }
+        Err(Error::storage(format!("{}: no draft can be kept in its folder", target.display())))
+    }
+
+    fn at(target: &Path) -> std::io::Result<Self> {
         let name = target.file_name().unwrap_or_default();
         let folder = format!(".{}.{}{END}", name.to_string_lossy(), uuid::Uuid::new_v4().simple());
         let folder = target.with_file_name(folder);
         let path = folder.join(name);
-        // VACUUM INTO takes the name as SQL text.
-        if path.to_str().is_none() {
-            return Err(Error::invalid("path", "is not UTF-8", "choose another name or folder"));
-        }
-        new_folder(&folder).map_err(|error| file_error(&folder, &error))?;
-        let draft = Draft {
-            #[cfg(target_os = "linux")]
-            _lock: lock(&folder).map_err(|error| file_error(&folder, &error))?,
-            folder,
-            path,
-            target,
+        new_folder(&folder)?;
+        let target = target.to_path_buf();
+        let draft = match claim(&folder) {
+            Ok(lock) => Draft { folder, path, target, _lock: lock },
+            Err(error) => {
+                let _ = fs::remove_dir(&folder);
+                return Err(error);
+            }
         };
-        for path in [&draft.folder.join(BEGUN), &draft.path] {
-            new_file(path).map_err(|error| file_error(path, &error))?;
-        }
+        new_file(&draft.path)?;
         Ok(draft)
     }
 
@@ -119,17 +129,46 @@ fn new_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
+/// What shows that somebody works on a draft: a lock, on systems where that is not in SQLite's way.
 #[cfg(target_os = "linux")]
-fn lock(folder: &Path) -> std::io::Result<File> {
+type Claim = File;
+#[cfg(not(target_os = "linux"))]
+type Claim = ();
+
+#[cfg(target_os = "linux")]
+fn claim(folder: &Path) -> std::io::Result<Claim> {
     let file = File::open(folder)?;
     file.lock()?;
     Ok(file)
 }
 
+#[cfg(not(target_os = "linux"))]
+fn claim(_folder: &Path) -> std::io::Result<Claim> {
+    Ok(())
+}
+
+/// The claim on a draft that nobody works on any more.
+#[cfg(target_os = "linux")]
+fn claim_abandoned(folder: &Path) -> Option<Claim> {
+    let file = File::open(folder).ok()?;
+    file.try_lock().ok()?;
+    Some(file)
+}
+
+/// Elsewhere: what is older than an hour.
+#[cfg(not(target_os = "linux"))]
+fn claim_abandoned(folder: &Path) -> Option<Claim> {
+    const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+    let modified = fs::symlink_metadata(folder).and_then(|metadata| metadata.modified()).ok()?;
+    modified.elapsed().is_ok_and(|age| age > HOUR).then_some(())
+}
+
 /// Removes the drafts that nobody works on any more.
 fn clear(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().take(MOST_NAMES).flatten() {
-        if is_draft(&entry.file_name().to_string_lossy()) && is_abandoned(&entry.path()) {
+        if is_draft(&entry.file_name().to_string_lossy())
+            && let Some(_claim) = claim_abandoned(&entry.path())
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -144,29 +183,7 @@ pub(super) fn is_draft(name: &str) -> bool {
 
 /// Whether nobody works on a draft any more.
 pub(super) fn is_abandoned(folder: &Path) -> bool {
-    let Ok(metadata) = fs::symlink_metadata(folder) else { return false };
-    let age = metadata.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
-    metadata.is_dir() && is_unlocked(folder) && (is_begun(folder) || age > YOUNG)
-}
-
-/// A folder without that mark may have been made just now, and not be locked yet.
-const YOUNG: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// Whether its lock was taken before: on systems with a lock to go by.
-fn is_begun(folder: &Path) -> bool {
-    cfg!(target_os = "linux") && fs::symlink_metadata(folder.join(BEGUN)).is_ok()
-}
-
-#[cfg(target_os = "linux")]
-fn is_unlocked(folder: &Path) -> bool {
-    File::open(folder).is_ok_and(|file| file.try_lock().is_ok())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_unlocked(folder: &Path) -> bool {
-    const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
-    let modified = fs::symlink_metadata(folder).and_then(|metadata| metadata.modified()).ok();
-    modified.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > HOUR)
+    claim_abandoned(folder).is_some()
 }
 
 /// Renames without replacing anything but an empty file, which is what an interrupted creation of another kind leaves.
@@ -266,9 +283,7 @@ mod tests {
         let killed = folder.path().join(format!(".two.{}{END}", "ab".repeat(16)));
         fs::create_dir(&killed).unwrap();
         fs::write(folder.path().join(".two"), "somebody else's").unwrap();
-        drop(Draft::begin(&folder.path().join("three")).unwrap());
-        assert!(killed.exists(), "it may have been made just now");
-        fs::write(killed.join(BEGUN), "").unwrap();
+        fs::write(killed.join("two"), "half").unwrap();
         drop(Draft::begin(&folder.path().join("three")).unwrap());
         let left = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!((killed.exists(), at_work.path().exists(), left), (false, true, 2));

@@ -168,6 +168,11 @@ impl WritingConnection {
     /// Moves the log into the file once it is long enough, so that the next commit overwrites it from its start: that
     /// is faster than a log that grows. Call after a commit. Whether it was time to.
     pub(crate) fn checkpoint_if_long(&mut self) -> bool {
+        if self.without_reserve && self.log.frames > 0 {
+            // The file must get what is left of the disk, not the log.
+            let _ = self.checkpoint_whole(Instant::now() + CHECKPOINT_PATIENCE);
+            return false;
+        }
         let due = self.log.frames >= self.log.next_checkpoint;
         if due {
             // The first waits for nobody and nobody for it. It falls short when others write at that moment, or read what

@@ -15,7 +15,11 @@ pub(super) fn file(folder: &Path) -> Arc<File> {
     let id = uuid::Uuid::from_u128(7);
     store::create(&path, &NewLedger { ledger_id: id, device: id, epoch: 1, created_at: Instant::clamped(1_000) })
         .unwrap();
-    File::open(&path, std::time::Duration::from_secs(5)).unwrap()
+    open(&path)
+}
+
+fn open(path: &Path) -> Arc<File> {
+    File::open(path, std::time::Duration::from_secs(5)).unwrap()
 }
 
 pub(super) fn wish(at: i64) -> Wish {
@@ -72,4 +76,52 @@ fn a_charge_costs_the_same_however_much_the_file_holds() {
     assert!(after.steps <= before.steps + 10, "{} steps before, {} after", before.steps, after.steps);
     assert!(crowded.steps <= before.steps + 10, "{} steps before, {} crowded", before.steps, crowded.steps);
     assert!(before.steps > 100, "{before:?}");
+}
+
+/// Somebody's `ANALYZE` leaves statistics in the file. They describe the file of that day: of a file of one account, SQLite
+/// would go on to read the whole table for each, with a million accounts too. Each statement must go the way it was
+/// written for, once the ledger was opened for writing.
+#[test]
+fn statistics_change_no_way() {
+    // A file of one day, and a lopsided one: nearly everything in one account, few kinds, hardly a hold.
+    for recharges in [1, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        let book = |line: String| book(&file, &line);
+        for n in 0..recharges {
+            let who = if n % 50 == 1 { format!("rare{n}") } else { "busy".into() };
+            let days = n % 7 + 1;
+            book(format!(
+                r#"{{"op":"recharge","account":"{who}","key":"r{n}","points":3,"source":"s","expires_in_days":{days}}}"#
+            ));
+            book(format!(r#"{{"op":"consume","account":"{who}","key":"c{n}","points":{}}}"#, n % 4));
+            if n % 100 == 0 {
+                book(format!(r#"{{"op":"hold","account":"{who}","key":"h{n}","points":1,"deadline_seconds":60}}"#));
+            }
+        }
+        file.close().unwrap();
+        let path = file.path();
+        let before = plans(&path);
+        rusqlite::Connection::open(&path).unwrap().execute_batch("ANALYZE").unwrap();
+        open(&path).close().unwrap();
+        let changed = before.into_iter().zip(plans(&path)).filter(|(before, after)| before != after);
+        assert_eq!(changed.collect::<Vec<_>>(), [], "after {recharges} recharges");
+    }
+}
+
+/// How SQLite would run each statement. That it scans the tables of a row or a few is all one.
+fn plans(path: &std::path::Path) -> Vec<(&'static str, Vec<String>)> {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    let step = |row: &rusqlite::Row<'_>| {
+        let step: String = row.get(3)?;
+        let table = step.split(' ').nth(1).unwrap_or_default().to_string();
+        Ok(if ["l", "ledger", "w", "writer"].contains(&table.as_str()) { table } else { step })
+    };
+    let plan = |sql: &str| {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let none = vec![rusqlite::types::Null; statement.parameter_count()];
+        let rows = statement.query_map(rusqlite::params_from_iter(none), step).unwrap();
+        rows.map(std::result::Result::unwrap).collect()
+    };
+    store::STATEMENTS.iter().map(|(name, sql)| (*name, plan(sql))).collect()
 }

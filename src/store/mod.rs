@@ -26,6 +26,8 @@ pub(crate) use read::{BookCache, SqlSource};
 pub(crate) use rows::{Glance, PriceBookRow};
 pub(crate) use session::Session;
 #[cfg(test)]
+pub(crate) use sql::ALL as STATEMENTS;
+#[cfg(test)]
 pub(crate) use work::{Work, work_done};
 pub(crate) use write::{add_writer, append_operation, apply, insert_price_book};
 

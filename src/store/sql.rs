@@ -15,7 +15,7 @@ macro_rules! statements {
         $($(#[$doc])* pub(super) const $name: Statement = Statement { number: Number::$name as usize, text: $sql };)+
         /// All of them, for the test of their query plans.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),+];
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),+];
     };
 }
 

@@ -187,7 +187,7 @@ pub(in crate::db) fn writers(path: &Path) -> Vec<u32> {
     let keeps = |process: &u32| {
         entries(format!("/proc/{process}/fdinfo"))
             .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-            .any(|text| text.lines().any(|line| is_ours(line)))
+            .any(|text| text.lines().any(&is_ours))
     };
     processes.filter(keeps).collect()
 }
