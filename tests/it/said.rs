@@ -170,5 +170,5 @@ fn the_kinds_are_those_history_knows() {
     for kind in ENTRY_KINDS {
         world.ledger.history(&alice, &HistoryQuery::new().kind(*kind)).unwrap();
     }
-    assert_eq!(ENTRY_KINDS.len(), 23);
+    assert_eq!(ENTRY_KINDS.len(), 24);
 }
