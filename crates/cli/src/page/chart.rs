@@ -99,25 +99,35 @@ fn letters_of(label: Option<&str>) -> u32 {
     u32::try_from(label.unwrap_or_default().chars().count()).unwrap_or(8)
 }
 
+/// Where each line is drawn: what a wrong clock dated, no later than what was booked after it.
+fn places(statement: &Statement) -> Vec<Place> {
+    let mut latest = statement.as_of.timestamp_millis();
+    let place = |entry: &Entry| {
+        latest = latest.min(entry.booked_at.timestamp_millis());
+        (latest, entry.after.available.saturating_sub(entry.after.debt))
+    };
+    let mut places: Vec<Place> = statement.lines.iter().rev().map(place).collect();
+    places.reverse();
+    places
+}
+
 impl Curve {
     fn new(statement: &Statement) -> Option<Self> {
-        let first = statement.lines.first()?;
         let now = statement.as_of.timestamp_millis();
-        let begin = statement.from.unwrap_or(first.booked_at).timestamp_millis();
+        let places = places(statement);
+        let begin = statement.from.map_or(places.first()?.0, |from| from.timestamp_millis());
         let end = statement.to.map_or(now, |to| to.timestamp_millis().min(now)).max(begin.saturating_add(60_000));
-        let place = |entry: &Entry| {
-            (entry.booked_at.timestamp_millis(), entry.after.available.saturating_sub(entry.after.debt))
-        };
         let marked = |kinds: &[&str]| -> Vec<Place> {
-            statement.lines.iter().filter(|entry| kinds.contains(&entry.kind)).map(place).collect()
+            let lines = statement.lines.iter().zip(&places);
+            lines.filter(|(entry, _)| kinds.contains(&entry.kind)).map(|(_, place)| *place).collect()
         };
         Some(Curve {
             begin,
             end,
             opening: statement.opening.net,
-            places: statement.lines.iter().map(place).collect(),
             recharges: marked(&["recharge", "transfer_in"]),
             expiries: marked(&["expire"]),
+            places,
         })
     }
 

@@ -81,6 +81,7 @@ fn title(kind: &str) -> String {
         "write_off" => "Debt written off",
         "open" => "Account opened",
         "reopen" => "Account reopened",
+        "reinstate" => "Put right after a wrong clock",
         "set_limit" => "Credit limit set",
         "freeze" => "Account frozen",
         "unfreeze" => "Account unfrozen",
