@@ -548,8 +548,8 @@ fn what_is_too_long_is_found() {
     };
     none(too_long(&[Source::new("src/a.rs", &format!("{}fn next() {{}}\n", function(70)))]));
     assert_eq!(too_long(&[Source::new("src/a.rs", &function(71))]), ["src/a.rs:1: fn long has 71 lines"]);
-    none(too_long(&[Source::new("src/a.rs", &"//\n".repeat(500))]));
-    assert_eq!(too_long(&[Source::new("src/a.rs", &"//\n".repeat(501))]), ["src/a.rs: 501 lines"]);
+    none(too_long(&[Source::new("src/a.rs", &"//\n".repeat(MAX_FILE))]));
+    assert_eq!(too_long(&[Source::new("src/a.rs", &"//\n".repeat(MAX_FILE + 1))]), ["src/a.rs: 801 lines"]);
 }
 
 #[test]

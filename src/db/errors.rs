@@ -64,6 +64,10 @@ pub(super) fn opening_error(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen) if may(path, Right::Read) == Some(false) => {
             Error::storage(format!("{}: you have no right to read it", path.display()))
         }
+        // No right to make what a ledger needs beside it.
+        Some(ErrorCode::CannotOpen) if path.parent().and_then(|folder| may(folder, Right::Write)) == Some(false) => {
+            Error::ReadOnly { message: format!("{}: nothing can be written in its folder", path.display()) }
+        }
         Some(ErrorCode::CannotOpen) => Error::storage(format!("{}: {}", path.display(), text(&error))),
         _ => sqlite_error(error),
     }

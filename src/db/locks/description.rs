@@ -220,7 +220,7 @@ fn wait_for(file: &File, range: Range, mode: Mode, deadline: Instant) -> Result<
             Ok(_) => return Ok(Some(())),
             Err(Errno::EAGAIN | Errno::EACCES) if busy::handler(tries) => tries = tries.saturating_add(1),
             Err(Errno::EAGAIN | Errno::EACCES) => return Err(Error::Busy { waited_ms: busy::waited_ms() }),
-            // A shared lock was asked for of a file that only the writer's may be written: nothing is refused for it.
+            // The system or the file system has no such locks.
             Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => return Ok(None),
             Err(error) => return Err(failed(error)),
         }

@@ -177,3 +177,24 @@ fn a_full_disk_at_the_start_is_told_and_can_be_looked_at() {
     fs::remove_file(disk.0.path().join("fill")).unwrap();
     assert_eq!(charge(&Ledger::open(&path).unwrap(), "no room").unwrap().balance.available, 999);
 }
+
+/// A folder that somebody may only read, with a ledger that was closed in it: it can be looked at, and a charge is told why
+/// it cannot be.
+#[test]
+fn a_folder_that_may_only_be_read_is_told() {
+    let Some(disk) = Disk::new("4m") else { return };
+    let path = disk.0.path().join("points.ledger");
+    assert!(filled(&path).close().unwrap().whole);
+    for suffix in ["-wal", "-shm", "-reserve"] {
+        let _ = fs::remove_file(format!("{}{suffix}", path.display()));
+    }
+    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.0.path()).status().unwrap();
+    assert!(remounted.success());
+    let looking = Ledger::options().read_only(true).open(&path).unwrap();
+    assert_eq!(available(&looking), 1_000);
+    assert!(looking.verify().unwrap().ok);
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert!(looking.backup(elsewhere.path().join("backup.ledger")).unwrap().ok);
+    assert_eq!(Ledger::open(&path).unwrap_err().code(), "read_only");
+    assert_eq!(looking.backup(disk.0.path().join("backup.ledger")).unwrap_err().code(), "read_only");
+}
