@@ -360,7 +360,7 @@ impl Shared {
         let entered = state.lock_file(&self.file, deadline).and_then(|()| self.file.enter(Some(deadline)));
         let connection = state.connection.take().ok_or(Error::Closed)?;
         let using = entered?;
-        connection.check_wal()?;
+        connection.check_wal(&using)?;
         // It syncs the log first.
         let folded = connection.checkpoint_whole(deadline)?;
         using.check()?;

@@ -1,6 +1,5 @@
 //! A ledger file as this process has it open: what all its connections share, and what is watched while it is open.
 
-use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Inside};
 use super::locks::{Locks, Standing, holders, writers};
-use super::place::{FileId, Place, beside, file_id};
+use super::place::{FileId, Place, beside, probe};
 use super::registry::{Ends, Lease, Registry};
 use crate::error::{Error, Result};
 
@@ -48,23 +47,23 @@ impl Side {
 
     /// Notes it, once SQLite has opened it.
     fn settle(&self) {
-        if let (None, Some(found)) = (self.opened.get(), metadata(&self.path)) {
-            let _ = self.opened.set(file_id(&self.path, &found));
+        if let (None, Some((found, _))) = (self.opened.get(), probe(&self.path)) {
+            let _ = self.opened.set(found);
         }
     }
 
     /// Its length, if it is still what SQLite has opened.
     fn check(&self) -> Result<Option<u64>> {
         let Some(opened) = self.opened.get() else { return Ok(None) };
-        match metadata(&self.path) {
-            Some(found) if file_id(&self.path, &found) == *opened => Ok(Some(found.len())),
+        match probe(&self.path) {
+            Some((found, bytes)) if found == *opened => Ok(Some(bytes)),
             Some(_) => Err(moved(&self.path, "was replaced")),
             None => Err(moved(&self.path, "was moved or deleted")),
         }
     }
 
     fn bytes(&self) -> u64 {
-        metadata(&self.path).map_or(0, |metadata| metadata.len())
+        probe(&self.path).map_or(0, |(_, bytes)| bytes)
     }
 }
 
@@ -110,6 +109,8 @@ pub(super) fn stuck_writers(place: &Path, id: &FileId) -> Option<Vec<u32>> {
 /// One read, or one transaction.
 pub(crate) struct Using<'f> {
     file: &'f OpenFile,
+    /// The length of the `-wal` when a transaction began.
+    wal_bytes: u64,
     _inside: Inside<'f>,
 }
 
@@ -161,8 +162,8 @@ impl OpenFile {
 
     /// Begins a transaction: nothing has been moved, and SQLite's locks are in force.
     pub(crate) fn enter(&self, deadline: Option<Instant>) -> Result<Using<'_>> {
-        self.check_unmoved()?;
-        self.enter_unwatched(deadline)
+        let wal_bytes = self.check_unmoved()?;
+        Ok(Using { wal_bytes, ..self.enter_unwatched(deadline)? })
     }
 
     /// Begins a read. What matters to it is that file and `-shm` are those that others use: then the locks are, too.
@@ -176,7 +177,7 @@ impl OpenFile {
         loop {
             let inside = self.gate.enter_now().or_else(|| self.gate.enter(until())).ok_or(Error::LocksLost)?;
             if self.locks.standing() != Standing::Lost {
-                return Ok(Using { file: self, _inside: inside });
+                return Ok(Using { file: self, wal_bytes: 0, _inside: inside });
             }
             drop(inside);
             // SQLite takes a lock anew only when no connection of the process is said to have it.
@@ -195,14 +196,14 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Refuses when anything was moved, replaced or cut.
-    fn check_unmoved(&self) -> Result<()> {
+    /// Refuses when anything was moved, replaced or cut; the length of the `-wal`.
+    fn check_unmoved(&self) -> Result<u64> {
         self.check_shared()?;
-        self.wal.check().map(drop)
+        self.wal.check().map(Option::unwrap_or_default)
     }
 
     fn check_shared(&self) -> Result<()> {
-        check_length(self.path(), &self.file_bytes, self.place.check_unmoved()?.len())?;
+        check_length(self.path(), &self.file_bytes, self.place.check_unmoved()?)?;
         match self.shm.check()? {
             Some(bytes) => check_length(&self.shm.path, &self.shm_bytes, bytes),
             None => Ok(()),
@@ -216,8 +217,8 @@ impl OpenFile {
 
     /// Refuses a `-wal` that is shorter than what SQLite says is in it, for which `needed` asks. Asked only when the length
     /// is not the one it was left with: others add to it, and empty it, by right.
-    pub(super) fn check_wal(&self, needed: impl Fn() -> Result<u64>) -> Result<()> {
-        if self.wal_bytes() == self.wal_bytes.load(Ordering::Relaxed) {
+    pub(super) fn check_wal(&self, using: &Using<'_>, needed: impl Fn() -> Result<u64>) -> Result<()> {
+        if using.wal_bytes == self.wal_bytes.load(Ordering::Relaxed) {
             return Ok(());
         }
         const TRIES: usize = 8;
@@ -275,10 +276,6 @@ impl Using<'_> {
     pub(crate) fn answer<T>(&self, answer: Result<T>) -> Result<T> {
         self.check().and(answer)
     }
-}
-
-fn metadata(path: &Path) -> Option<Metadata> {
-    fs::symlink_metadata(path).ok()
 }
 
 /// The length of a `-wal` with so many frames of pages: a header, and before each page a header of its own.

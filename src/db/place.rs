@@ -25,6 +25,22 @@ pub(super) fn file_id(path: &Path, _metadata: &Metadata) -> FileId {
     FileId(path.to_path_buf())
 }
 
+/// Identity and length of what lies at a path. Asked before every use, so by the leanest call there is.
+#[cfg(unix)]
+#[allow(clippy::useless_conversion, reason = "the types differ from system to system")]
+pub(super) fn probe(path: &Path) -> Option<(FileId, u64)> {
+    let found = rustix::fs::lstat(path).ok()?;
+    let number = |found: Option<u64>| found.unwrap_or_default();
+    let id = FileId(number(found.st_dev.try_into().ok()), number(found.st_ino.try_into().ok()));
+    Some((id, number(found.st_size.try_into().ok())))
+}
+
+#[cfg(not(unix))]
+pub(super) fn probe(path: &Path) -> Option<(FileId, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((file_id(path, &found), found.len()))
+}
+
 /// An existing file that may be opened as a ledger.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
@@ -59,11 +75,11 @@ impl Place {
     }
 
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
-    pub(super) fn check_unmoved(&self) -> Result<Metadata> {
-        let what = match fs::symlink_metadata(&self.path) {
-            Ok(metadata) if file_id(&self.path, &metadata) == self.id => return Ok(metadata),
-            Ok(_) => "was replaced",
-            Err(_) => "was moved or deleted",
+    pub(super) fn check_unmoved(&self) -> Result<u64> {
+        let what = match probe(&self.path) {
+            Some((id, bytes)) if id == self.id => return Ok(bytes),
+            Some(_) => "was replaced",
+            None => "was moved or deleted",
         };
         let path = self.path.display().to_string();
         Err(Error::Moved { path, message: format!("it {what} while the ledger was open") })

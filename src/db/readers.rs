@@ -1,6 +1,5 @@
 //! The pool of read-only connections.
 
-use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,8 +57,11 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Stamp {
+    fn of(place: &Place) -> Result<Self> {
+        place.check_unmoved()?;
+        let found = std::fs::symlink_metadata(place.path());
+        let metadata = found.map_err(|error| Error::storage(format!("{}: {error}", place.path().display())))?;
+        Ok(Stamp {
             bytes: metadata.len(),
             changed: metadata.modified().ok(),
             #[cfg(unix)]
@@ -67,7 +69,7 @@ impl Stamp {
                 use std::os::unix::fs::MetadataExt;
                 (metadata.ctime(), metadata.ctime_nsec())
             },
-        }
+        })
     }
 }
 
@@ -162,7 +164,7 @@ pub(super) fn page_bytes(conn: &Connection) -> Result<i64> {
 
 /// Whether nobody has the file open, and it is as it was.
 fn is_untouched(place: &Place, stamp: &Stamp) -> bool {
-    place.check_unmoved().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp) && is_at_rest(place)
+    Stamp::of(place).is_ok_and(|now| now == *stamp) && is_at_rest(place)
 }
 
 /// Whether everything is in the one file, and nobody has it open.
@@ -359,7 +361,7 @@ impl Connections {
         };
         // No room or no right to make the -shm. A file at rest needs none.
         if is_at_rest(place) {
-            let stamp = Stamp::of(&place.check_unmoved()?);
+            let stamp = Stamp::of(place)?;
             look(place, Role::Immutable)?;
             if is_untouched(place, &stamp) {
                 return Self::new(place, Role::Immutable, Access::Immutable(stamp));

@@ -40,7 +40,7 @@ fn open(path: &Path) -> Result<Open> {
 
 /// Whether a use of the file may begin.
 fn check(open: &Open) -> Result<()> {
-    open.file.enter(Some(soon())).and_then(|_using| open.check_wal())
+    open.file.enter(Some(soon())).and_then(|using| open.check_wal(&using))
 }
 
 fn fill(conn: &Connection) -> Result<()> {

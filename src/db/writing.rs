@@ -10,7 +10,7 @@ use super::config::{Role, connect};
 use super::create::use_wal;
 use super::errors::{opening_error, sqlite_error};
 use super::migrate::{PLAN, Plan, migrate};
-use super::opened::{Opened, log_bytes};
+use super::opened::{Opened, Using, log_bytes};
 use super::readers::{log_length, page_bytes};
 use super::{Connection, SCHEMA_VERSION, busy, reserve, schema};
 use crate::error::{Error, Result};
@@ -114,8 +114,8 @@ impl WritingConnection {
     }
 
     /// Refuses a `-wal` that was cut: what is written behind the hole would be lost with what was in it.
-    pub(crate) fn check_wal(&self) -> Result<()> {
-        self.file.check_wal(|| log_length(&self.conn))
+    pub(crate) fn check_wal(&self, using: &Using<'_>) -> Result<()> {
+        self.file.check_wal(using, || log_length(&self.conn))
     }
 
     /// Takes the write lock. `durable`: the commit waits until the disk has it.

@@ -68,7 +68,7 @@ impl State {
         }
         let using = file.enter(Some(deadline))?;
         let connection = self.connection.as_mut().ok_or(Error::Closed)?;
-        connection.check_wal()?;
+        connection.check_wal(&using)?;
         connection.begin(durability == Durability::Full, deadline)?;
         Ok(using)
     }
@@ -151,8 +151,8 @@ impl State {
             }
             file.enter(Some(deadline))
         });
-        let (Ok(_using), Some(connection)) = (entered, self.connection.as_mut()) else { return false };
-        connection.check_wal().is_ok() && connection.make_room()
+        let (Ok(using), Some(connection)) = (entered, self.connection.as_mut()) else { return false };
+        connection.check_wal(&using).is_ok() && connection.make_room()
     }
 
     /// After a failed commit: makes sure that it does not come back, and that nothing acknowledged depends on what the
