@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -62,7 +62,7 @@ pub(in crate::db) struct Locks {
 
 #[derive(Debug)]
 struct Held {
-    file: File,
+    file: Arc<File>,
     guarded: Option<Guarded>,
 }
 
@@ -81,7 +81,7 @@ impl Locks {
     pub(in crate::db) fn open(path: &Path, deadline: Instant) -> Result<Self> {
         let file = open(path)?;
         let taken = wait_for(&file, PRESENCE, Mode::Shared, deadline)?;
-        Ok(Locks { held: RwLock::new(taken.map(|()| Held { file, guarded: None })) })
+        Ok(Locks { held: RwLock::new(taken.map(|()| Held { file: Arc::new(file), guarded: None })) })
     }
 
     /// Takes guard and canary, once SQLite has opened the file and, in WAL mode, made the `-shm`: taken before, it would make
@@ -118,10 +118,9 @@ impl Locks {
 
     /// Keeps the writers of other processes out; waits for them until the deadline.
     pub(in crate::db) fn lock_writer(&self, deadline: Instant) -> Result<()> {
-        match self.held().as_ref() {
-            Some(held) => wait_for(&held.file, WRITER, Mode::Exclusive, deadline).map(drop),
-            None => Ok(()),
-        }
+        // Nobody waits for the descriptors while this waits for another process.
+        let file = self.held().as_ref().map(|held| Arc::clone(&held.file));
+        file.map_or(Ok(()), |file| wait_for(&file, WRITER, Mode::Exclusive, deadline).map(drop))
     }
 
     pub(in crate::db) fn unlock_writer(&self) {
