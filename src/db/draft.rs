@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 const END: &str = ".counterfoil-part";
 /// How often a draft is begun anew.
 const TRIES: usize = 8;
-/// What SQLite may make beside a file.
-pub(super) const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
+/// What may be made beside a file.
+const COMPANIONS: [&str; 4] = ["-journal", "-wal", "-shm", "-reserve"];
 /// The most names of a folder that are looked at.
 pub(super) const MOST_NAMES: usize = 10_000;
 
