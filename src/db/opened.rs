@@ -172,6 +172,19 @@ impl OpenFile {
         self.enter_unwatched(None)
     }
 
+    /// A short read, which may be run a second time: for that it is asked about the locks only when it is done.
+    pub(crate) fn read_again<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
+        self.check_shared()?;
+        if let Some(inside) = self.gate.enter_now() {
+            let first = Using { file: self, wal_bytes: 0, _inside: inside };
+            let answer = first.answer(read());
+            if !matches!(answer, Err(Error::LocksLost)) {
+                return answer;
+            }
+        }
+        self.enter_unwatched(None)?.answer(read())
+    }
+
     fn enter_unwatched(&self, deadline: Option<Instant>) -> Result<Using<'_>> {
         let until = || deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
         loop {

@@ -99,12 +99,13 @@ impl Deref for Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Runs one statement, which sees one state of the file by itself.
-    pub(crate) fn single<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.answered(|| {
-            leave(&self.conn)?;
-            read(&self.conn)
-        })
+    /// Runs one statement, which sees one state of the file by itself: again when SQLite's locks turn out to be lost.
+    pub(crate) fn single<T>(&self, read: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        let read = || leave(&self.conn).and_then(|()| read(&self.conn));
+        match &self.connections.access {
+            Access::Shared(file) => file.read_again(read),
+            Access::Immutable(_) | Access::Lonely => self.answered(read),
+        }
     }
 
     /// Runs reads within one read transaction, so that they see one state of the file. It ends with the call: an open one
@@ -142,8 +143,8 @@ pub(crate) struct Apart {
 
 impl Apart {
     /// Runs one statement.
-    pub(crate) fn single<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.file.enter_to_read()?.answer(read(&self.conn))
+    pub(crate) fn single<T>(&self, read: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        self.file.read_again(|| read(&self.conn))
     }
 }
 

@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 
 use rusqlite::params;
 
+use super::session::out_of_order;
 use super::{Glance, PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Key, OperationRow, StretchRow, Writer, Writers,
 };
-use crate::units::Instant;
+use crate::units::{Instant, add};
 
 /// The way a list of entries is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,22 @@ pub(crate) enum Forward {
 
 /// An account with what its balance needs, in one statement.
 pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Glance>> {
-    session.first(sql::ACCOUNT_GLANCE, params![id.as_str()], rows::glance)
+    let (mut found, mut last): (Option<Glance>, _) = (None, None);
+    session.each(sql::ACCOUNT_GLANCE, params![id.as_str()], |row| {
+        let Some(Glance { next_expiry: Some((_, points)), .. }) = &mut found else {
+            let glance = found.insert(rows::glance(row)?);
+            // Without a batch there is one row.
+            return Ok(glance.next_expiry.is_some());
+        };
+        let (also, no) = rows::glance_batch(row)?;
+        if last.is_some_and(|last| last >= no) {
+            return Err(out_of_order(sql::ACCOUNT_GLANCE));
+        }
+        last = Some(no);
+        *points = add(*points, also)?;
+        Ok(true)
+    })?;
+    Ok(found)
 }
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {

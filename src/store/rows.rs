@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockState, ConsumeRow, EntryKind,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockState, ConsumeRow, EntryKind,
     EntryRow, HoldPhase, HoldRow, LedgerRow, Outcome, Settings, StretchRow, TotalsRow, Writer,
 };
 use crate::pricing::MAX_BOOK_BYTES;
@@ -237,6 +237,9 @@ pub(crate) struct Glance {
     pub(crate) next_expiry: Option<(Instant, i64)>,
 }
 
+/// The column before which the row tells of the account and the clock, and of when the batch expires.
+const GLANCE_BATCH: usize = 29;
+
 pub(super) fn glance(row: &Row<'_>) -> Result<Glance> {
     let mut c = Columns::new("account", row);
     let account = c.account()?;
@@ -246,6 +249,12 @@ pub(super) fn glance(row: &Row<'_>) -> Result<Glance> {
         None => None,
     };
     Ok(Glance { account, clock, max_clock_jump, next_expiry })
+}
+
+/// The last columns of the same row: the points of a batch, and its number.
+pub(super) fn glance_batch(row: &Row<'_>) -> Result<(i64, BatchNo)> {
+    let mut c = Columns { next: GLANCE_BATCH, ..Columns::new("batch", row) };
+    Ok((c.points()?, c.number()?))
 }
 
 impl Columns<'_> {

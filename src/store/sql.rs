@@ -85,14 +85,14 @@ macro_rules! live_batches {
 statements! {
     ACCOUNT_BY_ID = concat!("SELECT ", account_columns!(), " FROM account WHERE id = ?1");
     ACCOUNT_BY_NO = concat!("SELECT ", account_columns!(), " FROM account WHERE no = ?1");
-    /// All that a balance needs when nothing has fallen due: the account, the clock's state, and the soonest expiry with the
-    /// points of all batches that expire then.
-    ACCOUNT_GLANCE = "SELECT a.no, a.id, a.state, a.credit_limit, a.available, a.held, a.pending, a.debt, a.unbacked, a.recharged, \
-         a.consumed, a.refunded, a.expired, a.reinstated, a.revoked, a.clawed_back, a.written_off, a.moved_in, a.moved_out, a.entries, \
-         a.last_booked_at, a.steps_back, a.next_due_at, l.accepted_at, l.suspect_since, l.trusted_at, l.steps_back, l.max_clock_jump, b.expires_at, (SELECT sum(remaining) FROM batch INDEXED BY \
-         batch_due WHERE account = a.no AND due_at = b.due_at AND active = 1) FROM ledger l CROSS JOIN account a LEFT JOIN batch b ON b.no = \
-         (SELECT no FROM batch INDEXED BY batch_due WHERE account = a.no AND due_at IS NOT NULL AND active = 1 ORDER BY due_at LIMIT 1) \
-         WHERE l.id = 1 AND a.id = ?1";
+    /// All that a balance needs when nothing has fallen due: the account, the clock's state, and a row for each batch that
+    /// expires soonest.
+    ACCOUNT_GLANCE = "SELECT a.no, a.id, state, credit_limit, available, a.held, pending, debt, unbacked, recharged, consumed, \
+        refunded, a.expired, reinstated, a.revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, \
+        a.steps_back, next_due_at, accepted_at, suspect_since, trusted_at, l.steps_back, max_clock_jump, due_at, remaining, b.no \
+        FROM ledger l CROSS JOIN account a LEFT JOIN batch b INDEXED BY batch_due ON account = a.no AND active = 1 AND due_at = \
+        (SELECT due_at FROM batch WHERE account = a.no AND active = 1 AND due_at > 0 ORDER BY due_at LIMIT 1) \
+        WHERE l.id = 1 AND a.id = ?1";
     ACCOUNT_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM account";
     ACCOUNT_PAGE = concat!("SELECT ", account_columns!(), " FROM account WHERE no > ?1 ORDER BY no LIMIT ?2");
     ACCOUNTS_DUE = concat!(
@@ -100,8 +100,7 @@ statements! {
         " FROM account INDEXED BY account_due WHERE next_due_at <= ?1 ORDER BY next_due_at, no LIMIT ?2"
     );
     ACCOUNT_INSERT = concat!(
-        "INSERT INTO account (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-         ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
+        "INSERT INTO account (", account_columns!(), ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     );
     /// What every charge changes, and nothing else.
     ACCOUNT_CHARGE = "UPDATE account SET available = ?2, debt = ?3, consumed = ?4, entries = ?5, last_booked_at = ?6 WHERE no = ?1";
@@ -153,8 +152,7 @@ statements! {
     BATCH_WOULD_START = "SELECT 1 FROM batch INDEXED BY batch_pending \
         WHERE active = 0 AND effective_at > ?1 AND effective_at <= ?2 AND remaining > 0 LIMIT 1";
     BATCH_INSERT = concat!(
-        "INSERT INTO batch (", batch_columns!(), ", live, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-         ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+        "INSERT INTO batch (", batch_columns!(), ", live, due_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     );
     /// A charge of a batch that stays live.
     BATCH_DEBIT = "UPDATE batch SET remaining = ?2, used = ?3 WHERE no = ?1";
@@ -182,7 +180,7 @@ statements! {
     HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 ORDER BY deadline, operation";
     /// Of the diagnosis: how many are past their deadline and not yet released.
     HOLDS_DUE_COUNT = "SELECT count(*) FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2";
-    HOLD_INSERT = concat!("INSERT INTO hold (", hold_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    HOLD_INSERT = concat!("INSERT INTO hold (", hold_columns!(), ") VALUES (?,?,?,?,?,?,?,?)");
     HOLD_UPDATE = "UPDATE hold SET deadline = ?2, phase = ?3 WHERE operation = ?1";
 
     CONSUME_BY_OPERATION = concat!("SELECT ", consume_columns!(), " FROM consume WHERE operation = ?1");
@@ -195,13 +193,13 @@ statements! {
         "SELECT ", consume_columns!(),
         " FROM consume INDEXED BY consume_clawback WHERE clawback_of = ?1 ORDER BY operation"
     );
-    CONSUME_INSERT = concat!("INSERT INTO consume (", consume_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+    CONSUME_INSERT = concat!("INSERT INTO consume (", consume_columns!(), ") VALUES (?,?,?,?,?,?,?)");
     CONSUME_UPDATE = "UPDATE consume SET open = ?2, refunded = ?3, written_off = ?4 WHERE operation = ?1";
 
     ALLOCATIONS_OF = "SELECT owner, rank, batch, points, returned FROM allocation WHERE owner = ?1 ORDER BY rank";
     ALLOCATION_PAGE = "SELECT owner, rank, batch, points, returned FROM allocation WHERE (owner, rank) > (?1, ?2) \
         ORDER BY owner, rank LIMIT ?3";
-    ALLOCATION_INSERT = "INSERT INTO allocation (owner, rank, batch, points, returned) VALUES (?1, ?2, ?3, ?4, ?5)";
+    ALLOCATION_INSERT = "INSERT INTO allocation (owner, rank, batch, points, returned) VALUES (?,?,?,?,?)";
     ALLOCATION_UPDATE = "UPDATE allocation SET returned = ?3 WHERE owner = ?1 AND rank = ?2";
 
     ENTRY_BY_NUMBER = concat!("SELECT ", entry_columns!(), " FROM entry WHERE account = ?1 AND n = ?2");
@@ -214,12 +212,12 @@ statements! {
     );
     ENTRY_PAGE = concat!("SELECT ", entry_columns!(), " FROM entry WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3");
     ENTRY_INSERT = concat!(
-        "INSERT INTO entry (", entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        "INSERT INTO entry (", entry_columns!(), ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     );
 
     STRETCHES_OF = "SELECT account, n, booked_at FROM stretch WHERE account = ?1 AND n <= ?2 ORDER BY n DESC";
     STRETCH_PAGE = "SELECT account, n, booked_at FROM stretch WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3";
-    STRETCH_INSERT = "INSERT INTO stretch (account, n, booked_at) VALUES (?1, ?2, ?3)";
+    STRETCH_INSERT = "INSERT INTO stretch (account, n, booked_at) VALUES (?,?,?)";
 
     OPERATION_BY_SEQ = operations!("WHERE o.seq = ?1");
     OPERATION_PAGE = operations!("WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2");
@@ -241,22 +239,21 @@ statements! {
     /// Of explanations: the last change of a setting before an operation. Nothing but the log tells it: backwards from there.
     OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
-        rules_version, body, outcome, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        rules_version, body, outcome, entry, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     /// One whose reading does not say all of the clock.
     OPERATION_INSERT_CLOCK = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
-        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-        ?13, ?14, ?15, ?16, ?17)";
+        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
     PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
     PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";
     PRICE_BOOK_NO = "SELECT no FROM price_book WHERE hash = ?1";
     PRICE_BOOK_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM price_book";
     PRICE_BOOK_PAGE = "SELECT no, hash, text FROM price_book WHERE no > ?1 ORDER BY no LIMIT ?2";
-    PRICE_BOOK_INSERT = "INSERT INTO price_book (no, hash, text) VALUES (?1, ?2, ?3)";
+    PRICE_BOOK_INSERT = "INSERT INTO price_book (no, hash, text) VALUES (?,?,?)";
 
     WRITER_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM writer";
     WRITER_PAGE = "SELECT no, device, epoch, since FROM writer WHERE no > ?1 ORDER BY no LIMIT ?2";
-    WRITER_INSERT = "INSERT INTO writer (no, device, epoch, since) VALUES (?1, ?2, ?3, ?4)";
+    WRITER_INSERT = "INSERT INTO writer (no, device, epoch, since) VALUES (?,?,?,?)";
 
     /// Of `verify`: what other columns determine.
     BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
@@ -274,7 +271,7 @@ statements! {
     LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, suspect_since, trusted_at, steps_back, explicit_accounts, \
         late_window, max_hold, max_clock_jump, clock_patience, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     /// Without the settings and the writer.
-    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?1, suspect_since = ?2, trusted_at = ?3, steps_back = ?4, head = ?5, length = ?6 WHERE id = 1";
+    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?, suspect_since = ?, trusted_at = ?, steps_back = ?, head = ?, length = ? WHERE id = 1";
     LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, suspect_since = ?3, trusted_at = ?4, steps_back = ?5, explicit_accounts = ?6, \
         late_window = ?7, max_hold = ?8, max_clock_jump = ?9, clock_patience = ?10, head = ?11, length = ?12 WHERE id = 1";
 }

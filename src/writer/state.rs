@@ -95,8 +95,10 @@ impl State {
         let using = self.begin(file, durability, deadline)?;
         let mut open = OpenTransaction { state: self };
         let worked = open.run(work);
-        // What was read without locks is not believed, nor are the errors it led to.
-        using.check()?;
+        if !matches!(worked, Ok(Some(_))) {
+            // What was read without locks is not believed, nor are the errors it led to.
+            using.check()?;
+        }
         if let Some(desk) = worked? {
             let failed = open.commit(durability).and_then(|()| using.check()).err();
             if let Some(error) = failed {
