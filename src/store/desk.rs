@@ -13,7 +13,7 @@ use rusqlite::params;
 use super::write::{self, Waits};
 use super::{Session, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
+use crate::model::{AccountId, AccountRow, BatchRow, ClockState, LedgerRow};
 
 /// More accounts than this are not kept for the next transaction.
 const MOST_ACCOUNTS: usize = 1024;
@@ -116,8 +116,15 @@ impl Session<'_> {
 
     pub(crate) fn set_ledger(&self, row: LedgerRow) -> Result<()> {
         let old = self.ledger()?;
-        let advanced = LedgerRow { clock: row.clock, head: row.head, length: row.length, ..old };
-        let waits = if advanced == row { Waits::Few } else { Waits::All };
+        let clock = ClockState { accepted_at: row.clock.accepted_at, ..old.clock };
+        let advanced = LedgerRow { clock, head: row.head, length: row.length, ..old };
+        let waits = if advanced == row {
+            Waits::Few
+        } else if (LedgerRow { clock: row.clock, ..advanced }) == row {
+            Waits::Plain
+        } else {
+            Waits::All
+        };
         if let Some(kept) = &mut self.desk.borrow_mut().ledger {
             kept.change(row, waits);
         }

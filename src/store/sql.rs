@@ -270,8 +270,10 @@ statements! {
         l.explicit_accounts, l.late_window, l.max_hold, l.max_clock_jump, l.clock_patience, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
     LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, suspect_since, trusted_at, steps_back, explicit_accounts, \
         late_window, max_hold, max_clock_jump, clock_patience, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    /// What every operation changes.
+    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?, head = ?, length = ? WHERE id = 1";
     /// Without the settings and the writer.
-    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?, suspect_since = ?, trusted_at = ?, steps_back = ?, head = ?, length = ? WHERE id = 1";
+    LEDGER_ADVANCE_CLOCK = "UPDATE ledger SET accepted_at = ?, suspect_since = ?, trusted_at = ?, steps_back = ?, head = ?, length = ? WHERE id = 1";
     LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, suspect_since = ?3, trusted_at = ?4, steps_back = ?5, explicit_accounts = ?6, \
         late_window = ?7, max_hold = ?8, max_clock_jump = ?9, clock_patience = ?10, head = ?11, length = ?12 WHERE id = 1";
 }

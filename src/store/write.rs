@@ -357,18 +357,22 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
 
 /// Writer, accepted reading, settings, head and length; the identity never changes.
 pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits) -> Result<()> {
+    let accepted_at = row.clock.accepted_at.millis();
     if waits == Waits::Few {
-        let (accepted_at, since) = (row.clock.accepted_at.millis(), millis(row.clock.suspect_since));
-        let (trusted_at, steps_back) = (millis(row.clock.trusted_at), row.clock.steps_back);
-        let params = (accepted_at, since, trusted_at, steps_back, row.head.as_slice(), row.length);
+        let params = (accepted_at, row.head.as_slice(), row.length);
         return one(session.change(sql::LEDGER_ADVANCE, params)?, "ledger", 1);
+    }
+    let (since, trusted_at) = (millis(row.clock.suspect_since), millis(row.clock.trusted_at));
+    if waits == Waits::Plain {
+        let params = (accepted_at, since, trusted_at, row.clock.steps_back, row.head.as_slice(), row.length);
+        return one(session.change(sql::LEDGER_ADVANCE_CLOCK, params)?, "ledger", 1);
     }
     let s = &row.settings;
     let params = params![
         row.writer.0,
-        row.clock.accepted_at.millis(),
-        millis(row.clock.suspect_since),
-        millis(row.clock.trusted_at),
+        accepted_at,
+        since,
+        trusted_at,
         row.clock.steps_back,
         s.explicit_accounts,
         s.late_window,
