@@ -135,19 +135,27 @@ CREATE TABLE entry (
     operation        INTEGER REFERENCES operation (seq),
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     points           INTEGER NOT NULL CHECK (points >= 0),
-    change_available INTEGER NOT NULL,
-    change_held      INTEGER NOT NULL,
-    change_pending   INTEGER NOT NULL,
-    change_debt      INTEGER NOT NULL,
+    -- What moved. Each: a byte with the places from and to, then batch, operation (0: none; the line's own is not repeated)
+    -- and points, seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
+    -- 6 used, 7 expired, 8 revoked, 9 moved, 10 debt, 11 written off, 12 clawed back.
+    -- NULL: in long_movements.
+    movements        BLOB,
     after_available  INTEGER NOT NULL CHECK (after_available >= 0),
     after_held       INTEGER NOT NULL CHECK (after_held >= 0),
     after_pending    INTEGER NOT NULL CHECK (after_pending >= 0),
     after_debt       INTEGER NOT NULL CHECK (after_debt >= 0),
     batch            INTEGER REFERENCES batch (no),
-    -- Points that expired by it or lapsed on their return, less expired ones that came back.
-    expired          INTEGER NOT NULL,
     PRIMARY KEY (account, n)
 ) STRICT, WITHOUT ROWID;
+
+-- Movements that are long: in an entry they would stand in the way of every search that passes by.
+CREATE TABLE long_movements (
+    account   INTEGER NOT NULL,
+    n         INTEGER NOT NULL,
+    movements BLOB    NOT NULL,
+    PRIMARY KEY (account, n),
+    FOREIGN KEY (account, n) REFERENCES entry (account, n)
+) STRICT;
 
 -- Where an account's booked time went back: the first entry of each stretch but the first. Within one it never does.
 CREATE TABLE stretch (
@@ -255,6 +263,8 @@ CREATE TRIGGER operation_no_update BEFORE UPDATE ON operation BEGIN SELECT RAISE
 CREATE TRIGGER operation_no_delete BEFORE DELETE ON operation BEGIN SELECT RAISE(ABORT, 'operations are never deleted'); END;
 CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries never change'); END;
 CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
+CREATE TRIGGER long_movements_no_update BEFORE UPDATE ON long_movements BEGIN SELECT RAISE(ABORT, 'movements never change'); END;
+CREATE TRIGGER long_movements_no_delete BEFORE DELETE ON long_movements BEGIN SELECT RAISE(ABORT, 'movements are never deleted'); END;
 CREATE TRIGGER stretch_no_update BEFORE UPDATE ON stretch BEGIN SELECT RAISE(ABORT, 'stretches never change'); END;
 CREATE TRIGGER stretch_no_delete BEFORE DELETE ON stretch BEGIN SELECT RAISE(ABORT, 'stretches are never deleted'); END;
 CREATE TRIGGER price_book_no_update BEFORE UPDATE ON price_book BEGIN SELECT RAISE(ABORT, 'price books never change'); END;

@@ -138,16 +138,12 @@ audited!(EntryRow, "entry", |r| [
     "operation": show(r.operation),
     "booked_at": r.booked_at,
     "points": r.points,
-    "change_available": r.change.available,
-    "change_held": r.change.held,
-    "change_pending": r.change.pending,
-    "change_debt": r.change.debt,
+    "movements": format_args!("{:?}", r.movements),
     "after_available": r.after.available,
     "after_held": r.after.held,
     "after_pending": r.after.pending,
     "after_debt": r.after.debt,
     "batch": show(r.batch),
-    "expired": r.expired,
 ]);
 
 audited!(StretchRow, "stretch", |r| ["booked_at": r.booked_at]);

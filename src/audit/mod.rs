@@ -15,6 +15,7 @@ mod columns;
 mod doctor;
 mod faults;
 mod memory;
+mod movements;
 mod quick;
 mod replay;
 mod sums;
@@ -107,7 +108,7 @@ pub struct Fault {
     /// `integrity`, `foreign_key`: SQLite's own checks. `chain_broken`, `head_mismatch`, `length_mismatch`: the log.
     /// `<table>_mismatch`, `<table>_missing`, `<table>_extra`, `<table>_unreadable`: a row is not what the operations
     /// make of it. `operation_refused`: an operation cannot have been booked. `replay_stopped`: from there on only the
-    /// chain and the sums could be checked. `i1_batch` … `i10_totals`: an invariant does not hold. `unreadable`: damage
+    /// chain and the sums could be checked. `i1_batch` … `i13_batch`: an invariant does not hold. `unreadable`: damage
     /// ended a part of the work.
     pub code: &'static str,
     /// Table, key and column: `batch 1048577 remaining`.

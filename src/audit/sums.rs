@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{Audited, RowKey};
+use super::movements::Moved;
 use super::{Audit, Faults, PAGE, count, show};
 use crate::error::Result;
 use crate::model::{
@@ -270,7 +271,9 @@ fn stretches(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
 fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     let session = audit.session;
     let read = |after| stored::entries(session, after, PAGE);
+    let mut moved = Moved::default();
     audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
+        moved.entry(session, faults, &row);
         let before = books.newest.get(&row.account).copied();
         check_entry(faults, before, &row, books.stretches.remove(&(row.account, row.n)));
         let (n, booked_at, operation, after) = (row.n, row.booked_at, row.operation, row.after);
@@ -278,6 +281,10 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
         let newest = Newest { n, booked_at, operation, after, expired };
         books.newest.insert(row.account, newest);
     })?;
+    moved.finish(session, &mut audit.faults);
+    if let Some((account, n)) = stored::doubled_movements(session)? {
+        audit.faults.add("entry_extra", format_args!("long_movements {account}/{n}"), "none", "a row");
+    }
     for (account, newest) in &books.newest {
         check_debt(&mut audit.faults, *account, newest);
     }

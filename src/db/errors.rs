@@ -27,6 +27,10 @@ pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
     if error.sqlite_error().is_some_and(|error| ENDS_EARLY.contains(&error.extended_code)) {
         return Error::Corrupt { message };
     }
+    // A number in the file's head that SQLite does not know; it has no code of its own.
+    if message.contains("unsupported file format") {
+        return Error::Corrupt { message };
+    }
     match error.sqlite_error_code() {
         // "Locking protocol": the race of several processes to be the first to open the file went on for too long.
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {

@@ -47,15 +47,13 @@ impl Booking<'_, '_> {
     }
 
     pub(super) fn transfer(&mut self, to: i64, points: i64) -> Result<()> {
-        let before = self.books.standing(self.account)?;
-        let received_before = self.books.standing(to)?;
-        if points > before.balances.available {
-            let row = self.books.account(self.account)?;
-            let (account, available, required) = (row.id.to_string(), before.balances.available, points);
+        let row = self.books.account(self.account)?;
+        if points > row.balances.available {
+            let (account, available, required) = (row.id.to_string(), row.balances.available, points);
             return Err(Error::InsufficientPoints { account, available, required, credit_left: 0 });
         }
         let mut left = points;
-        let mut index = 0;
+        let (mut index, mut sent) = (0, Vec::new());
         while left > 0 {
             let Some(source) = self.books.next_live(self.account)? else { break };
             let take = source.remaining.min(left);
@@ -66,13 +64,14 @@ impl Booking<'_, '_> {
                     format!("the transfer touches more than {MAX_INDEX} batches"),
                 ));
             }
-            self.books.shift(source.no, Bucket::Remaining, Bucket::Moved, take)?;
-            self.receive(to, batch_no(self.seq, index), &source, take)?;
+            self.books.shift(source.no, Bucket::Remaining, Bucket::Moved, take, None)?;
+            sent.push((batch_no(self.seq, index), source, take));
             left = sub(left, take)?;
         }
         self.points = points;
-        self.post(EntryKind::TransferOut, points, None, before)?;
-        self.post_on(to, EntryKind::TransferIn, points, None, received_before)?;
+        self.post(EntryKind::TransferOut, points, None)?;
+        sent.iter().try_for_each(|(no, source, take)| self.receive(to, *no, source, *take))?;
+        self.post_on(to, EntryKind::TransferIn, points, None)?;
         self.settle(to)
     }
 
@@ -95,8 +94,7 @@ impl Booking<'_, '_> {
     }
 
     fn post_unchanged(&mut self, kind: EntryKind) -> Result<()> {
-        let before = self.books.standing(self.account)?;
-        self.post(kind, 0, None, before)
+        self.post(kind, 0, None)
     }
 }
 

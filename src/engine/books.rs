@@ -3,14 +3,14 @@
 //! Every movement of points goes through [`Books::shift`] (in `shift`) or [`Books::change_consume`], which keep batch, account and
 //! totals in step; so I1, I2 and I10 hold by construction after each operation.
 
-use super::line::{Line, Standing};
+use super::line::Line;
 use super::pages::{Due, Pages, batch_due, hold_due};
-use super::shift::Movement;
 use super::source::{Changes, Source};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, StretchRow,
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Movement,
+    StretchRow, changes,
 };
 use crate::units::{Instant, add, sub};
 
@@ -47,7 +47,8 @@ pub(crate) struct Books<'s> {
     views: Table<i64, Views>,
     entries: Vec<EntryRow>,
     stretches: Vec<StretchRow>,
-    pub(super) movements: Option<Vec<Movement>>,
+    /// Of the line that is posted next.
+    pub(super) movements: Vec<Movement>,
 }
 
 fn lost(what: &str, no: i64) -> Error {
@@ -67,7 +68,7 @@ impl<'s> Books<'s> {
             views: Table::default(),
             entries: Vec::new(),
             stretches: Vec::new(),
-            movements: None,
+            movements: Vec::new(),
         }
     }
 
@@ -119,11 +120,6 @@ impl<'s> Books<'s> {
 
     pub(crate) fn balances(&mut self, account: i64) -> Result<Balances> {
         Ok(self.account(account)?.balances)
-    }
-
-    /// Where the account stands, to be given to [`Books::post`] when the change is made.
-    pub(crate) fn standing(&mut self, account: i64) -> Result<Standing> {
-        Standing::of(self.account(account)?)
     }
 
     // ---- batches
@@ -277,13 +273,13 @@ impl<'s> Books<'s> {
     pub(crate) fn change_consume(&mut self, operation: i64, change: impl FnOnce(&mut ConsumeRow)) -> Result<()> {
         self.consume(operation)?;
         let slot = self.consumes.get_mut(&operation).ok_or_else(|| lost("consume", operation))?;
-        let (before, noted) = (slot.row.open, self.movements.is_some().then(|| slot.row.clone()));
+        let before = slot.row.clone();
         change(&mut slot.row);
         if slot.state == State::Loaded {
             slot.state = State::Changed;
         }
         let (account, open) = (slot.row.account, slot.row.open);
-        let movement = noted.map(|old| Movement::consume(&old, &slot.row)).transpose()?;
+        let movement = slot.row.movement_from(&before)?;
         movement.into_iter().for_each(|movement| self.note(movement));
         let keys = &mut self.views(account).open.keys;
         if open > 0 {
@@ -291,9 +287,9 @@ impl<'s> Books<'s> {
         } else {
             keys.remove(&operation);
         }
-        if open != before {
+        if open != before.open {
             let debt = &mut self.account_mut(account)?.balances.debt;
-            *debt = add(*debt, sub(open, before)?)?;
+            *debt = add(*debt, sub(open, before.open)?)?;
         }
         Ok(())
     }
@@ -428,26 +424,26 @@ impl<'s> Books<'s> {
 
     // ---- entries
 
-    /// Writes a line of the account's books: what changed since `before`.
-    pub(crate) fn post(&mut self, account: i64, line: Line, before: Standing) -> Result<()> {
+    /// Writes a line of the account's books: the movements since the line before.
+    pub(crate) fn post(&mut self, account: i64, line: Line) -> Result<()> {
+        let mut movements = std::mem::take(&mut self.movements);
+        for movement in &mut movements {
+            // Its own is not repeated.
+            movement.operation = movement.operation.filter(|of| line.operation != Some(*of));
+        }
+        let (change, expired) = changes(&movements)?;
         let row = self.account_mut(account)?;
         row.entries = add(row.entries, 1)?;
         let turns = line.booked_at < row.last_booked_at;
         row.last_booked_at = line.booked_at;
-        let (n, now) = (row.entries, Standing::of(row)?);
-        let (after, before_expired) = (now.balances, before.expired);
-        let (expired, before) = (sub(now.expired, before_expired)?, before.balances);
-        let change = Balances {
-            available: sub(after.available, before.available)?,
-            held: sub(after.held, before.held)?,
-            pending: sub(after.pending, before.pending)?,
-            debt: sub(after.debt, before.debt)?,
-        };
+        let (n, after) = (row.entries, row.balances);
         let Line { kind, operation, booked_at, points, batch } = line;
         if turns {
             self.stretches.push(StretchRow { account, n, booked_at });
         }
-        self.entries.push(EntryRow { account, n, kind, operation, booked_at, points, change, after, batch, expired });
+        let line =
+            EntryRow { account, n, kind, operation, booked_at, points, batch, movements, change, expired, after };
+        self.entries.push(line);
         Ok(())
     }
 

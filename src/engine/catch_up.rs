@@ -7,7 +7,7 @@ use super::pages::{Due, DueKind};
 use super::shift::Bucket;
 use crate::error::Result;
 use crate::model::{BatchNo, EntryKind, HoldPhase};
-use crate::units::{Instant, add, sub};
+use crate::units::{Instant, sub};
 
 /// How many due things are read at a time; a stretch of catch-up ends with them. Few, so that between stretches a
 /// transaction can end before it has blocked others long.
@@ -30,18 +30,17 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
 
 /// Books one due thing, and what it settles.
 fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
-    let before = books.standing(account)?;
-    let (kind, points, batch) = happen(books, account, due)?;
-    books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch }, before)?;
+    let (kind, points, batch) = happen(books, due)?;
+    books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch })?;
     settle(books, account, None, due.at)
 }
 
 /// What one due thing does by itself.
-pub(super) fn happen(books: &mut Books<'_>, account: i64, due: Due) -> Result<(EntryKind, i64, Option<BatchNo>)> {
+pub(super) fn happen(books: &mut Books<'_>, due: Due) -> Result<(EntryKind, i64, Option<BatchNo>)> {
     Ok(match due.what {
         DueKind::Expiry => {
             let points = books.batch(due.no)?.remaining;
-            books.shift(due.no, Bucket::Remaining, Bucket::Expired, points)?;
+            books.shift(due.no, Bucket::Remaining, Bucket::Expired, points, None)?;
             (EntryKind::Expire, points, Some(due.no))
         }
         DueKind::Deadline => {
@@ -51,10 +50,7 @@ pub(super) fn happen(books: &mut Books<'_>, account: i64, due: Due) -> Result<(E
         }
         DueKind::Activation => {
             let points = books.batch(due.no)?.remaining;
-            books.change_batch(due.no, |batch| batch.active = true)?;
-            let balances = &mut books.account_mut(account)?.balances;
-            balances.pending = sub(balances.pending, points)?;
-            balances.available = add(balances.available, points)?;
+            books.set_active(due.no, true)?;
             (EntryKind::Activate, points, Some(due.no))
         }
     })
@@ -72,7 +68,7 @@ pub(crate) fn resolve(
     for slice in books.allocations(hold)?.into_iter().rev() {
         // What goes to `owed` is gone for good; a late capture may draw only on the rest.
         let owed = books.batch(slice.batch)?.owed.min(slice.points);
-        give_back(books, slice.batch, slice.points, Bucket::Held, at, tally)?;
+        give_back(books, slice.batch, slice.points, (Bucket::Held, hold), at, tally)?;
         books.set_returned(hold, slice.rank, sub(slice.points, owed)?)?;
     }
     Ok(())

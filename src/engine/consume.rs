@@ -109,10 +109,9 @@ impl Booking<'_, '_> {
             }
         };
         self.points = points;
-        let before = self.books.standing(self.account)?;
         self.books.new_owner(self.seq);
         self.charge(self.seq, points, lapsed)?;
-        self.post(EntryKind::Consume, points, None, before)?;
+        self.post(EntryKind::Consume, points, None)?;
         self.settle(self.account)
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn draw(
             (batch.no, Bucket::Remaining, batch.remaining)
         };
         let take = there.min(left);
-        books.shift(batch, from, to, take)?;
+        books.shift(batch, from, to, take, Some(owner))?;
         books.allocate(owner, batch, take)?;
         drawn.push((batch, take));
         left = sub(left, take)?;
@@ -55,13 +55,12 @@ pub(crate) fn coverable(books: &mut Books<'_>, account: i64, need: i64, lapsed: 
 
 /// Pays the oldest open parts from what is available: one visible `settle` entry.
 pub(crate) fn settle(books: &mut Books<'_>, account: i64, operation: Option<i64>, at: Instant) -> Result<()> {
-    let before = books.standing(account)?;
     let settled = pay_debts(books, account)?;
     if settled == 0 {
         return Ok(());
     }
     let line = Line { kind: EntryKind::Settle, operation, booked_at: at, points: settled, batch: None };
-    books.post(account, line, before)
+    books.post(account, line)
 }
 
 /// Pays the oldest open parts; how much of them.
@@ -73,7 +72,7 @@ pub(super) fn pay_debts(books: &mut Books<'_>, account: i64) -> Result<i64> {
             break;
         }
         let Some(consume) = books.oldest_open(account)? else { break };
-        let drawn = draw(books, account, consume.operation, consume.open, Bucket::Used, Vec::new())?;
+        let drawn = draw(books, account, consume.operation, consume.open, Bucket::Debt, Vec::new())?;
         let mut paid = 0;
         for (_, points) in drawn {
             paid = add(paid, points)?;
@@ -96,11 +95,11 @@ pub(crate) struct Tally {
 }
 
 enum Step {
-    GiveBack { batch: BatchNo, points: i64, from: Bucket },
+    GiveBack { batch: BatchNo, points: i64, from: Bucket, of: i64 },
     RefundClawback { operation: i64, points: i64 },
 }
 
-/// Gives points back to a batch: first what is owed after a revoke, the rest to the live batch, or lapsed if it is expired.
+/// Gives points of a hold, or of a consume, back to a batch: first what is owed after a revoke, the rest to the live batch, or lapsed if it is expired.
 ///
 /// A chain of clawbacks is worked off a list, depth first, so that no depth of chain exhausts the stack. It ends: a
 /// clawback is paid only by batches revoked after its own.
@@ -108,11 +107,11 @@ pub(crate) fn give_back(
     books: &mut Books<'_>,
     batch: BatchNo,
     points: i64,
-    from: Bucket,
+    (from, of): (Bucket, i64),
     at: Instant,
     tally: &mut Tally,
 ) -> Result<()> {
-    work_off(books, vec![Step::GiveBack { batch, points, from }], at, tally)
+    work_off(books, vec![Step::GiveBack { batch, points, from, of }], at, tally)
 }
 
 /// Refunds a consume: its open part first, then its allocations in reverse rank.
@@ -125,7 +124,7 @@ fn work_off(books: &mut Books<'_>, mut steps: Vec<Step>, at: Instant, tally: &mu
     steps.reverse();
     while let Some(step) = steps.pop() {
         let mut next = match step {
-            Step::GiveBack { batch, points, from } => give_back_one(books, batch, points, from, at, tally)?,
+            Step::GiveBack { batch, points, from, of } => give_back_one(books, batch, points, (from, of), at, tally)?,
             Step::RefundClawback { operation, points } => {
                 let account = books.consume(operation)?.account;
                 let totals = &mut books.account_mut(account)?.totals;
@@ -143,7 +142,7 @@ fn give_back_one(
     books: &mut Books<'_>,
     no: BatchNo,
     points: i64,
-    from: Bucket,
+    (from, of): (Bucket, i64),
     at: Instant,
     tally: &mut Tally,
 ) -> Result<Vec<Step>> {
@@ -153,7 +152,7 @@ fn give_back_one(
     if owed > 0 {
         let still_owed = sub(batch.owed, owed)?;
         books.change_batch(no, |batch| batch.owed = still_owed)?;
-        books.shift(no, from, Bucket::Revoked, owed)?;
+        books.shift(no, from, Bucket::Revoked, owed, Some(of))?;
         let mut left = owed;
         for clawback in books.source().clawbacks(no)? {
             // What a clamp left uncollected has no clawback, and so comes last.
@@ -166,11 +165,11 @@ fn give_back_one(
     }
     let rest = sub(points, owed)?;
     if rest > 0 && batch.is_expired(at) {
-        books.shift(no, from, Bucket::Expired, rest)?;
+        books.shift(no, from, Bucket::Expired, rest, Some(of))?;
         tally.lapsed = add(tally.lapsed, rest)?;
     } else if rest > 0 {
         books.wake(no, at)?;
-        books.shift(no, from, Bucket::Remaining, rest)?;
+        books.shift(no, from, Bucket::Remaining, rest, Some(of))?;
         tally.restored = add(tally.restored, rest)?;
     }
     Ok(steps)
@@ -180,6 +179,7 @@ fn give_back_one(
 fn take_back(books: &mut Books<'_>, operation: i64, points: i64) -> Result<Vec<Step>> {
     let consume = books.consume(operation)?;
     let open = consume.open.min(points);
+    let from = if consume.clawback_of.is_some() { Bucket::ClawedBack } else { Bucket::Used };
     let (still_open, refunded) = (sub(consume.open, open)?, add(consume.refunded, points)?);
     books.change_consume(operation, |row| (row.open, row.refunded) = (still_open, refunded))?;
     let mut left = sub(points, open)?;
@@ -189,7 +189,7 @@ fn take_back(books: &mut Books<'_>, operation: i64, points: i64) -> Result<Vec<S
             let part = sub(allocation.points, allocation.returned)?.min(left);
             if part > 0 {
                 books.set_returned(operation, allocation.rank, add(allocation.returned, part)?)?;
-                steps.push(Step::GiveBack { batch: allocation.batch, points: part, from: Bucket::Used });
+                steps.push(Step::GiveBack { batch: allocation.batch, points: part, from, of: operation });
                 left = sub(left, part)?;
             }
             if left == 0 {

@@ -74,7 +74,6 @@ impl Booking<'_, '_> {
         let covered = coverable(&mut self.books, self.account, points, &[])?;
         self.check_covered(points, covered)?;
         let unbacked = sub(points, covered)?;
-        let before = self.books.standing(self.account)?;
         self.points = points;
         self.books.new_owner(self.seq);
         self.outcome.draws = draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new())?;
@@ -91,18 +90,17 @@ impl Booking<'_, '_> {
             price_book: self.price_book.map(|(no, _)| no),
         })?;
         self.show_hold(self.seq)?;
-        self.post(EntryKind::Hold, points, None, before)
+        self.post(EntryKind::Hold, points, None)
     }
 
     pub(super) fn release(&mut self) -> Result<()> {
         let hold = self.open_hold()?;
-        let before = self.books.standing(self.account)?;
         let mut tally = Tally::default();
         resolve(&mut self.books, hold.operation, HoldPhase::Released, self.now, &mut tally)?;
         self.show_hold(hold.operation)?;
         self.tally(tally);
         self.points = hold.points;
-        self.post(EntryKind::Release, hold.points, None, before)?;
+        self.post(EntryKind::Release, hold.points, None)?;
         self.settle(self.account)
     }
 
@@ -114,10 +112,9 @@ impl Booking<'_, '_> {
     pub(super) fn renew(&mut self, deadline: i64) -> Result<()> {
         let hold = self.open_hold()?;
         let deadline = self.deadline(deadline)?;
-        let before = self.books.standing(self.account)?;
         self.books.change_hold(hold.operation, |row| row.deadline = deadline)?;
         self.show_hold(hold.operation)?;
-        self.post(EntryKind::Renew, 0, None, before)
+        self.post(EntryKind::Renew, 0, None)
     }
 
     pub(super) fn capture(&mut self, amount: &CaptureAmount) -> Result<()> {
@@ -127,7 +124,6 @@ impl Booking<'_, '_> {
         }
         let points = self.capture_points(&hold, amount)?;
         self.reopen_if_closed()?;
-        let before = self.books.standing(self.account)?;
         self.points = points;
         self.books.new_owner(self.seq);
         let taken = take_held(&mut self.books, &hold, self.seq, points, self.now)?;
@@ -151,7 +147,7 @@ impl Booking<'_, '_> {
         row.totals.consumed = add(row.totals.consumed, points)?;
         self.leave_open(self.seq, points, open)?;
         self.show_hold(hold.operation)?;
-        self.post(EntryKind::Capture, points, None, before)?;
+        self.post(EntryKind::Capture, points, None)?;
         self.settle(self.account)
     }
 
@@ -202,7 +198,7 @@ fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
     for slice in books.allocations(hold.operation)? {
         let take = slice.points.min(left);
         if take > 0 {
-            books.shift(slice.batch, Bucket::Held, Bucket::Used, take)?;
+            books.shift(slice.batch, Bucket::Held, Bucket::Used, take, Some(hold.operation))?;
             books.allocate(owner, slice.batch, take)?;
             taken.draws.push((slice.batch, take));
             left = sub(left, take)?;
@@ -214,7 +210,7 @@ fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
     for (slice, part) in back.into_iter().rev() {
         let rest = sub(slice.points, part)?;
         let owed = books.batch(slice.batch)?.owed.min(rest);
-        give_back(books, slice.batch, rest, Bucket::Held, at, &mut taken.tally)?;
+        give_back(books, slice.batch, rest, (Bucket::Held, hold.operation), at, &mut taken.tally)?;
         books.set_returned(hold.operation, slice.rank, sub(rest, owed)?)?;
     }
     Ok(taken)
@@ -233,7 +229,7 @@ fn take_lapsed(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
         if take == 0 {
             continue;
         }
-        books.shift(slice.batch, from, Bucket::Used, take)?;
+        books.shift(slice.batch, from, Bucket::Used, take, Some(hold.operation))?;
         books.allocate(owner, slice.batch, take)?;
         taken.draws.push((slice.batch, take));
         if from == Bucket::Expired {

@@ -1,22 +1,7 @@
 //! What a line of an account's books is made of.
 
-use crate::error::Result;
-use crate::model::{AccountRow, Balances, BatchNo, EntryKind};
-use crate::units::{Instant, sub};
-
-/// What an entry tells the change of.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Standing {
-    pub(crate) balances: Balances,
-    /// Expired for good: not those that came back.
-    pub(super) expired: i64,
-}
-
-impl Standing {
-    pub(super) fn of(row: &AccountRow) -> Result<Self> {
-        Ok(Standing { balances: row.balances, expired: sub(row.totals.expired, row.totals.reinstated)? })
-    }
-}
+use crate::model::{BatchNo, EntryKind};
+use crate::units::Instant;
 
 /// A line for [`Books::post`].
 #[derive(Debug, Clone, Copy)]

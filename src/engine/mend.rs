@@ -46,14 +46,13 @@ impl Booking<'_, '_> {
         let Target::Consume(operation) = self.target else { return Err(Error::corrupt("a refund has no consume")) };
         let points = within("refund", amount, self.books.consume(operation)?.refundable())?;
         self.reopen_if_closed()?;
-        let before = self.books.standing(self.account)?;
         let mut tally = Tally::default();
         refund(&mut self.books, operation, points, self.now, &mut tally)?;
         let row = self.books.account_mut(self.account)?;
         row.totals.refunded = add(row.totals.refunded, points)?;
         self.points = points;
         self.tally(tally);
-        self.post(EntryKind::Refund, points, None, before)?;
+        self.post(EntryKind::Refund, points, None)?;
         self.settle(self.account)
     }
 
@@ -61,12 +60,11 @@ impl Booking<'_, '_> {
         let no = self.target_batch()?;
         let batch = self.books.batch(no)?.clone();
         let points = within("revoke", amount, sub(sub(batch.amount, batch.revoked)?, batch.owed)?)?;
-        let before = self.books.standing(self.account)?;
         let from_remaining = batch.remaining.min(points);
         let from_expired = batch.expired.min(sub(points, from_remaining)?);
         for (bucket, part) in [(Bucket::Remaining, from_remaining), (Bucket::Expired, from_expired)] {
             if part > 0 {
-                self.books.shift(no, bucket, Bucket::Revoked, part)?;
+                self.books.shift(no, bucket, Bucket::Revoked, part, None)?;
             }
         }
         let taken = add(from_remaining, from_expired)?;
@@ -76,7 +74,7 @@ impl Booking<'_, '_> {
         self.points = points;
         self.outcome.owed = rest;
         self.outcome.batches.push((no, batch.expires_at.map_or(-1, Instant::millis)));
-        self.post(EntryKind::Revoke, taken, Some(no), before)?;
+        self.post(EntryKind::Revoke, taken, Some(no))?;
         match shortfall {
             RevokeShortfall::Clamp => self.outcome.uncollected = rest,
             RevokeShortfall::Debt if rest > 0 => self.claw_back(no, rest)?,
@@ -87,7 +85,6 @@ impl Booking<'_, '_> {
 
     /// What was spent, held or moved of a revoked batch is owed: a consume of its own, visible as debt until settled.
     fn claw_back(&mut self, batch: BatchNo, points: i64) -> Result<()> {
-        let before = self.books.standing(self.account)?;
         let (operation, account, clawback_of) = (self.seq, self.account, Some(batch));
         self.books.add_consume(ConsumeRow {
             operation,
@@ -101,17 +98,16 @@ impl Booking<'_, '_> {
         self.books.change_consume(operation, |row| row.open = points)?;
         let row = self.books.account_mut(account)?;
         row.totals.clawed_back = add(row.totals.clawed_back, points)?;
-        self.post(EntryKind::Clawback, points, Some(batch), before)
+        self.post(EntryKind::Clawback, points, Some(batch))
     }
 
     pub(super) fn write_off(&mut self, points: i64) -> Result<()> {
-        let before = self.books.standing(self.account)?;
-        within("write-off", Amount::Points(points), before.balances.debt)?;
+        within("write-off", Amount::Points(points), self.books.balances(self.account)?.debt)?;
         forgive(&mut self.books, self.account, points)?;
         let row = self.books.account_mut(self.account)?;
         row.totals.written_off = add(row.totals.written_off, points)?;
         self.points = points;
-        self.post(EntryKind::WriteOff, points, None, before)?;
+        self.post(EntryKind::WriteOff, points, None)?;
         self.settle(self.account)
     }
 }

@@ -36,9 +36,9 @@ use crate::units::{Instant, MAX_POINTS, Reading, add};
 pub(crate) use books::Books;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
-use line::{Line, Standing};
+use line::Line;
 pub(crate) use retrace::{Before, Past, Retrace, Step};
-pub(crate) use shift::{Bucket, Movement};
+
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
 pub(crate) use time::{LedgerTime, ledger_time};
@@ -353,7 +353,7 @@ impl Booking<'_, '_> {
         for no in &opened.new {
             // `open` books its own entry.
             if self.kind != OpKind::Open {
-                self.post_on(*no, EntryKind::Open, 0, None, Standing::default())?;
+                self.post_on(*no, EntryKind::Open, 0, None)?;
             }
         }
         match &command.action {
@@ -414,20 +414,13 @@ impl Booking<'_, '_> {
     }
 
     /// Writes this operation's line in the account's books.
-    fn post(&mut self, kind: EntryKind, points: i64, batch: Option<BatchNo>, before: Standing) -> Result<()> {
-        self.post_on(self.account, kind, points, batch, before)
+    fn post(&mut self, kind: EntryKind, points: i64, batch: Option<BatchNo>) -> Result<()> {
+        self.post_on(self.account, kind, points, batch)
     }
 
-    fn post_on(
-        &mut self,
-        account: i64,
-        kind: EntryKind,
-        points: i64,
-        batch: Option<BatchNo>,
-        before: Standing,
-    ) -> Result<()> {
+    fn post_on(&mut self, account: i64, kind: EntryKind, points: i64, batch: Option<BatchNo>) -> Result<()> {
         let line = Line { kind, operation: Some(self.seq), booked_at: self.now, points, batch };
-        self.books.post(account, line, before)
+        self.books.post(account, line)
     }
 
     fn settle(&mut self, account: i64) -> Result<()> {

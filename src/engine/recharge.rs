@@ -19,7 +19,6 @@ impl Booking<'_, '_> {
         let effective_at = effective_at.unwrap_or(self.now);
         let expires_at = self.expiry(expiry.unwrap_or(Expiry::Days(days, None)), effective_at)?;
         let active = effective_at <= self.now;
-        let before = self.books.standing(self.account)?;
         let no = batch_no(self.seq, 1);
         let totals = &mut self.books.account_mut(self.account)?.totals;
         totals.recharged = add(totals.recharged, *points)?;
@@ -45,7 +44,7 @@ impl Booking<'_, '_> {
         })?;
         self.points = *points;
         self.outcome.batches.push((no, expires_at.map_or(-1, Instant::millis)));
-        self.post(EntryKind::Recharge, *points, Some(no), before)?;
+        self.post(EntryKind::Recharge, *points, Some(no))?;
         self.settle(self.account)
     }
 
@@ -70,17 +69,16 @@ impl Booking<'_, '_> {
         let no = self.target_batch()?;
         let batch = self.books.batch(no)?.clone();
         let expires_at = self.expiry(expiry, batch.effective_at)?;
-        let before = self.books.standing(self.account)?;
         let back = if batch.is_expired(self.now) { batch.expired } else { 0 };
         self.books.change_batch(no, |batch| batch.expires_at = expires_at)?;
         if back > 0 {
             self.books.wake(no, self.now)?;
-            self.books.shift(no, Bucket::Expired, Bucket::Remaining, back)?;
+            self.books.shift(no, Bucket::Expired, Bucket::Remaining, back, None)?;
         }
         self.points = back;
         self.outcome.reinstated = back;
         self.outcome.batches.push((no, expires_at.map_or(-1, Instant::millis)));
-        self.post(EntryKind::SetExpiry, back, Some(no), before)?;
+        self.post(EntryKind::SetExpiry, back, Some(no))?;
         self.settle(self.account)
     }
 }

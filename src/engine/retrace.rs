@@ -10,7 +10,7 @@ use super::catch_up::{happen, resolve};
 use super::draw::{Tally, pay_debts, refund};
 use super::holds::take_held;
 use super::mend::forgive;
-use super::shift::{Bucket, Movement};
+use super::shift::Bucket;
 use super::source::{Allocations, OperationHead, Source};
 use super::step_back::reinstate;
 use crate::error::{Error, Result};
@@ -21,11 +21,9 @@ use crate::model::{
 use crate::pricing::PriceBook;
 use crate::units::{Instant, add, sub};
 
-/// What a line did.
+/// What a line did beyond its movements.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Step {
-    /// In order. Those of a settle come consume by consume: what batches paid, then what is open no longer.
-    pub(crate) movements: Vec<Movement>,
     /// The hold it made, changed or ended; none of a line that only went with it, as a reopen does.
     pub(crate) hold: Option<i64>,
 }
@@ -73,7 +71,6 @@ impl<'s> Retrace<'s> {
             next_due_at: None,
             ..account.clone()
         });
-        books.movements();
         Retrace { past, books, account: account.no, at: Instant::MIN, watched, before: None }
     }
 
@@ -119,7 +116,8 @@ impl<'s> Retrace<'s> {
         if self.books.balances(self.account)? != row.after {
             return Err(lost(row));
         }
-        Ok(Step { movements: self.books.movements(), hold })
+        self.books.movements.clear();
+        Ok(Step { hold })
     }
 
     fn look_around(&mut self, row: &EntryRow, operation: &OperationRow) -> Result<()> {
@@ -155,7 +153,7 @@ impl<'s> Retrace<'s> {
     /// What time did: the first thing that was due then. The hold, if one ended.
     fn time(&mut self, row: &EntryRow) -> Result<Option<i64>> {
         let due = self.books.due_at(self.account, row.booked_at).ok_or_else(|| lost(row))?;
-        let (kind, ..) = happen(&mut self.books, self.account, due)?;
+        let (kind, ..) = happen(&mut self.books, due)?;
         Ok((kind == EntryKind::HoldExpire).then_some(due.no))
     }
 
@@ -191,7 +189,7 @@ impl<'s> Retrace<'s> {
                 let expired = sub(0, row.expired)?;
                 for (bucket, part) in [(Bucket::Remaining, sub(row.points, expired)?), (Bucket::Expired, expired)] {
                     if part > 0 {
-                        books.shift(batch, bucket, Bucket::Revoked, part)?;
+                        books.shift(batch, bucket, Bucket::Revoked, part, None)?;
                     }
                 }
                 let owed = add(books.batch(batch)?.owed, outcome.owed)?;
@@ -204,7 +202,7 @@ impl<'s> Retrace<'s> {
                 books.change_batch(batch, |batch| batch.expires_at = expires_at)?;
                 if row.points > 0 {
                     books.wake(batch, at)?;
-                    books.shift(batch, Bucket::Expired, Bucket::Remaining, row.points)?;
+                    books.shift(batch, Bucket::Expired, Bucket::Remaining, row.points, None)?;
                 }
                 Ok(())
             }
@@ -258,7 +256,7 @@ impl<'s> Retrace<'s> {
         }
         for (no, points) in outcome.draws.iter().skip(own) {
             let from = if self.books.batch(*no)?.is_expired(at) { Bucket::Expired } else { Bucket::Remaining };
-            self.books.shift(*no, from, Bucket::Used, *points)?;
+            self.books.shift(*no, from, Bucket::Used, *points, None)?;
             if kept {
                 self.books.allocate(seq, *no, *points)?;
             }
@@ -277,7 +275,7 @@ impl<'s> Retrace<'s> {
         let (_, _, deadline) = operation.outcome.hold.ok_or_else(|| lost(row))?;
         let mut unbacked = row.points;
         for (no, points) in &operation.outcome.draws {
-            self.books.shift(*no, Bucket::Remaining, Bucket::Held, *points)?;
+            self.books.shift(*no, Bucket::Remaining, Bucket::Held, *points, None)?;
             unbacked = sub(unbacked, *points)?;
         }
         let reserved = &mut self.books.account_mut(self.account)?.unbacked;
@@ -308,7 +306,7 @@ impl<'s> Retrace<'s> {
         for (no, _) in &operation.outcome.batches {
             let made = self.past.source.batch(*no)?;
             if let Some((from, points)) = made.and_then(|made| made.from_batch.map(|from| (from, made.amount))) {
-                self.books.shift(from, Bucket::Remaining, Bucket::Moved, points)?;
+                self.books.shift(from, Bucket::Remaining, Bucket::Moved, points, None)?;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::line::Line;
 use super::shift::Bucket;
 use crate::error::Result;
 use crate::model::{AccountState, BatchNo, EntryKind};
-use crate::units::{Instant, add, sub};
+use crate::units::{Instant, add};
 
 /// Undoes it as of `now`: what lapsed and has not expired comes back, what was to be effective later is pending again, and no
 /// hold is further from its end than `max_hold` seconds.
@@ -21,14 +21,12 @@ pub(crate) fn step_back(books: &mut Books<'_>, account: i64, now: Instant, max_h
     let line = |kind, points, batch| Line { kind, operation: None, booked_at: now, points, batch };
     if !lapsed.is_empty() && books.account(account)?.state == AccountState::Closed {
         books.account_mut(account)?.state = AccountState::Active;
-        let before = books.standing(account)?;
-        books.post(account, line(EntryKind::Reopen, 0, None), before)?;
+        books.post(account, line(EntryKind::Reopen, 0, None))?;
     }
     for no in batches {
-        let before = books.standing(account)?;
         let points = reinstate(books, no, now)?;
         if points > 0 {
-            books.post(account, line(EntryKind::Reinstate, points, Some(no)), before)?;
+            books.post(account, line(EntryKind::Reinstate, points, Some(no)))?;
             settle(books, account, None, now)?;
         }
     }
@@ -45,13 +43,10 @@ pub(super) fn reinstate(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Res
     let mut points = 0;
     if batch.is_early(now) {
         points = batch.remaining;
-        books.change_batch(no, |batch| batch.active = false)?;
-        let balances = &mut books.account_mut(batch.account)?.balances;
-        balances.available = sub(balances.available, points)?;
-        balances.pending = add(balances.pending, points)?;
+        books.set_active(no, false)?;
     }
     if batch.expired > 0 && !batch.is_expired(now) {
-        books.shift(no, Bucket::Expired, Bucket::Remaining, batch.expired)?;
+        books.shift(no, Bucket::Expired, Bucket::Remaining, batch.expired, None)?;
         points = add(points, batch.expired)?;
     }
     Ok(points)

@@ -5,6 +5,7 @@ mod answer;
 mod builders;
 mod fields;
 mod ids;
+mod movement;
 mod request;
 mod rows;
 
@@ -23,6 +24,7 @@ pub use builders::{
 };
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no};
+pub(crate) use movement::{Movement, Place, changes, decode, encode};
 pub use request::Request;
 pub use rows::ENTRY_KINDS;
 pub(crate) use rows::*;

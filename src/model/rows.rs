@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::batch_operation;
-use super::{AccountId, BatchNo, Key, Writer};
-use crate::units::{Instant, is_zero};
+use super::{AccountId, BatchNo, Key, Movement, Place, Writer};
+use crate::error::Result;
+use crate::units::{Instant, is_zero, sub};
 
 /// The kinds of operation, with the code each is stored under.
 macro_rules! codes {
@@ -241,6 +242,22 @@ impl ConsumeRow {
         self.points.saturating_sub(self.refunded).saturating_sub(self.written_off)
     }
 
+    /// What a change of it moves by itself: what is owed from now on, or was cancelled or forgiven. What batches pay of it
+    /// is their movement.
+    pub(crate) fn movement_from(&self, before: &ConsumeRow) -> Result<Option<Movement>> {
+        let used = if self.clawback_of.is_some() { Place::ClawedBack } else { Place::Used };
+        let (from, to, points) = if self.open > before.open {
+            (Place::Debt, used, sub(self.open, before.open)?)
+        } else if self.refunded > before.refunded {
+            (used, Place::Debt, sub(before.open, self.open)?)
+        } else if self.written_off > before.written_off {
+            (Place::WrittenOff, Place::Debt, sub(before.open, self.open)?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Movement { operation: Some(self.operation), batch: None, from, to, points }))
+    }
+
     pub(crate) fn is_plain(&self) -> bool {
         self.open == 0 && self.refunded == 0 && self.written_off == 0 && self.clawback_of.is_none()
     }
@@ -280,11 +297,13 @@ pub(crate) struct EntryRow {
     pub(crate) operation: Option<i64>,
     pub(crate) booked_at: Instant,
     pub(crate) points: i64,
-    pub(crate) change: Balances,
-    pub(crate) after: Balances,
     pub(crate) batch: Option<BatchNo>,
-    /// Points that expired or lapsed, less those that came back.
+    /// What it did, in order.
+    pub(crate) movements: Vec<Movement>,
+    /// What they come to: the change of the figures, and the points that expired or lapsed less those that came back.
+    pub(crate) change: Balances,
     pub(crate) expired: i64,
+    pub(crate) after: Balances,
 }
 
 /// The first entry of a stretch: booked time went back before it.

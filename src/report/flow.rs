@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::model::{EntryKind, EntryRow};
+use crate::model::{EntryRow, Movement, Place};
 use crate::units::{add, sub};
 
 /// What came in and what went, by cause. Always
@@ -33,25 +33,29 @@ pub struct Flows {
 impl Flows {
     /// What one entry did.
     pub(crate) fn of(row: &EntryRow) -> Result<Self> {
-        let mut flows = Flows { expired: row.expired, ..Flows::default() };
-        match row.kind {
-            EntryKind::Recharge => flows.recharged = row.points,
-            EntryKind::TransferIn => flows.moved_in = row.points,
-            EntryKind::TransferOut => flows.moved_out = row.points,
-            EntryKind::WriteOff => flows.written_off = row.points,
-            EntryKind::Consume | EntryKind::Capture => flows.used = row.points,
-            EntryKind::Refund => flows.used = sub(0, row.points)?,
-            _ => {}
+        let mut flows = Flows::default();
+        for Movement { from, to, points, .. } in &row.movements {
+            flows.pass(*from, sub(0, *points)?)?;
+            flows.pass(*to, *points)?;
         }
-        // Whatever else is gone was taken back: by a revoke, or later, when points of a revoked batch returned.
-        flows.revoked = sub(flows.net()?, change(row)?)?;
         Ok(flows)
     }
 
-    /// What all of it comes to.
-    pub(crate) fn net(&self) -> Result<i64> {
-        let came = add(add(self.recharged, self.moved_in)?, self.written_off)?;
-        sub(sub(sub(sub(came, self.used)?, self.expired)?, self.revoked)?, self.moved_out)
+    /// So many points more in a place.
+    fn pass(&mut self, place: Place, points: i64) -> Result<()> {
+        let (sum, points) = match place {
+            Place::Recharged => (&mut self.recharged, sub(0, points)?),
+            Place::Received => (&mut self.moved_in, sub(0, points)?),
+            Place::WrittenOff => (&mut self.written_off, sub(0, points)?),
+            Place::Used => (&mut self.used, points),
+            Place::Expired => (&mut self.expired, points),
+            Place::Revoked | Place::ClawedBack => (&mut self.revoked, points),
+            Place::Moved => (&mut self.moved_out, points),
+            // Within the account.
+            Place::Pending | Place::Available | Place::Held | Place::Debt => return Ok(()),
+        };
+        *sum = add(*sum, points)?;
+        Ok(())
     }
 
     pub(crate) fn add(&mut self, more: &Flows) -> Result<()> {
@@ -69,9 +73,4 @@ impl Flows {
         }
         Ok(())
     }
-}
-
-/// By how much the account is richer or poorer after an entry.
-fn change(row: &EntryRow) -> Result<i64> {
-    sub(add(add(row.change.available, row.change.held)?, row.change.pending)?, row.change.debt)
 }

@@ -167,6 +167,12 @@ pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Res
 }
 
 /// After `(account, n)`.
+/// The first long movements that their entry has as well.
+pub(crate) fn doubled_movements(session: &Session<'_>) -> Result<Option<(i64, i64)>> {
+    let first = params![i64::MIN, i64::MIN];
+    session.search(sql::LONG_MOVEMENTS_EXTRA, first, |row| rows::account_and_number(row, "long_movements"))
+}
+
 pub(crate) fn stretches(
     session: &Session<'_>,
     after: (i64, i64),

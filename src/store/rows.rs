@@ -10,7 +10,8 @@ use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockState, ConsumeRow, EntryKind,
-    EntryRow, HoldPhase, HoldRow, LedgerRow, Outcome, Settings, StretchRow, TotalsRow, Writer,
+    EntryRow, HoldPhase, HoldRow, LedgerRow, Movement, Outcome, Settings, StretchRow, TotalsRow, Writer, changes,
+    decode,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 use crate::units::{Instant, MAX_POINTS};
@@ -26,6 +27,8 @@ const BODY: usize = 64 << 10;
 /// The same of an outcome, but for the batches it lists: no more than points, each within so many bytes.
 const OUTCOME: usize = 16 << 10;
 const OUTCOME_PART: usize = 64;
+/// More than an operation comes to that touches a million batches.
+const MOVEMENTS: usize = 32 << 20;
 
 /// Reads the columns of a row one after the other.
 struct Columns<'r> {
@@ -112,10 +115,6 @@ impl<'r> Columns<'r> {
         self.within(0, MAX_POINTS)
     }
 
-    fn change(&mut self) -> Result<i64> {
-        self.within(-MAX_POINTS, MAX_POINTS)
-    }
-
     fn flag(&mut self) -> Result<bool> {
         Ok(self.within(0, 1)? == 1)
     }
@@ -169,6 +168,17 @@ impl<'r> Columns<'r> {
         self.optional_bytes()?.ok_or_else(|| self.wrong("is missing"))
     }
 
+    fn movements(&mut self) -> Result<Vec<Movement>> {
+        match self.value()? {
+            ValueRef::Blob(bytes) if bytes.len() > MOVEMENTS => {
+                Err(self.wrong(&format!("has {} bytes, more than {MOVEMENTS}", bytes.len())))
+            }
+            ValueRef::Blob(bytes) => decode(bytes).ok_or_else(|| self.wrong("are not movements")),
+            ValueRef::Null => Err(Error::corrupt("entry.movements are neither there nor in long_movements")),
+            _ => Err(self.wrong("is not a blob")),
+        }
+    }
+
     fn uuid(&mut self) -> Result<Uuid> {
         self.bytes().map(Uuid::from_bytes)
     }
@@ -216,6 +226,12 @@ pub(super) fn instant(row: &Row<'_>, table: &'static str) -> Result<Instant> {
 pub(super) fn due(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64)> {
     let mut columns = Columns::new(table, row);
     Ok((columns.instant()?, columns.integer()?))
+}
+
+/// The key of an entry, and of what goes with one.
+pub(super) fn account_and_number(row: &Row<'_>, table: &'static str) -> Result<(i64, i64)> {
+    let mut columns = Columns::new(table, row);
+    Ok((columns.integer()?, columns.integer()?))
 }
 
 pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<[u8; 32]> {
@@ -357,18 +373,24 @@ pub(super) fn allocation(row: &Row<'_>) -> Result<AllocationRow> {
 
 pub(super) fn entry(row: &Row<'_>) -> Result<EntryRow> {
     let mut c = Columns::new("entry", row);
-    Ok(EntryRow {
+    let mut row = EntryRow {
         account: c.number()?,
         n: c.number()?,
         kind: c.code(EntryKind::from_code)?,
         operation: c.optional_number()?,
         booked_at: c.instant()?,
         points: c.points()?,
-        change: c.balances(Columns::change)?,
-        after: c.balances(Columns::points)?,
-        batch: c.optional_number()?,
-        expired: c.change()?,
-    })
+        movements: Vec::new(),
+        change: Balances::default(),
+        expired: 0,
+        after: Balances::default(),
+        batch: None,
+    };
+    row.movements = c.movements()?;
+    (row.change, row.expired) = changes(&row.movements).map_err(|_| c.wrong("comes to more than points go"))?;
+    row.after = c.balances(Columns::points)?;
+    row.batch = c.optional_number()?;
+    Ok(row)
 }
 
 pub(super) fn stretch(row: &Row<'_>) -> Result<StretchRow> {

@@ -48,8 +48,9 @@ macro_rules! consume_columns {
 
 macro_rules! entry_columns {
     () => {
-        "account, n, kind, operation, booked_at, points, change_available, change_held, change_pending, change_debt, \
-         after_available, after_held, after_pending, after_debt, batch, expired"
+        "account, n, kind, operation, booked_at, points, \
+         coalesce(movements, (SELECT movements FROM long_movements l WHERE l.account = entry.account AND l.n = entry.n)), \
+         after_available, after_held, after_pending, after_debt, batch"
     };
 }
 
@@ -211,9 +212,12 @@ statements! {
         "SELECT ", entry_columns!(), " FROM entry WHERE account = ?1 AND n >= ?2 AND n <= ?3 ORDER BY n DESC LIMIT ?4"
     );
     ENTRY_PAGE = concat!("SELECT ", entry_columns!(), " FROM entry WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3");
-    ENTRY_INSERT = concat!(
-        "INSERT INTO entry (", entry_columns!(), ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-    );
+    ENTRY_INSERT = "INSERT INTO entry (account, n, kind, operation, booked_at, points, movements, after_available, after_held, \
+        after_pending, after_debt, batch) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)";
+    LONG_MOVEMENTS_INSERT = "INSERT INTO long_movements (account, n, movements) VALUES (?,?,?)";
+    /// Of `verify`: one that its entry has as well.
+    LONG_MOVEMENTS_EXTRA = "SELECT l.account, l.n FROM long_movements l CROSS JOIN entry e ON e.account = l.account AND e.n = l.n \
+        WHERE (l.account, l.n) > (?1, ?2) AND e.movements IS NOT NULL ORDER BY l.account, l.n LIMIT 1";
 
     STRETCHES_OF = "SELECT account, n, booked_at FROM stretch WHERE account = ?1 AND n <= ?2 ORDER BY n DESC";
     STRETCH_PAGE = "SELECT account, n, booked_at FROM stretch WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3";

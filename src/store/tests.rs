@@ -6,8 +6,8 @@ use crate::chain;
 use crate::engine::source::{Changes, Source};
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
-    EntryKind, EntryRow, HoldPhase, HoldRow, Key, LedgerRow, OpKind, OperationRow, Outcome, Settings, TotalsRow,
-    Writer,
+    EntryKind, EntryRow, HoldPhase, HoldRow, Key, LedgerRow, Movement, OpKind, OperationRow, Outcome, Place, Settings,
+    TotalsRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -117,11 +117,20 @@ fn entry_row(account: i64, n: i64, booked_at: i64, operation: Option<i64>) -> En
         operation,
         booked_at: at(booked_at),
         points: 9,
-        change: Balances { available: -9, held: 0, pending: 0, debt: 1 },
-        after: Balances { available: 1, held: 2, pending: 3, debt: 4 },
         batch: None,
+        movements: vec![
+            movement(Place::Available, Place::Used, 6),
+            movement(Place::Expired, Place::Used, 2),
+            movement(Place::Debt, Place::Used, 1),
+        ],
+        change: Balances { available: -6, held: 0, pending: 0, debt: 1 },
         expired: -2,
+        after: Balances { available: 1, held: 2, pending: 3, debt: 4 },
     }
+}
+
+fn movement(from: Place, to: Place, points: i64) -> Movement {
+    Movement { operation: None, batch: Some(1 << 20), from, to, points }
 }
 
 #[test]

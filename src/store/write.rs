@@ -10,7 +10,7 @@ use crate::engine::source::Changes;
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AllocationRow, BatchRow, ClockMark, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow, Outcome,
-    StretchRow, Writer,
+    StretchRow, Writer, encode,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -224,7 +224,12 @@ fn update_allocation(session: &Session<'_>, row: &AllocationRow) -> Result<()> {
     one(session.change(sql::ALLOCATION_UPDATE, params![row.owner, row.rank, row.returned])?, "allocation of", row.owner)
 }
 
+/// The longest movements that an entry keeps itself, in bytes.
+const LONG: usize = 100;
+
 fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
+    let movements = encode(&row.movements);
+    let (here, long) = if movements.len() > LONG { (None, Some(movements)) } else { (Some(movements), None) };
     let params = (
         row.account,
         row.n,
@@ -232,18 +237,15 @@ fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
         row.operation,
         row.booked_at.millis(),
         row.points,
-        row.change.available,
-        row.change.held,
-        row.change.pending,
-        row.change.debt,
+        here,
         row.after.available,
         row.after.held,
         row.after.pending,
         row.after.debt,
         row.batch,
-        row.expired,
     );
-    session.change(sql::ENTRY_INSERT, params).map(drop)
+    session.change(sql::ENTRY_INSERT, params)?;
+    long.map_or(Ok(0), |long| session.change(sql::LONG_MOVEMENTS_INSERT, (row.account, row.n, long))).map(drop)
 }
 
 fn insert_stretch(session: &Session<'_>, row: &StretchRow) -> Result<()> {

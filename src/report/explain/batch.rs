@@ -9,11 +9,11 @@ use super::super::Look;
 use super::settled::shares;
 use super::since::gone;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Bucket, Movement, Source, Step};
+use crate::engine::{Books, Source, Step};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldPhase,
-    OperationId,
+    AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldPhase, Movement,
+    OperationId, Place,
 };
 use crate::report::shapes;
 use crate::units::{Instant, add, serialize_utc, serialize_utc_option, sub};
@@ -235,17 +235,13 @@ impl Walk<'_, '_, '_, '_> {
             _ => {}
         }
         let revoked = row.kind == EntryKind::Revoke && row.batch == Some(no);
-        for movement in &step.movements {
-            let Movement::Points { batch, from, to, points } = *movement else { continue };
-            if batch != no {
-                continue;
-            }
-            match (to, row.operation) {
-                (Bucket::Held, Some(seq)) => self.hold(row, seq)?,
-                (Bucket::Moved, Some(seq)) => self.transfer(row, seq)?,
+        for movement in row.movements.iter().filter(|movement| movement.batch == Some(no)) {
+            match (movement.to, row.operation) {
+                (Place::Held, Some(seq)) => self.hold(row, seq)?,
+                (Place::Moved, Some(seq)) => self.transfer(row, seq)?,
                 _ => {}
             }
-            for (what, points) in gone(row.kind, from, to, points)? {
+            for (what, points) in gone(row.kind, movement)? {
                 if !matches!(what, "moved" | "revoked") {
                     let hold = step.hold.filter(|_| what != "came_back").map(|seq| self.look.writers.hold(seq));
                     let event = self.event(row, what, points.abs(), unbooked)?;
@@ -259,18 +255,18 @@ impl Walk<'_, '_, '_, '_> {
             let event = self.event(row, "revoked", row.points, unbooked)?;
             self.life.events.push(LifeEvent { owed, ..event });
         }
-        self.note_uses(row, step);
+        self.note_uses(row);
         Ok(())
     }
 
-    fn note_uses(&mut self, row: &EntryRow, step: &Step) {
+    fn note_uses(&mut self, row: &EntryRow) {
         let mine = |by: &[(BatchNo, i64)]| by.iter().any(|(no, _)| *no == self.batch.no);
         if row.kind == EntryKind::Settle {
-            let settled = shares(step).into_iter().filter(|share| mine(&share.by));
+            let settled = shares(row).into_iter().filter(|share| mine(&share.by));
             self.paid.extend(settled.map(|share| (share.consume, Some(row.booked_at))));
         } else {
-            let used = |movement: &Movement| matches!(movement, Movement::Points { batch, to: Bucket::Used, .. } if *batch == self.batch.no);
-            self.paid.extend(row.operation.filter(|_| step.movements.iter().any(used)).map(|seq| (seq, None)));
+            let used = |movement: &Movement| movement.to == Place::Used && movement.batch == Some(self.batch.no);
+            self.paid.extend(row.operation.filter(|_| row.movements.iter().any(used)).map(|seq| (seq, None)));
         }
     }
 

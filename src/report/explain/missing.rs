@@ -9,9 +9,9 @@ use super::super::{Look, Period};
 use super::back::Destination;
 use super::settled::Settled;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Bucket, Movement, Step};
+use crate::engine::{Books, Step};
 use crate::error::Result;
-use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, OperationId};
+use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, Movement, OperationId, Place};
 use crate::report::shapes::figures;
 use crate::units::{add, serialize_utc, serialize_utc_option, sub};
 
@@ -258,17 +258,18 @@ pub struct NotYet {
 }
 
 /// By how many points more of each batch have expired after a line; not those it only passed through.
-fn expired(step: &Step) -> Result<BTreeMap<BatchNo, i64>> {
+fn expired(row: &EntryRow) -> Result<BTreeMap<BatchNo, i64>> {
     let mut sums = BTreeMap::new();
-    for movement in &step.movements {
-        let Movement::Points { batch, from, to, points } = *movement else { continue };
+    for Movement { batch, from, to, points, .. } in &row.movements {
         let change = match (from, to) {
-            (_, Bucket::Expired) => points,
-            (Bucket::Expired, _) => sub(0, points)?,
+            (_, Place::Expired) => *points,
+            (Place::Expired, _) => sub(0, *points)?,
             _ => continue,
         };
-        let sum = sums.entry(batch).or_insert(0);
-        *sum = add(*sum, change)?;
+        if let Some(batch) = batch {
+            let sum = sums.entry(*batch).or_insert(0);
+            *sum = add(*sum, change)?;
+        }
     }
     sums.retain(|_, points| *points != 0);
     Ok(sums)
@@ -357,7 +358,7 @@ impl Look<'_, '_> {
             EntryKind::Settle => {
                 rest = sub(rest, row.points)?;
                 changes.settled = add(changes.settled, row.points)?;
-                missing.settled.push(self.settled(row, step, unbooked)?);
+                missing.settled.push(self.settled(row, unbooked)?);
             }
             EntryKind::Consume | EntryKind::Capture => {
                 let points = self.spent(&mut missing.spent, row)?;
@@ -368,13 +369,13 @@ impl Look<'_, '_> {
                 let back = sub(0, rest)?;
                 rest = 0;
                 changes.returned = add(changes.returned, back)?;
-                missing.returned.extend(self.returned(row, step, back)?);
+                missing.returned.extend(self.returned(row, back)?);
             }
             _ => {}
         }
         changes.expired = add(changes.expired, row.expired)?;
         changes.revoked = add(changes.revoked, rest)?;
-        for (batch, points) in expired(step)? {
+        for (batch, points) in expired(row)? {
             let how = match row.kind {
                 EntryKind::Expire => "expired",
                 _ if points < 0 => "came_back",
@@ -438,7 +439,7 @@ impl Look<'_, '_> {
         Ok(Some(Moved { operation, other, at, points, said: booked.said() }))
     }
 
-    fn returned(&self, row: &EntryRow, step: &Step, points: i64) -> Result<Option<Returned>> {
+    fn returned(&self, row: &EntryRow, points: i64) -> Result<Option<Returned>> {
         let Some(seq) = row.operation else { return Ok(None) };
         let booked = Booked::read(&self.source, seq)?;
         Ok(Some(Returned {
@@ -448,7 +449,7 @@ impl Look<'_, '_> {
             refunded: row.points,
             points,
             lapsed: row.expired,
-            went_to: self.destinations(row.kind, step)?,
+            went_to: self.destinations(row)?,
             said: booked.said(),
         }))
     }

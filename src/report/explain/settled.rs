@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::super::Look;
 use super::{Booked, Said, is_false};
-use crate::engine::{Books, Bucket, Movement, Past, Retrace, Step};
+use crate::engine::{Books, Past, Retrace, Step};
 use crate::error::Result;
-use crate::model::{AccountRow, BatchNo, EntryRow, OperationId};
+use crate::model::{AccountRow, BatchNo, EntryRow, Movement, OperationId, Place};
 use crate::report::span::stored_entries;
 use crate::store::Forward;
 use crate::units::serialize_utc;
@@ -63,19 +63,18 @@ pub(super) struct Share {
 }
 
 /// What a line paid or forgave of debts, the oldest first.
-pub(super) fn shares(step: &Step) -> Vec<Share> {
-    let (mut shares, mut by) = (Vec::new(), Vec::new());
-    for movement in &step.movements {
-        match *movement {
-            Movement::Points { batch, to: Bucket::Used, points, .. } => by.push((batch, points)),
-            Movement::Points { .. } => {}
-            Movement::Consume { operation, open, refunded, written_off } => {
-                let by = std::mem::take(&mut by);
-                if open < 0 && refunded == 0 {
-                    let points = open.saturating_neg();
-                    shares.push(Share { consume: operation, points, written_off: written_off > 0, by });
-                }
+pub(super) fn shares(row: &EntryRow) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::new();
+    for Movement { operation, batch, from, points, .. } in row.movements.iter().filter(|it| it.to == Place::Debt) {
+        let Some(consume) = operation.or(row.operation).filter(|_| !from.is_used()) else { continue };
+        let written_off = *from == Place::WrittenOff;
+        let by = batch.map(|no| (no, *points));
+        match shares.last_mut() {
+            Some(share) if share.consume == consume => {
+                share.points = share.points.saturating_add(*points);
+                share.by.extend(by);
             }
+            _ => shares.push(Share { consume, points: *points, written_off, by: by.into_iter().collect() }),
         }
     }
     shares
@@ -112,14 +111,14 @@ impl Look<'_, '_> {
     }
 
     /// A settle line with the debts it paid.
-    pub(super) fn settled(&self, row: &EntryRow, step: &Step, unbooked: bool) -> Result<Settled> {
+    pub(super) fn settled(&self, row: &EntryRow, unbooked: bool) -> Result<Settled> {
         let operation = row.operation.map(|seq| self.writers.operation(seq));
         let (at, points) = (row.booked_at.utc(), row.points);
-        Ok(Settled { at, points, operation, debts: self.debts(step)?, unbooked })
+        Ok(Settled { at, points, operation, debts: self.debts(row)?, unbooked })
     }
 
     /// The debts a line paid or forgave.
-    pub(super) fn debts(&self, step: &Step) -> Result<Vec<PaidDebt>> {
+    pub(super) fn debts(&self, row: &EntryRow) -> Result<Vec<PaidDebt>> {
         let debt = |share: Share| {
             let booked = Booked::read(&self.source, share.consume)?;
             Ok(PaidDebt {
@@ -131,6 +130,6 @@ impl Look<'_, '_> {
                 points: share.points,
             })
         };
-        shares(step).into_iter().map(debt).collect()
+        shares(row).into_iter().map(debt).collect()
     }
 }

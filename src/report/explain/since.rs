@@ -10,9 +10,9 @@ use super::super::Look;
 use super::back::Destination;
 use super::settled::{PaidDebt, Settled, shares};
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Before, Bucket, Movement, Retrace, Step};
+use crate::engine::{Before, Retrace, Step};
 use crate::error::Result;
-use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, OpKind, OperationId};
+use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, Movement, OpKind, OperationId, Place};
 use crate::units::{Instant, add, serialize_utc, sub};
 
 /// Something done later to an operation, or to what it made.
@@ -119,27 +119,20 @@ impl Story {
         if !self.begun {
             return Ok(());
         }
-        for share in shares(step).into_iter().filter(|share| share.consume == self.seq && !share.written_off) {
+        for share in shares(row).into_iter().filter(|share| share.consume == self.seq && !share.written_off) {
             for (batch, points) in share.by {
                 let expires_at = retrace.batch(batch)?.expires_at;
                 self.paid.insert(batch);
                 self.late_pay.push(LatePay { batch, points, expires_at, at: row.booked_at, operation: row.operation });
             }
         }
-        if own { self.own(look, retrace, row, step, unbooked) } else { self.later(look, row, step, unbooked) }
+        if own { self.own(look, retrace, row, unbooked) } else { self.later(look, row, step, unbooked) }
     }
 
-    fn own(
-        &mut self,
-        look: &Look<'_, '_>,
-        retrace: &mut Retrace<'_>,
-        row: &EntryRow,
-        step: &Step,
-        unbooked: bool,
-    ) -> Result<()> {
+    fn own(&mut self, look: &Look<'_, '_>, retrace: &mut Retrace<'_>, row: &EntryRow, unbooked: bool) -> Result<()> {
         match row.kind {
-            EntryKind::Settle => self.settled.push(look.settled(row, step, unbooked)?),
-            EntryKind::WriteOff => self.forgiven = look.debts(step)?,
+            EntryKind::Settle => self.settled.push(look.settled(row, unbooked)?),
+            EntryKind::WriteOff => self.forgiven = look.debts(row)?,
             EntryKind::Consume | EntryKind::Hold | EntryKind::Capture | EntryKind::TransferOut => {
                 for no in &self.draws {
                     self.expiries.insert(*no, retrace.batch(*no)?.expires_at);
@@ -147,7 +140,7 @@ impl Story {
             }
             _ => {}
         }
-        self.went_to.extend(look.destinations(row.kind, step)?);
+        self.went_to.extend(look.destinations(row)?);
         if self.before.is_none() {
             self.before = retrace.before().cloned();
         }
@@ -155,28 +148,21 @@ impl Story {
     }
 
     /// What of the points it had used a line brought back to batches that had expired.
-    fn note_lapsed(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step) -> Result<()> {
-        let mut returned = step.movements.iter().filter_map(|movement| match *movement {
-            Movement::Consume { operation, refunded, .. } if refunded > 0 => Some(operation),
-            _ => None,
-        });
-        // A refund begins with what it mends; what follows comes off revokes.
-        let mended = returned.clone().next().filter(|_| row.kind == EntryKind::Refund);
-        if !returned.any(|operation| operation == self.seq) {
-            return Ok(());
-        }
-        for went in look.destinations(row.kind, step)?.iter().filter(|went| went.what == "lapsed") {
-            let used_by = went.revoke.map_or(mended, |id| Some(id.sequence()));
-            if let Some(batch) = went.batch.filter(|_| used_by == Some(self.seq)) {
-                let sum = self.lapsed.entry(batch.no()).or_default();
-                *sum = add(*sum, went.points)?;
+    fn note_lapsed(&mut self, row: &EntryRow) -> Result<()> {
+        for Movement { operation, batch, from, to, points } in &row.movements {
+            if *operation != Some(self.seq) || !from.is_used() || *to != Place::Expired {
+                continue;
+            }
+            if let Some(batch) = batch {
+                let sum = self.lapsed.entry(*batch).or_default();
+                *sum = add(*sum, *points)?;
             }
         }
         Ok(())
     }
 
     fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
-        self.note_lapsed(look, row, step)?;
+        self.note_lapsed(row)?;
         let touched = row.batch.filter(|no| self.made.contains(no));
         let mut tell: Vec<(Option<&'static str>, Option<BatchNo>, i64)> = Vec::new();
         match row.kind {
@@ -189,22 +175,25 @@ impl Story {
             _ if step.hold.is_some() && step.hold == self.hold => tell.push((None, None, row.points)),
             _ => {}
         }
-        for movement in &step.movements {
-            match *movement {
-                Movement::Consume { operation, refunded, written_off, .. } if operation == self.seq => {
-                    tell.extend([refunded, written_off].iter().filter(|by| **by > 0).map(|by| (None, None, *by)));
-                }
-                Movement::Points { batch, from, to, points } if self.made.contains(&batch) => {
-                    for (how, points) in gone(row.kind, from, to, points)? {
-                        match tell.iter_mut().find(|(told, no, _)| (*told, *no) == (Some(how), Some(batch))) {
-                            // A revoke has been told with what it took.
-                            Some(_) if how == "revoked" => {}
-                            Some((.., sum)) => *sum = add(*sum, points)?,
-                            None => tell.push((Some(how), Some(batch), points)),
-                        }
-                    }
-                }
+        let mine = row.movements.iter().filter(|movement| movement.operation == Some(self.seq));
+        let (mut refunded, mut written_off) = (0, 0);
+        for Movement { from, points, .. } in mine {
+            match from {
+                Place::Used | Place::ClawedBack => refunded = add(refunded, *points)?,
+                Place::WrittenOff => written_off = add(written_off, *points)?,
                 _ => {}
+            }
+        }
+        tell.extend([refunded, written_off].into_iter().filter(|by| *by > 0).map(|by| (None, None, by)));
+        for movement in &row.movements {
+            let Some(batch) = movement.batch.filter(|no| self.made.contains(no)) else { continue };
+            for (how, points) in gone(row.kind, movement)? {
+                match tell.iter_mut().find(|(told, no, _)| (*told, *no) == (Some(how), Some(batch))) {
+                    // A revoke has been told with what it took.
+                    Some(_) if how == "revoked" => {}
+                    Some((.., sum)) => *sum = add(*sum, points)?,
+                    None => tell.push((Some(how), Some(batch), points)),
+                }
             }
         }
         if tell.is_empty() {
@@ -230,18 +219,26 @@ impl Story {
 }
 
 /// What a movement adds to the points of a batch that are gone, or takes from them.
-pub(super) fn gone(kind: EntryKind, from: Bucket, to: Bucket, points: i64) -> Result<Vec<(&'static str, i64)>> {
-    let mut told = Vec::new();
-    if from == Bucket::Expired {
+pub(super) fn gone(kind: EntryKind, movement: &Movement) -> Result<Vec<(&'static str, i64)>> {
+    let (mut told, points) = (Vec::new(), movement.points);
+    if movement.from == Place::Expired {
         told.push(("came_back", sub(0, points)?));
     }
-    match to {
-        Bucket::Expired if kind == EntryKind::Expire => told.push(("expired", points)),
-        Bucket::Expired => told.push(("lapsed", points)),
-        Bucket::Revoked if kind == EntryKind::Revoke => told.push(("revoked", points)),
-        Bucket::Revoked => told.push(("taken", points)),
-        Bucket::Moved => told.push(("moved", points)),
-        Bucket::Remaining | Bucket::Held | Bucket::Used => {}
+    match movement.to {
+        Place::Expired if kind == EntryKind::Expire => told.push(("expired", points)),
+        Place::Expired => told.push(("lapsed", points)),
+        Place::Revoked if kind == EntryKind::Revoke => told.push(("revoked", points)),
+        Place::Revoked => told.push(("taken", points)),
+        Place::Moved => told.push(("moved", points)),
+        Place::Recharged
+        | Place::Received
+        | Place::Pending
+        | Place::Available
+        | Place::Held
+        | Place::Used
+        | Place::Debt
+        | Place::WrittenOff
+        | Place::ClawedBack => {}
     }
     Ok(told)
 }
