@@ -14,7 +14,6 @@ const NAME: &str = "COUNTERFOIL_TOGETHER_NAME";
 const THREADS: &str = "COUNTERFOIL_TOGETHER_THREADS";
 const EACH: &str = "COUNTERFOIL_TOGETHER_EACH";
 const SECONDS: &str = "COUNTERFOIL_TOGETHER_SECONDS";
-const MANY: &str = "COUNTERFOIL_TOGETHER_MANY";
 
 fn start(path: &Path) -> Ledger {
     let ledger = Ledger::create(path).unwrap();
@@ -138,6 +137,7 @@ fn callers_who_wait_together_share_a_sync() {
 #[cfg(target_os = "linux")]
 #[test]
 fn many_open_ledgers_share_one_thread() {
+    const MANY: &str = "COUNTERFOIL_TOGETHER_MANY";
     let Some(folder) = std::env::var_os(MANY) else {
         let folder = folder();
         let mut child = Command::new(std::env::current_exe().unwrap());
