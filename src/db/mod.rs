@@ -23,6 +23,7 @@ mod schema;
 mod site;
 #[cfg(test)]
 mod tests;
+mod worker;
 mod writing;
 
 pub(crate) use backup::{change_copy, copy};

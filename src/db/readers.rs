@@ -13,6 +13,7 @@ use super::config::{self, Role, allow_copying, connect, flags, set_up};
 use super::errors::sqlite_error;
 use super::opened::{OpenFile, Opened, is_free, log_bytes};
 use super::place::{Place, Right, beside, may};
+use super::worker::worker;
 use super::{Connection, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
 
@@ -398,6 +399,7 @@ impl Connections {
             .test_on_check_out(false)
             .connection_timeout(CHECKOUT)
             .error_handler(Box::new(NopErrorHandler))
+            .thread_pool(worker())
             .build(manager)
             .map_err(|error| Error::storage(error.to_string()))?;
         Ok(Connections { pool, access })

@@ -68,12 +68,11 @@ fn refused<T>(result: Result<T>, code: &str, word: &str) {
 #[test]
 fn a_new_file_is_private_whole_and_in_wal_mode() {
     let (folder, path) = folder_with_ledger();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        for file in fs::read_dir(folder.path()).unwrap() {
-            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        }
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let metadata = file.unwrap().metadata().unwrap();
+        assert!(metadata.is_file());
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777, 0o600);
     }
     let mut writing = open(&path).unwrap();
     let text = |name: &str| -> String {
@@ -149,6 +148,7 @@ fn only_a_ledger_is_opened() {
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     refused(open(&other), "not_a_ledger", "another program");
     refused(Readers::open(&other).map(|_| ()), "not_a_ledger", "another program");
+    assert!(open(&path).is_ok());
     #[cfg(unix)]
     {
         let link = folder.path().join("link");

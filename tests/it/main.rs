@@ -22,6 +22,7 @@ mod doctor;
 mod examples_run;
 mod explain;
 mod faults;
+mod fixture;
 mod life;
 mod model;
 mod notices;

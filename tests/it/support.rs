@@ -125,9 +125,9 @@ impl World {
 
 /// A ledger as bytes, to begin from again and again.
 pub struct Template {
-    bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     made: Made,
-    now: DateTime<Utc>,
+    pub now: DateTime<Utc>,
 }
 
 impl Template {

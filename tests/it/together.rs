@@ -132,6 +132,36 @@ fn callers_who_wait_together_share_a_sync() {
     assert!((many - few) * 10 <= 20 * 13, "{few} syncs, then {many}, for twenty more of each of {CALLERS}");
 }
 
+/// A host kept a ledger for each project open. Each file had three threads of its own, so ten had thirty. However many are
+/// open, there is one, and a forked child, which has none of its parent's threads, reads by one of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn many_open_ledgers_share_one_thread() {
+    const MANY: &str = "COUNTERFOIL_TOGETHER_MANY";
+    let Some(folder) = std::env::var_os(MANY) else {
+        let folder = folder();
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "together::many_open_ledgers_share_one_thread", "--test-threads=1"]);
+        assert!(child.env(MANY, folder.path()).status().unwrap().success());
+        return;
+    };
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let available = |ledger: &Ledger| ledger.balance(&AccountId::new("b").unwrap()).unwrap().figures.available;
+    let path = |name: &str| Path::new(&folder).join(format!("{name}.ledger"));
+    let before = threads();
+    let ledgers: Vec<Ledger> = (0..10).map(|n| start(&path(&n.to_string()))).collect();
+    assert!(ledgers.iter().all(|ledger| available(ledger) == 1_000_000));
+    assert_eq!(threads() - before, 1);
+    match fork::fork().unwrap() {
+        fork::Fork::Child => {
+            let answer = available(&start(&path("of the child")));
+            std::process::exit(i32::from(answer != 1_000_000));
+        }
+        fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
+    }
+    assert!(ledgers.iter().all(|ledger| available(ledger) == 1_000_000));
+}
+
 /// Four processes of four threads each, for a while: nobody is turned away. What it says about shares and waits is a
 /// measurement, so it is run by hand: `cargo test --release --test it together::four -- --ignored --nocapture`.
 #[test]

@@ -30,6 +30,10 @@ pub(super) use plain::{Locks, holders, writers};
 pub(super) enum Standing {
     Held,
     /// The `-shm` is not guarded yet.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code, reason = "without such locks nothing is guarded")
+    )]
     Unguarded,
     Lost,
 }
