@@ -40,11 +40,18 @@ impl BookCache {
 pub(crate) struct SqlSource<'s, 'c> {
     session: &'s Session<'c>,
     books: &'s BookCache,
+    /// Every key counts as new; writing tells.
+    new_keys: bool,
 }
 
 impl<'s, 'c> SqlSource<'s, 'c> {
     pub(crate) fn new(session: &'s Session<'c>, books: &'s BookCache) -> Self {
-        SqlSource { session, books }
+        SqlSource { session, books, new_keys: false }
+    }
+
+    /// Looks no key up: [`append_operation`](super::append_operation) says when it is taken.
+    pub(crate) fn with_new_keys(session: &'s Session<'c>, books: &'s BookCache) -> Self {
+        SqlSource { session, books, new_keys: true }
     }
 }
 
@@ -92,6 +99,9 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
+        if self.new_keys {
+            return Ok(None);
+        }
         let params = (account.unwrap_or(0), kind.code(), key.as_str());
         self.session.first(sql::OPERATION_BY_KEY, params, |row| rows::integer(row, "operation"))
     }

@@ -238,11 +238,13 @@ statements! {
     OPERATION_LAST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq DESC LIMIT 1";
     /// Of explanations: the last change of a setting before an operation. Nothing but the log tells it: backwards from there.
     OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
+    /// Writes nothing when the key is taken.
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
-        rules_version, body, outcome, entry, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        rules_version, body, outcome, entry, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, account, kind) DO NOTHING";
     /// One whose reading does not say all of the clock.
     OPERATION_INSERT_CLOCK = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
-        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) \
+        ON CONFLICT (key, account, kind) DO NOTHING";
 
     PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
     PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";

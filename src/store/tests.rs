@@ -148,6 +148,23 @@ fn no_statement_reads_a_whole_table_or_sorts() {
 }
 
 #[test]
+fn an_operation_whose_key_is_taken_is_not_written() {
+    let conn = memory();
+    let session = &Session::new(&conn);
+    let first = operation(1, None, "a", None);
+    assert!(append_operation(session, 1, &first).unwrap());
+    // With and without the columns that tell of the clock.
+    let again = OperationRow { seq: 2, ..first };
+    assert!(!append_operation(session, 1, &again).unwrap());
+    let plain = OperationRow { accepted_at: again.recorded_at, suspect_since: None, ..again.clone() };
+    assert!(!append_operation(session, 1, &plain).unwrap());
+    // The number of another is no key that is taken.
+    let wrong = OperationRow { seq: 1, ..operation(1, None, "b", None) };
+    assert!(append_operation(session, 1, &wrong).is_err());
+    assert!(append_operation(session, 1, &OperationRow { seq: 2, ..wrong }).unwrap());
+}
+
+#[test]
 fn every_row_comes_back_as_written() {
     let conn = memory();
     let session = &Session::new(&conn);
