@@ -8,6 +8,7 @@ use rusqlite::{ToSql, params};
 use super::session::out_of_order;
 use super::sql::{self, Statement};
 use super::{Session, limit, lists, rows};
+use crate::db::bounded;
 use crate::engine::source::{Allocations, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow};
@@ -138,7 +139,9 @@ impl Source for SqlSource<'_, '_> {
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
         self.session.settle()?;
         let bounds = params![account, after.millis(), until.millis()];
-        self.session.walk(sql::BATCHES_LAPSED, bounds, None, |row| (row.expires_at, row.no), rows::batch)
+        let order = |row: &BatchRow| (row.expires_at, row.no);
+        // It passes over those that have lost nothing.
+        bounded(self.session.conn(), || self.session.walk(sql::BATCHES_LAPSED, bounds, None, order, rows::batch))
     }
 
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
