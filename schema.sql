@@ -201,8 +201,8 @@ CREATE TABLE batch (
 CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 9223372036854775807), promo DESC, no) WHERE live = 1;
 -- What falls due next in an account: at one instant what expires, then what becomes effective.
 CREATE INDEX batch_due ON batch (account, due_at, active DESC, no) WHERE due_at IS NOT NULL;
--- Expired points a late consume may still draw.
-CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expired > 0;
+-- Expired points a late consume may still draw. Also of batches that have lost none: so expiry does not rewrite it.
+CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expires_at IS NOT NULL;
 -- What is pending again when accepted time goes back.
 CREATE INDEX batch_dated ON batch (account, effective_at) WHERE dated = 1;
 -- What expires when, in all accounts: to tell a suspect clock.

@@ -100,7 +100,7 @@ impl File {
             store::insert_price_book(&self.session(), *no, book).unwrap();
         }
         // The operation first, for the foreign keys.
-        store::append_operation(&self.session(), booked.ledger.writer.0, &booked.operation).unwrap();
+        assert!(store::append_operation(&self.session(), booked.ledger.writer.0, &booked.operation).unwrap());
         let session = self.session();
         store::apply(&session, &booked.changes).unwrap();
         session.set_ledger(booked.ledger).unwrap();

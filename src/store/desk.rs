@@ -29,6 +29,8 @@ pub(crate) struct Desk {
     fronts: BTreeMap<i64, Kept<BatchRow>>,
     /// Accounts of which something may wait: few, however many are kept.
     waiting: Vec<i64>,
+    /// A key was taken: whoever repeats one operation repeats others.
+    looks_first: bool,
 }
 
 struct Kept<T> {
@@ -65,7 +67,8 @@ impl Session<'_> {
     /// Takes up the rows kept since the last transaction, if nobody else has changed the file since. Call within one.
     pub(super) fn take_up(&self, desk: Desk) -> Result<()> {
         let version = Some(data_version(self)?);
-        let desk = if desk.version == version { desk } else { Desk { version, ..Desk::default() } };
+        let looks_first = desk.looks_first;
+        let desk = if desk.version == version { desk } else { Desk { version, looks_first, ..Desk::default() } };
         self.desk.replace(desk);
         Ok(())
     }
@@ -83,7 +86,8 @@ impl Session<'_> {
         }
         let mut desk = self.desk.take();
         if desk.accounts.len() > MOST_ACCOUNTS {
-            desk = Desk { version: desk.version, ledger: desk.ledger, ..Desk::default() };
+            let Desk { version, ledger, looks_first, .. } = desk;
+            desk = Desk { version, ledger, looks_first, ..Desk::default() };
         }
         Ok(desk)
     }
@@ -100,6 +104,18 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    // ---- keys
+
+    /// Whether a key is looked up before anything is decided. Else the unique index tells, when the operation is written.
+    pub(crate) fn looks_first(&self) -> bool {
+        self.desk.borrow().looks_first
+    }
+
+    /// From now on keys are looked up first.
+    pub(crate) fn look_first(&self) {
+        self.desk.borrow_mut().looks_first = true;
     }
 
     // ---- the ledger's row

@@ -8,6 +8,7 @@ use rusqlite::{ToSql, params};
 use super::session::out_of_order;
 use super::sql::{self, Statement};
 use super::{Session, limit, lists, rows};
+use crate::db::bounded;
 use crate::engine::source::{Allocations, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow};
@@ -40,11 +41,18 @@ impl BookCache {
 pub(crate) struct SqlSource<'s, 'c> {
     session: &'s Session<'c>,
     books: &'s BookCache,
+    /// Every key counts as new; writing tells.
+    new_keys: bool,
 }
 
 impl<'s, 'c> SqlSource<'s, 'c> {
     pub(crate) fn new(session: &'s Session<'c>, books: &'s BookCache) -> Self {
-        SqlSource { session, books }
+        SqlSource { session, books, new_keys: false }
+    }
+
+    /// Looks no key up: [`append_operation`](super::append_operation) says when it is taken.
+    pub(crate) fn with_new_keys(session: &'s Session<'c>, books: &'s BookCache) -> Self {
+        SqlSource { session, books, new_keys: true }
     }
 }
 
@@ -92,6 +100,9 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
+        if self.new_keys {
+            return Ok(None);
+        }
         let params = (account.unwrap_or(0), kind.code(), key.as_str());
         self.session.first(sql::OPERATION_BY_KEY, params, |row| rows::integer(row, "operation"))
     }
@@ -128,7 +139,9 @@ impl Source for SqlSource<'_, '_> {
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
         self.session.settle()?;
         let bounds = params![account, after.millis(), until.millis()];
-        self.session.walk(sql::BATCHES_LAPSED, bounds, None, |row| (row.expires_at, row.no), rows::batch)
+        let order = |row: &BatchRow| (row.expires_at, row.no);
+        // It passes over those that have lost nothing.
+        bounded(self.session.conn(), || self.session.walk(sql::BATCHES_LAPSED, bounds, None, order, rows::batch))
     }
 
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {

@@ -132,7 +132,7 @@ statements! {
     LIVE_LATER_PRIORITY = live_batches!("AND priority > ?3", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
     BATCHES_LAPSED = concat!(
         "SELECT ", batch_columns!(),
-        " FROM batch INDEXED BY batch_lapsed WHERE expired > 0 AND account = ?1 AND expires_at > ?2 AND expires_at <= ?3 \
+        " FROM batch INDEXED BY batch_lapsed WHERE account = ?1 AND expires_at > ?2 AND expires_at <= ?3 AND expired > 0 \
          ORDER BY expires_at, no"
     );
     BATCHES_DATED = concat!(
@@ -160,7 +160,7 @@ statements! {
     /// Only what no index is made of; changes nothing when one of the others has changed.
     BATCH_UPDATE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7 \
         WHERE no = ?1 AND expired = ?8 AND expires_at IS ?9 AND active = ?10 AND live = ?11 AND due_at IS ?12";
-    /// What time and an exhausting draw change; the index by expiry is not rewritten. Changes nothing when that has changed.
+    /// What time and an exhausting draw change; the indexes by expiry are not rewritten. Changes nothing when that has changed.
     BATCH_UPDATE_LIFE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
         active = ?10, live = ?11, due_at = ?12 WHERE no = ?1 AND expires_at IS ?9";
     BATCH_UPDATE_INDEXED = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
@@ -242,11 +242,13 @@ statements! {
     OPERATION_LAST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq DESC LIMIT 1";
     /// Of explanations: the last change of a setting before an operation. Nothing but the log tells it: backwards from there.
     OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
+    /// Writes nothing when the key is taken.
     OPERATION_INSERT = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
-        rules_version, body, outcome, entry, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        rules_version, body, outcome, entry, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, account, kind) DO NOTHING";
     /// One whose reading does not say all of the clock.
     OPERATION_INSERT_CLOCK = "INSERT INTO operation (seq, writer, kind, account, key, recorded_at, booked_at, clock, points, price_book, \
-        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        rules_version, body, outcome, entry, hash, accepted_at, suspect_since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) \
+        ON CONFLICT (key, account, kind) DO NOTHING";
 
     PRICE_BOOK_BY_NO = "SELECT no, hash, text FROM price_book WHERE no = ?1";
     PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";

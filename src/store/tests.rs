@@ -156,6 +156,46 @@ fn no_statement_reads_a_whole_table_or_sorts() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// An operator swept 200 000 batches, and each expiry wrote the batch's place in an index anew that had not changed.
+#[test]
+fn expiry_does_not_rewrite_the_indexes_by_expiry() {
+    let conn = memory();
+    let written = |(_, sql): (&str, &str)| {
+        let mut statement = conn.prepare(&format!("EXPLAIN {sql}")).unwrap();
+        let (mut rows, mut names) = (statement.raw_query(), Vec::new());
+        while let Some(row) = rows.next().unwrap() {
+            if row.get::<_, String>(1).unwrap() == "OpenWrite" {
+                let root: i64 = row.get(3).unwrap();
+                let name = "SELECT name FROM sqlite_schema WHERE rootpage = ?1";
+                names.push(conn.query_row(name, [root], |row| row.get::<_, String>(0)).unwrap());
+            }
+        }
+        names.sort();
+        names
+    };
+    let named = |wanted: &str| *sql::ALL.iter().find(|(name, _)| *name == wanted).unwrap();
+    assert_eq!(written(named("BATCH_UPDATE_LIFE")), ["batch", "batch_draw", "batch_due", "batch_pending"]);
+    let all = ["batch", "batch_draw", "batch_due", "batch_expiry", "batch_lapsed", "batch_pending"];
+    assert_eq!(written(named("BATCH_UPDATE_INDEXED")), all);
+}
+
+#[test]
+fn an_operation_whose_key_is_taken_is_not_written() {
+    let conn = memory();
+    let session = &Session::new(&conn);
+    let first = operation(1, None, "a", None);
+    assert!(append_operation(session, 1, &first).unwrap());
+    // With and without the columns that tell of the clock.
+    let again = OperationRow { seq: 2, ..first };
+    assert!(!append_operation(session, 1, &again).unwrap());
+    let plain = OperationRow { accepted_at: again.recorded_at, suspect_since: None, ..again.clone() };
+    assert!(!append_operation(session, 1, &plain).unwrap());
+    // The number of another is no key that is taken.
+    let wrong = OperationRow { seq: 1, ..operation(1, None, "b", None) };
+    assert!(append_operation(session, 1, &wrong).is_err());
+    assert!(append_operation(session, 1, &OperationRow { seq: 2, ..wrong }).unwrap());
+}
+
 #[test]
 fn every_row_comes_back_as_written() {
     let conn = memory();

@@ -252,8 +252,9 @@ fn insert_stretch(session: &Session<'_>, row: &StretchRow) -> Result<()> {
     session.change(sql::STRETCH_INSERT, params![row.account, row.n, row.booked_at.millis()]).map(drop)
 }
 
-/// Appends an operation booked by the writer with this number (`LedgerRow::writer`).
-pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &OperationRow) -> Result<()> {
+/// Appends an operation booked by the writer with this number (`LedgerRow::writer`). `false`: its key is taken, and nothing
+/// was written.
+pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &OperationRow) -> Result<bool> {
     let outcome = if row.outcome == Outcome::default() {
         None
     } else {
@@ -282,7 +283,7 @@ pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &Operati
     let is_first = |since: &Instant| row.clock == ClockMark::Suspect && *since == row.recorded_at;
     let suspect_since = row.suspect_since.filter(|since| !is_first(since));
     if accepted_at.is_none() && suspect_since.is_none() {
-        return session.change(sql::OPERATION_INSERT, params).map(drop);
+        return Ok(session.change(sql::OPERATION_INSERT, params)? == 1);
     }
     let (
         seq,
@@ -320,7 +321,7 @@ pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &Operati
         millis(accepted_at),
         millis(suspect_since),
     ];
-    session.change(sql::OPERATION_INSERT_CLOCK, params).map(drop)
+    Ok(session.change(sql::OPERATION_INSERT_CLOCK, params)? == 1)
 }
 
 /// Stores a price book's text, before the first operation booked under it.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{fields, json, patched};
-use crate::support::{World, Wrong, sample, situations};
+use crate::support::{World, Wrong, options, sample, situations};
 
 /// A request, the changes that leave it the same, and those that do not, with the fields that then differ.
 struct Row {
@@ -223,4 +223,38 @@ fn the_same_key_again() {
 
 fn line_text(world: &World, line: &Value) -> String {
     world.resolve(line).to_string()
+}
+
+/// Story: an app paid for a job, lost the answer, and was started again. A ledger just opened has met no used key: it decides
+/// first, and the write tells that the key is taken. Right is the first answer, whether the job would be booked or refused now.
+#[test]
+fn the_same_key_again_in_a_ledger_just_opened() {
+    let mut world = World::copy(situations(), Some(sample()));
+    world.apply(&json(r#"{"op":"unfreeze","account":"frozen","key":"thaw","reason":"asked"}"#)).unwrap();
+    let key = fields(r#"{"key":"the one key"}"#);
+    let lines: Vec<Value> = ROWS.iter().map(|row| patched(&json(row.line), &key)).collect();
+    let first: Vec<Value> =
+        lines.iter().map(|line| serde_json::to_value(world.must("", &line_text(&world, line))).unwrap()).collect();
+    let (before, mut wrong) = (world.shown(), Wrong::default());
+    let reopen = |world: &mut World| {
+        world.ledger.close().unwrap();
+        world.ledger = options(&world.clock).pricing(sample()).open(world.folder.path().join("test.ledger")).unwrap();
+    };
+    for ((row, line), first) in ROWS.iter().zip(&lines).zip(&first) {
+        let mut original = first.clone();
+        original["replayed"] = true.into();
+        reopen(&mut world);
+        let answer = world.apply(line);
+        let same = answer.as_ref().is_ok_and(|receipt| serde_json::to_value(receipt).unwrap() == original);
+        wrong.check(same, || format!("{}\n    {answer:?}", row.line));
+        if let Some((patch, _)) = row.other.first() {
+            reopen(&mut world);
+            let answer = world.apply(&patched(line, &fields(patch)));
+            let refused = answer.as_ref().is_err_and(|error| error.code() == "key_reused");
+            wrong.check(refused, || format!("{} with {patch}\n    {answer:?}", row.line));
+        }
+        wrong.check(world.shown() == before, || format!("{}\n    changed something", row.line));
+    }
+    wrong.none();
+    assert!(world.ledger.verify().unwrap().ok);
 }
