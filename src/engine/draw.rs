@@ -99,7 +99,8 @@ enum Step {
     RefundClawback { operation: i64, points: i64 },
 }
 
-/// Gives points of a hold, or of a consume, back to a batch: first what is owed after a revoke, the rest to the live batch, or lapsed if it is expired.
+/// Gives points of a hold, or of a consume, back to a batch: first what is owed after a revoke, the rest to the live batch, or
+/// lapsed if it is expired.
 ///
 /// A chain of clawbacks is worked off a list, depth first, so that no depth of chain exhausts the stack. It ends: a
 /// clawback is paid only by batches revoked after its own.
