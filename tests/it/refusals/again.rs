@@ -179,15 +179,21 @@ const NOT_COMPARED: &[&str] = &[
     r#"{"actor":"till 4","description":"text","metadata":{},"at":"2027-01-10T13:00:00Z"}"#,
 ];
 
-#[test]
-fn the_same_key_again() {
+/// Every row booked under one key, and the answers. The same key on every kind of operation and on several accounts: each books
+/// its own.
+fn each_booked_once() -> (World, Vec<Value>, Vec<Value>) {
     let mut world = World::copy(situations(), Some(sample()));
     world.apply(&json(r#"{"op":"unfreeze","account":"frozen","key":"thaw","reason":"asked"}"#)).unwrap();
     let key = fields(r#"{"key":"the one key"}"#);
     let lines: Vec<Value> = ROWS.iter().map(|row| patched(&json(row.line), &key)).collect();
-    // The same key on every kind of operation and on several accounts: each books its own.
     let first: Vec<Value> =
         lines.iter().map(|line| serde_json::to_value(world.must("", &line_text(&world, line))).unwrap()).collect();
+    (world, lines, first)
+}
+
+#[test]
+fn the_same_key_again() {
+    let (world, lines, first) = each_booked_once();
     assert!(first.iter().all(|receipt| receipt["replayed"] == false));
     world.advance(3600);
     world.ledger.set_pricing(counterfoil::pricing::PriceBook::parse("[fixed_costs]\ntts = 99\n", "dear.toml").unwrap());
@@ -229,12 +235,7 @@ fn line_text(world: &World, line: &Value) -> String {
 /// first, and the write tells that the key is taken. Right is the first answer, whether the job would be booked or refused now.
 #[test]
 fn the_same_key_again_in_a_ledger_just_opened() {
-    let mut world = World::copy(situations(), Some(sample()));
-    world.apply(&json(r#"{"op":"unfreeze","account":"frozen","key":"thaw","reason":"asked"}"#)).unwrap();
-    let key = fields(r#"{"key":"the one key"}"#);
-    let lines: Vec<Value> = ROWS.iter().map(|row| patched(&json(row.line), &key)).collect();
-    let first: Vec<Value> =
-        lines.iter().map(|line| serde_json::to_value(world.must("", &line_text(&world, line))).unwrap()).collect();
+    let (mut world, lines, first) = each_booked_once();
     let (before, mut wrong) = (world.shown(), Wrong::default());
     let reopen = |world: &mut World| {
         world.ledger.close().unwrap();
