@@ -1,71 +1,36 @@
 //! The movement: points going from one place to another. Every line of an account's books is made of them, and everything
 //! that is told of it follows from them.
 
+use super::rows::codes;
 use super::{Balances, BatchNo};
 use crate::error::Result;
 use crate::units::{MAX_POINTS, add, sub};
 
-/// Where points are, come from, or went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
-    /// Of a new batch: recharged.
-    Recharged,
-    /// Of a new batch: received by transfer.
-    Received,
-    /// In a batch that is not effective yet.
-    Pending,
-    Available,
-    Held,
-    Used,
-    Expired,
-    Revoked,
-    /// Sent by transfer.
-    Moved,
-    /// Out of it: owed from now on. Into it: paid, cancelled or forgiven.
-    Debt,
-    WrittenOff,
-    /// Owed after a revoke, and used by the batches that have paid for it.
-    ClawedBack,
-}
-
-/// In the order of their codes, which begin with 1.
-const PLACES: [Place; 12] = [
-    Place::Recharged,
-    Place::Received,
-    Place::Pending,
-    Place::Available,
-    Place::Held,
-    Place::Used,
-    Place::Expired,
-    Place::Revoked,
-    Place::Moved,
-    Place::Debt,
-    Place::WrittenOff,
-    Place::ClawedBack,
-];
+codes!(
+    /// Where points are, come from, or went.
+    Place {
+        /// Of a new batch: recharged.
+        Recharged = 1 "recharged",
+        /// Of a new batch: received by transfer.
+        Received = 2 "received",
+        /// In a batch that is not effective yet.
+        Pending = 3 "pending",
+        Available = 4 "available",
+        Held = 5 "held",
+        Used = 6 "used",
+        Expired = 7 "expired",
+        Revoked = 8 "revoked",
+        /// Sent by transfer.
+        Moved = 9 "moved",
+        /// Out of it: owed from now on. Into it: paid, cancelled or forgiven.
+        Debt = 10 "debt",
+        WrittenOff = 11 "written_off",
+        /// Owed after a revoke, and used by the batches that have paid for it.
+        ClawedBack = 12 "clawed_back",
+    }
+);
 
 impl Place {
-    fn code(self) -> u8 {
-        match self {
-            Place::Recharged => 1,
-            Place::Received => 2,
-            Place::Pending => 3,
-            Place::Available => 4,
-            Place::Held => 5,
-            Place::Used => 6,
-            Place::Expired => 7,
-            Place::Revoked => 8,
-            Place::Moved => 9,
-            Place::Debt => 10,
-            Place::WrittenOff => 11,
-            Place::ClawedBack => 12,
-        }
-    }
-
-    fn from_code(code: u8) -> Option<Self> {
-        PLACES.get(usize::from(code).checked_sub(1)?).copied()
-    }
-
     /// A use that can be given back.
     pub(crate) fn is_used(self) -> bool {
         matches!(self, Place::Used | Place::ClawedBack)
@@ -115,7 +80,8 @@ pub(crate) fn changes(movements: &[Movement]) -> Result<(Balances, i64)> {
 pub(crate) fn encode(movements: &[Movement]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(movements.len().saturating_mul(12));
     for movement in movements {
-        bytes.push((movement.from.code() << 4) | movement.to.code());
+        let places = (movement.from.code() << 4) | movement.to.code();
+        bytes.push(u8::try_from(places).unwrap_or_default());
         for number in [movement.batch.unwrap_or(0), movement.operation.unwrap_or(0), movement.points] {
             let mut left = number.cast_unsigned();
             while left > 0x7f {
@@ -137,7 +103,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Movement>> {
     let mut bytes = bytes.iter().copied();
     let mut movements = Vec::new();
     while let Some(places) = bytes.next() {
-        let (from, to) = (Place::from_code(places >> 4)?, Place::from_code(places & 0xf)?);
+        let (from, to) = (Place::from_code((places >> 4).into())?, Place::from_code((places & 0xf).into())?);
         let mut number = || -> Option<i64> {
             let mut sum = 0;
             for shift in (0..63).step_by(7) {
@@ -166,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read_again() {
-        for (from, to) in PLACES.iter().flat_map(|from| PLACES.iter().map(move |to| (*from, *to))) {
+        for (from, to) in Place::ALL.iter().flat_map(|from| Place::ALL.iter().map(move |to| (*from, *to))) {
             assert_eq!(Place::from_code(from.code()), Some(from));
             if from == to {
                 continue;

@@ -9,12 +9,12 @@ use super::{AccountId, BatchNo, Key, Movement, Place, Writer};
 use crate::error::Result;
 use crate::units::{Instant, is_zero, sub};
 
-/// The kinds of operation, with the code each is stored under.
+/// Kinds of something, with the code each is stored under.
 macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $code:literal $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum $name { $($variant),+ }
+        pub(crate) enum $name { $($(#[$of])* $variant),+ }
 
         impl $name {
             #[allow(dead_code, reason = "not every code table is listed")]
@@ -27,6 +27,7 @@ macro_rules! codes {
                 match self { $($name::$variant => $code),+ }
             }
 
+            #[allow(dead_code, reason = "not every code table is told")]
             pub(crate) const fn text(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
@@ -42,6 +43,7 @@ macro_rules! codes {
         }
     };
 }
+pub(super) use codes;
 
 codes!(
     /// What a caller asked for.

@@ -373,24 +373,12 @@ pub(super) fn allocation(row: &Row<'_>) -> Result<AllocationRow> {
 
 pub(super) fn entry(row: &Row<'_>) -> Result<EntryRow> {
     let mut c = Columns::new("entry", row);
-    let mut row = EntryRow {
-        account: c.number()?,
-        n: c.number()?,
-        kind: c.code(EntryKind::from_code)?,
-        operation: c.optional_number()?,
-        booked_at: c.instant()?,
-        points: c.points()?,
-        movements: Vec::new(),
-        change: Balances::default(),
-        expired: 0,
-        after: Balances::default(),
-        batch: None,
-    };
-    row.movements = c.movements()?;
-    (row.change, row.expired) = changes(&row.movements).map_err(|_| c.wrong("comes to more than points go"))?;
-    row.after = c.balances(Columns::points)?;
-    row.batch = c.optional_number()?;
-    Ok(row)
+    let (account, n, kind) = (c.number()?, c.number()?, c.code(EntryKind::from_code)?);
+    let (operation, booked_at, points) = (c.optional_number()?, c.instant()?, c.points()?);
+    let movements = c.movements()?;
+    let (change, expired) = changes(&movements).map_err(|_| c.wrong("comes to more than points go"))?;
+    let (after, batch) = (c.balances(Columns::points)?, c.optional_number()?);
+    Ok(EntryRow { account, n, kind, operation, booked_at, points, batch, movements, change, expired, after })
 }
 
 pub(super) fn stretch(row: &Row<'_>) -> Result<StretchRow> {
