@@ -1,7 +1,7 @@
 //! The working copy: rows read so far, changed in memory, handed over as [`Changes`] once everything is decided.
 //!
-//! Every movement of points goes through [`Books::shift`] (in `shift`) or [`Books::change_consume`], which keep batch, account and
-//! totals in step; so I1, I2 and I10 hold by construction after each operation.
+//! Every movement of points goes through `shift` or [`Books::change_consume`], which note it and keep batch, account and totals
+//! in step; so I1, I2 and I10 hold by construction after each operation.
 
 use super::line::Line;
 use super::pages::{Due, Pages, batch_due, hold_due};

@@ -37,7 +37,7 @@ pub(crate) use books::Books;
 pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
 use line::Line;
-pub(crate) use retrace::{Before, Past, Retrace, Step};
+pub(crate) use retrace::{Before, Past, Retrace};
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
 pub(crate) use time::{LedgerTime, ledger_time};

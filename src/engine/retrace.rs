@@ -21,13 +21,6 @@ use crate::model::{
 use crate::pricing::PriceBook;
 use crate::units::{Instant, add, sub};
 
-/// What a line did beyond its movements.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Step {
-    /// The hold it made, changed or ended; none of a line that only went with it, as a reopen does.
-    pub(crate) hold: Option<i64>,
-}
-
 /// An account's past, as far as it has been followed.
 pub(crate) struct Retrace<'s> {
     past: &'s Past<'s>,
@@ -84,8 +77,8 @@ impl<'s> Retrace<'s> {
         self.books.batch(no)
     }
 
-    /// Follows the next line.
-    pub(crate) fn line(&mut self, row: &EntryRow) -> Result<Step> {
+    /// Follows the next line; the hold it made, changed or ended. None of a line that only went with it, as a reopen does.
+    pub(crate) fn line(&mut self, row: &EntryRow) -> Result<Option<i64>> {
         if row.booked_at < self.at {
             self.turn(row.booked_at)?;
         }
@@ -117,7 +110,7 @@ impl<'s> Retrace<'s> {
             return Err(lost(row));
         }
         self.books.movements.clear();
-        Ok(Step { hold })
+        Ok(hold)
     }
 
     fn look_around(&mut self, row: &EntryRow, operation: &OperationRow) -> Result<()> {

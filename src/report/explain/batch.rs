@@ -9,7 +9,7 @@ use super::super::Look;
 use super::settled::shares;
 use super::since::gone;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Source, Step};
+use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldPhase, Movement,
@@ -167,8 +167,8 @@ impl Look<'_, '_> {
             services: BTreeMap::new(),
             batch,
         };
-        self.follow(&books, &account, None, &mut |_, row, step, unbooked| {
-            walk.pass(row, step, unbooked).map(|()| true)
+        self.follow(&books, &account, None, &mut |_, row, hold, unbooked| {
+            walk.pass(row, hold, unbooked).map(|()| true)
         })?;
         walk.finish()
     }
@@ -221,7 +221,7 @@ impl Walk<'_, '_, '_, '_> {
         Ok(LifeEvent { points, operation, said, unbooked, ..LifeEvent::new(what, row.booked_at) })
     }
 
-    fn pass(&mut self, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
+    fn pass(&mut self, row: &EntryRow, hold: Option<i64>, unbooked: bool) -> Result<()> {
         let no = self.batch.no;
         match (row.kind, row.operation) {
             (EntryKind::Activate, _) if row.batch == Some(no) => {
@@ -243,7 +243,7 @@ impl Walk<'_, '_, '_, '_> {
             }
             for (what, points) in gone(row.kind, movement)? {
                 if !matches!(what, "moved" | "revoked") {
-                    let hold = step.hold.filter(|_| what != "came_back").map(|seq| self.look.writers.hold(seq));
+                    let hold = hold.filter(|_| what != "came_back").map(|seq| self.look.writers.hold(seq));
                     let event = self.event(row, what, points.abs(), unbooked)?;
                     self.life.events.push(LifeEvent { hold, ..event });
                 }

@@ -9,7 +9,7 @@ use super::super::{Look, Period};
 use super::back::Destination;
 use super::settled::Settled;
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Books, Step};
+use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, Movement, OperationId, Place};
 use crate::report::shapes::figures;
@@ -275,6 +275,21 @@ fn expired(row: &EntryRow) -> Result<BTreeMap<BatchNo, i64>> {
     Ok(sums)
 }
 
+/// What a line took back: by a revoke, or of what returned to a revoked batch, less what that let return to those that had
+/// paid for it. What a refund returns is told without it.
+fn taken_back(row: &EntryRow) -> Result<i64> {
+    let mut taken = 0;
+    for movement in row.movements.iter().filter(|_| row.kind != EntryKind::Refund) {
+        if movement.to == Place::Revoked {
+            taken = add(taken, movement.points)?;
+        }
+        if movement.from == Place::ClawedBack && movement.batch.is_some() {
+            taken = sub(taken, movement.points)?;
+        }
+    }
+    Ok(taken)
+}
+
 impl Look<'_, '_> {
     /// Why points of an account are gone.
     pub(crate) fn explain_missing(&self, id: &AccountId, period: &Period) -> Result<Missing> {
@@ -309,10 +324,10 @@ impl Look<'_, '_> {
         let mut closing = opening;
         let (first, last) = self.range(&books, &account, period)?;
         let mut lookup = self.account(id, None)?.map_or_else(|| Books::new(&self.source), |(books, ..)| books);
-        self.follow(&books, &account, None, &mut |_, row, step, unbooked| {
+        self.follow(&books, &account, None, &mut |_, row, hold, unbooked| {
             if (first..=last).contains(&row.n) {
                 closing = row.after;
-                self.sort_in(&mut missing, &mut lookup, row, step, unbooked)?;
+                self.sort_in(&mut missing, &mut lookup, row, hold, unbooked)?;
             }
             Ok(row.n < last)
         })?;
@@ -326,66 +341,59 @@ impl Look<'_, '_> {
         Ok(missing)
     }
 
-    /// Puts a line where it belongs. What it took of the account's points (available, held and pending together) is told whole.
+    /// Puts a line where it belongs.
     fn sort_in(
         &self,
         missing: &mut Missing,
         lookup: &mut Books<'_>,
         row: &EntryRow,
-        step: &Step,
+        hold: Option<i64>,
         unbooked: bool,
     ) -> Result<()> {
-        let took = sub(0, add(add(row.change.available, row.change.held)?, row.change.pending)?)?;
         let changes = &mut missing.changes;
-        // What nothing else explains was taken back: by a revoke, or of what returned to a revoked batch.
-        let mut rest = sub(took, row.expired)?;
         match row.kind {
             EntryKind::Recharge => {
-                rest = add(rest, row.points)?;
                 changes.recharged = add(changes.recharged, row.points)?;
                 self.came(&mut missing.recharged, lookup, row)?;
             }
             EntryKind::TransferIn => {
-                rest = add(rest, row.points)?;
                 changes.received = add(changes.received, row.points)?;
                 missing.received.extend(self.moved(row)?);
             }
             EntryKind::TransferOut => {
-                rest = sub(rest, row.points)?;
                 changes.transferred = add(changes.transferred, row.points)?;
                 missing.transferred.extend(self.moved(row)?);
             }
             EntryKind::Settle => {
-                rest = sub(rest, row.points)?;
                 changes.settled = add(changes.settled, row.points)?;
                 missing.settled.push(self.settled(row, unbooked)?);
             }
             EntryKind::Consume | EntryKind::Capture => {
                 let points = self.spent(&mut missing.spent, row)?;
-                rest = sub(rest, points)?;
                 changes.spent = add(changes.spent, points)?;
             }
             EntryKind::Refund => {
-                let back = sub(0, rest)?;
-                rest = 0;
+                let came = add(add(row.change.available, row.change.held)?, row.change.pending)?;
+                let back = add(came, row.expired)?;
                 changes.returned = add(changes.returned, back)?;
                 missing.returned.extend(self.returned(row, back)?);
             }
             _ => {}
         }
         changes.expired = add(changes.expired, row.expired)?;
-        changes.revoked = add(changes.revoked, rest)?;
+        let taken = taken_back(row)?;
+        changes.revoked = add(changes.revoked, taken)?;
         for (batch, points) in expired(row)? {
             let how = match row.kind {
                 EntryKind::Expire => "expired",
                 _ if points < 0 => "came_back",
                 _ => "lapsed",
             };
-            missing.expired.push(self.gone(lookup, (row, Some(batch), step.hold), how, points, unbooked)?);
+            missing.expired.push(self.gone(lookup, (row, Some(batch), hold), how, points, unbooked)?);
         }
-        if rest != 0 || row.kind == EntryKind::Revoke {
+        if taken != 0 || row.kind == EntryKind::Revoke {
             let how = if row.kind == EntryKind::Revoke { "revoked" } else { "taken" };
-            missing.revoked.push(self.gone(lookup, (row, row.batch, step.hold), how, rest, unbooked)?);
+            missing.revoked.push(self.gone(lookup, (row, row.batch, hold), how, taken, unbooked)?);
         }
         Ok(())
     }

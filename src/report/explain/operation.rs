@@ -187,13 +187,13 @@ impl Look<'_, '_> {
         self.hold_now(&mut told, &booked, &own.0)?;
         let draws = self.draws(&booked)?;
         let mut story = Story::new(&booked, &draws);
-        self.follow(&own.0, &own.1, Some(booked.row.seq), &mut |retrace, row, step, unbooked| {
-            story.pass(self, retrace, row, step, unbooked).map(|()| true)
+        self.follow(&own.0, &own.1, Some(booked.row.seq), &mut |retrace, row, hold, unbooked| {
+            story.pass(self, retrace, row, hold, unbooked).map(|()| true)
         })?;
         if let Some((books, to, _)) = &receiver {
             story.turn();
-            self.follow(books, to, None, &mut |retrace, row, step, unbooked| {
-                story.pass(self, retrace, row, step, unbooked).map(|()| true)
+            self.follow(books, to, None, &mut |retrace, row, hold, unbooked| {
+                story.pass(self, retrace, row, hold, unbooked).map(|()| true)
             })?;
         }
         self.circumstances(&mut told, &booked, &story)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::Look;
 use super::{Booked, Said, is_false};
-use crate::engine::{Books, Past, Retrace, Step};
+use crate::engine::{Books, Past, Retrace};
 use crate::error::Result;
 use crate::model::{AccountRow, BatchNo, EntryRow, Movement, OperationId, Place};
 use crate::report::span::stored_entries;
@@ -80,9 +80,9 @@ pub(super) fn shares(row: &EntryRow) -> Vec<Share> {
     shares
 }
 
-/// What is called with each line of an account: the books just after it, what it did, whether it is yet to be booked.
+/// What is called with each line of an account: the books just after it, the hold it was about, whether it is yet to be booked.
 /// Answers whether to go on.
-pub(super) type Each<'e> = dyn FnMut(&mut Retrace<'_>, &EntryRow, &Step, bool) -> Result<bool> + 'e;
+pub(super) type Each<'e> = dyn FnMut(&mut Retrace<'_>, &EntryRow, Option<i64>, bool) -> Result<bool> + 'e;
 
 impl Look<'_, '_> {
     /// Follows an account from its first line to the last of its caught-up books; `watched` is an operation whose
@@ -98,8 +98,8 @@ impl Look<'_, '_> {
         let mut retrace = Retrace::new(&past, account, watched);
         let stored = stored_entries(books, account);
         let mut pass = |row: &EntryRow| {
-            let step = retrace.line(row)?;
-            each(&mut retrace, row, &step, row.n > stored)
+            let hold = retrace.line(row)?;
+            each(&mut retrace, row, hold, row.n > stored)
         };
         let on = self.visit_stored((account.no, 1, stored), Forward::Oldest, &mut pass)?;
         for row in books.entries().iter().filter(|_| on) {

@@ -10,7 +10,7 @@ use super::super::Look;
 use super::back::Destination;
 use super::settled::{PaidDebt, Settled, shares};
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Before, Retrace, Step};
+use crate::engine::{Before, Retrace};
 use crate::error::Result;
 use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, Movement, OpKind, OperationId, Place};
 use crate::units::{Instant, add, serialize_utc, sub};
@@ -111,7 +111,7 @@ impl Story {
         look: &Look<'_, '_>,
         retrace: &mut Retrace<'_>,
         row: &EntryRow,
-        step: &Step,
+        hold: Option<i64>,
         unbooked: bool,
     ) -> Result<()> {
         let own = row.operation == Some(self.seq);
@@ -126,7 +126,7 @@ impl Story {
                 self.late_pay.push(LatePay { batch, points, expires_at, at: row.booked_at, operation: row.operation });
             }
         }
-        if own { self.own(look, retrace, row, unbooked) } else { self.later(look, row, step, unbooked) }
+        if own { self.own(look, retrace, row, unbooked) } else { self.later(look, row, hold, unbooked) }
     }
 
     fn own(&mut self, look: &Look<'_, '_>, retrace: &mut Retrace<'_>, row: &EntryRow, unbooked: bool) -> Result<()> {
@@ -161,7 +161,7 @@ impl Story {
         Ok(())
     }
 
-    fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, step: &Step, unbooked: bool) -> Result<()> {
+    fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, hold: Option<i64>, unbooked: bool) -> Result<()> {
         self.note_lapsed(row)?;
         let touched = row.batch.filter(|no| self.made.contains(no));
         let mut tell: Vec<(Option<&'static str>, Option<BatchNo>, i64)> = Vec::new();
@@ -172,7 +172,7 @@ impl Story {
                 tell.extend(row.batch.filter(|no| self.paid.contains(no)).map(|no| (None, Some(no), row.points)));
             }
             EntryKind::Revoke => tell.extend(touched.map(|no| (Some("revoked"), Some(no), row.points))),
-            _ if step.hold.is_some() && step.hold == self.hold => tell.push((None, None, row.points)),
+            _ if hold.is_some() && hold == self.hold => tell.push((None, None, row.points)),
             _ => {}
         }
         let mine = row.movements.iter().filter(|movement| movement.operation == Some(self.seq));
