@@ -176,8 +176,7 @@ impl OpenFile {
     pub(crate) fn read_again<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
         self.check_shared()?;
         if let Some(inside) = self.gate.enter_now() {
-            let first = Using { file: self, wal_bytes: 0, _inside: inside };
-            let answer = first.answer(read());
+            let answer = self.using(inside).answer(read());
             if !matches!(answer, Err(Error::LocksLost)) {
                 return answer;
             }
@@ -185,12 +184,16 @@ impl OpenFile {
         self.enter_unwatched(None)?.answer(read())
     }
 
+    fn using<'f>(&'f self, inside: Inside<'f>) -> Using<'f> {
+        Using { file: self, wal_bytes: 0, _inside: inside }
+    }
+
     fn enter_unwatched(&self, deadline: Option<Instant>) -> Result<Using<'_>> {
         let until = || deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
         loop {
             let inside = self.gate.enter_now().or_else(|| self.gate.enter(until())).ok_or(Error::LocksLost)?;
             if self.locks.standing() != Standing::Lost {
-                return Ok(Using { file: self, wal_bytes: 0, _inside: inside });
+                return Ok(self.using(inside));
             }
             drop(inside);
             // SQLite takes a lock anew only when no connection of the process is said to have it.
