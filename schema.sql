@@ -136,7 +136,7 @@ CREATE TABLE entry (
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     points           INTEGER NOT NULL CHECK (points >= 0),
     -- What moved. Each: a byte with the places from and to, then batch, operation (0: none; the line's own is not repeated)
-    -- and points, seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
+    -- and points (0 where a hold is concerned of which nothing moves), seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
     -- 6 used, 7 expired, 8 revoked, 9 moved, 10 debt, 11 written off, 12 clawed back.
     -- NULL: in long_movements.
     movements        BLOB,
@@ -156,6 +156,16 @@ CREATE TABLE long_movements (
     PRIMARY KEY (account, n),
     FOREIGN KEY (account, n) REFERENCES entry (account, n)
 ) STRICT;
+
+-- Which entries touch an earlier operation: settle, refund, release, revoke and their like. A plain charge touches none, and what
+-- expires is found by its time. Derived from the entries.
+CREATE TABLE reference (
+    operation INTEGER NOT NULL REFERENCES operation (seq),
+    account   INTEGER NOT NULL,
+    n         INTEGER NOT NULL,
+    PRIMARY KEY (operation, account, n),
+    FOREIGN KEY (account, n) REFERENCES entry (account, n)
+) STRICT, WITHOUT ROWID;
 
 -- Where an account's booked time went back: the first entry of each stretch but the first. Within one it never does.
 CREATE TABLE stretch (
@@ -265,6 +275,8 @@ CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
 CREATE TRIGGER long_movements_no_update BEFORE UPDATE ON long_movements BEGIN SELECT RAISE(ABORT, 'movements never change'); END;
 CREATE TRIGGER long_movements_no_delete BEFORE DELETE ON long_movements BEGIN SELECT RAISE(ABORT, 'movements are never deleted'); END;
+CREATE TRIGGER reference_no_update BEFORE UPDATE ON reference BEGIN SELECT RAISE(ABORT, 'references never change'); END;
+CREATE TRIGGER reference_no_delete BEFORE DELETE ON reference BEGIN SELECT RAISE(ABORT, 'references are never deleted'); END;
 CREATE TRIGGER stretch_no_update BEFORE UPDATE ON stretch BEGIN SELECT RAISE(ABORT, 'stretches never change'); END;
 CREATE TRIGGER stretch_no_delete BEFORE DELETE ON stretch BEGIN SELECT RAISE(ABORT, 'stretches are never deleted'); END;
 CREATE TRIGGER price_book_no_update BEFORE UPDATE ON price_book BEGIN SELECT RAISE(ABORT, 'price books never change'); END;

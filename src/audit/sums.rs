@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::{
     AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow, StretchRow,
 };
-use crate::store::audit as stored;
+use crate::store::{self, Session, audit as stored};
 use crate::units::Instant;
 
 /// What an account's batches, consumes and holds come to. Wide, so that no damage overflows them.
@@ -271,9 +271,10 @@ fn stretches(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
 fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     let session = audit.session;
     let read = |after| stored::entries(session, after, PAGE);
-    let mut moved = Moved::default();
+    let (mut moved, mut references) = (Moved::default(), 0);
     audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
         moved.entry(session, faults, &row);
+        references += check_references(session, faults, &row);
         let before = books.newest.get(&row.account).copied();
         check_entry(faults, before, &row, books.stretches.remove(&(row.account, row.n)));
         let (n, booked_at, operation, after) = (row.n, row.booked_at, row.operation, row.after);
@@ -285,11 +286,60 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     if let Some((account, n)) = stored::doubled_movements(session)? {
         audit.faults.add("entry_extra", format_args!("long_movements {account}/{n}"), "none", "a row");
     }
+    surplus_references(audit, references)?;
     for (account, newest) in &books.newest {
         check_debt(&mut audit.faults, *account, newest);
     }
     books.stretches.iter().for_each(|key| audit.faults.extra::<StretchRow>(key.text()));
     Ok(())
+}
+
+/// How many operations an entry touches; each has to be told.
+fn check_references(session: &Session<'_>, faults: &mut Faults, row: &EntryRow) -> usize {
+    let touched = row.touches();
+    for operation in &touched {
+        // A damaged table is told when it is read through.
+        if let Ok(false) = stored::refers(session, (*operation, row.account, row.n)) {
+            faults.add(
+                "reference_missing",
+                format_args!("reference {operation}/{}/{}", row.account, row.n),
+                "a row",
+                "none",
+            );
+        }
+    }
+    touched.len()
+}
+
+/// The references that no entry bears out: there are some when there are more than the entries say.
+fn surplus_references(audit: &mut Audit<'_, '_>, expected: usize) -> Result<()> {
+    let (session, mut after, mut all) = (audit.session, (i64::MIN, i64::MIN, i64::MIN), 0);
+    loop {
+        let page = stored::references(session, after, PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = *last;
+        all += page.len();
+    }
+    if all == expected {
+        return Ok(());
+    }
+    after = (i64::MIN, i64::MIN, i64::MIN);
+    loop {
+        let page = stored::references(session, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = *last;
+        for (operation, account, n) in page {
+            let borne_out = match store::entry(session, account, n) {
+                Ok(entry) => entry.is_some_and(|row| row.touches().contains(&operation)),
+                // Told with the entry.
+                Err(_) => true,
+            };
+            if !borne_out {
+                let place = format_args!("reference {operation}/{account}/{n}");
+                audit.faults.add("reference_extra", place, "none", "a row");
+            }
+        }
+    }
 }
 
 fn check_entry(faults: &mut Faults, before: Option<Newest>, row: &EntryRow, turns: bool) {

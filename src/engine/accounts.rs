@@ -11,14 +11,18 @@ impl Booking<'_, '_> {
         let row = self.books.account_mut(self.account)?;
         if new {
             row.credit_limit = credit_limit;
-        } else if row.credit_limit != credit_limit {
+            return self.post_unchanged(EntryKind::Open);
+        }
+        self.outcome.credit_limit = row.credit_limit;
+        if row.credit_limit != credit_limit {
             return Err(Error::AccountExists { account: row.id.to_string(), credit_limit: row.credit_limit });
         }
         self.post_unchanged(EntryKind::Open)
     }
 
     pub(super) fn set_limit(&mut self, credit_limit: i64) -> Result<()> {
-        self.books.account_mut(self.account)?.credit_limit = credit_limit;
+        let row = self.books.account_mut(self.account)?;
+        self.outcome.credit_limit = std::mem::replace(&mut row.credit_limit, credit_limit);
         self.post_unchanged(EntryKind::SetLimit)
     }
 

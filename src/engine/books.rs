@@ -390,11 +390,6 @@ impl<'s> Books<'s> {
         self.views(account).due.first_key().copied()
     }
 
-    /// The first thing in the working copy that is due at this very instant.
-    pub(super) fn due_at(&mut self, account: i64, at: Instant) -> Option<Due> {
-        self.views(account).due.iter().map(|(due, ())| *due).find(|due| due.at == at)
-    }
-
     /// Reads what is due until `until`, at most `limit` batches and holds. When there is more: the last thing up to which
     /// nothing is missing.
     pub(crate) fn read_due(&mut self, account: i64, until: Instant, limit: usize) -> Result<Option<Due>> {

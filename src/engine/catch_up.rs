@@ -76,10 +76,13 @@ pub(crate) fn resolve(
 
 /// Marks an open hold resolved and frees the credit it reserved; its slices are the caller's to move.
 pub(crate) fn end(books: &mut Books<'_>, hold: i64, phase: HoldPhase) -> Result<()> {
-    let (account, unbacked) = {
+    let (account, points, unbacked) = {
         let row = books.hold(hold)?;
-        (row.account, row.unbacked)
+        (row.account, row.points, row.unbacked)
     };
+    if points == unbacked {
+        books.concern(hold);
+    }
     books.change_hold(hold, |row| row.phase = phase)?;
     let row = books.account_mut(account)?;
     row.unbacked = sub(row.unbacked, unbacked)?;

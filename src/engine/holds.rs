@@ -79,6 +79,9 @@ impl Booking<'_, '_> {
         self.outcome.draws = draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new())?;
         let row = self.books.account_mut(self.account)?;
         row.unbacked = add(row.unbacked, unbacked)?;
+        if unbacked > 0 {
+            self.outcome.credit_limit = row.credit_limit;
+        }
         self.books.add_hold(HoldRow {
             operation: self.seq,
             account: self.account,
@@ -113,6 +116,7 @@ impl Booking<'_, '_> {
         let hold = self.open_hold()?;
         let deadline = self.deadline(deadline)?;
         self.books.change_hold(hold.operation, |row| row.deadline = deadline)?;
+        self.books.concern(hold.operation);
         self.show_hold(hold.operation)?;
         self.post(EntryKind::Renew, 0, None)
     }
@@ -236,6 +240,9 @@ fn take_lapsed(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
             taken.reinstated = add(taken.reinstated, take)?;
         }
         left = sub(left, take)?;
+    }
+    if taken.draws.is_empty() {
+        books.concern(hold.operation);
     }
     Ok(taken)
 }

@@ -44,6 +44,12 @@ impl Books<'_> {
         }
     }
 
+    /// The hold that the line posted next is about, where it moves nothing of it.
+    pub(super) fn concern(&mut self, hold: i64) {
+        let (from, to) = (Place::Held, Place::Available);
+        self.movements.push(Movement { operation: Some(hold), batch: None, from, to, points: 0 });
+    }
+
     /// A new batch with all that remains of it: to spend now, or pending.
     pub(super) fn arrive(&mut self, batch: BatchRow) -> Result<()> {
         let from = if batch.from_batch.is_some() { Place::Received } else { Place::Recharged };

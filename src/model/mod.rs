@@ -23,7 +23,7 @@ pub use builders::{
     Transfer,
 };
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
-pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no};
+pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub(crate) use movement::{Movement, Place, changes, decode, encode};
 pub use request::Request;
 pub use rows::ENTRY_KINDS;

@@ -1,5 +1,6 @@
 //! The books' rows as the engine works on them: plain integers, no ids of the outside world but the account's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -308,6 +309,25 @@ pub(crate) struct EntryRow {
     pub(crate) after: Balances,
 }
 
+impl EntryRow {
+    /// The earlier operations it touches: those its movements name, and those that made a batch of which it moved points
+    /// otherwise than by use, or whose life it changed. Of what only expires the time tells.
+    pub(crate) fn touches(&self) -> BTreeSet<i64> {
+        let mut touched = BTreeSet::new();
+        if self.kind != EntryKind::Expire {
+            for Movement { operation, batch, from, to, .. } in &self.movements {
+                let gone = |place: &Place| matches!(place, Place::Expired | Place::Revoked | Place::Moved);
+                touched.extend(*operation);
+                touched.extend(batch.filter(|_| gone(from) || gone(to)).map(batch_operation));
+            }
+            let arrived = matches!(self.kind, EntryKind::Recharge | EntryKind::TransferIn);
+            touched.extend(self.batch.filter(|_| !arrived).map(batch_operation));
+        }
+        touched.retain(|operation| self.operation != Some(*operation));
+        touched
+    }
+}
+
 /// The first entry of a stretch: booked time went back before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StretchRow {
@@ -353,6 +373,9 @@ pub(crate) struct Outcome {
     pub(crate) uncollected: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_limit: bool,
+    /// The account's limit before it, where it left debt, reserved credit or changed the limit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) credit_limit: i64,
 }
 
 impl Outcome {

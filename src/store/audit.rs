@@ -166,7 +166,17 @@ pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Res
     keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, rows::batch)
 }
 
-/// After `(account, n)`.
+/// Whether it is stored that an entry touches an operation.
+pub(crate) fn refers(session: &Session<'_>, (operation, account, n): (i64, i64, i64)) -> Result<bool> {
+    session.first(sql::REFERENCE_IS_THERE, params![operation, account, n], |_| Ok(())).map(|found| found.is_some())
+}
+
+/// After `(operation, account, n)`.
+pub(crate) fn references(session: &Session<'_>, after: (i64, i64, i64), page: usize) -> Result<Vec<(i64, i64, i64)>> {
+    let from = params![after.0, after.1, after.2, limit(page)];
+    session.walk(sql::REFERENCE_PAGE, from, Some(after), |key| *key, rows::reference)
+}
+
 /// The first long movements that their entry has as well.
 pub(crate) fn doubled_movements(session: &Session<'_>) -> Result<Option<(i64, i64)>> {
     let first = params![i64::MIN, i64::MIN];

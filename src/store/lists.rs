@@ -158,6 +158,12 @@ pub(crate) fn numbers_of_entries_at(
     Ok(found)
 }
 
+/// The entries that touch an operation, as account and number.
+pub(crate) fn references(session: &Session<'_>, operation: i64) -> Result<Vec<(i64, i64)>> {
+    let key = |place: &(i64, i64)| *place;
+    session.walk(sql::REFERENCES_TO, params![operation], None, key, |row| rows::account_and_number(row, "reference"))
+}
+
 /// The last entry with `booked_at <= at` after the first of these numbers and up to the second, all of one stretch; the first
 /// when there is none. A binary search: the numbers have no gaps, and within a stretch booked time never runs backwards (I5).
 fn last_until(session: &Session<'_>, account: i64, (low, high): (i64, i64), at: i64) -> Result<i64> {

@@ -234,6 +234,11 @@ pub(super) fn account_and_number(row: &Row<'_>, table: &'static str) -> Result<(
     Ok((columns.integer()?, columns.integer()?))
 }
 
+pub(super) fn reference(row: &Row<'_>) -> Result<(i64, i64, i64)> {
+    let mut columns = Columns::new("reference", row);
+    Ok((columns.integer()?, columns.integer()?, columns.integer()?))
+}
+
 pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<[u8; 32]> {
     Columns::new(table, row).bytes()
 }

@@ -219,6 +219,13 @@ statements! {
     LONG_MOVEMENTS_EXTRA = "SELECT l.account, l.n FROM long_movements l CROSS JOIN entry e ON e.account = l.account AND e.n = l.n \
         WHERE (l.account, l.n) > (?1, ?2) AND e.movements IS NOT NULL ORDER BY l.account, l.n LIMIT 1";
 
+    REFERENCES_TO = "SELECT account, n FROM reference WHERE operation = ?1 ORDER BY account, n";
+    /// Of `verify`.
+    REFERENCE_IS_THERE = "SELECT 1 FROM reference WHERE operation = ?1 AND account = ?2 AND n = ?3";
+    REFERENCE_PAGE = "SELECT operation, account, n FROM reference WHERE (operation, account, n) > (?1, ?2, ?3) \
+        ORDER BY operation, account, n LIMIT ?4";
+    REFERENCE_INSERT = "INSERT INTO reference (operation, account, n) VALUES (?,?,?)";
+
     STRETCHES_OF = "SELECT account, n, booked_at FROM stretch WHERE account = ?1 AND n <= ?2 ORDER BY n DESC";
     STRETCH_PAGE = "SELECT account, n, booked_at FROM stretch WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3";
     STRETCH_INSERT = "INSERT INTO stretch (account, n, booked_at) VALUES (?,?,?)";

@@ -245,7 +245,13 @@ fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
         row.batch,
     );
     session.change(sql::ENTRY_INSERT, params)?;
-    long.map_or(Ok(0), |long| session.change(sql::LONG_MOVEMENTS_INSERT, (row.account, row.n, long))).map(drop)
+    if let Some(long) = long {
+        session.change(sql::LONG_MOVEMENTS_INSERT, (row.account, row.n, long))?;
+    }
+    for operation in row.touches() {
+        session.change(sql::REFERENCE_INSERT, (operation, row.account, row.n))?;
+    }
+    Ok(())
 }
 
 fn insert_stretch(session: &Session<'_>, row: &StretchRow) -> Result<()> {

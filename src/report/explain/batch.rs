@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::super::Look;
+use super::super::{Look, Period};
 use super::settled::shares;
 use super::since::gone;
+use super::trail::hold_of;
 use super::{Booked, Said, is_false, is_zero};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::model::{
     OperationId, Place,
 };
 use crate::report::shapes;
+use crate::report::span::stored_entries;
 use crate::units::{Instant, add, serialize_utc, serialize_utc_option, sub};
 
 /// Uses told one by one; further ones only by service.
@@ -167,9 +169,9 @@ impl Look<'_, '_> {
             services: BTreeMap::new(),
             batch,
         };
-        self.follow(&books, &account, None, &mut |_, row, hold, unbooked| {
-            walk.pass(row, hold, unbooked).map(|()| true)
-        })?;
+        let stored = stored_entries(&books, &account);
+        let period = Period::new(None, None)?;
+        self.each_entry(&books, &account, &period, |row| walk.pass(row, row.n > stored))?;
         walk.finish()
     }
 
@@ -221,7 +223,7 @@ impl Walk<'_, '_, '_, '_> {
         Ok(LifeEvent { points, operation, said, unbooked, ..LifeEvent::new(what, row.booked_at) })
     }
 
-    fn pass(&mut self, row: &EntryRow, hold: Option<i64>, unbooked: bool) -> Result<()> {
+    fn pass(&mut self, row: &EntryRow, unbooked: bool) -> Result<()> {
         let no = self.batch.no;
         match (row.kind, row.operation) {
             (EntryKind::Activate, _) if row.batch == Some(no) => {
@@ -243,7 +245,7 @@ impl Walk<'_, '_, '_, '_> {
             }
             for (what, points) in gone(row.kind, movement)? {
                 if !matches!(what, "moved" | "revoked") {
-                    let hold = hold.filter(|_| what != "came_back").map(|seq| self.look.writers.hold(seq));
+                    let hold = hold_of(row).filter(|_| what != "came_back").map(|seq| self.look.writers.hold(seq));
                     let event = self.event(row, what, points.abs(), unbooked)?;
                     self.life.events.push(LifeEvent { hold, ..event });
                 }

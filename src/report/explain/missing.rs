@@ -8,11 +8,13 @@ use serde::Serialize;
 use super::super::{Look, Period};
 use super::back::Destination;
 use super::settled::Settled;
+use super::trail::hold_of;
 use super::{Booked, Said, is_false, is_zero};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, Movement, OperationId, Place};
 use crate::report::shapes::figures;
+use crate::report::span::stored_entries;
 use crate::units::{add, serialize_utc, serialize_utc_option, sub};
 
 /// Similar ids named for an unknown account.
@@ -322,14 +324,11 @@ impl Look<'_, '_> {
         (missing.exists, missing.as_of) = (true, now.utc());
         let opening = self.before(&books, &account, period)?.unwrap_or_default();
         let mut closing = opening;
-        let (first, last) = self.range(&books, &account, period)?;
+        let stored = stored_entries(&books, &account);
         let mut lookup = self.account(id, None)?.map_or_else(|| Books::new(&self.source), |(books, ..)| books);
-        self.follow(&books, &account, None, &mut |_, row, hold, unbooked| {
-            if (first..=last).contains(&row.n) {
-                closing = row.after;
-                self.sort_in(&mut missing, &mut lookup, row, hold, unbooked)?;
-            }
-            Ok(row.n < last)
+        self.each_entry(&books, &account, period, |row| {
+            closing = row.after;
+            self.sort_in(&mut missing, &mut lookup, row, row.n > stored)
         })?;
         missing.changes.held = sub(closing.held, opening.held)?;
         missing.changes.pending = sub(closing.pending, opening.pending)?;
@@ -342,14 +341,7 @@ impl Look<'_, '_> {
     }
 
     /// Puts a line where it belongs.
-    fn sort_in(
-        &self,
-        missing: &mut Missing,
-        lookup: &mut Books<'_>,
-        row: &EntryRow,
-        hold: Option<i64>,
-        unbooked: bool,
-    ) -> Result<()> {
+    fn sort_in(&self, missing: &mut Missing, lookup: &mut Books<'_>, row: &EntryRow, unbooked: bool) -> Result<()> {
         let changes = &mut missing.changes;
         match row.kind {
             EntryKind::Recharge => {
@@ -389,11 +381,11 @@ impl Look<'_, '_> {
                 _ if points < 0 => "came_back",
                 _ => "lapsed",
             };
-            missing.expired.push(self.gone(lookup, (row, Some(batch), hold), how, points, unbooked)?);
+            missing.expired.push(self.gone(lookup, (row, Some(batch)), how, points, unbooked)?);
         }
         if taken != 0 || row.kind == EntryKind::Revoke {
             let how = if row.kind == EntryKind::Revoke { "revoked" } else { "taken" };
-            missing.revoked.push(self.gone(lookup, (row, row.batch, hold), how, taken, unbooked)?);
+            missing.revoked.push(self.gone(lookup, (row, row.batch), how, taken, unbooked)?);
         }
         Ok(())
     }
@@ -465,7 +457,7 @@ impl Look<'_, '_> {
     fn gone(
         &self,
         lookup: &mut Books<'_>,
-        (row, batch, hold): (&EntryRow, Option<BatchNo>, Option<i64>),
+        (row, batch): (&EntryRow, Option<BatchNo>),
         how: &'static str,
         points: i64,
         unbooked: bool,
@@ -480,7 +472,7 @@ impl Look<'_, '_> {
             operation: row.operation.map(|seq| self.writers.operation(seq)),
             batch: batch.map(|no| self.writers.batch(no)),
             source: batch.map(source).transpose()?,
-            hold: hold.map(|seq| self.writers.hold(seq)),
+            hold: hold_of(row).map(|seq| self.writers.hold(seq)),
             owed: booked.as_ref().filter(|_| how == "revoked").map_or(0, |booked| booked.row.outcome.owed),
             said: booked.as_ref().map(Booked::said).unwrap_or_default(),
             unbooked,

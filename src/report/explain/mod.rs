@@ -1,5 +1,5 @@
-//! Explanations: of an operation, of what an account misses, of a batch's life. What the books do not keep line by
-//! line (who paid whom, what was there to choose from) is found by following the account from its first line.
+//! Explanations: of an operation, of what an account misses, of a batch's life. All of it is read from the movements of
+//! lines, those of an operation from its own and the ones that touch it.
 
 mod back;
 mod batch;
@@ -10,6 +10,7 @@ mod past;
 mod reckoning;
 mod settled;
 mod since;
+mod trail;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

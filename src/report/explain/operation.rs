@@ -1,8 +1,6 @@
 //! One operation explained: the price and its rule, what paid and why it came first, the balances around it, and what
 //! has become of it since.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +16,7 @@ use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, HoldPhase, OpKind, OperationId, Settings,
+    EntryRow, Figures, HoldInfo, OpKind, OperationId, OperationRow, Place, Settings,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
@@ -145,6 +143,15 @@ pub struct Side {
     pub lines: Vec<Entry>,
 }
 
+/// Batches looked at for the next in the draw order.
+const NEXT: usize = 1000;
+
+/// How many of its draws a hold had set aside: the first ones.
+fn set_aside(lines: &[EntryRow]) -> usize {
+    let capture = lines.iter().filter(|line| line.kind == EntryKind::Capture);
+    capture.flat_map(|line| &line.movements).filter(|it| it.to == Place::Used && it.operation.is_some()).count()
+}
+
 impl Look<'_, '_> {
     /// An operation explained.
     pub(crate) fn explain(&self, id: &OperationId) -> Result<Explanation> {
@@ -175,7 +182,11 @@ impl Look<'_, '_> {
         let receiver = self.receiver(&booked)?;
         let mut own = self.caught_up(stored, None)?;
         let lines = self.lines_until(*no, last, booked.row.seq)?;
-        self.sides(&mut told, &booked, (&own.1, &lines), receiver.as_ref())?;
+        let received = receiver.as_ref().map(|row| self.lines_at(row, &booked.row)).transpose()?.unwrap_or_default();
+        told.sides.extend(self.side(&own.1, &lines)?);
+        if let Some(receiver) = &receiver {
+            told.sides.extend(self.side(receiver, &received)?);
+        }
         let receiver = receiver.map(|row| self.caught_up(row, None)).transpose()?;
         let consume = self.consume_of(&mut own.0, &booked, &lines)?;
         if let Some(consume) = &consume {
@@ -187,17 +198,12 @@ impl Look<'_, '_> {
         self.hold_now(&mut told, &booked, &own.0)?;
         let draws = self.draws(&booked)?;
         let mut story = Story::new(&booked, &draws);
-        self.follow(&own.0, &own.1, Some(booked.row.seq), &mut |retrace, row, hold, unbooked| {
-            story.pass(self, retrace, row, hold, unbooked).map(|()| true)
-        })?;
+        self.tell(&mut story, (&own.0, &own.1), &lines)?;
         if let Some((books, to, _)) = &receiver {
-            story.turn();
-            self.follow(books, to, None, &mut |retrace, row, hold, unbooked| {
-                story.pass(self, retrace, row, hold, unbooked).map(|()| true)
-            })?;
+            self.tell(&mut story, (books, to), &received)?;
         }
-        self.circumstances(&mut told, &booked, &story)?;
-        self.payers(&mut told, &booked, &mut own.0, &draws, &story)?;
+        self.circumstances(&mut told, &booked, &lines)?;
+        self.payers(&mut told, (&booked, &lines), (&mut own.0, &own.1), &draws, &story)?;
         story.since.sort_by_key(|since| since.at);
         (told.went_to, told.settled, told.forgiven, told.since) =
             (story.went_to, story.settled, story.forgiven, story.since);
@@ -205,33 +211,33 @@ impl Look<'_, '_> {
     }
 
     /// What it set, and what else of the circumstances is worth telling.
-    fn circumstances(&self, told: &mut Explanation, booked: &Booked, story: &Story) -> Result<()> {
-        let Some(before) = &story.before else { return Ok(()) };
+    fn circumstances(&self, told: &mut Explanation, booked: &Booked, lines: &[EntryRow]) -> Result<()> {
+        let Some(first) = lines.first() else { return Ok(()) };
         let outcome = &booked.row.outcome;
         let instant = |at: Option<Instant>| at.map_or_else(|| Value::from("never"), |at| Value::from(at.to_string()));
         let changed = |what: &str, before, after| Some(NewValue { what: what.into(), before, after });
-        let limit = before.account.credit_limit;
-        told.changed = match (booked.row.kind, &before.batch, &before.hold) {
+        let deadline = outcome.hold.map(|(.., deadline)| Instant::clamped(deadline));
+        told.changed = match (booked.row.kind, outcome.hold, first.batch) {
             (OpKind::Open | OpKind::SetLimit, ..) => {
                 let after = booked.body.get("credit_limit").and_then(Value::as_i64).unwrap_or(0);
-                changed("credit_limit", Value::from(limit), Value::from(after))
+                changed("credit_limit", Value::from(outcome.credit_limit), Value::from(after))
             }
-            (OpKind::SetExpiry, Some(batch), _) => {
-                let after = outcome.expiry_of(batch.no).flatten();
-                changed("expires_at", instant(batch.expires_at), instant(after))
+            (OpKind::SetExpiry, _, Some(no)) => {
+                let before = self.source.batch(no)?.map(|batch| self.end_before(&batch, first.n)).transpose()?;
+                changed("expires_at", instant(before.flatten()), instant(outcome.expiry_of(no).flatten()))
             }
-            (OpKind::Renew, _, Some(hold)) => {
-                let after = outcome.hold.map(|(.., deadline)| Instant::clamped(deadline));
-                changed("deadline", instant(Some(hold.deadline)), instant(after))
+            (OpKind::Renew, Some((hold, ..)), _) => {
+                let before = self.deadline_before(hold, first.account, first.n)?;
+                changed("deadline", instant(before), instant(deadline))
             }
             _ => None,
         };
-        let late =
-            before.hold.as_ref().filter(|hold| booked.row.kind == OpKind::Capture && hold.phase == HoldPhase::Expired);
-        told.passed_deadline = late.map(|hold| hold.deadline.utc());
+        // The deadline of a captured hold never changes again.
+        let passed = deadline.filter(|at| booked.row.kind == OpKind::Capture && *at <= booked.row.booked_at);
+        told.passed_deadline = passed.map(Instant::utc);
         let unbacked =
             told.hold_now.as_ref().filter(|_| booked.row.kind == OpKind::Hold).map_or(0, |hold| hold.unbacked);
-        told.credit_limit = (outcome.open > 0 || unbacked > 0).then_some(limit);
+        told.credit_limit = (outcome.open > 0 || unbacked > 0).then_some(outcome.credit_limit);
         Ok(())
     }
 
@@ -286,27 +292,19 @@ impl Look<'_, '_> {
         Ok(lines)
     }
 
-    fn sides(
-        &self,
-        told: &mut Explanation,
-        booked: &Booked,
-        (account, lines): (&AccountRow, &[EntryRow]),
-        receiver: Option<&AccountRow>,
-    ) -> Result<()> {
-        told.sides.extend(self.side(account, lines)?);
-        if let Some(row) = receiver {
-            let (first, last) = store::numbers_of_entries_at(self.session, row.no, row.entries, booked.row.booked_at)?;
-            let mut received = Vec::new();
-            self.walk(row.no, first, last, Forward::Oldest, |line| {
-                let mine = line.operation == Some(booked.row.seq);
-                if mine {
-                    received.push(line);
-                }
-                mine || received.is_empty()
-            })?;
-            told.sides.extend(self.side(row, &received)?);
-        }
-        Ok(())
+    /// An operation's lines in an account, found by its time.
+    fn lines_at(&self, account: &AccountRow, operation: &OperationRow) -> Result<Vec<EntryRow>> {
+        let at = operation.booked_at;
+        let (first, last) = store::numbers_of_entries_at(self.session, account.no, account.entries, at)?;
+        let mut lines = Vec::new();
+        self.walk(account.no, first, last, Forward::Oldest, |line| {
+            let mine = line.operation == Some(operation.seq);
+            if mine {
+                lines.push(line);
+            }
+            mine || lines.is_empty()
+        })?;
+        Ok(lines)
     }
 
     fn side(&self, account: &AccountRow, lines: &[EntryRow]) -> Result<Option<Side>> {
@@ -370,14 +368,14 @@ impl Look<'_, '_> {
     fn payers(
         &self,
         told: &mut Explanation,
-        booked: &Booked,
-        books: &mut Books<'_>,
+        (booked, lines): (&Booked, &[EntryRow]),
+        (books, account): (&mut Books<'_>, &AccountRow),
         draws: &[(BatchNo, i64)],
         story: &Story,
     ) -> Result<()> {
         let now = self.allocations_now(books, booked.row.seq)?;
-        let aside = story.before.as_ref().map_or(0, |before| before.set_aside);
-        let (held, chosen) = draws.split_at_checked(aside).unwrap_or((&[], draws));
+        let (held, chosen) = draws.split_at_checked(set_aside(lines)).unwrap_or((&[], draws));
+        let aside = held.len();
         let chosen = together(chosen)?;
         let late = match booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0) {
             Some(occurred) => {
@@ -386,11 +384,16 @@ impl Look<'_, '_> {
             }
             None => None,
         };
-        let why = match &story.before {
-            Some(before) => reasons(before, &chosen, booked.row.booked_at, late.as_ref()),
-            None => BTreeMap::new(),
-        };
-        let set_aside = match told.passed_deadline {
+        let first = lines.first().map_or(0, |line| line.n);
+        let mut order = Vec::new();
+        for (no, points) in &chosen {
+            let batch = self.payer_row(books, *no)?;
+            let expires_at = self.end_before(&batch, first)?;
+            order.push((BatchRow { expires_at, ..batch }, *points));
+        }
+        let next = self.next_in_order(books, account, (booked, lines), &order)?;
+        let why = reasons(&order, next.as_ref(), booked.row.booked_at, late.as_ref());
+        let by_hold = match told.passed_deadline {
             Some(_) => "set aside by the hold until its deadline",
             None => "set aside by the hold",
         };
@@ -400,7 +403,6 @@ impl Look<'_, '_> {
             _ => now.get(..draws.len()).unwrap_or_default(),
         };
         let (held_now, chosen_now) = own.split_at_checked(aside).unwrap_or((&[], own));
-        let expiry = |batch: &BatchRow| story.expiries.get(&batch.no).copied().unwrap_or(batch.expires_at);
         // A refund returns the last draws first: what lapsed of a batch is of its first ones.
         let mut lapsed = story.lapsed.clone();
         let mut lapsed_of = |no: BatchNo, returned: i64| {
@@ -414,14 +416,14 @@ impl Look<'_, '_> {
             for (no, points) in draws {
                 let batch = self.payer_row(books, no)?;
                 let returned = returned.get(&no).copied().unwrap_or(0);
-                let why = if held { Some(set_aside.into()) } else { why.get(&no).cloned() };
-                let payer = self.payer(&batch, expiry(&batch), points)?;
+                let why = if held { Some(by_hold.into()) } else { why.get(&no).cloned() };
+                let payer = self.payer(&batch, self.end_before(&batch, first)?, points)?;
                 told.paid_by.push(Payer { returned, lapsed: lapsed_of(no, returned), why, held, ..payer });
             }
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
         for (place, pay) in story.late_pay.iter().enumerate() {
-            let LatePay { batch, points, expires_at, at, operation } = pay;
+            let LatePay { batch, points, n, at, operation } = pay;
             let batch = self.payer_row(books, *batch)?;
             let returned = later.get(place).map_or(0, |part| part.returned);
             told.settled_by.push(Payer {
@@ -429,10 +431,35 @@ impl Look<'_, '_> {
                 lapsed: lapsed_of(batch.no, returned),
                 paid_at: Some(at.utc()),
                 paid_in: operation.map(|seq| self.writers.operation(seq)),
-                ..self.payer(&batch, *expires_at, *points)?
+                ..self.payer(&batch, self.end_before(&batch, *n)?, *points)?
             });
         }
         Ok(())
+    }
+
+    /// The first batch in the draw order after those it chose that had points then; none when there was none.
+    fn next_in_order(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        (booked, lines): (&Booked, &[EntryRow]),
+        chosen: &[(BatchRow, i64)],
+    ) -> Result<Option<BatchRow>> {
+        let (Some((last, _)), Some(line)) = (chosen.last(), lines.first()) else { return Ok(None) };
+        let (at, mut there) = (booked.row.booked_at, Vec::new());
+        self.each_batch(books, account, |batch| {
+            let begun = !batch.dated || batch.effective_at <= at;
+            if there.len() < NEXT && batch.operation() < booked.row.seq && begun && !batch.is_expired(at) {
+                there.push(batch.clone());
+            }
+            Ok(())
+        })?;
+        let ended = |batch: BatchRow| Ok(BatchRow { expires_at: self.end_before(&batch, line.n)?, ..batch });
+        let mut after: Vec<BatchRow> = there.into_iter().map(ended).collect::<Result<_>>()?;
+        after.sort_by_key(BatchRow::draw_key);
+        after.retain(|batch| batch.draw_key() > last.draw_key());
+        let had = self.had_points(books, account, line.n, &after)?;
+        Ok(after.into_iter().find(|batch| !had.get(&batch.no).is_some_and(|points| *points == 0)))
     }
 
     fn payer_row(&self, books: &Books<'_>, no: BatchNo) -> Result<BatchRow> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::Before;
 use crate::model::{BatchNo, BatchRow, DrawKey};
 use crate::units::Instant;
 
@@ -60,25 +59,21 @@ impl Late {
     }
 }
 
-/// Why each of the batches an operation drew from came before the next, with how things stood just before it.
+/// Why each of the batches an operation drew from came before the next, `next` after the last of them.
 pub(super) fn reasons(
-    before: &Before,
-    drawn: &[(BatchNo, i64)],
+    drawn: &[(BatchRow, i64)],
+    next: Option<&BatchRow>,
     at: Instant,
     late: Option<&Late>,
 ) -> BTreeMap<BatchNo, String> {
-    let mut reasons = BTreeMap::new();
     let end = if drawn.len() == 1 { "the only batch with points" } else { "the last batch with points" };
-    let nexts = before.choice.iter().skip(1).map(Some).chain([None]);
-    let places: BTreeMap<BatchNo, (&BatchRow, Option<&BatchRow>)> =
-        before.choice.iter().zip(nexts).map(|(batch, next)| (batch.no, (batch, next))).collect();
-    for (no, points) in drawn {
-        let Some((batch, next)) = places.get(no).copied() else { continue };
+    let nexts = drawn.iter().skip(1).map(|(batch, _)| Some(batch)).chain([next]);
+    let why = |((batch, points), next): (&(BatchRow, i64), Option<&BatchRow>)| {
         let why = match (late, batch.expires_at) {
             (Some(late), Some(expired)) if expired <= at => late.words(expired, *points),
-            _ => next.map(BatchRow::draw_key).and_then(|next| words(&batch.draw_key(), &next)).unwrap_or(end.into()),
+            _ => next.and_then(|next| words(&batch.draw_key(), &next.draw_key())).unwrap_or(end.into()),
         };
-        reasons.insert(*no, why);
-    }
-    reasons
+        (batch.no, why)
+    };
+    drawn.iter().zip(nexts).map(why).collect()
 }

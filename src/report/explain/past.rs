@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::Look;
 use super::missing::{NotYet, StillHeld};
+use super::trail::hold_of;
 use super::{Booked, is_past};
 use crate::engine::{Books, Source};
 use crate::error::Result;
@@ -32,24 +33,19 @@ struct After {
 }
 
 impl After {
-    fn pass(&mut self, look: &Look<'_, '_>, row: &EntryRow) -> Result<()> {
+    fn pass(&mut self, row: &EntryRow) -> Result<()> {
         if self.first.is_none() {
             self.first = row.operation;
         }
-        match (row.kind, row.operation, row.batch) {
-            (EntryKind::Capture | EntryKind::Release, Some(seq), _) => {
-                let hold = Booked::read(&look.source, seq)?.row.outcome.hold;
-                self.resolved.extend(hold.map(|(hold, ..)| hold));
-            }
-            (EntryKind::Activate, _, Some(batch)) => {
+        match (row.kind, row.batch) {
+            (EntryKind::Capture | EntryKind::Release, _) => self.resolved.extend(hold_of(row)),
+            (EntryKind::Activate, Some(batch)) => {
                 self.activated.insert(batch, row.points);
             }
-            (EntryKind::Reinstate, _, Some(batch))
-                if row.change.pending > 0 && !self.activated.contains_key(&batch) =>
-            {
+            (EntryKind::Reinstate, Some(batch)) if row.change.pending > 0 && !self.activated.contains_key(&batch) => {
                 self.again.insert(batch);
             }
-            (EntryKind::Revoke, _, Some(batch)) if !self.activated.contains_key(&batch) => {
+            (EntryKind::Revoke, Some(batch)) if !self.activated.contains_key(&batch) => {
                 let sum = self.revoked.entry(batch).or_default();
                 *sum = add(*sum, row.points)?;
             }
@@ -98,7 +94,7 @@ impl Look<'_, '_> {
         let mut after = After::default();
         if let Some(end) = period.end().filter(|_| held > 0 || pending > 0) {
             let rest = Period::new(Some(end), None)?;
-            self.each_entry(books, account, &rest, |row| after.pass(self, row))?;
+            self.each_entry(books, account, &rest, |row| after.pass(row))?;
         }
         let mut holds = Vec::new();
         if held > 0 {

@@ -1,16 +1,12 @@
-//! Which debts were paid, and by which batches: an account is followed from its first line, for settling always takes
-//! the oldest open part first.
+//! Which debts were paid, and by which batches.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::Look;
 use super::{Booked, Said, is_false};
-use crate::engine::{Books, Past, Retrace};
 use crate::error::Result;
-use crate::model::{AccountRow, BatchNo, EntryRow, Movement, OperationId, Place};
-use crate::report::span::stored_entries;
-use crate::store::Forward;
+use crate::model::{BatchNo, EntryRow, Movement, OperationId, Place};
 use crate::units::serialize_utc;
 
 /// Points that paid what was used earlier and open since.
@@ -80,36 +76,7 @@ pub(super) fn shares(row: &EntryRow) -> Vec<Share> {
     shares
 }
 
-/// What is called with each line of an account: the books just after it, the hold it was about, whether it is yet to be booked.
-/// Answers whether to go on.
-pub(super) type Each<'e> = dyn FnMut(&mut Retrace<'_>, &EntryRow, Option<i64>, bool) -> Result<bool> + 'e;
-
 impl Look<'_, '_> {
-    /// Follows an account from its first line to the last of its caught-up books; `watched` is an operation whose
-    /// circumstances are wanted.
-    pub(super) fn follow(
-        &self,
-        books: &Books<'_>,
-        account: &AccountRow,
-        watched: Option<i64>,
-        each: &mut Each<'_>,
-    ) -> Result<()> {
-        let past = Past::new(&self.source);
-        let mut retrace = Retrace::new(&past, account, watched);
-        let stored = stored_entries(books, account);
-        let mut pass = |row: &EntryRow| {
-            let hold = retrace.line(row)?;
-            each(&mut retrace, row, hold, row.n > stored)
-        };
-        let on = self.visit_stored((account.no, 1, stored), Forward::Oldest, &mut pass)?;
-        for row in books.entries().iter().filter(|_| on) {
-            if !pass(row)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// A settle line with the debts it paid.
     pub(super) fn settled(&self, row: &EntryRow, unbooked: bool) -> Result<Settled> {
         let operation = row.operation.map(|seq| self.writers.operation(seq));

@@ -1,5 +1,4 @@
-//! One walk along an account's lines tells what an operation did in detail, and what happened later to it and to what
-//! it made.
+//! What an operation's own lines tell of it, and later ones of what happened to it and to what it made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +9,12 @@ use super::super::Look;
 use super::back::Destination;
 use super::settled::{PaidDebt, Settled, shares};
 use super::{Booked, Said, is_false, is_zero};
-use crate::engine::{Before, Retrace};
+use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, Movement, OpKind, OperationId, Place};
+use crate::model::{
+    AccountRow, BatchId, BatchNo, EntryKind, EntryRow, Movement, OpKind, OperationId, Place, batch_operation,
+};
+use crate::report::span::stored_entries;
 use crate::units::{Instant, add, serialize_utc, sub};
 
 /// Something done later to an operation, or to what it made.
@@ -52,24 +54,19 @@ pub struct Since {
 pub(super) struct LatePay {
     pub(super) batch: BatchNo,
     pub(super) points: i64,
-    pub(super) expires_at: Option<Instant>,
+    /// The line's number, its time and its operation.
+    pub(super) n: i64,
     pub(super) at: Instant,
     pub(super) operation: Option<i64>,
 }
 
-/// What is learnt of an operation along the way.
+/// What is learnt of an operation from the lines that are its own and those that touch it.
 pub(super) struct Story {
     seq: i64,
-    /// What it drew itself, and what it made or touched.
-    draws: Vec<BatchNo>,
+    is_hold: bool,
+    /// The batches it made or changed, and those that paid for it.
     made: BTreeSet<BatchNo>,
-    /// The hold it made.
-    hold: Option<i64>,
-    begun: bool,
     paid: BTreeSet<BatchNo>,
-    pub(super) before: Option<Before>,
-    /// Of the batches it drew from: their expiry at that time.
-    pub(super) expiries: BTreeMap<BatchNo, Option<Instant>>,
     pub(super) went_to: Vec<Destination>,
     pub(super) settled: Vec<Settled>,
     pub(super) forgiven: Vec<PaidDebt>,
@@ -79,18 +76,40 @@ pub(super) struct Story {
     pub(super) since: Vec<Since>,
 }
 
+impl Look<'_, '_> {
+    /// Adds what an account's lines tell: the operation's own there, and the later ones that touch it.
+    pub(super) fn tell(
+        &self,
+        story: &mut Story,
+        (books, account): (&Books<'_>, &AccountRow),
+        own: &[EntryRow],
+    ) -> Result<()> {
+        let Some(last) = own.last().map(|row| row.n) else { return Ok(()) };
+        own.iter().try_for_each(|row| story.own(self, row))?;
+        let mut trail = self.touching(books, account, story.seq)?;
+        trail.values().for_each(|row| story.note_pay(row));
+        for no in &story.made {
+            let Some(batch) = self.batch_row(books, *no)?.filter(|batch| batch.account == account.no) else { continue };
+            trail.extend(self.touching(books, account, batch.operation())?);
+            trail.extend(self.expiries(books, account, &batch)?);
+        }
+        for no in &story.paid {
+            let mut revokes = self.touching(books, account, batch_operation(*no))?;
+            revokes.retain(|_, row| row.kind == EntryKind::Revoke && row.batch == Some(*no));
+            trail.extend(revokes);
+        }
+        let stored = stored_entries(books, account);
+        trail.range(last.saturating_add(1)..).try_for_each(|(n, row)| story.later(self, row, *n > stored))
+    }
+}
+
 impl Story {
     pub(super) fn new(booked: &Booked, draws: &[(BatchNo, i64)]) -> Self {
-        let draws: Vec<BatchNo> = draws.iter().map(|(no, _)| *no).collect();
         Story {
             seq: booked.row.seq,
+            is_hold: booked.row.kind == OpKind::Hold,
             made: booked.row.outcome.batches.iter().map(|(no, _)| *no).collect(),
-            hold: (booked.row.kind == OpKind::Hold).then_some(booked.row.seq),
-            begun: false,
-            paid: draws.iter().copied().collect(),
-            draws,
-            before: None,
-            expiries: BTreeMap::new(),
+            paid: draws.iter().map(|(no, _)| *no).collect(),
             went_to: Vec::new(),
             settled: Vec::new(),
             forgiven: Vec::new(),
@@ -100,51 +119,25 @@ impl Story {
         }
     }
 
-    /// The next account: the one that received.
-    pub(super) fn turn(&mut self) {
-        self.begun = false;
-    }
-
-    /// Takes in the next line.
-    pub(super) fn pass(
-        &mut self,
-        look: &Look<'_, '_>,
-        retrace: &mut Retrace<'_>,
-        row: &EntryRow,
-        hold: Option<i64>,
-        unbooked: bool,
-    ) -> Result<()> {
-        let own = row.operation == Some(self.seq);
-        self.begun |= own;
-        if !self.begun {
-            return Ok(());
-        }
-        for share in shares(row).into_iter().filter(|share| share.consume == self.seq && !share.written_off) {
-            for (batch, points) in share.by {
-                let expires_at = retrace.batch(batch)?.expires_at;
-                self.paid.insert(batch);
-                self.late_pay.push(LatePay { batch, points, expires_at, at: row.booked_at, operation: row.operation });
-            }
-        }
-        if own { self.own(look, retrace, row, unbooked) } else { self.later(look, row, hold, unbooked) }
-    }
-
-    fn own(&mut self, look: &Look<'_, '_>, retrace: &mut Retrace<'_>, row: &EntryRow, unbooked: bool) -> Result<()> {
+    fn own(&mut self, look: &Look<'_, '_>, row: &EntryRow) -> Result<()> {
         match row.kind {
-            EntryKind::Settle => self.settled.push(look.settled(row, unbooked)?),
+            EntryKind::Settle => self.settled.push(look.settled(row, false)?),
             EntryKind::WriteOff => self.forgiven = look.debts(row)?,
-            EntryKind::Consume | EntryKind::Hold | EntryKind::Capture | EntryKind::TransferOut => {
-                for no in &self.draws {
-                    self.expiries.insert(*no, retrace.batch(*no)?.expires_at);
-                }
-            }
             _ => {}
         }
+        self.note_pay(row);
         self.went_to.extend(look.destinations(row)?);
-        if self.before.is_none() {
-            self.before = retrace.before().cloned();
-        }
         Ok(())
+    }
+
+    /// What batches paid by a line of what it had left open.
+    fn note_pay(&mut self, row: &EntryRow) {
+        let (n, at, operation) = (row.n, row.booked_at, row.operation);
+        for share in shares(row).into_iter().filter(|share| share.consume == self.seq && !share.written_off) {
+            self.paid.extend(share.by.iter().map(|(batch, _)| *batch));
+            let pay = |(batch, points)| LatePay { batch, points, n, at, operation };
+            self.late_pay.extend(share.by.into_iter().map(pay));
+        }
     }
 
     /// What of the points it had used a line brought back to batches that had expired.
@@ -161,8 +154,9 @@ impl Story {
         Ok(())
     }
 
-    fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, hold: Option<i64>, unbooked: bool) -> Result<()> {
+    fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, unbooked: bool) -> Result<()> {
         self.note_lapsed(row)?;
+        let mine = || row.movements.iter().filter(|movement| movement.operation == Some(self.seq));
         let touched = row.batch.filter(|no| self.made.contains(no));
         let mut tell: Vec<(Option<&'static str>, Option<BatchNo>, i64)> = Vec::new();
         match row.kind {
@@ -172,16 +166,15 @@ impl Story {
                 tell.extend(row.batch.filter(|no| self.paid.contains(no)).map(|no| (None, Some(no), row.points)));
             }
             EntryKind::Revoke => tell.extend(touched.map(|no| (Some("revoked"), Some(no), row.points))),
-            _ if hold.is_some() && hold == self.hold => tell.push((None, None, row.points)),
+            _ if self.is_hold && mine().next().is_some() => tell.push((None, None, row.points)),
             _ => {}
         }
-        let mine = row.movements.iter().filter(|movement| movement.operation == Some(self.seq));
         let (mut refunded, mut written_off) = (0, 0);
-        for Movement { from, points, .. } in mine {
-            match from {
-                Place::Used | Place::ClawedBack => refunded = add(refunded, *points)?,
-                Place::WrittenOff => written_off = add(written_off, *points)?,
-                _ => {}
+        for Movement { from, points, .. } in mine() {
+            if from.is_used() {
+                refunded = add(refunded, *points)?;
+            } else if *from == Place::WrittenOff {
+                written_off = add(written_off, *points)?;
             }
         }
         tell.extend([refunded, written_off].into_iter().filter(|by| *by > 0).map(|by| (None, None, by)));
