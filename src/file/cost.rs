@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{File, Wish};
 use crate::model::Request;
+use crate::report::Look;
 use crate::store::{self, NewLedger, Work};
 use crate::units::{Instant, Reading};
 use crate::writer::{Decision, Durability};
@@ -76,6 +77,52 @@ fn a_charge_costs_the_same_however_much_the_file_holds() {
     assert!(after.steps <= before.steps + 10, "{} steps before, {} after", before.steps, after.steps);
     assert!(crowded.steps <= before.steps + 10, "{} steps before, {} crowded", before.steps, crowded.steps);
     assert!(before.steps > 100, "{before:?}");
+}
+
+/// Story: explaining an early charge of an account with a million lines took nine seconds, for the account was followed from its
+/// first line. It costs what touches the charge, and the few lines that tell what else there was to choose from.
+#[test]
+fn an_explanation_costs_the_same_however_long_the_account_goes_on() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let file = file(folder.path());
+    for (key, priority) in [("first", 50), ("second", 60)] {
+        book(
+            &file,
+            &format!(
+                r#"{{"op":"recharge","account":"alice","key":"{key}","points":1000000,"source":"s","priority":{priority}}}"#
+            ),
+        );
+    }
+    let line = r#"{"op":"consume","account":"alice","key":"early","points":7}"#;
+    let early = file.apply(&Request::parse(line).unwrap(), wish(2_000)).unwrap().operation;
+    book(&file, &format!(r#"{{"op":"refund","operation":"{early}","key":"back","points":2,"reason":"noise"}}"#));
+    let explained = || {
+        let look = |session: &store::Session<'_>| {
+            store::work_done(session)?;
+            let writers = store::writers(session)?;
+            let books = store::BookCache::default();
+            let look = Look::new(session, &books, &writers, wish(2_000).reading)?;
+            let told = look.explain(&early)?;
+            assert_eq!((told.since.len(), told.refunded), (1, 2), "{told:?}");
+            assert_eq!(told.paid_by.first().and_then(|payer| payer.why.as_deref()), Some("priority 50 before 60"));
+            Ok(Decision::Rollback(store::work_done(session)?))
+        };
+        let call = file.call().unwrap();
+        call.writer().unwrap().transaction(Durability::Relaxed, std::time::Duration::from_secs(5), look).unwrap()
+    };
+    let mut n = 0;
+    let mut go_on = |until| {
+        while n < until {
+            book(&file, &format!(r#"{{"op":"consume","account":"alice","key":"charge {n:06}","points":1}}"#));
+            n += 1;
+        }
+    };
+    go_on(5_000);
+    let before = explained();
+    go_on(12_000);
+    let after = explained();
+    assert_eq!((after.full_scan_steps, after.sorts), (0, 0), "{after:?}");
+    assert!(after.steps <= before.steps + 50, "{} steps before, {} after", before.steps, after.steps);
 }
 
 /// Somebody's `ANALYZE` leaves statistics in the file. They describe the file of that day: of a file of one account, SQLite

@@ -118,7 +118,7 @@ impl Ledger {
 /// Explanations: every number, to a customer, a finance person and an auditor.
 impl Ledger {
     /// An operation explained: its rule and price book, each batch that paid and why it came first, the balances before
-    /// and after, and what became of it since. Follows the account from its first line.
+    /// and after, and what became of it since. It costs what there is to tell, however long the account's books are.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -164,7 +164,7 @@ impl Ledger {
         self.look(|look| look.begun(period).and_then(|()| look.explain_missing(account, period)))
     }
 
-    /// The life of one batch to the last point. Follows the account from its first line.
+    /// The life of one batch to the last point. Reads all lines of its account.
     ///
     /// ```
     /// # use counterfoil::*;

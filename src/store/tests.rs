@@ -406,7 +406,10 @@ fn the_last_entry_at_an_instant_is_found_by_seeks() {
     let times = [10, 20, 20, 20, 30];
     let changes = Changes {
         new_accounts: vec![account(1, "alice")],
-        entries: (1..).zip(times).map(|(n, time)| entry_row(1, n, time, None)).collect(),
+        entries: (1..)
+            .zip(times)
+            .map(|(n, time)| EntryRow { movements: Vec::new(), ..entry_row(1, n, time, None) })
+            .collect(),
         ..Changes::default()
     };
     apply(session, &changes).unwrap();

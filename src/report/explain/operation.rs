@@ -377,13 +377,7 @@ impl Look<'_, '_> {
         let (held, chosen) = draws.split_at_checked(set_aside(lines)).unwrap_or((&[], draws));
         let aside = held.len();
         let chosen = together(chosen)?;
-        let late = match booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0) {
-            Some(occurred) => {
-                let window = self.setting_before("late_window", booked.row.seq)?.as_i64().unwrap_or(0);
-                Some(Late { occurred: Instant::clamped(occurred), window })
-            }
-            None => None,
-        };
+        let late = self.late(booked)?;
         let first = lines.first().map_or(0, |line| line.n);
         let mut order = Vec::new();
         for (no, points) in &chosen {
@@ -437,6 +431,14 @@ impl Look<'_, '_> {
         Ok(())
     }
 
+    /// Of a late use that brought points back: what let it.
+    fn late(&self, booked: &Booked) -> Result<Option<Late>> {
+        let occurred = booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0);
+        let Some(occurred) = occurred.map(Instant::clamped) else { return Ok(None) };
+        let window = self.setting_before("late_window", booked.row.seq)?.as_i64().unwrap_or(0);
+        Ok(Some(Late { occurred, window }))
+    }
+
     /// The first batch in the draw order after those it chose that had points then; none when there was none.
     fn next_in_order(
         &self,
@@ -459,7 +461,7 @@ impl Look<'_, '_> {
         after.sort_by_key(BatchRow::draw_key);
         after.retain(|batch| batch.draw_key() > last.draw_key());
         let had = self.had_points(books, account, line.n, &after)?;
-        Ok(after.into_iter().find(|batch| !had.get(&batch.no).is_some_and(|points| *points == 0)))
+        Ok(after.into_iter().find(|batch| had.get(&batch.no).is_none_or(|points| *points != 0)))
     }
 
     fn payer_row(&self, books: &Books<'_>, no: BatchNo) -> Result<BatchRow> {
