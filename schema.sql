@@ -157,13 +157,15 @@ CREATE TABLE long_movements (
     FOREIGN KEY (account, n) REFERENCES entry (account, n)
 ) STRICT;
 
--- Which entries touch an earlier operation: settle, refund, release, revoke and their like. A plain charge touches none, and what
--- expires is found by its time. Derived from the entries.
+-- Which entries touch an earlier operation: settle, refund, release, revoke and their like. A plain charge touches none,
+-- and what expires is found by its time. Derived from the entries.
 CREATE TABLE reference (
     operation INTEGER NOT NULL REFERENCES operation (seq),
+    -- The entry's.
+    kind      INTEGER NOT NULL,
     account   INTEGER NOT NULL,
     n         INTEGER NOT NULL,
-    PRIMARY KEY (operation, account, n),
+    PRIMARY KEY (operation, kind, account, n),
     FOREIGN KEY (account, n) REFERENCES entry (account, n)
 ) STRICT, WITHOUT ROWID;
 

@@ -8,7 +8,8 @@ use super::movements::Moved;
 use super::{Audit, Faults, PAGE, count, show};
 use crate::error::Result;
 use crate::model::{
-    AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow, StretchRow,
+    AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow, ReferenceRow,
+    StretchRow,
 };
 use crate::store::{self, Session, audit as stored};
 use crate::units::Instant;
@@ -294,18 +295,14 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     Ok(())
 }
 
-/// How many operations an entry touches; each has to be told.
+/// How many operations an entry touches; of each there is a reference.
 fn check_references(session: &Session<'_>, faults: &mut Faults, row: &EntryRow) -> usize {
     let touched = row.touches();
     for operation in &touched {
+        let reference = ReferenceRow { operation: *operation, kind: row.kind.code(), account: row.account, n: row.n };
         // A damaged table is told when it is read through.
-        if let Ok(false) = stored::refers(session, (*operation, row.account, row.n)) {
-            faults.add(
-                "reference_missing",
-                format_args!("reference {operation}/{}/{}", row.account, row.n),
-                "a row",
-                "none",
-            );
+        if let Ok(false) = stored::refers(session, &reference) {
+            faults.add("reference_missing", reference.place(), "a row", "none");
         }
     }
     touched.len()
@@ -313,32 +310,30 @@ fn check_references(session: &Session<'_>, faults: &mut Faults, row: &EntryRow) 
 
 /// The references that no entry bears out: there are some when there are more than the entries say.
 fn surplus_references(audit: &mut Audit<'_, '_>, expected: usize) -> Result<()> {
-    let (session, mut after, mut all) = (audit.session, (i64::MIN, i64::MIN, i64::MIN), 0);
-    loop {
-        let page = stored::references(session, after, PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = *last;
-        all += page.len();
-    }
+    let session = audit.session;
+    let mut all = 0;
+    each_reference(session, |_| all += 1)?;
     if all == expected {
         return Ok(());
     }
-    after = (i64::MIN, i64::MIN, i64::MIN);
+    each_reference(session, |row| {
+        let touches = |entry: EntryRow| entry.kind.code() == row.kind && entry.touches().contains(&row.operation);
+        // An entry that cannot be read is told by itself.
+        let borne_out = store::entry(session, row.account, row.n).map_or(true, |entry| entry.is_some_and(touches));
+        if !borne_out {
+            audit.faults.add("reference_extra", row.place(), "none", "a row");
+        }
+    })
+}
+
+fn each_reference(session: &Session<'_>, mut each: impl FnMut(&ReferenceRow)) -> Result<()> {
+    let least = i64::MIN;
+    let mut after = ReferenceRow { operation: least, kind: least, account: least, n: least };
     loop {
         let page = stored::references(session, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = *last;
-        for (operation, account, n) in page {
-            let borne_out = match store::entry(session, account, n) {
-                Ok(entry) => entry.is_some_and(|row| row.touches().contains(&operation)),
-                // Told with the entry.
-                Err(_) => true,
-            };
-            if !borne_out {
-                let place = format_args!("reference {operation}/{account}/{n}");
-                audit.faults.add("reference_extra", place, "none", "a row");
-            }
-        }
+        page.iter().for_each(&mut each);
     }
 }
 

@@ -13,7 +13,7 @@ impl Booking<'_, '_> {
             row.credit_limit = credit_limit;
             return self.post_unchanged(EntryKind::Open);
         }
-        self.outcome.credit_limit = row.credit_limit;
+        self.outcome.before = Some(row.credit_limit);
         if row.credit_limit != credit_limit {
             return Err(Error::AccountExists { account: row.id.to_string(), credit_limit: row.credit_limit });
         }
@@ -22,7 +22,7 @@ impl Booking<'_, '_> {
 
     pub(super) fn set_limit(&mut self, credit_limit: i64) -> Result<()> {
         let row = self.books.account_mut(self.account)?;
-        self.outcome.credit_limit = std::mem::replace(&mut row.credit_limit, credit_limit);
+        self.outcome.before = Some(std::mem::replace(&mut row.credit_limit, credit_limit));
         self.post_unchanged(EntryKind::SetLimit)
     }
 

@@ -179,10 +179,8 @@ impl Booking<'_, '_> {
     pub(super) fn leave_open(&mut self, operation: i64, points: i64, open: i64) -> Result<()> {
         self.outcome.open = open;
         if open > 0 {
-            self.outcome.credit_limit = self.books.account(self.account)?.credit_limit;
-        }
-        if open > 0 {
             let account = self.account;
+            self.outcome.before = Some(self.books.account(account)?.credit_limit);
             self.books.add_consume(ConsumeRow {
                 operation,
                 account,

@@ -80,7 +80,7 @@ impl Booking<'_, '_> {
         let row = self.books.account_mut(self.account)?;
         row.unbacked = add(row.unbacked, unbacked)?;
         if unbacked > 0 {
-            self.outcome.credit_limit = row.credit_limit;
+            self.outcome.before = Some(row.credit_limit);
         }
         self.books.add_hold(HoldRow {
             operation: self.seq,
@@ -115,6 +115,7 @@ impl Booking<'_, '_> {
     pub(super) fn renew(&mut self, deadline: i64) -> Result<()> {
         let hold = self.open_hold()?;
         let deadline = self.deadline(deadline)?;
+        self.outcome.before = Some(hold.deadline.millis());
         self.books.change_hold(hold.operation, |row| row.deadline = deadline)?;
         self.books.concern(hold.operation);
         self.show_hold(hold.operation)?;

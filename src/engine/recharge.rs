@@ -70,6 +70,7 @@ impl Booking<'_, '_> {
         let batch = self.books.batch(no)?.clone();
         let expires_at = self.expiry(expiry, batch.effective_at)?;
         let back = if batch.is_expired(self.now) { batch.expired } else { 0 };
+        self.outcome.before = Some(batch.expires_at.map_or(-1, Instant::millis));
         self.books.change_batch(no, |batch| batch.expires_at = expires_at)?;
         if back > 0 {
             self.books.wake(no, self.now)?;

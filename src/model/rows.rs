@@ -328,6 +328,23 @@ impl EntryRow {
     }
 }
 
+/// That an entry touches an earlier operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ReferenceRow {
+    pub(crate) operation: i64,
+    /// The entry's, as its code.
+    pub(crate) kind: i64,
+    pub(crate) account: i64,
+    pub(crate) n: i64,
+}
+
+impl ReferenceRow {
+    /// Where it stands, for reports.
+    pub(crate) fn place(&self) -> String {
+        format!("reference {}/{}/{}/{}", self.operation, self.kind, self.account, self.n)
+    }
+}
+
 /// The first entry of a stretch: booked time went back before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StretchRow {
@@ -373,9 +390,9 @@ pub(crate) struct Outcome {
     pub(crate) uncollected: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_limit: bool,
-    /// The account's limit before it, where it left debt, reserved credit or changed the limit.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) credit_limit: i64,
+    /// What it replaced: a credit limit, an end (-1 for never), a deadline. Of one that left debt or reserved credit, the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<i64>,
 }
 
 impl Outcome {

@@ -10,7 +10,8 @@ use super::{Session, limit, rows};
 use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, StretchRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, ReferenceRow,
+    StretchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -166,15 +167,15 @@ pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Res
     keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, rows::batch)
 }
 
-/// Whether it is stored that an entry touches an operation.
-pub(crate) fn refers(session: &Session<'_>, (operation, account, n): (i64, i64, i64)) -> Result<bool> {
-    session.first(sql::REFERENCE_IS_THERE, params![operation, account, n], |_| Ok(())).map(|found| found.is_some())
+/// Whether a reference is stored.
+pub(crate) fn refers(session: &Session<'_>, row: &ReferenceRow) -> Result<bool> {
+    let key = params![row.operation, row.kind, row.account, row.n];
+    session.first(sql::REFERENCE_IS_THERE, key, |_| Ok(())).map(|found| found.is_some())
 }
 
-/// After `(operation, account, n)`.
-pub(crate) fn references(session: &Session<'_>, after: (i64, i64, i64), page: usize) -> Result<Vec<(i64, i64, i64)>> {
-    let from = params![after.0, after.1, after.2, limit(page)];
-    session.walk(sql::REFERENCE_PAGE, from, Some(after), |key| *key, rows::reference)
+pub(crate) fn references(session: &Session<'_>, after: ReferenceRow, page: usize) -> Result<Vec<ReferenceRow>> {
+    let from = params![after.operation, after.kind, after.account, after.n, limit(page)];
+    session.walk(sql::REFERENCE_PAGE, from, Some(after), |row| *row, rows::reference)
 }
 
 /// The first long movements that their entry has as well.

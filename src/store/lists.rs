@@ -8,7 +8,8 @@ use super::session::out_of_order;
 use super::{Glance, PriceBookRow, Session, limit, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, BatchNo, BatchRow, EntryRow, HoldRow, Key, OperationRow, StretchRow, Writer, Writers,
+    AccountId, AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, Key, OperationRow, ReferenceRow,
+    StretchRow, Writer, Writers,
 };
 use crate::units::{Instant, add};
 
@@ -158,10 +159,21 @@ pub(crate) fn numbers_of_entries_at(
     Ok(found)
 }
 
-/// The entries that touch an operation, as account and number.
-pub(crate) fn references(session: &Session<'_>, operation: i64) -> Result<Vec<(i64, i64)>> {
-    let key = |place: &(i64, i64)| *place;
-    session.walk(sql::REFERENCES_TO, params![operation], None, key, |row| rows::account_and_number(row, "reference"))
+/// The entries that touch an operation; of one kind, if that is wanted.
+pub(crate) fn references(session: &Session<'_>, operation: i64, kind: Option<EntryKind>) -> Result<Vec<ReferenceRow>> {
+    match kind.map(EntryKind::code) {
+        None => session.walk(sql::REFERENCES_TO, params![operation], None, |row| *row, rows::reference),
+        Some(kind) => {
+            session.walk(sql::REFERENCES_OF_KIND, params![operation, kind], None, |row| *row, rows::reference)
+        }
+    }
+}
+
+/// The newest batches of an account made before another, at most so many, the newest first.
+pub(crate) fn batches_before(session: &Session<'_>, account: i64, no: BatchNo, most: usize) -> Result<Vec<BatchRow>> {
+    session.settle()?;
+    let bounds = params![account, no, limit(most)];
+    session.walk(sql::BATCHES_BEFORE, bounds, None, |row| Reverse(row.no), rows::batch)
 }
 
 /// The last entry with `booked_at <= at` after the first of these numbers and up to the second, all of one stretch; the first

@@ -10,8 +10,8 @@ use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockState, ConsumeRow, EntryKind,
-    EntryRow, HoldPhase, HoldRow, LedgerRow, Movement, Outcome, Settings, StretchRow, TotalsRow, Writer, changes,
-    decode,
+    EntryRow, HoldPhase, HoldRow, LedgerRow, Movement, Outcome, ReferenceRow, Settings, StretchRow, TotalsRow, Writer,
+    changes, decode,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 use crate::units::{Instant, MAX_POINTS};
@@ -234,9 +234,9 @@ pub(super) fn account_and_number(row: &Row<'_>, table: &'static str) -> Result<(
     Ok((columns.integer()?, columns.integer()?))
 }
 
-pub(super) fn reference(row: &Row<'_>) -> Result<(i64, i64, i64)> {
-    let mut columns = Columns::new("reference", row);
-    Ok((columns.integer()?, columns.integer()?, columns.integer()?))
+pub(super) fn reference(row: &Row<'_>) -> Result<ReferenceRow> {
+    let mut c = Columns::new("reference", row);
+    Ok(ReferenceRow { operation: c.integer()?, kind: c.integer()?, account: c.integer()?, n: c.integer()? })
 }
 
 pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<[u8; 32]> {

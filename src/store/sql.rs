@@ -121,6 +121,11 @@ statements! {
         "SELECT ", batch_columns!(),
         " FROM batch INDEXED BY batch_account WHERE account = ?1 AND no > ?2 ORDER BY no LIMIT ?3"
     );
+    /// The newest made before another.
+    BATCHES_BEFORE = concat!(
+        "SELECT ", batch_columns!(),
+        " FROM batch INDEXED BY batch_account WHERE account = ?1 AND no < ?2 ORDER BY no DESC LIMIT ?3"
+    );
     LIVE_FIRST = live_batches!("", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
     // After a place in the draw order: one statement for each column that may be the first to differ, the last one first.
     LIVE_SAME_KIND = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo = ?5 AND no > ?6", "no");
@@ -219,12 +224,13 @@ statements! {
     LONG_MOVEMENTS_EXTRA = "SELECT l.account, l.n FROM long_movements l CROSS JOIN entry e ON e.account = l.account AND e.n = l.n \
         WHERE (l.account, l.n) > (?1, ?2) AND e.movements IS NOT NULL ORDER BY l.account, l.n LIMIT 1";
 
-    REFERENCES_TO = "SELECT account, n FROM reference WHERE operation = ?1 ORDER BY account, n";
+    REFERENCES_TO = "SELECT operation, kind, account, n FROM reference WHERE operation = ?1 ORDER BY kind, account, n";
+    REFERENCES_OF_KIND = "SELECT operation, kind, account, n FROM reference WHERE operation = ?1 AND kind = ?2 ORDER BY account, n";
     /// Of `verify`.
-    REFERENCE_IS_THERE = "SELECT 1 FROM reference WHERE operation = ?1 AND account = ?2 AND n = ?3";
-    REFERENCE_PAGE = "SELECT operation, account, n FROM reference WHERE (operation, account, n) > (?1, ?2, ?3) \
-        ORDER BY operation, account, n LIMIT ?4";
-    REFERENCE_INSERT = "INSERT INTO reference (operation, account, n) VALUES (?,?,?)";
+    REFERENCE_IS_THERE = "SELECT 1 FROM reference WHERE operation = ?1 AND kind = ?2 AND account = ?3 AND n = ?4";
+    REFERENCE_PAGE = "SELECT operation, kind, account, n FROM reference WHERE (operation, kind, account, n) > (?1, ?2, ?3, ?4) \
+        ORDER BY operation, kind, account, n LIMIT ?5";
+    REFERENCE_INSERT = "INSERT INTO reference (operation, kind, account, n) VALUES (?,?,?,?)";
 
     STRETCHES_OF = "SELECT account, n, booked_at FROM stretch WHERE account = ?1 AND n <= ?2 ORDER BY n DESC";
     STRETCH_PAGE = "SELECT account, n, booked_at FROM stretch WHERE (account, n) > (?1, ?2) ORDER BY account, n LIMIT ?3";

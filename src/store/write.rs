@@ -249,7 +249,7 @@ fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
         session.change(sql::LONG_MOVEMENTS_INSERT, (row.account, row.n, long))?;
     }
     for operation in row.touches() {
-        session.change(sql::REFERENCE_INSERT, (operation, row.account, row.n))?;
+        session.change(sql::REFERENCE_INSERT, (operation, row.kind.code(), row.account, row.n))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
 use super::back::Destination;
-use super::order::{Late, reasons};
+use super::order::{Late, Next, reasons};
 use super::reckoning::Reckoning;
 use super::settled::{PaidDebt, Settled};
 use super::since::{LatePay, Since, Story, sums, together};
@@ -16,7 +16,7 @@ use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, OpKind, OperationId, OperationRow, Place, Settings,
+    EntryRow, Figures, HoldInfo, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
@@ -217,27 +217,25 @@ impl Look<'_, '_> {
         let instant = |at: Option<Instant>| at.map_or_else(|| Value::from("never"), |at| Value::from(at.to_string()));
         let changed = |what: &str, before, after| Some(NewValue { what: what.into(), before, after });
         let deadline = outcome.hold.map(|(.., deadline)| Instant::clamped(deadline));
+        let before = outcome.before.filter(|before| *before >= 0).map(Instant::clamped);
         told.changed = match (booked.row.kind, outcome.hold, first.batch) {
             (OpKind::Open | OpKind::SetLimit, ..) => {
                 let after = booked.body.get("credit_limit").and_then(Value::as_i64).unwrap_or(0);
-                changed("credit_limit", Value::from(outcome.credit_limit), Value::from(after))
+                changed("credit_limit", Value::from(outcome.before.unwrap_or(0)), Value::from(after))
             }
             (OpKind::SetExpiry, _, Some(no)) => {
-                let before = self.source.batch(no)?.map(|batch| self.end_before(&batch, first.n)).transpose()?;
-                changed("expires_at", instant(before.flatten()), instant(outcome.expiry_of(no).flatten()))
+                changed("expires_at", instant(before), instant(outcome.expiry_of(no).flatten()))
             }
-            (OpKind::Renew, Some((hold, ..)), _) => {
-                let before = self.deadline_before(hold, first.account, first.n)?;
-                changed("deadline", instant(before), instant(deadline))
-            }
+            (OpKind::Renew, Some(_), _) => changed("deadline", instant(before), instant(deadline)),
             _ => None,
         };
-        // The deadline of a captured hold never changes again.
-        let passed = deadline.filter(|at| booked.row.kind == OpKind::Capture && *at <= booked.row.booked_at);
-        told.passed_deadline = passed.map(Instant::utc);
+        if let (OpKind::Capture, Some((hold, ..))) = (booked.row.kind, outcome.hold) {
+            let ended = store::references(self.session, hold, Some(EntryKind::HoldExpire))?;
+            told.passed_deadline = deadline.filter(|_| !ended.is_empty()).map(Instant::utc);
+        }
         let unbacked =
             told.hold_now.as_ref().filter(|_| booked.row.kind == OpKind::Hold).map_or(0, |hold| hold.unbacked);
-        told.credit_limit = (outcome.open > 0 || unbacked > 0).then_some(outcome.credit_limit);
+        told.credit_limit = (outcome.open > 0 || unbacked > 0).then(|| outcome.before.unwrap_or(0));
         Ok(())
     }
 
@@ -386,7 +384,7 @@ impl Look<'_, '_> {
             order.push((BatchRow { expires_at, ..batch }, *points));
         }
         let next = self.next_in_order(books, account, (booked, lines), &order)?;
-        let why = reasons(&order, next.as_ref(), booked.row.booked_at, late.as_ref());
+        let why = reasons(&order, &next, booked.row.booked_at, late.as_ref());
         let by_hold = match told.passed_deadline {
             Some(_) => "set aside by the hold until its deadline",
             None => "set aside by the hold",
@@ -439,29 +437,39 @@ impl Look<'_, '_> {
         Ok(Some(Late { occurred, window }))
     }
 
-    /// The first batch in the draw order after those it chose that had points then; none when there was none.
+    /// The first batch in the draw order after those it chose that had points then.
     fn next_in_order(
         &self,
         books: &Books<'_>,
         account: &AccountRow,
         (booked, lines): (&Booked, &[EntryRow]),
         chosen: &[(BatchRow, i64)],
-    ) -> Result<Option<BatchRow>> {
-        let (Some((last, _)), Some(line)) = (chosen.last(), lines.first()) else { return Ok(None) };
-        let (at, mut there) = (booked.row.booked_at, Vec::new());
-        self.each_batch(books, account, |batch| {
+    ) -> Result<Next> {
+        let (Some((last, _)), Some(line)) = (chosen.last(), lines.first()) else { return Ok(Next::Nothing) };
+        let at = booked.row.booked_at;
+        let made = store::batches_before(self.session, account.no, batch_no(booked.row.seq, 0), NEXT)?;
+        if made.len() >= NEXT {
+            return Ok(Next::Unknown);
+        }
+        let mut there = Vec::new();
+        for row in made {
+            let batch = books.held_batch(row.no).cloned().unwrap_or(row);
+            let batch = BatchRow { expires_at: self.end_before(&batch, line.n)?, ..batch };
             let begun = !batch.dated || batch.effective_at <= at;
-            if there.len() < NEXT && batch.operation() < booked.row.seq && begun && !batch.is_expired(at) {
-                there.push(batch.clone());
+            if begun && !batch.is_expired(at) && batch.draw_key() > last.draw_key() {
+                there.push(batch);
             }
-            Ok(())
-        })?;
-        let ended = |batch: BatchRow| Ok(BatchRow { expires_at: self.end_before(&batch, line.n)?, ..batch });
-        let mut after: Vec<BatchRow> = there.into_iter().map(ended).collect::<Result<_>>()?;
-        after.sort_by_key(BatchRow::draw_key);
-        after.retain(|batch| batch.draw_key() > last.draw_key());
-        let had = self.had_points(books, account, line.n, &after)?;
-        Ok(after.into_iter().find(|batch| had.get(&batch.no).is_none_or(|points| *points != 0)))
+        }
+        there.sort_by_key(BatchRow::draw_key);
+        let had = self.had_points(books, account, line.n, &there)?;
+        for batch in there {
+            match had.get(&batch.no) {
+                Some(0) => {}
+                Some(_) => return Ok(Next::Batch(batch)),
+                None => return Ok(Next::Unknown),
+            }
+        }
+        Ok(Next::Nothing)
     }
 
     fn payer_row(&self, books: &Books<'_>, no: BatchNo) -> Result<BatchRow> {

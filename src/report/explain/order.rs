@@ -59,21 +59,34 @@ impl Late {
     }
 }
 
-/// Why each of the batches an operation drew from came before the next, `next` after the last of them.
+/// What comes in the draw order after the batches an operation drew from.
+pub(super) enum Next {
+    /// Nothing had points.
+    Nothing,
+    Batch(BatchRow),
+    /// It would take reading more of the account than an explanation may.
+    Unknown,
+}
+
+/// Why each of the batches an operation drew from came before the next. Of the last one nothing is said when the next is unknown.
 pub(super) fn reasons(
     drawn: &[(BatchRow, i64)],
-    next: Option<&BatchRow>,
+    next: &Next,
     at: Instant,
     late: Option<&Late>,
 ) -> BTreeMap<BatchNo, String> {
     let end = if drawn.len() == 1 { "the only batch with points" } else { "the last batch with points" };
-    let nexts = drawn.iter().skip(1).map(|(batch, _)| Some(batch)).chain([next]);
-    let why = |((batch, points), next): (&(BatchRow, i64), Option<&BatchRow>)| {
-        let why = match (late, batch.expires_at) {
-            (Some(late), Some(expired)) if expired <= at => late.words(expired, *points),
-            _ => next.and_then(|next| words(&batch.draw_key(), &next.draw_key())).unwrap_or(end.into()),
+    let nexts = drawn.iter().skip(1).map(|(batch, _)| Some(batch)).chain([None]);
+    let why = |((batch, points), after): (&(BatchRow, i64), Option<&BatchRow>)| {
+        let why = match (late, batch.expires_at, after, next) {
+            (Some(late), Some(expired), ..) if expired <= at => late.words(expired, *points),
+            (.., Some(next), _) | (.., None, Next::Batch(next)) => {
+                words(&batch.draw_key(), &next.draw_key()).unwrap_or(end.into())
+            }
+            (.., None, Next::Nothing) => end.into(),
+            (.., None, Next::Unknown) => return None,
         };
-        (batch.no, why)
+        Some((batch.no, why))
     };
-    drawn.iter().zip(nexts).map(why).collect()
+    drawn.iter().zip(nexts).filter_map(why).collect()
 }

@@ -86,17 +86,16 @@ impl Look<'_, '_> {
     ) -> Result<()> {
         let Some(last) = own.last().map(|row| row.n) else { return Ok(()) };
         own.iter().try_for_each(|row| story.own(self, row))?;
-        let mut trail = self.touching(books, account, story.seq)?;
+        let mut trail = self.touching(books, account, story.seq, None)?;
         trail.values().for_each(|row| story.note_pay(row));
         for no in &story.made {
             let Some(batch) = self.batch_row(books, *no)?.filter(|batch| batch.account == account.no) else { continue };
-            trail.extend(self.touching(books, account, batch.operation())?);
+            trail.extend(self.touching(books, account, batch.operation(), None)?);
             trail.extend(self.expiries(books, account, &batch)?);
         }
         for no in &story.paid {
-            let mut revokes = self.touching(books, account, batch_operation(*no))?;
-            revokes.retain(|_, row| row.kind == EntryKind::Revoke && row.batch == Some(*no));
-            trail.extend(revokes);
+            let revokes = self.touching(books, account, batch_operation(*no), Some(EntryKind::Revoke))?;
+            trail.extend(revokes.into_iter().filter(|(_, row)| row.batch == Some(*no)));
         }
         let stored = stored_entries(books, account);
         trail.range(last.saturating_add(1)..).try_for_each(|(n, row)| story.later(self, row, *n > stored))

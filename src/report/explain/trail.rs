@@ -26,14 +26,21 @@ pub(super) fn hold_of(row: &EntryRow) -> Option<i64> {
 }
 
 impl Look<'_, '_> {
-    /// The lines of an account that touch an operation, those yet to be booked included.
-    pub(super) fn touching(&self, books: &Books<'_>, account: &AccountRow, operation: i64) -> Result<Trail> {
+    /// The lines of an account that touch an operation, of one kind if that is wanted; those yet to be booked included.
+    pub(super) fn touching(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        operation: i64,
+        kind: Option<EntryKind>,
+    ) -> Result<Trail> {
         let mut trail = Trail::new();
-        for (_, n) in store::references(self.session, operation)?.into_iter().filter(|(no, _)| *no == account.no) {
-            trail.extend(store::entry(self.session, account.no, n)?.map(|row| (n, row)));
+        for place in store::references(self.session, operation, kind)?.iter().filter(|it| it.account == account.no) {
+            trail.extend(store::entry(self.session, account.no, place.n)?.map(|row| (place.n, row)));
         }
+        let wanted = |row: &&EntryRow| kind.is_none_or(|kind| row.kind == kind) && row.touches().contains(&operation);
         let unbooked = books.entries().iter().filter(|row| row.account == account.no);
-        trail.extend(unbooked.filter(|row| row.touches().contains(&operation)).map(|row| (row.n, row.clone())));
+        trail.extend(unbooked.filter(wanted).map(|row| (row.n, row.clone())));
         Ok(trail)
     }
 
@@ -41,7 +48,8 @@ impl Look<'_, '_> {
     pub(super) fn expiries(&self, books: &Books<'_>, account: &AccountRow, batch: &BatchRow) -> Result<Trail> {
         let mut trail = Trail::new();
         let mine = |row: &EntryRow| row.kind == EntryKind::Expire && row.batch == Some(batch.no);
-        for at in self.ends(batch, i64::MAX)?.into_iter().flatten() {
+        let former = self.former_ends(batch, 0)?;
+        for at in former.into_iter().chain([batch.expires_at]).flatten() {
             let stored = stored_entries(books, account);
             let (first, last) = store::numbers_of_entries_at(self.session, account.no, stored, at)?;
             self.walk(account.no, first, last, Forward::Oldest, |row| {
@@ -55,18 +63,15 @@ impl Look<'_, '_> {
         Ok(trail)
     }
 
-    /// The ends that a batch has had before a line of its account, the first one first.
-    fn ends(&self, batch: &BatchRow, before: i64) -> Result<Vec<Option<Instant>>> {
-        let made = Booked::read(&self.source, batch.operation())?.row.outcome;
-        let mut ends = vec![made.expiry_of(batch.no).unwrap_or(batch.expires_at)];
-        for (account, n) in store::references(self.session, batch.operation())? {
-            if account != batch.account || n >= before {
-                continue;
-            }
-            let set = store::entry(self.session, account, n)?
-                .filter(|row| row.kind == EntryKind::SetExpiry && row.batch == Some(batch.no));
-            if let Some(seq) = set.and_then(|row| row.operation) {
-                ends.extend(Booked::read(&self.source, seq)?.row.outcome.expiry_of(batch.no));
+    /// The ends that were replaced by lines of its account from this one on, the oldest first.
+    fn former_ends(&self, batch: &BatchRow, from: i64) -> Result<Vec<Option<Instant>>> {
+        let mut ends = Vec::new();
+        for place in store::references(self.session, batch.operation(), Some(EntryKind::SetExpiry))? {
+            let entry = store::entry(self.session, place.account, place.n)?;
+            let set = entry.filter(|row| row.n >= from && row.batch == Some(batch.no)).and_then(|row| row.operation);
+            if let Some(seq) = set {
+                let before = Booked::read(&self.source, seq)?.row.outcome.before.unwrap_or(-1);
+                ends.push((before >= 0).then(|| Instant::clamped(before)));
             }
         }
         Ok(ends)
@@ -74,19 +79,7 @@ impl Look<'_, '_> {
 
     /// The end of a batch as it was before a line of its account.
     pub(super) fn end_before(&self, batch: &BatchRow, n: i64) -> Result<Option<Instant>> {
-        Ok(self.ends(batch, n)?.pop().flatten())
-    }
-
-    /// The deadline of a hold as it was before a line of its account.
-    pub(super) fn deadline_before(&self, hold: i64, account: i64, n: i64) -> Result<Option<Instant>> {
-        let mut deadline = Booked::read(&self.source, hold)?.row.outcome.hold;
-        for (_, n) in store::references(self.session, hold)?.into_iter().filter(|place| *place < (account, n)) {
-            let renewed = store::entry(self.session, account, n)?.filter(|row| row.kind == EntryKind::Renew);
-            if let Some(seq) = renewed.and_then(|row| row.operation) {
-                deadline = Booked::read(&self.source, seq)?.row.outcome.hold;
-            }
-        }
-        Ok(deadline.map(|(.., deadline)| Instant::clamped(deadline)))
+        Ok(self.former_ends(batch, n)?.first().copied().unwrap_or(batch.expires_at))
     }
 
     /// What these batches had to spend before a line of their account: what they have now, less what the lines from there on
