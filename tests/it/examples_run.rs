@@ -18,7 +18,7 @@ fn example(name: &str) -> PathBuf {
     path
 }
 
-fn run(name: &str, folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(name: &str, folder: &Path, arguments: &[&str]) -> Output {
     Command::new(example(name)).args(arguments).current_dir(folder).output().unwrap()
 }
 

@@ -25,6 +25,7 @@ mod faults;
 mod fixture;
 mod life;
 mod model;
+mod moving;
 mod notices;
 mod prices;
 mod proof;
