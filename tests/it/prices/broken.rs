@@ -1,7 +1,5 @@
 //! Broken books: each fault with its place and words, all of them at once, and how the report looks.
 
-mod cases;
-
 use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors};
 
 fn refused(text: &str) -> PricingErrors {
@@ -21,30 +19,35 @@ fn listed(faults: &PricingErrors) -> Vec<String> {
     faults.faults().iter().map(line).collect()
 }
 
-/// A broken book and everything that is said about it.
-type Case = (&'static str, &'static [&'static str]);
+/// The broken books, each followed by what is said about it, a line each after `> `.
+fn cases() -> Vec<(String, Vec<&'static str>)> {
+    let mut cases = vec![(String::new(), Vec::new())];
+    for line in include_str!("broken.txt").lines() {
+        let (text, faults) = cases.last_mut().unwrap();
+        match line.strip_prefix("> ") {
+            Some(fault) => faults.push(fault),
+            None if !faults.is_empty() => cases.push((String::new(), Vec::new())),
+            None => *text = format!("{text}{line}\n"),
+        }
+    }
+    cases
+}
 
-fn check(cases: &[Case]) {
+#[test]
+fn every_fault_has_its_place_and_words() {
+    let cases = cases();
+    assert!(cases.len() >= 81, "{}", cases.len());
     for (text, expected) in cases {
+        let text = text.strip_suffix('\n').unwrap();
         let faults = refused(text);
-        assert_eq!(listed(&faults), *expected, "{text}\n{faults}");
+        assert_eq!(listed(&faults), expected, "{text}\n{faults}");
         for fault in faults.faults() {
             let place = format!("pricing.toml:{}:{}", fault.line, fault.column);
             assert!(faults.rendered().contains(&place), "{faults}");
         }
         // Windows line ends and a byte order mark move nothing.
         let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
-        assert_eq!(listed(&refused(&windows)), *expected, "{windows:?}");
-    }
-}
-
-#[test]
-fn every_fault_has_its_place_and_words() {
-    let groups =
-        [cases::TOP, cases::FIXED, cases::DURATION, cases::ESTIMATION, cases::METERED, cases::TWICE, cases::SYNTAX];
-    assert!(groups.iter().map(|group| group.len()).sum::<usize>() >= 45);
-    for group in groups {
-        check(group);
+        assert_eq!(listed(&refused(&windows)), expected, "{windows:?}");
     }
 }
 
