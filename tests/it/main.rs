@@ -34,4 +34,5 @@ mod reports;
 mod said;
 mod support;
 mod together;
+mod tools;
 mod worked;

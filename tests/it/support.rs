@@ -266,9 +266,7 @@ impl Wrong {
     }
 }
 
-/// Whether syncs can be counted here. The continuous integration installs strace and insists (`COUNTERFOIL_STRACE=1`).
+/// Whether syncs can be counted here.
 pub fn strace_is_there() -> bool {
-    let there = std::process::Command::new("strace").arg("-V").output().is_ok();
-    assert!(there || std::env::var_os("COUNTERFOIL_STRACE").is_none(), "strace is not installed");
-    there
+    crate::tools::there(&["strace"], "COUNTERFOIL_STRACE")
 }

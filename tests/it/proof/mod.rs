@@ -13,14 +13,8 @@ use history::{ALICE, History};
 const PROGRAMS: [Program; 2] = [Program::Hledger, Program::Beancount];
 const VIEWS: [View; 2] = [View::Issuer, View::Holder];
 
-/// Whether the programs are there.
 fn programs_are_there() -> bool {
-    let there = ["hledger", "bean-check"].map(|name| Command::new(name).arg("--version").output().is_ok());
-    assert!(there == [true; 2] || std::env::var_os("COUNTERFOIL_PROOF").is_none(), "hledger, bean-check: {there:?}");
-    if there != [true; 2] {
-        eprintln!("skipped: hledger and bean-check are not both installed");
-    }
-    there == [true; 2]
+    crate::tools::there(&["hledger", "bean-check"], "COUNTERFOIL_PROOF")
 }
 
 fn text(ledger: &Ledger, export: &Export) -> String {

@@ -25,3 +25,5 @@ mod page;
 mod proof;
 mod reports;
 mod terminal;
+#[path = "../../../../tests/it/tools.rs"]
+mod tools;
