@@ -21,6 +21,7 @@ mod fifo;
 mod figure;
 mod fill;
 mod minimum;
+mod mixed;
 mod ours;
 mod probe;
 mod raw;

@@ -1,8 +1,10 @@
 //! What runs inside a process of its own: under valgrind, or as one of several processes on one file.
 
 use std::path::Path;
+use std::time::Instant;
 
 use counterfoil::{Durability, HistoryQuery, Ledger};
+use serde::{Deserialize, Serialize};
 
 use super::fill::{self, Keys};
 use super::{cpu, minimum, ours, raw, workers};
@@ -31,8 +33,35 @@ pub(crate) fn run(arguments: &[String]) {
             let mut lookup = raw::Lookup::new(&conn);
             cpu::per_run(number(count), |_| lookup.account(ours::ACCOUNT));
         }
+        ["mixed", file, count] => println!("{}", super::mixed::fill(Path::new(file), number(count))),
+        ["verify", file] => println!("{}", serde_json::to_string(&Proof::of(Path::new(file))).unwrap()),
         ["worker", rest @ ..] => workers::child(rest),
         other => panic!("no such probe: {other:?}"),
+    }
+}
+
+/// What proving a file took.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) operations: f64,
+    /// Seconds of all processors, and by the clock.
+    pub(crate) used: f64,
+    pub(crate) took: f64,
+    /// The most memory this process ever had, in bytes.
+    pub(crate) peak: f64,
+}
+
+impl Proof {
+    fn of(file: &Path) -> Self {
+        let ledger = Ledger::open(file).unwrap();
+        let (began, before) = (Instant::now(), cpu::process_time());
+        let verification = ledger.verify().unwrap();
+        let (took, used) = (began.elapsed().as_secs_f64(), (cpu::process_time() - before).as_secs_f64());
+        assert!(verification.ok, "{:?}", verification.faults);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let peak = peak.unwrap().parse::<f64>().unwrap() * 1024.0;
+        Proof { operations: verification.checked.operations as f64, used, took, peak }
     }
 }
 
