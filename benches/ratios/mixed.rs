@@ -1,5 +1,5 @@
-//! Fills a file with operations of many kinds: charges, refunds soon and late, holds, captures, releases, and recharges that
-//! expire.
+//! Fills a file with operations of many kinds: charges, refunds soon and late, holds that are captured, released or
+//! left alone, and recharges that expire.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -66,8 +66,11 @@ impl Mix {
     fn round(&mut self, ledger: &Ledger) {
         let mut some = Vec::new();
         for (n, hold) in std::mem::take(&mut self.holds).into_iter().enumerate() {
-            let end = if n % 10 == 0 { "release" } else { "capture" };
-            some.push(self.about(end, "hold", hold));
+            some.push(match n % 10 {
+                0 => self.about("release", "hold", hold),
+                1 => continue,
+                _ => self.about("capture", "hold", hold).with("points", 25),
+            });
         }
         let (late, soon) = (self.charges.front().cloned(), self.charges.back().cloned());
         for charge in soon.into_iter().flatten().step_by(20).chain(late.into_iter().flatten().skip(1).step_by(40)) {

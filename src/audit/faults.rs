@@ -48,6 +48,10 @@ impl Faults {
         }
     }
 
+    pub(super) fn many(&self) -> u64 {
+        super::count(self.list.len()).saturating_add(self.more)
+    }
+
     pub(super) fn missing<R: Audited>(&mut self, key: impl Display) {
         self.add(R::CODES.missing, format_args!("{} {key}", R::TABLE), "a row", "none");
     }

@@ -1,8 +1,10 @@
 //! The books in plain maps: what `verify` replays the operations on. Indexes like those of the file, so that a million
-//! operations replay in the time of a million lookups.
+//! operations replay in the time of a million lookups. What has become what the file says it ends as is read there when it is
+//! asked for again: memory is for what is still to change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::kept::Kept;
 use crate::engine::source::{Allocations, OperationHead};
 use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
@@ -11,21 +13,31 @@ use crate::model::{
     OperationRow, Outcome, StretchRow,
 };
 use crate::pricing::PriceBook;
+use crate::store::audit::{self as stored, Keyed};
+use crate::store::{BookCache, Session, SqlSource};
 use crate::units::Instant;
 
-/// The books as the operations replayed so far have made them. Entries are compared as they come and not kept;
-/// of operations only the heads are.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
+/// With so many rows more than those that had to stay, the ones that have become what is stored are let go.
+const MOST_MORE: usize = if cfg!(test) { 3 } else { 20_000 };
+
+/// The books as the operations replayed so far have made them. Entries and operations are compared as they come and not kept.
+#[derive(Default)]
+pub(crate) struct Memory<'s, 'c> {
+    file: Option<File<'s, 'c>>,
     accounts: BTreeMap<i64, AccountRow>,
     account_ids: HashMap<AccountId, i64>,
-    batches: BTreeMap<BatchNo, BatchRow>,
-    holds: BTreeMap<i64, HoldRow>,
-    consumes: BTreeMap<i64, ConsumeRow>,
-    allocations: BTreeMap<(i64, i64), AllocationRow>,
+    batches: Kept<BatchRow>,
+    holds: Kept<HoldRow>,
+    consumes: Kept<ConsumeRow>,
+    /// By owner, in order of rank.
+    allocations: Kept<Vec<AllocationRow>>,
     stretches: BTreeMap<(i64, i64), StretchRow>,
-    /// From the first on, none missing.
-    operations: Vec<Past>,
+    /// Number of the newest operation.
+    last: i64,
+    /// Operations that the file has otherwise.
+    operations: BTreeMap<i64, Past>,
+    /// How many rows there may be before some are let go.
+    most: usize,
     books: BTreeMap<i64, PriceBook>,
     book_hashes: BTreeMap<[u8; 32], i64>,
     /// (account, place in the draw order) of live batches.
@@ -50,8 +62,16 @@ pub(crate) struct Memory {
     stepping: bool,
 }
 
+/// The file whose operations are replayed.
+struct File<'s, 'c> {
+    session: &'s Session<'c>,
+    source: SqlSource<'s, 'c>,
+}
+
+/// A row under its key; `None` when it has been compared with the one stored.
+pub(super) type Expected<'a, K, R> = (K, Option<&'a R>);
+
 /// What is kept of an operation.
-#[derive(Debug)]
 struct Past {
     head: OperationHead,
     /// What a consume or capture drew.
@@ -65,32 +85,38 @@ enum First {
     Hold(i64),
 }
 
-impl Memory {
+impl<'s, 'c> Memory<'s, 'c> {
+    pub(crate) fn of(session: &'s Session<'c>, cache: &'s BookCache) -> Self {
+        Memory { file: Some(File { session, source: SqlSource::new(session, cache) }), ..Memory::default() }
+    }
+
     /// Writes what the engine decided.
-    pub(crate) fn apply(&mut self, changes: Changes) {
+    pub(crate) fn apply(&mut self, changes: Changes) -> Result<()> {
         for row in &changes.new_accounts {
             self.account_ids.insert(row.id.clone(), row.no);
         }
         self.accounts.extend(changes.new_accounts.into_iter().chain(changes.accounts).map(|row| (row.no, row)));
         for row in changes.new_batches.into_iter().chain(changes.batches) {
-            self.put_batch(row);
+            self.put_batch(row)?;
         }
         for row in changes.new_holds.into_iter().chain(changes.holds) {
             let due =
                 |row: &HoldRow| (row.phase == HoldPhase::Open).then_some((row.account, row.deadline, row.operation));
-            let new = due(&row);
-            let old = self.holds.insert(row.operation, row);
-            replace(&mut self.due_holds, old.as_ref().and_then(due), new);
+            let old = self.hold(row.operation)?;
+            replace(&mut self.due_holds, old.as_ref().and_then(due), due(&row));
+            self.holds.put(row.operation, row);
         }
         for row in changes.new_consumes.into_iter().chain(changes.consumes) {
             self.put_consume(row);
         }
-        let allocations = changes.new_allocations.into_iter().chain(changes.allocations);
-        self.allocations.extend(allocations.map(|row| ((row.owner, row.rank), row)));
+        for row in changes.new_allocations.into_iter().chain(changes.allocations) {
+            self.put_allocation(row)?;
+        }
         self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
+        self.trim()
     }
 
-    fn put_batch(&mut self, row: BatchRow) {
+    fn put_batch(&mut self, row: BatchRow) -> Result<()> {
         let live = |row: &BatchRow| row.is_live().then(|| (row.account, row.draw_key()));
         let due = |row: &BatchRow| row.due_at().map(|at| (row.account, at, !row.active, row.no));
         let lapsed = |row: &BatchRow| {
@@ -102,7 +128,8 @@ impl Memory {
             at.map(|at| (at, row.no))
         };
         let pending = |row: &BatchRow| (!row.active && row.remaining > 0).then_some((row.effective_at, row.no));
-        let old = self.batches.get(&row.no);
+        let old = self.batch(row.no)?;
+        let old = old.as_ref();
         replace(&mut self.pending, old.and_then(pending), pending(&row));
         replace(&mut self.live, old.and_then(live), live(&row));
         replace(&mut self.due_batches, old.and_then(due), due(&row));
@@ -111,7 +138,50 @@ impl Memory {
         if row.dated {
             self.dated.insert((row.account, row.effective_at, row.no));
         }
-        self.batches.insert(row.no, row);
+        self.batches.put(row.no, row);
+        Ok(())
+    }
+
+    fn put_allocation(&mut self, row: AllocationRow) -> Result<()> {
+        let mut rows = self.stored_allocations(row.owner)?.unwrap_or_default();
+        let owner = row.owner;
+        match rows.binary_search_by_key(&row.rank, |other| other.rank) {
+            Ok(place) => rows.get_mut(place).into_iter().for_each(|other| *other = row.clone()),
+            Err(place) => rows.insert(place, row),
+        }
+        self.allocations.put(owner, rows);
+        Ok(())
+    }
+
+    fn stored_allocations(&self, owner: i64) -> Result<Option<Vec<AllocationRow>>> {
+        self.allocations
+            .get(owner, || Ok(self.source().map(|file| file.allocations(owner)).transpose()?.map(|found| found.rows)))
+    }
+
+    fn source(&self) -> Option<&SqlSource<'s, 'c>> {
+        self.file.as_ref().map(|file| &file.source)
+    }
+
+    /// Lets go of rows that have become what is stored, when there are many.
+    fn trim(&mut self) -> Result<()> {
+        if self.many() <= self.most {
+            return Ok(());
+        }
+        if let Some(File { session, .. }) = self.file {
+            self.batches.let_go(|after, page| stored::batches(session, after, page), |_| 1)?;
+            self.holds.let_go(|after, page| stored::holds(session, after, page), |_| 1)?;
+            self.consumes.let_go(|after, page| stored::consumes(session, after, page), |_| 1)?;
+            let newest = |rows: &Vec<AllocationRow>| rows.last().map_or(0, |row| row.rank);
+            self.allocations.let_go(|after, page| owners(session, after, page), newest)?;
+        }
+        self.most = self.many().saturating_mul(2).saturating_add(MOST_MORE);
+        Ok(())
+    }
+
+    /// How many rows there are of what is let go.
+    fn many(&self) -> usize {
+        let one = self.batches.rows.len().saturating_add(self.holds.rows.len());
+        one.saturating_add(self.consumes.rows.len()).saturating_add(self.allocations.rows.len())
     }
 
     fn put_consume(&mut self, row: ConsumeRow) {
@@ -123,7 +193,7 @@ impl Memory {
         if let Some(batch) = row.clawback_of {
             self.clawbacks.insert((batch, row.operation));
         }
-        self.consumes.insert(row.operation, row);
+        self.consumes.put(row.operation, row);
     }
 
     /// An account in which time booked something after accepted time had stepped back so often: what is booked no earlier
@@ -136,17 +206,15 @@ impl Memory {
         }
     }
 
-    /// Remembers a booked operation.
-    pub(crate) fn append(&mut self, row: OperationRow, outcome: Outcome) {
-        let account = row.account.map(|(no, _)| no);
-        let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
-        let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
-        self.operations.push(Past { head, draws });
-    }
-
-    fn past(&self, seq: i64) -> Option<&Past> {
-        let place = usize::try_from(seq).ok()?.checked_sub(1)?;
-        self.operations.get(place)
+    /// Remembers a booked operation; `stored`: the file has it as it is.
+    pub(crate) fn append(&mut self, row: &OperationRow, outcome: Outcome, stored: bool) {
+        self.last = row.seq;
+        if !stored {
+            let account = row.account.as_ref().map(|(no, _)| *no);
+            let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
+            let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
+            self.operations.insert(row.seq, Past { head, draws });
+        }
     }
 
     /// Stores a price book an operation was booked under.
@@ -185,32 +253,39 @@ impl Memory {
     }
 
     /// Accounts with points that would be lost after `after` and until `until`.
-    pub(crate) fn accounts_expiring(&self, after: Instant, until: Instant) -> BTreeSet<i64> {
+    pub(crate) fn accounts_expiring(&self, after: Instant, until: Instant) -> Result<BTreeSet<i64>> {
         if after >= until {
-            return BTreeSet::new();
+            return Ok(BTreeSet::new());
         }
         let range = self.expiring.range((after, i64::MAX)..=(until, i64::MAX));
-        range.filter_map(|(_, no)| self.batches.get(no)).map(|batch| batch.account).collect()
+        Ok(self.batch_rows(range.map(|(_, no)| *no))?.into_iter().map(|batch| batch.account).collect())
     }
 
     pub(crate) fn all_accounts(&self) -> &BTreeMap<i64, AccountRow> {
         &self.accounts
     }
 
-    pub(crate) fn all_batches(&self) -> &BTreeMap<BatchNo, BatchRow> {
-        &self.batches
+    pub(super) fn all_batches(&self) -> impl Iterator<Item = Expected<'_, BatchNo, BatchRow>> {
+        self.batches.all().map(|(no, row)| (no, row.ok()))
     }
 
-    pub(crate) fn all_holds(&self) -> &BTreeMap<i64, HoldRow> {
-        &self.holds
+    pub(super) fn all_holds(&self) -> impl Iterator<Item = Expected<'_, i64, HoldRow>> {
+        self.holds.all().map(|(operation, row)| (operation, row.ok()))
     }
 
-    pub(crate) fn all_consumes(&self) -> &BTreeMap<i64, ConsumeRow> {
-        &self.consumes
+    pub(super) fn all_consumes(&self) -> impl Iterator<Item = Expected<'_, i64, ConsumeRow>> {
+        self.consumes.all().map(|(operation, row)| (operation, row.ok()))
     }
 
-    pub(crate) fn all_allocations(&self) -> &BTreeMap<(i64, i64), AllocationRow> {
-        &self.allocations
+    pub(super) fn all_allocations(&self) -> impl Iterator<Item = Expected<'_, (i64, i64), AllocationRow>> {
+        self.allocations.all().flat_map(|(owner, rows)| {
+            let (rows, newest) = match rows {
+                Ok(rows) => (rows.as_slice(), 0),
+                Err(newest) => ([].as_slice(), newest),
+            };
+            let gone = (1..=newest).map(move |rank| ((owner, rank), None));
+            rows.iter().map(move |row| ((owner, row.rank), Some(row))).chain(gone)
+        })
     }
 
     pub(crate) fn all_stretches(&self) -> &BTreeMap<(i64, i64), StretchRow> {
@@ -221,9 +296,41 @@ impl Memory {
         &self.books
     }
 
-    fn batch_rows(&self, numbers: impl Iterator<Item = BatchNo>) -> Vec<BatchRow> {
-        numbers.filter_map(|no| self.batches.get(&no)).cloned().collect()
+    fn batch_rows(&self, numbers: impl Iterator<Item = BatchNo>) -> Result<Vec<BatchRow>> {
+        numbers.filter_map(|no| self.batch(no).transpose()).collect()
     }
+
+    fn hold_rows(&self, operations: impl Iterator<Item = i64>) -> Result<Vec<HoldRow>> {
+        operations.filter_map(|operation| self.hold(operation).transpose()).collect()
+    }
+
+    fn consume_rows(&self, operations: impl Iterator<Item = i64>) -> Result<Vec<ConsumeRow>> {
+        operations.filter_map(|operation| self.consume(operation).transpose()).collect()
+    }
+}
+
+/// Stored allocations by owner. Of one with more than a page, or with a rank left out, there are none: it is not let go.
+fn owners(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, Vec<AllocationRow>>> {
+    let stored = stored::allocations(session, (after, i64::MAX), page)?;
+    let full = stored.len() >= page;
+    let mut owners: Keyed<i64, Vec<AllocationRow>> = Vec::new();
+    for ((owner, _), row) in stored {
+        match (owners.last_mut().filter(|(last, _)| *last == owner), row) {
+            (Some((_, Ok(rows))), Ok(row)) => rows.push(row),
+            (Some((_, rows)), Err(error)) => *rows = Err(error),
+            (Some((_, Err(_))), Ok(_)) => {}
+            (None, row) => owners.push((owner, row.map(|row| vec![row]))),
+        }
+    }
+    if full && owners.len() > 1 {
+        // The rest of it is on the next page.
+        owners.pop();
+    } else if full {
+        owners.iter_mut().for_each(|(_, rows)| *rows = Ok(Vec::new()));
+    }
+    let whole = |rows: &Vec<AllocationRow>| (1..).zip(rows).all(|(rank, row)| row.rank == rank);
+    owners.iter_mut().flat_map(|(_, rows)| rows).filter(|rows| !whole(rows)).for_each(|rows| rows.clear());
+    Ok(owners)
 }
 
 /// Puts a row's place in an index where it is now.
@@ -238,7 +345,7 @@ fn next_number<T>(map: &BTreeMap<i64, T>) -> i64 {
     map.last_key_value().map_or(1, |(no, _)| no.saturating_add(1))
 }
 
-impl Source for Memory {
+impl Source for Memory<'_, '_> {
     fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>> {
         Ok(self.account_ids.get(id).and_then(|no| self.accounts.get(no)).cloned())
     }
@@ -252,28 +359,35 @@ impl Source for Memory {
     }
 
     fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>> {
-        Ok(self.batches.get(&no).cloned())
+        self.batches.get(no, || self.source().map_or(Ok(None), |file| file.batch(no)))
     }
 
     fn hold(&self, operation: i64) -> Result<Option<HoldRow>> {
-        Ok(self.holds.get(&operation).cloned())
+        self.holds.get(operation, || self.source().map_or(Ok(None), |file| file.hold(operation)))
     }
 
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>> {
-        Ok(self.consumes.get(&operation).cloned())
+        self.consumes.get(operation, || self.source().map_or(Ok(None), |file| file.consume(operation)))
     }
 
     fn allocations(&self, owner: i64) -> Result<Allocations> {
-        let rows = self.allocations.range((owner, i64::MIN)..=(owner, i64::MAX));
-        let rows: Vec<AllocationRow> = rows.map(|(_, row)| row.clone()).collect();
-        match self.past(owner) {
-            Some(past) if rows.is_empty() && !past.draws.is_empty() => Ok(Allocations::drawn(owner, &past.draws)),
-            _ => Ok(Allocations::stored(rows)),
+        if let Some(rows) = self.stored_allocations(owner)? {
+            return Ok(Allocations::stored(rows));
         }
+        let draws = match (self.operations.get(&owner), self.source()) {
+            (Some(past), _) => past.draws.clone(),
+            (None, Some(file)) if owner <= self.last => file.draws(owner)?,
+            _ => Vec::new(),
+        };
+        Ok(if draws.is_empty() { Allocations::stored(Vec::new()) } else { Allocations::drawn(owner, &draws) })
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
-        Ok(self.past(seq).map(|past| past.head.clone()))
+        match (self.operations.get(&seq), self.source()) {
+            (Some(past), _) => Ok(Some(past.head.clone())),
+            (None, Some(file)) if seq <= self.last => file.operation(seq),
+            _ => Ok(None),
+        }
     }
 
     /// Asked only when a key was found.
@@ -289,7 +403,7 @@ impl Source for Memory {
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>> {
         let first = DrawKey { priority: i64::MIN, expires_at: i64::MIN, paid: i64::MIN, no: i64::MIN };
         let keys = self.live.range((account, after.unwrap_or(first))..).take_while(|(no, _)| *no == account);
-        Ok(self.batch_rows(keys.map(|(_, key)| *key).filter(|key| Some(*key) != after).map(|key| key.no).take(limit)))
+        self.batch_rows(keys.map(|(_, key)| *key).filter(|key| Some(*key) != after).map(|key| key.no).take(limit))
     }
 
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
@@ -297,52 +411,52 @@ impl Source for Memory {
             return Ok(Vec::new());
         }
         let range = self.lapsed.range((account, after, i64::MAX)..=(account, until, i64::MAX));
-        Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
+        self.batch_rows(range.map(|(_, _, no)| *no))
     }
 
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
         let range = self.dated.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
-        Ok(self.batch_rows(range.map(|(_, _, no)| *no)))
+        self.batch_rows(range.map(|(_, _, no)| *no))
     }
 
     fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
         let range = self.due_holds.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
-        Ok(range.filter_map(|(_, _, operation)| self.holds.get(operation)).cloned().collect())
+        self.hold_rows(range.map(|(_, _, operation)| *operation))
     }
 
     fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>> {
         let keys =
             self.open.range((account, after.saturating_add(1))..).take_while(|(no, _)| *no == account).take(limit);
-        Ok(keys.filter_map(|(_, operation)| self.consumes.get(operation)).cloned().collect())
+        self.consume_rows(keys.map(|(_, operation)| *operation))
     }
 
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
         let keys = self.clawbacks.range((batch, i64::MIN)..=(batch, i64::MAX));
-        Ok(keys.filter_map(|(_, operation)| self.consumes.get(operation)).cloned().collect())
+        self.consume_rows(keys.map(|(_, operation)| *operation))
     }
 
     fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>> {
         if self.stepping {
             let first = self.first_due(account).filter(|(at, _)| *at <= until);
-            return Ok(match first {
+            return match first {
                 Some((_, First::Batch(no))) => self.batch_rows([no].into_iter()),
-                _ => Vec::new(),
-            });
+                _ => Ok(Vec::new()),
+            };
         }
         let range = self.due_batches.range((account, Instant::MIN, false, i64::MIN)..=(account, until, true, i64::MAX));
-        Ok(self.batch_rows(range.map(|(.., no)| *no).take(limit)))
+        self.batch_rows(range.map(|(.., no)| *no).take(limit))
     }
 
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>> {
         if self.stepping {
             let first = self.first_due(account).filter(|(at, _)| *at <= until);
-            return Ok(match first {
-                Some((_, First::Hold(operation))) => self.holds.get(&operation).cloned().into_iter().collect(),
-                _ => Vec::new(),
-            });
+            return match first {
+                Some((_, First::Hold(operation))) => self.hold_rows([operation].into_iter()),
+                _ => Ok(Vec::new()),
+            };
         }
         let range = self.due_holds.range((account, Instant::MIN, i64::MIN)..=(account, until, i64::MAX)).take(limit);
-        Ok(range.filter_map(|(_, _, operation)| self.holds.get(operation)).cloned().collect())
+        self.hold_rows(range.map(|(_, _, operation)| *operation))
     }
 
     fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {

@@ -14,6 +14,7 @@
 mod columns;
 mod doctor;
 mod faults;
+mod kept;
 mod memory;
 mod movements;
 mod quick;
@@ -31,8 +32,7 @@ use serde::Serialize;
 
 use crate::db::Twin;
 use crate::error::Result;
-use crate::store;
-use crate::store::Session;
+use crate::store::{self, BookCache, Session};
 use faults::Faults;
 
 pub(crate) use doctor::{Circumstances, diagnose};
@@ -199,7 +199,8 @@ fn beside(audit: &mut Audit<'_, '_>, twin: Twin) -> Result<Rows> {
 
 /// The half that knows the rules: what the operations make of the file.
 fn books(audit: &mut Audit<'_, '_>) -> Result<()> {
-    match replay::run(audit)? {
+    let cache = BookCache::default();
+    match replay::run(audit, &cache)? {
         Some(memory) => tables::run(audit, &memory),
         None => Ok(()),
     }

@@ -12,14 +12,14 @@ use crate::model::{
     Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer,
 };
 use crate::pricing::PriceBook;
-use crate::store;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
+use crate::store::{self, BookCache};
 use crate::units::{Instant, Reading};
 
 /// Follows the chain and replays. `None` when an operation could not be replayed: nothing can be said of what is
 /// derived from it.
-pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<Option<Memory>> {
-    let Some(mut replay) = Replay::begin(audit)? else { return Ok(None) };
+pub(super) fn run<'a: 's, 's, 'c>(audit: &mut Audit<'a, 'c>, cache: &'s BookCache) -> Result<Option<Memory<'s, 'c>>> {
+    let Some(mut replay) = Replay::begin(audit, cache)? else { return Ok(None) };
     let outcome = replay.log(audit);
     let damaged = outcome.is_err();
     audit.faults.part("operation", outcome)?;
@@ -33,8 +33,8 @@ pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<Option<Memory>> {
     Ok(Some(replay.memory))
 }
 
-struct Replay {
-    memory: Memory,
+struct Replay<'s, 'c> {
+    memory: Memory<'s, 'c>,
     /// What is stored, when it can be read.
     stored: Option<LedgerRow>,
     /// What the operations make of it.
@@ -52,8 +52,8 @@ struct Replay {
     stopped: bool,
 }
 
-impl Replay {
-    fn begin(audit: &mut Audit<'_, '_>) -> Result<Option<Self>> {
+impl<'s, 'c> Replay<'s, 'c> {
+    fn begin<'a: 's>(audit: &mut Audit<'a, 'c>, cache: &'s BookCache) -> Result<Option<Self>> {
         let writers = match read_writers(audit) {
             Ok(writers) => writers,
             other => {
@@ -95,7 +95,7 @@ impl Replay {
             head: head.unwrap_or_default(),
             length: 0,
         };
-        let (memory, window) = (Memory::default(), window::Window::default());
+        let (memory, window) = (Memory::of(audit.session, cache), window::Window::default());
         let (last, stopped, reach) = (0, false, start);
         let mut replay =
             Replay { memory, stored, ledger, writers, books, referred, window, reach, head, last, stopped };
@@ -191,6 +191,7 @@ impl Replay {
             self.ledger.writer = (no, self.writers.get(&no).map_or(row.writer, |(writer, _)| *writer));
             self.check_since(audit, no, row.seq);
         }
+        let faults = audit.faults.many();
         let booked = self.book(audit, row)?;
         // Booked on the same head, the same fields come to the same hash: only another one is looked into.
         if !booked.as_ref().is_ok_and(|booked| booked.operation.hash == row.hash) {
@@ -230,9 +231,9 @@ impl Replay {
             }
             _ => {}
         }
+        self.memory.append(&operation, outcome, audit.faults.many() == faults);
         self.compare_entries(audit, &changes)?;
-        self.memory.apply(changes);
-        self.memory.append(operation, outcome);
+        self.memory.apply(changes)?;
         if let Some((no, book)) = new_book {
             self.memory.add_book(no, book);
         }
@@ -309,8 +310,8 @@ impl Replay {
 
     fn sweep_harmless(&mut self, audit: &mut Audit<'_, '_>, row: &OperationRow) -> Result<()> {
         let (after, until) = (self.ledger.clock.accepted_at, row.recorded_at);
-        for account in self.memory.accounts_expiring(after, until) {
-            while self.memory.accounts_expiring(after, until).contains(&account) && self.follow_one(audit, account)? {}
+        for account in self.memory.accounts_expiring(after, until)? {
+            while self.memory.accounts_expiring(after, until)?.contains(&account) && self.follow_one(audit, account)? {}
         }
         Ok(())
     }
@@ -343,7 +344,7 @@ impl Replay {
             && event.entries.first().is_some_and(|entry| entry.kind == kind || entry.booked_at == booked_at);
         if same {
             self.compare_entries(audit, &event)?;
-            self.memory.apply(event);
+            self.memory.apply(event)?;
         }
         Ok(same)
     }

@@ -1,16 +1,15 @@
 //! The derived tables, row by row against what the replay made: nothing missing, nothing extra, every column.
 
-use std::collections::BTreeMap;
-
 use super::columns::{Audited, RowKey};
-use super::memory::Memory;
+use super::memory::{Expected, Memory};
 use super::{Audit, PAGE, count};
 use crate::error::Result;
 use crate::store::audit::{self as stored, Keyed};
 
-pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory) -> Result<()> {
+pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<()> {
     let session = audit.session;
-    let accounts = table(audit, memory.all_accounts(), i64::MIN, |after| stored::accounts(session, after, PAGE));
+    let expected = memory.all_accounts().iter().map(|(no, row)| (*no, Some(row)));
+    let accounts = table(audit, expected, i64::MIN, |after| stored::accounts(session, after, PAGE));
     audit.faults.part("account", accounts)?;
     let batches = table(audit, memory.all_batches(), i64::MIN, |after| stored::batches(session, after, PAGE));
     audit.faults.part("batch", batches)?;
@@ -23,18 +22,19 @@ pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory) -> Result<()> {
     let allocations = table(audit, memory.all_allocations(), from, read);
     audit.faults.part("allocation", allocations)?;
     let read = |after| stored::stretches(session, after, PAGE);
-    let stretches = table(audit, memory.all_stretches(), from, read);
+    let expected = memory.all_stretches().iter().map(|(key, row)| (*key, Some(row)));
+    let stretches = table(audit, expected, from, read);
     audit.faults.part("stretch", stretches)
 }
 
 /// Both lists are in the order of their keys: one walk over both.
-fn table<K: RowKey, R: Audited>(
+fn table<'a, K: RowKey, R: Audited + 'a>(
     audit: &mut Audit<'_, '_>,
-    expected: &BTreeMap<K, R>,
+    expected: impl Iterator<Item = Expected<'a, K, R>>,
     from: K,
     mut page: impl FnMut(K) -> Result<Keyed<K, R>>,
 ) -> Result<()> {
-    let mut expected = expected.iter().peekable();
+    let mut expected = expected.peekable();
     let (mut after, mut done) = (from, 0_u64);
     loop {
         let rows = page(after)?;
@@ -42,14 +42,16 @@ fn table<K: RowKey, R: Audited>(
         done = done.saturating_add(count(rows.len()));
         for (key, row) in rows {
             after = key;
-            while let Some((missing, _)) = expected.next_if(|(other, _)| **other < key) {
+            while let Some((missing, _)) = expected.next_if(|(other, _)| *other < key) {
                 audit.faults.missing::<R>(missing.text());
             }
-            let twin = expected.next_if(|(other, _)| **other == key);
+            let twin = expected.next_if(|(other, _)| *other == key);
             match (twin, row) {
                 (_, Err(error)) => audit.faults.unreadable::<R>(key.text(), &error),
                 (None, Ok(_)) => audit.faults.extra::<R>(key.text()),
-                (Some((_, twin)), Ok(row)) => audit.faults.compare(key.text(), twin, &row),
+                (Some((_, twin)), Ok(row)) => {
+                    twin.into_iter().for_each(|twin| audit.faults.compare(key.text(), twin, &row));
+                }
             }
         }
         audit.tell("tables", done, None);

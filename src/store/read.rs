@@ -54,6 +54,11 @@ impl<'s, 'c> SqlSource<'s, 'c> {
     pub(crate) fn with_new_keys(session: &'s Session<'c>, books: &'s BookCache) -> Self {
         SqlSource { session, books, new_keys: true }
     }
+
+    /// What a consume or capture drew when it was booked.
+    pub(crate) fn draws(&self, operation: i64) -> Result<Vec<(BatchNo, i64)>> {
+        Ok(self.session.first(sql::OPERATION_DRAWS, params![operation], rows::draws)?.unwrap_or_default())
+    }
 }
 
 impl Source for SqlSource<'_, '_> {
@@ -87,8 +92,7 @@ impl Source for SqlSource<'_, '_> {
         if !rows.is_empty() {
             return Ok(Allocations::stored(rows));
         }
-        let draws = self.session.first(sql::OPERATION_DRAWS, params![owner], rows::draws)?;
-        Ok(Allocations::drawn(owner, &draws.unwrap_or_default()))
+        Ok(Allocations::drawn(owner, &self.draws(owner)?))
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {

@@ -9,7 +9,7 @@ use crate::units::Reading;
 
 /// A ledger in memory: runs commands as the writer does.
 struct Ledger {
-    memory: Memory,
+    memory: Memory<'static, 'static>,
     row: LedgerRow,
     now: i64,
 }
@@ -37,8 +37,8 @@ impl Ledger {
         let Verdict::Booked(booked) = run(&self.memory, context, &command).unwrap() else {
             panic!("{line}: not booked")
         };
-        self.memory.apply(booked.changes.clone());
-        self.memory.append(booked.operation.clone(), booked.operation.outcome.clone());
+        self.memory.apply(booked.changes.clone()).unwrap();
+        self.memory.append(&booked.operation, booked.operation.outcome.clone(), false);
         self.row = booked.ledger.clone();
         *booked
     }
@@ -104,7 +104,7 @@ fn time_goes_on_step_by_step_as_in_one_stretch() {
     let mut stepped = Vec::new();
     while let Some(changes) = l.memory.next_event(1).unwrap() {
         stepped.extend(changes.entries.clone());
-        l.memory.apply(changes);
+        l.memory.apply(changes).unwrap();
     }
     let kinds: Vec<(i64, EntryKind, i64)> = stepped.iter().map(|e| (e.booked_at.millis(), e.kind, e.points)).collect();
     let wanted = [
@@ -151,7 +151,7 @@ fn pages_and_indexes_follow_the_rows() {
     assert_eq!(numbers(l.memory.due_batches(1, Instant::clamped(8_000), 9).unwrap()), [3, 2]);
     let edge = |after, until| l.memory.would_fall_due(Instant::clamped(after), Instant::clamped(until)).unwrap();
     assert!(edge(6_999, 7_000) && !edge(7_000, 7_999) && !edge(9_000, 5) && edge(0, 9_000));
-    let first = l.memory.all_batches().keys().copied().find(|no| no >> 20 == 3).unwrap();
+    let first = l.memory.all_batches().map(|(no, _)| no).find(|no| no >> 20 == 3).unwrap();
     assert_eq!(l.memory.next_due(1, &[first], &[]).unwrap(), Some(Instant::clamped(8_000)));
     l.now = 8_500;
     l.book(r#"{"op":"consume","account":"a","key":"4","points":7}"#);
