@@ -208,7 +208,7 @@ impl File {
         if quick {
             return self.snapshot(|session| audit::verify_quick(session, progress));
         }
-        self.call()?.readers().twins(|conn, twin| audit::verify(&Session::new(conn), twin, progress))
+        self.call()?.readers().twins(|conn, twins| audit::verify(&Session::new(conn), twins, progress))
     }
 
     pub(crate) fn backup(&self, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {

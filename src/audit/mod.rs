@@ -2,7 +2,8 @@
 //!
 //! Two halves that share nothing but the rows: [`replay`] books every operation again in memory and compares each row
 //! with what is stored; [`sums`] holds the stored rows against one another (the invariants I1 to I10). The hash chain
-//! is followed beside the replay. The halves run at the same time where the file can be read twice, and see one state of it.
+//! is followed beside the replay. The halves run at the same time where the file can be read several times, and see one state
+//! of it; a third thread reads the log ahead of the replay.
 //! Nothing is ever written.
 //!
 //! What the file itself cannot tell: an operation chopped off the end together with its entries, its derived rows, the
@@ -155,20 +156,20 @@ impl<'a, 'c> Audit<'a, 'c> {
     }
 }
 
-/// Proves the file behind the connection. `twin` is another connection that sees the same state of it: with one, both
-/// halves of the work are done at the same time.
+/// Proves the file behind the connection. `twins` are others that see the same state of it: with them, both halves of the work
+/// are done at the same time, and the log is read ahead of the replay.
 pub(crate) fn verify(
     session: &Session<'_>,
-    twin: Option<Twin>,
+    twins: Option<[Twin; 2]>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verification> {
     store::audit::snapshot(session, || {
         let mut audit = Audit::new(session, progress);
-        let rows = match twin {
-            Some(twin) => beside(&mut audit, twin)?,
+        let rows = match twins {
+            Some(twins) => beside(&mut audit, twins)?,
             None => {
                 let rows = rows(session, audit.progress)?;
-                books(&mut audit)?;
+                books(&mut audit, None)?;
                 rows
             }
         };
@@ -186,11 +187,11 @@ pub(crate) fn verify_quick(session: &Session<'_>, progress: &mut dyn FnMut(Progr
 }
 
 /// The replay here, the rows by themselves in a thread of their own.
-fn beside(audit: &mut Audit<'_, '_>, twin: Twin) -> Result<Rows> {
+fn beside(audit: &mut Audit<'_, '_>, [twin, ahead]: [Twin; 2]) -> Result<Rows> {
     thread::scope(|scope| {
         let other = scope.spawn(move || rows(&Session::new(&twin), &mut |_| ()));
         audit.tell("storage", 0, None);
-        let books = books(audit);
+        let books = books(audit, Some(ahead));
         // A panic there is one here.
         let rows = other.join().unwrap_or_else(|panic| resume_unwind(panic));
         books.and(rows)
@@ -198,9 +199,9 @@ fn beside(audit: &mut Audit<'_, '_>, twin: Twin) -> Result<Rows> {
 }
 
 /// The half that knows the rules: what the operations make of the file.
-fn books(audit: &mut Audit<'_, '_>) -> Result<()> {
+fn books(audit: &mut Audit<'_, '_>, ahead: Option<Twin>) -> Result<()> {
     let cache = BookCache::default();
-    match replay::run(audit, &cache)? {
+    match replay::run(audit, ahead, &cache)? {
         Some(memory) => tables::run(audit, &memory),
         None => Ok(()),
     }

@@ -1,11 +1,14 @@
 //! The log, twice: its hash chain, and every operation booked again in memory and compared with what it left behind.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::sync_channel;
+use std::{iter, thread};
 
 use super::columns::Audited;
 use super::memory::Memory;
 use super::{Audit, PAGE, count, hex, show, window};
 use crate::chain;
+use crate::db::Twin;
 use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, run as decide};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -13,14 +16,21 @@ use crate::model::{
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
-use crate::store::{self, BookCache};
+use crate::store::{self, BookCache, Session};
 use crate::units::{Instant, Reading};
+
+/// How many pages of the log are read ahead.
+const PAGES_AHEAD: usize = 2;
 
 /// Follows the chain and replays. `None` when an operation could not be replayed: nothing can be said of what is
 /// derived from it.
-pub(super) fn run<'a: 's, 's, 'c>(audit: &mut Audit<'a, 'c>, cache: &'s BookCache) -> Result<Option<Memory<'s, 'c>>> {
-    let Some(mut replay) = Replay::begin(audit, cache)? else { return Ok(None) };
-    let outcome = replay.log(audit);
+pub(super) fn run<'a: 's, 's, 'c>(
+    audit: &mut Audit<'a, 'c>,
+    ahead: Option<Twin>,
+    cache: &'s BookCache,
+) -> Result<Option<Memory<'s, 'c>>> {
+    let Some((mut replay, referred)) = Replay::begin(audit, cache)? else { return Ok(None) };
+    let outcome = replay.log(audit, ahead, &referred);
     let damaged = outcome.is_err();
     audit.faults.part("operation", outcome)?;
     replay.check_head(audit);
@@ -41,7 +51,6 @@ struct Replay<'s, 'c> {
     ledger: LedgerRow,
     writers: BTreeMap<i64, (Writer, i64)>,
     books: BTreeMap<i64, PriceBook>,
-    referred: Referred,
     window: window::Window,
     /// The highest reading that was ever accepted: time alone has booked nothing later.
     reach: Instant,
@@ -53,7 +62,7 @@ struct Replay<'s, 'c> {
 }
 
 impl<'s, 'c> Replay<'s, 'c> {
-    fn begin<'a: 's>(audit: &mut Audit<'a, 'c>, cache: &'s BookCache) -> Result<Option<Self>> {
+    fn begin<'a: 's>(audit: &mut Audit<'a, 'c>, cache: &'s BookCache) -> Result<Option<(Self, Referred)>> {
         let writers = match read_writers(audit) {
             Ok(writers) => writers,
             other => {
@@ -97,32 +106,39 @@ impl<'s, 'c> Replay<'s, 'c> {
         };
         let (memory, window) = (Memory::of(audit.session, cache), window::Window::default());
         let (last, stopped, reach) = (0, false, start);
-        let mut replay =
-            Replay { memory, stored, ledger, writers, books, referred, window, reach, head, last, stopped };
+        let mut replay = Replay { memory, stored, ledger, writers, books, window, reach, head, last, stopped };
         if head.is_none() {
             // Without the file's identity there is nothing to begin from; the links can still be followed.
             replay.stop(audit, 1);
         }
-        Ok(Some(replay))
+        Ok(Some((replay, referred)))
     }
 
-    fn log(&mut self, audit: &mut Audit<'_, '_>) -> Result<()> {
+    /// Follows the log, which is read `ahead` in a thread of its own where there is a connection for it.
+    fn log(&mut self, audit: &mut Audit<'_, '_>, ahead: Option<Twin>, referred: &Referred) -> Result<()> {
         self.check_since(audit, self.ledger.writer.0, 1);
-        let mut after = i64::MIN;
-        loop {
-            let page = stored::stored_operations(audit.session, after, PAGE, &self.referred)?;
-            let Some(last) = page.last().map(|stored| stored.seq) else { break };
-            for stored in page {
-                self.operation(audit, stored)?;
+        let Some(ahead) = ahead else { return self.follow_log(audit, pages(audit.session, referred)) };
+        thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(PAGES_AHEAD);
+            // Nobody takes a page any more when the replay has failed.
+            scope.spawn(move || pages(&Session::new(&ahead), referred).try_for_each(|page| sender.send(page)).ok());
+            self.follow_log(audit, receiver.into_iter())
+        })
+    }
+
+    fn follow_log(
+        &mut self,
+        audit: &mut Audit<'_, '_>,
+        mut pages: impl Iterator<Item = Result<Vec<Read>>>,
+    ) -> Result<()> {
+        pages.try_for_each(|page| {
+            for read in page? {
+                self.operation(audit, read)?;
             }
-            after = last;
-            audit.tell(
-                "operations",
-                audit.checked.operations,
-                self.stored.as_ref().and_then(|row| u64::try_from(row.length).ok()),
-            );
-        }
-        Ok(())
+            let total = self.stored.as_ref().and_then(|row| u64::try_from(row.length).ok());
+            audit.tell("operations", audit.checked.operations, total);
+            Ok(())
+        })
     }
 
     fn stop(&mut self, audit: &mut Audit<'_, '_>, seq: i64) {
@@ -133,7 +149,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         }
     }
 
-    fn operation(&mut self, audit: &mut Audit<'_, '_>, mut raw: StoredOperation) -> Result<()> {
+    fn operation(&mut self, audit: &mut Audit<'_, '_>, Read { stored: raw, row }: Read) -> Result<()> {
         audit.checked.operations = audit.checked.operations.saturating_add(1);
         let next = self.last.saturating_add(1);
         if raw.seq != next {
@@ -151,7 +167,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         for name in &raw.origin {
             audit.faults.add("operation_mismatch", format_args!("operation {} {name}", raw.seq), "null", "a value");
         }
-        let row = match raw.row.take() {
+        let (row, command) = match row {
             Some(Ok(row)) => row,
             Some(Err(error)) => {
                 audit.faults.unreadable::<OperationRow>(raw.seq, &error);
@@ -175,7 +191,7 @@ impl<'s, 'c> Replay<'s, 'c> {
             check_link(audit, head.as_ref(), &row);
             return Ok(());
         }
-        self.replay(audit, head.as_ref(), &raw, &row)
+        self.replay(audit, head.as_ref(), &raw, (&row, command))
     }
 
     fn replay(
@@ -183,7 +199,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         audit: &mut Audit<'_, '_>,
         head: Option<&[u8; 32]>,
         raw: &StoredOperation,
-        row: &OperationRow,
+        (row, command): (&OperationRow, Result<Command>),
     ) -> Result<()> {
         if row.kind == OpKind::Restore {
             // Each restore renews the epoch: it is the first operation of the next writer.
@@ -192,7 +208,7 @@ impl<'s, 'c> Replay<'s, 'c> {
             self.check_since(audit, no, row.seq);
         }
         let faults = audit.faults.many();
-        let booked = self.book(audit, row)?;
+        let booked = self.book(audit, row, command)?;
         // Booked on the same head, the same fields come to the same hash: only another one is looked into.
         if !booked.as_ref().is_ok_and(|booked| booked.operation.hash == row.hash) {
             check_link(audit, head, row);
@@ -251,8 +267,13 @@ impl<'s, 'c> Replay<'s, 'c> {
     }
 
     /// Books the operation again under the circumstances stored with it. The inner error is the engine's refusal.
-    fn book(&mut self, audit: &mut Audit<'_, '_>, row: &OperationRow) -> Result<Result<Booked>> {
-        let command = match command(row) {
+    fn book(
+        &mut self,
+        audit: &mut Audit<'_, '_>,
+        row: &OperationRow,
+        command: Result<Command>,
+    ) -> Result<Result<Booked>> {
+        let command = match command {
             Ok(command) => command,
             Err(error) => return Ok(Err(error)),
         };
@@ -425,6 +446,34 @@ impl<'s, 'c> Replay<'s, 'c> {
             );
         }
     }
+}
+
+/// An operation as it was read.
+struct Read {
+    stored: StoredOperation,
+    /// Taken out of it, with the command it was booked from.
+    row: Option<Result<(OperationRow, Result<Command>)>>,
+}
+
+/// The pages of the log in order; nothing follows an error.
+fn pages(session: &Session<'_>, referred: &Referred) -> impl Iterator<Item = Result<Vec<Read>>> {
+    let with_command = |row: OperationRow| {
+        let command = command(&row);
+        (row, command)
+    };
+    let read = move |mut stored: StoredOperation| {
+        let row = stored.row.take().map(|row| row.map(with_command));
+        Read { stored, row }
+    };
+    let mut after = Some(i64::MIN);
+    iter::from_fn(move || {
+        let page = stored::stored_operations(session, after?, PAGE, referred);
+        after = page.as_ref().ok().and_then(|page| page.last()).map(|stored| stored.seq);
+        match page {
+            Ok(page) if page.is_empty() => None,
+            page => Some(page.map(|page| page.into_iter().map(read).collect())),
+        }
+    })
 }
 
 /// The command a stored operation was booked from.

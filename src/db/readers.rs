@@ -21,7 +21,7 @@ const MOST_READERS: u32 = 8;
 /// How long a read waits for a connection when all are in use.
 const CHECKOUT: Duration = Duration::from_secs(10);
 
-/// How long a read that could do with one connection waits for a second, and how often it tries to begin both at once.
+/// How long a read that could do with one connection waits for each other one, and how often it tries to begin all at once.
 const TWIN_CHECKOUT: Duration = Duration::from_millis(500);
 const TWIN_TRIES: usize = 5;
 
@@ -187,7 +187,7 @@ fn version(conn: &Connection) -> Result<i64> {
     conn.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(sqlite_error)
 }
 
-/// A second connection within a read transaction, which ends when it is dropped.
+/// One more connection within a read transaction, which ends when it is dropped.
 pub(crate) struct Twin(Pooled);
 
 impl Deref for Twin {
@@ -278,18 +278,18 @@ impl Readers {
         Ok(connections)
     }
 
-    /// Runs reads within a read transaction, and beside it a connection that sees the same state of the file, for another
-    /// thread; none when only one can be had, or others write without a pause.
-    pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<Twin>) -> Result<T>) -> Result<T> {
+    /// Runs reads within a read transaction, and beside it connections that see the same state of the file, for other
+    /// threads; none when they cannot be had, or others write without a pause.
+    pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<[Twin; 2]>) -> Result<T>) -> Result<T> {
         let first = self.get()?;
         let pool = &first.connections.pool;
         first.answered(|| {
             let open = Snapshot(&first.conn);
-            let twin = if pool.max_size() > 1 { twin(pool, &first)? } else { None };
-            if twin.is_none() {
+            let twins = if pool.max_size() > 2 { twins(pool, &first)? } else { None };
+            if twins.is_none() {
                 begin(&first.conn)?;
             }
-            let answer = read(&first.conn, twin);
+            let answer = read(&first.conn, twins);
             drop(open);
             answer
         })
@@ -339,16 +339,17 @@ fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
     done
 }
 
-/// Begins both transactions: with no commit by others from before the one to after the other, both see the same.
-fn twin(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<Twin>> {
-    let Ok(second) = pool.get_timeout(TWIN_CHECKOUT) else { return Ok(None) };
-    let second = Twin(Pooled(second));
+/// Begins the transactions: with no commit by others from before the first to after the last, all see the same.
+fn twins(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[Twin; 2]>> {
+    let one = || pool.get_timeout(TWIN_CHECKOUT).map(|conn| Twin(Pooled(conn)));
+    let (Ok(second), Ok(third)) = (one(), one()) else { return Ok(None) };
     for _ in 0..TWIN_TRIES {
         leave(first)?;
         let before = version(first)?;
         begin(&second)?;
+        begin(&third)?;
         if begin(first)? == before {
-            return Ok(Some(second));
+            return Ok(Some([second, third]));
         }
     }
     Ok(None)

@@ -254,17 +254,17 @@ fn twins_see_the_same_state() {
     let readers = Readers::beside(writing.file.clone()).unwrap();
     let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0));
     for before in 0..3 {
-        let seen = readers.twins(|conn, twin| {
-            let twin = twin.expect("nobody writes");
+        let seen = readers.twins(|conn, twins| {
+            let [twin, other] = twins.expect("nobody writes");
             writing.begin(false, soon()).unwrap();
             let sql = "INSERT INTO price_book VALUES (?1, randomblob(32), '')";
             writing.connection().execute(sql, [before + 1]).unwrap();
             writing.commit().unwrap();
-            Ok((count(conn).unwrap(), count(&twin).unwrap()))
+            Ok([conn, &twin, &other].map(|conn| count(conn).unwrap()))
         });
-        assert_eq!(seen.unwrap(), (before, before));
+        assert_eq!(seen.unwrap(), [before; 3]);
     }
-    // Neither is left inside its transaction, which would hold up the checkpoint.
+    // None is left inside its transaction, which would hold up the checkpoint.
     assert!(writing.checkpoint_whole(soon()).unwrap());
 }
 
