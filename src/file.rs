@@ -19,7 +19,7 @@ use crate::db::{self, Connection, Gate, Inside, OpenFile, Place, Published, Read
 use crate::engine::{self, Context, STRETCH, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Balance, Command, Key, OpKind, Writer as Who, Writers};
-use crate::notice::{Bell, Rope};
+use crate::notice::Notifier;
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, Desk, Session, SqlSource};
 use crate::units::Reading;
@@ -27,7 +27,7 @@ use crate::writer::Writer;
 pub use change::ExpireReport;
 use change::write;
 pub(crate) use change::{Book, Wish};
-pub(crate) use watching::Lookout;
+pub(crate) use watching::ForeignCheck;
 
 /// How long the close of what was opened to look only waits for looks under way.
 const LOOK_PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ pub(crate) struct File {
     calls: Gate,
     /// What closing closes.
     inner: RwLock<Option<Arc<Connections>>>,
-    rope: Rope,
+    notifier: Arc<Notifier>,
 }
 
 /// Dropped in this order: with a reader open the writer could not fold the `-wal` in.
@@ -109,7 +109,8 @@ impl File {
     fn assemble(connections: Connections, patience: Duration) -> Result<Arc<Self>> {
         // The list changes only when a restore makes a new file, never while one is open.
         let writers = connections.readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
-        let bell = connections.writer.as_ref().map_or_else(Arc::<Bell>::default, |writer| Arc::clone(writer.bell()));
+        let notifier =
+            connections.writer.as_ref().map_or_else(Arc::<Notifier>::default, |writer| Arc::clone(writer.notifier()));
         Ok(Arc::new(File {
             place: connections.readers.place().clone(),
             cache: Arc::default(),
@@ -120,7 +121,7 @@ impl File {
             opened: connections.readers.opened()?.map_or_else(Weak::new, |opened| opened.weak()),
             calls: Gate::default(),
             inner: RwLock::new(Some(Arc::new(connections))),
-            rope: Rope(bell),
+            notifier,
         }))
     }
 
@@ -168,7 +169,7 @@ impl File {
             return Err(Error::Closed);
         }
         self.closed.store(true, Ordering::SeqCst);
-        self.bell().ring();
+        self.notifier().notify();
         let busy = Error::Busy { waited_ms: u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX) };
         let _shut = self.calls.shut(Instant::now() + self.patience).ok_or(busy)?;
         let inner = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
@@ -226,10 +227,14 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if self.is_inherited() {
             // Closing the parent's connections would change what the parent is using.
-            std::mem::forget(self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+            std::mem::forget(inner);
+            return;
         }
+        drop(inner);
+        self.notifier.notify();
     }
 }
 

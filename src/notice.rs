@@ -1,5 +1,5 @@
-//! What those who watch a ledger are told, and the bell that wakes them. What was booked they read in the log itself, so
-//! however slow they are, nothing is kept for them but a few names. No SQL here.
+//! Notices to those who watch a ledger, and the notifier that wakes them. What was booked they read from the log, so for
+//! a slow subscriber nothing is kept but the names of swept accounts. No SQL here.
 
 mod remind;
 
@@ -15,7 +15,7 @@ use crate::model::{AccountId, Figures, OperationId};
 use crate::units::{is_false, serialize_utc};
 pub(crate) use remind::{Levels, Reminders};
 
-/// So many names of swept accounts are kept for whoever has not heard them yet.
+/// So many names of swept accounts are kept for whoever has not news them yet.
 const MOST_SWEPT: usize = 1024;
 
 /// What a [`Watch`](crate::Watch) tells. JSON shape `counterfoil.notice/1`, told apart by `notice`.
@@ -138,12 +138,11 @@ pub struct LowBalance {
     pub balance: Figures,
 }
 
-/// A stretch of the log as a watch reads it.
+/// A page of the log as a watch reads it: what comes after `after`, up to `last`.
 #[derive(Debug)]
 pub(crate) struct LogPage {
     /// Empty when there are too many to name.
     pub(crate) changes: Vec<Change>,
-    /// The numbers it covers: after `after`, up to `last`.
     pub(crate) after: i64,
     pub(crate) last: i64,
     /// Whether the log goes on.
@@ -152,13 +151,12 @@ pub(crate) struct LogPage {
 
 impl Changed {
     /// What there is to tell, if anything.
-    pub(crate) fn of(page: LogPage, heard: Heard) -> Option<Self> {
-        let Heard { everything, accounts, .. } = heard;
+    pub(crate) fn of(page: LogPage, news: News) -> Option<Self> {
+        let News { everything, mut accounts, .. } = news;
         let booked = page.last > page.after;
         if !booked && !everything && accounts.is_empty() {
             return None;
         }
-        let mut accounts = accounts;
         accounts.extend(page.accounts().cloned());
         Some(Changed {
             accounts: accounts.into_iter().collect(),
@@ -180,141 +178,118 @@ impl LogPage {
     }
 }
 
-fn unpoisoned<T>(guard: Result<T, PoisonError<T>>) -> T {
-    guard.unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Wakes those who watch a file: one for all handles of this process on it.
+/// Wakes the subscribers of a file; shared by all handles of this process on it.
 #[derive(Debug, Default)]
-pub(crate) struct Bell {
-    watchers: AtomicUsize,
-    rung: Mutex<Rung>,
+pub(crate) struct Notifier {
+    subscribers: AtomicUsize,
+    state: Mutex<State>,
     woken: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Rung {
-    times: u64,
-    /// How often others were seen to have committed.
-    others: u64,
-    /// Accounts swept, the newest last.
+struct State {
+    notified: u64,
+    /// Commits of other processes seen.
+    foreign: u64,
+    /// The accounts swept last, the newest at the end, and how many were swept in all.
     swept: VecDeque<AccountId>,
-    /// How many there were before these.
-    forgotten: u64,
+    swept_ever: u64,
 }
 
-impl Rung {
-    fn swept(&self) -> u64 {
-        self.forgotten.saturating_add(self.swept.len() as u64)
-    }
-}
-
-impl Bell {
-    /// All that a change costs while nobody watches.
+impl Notifier {
+    /// While there is no subscriber, a commit costs this check only.
     pub(crate) fn is_watched(&self) -> bool {
-        self.watchers.load(Ordering::SeqCst) > 0
+        self.subscribers.load(Ordering::SeqCst) > 0
     }
 
-    /// Something was committed, or is over.
-    pub(crate) fn ring(&self) {
-        self.tell(|_| ());
+    /// After a commit, a new threshold, and the end of the file.
+    pub(crate) fn notify(&self) {
+        self.update(|_| ());
     }
 
     /// Another process has committed.
-    pub(crate) fn others(&self) {
-        self.tell(|rung| rung.others = rung.others.wrapping_add(1));
+    pub(crate) fn foreign_commit(&self) {
+        self.update(|state| state.foreign = state.foreign.wrapping_add(1));
     }
 
-    /// These accounts were brought up to date, and it was committed.
+    /// A sweep of these accounts was committed.
     pub(crate) fn swept(&self, accounts: Vec<AccountId>) {
-        self.tell(|rung| {
-            rung.swept.extend(accounts);
-            let surplus = rung.swept.len().saturating_sub(MOST_SWEPT);
-            rung.swept.drain(..surplus);
-            rung.forgotten = rung.forgotten.saturating_add(surplus as u64);
+        self.update(|state| {
+            state.swept_ever = state.swept_ever.saturating_add(accounts.len() as u64);
+            state.swept.extend(accounts);
+            let surplus = state.swept.len().saturating_sub(MOST_SWEPT);
+            state.swept.drain(..surplus);
         });
     }
 
-    fn tell(&self, say: impl FnOnce(&mut Rung)) {
+    fn update(&self, change: impl FnOnce(&mut State)) {
         if !self.is_watched() {
             return;
         }
-        let mut rung = self.rung();
-        rung.times = rung.times.wrapping_add(1);
-        say(&mut rung);
-        drop(rung);
+        let mut state = self.state();
+        state.notified = state.notified.wrapping_add(1);
+        change(&mut state);
+        drop(state);
         self.woken.notify_all();
     }
 
-    fn rung(&self) -> MutexGuard<'_, Rung> {
-        unpoisoned(self.rung.lock())
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A handle's hold on the bell: rings when the handle is gone.
-pub(crate) struct Rope(pub(crate) Arc<Bell>);
-
-impl Drop for Rope {
-    fn drop(&mut self) {
-        self.0.ring();
-    }
-}
-
-/// What a watch has heard and not told yet.
+/// What a subscriber was notified of and has not told yet.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard {
-    pub(crate) rung: bool,
+pub(crate) struct News {
+    pub(crate) any: bool,
     pub(crate) everything: bool,
     pub(crate) accounts: BTreeSet<AccountId>,
 }
 
-/// One watch's ear for the bell.
+/// One watch's subscription, with the counts of the notifier when it last looked.
 #[derive(Debug)]
-pub(crate) struct Ear {
-    bell: Arc<Bell>,
-    times: u64,
-    others: u64,
+pub(crate) struct Subscriber {
+    notifier: Arc<Notifier>,
+    notified: u64,
+    foreign: u64,
     swept: u64,
 }
 
-impl Ear {
-    /// Hears what is rung from now on.
-    pub(crate) fn new(bell: Arc<Bell>) -> Self {
-        bell.watchers.fetch_add(1, Ordering::SeqCst);
-        let rung = bell.rung();
-        let (times, others, swept) = (rung.times, rung.others, rung.swept());
-        drop(rung);
-        Ear { bell, times, others, swept }
+impl Subscriber {
+    pub(crate) fn new(notifier: Arc<Notifier>) -> Self {
+        notifier.subscribers.fetch_add(1, Ordering::SeqCst);
+        let state = notifier.state();
+        let (notified, foreign, swept) = (state.notified, state.foreign, state.swept_ever);
+        drop(state);
+        Subscriber { notifier, notified, foreign, swept }
     }
 
-    /// Adds what was rung since the last time.
-    pub(crate) fn hear(&mut self, heard: &mut Heard) {
-        let rung = self.bell.rung();
-        heard.rung |= rung.times != self.times;
-        heard.everything |= rung.others != self.others || self.swept < rung.forgotten;
-        let new = rung.swept().saturating_sub(self.swept);
-        let new = usize::try_from(new).unwrap_or(usize::MAX).min(rung.swept.len());
-        heard.accounts.extend(rung.swept.iter().rev().take(new).cloned());
-        (self.times, self.others, self.swept) = (rung.times, rung.others, rung.swept());
-        if heard.accounts.len() > MOST_SWEPT {
-            heard.everything = true;
-            heard.accounts.clear();
+    /// Adds what came since the last time.
+    pub(crate) fn collect(&mut self, news: &mut News) {
+        let state = self.notifier.state();
+        let new = usize::try_from(state.swept_ever.saturating_sub(self.swept)).unwrap_or(usize::MAX);
+        news.any |= state.notified != self.notified;
+        news.everything |= state.foreign != self.foreign || new > state.swept.len();
+        news.accounts.extend(state.swept.iter().rev().take(new).cloned());
+        (self.notified, self.foreign, self.swept) = (state.notified, state.foreign, state.swept_ever);
+        if news.accounts.len() > MOST_SWEPT {
+            news.everything = true;
+            news.accounts.clear();
         }
     }
 
-    /// Waits until the bell rings; not at all when it has rung since it was last heard.
+    /// Waits for the next notification; not at all when one came since `collect`.
     pub(crate) fn wait(&self, most: Duration) {
-        let rung = self.bell.rung();
-        drop(unpoisoned(self.bell.woken.wait_timeout_while(rung, most, |rung| rung.times == self.times)));
+        let state = self.notifier.state();
+        let done = self.notifier.woken.wait_timeout_while(state, most, |state| state.notified == self.notified);
+        drop(done.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl Drop for Ear {
+impl Drop for Subscriber {
     fn drop(&mut self) {
-        if self.bell.watchers.fetch_sub(1, Ordering::SeqCst) == 1 {
-            let mut rung = self.bell.rung();
-            rung.forgotten = rung.swept();
-            rung.swept = VecDeque::new();
+        if self.notifier.subscribers.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.notifier.state().swept = VecDeque::new();
         }
     }
 }
@@ -328,24 +303,27 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_for_nobody() {
-        let bell = Arc::new(Bell::default());
-        bell.ring();
-        bell.swept(names(0..10));
-        assert_eq!((bell.rung().times, bell.is_watched()), (0, false));
-        assert_eq!(bell.rung().swept.len(), 0);
-        let mut ear = Ear::new(Arc::clone(&bell));
-        bell.swept(names(0..3000));
-        assert_eq!(bell.rung().swept.len(), MOST_SWEPT);
-        let mut later = Ear::new(Arc::clone(&bell));
-        bell.swept(names(7..8));
-        let hear = |ear: &mut Ear| {
-            let mut heard = Heard::default();
-            ear.hear(&mut heard);
-            (heard.everything, heard.accounts.len())
+    fn nothing_is_kept_without_a_subscriber() {
+        let notifier = Arc::new(Notifier::default());
+        notifier.notify();
+        notifier.swept(names(0..10));
+        let kept = |notifier: &Notifier| {
+            let state = notifier.state();
+            (state.notified, state.swept.capacity())
         };
-        assert_eq!((hear(&mut ear).0, hear(&mut later), hear(&mut later)), (true, (false, 1), (false, 0)));
-        drop((ear, later));
-        assert_eq!((bell.rung().swept.capacity(), bell.is_watched()), (0, false));
+        assert_eq!((kept(&notifier), notifier.is_watched()), ((0, 0), false));
+        let mut first = Subscriber::new(Arc::clone(&notifier));
+        notifier.swept(names(0..3000));
+        assert_eq!(notifier.state().swept.len(), MOST_SWEPT);
+        let mut second = Subscriber::new(Arc::clone(&notifier));
+        notifier.swept(names(7..8));
+        let collect = |subscriber: &mut Subscriber| {
+            let mut news = News::default();
+            subscriber.collect(&mut news);
+            (news.everything, news.accounts.len())
+        };
+        assert_eq!((collect(&mut first).0, collect(&mut second), collect(&mut second)), (true, (false, 1), (false, 0)));
+        drop((first, second));
+        assert_eq!((kept(&notifier).1, notifier.is_watched()), (0, false));
     }
 }

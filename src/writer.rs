@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::db::{Ends, Lease, LogTrouble, OpenFile, Opened, Registry, WritingConnection};
 use crate::error::{Error, Result};
-use crate::notice::Bell;
+use crate::notice::Notifier;
 use crate::store::Session;
 use group::{Group, Job};
 use queue::{Queue, Turn, Wait, Work};
@@ -100,7 +100,7 @@ struct Shared {
     state: Mutex<State>,
     /// As of the last checkpoint: never an operation's error, for it was committed.
     log_trouble: Mutex<Option<LogTrouble>>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
 }
 
 /// A panic elsewhere does not make the data unusable: every transaction starts from what the file says.
@@ -113,22 +113,22 @@ impl Writer {
     pub(crate) fn shared(file: &Opened, deadline: Duration) -> Result<Self> {
         let shared = WRITERS.lease(file.place().id(), || {
             let connection = WritingConnection::open(file, after(deadline))?;
-            let bell = Arc::<Bell>::default();
-            let (queue, state) = (Queue::default(), Mutex::new(State::new(connection, Arc::clone(&bell))));
-            Ok(Shared { file: file.clone(), queue, state, log_trouble: Mutex::default(), bell })
+            let notifier = Arc::<Notifier>::default();
+            let (queue, state) = (Queue::default(), Mutex::new(State::new(connection, Arc::clone(&notifier))));
+            Ok(Shared { file: file.clone(), queue, state, log_trouble: Mutex::default(), notifier })
         })?;
         Ok(Writer { shared })
     }
 
-    /// Rung after every commit of this process.
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.shared.bell
+    /// Told of every commit of this process.
+    pub(crate) fn notifier(&self) -> &Arc<Notifier> {
+        &self.shared.notifier
     }
 
-    /// Rings the bell when another process has committed. While somebody has the turn, that is left to them.
-    pub(crate) fn look_around(&self) -> Result<()> {
+    /// Notifies when another process has committed. While somebody has the turn, that is left to them.
+    pub(crate) fn check_foreign(&self) -> Result<()> {
         let Some(_turn) = self.shared.queue.enter_now() else { return Ok(()) };
-        lock(&self.shared.state).look_around()
+        lock(&self.shared.state).check_foreign()
     }
 
     /// Why the `-wal` is not folded into the file, if it should be.

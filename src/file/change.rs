@@ -183,7 +183,7 @@ impl File {
                 Ok(Decision::Commit(next))
             })?;
             if !swept.is_empty() {
-                self.bell().swept(swept);
+                self.notifier().swept(swept);
             }
             let idle = done.entries == report.entries && done.accounts == report.accounts;
             report = done;
@@ -226,7 +226,7 @@ impl File {
                 return Ok(());
             }
             let (no, expired) = (account.no, account.totals.expired);
-            if self.bell().is_watched() {
+            if self.notifier().is_watched() {
                 swept.push(account.id.clone());
             }
             let mut books = Books::new(&source);

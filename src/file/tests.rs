@@ -8,7 +8,7 @@ use super::cost::{file, wish};
 use super::{File, Wish};
 use crate::error::{Error, Result};
 use crate::model::{Receipt, Request};
-use crate::notice::{Ear, Heard};
+use crate::notice::{News, Subscriber};
 use crate::writer::Durability;
 
 fn book(file: &File, line: &str) -> Result<Receipt> {
@@ -161,20 +161,20 @@ fn db_connection(folder: &tempfile::TempDir) -> crate::db::Connection {
 fn a_commit_that_fails_is_not_told() {
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = alice(&folder, |commit| commit == 0);
-    let mut ear = Ear::new(Arc::clone(file.bell()));
-    let mut heard = Heard::default();
+    let mut subscriber = Subscriber::new(Arc::clone(file.notifier()));
+    let mut news = News::default();
     let length = |file: &File| file.look(wish(2_000).reading, |look| Ok(look.length())).unwrap();
     assert!(book(&file, &strict(1, 40)).is_err());
-    ear.hear(&mut heard);
+    subscriber.collect(&mut news);
     // The connection is a new one, so it is not known what others did meanwhile.
-    assert_eq!((length(&file), heard.everything), (1, true));
+    assert_eq!((length(&file), news.everything), (1, true));
     book(&file, &strict(1, 40)).unwrap();
-    let mut heard = Heard::default();
-    ear.hear(&mut heard);
-    assert_eq!((length(&file), heard.rung, heard.everything), (2, true, false));
-    // A refusal rings for nobody.
-    let mut heard = Heard::default();
+    let mut news = News::default();
+    subscriber.collect(&mut news);
+    assert_eq!((length(&file), news.any, news.everything), (2, true, false));
+    // A refusal notifies nobody.
+    let mut news = News::default();
     assert!(book(&file, &strict(2, 99)).is_err());
-    ear.hear(&mut heard);
-    assert!(!heard.rung);
+    subscriber.collect(&mut news);
+    assert!(!news.any);
 }

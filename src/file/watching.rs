@@ -1,40 +1,41 @@
-//! What a watch asks of an open file: the bell, and whether another process has committed.
+//! What a watch asks of an open file: its notifier, and whether another process has committed.
 
 use std::sync::Arc;
 
 use super::File;
 use crate::db::Apart;
 use crate::error::Result;
-use crate::notice::Bell;
+use crate::notice::Notifier;
 use crate::store::{self, Session};
 
-/// A connection that only ever says whether others have committed, for a handle that has no writer to ask.
+/// A connection of its own that tells whether others have committed, with the `data_version` it saw last: for a handle
+/// without a writer.
 #[derive(Default)]
-pub(crate) struct Lookout(Option<(Apart, i64)>);
+pub(crate) struct ForeignCheck(Option<(Apart, i64)>);
 
 impl File {
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.rope.0
+    pub(crate) fn notifier(&self) -> &Arc<Notifier> {
+        &self.notifier
     }
 
-    pub(crate) fn lookout(&self) -> Result<Lookout> {
+    pub(crate) fn foreign_check(&self) -> Result<ForeignCheck> {
         let call = self.call()?;
         let apart = if call.connections.writer.is_none() { call.readers().apart()? } else { None };
-        let Some(apart) = apart else { return Ok(Lookout(None)) };
+        let Some(apart) = apart else { return Ok(ForeignCheck(None)) };
         let version = version(&apart)?;
-        Ok(Lookout(Some((apart, version))))
+        Ok(ForeignCheck(Some((apart, version))))
     }
 
-    /// Rings the bell when another process has committed since the last time.
-    pub(crate) fn look_around(&self, lookout: &mut Lookout) -> Result<()> {
+    /// Notifies when another process has committed since the last time.
+    pub(crate) fn check_foreign(&self, foreign: &mut ForeignCheck) -> Result<()> {
         let call = self.call()?;
         if let Some(writer) = &call.connections.writer {
-            return writer.look_around();
+            return writer.check_foreign();
         }
-        if let Some((apart, known)) = &mut lookout.0 {
+        if let Some((apart, known)) = &mut foreign.0 {
             let version = version(apart)?;
             if std::mem::replace(known, version) != version {
-                self.bell().others();
+                self.notifier().foreign_commit();
             }
         }
         Ok(())

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::Ledger;
 use crate::error::{Error, Result};
-use crate::file::{File, Lookout};
+use crate::file::{File, ForeignCheck};
 use crate::model::{AccountId, BatchInfo};
-use crate::notice::{Changed, Ear, Heard, Levels, Notice, Reminders};
+use crate::notice::{Changed, Levels, News, Notice, Reminders, Subscriber};
 use crate::report::Look;
 use crate::units::{Clock, Points, Reading};
 
@@ -43,25 +43,25 @@ impl Ledger {
     /// # Errors
     /// `storage`, `corrupt`, `closed`.
     pub fn watch(&self) -> Result<Watch> {
-        let mut lookout = self.file.lookout()?;
-        let ear = Ear::new(Arc::clone(self.file.bell()));
+        let mut foreign = self.file.foreign_check()?;
+        let subscriber = Subscriber::new(Arc::clone(self.file.notifier()));
         // What others did before is not news, nor is it to be taken for something done from now on.
-        self.file.look_around(&mut lookout)?;
+        self.file.check_foreign(&mut foreign)?;
         let mut watch = Watch {
             file: Arc::downgrade(&self.file),
             clock: Arc::clone(&self.clock),
             reminders: Arc::clone(&self.reminders),
-            ear,
-            lookout,
+            subscriber,
+            foreign,
             every: LOOK_EVERY,
             looked: Instant::now(),
             seen: 0,
             behind: false,
-            heard: Heard::default(),
+            news: News::default(),
             levels: Levels::default(),
             ready: VecDeque::new(),
         };
-        watch.ear.hear(&mut Heard::default());
+        watch.subscriber.collect(&mut News::default());
         watch.seen = self.file.look(self.reading(), |look| Ok(look.length()))?;
         Ok(watch)
     }
@@ -90,7 +90,7 @@ impl Ledger {
     /// ```
     pub fn warn_below(&self, account: &AccountId, threshold: impl Into<Option<Points>>) {
         self.reminders.set_threshold(account, threshold.into().map(Points::get));
-        self.file.bell().ring();
+        self.file.notifier().notify();
     }
 
     /// Batches with points left that expire within this time, soonest first; of one account or of all. Each is told once by
@@ -161,8 +161,8 @@ pub struct Watch {
     file: Weak<File>,
     clock: Arc<dyn Clock>,
     reminders: Arc<Reminders>,
-    ear: Ear,
-    lookout: Lookout,
+    subscriber: Subscriber,
+    foreign: ForeignCheck,
     every: Duration,
     /// When others were last looked for.
     looked: Instant,
@@ -170,7 +170,7 @@ pub struct Watch {
     seen: i64,
     /// Whether the log went on after it.
     behind: bool,
-    heard: Heard,
+    news: News,
     levels: Levels,
     ready: VecDeque<Notice>,
 }
@@ -221,7 +221,7 @@ impl Watch {
             if left.is_zero() {
                 return Ok(None);
             }
-            self.ear.wait(left.min(self.every.saturating_sub(self.looked.elapsed())));
+            self.subscriber.wait(left.min(self.every.saturating_sub(self.looked.elapsed())));
         }
     }
 
@@ -251,27 +251,27 @@ impl Watch {
     fn look(&mut self) -> Result<()> {
         let file = self.file.upgrade().ok_or(Error::Closed)?;
         if self.looked.elapsed() >= self.every {
-            file.look_around(&mut self.lookout)?;
+            file.check_foreign(&mut self.foreign)?;
             self.looked = Instant::now();
         }
-        self.ear.hear(&mut self.heard);
+        self.subscriber.collect(&mut self.news);
         self.levels.follow(&self.reminders);
         let reading = Reading::take(self.clock.as_ref());
-        let news = self.heard.rung || self.behind || self.levels.are_due(reading.at);
-        if !self.ready.is_empty() || !news {
+        let due = self.news.any || self.behind || self.levels.are_due(reading.at);
+        if !self.ready.is_empty() || !due {
             return file.check_open();
         }
         let (page, standing) = file.look(reading, |look| {
             let page = look.log_after(self.seen)?;
-            let mut changed = self.heard.accounts.clone();
+            let mut changed = self.news.accounts.clone();
             changed.extend(page.accounts().cloned());
-            let any = self.heard.everything || page.is_collapsed();
+            let any = self.news.everything || page.is_collapsed();
             let concerned = self.levels.concerned(reading.at, (!any).then_some(&changed));
             let stand = |id: AccountId| Look::standing(look, &id).map(|(balance, next)| (id, balance, next));
             Ok((page, concerned.into_iter().map(stand).collect::<Result<Vec<_>>>()?))
         })?;
         (self.seen, self.behind) = (page.last, page.more);
-        self.ready.extend(Changed::of(page, std::mem::take(&mut self.heard)).map(Notice::Changed));
+        self.ready.extend(Changed::of(page, std::mem::take(&mut self.news)).map(Notice::Changed));
         for (account, balance, next) in standing {
             self.ready.extend(self.levels.stands(account, balance, next).map(Notice::LowBalance));
         }

@@ -7,7 +7,7 @@ use super::group::Pace;
 use super::{Durability, Failure, after};
 use crate::db::{OpenFile, Opened, Using, WritingConnection};
 use crate::error::{Error, Result};
-use crate::notice::Bell;
+use crate::notice::Notifier;
 use crate::store::{self, Desk, Session};
 
 /// How long a failed commit may take to find out what became of it, whatever the deadline.
@@ -21,7 +21,7 @@ pub(super) struct State {
     pub(super) pace: Pace,
     /// Rows the last transaction left at hand; empty after any that did not commit.
     desk: Desk,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
     /// SQLite's `data_version` when last looked at: others' commits change it.
     version: Option<i64>,
     /// Whether other processes' writers are kept out.
@@ -29,16 +29,16 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(connection: WritingConnection, bell: Arc<Bell>) -> Self {
+    pub(super) fn new(connection: WritingConnection, notifier: Arc<Notifier>) -> Self {
         let (pace, desk) = (Pace::default(), Desk::default());
-        State { connection: Some(connection), relaxed: true, pace, desk, bell, version: None, locked: false }
+        State { connection: Some(connection), relaxed: true, pace, desk, notifier, version: None, locked: false }
     }
 
-    /// Rings for what others have committed.
-    pub(super) fn look_around(&mut self) -> Result<()> {
+    /// Notifies when another process has committed.
+    pub(super) fn check_foreign(&mut self) -> Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
         let version = store::data_version(&Session::new(connection.connection()))?;
-        self.relaxed |= others_since(&mut self.version, version, &self.bell);
+        self.relaxed |= foreign_since(&mut self.version, version, &self.notifier);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl State {
         // Another connection counts the versions of the file anew.
         self.desk = Desk::default();
         self.version = None;
-        self.bell.others();
+        self.notifier.foreign_commit();
         Ok(())
     }
 
@@ -179,11 +179,11 @@ impl State {
     }
 }
 
-/// Whether another connection has committed since the version known; rings then.
-fn others_since(known: &mut Option<i64>, version: i64, bell: &Bell) -> bool {
+/// Whether another connection has committed since the version known; notifies then.
+fn foreign_since(known: &mut Option<i64>, version: i64, notifier: &Notifier) -> bool {
     let others = known.replace(version).is_some_and(|known| known != version);
     if others {
-        bell.others();
+        notifier.foreign_commit();
     }
     others
 }
@@ -197,10 +197,10 @@ impl OpenTransaction<'_> {
     /// The desk as it is once this has been committed; nothing when it is not to be.
     fn run(&mut self, work: &mut dyn FnMut(&Session<'_>) -> Result<bool>) -> Result<Option<Desk>> {
         let desk = std::mem::take(&mut self.state.desk);
-        let State { connection, version, bell, relaxed, .. } = &mut *self.state;
+        let State { connection, version, notifier, relaxed, .. } = &mut *self.state;
         let connection = connection.as_ref().ok_or(Error::Closed)?;
         let session = Session::resume(connection.connection(), desk)?;
-        *relaxed |= session.version().is_some_and(|now| others_since(version, now, bell));
+        *relaxed |= session.version().is_some_and(|now| foreign_since(version, now, notifier));
         if work(&session)? { session.finish().map(Some) } else { Ok(None) }
     }
 
@@ -209,7 +209,7 @@ impl OpenTransaction<'_> {
         let began = Instant::now();
         let wrote = connection.commit()?;
         if wrote {
-            self.state.bell.ring();
+            self.state.notifier.notify();
             self.state.relaxed = durability == Durability::Relaxed;
         }
         if wrote && durability == Durability::Full {
