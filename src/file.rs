@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Connection, Gate, Inside, OpenFile, Place, Published, Readers};
-use crate::engine::{self, Context, STRETCH, Verdict};
+use crate::engine::{self, CATCH_UP_LIMIT, Context, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Balance, Command, Key, OpKind, Writer as Who, Writers};
 use crate::notice::Notifier;
@@ -26,7 +26,7 @@ use crate::units::Reading;
 use crate::writer::Writer;
 pub use change::ExpireReport;
 use change::write;
-pub(crate) use change::{Book, Wish};
+pub(crate) use change::{Book, Terms};
 pub(crate) use watching::ForeignCheck;
 
 /// How long the close of what was opened to look only waits for looks under way.
@@ -209,7 +209,7 @@ impl File {
         if quick {
             return self.snapshot(|session| audit::verify_quick(session, progress));
         }
-        self.call()?.readers().twins(|conn, twins| audit::verify(&Session::new(conn), twins, progress))
+        self.call()?.readers().with_others(|conn, others| audit::verify(&Session::new(conn), others, progress))
     }
 
     pub(crate) fn backup(&self, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
@@ -250,7 +250,7 @@ fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
     let command = Command::own(OpKind::Restore, Key::new(format!("restore:{epoch}"))?);
     let cache = BookCache::default();
     let source = SqlSource::new(&session, &cache);
-    let context = Context { ledger: &ledger, reading, time: None, book: None, stretch: STRETCH };
+    let context = Context { ledger: &ledger, reading, time: None, book: None, limit: CATCH_UP_LIMIT };
     match engine::run(&source, context, &command)? {
         Verdict::Booked(booked) => write(&session, *booked)?,
         _ => return Err(Error::corrupt("the restore was booked before")),

@@ -55,9 +55,9 @@ pub(crate) enum Decision<T> {
 pub(crate) enum Failure {
     /// It did not take place.
     Refused(Error),
-    /// `COMMIT` failed. Look the key up: what is there was booked. What is not there was not booked when `settled`, and
+    /// `COMMIT` failed. Look the key up: what is there was booked. What is not there was not booked when `certain`, and
     /// may still come back after a crash when not (`outcome_unknown`). When not `alone`, it may have been another's fault.
-    CommitFailed { error: Error, settled: bool, alone: bool },
+    CommitFailed { error: Error, certain: bool, alone: bool },
 }
 
 impl Failure {
@@ -66,7 +66,7 @@ impl Failure {
         use Failure::{CommitFailed, Refused};
         matches!(
             self,
-            Refused(Error::DiskFull { .. }) | CommitFailed { error: Error::DiskFull { .. }, settled: true, .. }
+            Refused(Error::DiskFull { .. }) | CommitFailed { error: Error::DiskFull { .. }, certain: true, .. }
         )
     }
 }

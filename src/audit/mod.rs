@@ -31,7 +31,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use crate::db::Twin;
+use crate::db::SecondReader;
 use crate::error::Result;
 use crate::store::{self, BookCache, Session};
 use faults::Faults;
@@ -156,17 +156,17 @@ impl<'a, 'c> Audit<'a, 'c> {
     }
 }
 
-/// Proves the file behind the connection. `twins` are others that see the same state of it: with them, both halves of the work
+/// Proves the file behind the connection. `others` are others that see the same state of it: with them, both halves of the work
 /// are done at the same time, and the log is read ahead of the replay.
 pub(crate) fn verify(
     session: &Session<'_>,
-    twins: Option<[Twin; 2]>,
+    others: Option<[SecondReader; 2]>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verification> {
     store::audit::snapshot(session, || {
         let mut audit = Audit::new(session, progress);
-        let rows = match twins {
-            Some(twins) => beside(&mut audit, twins)?,
+        let rows = match others {
+            Some(others) => beside(&mut audit, others)?,
             None => {
                 let rows = rows(session, audit.progress)?;
                 books(&mut audit, None)?;
@@ -187,9 +187,9 @@ pub(crate) fn verify_quick(session: &Session<'_>, progress: &mut dyn FnMut(Progr
 }
 
 /// The replay here, the rows by themselves in a thread of their own.
-fn beside(audit: &mut Audit<'_, '_>, [twin, ahead]: [Twin; 2]) -> Result<Rows> {
+fn beside(audit: &mut Audit<'_, '_>, [second, ahead]: [SecondReader; 2]) -> Result<Rows> {
     thread::scope(|scope| {
-        let other = scope.spawn(move || rows(&Session::new(&twin), &mut |_| ()));
+        let other = scope.spawn(move || rows(&Session::new(&second), &mut |_| ()));
         audit.tell("storage", 0, None);
         let books = books(audit, Some(ahead));
         // A panic there is one here.
@@ -199,7 +199,7 @@ fn beside(audit: &mut Audit<'_, '_>, [twin, ahead]: [Twin; 2]) -> Result<Rows> {
 }
 
 /// The half that knows the rules: what the operations make of the file.
-fn books(audit: &mut Audit<'_, '_>, ahead: Option<Twin>) -> Result<()> {
+fn books(audit: &mut Audit<'_, '_>, ahead: Option<SecondReader>) -> Result<()> {
     let cache = BookCache::default();
     match replay::run(audit, ahead, &cache)? {
         Some(memory) => tables::run(audit, &memory),

@@ -8,7 +8,7 @@ use super::columns::Audited;
 use super::memory::Memory;
 use super::{Audit, PAGE, count, hex, show, window};
 use crate::chain;
-use crate::db::Twin;
+use crate::db::SecondReader;
 use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, run as decide};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -26,7 +26,7 @@ const PAGES_AHEAD: usize = 2;
 /// derived from it.
 pub(super) fn run<'a: 's, 's, 'c>(
     audit: &mut Audit<'a, 'c>,
-    ahead: Option<Twin>,
+    ahead: Option<SecondReader>,
     cache: &'s BookCache,
 ) -> Result<Option<Memory<'s, 'c>>> {
     let Some((mut replay, referred)) = Replay::begin(audit, cache)? else { return Ok(None) };
@@ -115,7 +115,7 @@ impl<'s, 'c> Replay<'s, 'c> {
     }
 
     /// Follows the log, which is read `ahead` in a thread of its own where there is a connection for it.
-    fn log(&mut self, audit: &mut Audit<'_, '_>, ahead: Option<Twin>, referred: &Referred) -> Result<()> {
+    fn log(&mut self, audit: &mut Audit<'_, '_>, ahead: Option<SecondReader>, referred: &Referred) -> Result<()> {
         self.check_since(audit, self.ledger.writer.0, 1);
         let Some(ahead) = ahead else { return self.follow_log(audit, pages(audit.session, referred)) };
         thread::scope(|scope| {
@@ -320,8 +320,8 @@ impl<'s, 'c> Replay<'s, 'c> {
 
     fn decide(&self, row: &OperationRow, command: &Command, (reading, time): (Reading, LedgerTime)) -> Result<Booked> {
         let book = row.price_book.and_then(|(no, _)| self.books.get(&no));
-        // In one stretch: what was swept before has been followed already.
-        let context = Context { ledger: &self.ledger, reading, time: Some(time), book, stretch: usize::MAX };
+        // In one step: what was swept before has been followed already.
+        let context = Context { ledger: &self.ledger, reading, time: Some(time), book, limit: usize::MAX };
         match decide(&self.memory, context, command)? {
             Verdict::Booked(booked) => Ok(*booked),
             Verdict::Replayed(_) => Err(Error::corrupt("its key was used before")),

@@ -59,7 +59,7 @@ impl File {
         }
     }
 
-    /// 0: a stretch of catch-up was written, and it is to be tried again.
+    /// 0: a step of catch-up was written, and it is to be tried again.
     fn attempt(&mut self, command: &Command, trusted: bool, writer: Option<Writer>) -> Option<i64> {
         self.conn.execute_batch("BEGIN").unwrap();
         let mut ledger = self.session().ledger().unwrap();
@@ -70,7 +70,7 @@ impl File {
         let verdict = {
             let session = self.session();
             let source = SqlSource::new(&session, &self.cache);
-            let context = Context { ledger: &ledger, reading, time: None, book: Some(&self.book), stretch: 1 };
+            let context = Context { ledger: &ledger, reading, time: None, book: Some(&self.book), limit: 1 };
             run(&source, context, command)
         };
         let booked = match verdict {

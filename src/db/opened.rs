@@ -46,7 +46,7 @@ impl Side {
     }
 
     /// Notes it, once SQLite has opened it.
-    fn settle(&self) {
+    fn note(&self) {
         if let (None, Some((found, _))) = (self.opened.get(), probe(&self.path)) {
             let _ = self.opened.set(found);
         }
@@ -205,10 +205,10 @@ impl OpenFile {
     }
 
     /// Notes what SQLite has opened beside the file, and guards it. Once the first connection has read.
-    pub(super) fn settle_sides(&self) -> Result<()> {
+    pub(super) fn note_sides(&self) -> Result<()> {
         self.locks.guard(self.path())?;
-        self.wal.settle();
-        self.shm.settle();
+        self.wal.note();
+        self.shm.note();
         Ok(())
     }
 
@@ -283,7 +283,7 @@ impl Using<'_> {
     pub(crate) fn check(&self) -> Result<()> {
         match self.file.locks.standing() {
             Standing::Held => Ok(()),
-            Standing::Unguarded => self.file.settle_sides(),
+            Standing::Unguarded => self.file.note_sides(),
             Standing::Lost => Err(Error::LocksLost),
         }
     }

@@ -22,8 +22,8 @@ const MOST_READERS: u32 = 8;
 const CHECKOUT: Duration = Duration::from_secs(10);
 
 /// How long a read that could do with one connection waits for each other one, and how often it tries to begin all at once.
-const TWIN_CHECKOUT: Duration = Duration::from_millis(500);
-const TWIN_TRIES: usize = 5;
+const OTHERS_CHECKOUT: Duration = Duration::from_millis(500);
+const OTHERS_TRIES: usize = 5;
 
 /// Read-only connections to one file.
 pub(crate) struct Readers {
@@ -188,9 +188,9 @@ fn version(conn: &Connection) -> Result<i64> {
 }
 
 /// One more connection within a read transaction, which ends when it is dropped.
-pub(crate) struct Twin(Pooled);
+pub(crate) struct SecondReader(Pooled);
 
-impl Deref for Twin {
+impl Deref for SecondReader {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -198,7 +198,7 @@ impl Deref for Twin {
     }
 }
 
-impl Drop for Twin {
+impl Drop for SecondReader {
     fn drop(&mut self) {
         let _ = leave(&self.0);
     }
@@ -280,16 +280,16 @@ impl Readers {
 
     /// Runs reads within a read transaction, and beside it connections that see the same state of the file, for other
     /// threads; none when they cannot be had, or others write without a pause.
-    pub(crate) fn twins<T>(&self, read: impl FnOnce(&Connection, Option<[Twin; 2]>) -> Result<T>) -> Result<T> {
+    pub(crate) fn with_others<T>(&self, read: impl FnOnce(&Connection, Option<[SecondReader; 2]>) -> Result<T>) -> Result<T> {
         let first = self.get()?;
         let pool = &first.connections.pool;
         first.answered(|| {
             let open = Snapshot(&first.conn);
-            let twins = if pool.max_size() > 2 { twins(pool, &first)? } else { None };
-            if twins.is_none() {
+            let others = if pool.max_size() > 2 { others(pool, &first)? } else { None };
+            if others.is_none() {
                 begin(&first.conn)?;
             }
-            let answer = read(&first.conn, twins);
+            let answer = read(&first.conn, others);
             drop(open);
             answer
         })
@@ -340,10 +340,10 @@ fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
 }
 
 /// Begins the transactions: with no commit by others from before the first to after the last, all see the same.
-fn twins(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[Twin; 2]>> {
-    let one = || pool.get_timeout(TWIN_CHECKOUT).map(|conn| Twin(Pooled(conn)));
+fn others(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[SecondReader; 2]>> {
+    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(|conn| SecondReader(Pooled(conn)));
     let (Ok(second), Ok(third)) = (one(), one()) else { return Ok(None) };
-    for _ in 0..TWIN_TRIES {
+    for _ in 0..OTHERS_TRIES {
         leave(first)?;
         let before = version(first)?;
         begin(&second)?;

@@ -248,19 +248,19 @@ fn readers_cannot_write_and_see_commits() {
 }
 
 #[test]
-fn twins_see_the_same_state() {
+fn a_second_reader_sees_the_same_state() {
     let (_folder, path) = folder_with_ledger();
     let mut writing = open(&path).unwrap();
     let readers = Readers::beside(writing.file.clone()).unwrap();
     let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0));
     for before in 0..3 {
-        let seen = readers.twins(|conn, twins| {
-            let [twin, other] = twins.expect("nobody writes");
+        let seen = readers.with_others(|conn, others| {
+            let [second, third] = others.expect("nobody writes");
             writing.begin(false, soon()).unwrap();
             let sql = "INSERT INTO price_book VALUES (?1, randomblob(32), '')";
             writing.connection().execute(sql, [before + 1]).unwrap();
             writing.commit().unwrap();
-            Ok([conn, &twin, &other].map(|conn| count(conn).unwrap()))
+            Ok([conn, &second, &third].map(|conn| count(conn).unwrap()))
         });
         assert_eq!(seen.unwrap(), [before; 3]);
     }

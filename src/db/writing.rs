@@ -94,7 +94,7 @@ impl WritingConnection {
         // The first read makes the -wal of a file that had none.
         let first = "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)";
         conn.query_row(first, [], |_| Ok(())).map_err(|error| opening_error(path, error))?;
-        file.settle_sides()?;
+        file.note_sides()?;
         schema::drop_statistics(&conn)?;
         let without_reserve = !reserve::keep(path);
         conn.wal_hook(Some(count_frames));

@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::model::{BatchNo, EntryKind, HoldPhase};
 use crate::units::{Instant, sub};
 
-/// How many due things are read at a time; a stretch of catch-up ends with them. Few, so that between stretches a
-/// transaction can end before it has blocked others long.
-pub(crate) const STRETCH: usize = 128;
+/// How many due things a step of catch-up reads and books. Few, so that a transaction can end between two steps before it
+/// has blocked others long.
+pub(crate) const CATCH_UP_LIMIT: usize = 128;
 
 /// Books what fell due until `until`. `false`: there is more, and what was done may be written first.
 pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limit: usize) -> Result<bool> {
@@ -91,7 +91,7 @@ pub(crate) fn end(books: &mut Books<'_>, hold: i64, phase: HoldPhase) -> Result<
 
 /// Catch-up for reads: everything until `until`, in memory, however much it is.
 pub(crate) fn catch_up_fully(books: &mut Books<'_>, account: i64, until: Instant) -> Result<()> {
-    let mut limit = STRETCH;
+    let mut limit = CATCH_UP_LIMIT;
     while !catch_up(books, account, until, limit)? {
         limit = limit.saturating_mul(4);
     }

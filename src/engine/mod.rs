@@ -33,7 +33,7 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use books::Books;
-pub(crate) use catch_up::{STRETCH, catch_up, catch_up_fully};
+pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_fully};
 pub(crate) use consume::{no_book, price_error};
 use line::Line;
 pub(crate) use source::{Changes, Source};
@@ -53,8 +53,8 @@ pub(crate) struct Context<'a> {
     pub(crate) time: Option<LedgerTime>,
     /// The price book the caller has loaded.
     pub(crate) book: Option<&'a PriceBook>,
-    /// How many due things one stretch of catch-up reads.
-    pub(crate) stretch: usize,
+    /// How many due things one step of catch-up reads.
+    pub(crate) limit: usize,
 }
 
 /// The answer to a command that is not refused.
@@ -300,7 +300,7 @@ impl Booking<'_, '_> {
 
     fn catch_up(&mut self, opened: &Opened) -> Result<bool> {
         for no in &opened.involved {
-            if !catch_up(&mut self.books, *no, self.now, self.context.stretch)? {
+            if !catch_up(&mut self.books, *no, self.now, self.context.limit)? {
                 self.books.know_steps(self.context.ledger.clock.steps_back)?;
                 return Ok(false);
             }

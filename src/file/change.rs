@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::File;
-use crate::engine::{self, Booked, Books, Changes, Context, STRETCH, Verdict};
+use crate::engine::{self, Booked, Books, CATCH_UP_LIMIT, Changes, Context, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request};
 use crate::pricing::PriceBook;
@@ -23,9 +23,9 @@ const HOLD: Duration = Duration::from_millis(20);
 /// Between two such transactions: longer than another process sleeps between two looks at the lock, so that it gets in.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// What surrounds one operation a caller wants.
+/// How a caller wants an operation applied.
 #[derive(Clone)]
-pub(crate) struct Wish {
+pub(crate) struct Terms {
     pub(crate) reading: Reading,
     pub(crate) book: Option<Arc<PriceBook>>,
     pub(crate) durability: Durability,
@@ -63,24 +63,24 @@ enum Step {
 /// One operation, for whichever thread has the turn.
 struct Task {
     command: Command,
-    wish: Wish,
+    terms: Terms,
     cache: Arc<BookCache>,
 }
 
 impl Task {
     fn run(&self, session: &Session<'_>) -> Result<Step> {
-        work_until(session, &self.cache, &self.command, &self.wish, Instant::now())
+        work_until(session, &self.cache, &self.command, &self.terms, Instant::now())
     }
 }
 
 impl File {
     /// Books one operation and answers once it is as durable as wished.
-    pub(crate) fn apply(&self, request: &Request, wish: Wish) -> Result<Receipt> {
-        let command = parse(request, &wish)?;
+    pub(crate) fn apply(&self, request: &Request, terms: Terms) -> Result<Receipt> {
+        let command = parse(request, &terms)?;
         let call = self.call()?;
         let writer = call.writer()?;
-        let (durability, dry_run) = (wish.durability, wish.dry_run);
-        let task = Arc::new(Task { command, wish, cache: Arc::clone(&self.cache) });
+        let (durability, dry_run) = (terms.durability, terms.dry_run);
+        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache) });
         // Somebody else's operations must not be rolled back with a dry run.
         let mut alone = dry_run;
         loop {
@@ -98,11 +98,11 @@ impl File {
                 Ok(Step::Done(row, after, replayed)) => return report::receipt(&self.writers, &row, after, replayed),
                 Err(Failure::Refused(error)) => return Err(error),
                 // `COMMIT` failed, so it is not known whether it took place: what is there under the key is the answer.
-                Err(Failure::CommitFailed { error, settled, alone: was_alone }) => match self.booked(&task.command) {
+                Err(Failure::CommitFailed { error, certain, alone: was_alone }) => match self.booked(&task.command) {
                     Ok(Some(receipt)) => return Ok(receipt),
                     // Another's operation may have been the fault.
-                    Ok(None) if settled && !was_alone => alone = true,
-                    Ok(None) if settled => return Err(error),
+                    Ok(None) if certain && !was_alone => alone = true,
+                    Ok(None) if certain => return Err(error),
                     Ok(None) | Err(_) => return Err(Error::OutcomeUnknown { message: error.to_string() }),
                 },
             }
@@ -123,10 +123,10 @@ impl File {
     pub(crate) fn apply_together(
         &self,
         bounded: bool,
-        wish: &dyn Fn() -> Wish,
+        terms: &dyn Fn() -> Terms,
         run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Wish { durability, dry_run, .. } = wish();
+        let Terms { durability, dry_run, .. } = terms();
         let mut held_long = false;
         let call = self.call()?;
         let done = call.writer()?.transaction(durability, self.patience, |session| {
@@ -137,10 +137,10 @@ impl File {
                 if bounded && !std::mem::take(&mut first) && began.elapsed() >= HOLD {
                     return Ok(None);
                 }
-                let wish = wish();
-                let command = parse(request, &wish)?;
+                let terms = terms();
+                let command = parse(request, &terms)?;
                 loop {
-                    match work_until(session, &self.cache, &command, &wish, began)? {
+                    match work_until(session, &self.cache, &command, &terms, began)? {
                         Step::Again if bounded => return Ok(None),
                         Step::Again => {}
                         Step::Done(row, after, replayed) => {
@@ -158,7 +158,7 @@ impl File {
         }
         match done {
             Ok(()) => Ok(()),
-            Err(Failure::CommitFailed { error, settled: true, .. }) => Err(error),
+            Err(Failure::CommitFailed { error, certain: true, .. }) => Err(error),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -167,7 +167,7 @@ impl File {
     pub(crate) fn expire(
         &self,
         limit: Option<u64>,
-        wish: &Wish,
+        terms: &Terms,
         progress: &mut dyn FnMut(&ExpireReport),
     ) -> Result<ExpireReport> {
         let call = self.call()?;
@@ -176,10 +176,10 @@ impl File {
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));
             let mut swept = Vec::new();
-            let done = writer.transaction(wish.durability, self.patience, |session| {
+            let done = writer.transaction(terms.durability, self.patience, |session| {
                 let mut next = report.clone();
                 swept.clear();
-                self.sweep(session, wish.reading, left, &mut next, &mut swept)?;
+                self.sweep(session, terms.reading, left, &mut next, &mut swept)?;
                 Ok(Decision::Commit(next))
             })?;
             if !swept.is_empty() {
@@ -221,7 +221,7 @@ impl File {
                 return Ok(());
             };
             report.more = true;
-            // The first stretch is done however long the beginning took.
+            // The first step is done however long the beginning took.
             if left == 0 || (!std::mem::take(&mut first) && began.elapsed() >= HOLD) {
                 return Ok(());
             }
@@ -231,7 +231,7 @@ impl File {
             }
             let mut books = Books::new(&source);
             books.enter_account(account);
-            let complete = engine::catch_up(&mut books, no, until, STRETCH)?;
+            let complete = engine::catch_up(&mut books, no, until, CATCH_UP_LIMIT)?;
             books.know_steps(steps_back)?;
             let expired = books.account(no)?.totals.expired.saturating_sub(expired);
             let changes = caught_up(books.into_changes()?)?;
@@ -251,11 +251,11 @@ fn work_until(
     session: &Session<'_>,
     cache: &BookCache,
     command: &Command,
-    wish: &Wish,
+    terms: &Terms,
     began: Instant,
 ) -> Result<Step> {
     loop {
-        match work(session, cache, command, wish)? {
+        match work(session, cache, command, terms)? {
             Step::Again if began.elapsed() < HOLD => {}
             step => return Ok(step),
         }
@@ -263,11 +263,11 @@ fn work_until(
 }
 
 /// Read, decide, write: one operation inside a transaction.
-fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish) -> Result<Step> {
+fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Terms) -> Result<Step> {
     let ledger = session.ledger()?;
     // A dry run cannot be committed piece by piece.
-    let stretch = if wish.dry_run { usize::MAX } else { STRETCH };
-    let context = Context { ledger: &ledger, reading: wish.reading, time: None, book: wish.book.as_deref(), stretch };
+    let limit = if terms.dry_run { usize::MAX } else { CATCH_UP_LIMIT };
+    let context = Context { ledger: &ledger, reading: terms.reading, time: None, book: terms.book.as_deref(), limit };
     let source = SqlSource::new(session, cache);
     let decide = |source: &SqlSource<'_, '_>| engine::run(source, context, command);
     let decided = if session.looks_first() {
@@ -297,7 +297,7 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish
         // The point of no return: everything is decided, and from here on every write must succeed.
         Verdict::CatchUp(changes) => {
             if changes.entries.iter().any(|row| row.booked_at > ledger.clock.accepted_at) {
-                record(session, cache, wish.reading)?;
+                record(session, cache, terms.reading)?;
             }
             store::apply(session, &caught_up(*changes)?).map(|()| Step::Again)
         }
@@ -309,8 +309,8 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, wish: &Wish
     }
 }
 
-/// A stretch of catch-up that changes nothing would be done again for ever: the file says that something is due, and has it
-/// nowhere.
+/// A step of catch-up that changes nothing would be repeated for ever: an account says that something is due, and no row
+/// is.
 fn caught_up(changes: Changes) -> Result<Changes> {
     if changes == Changes::default() {
         return Err(Error::corrupt("an account says that something is due, and nothing is"));
@@ -322,17 +322,17 @@ fn caught_up(changes: Changes) -> Result<Changes> {
 fn record(session: &Session<'_>, cache: &BookCache, reading: Reading) -> Result<()> {
     let ledger = session.ledger()?;
     let key = Key::new(format!("expire:{}", ledger.length.saturating_add(1)))?;
-    let context = Context { ledger: &ledger, reading, time: None, book: None, stretch: STRETCH };
+    let context = Context { ledger: &ledger, reading, time: None, book: None, limit: CATCH_UP_LIMIT };
     match engine::run(&SqlSource::new(session, cache), context, &Command::own(OpKind::Expire, key))? {
         Verdict::Booked(booked) => write(session, *booked).map(drop),
         _ => Err(Error::corrupt("the sweep was booked before")),
     }
 }
 
-fn parse(request: &Request, wish: &Wish) -> Result<Command> {
+fn parse(request: &Request, terms: &Terms) -> Result<Command> {
     let command = Command::parse(request)?;
     match command.at {
-        Some(_) if !wish.historic => {
+        Some(_) if !terms.historic => {
             Err(Error::invalid("at", "is only for loading history", "leave it out, or run the batch as historic"))
         }
         _ => Ok(command),

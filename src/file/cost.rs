@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{File, Wish};
+use super::{File, Terms};
 use crate::model::Request;
 use crate::report::Look;
 use crate::store::{self, NewLedger, Work};
@@ -23,13 +23,13 @@ fn open(path: &Path) -> Arc<File> {
     File::open(path, std::time::Duration::from_secs(5)).unwrap()
 }
 
-pub(super) fn wish(at: i64) -> Wish {
+pub(super) fn terms(at: i64) -> Terms {
     let reading = Reading { at: Instant::clamped(at), trusted: false };
-    Wish { reading, book: None, durability: Durability::Relaxed, historic: false, dry_run: false }
+    Terms { reading, book: None, durability: Durability::Relaxed, historic: false, dry_run: false }
 }
 
 fn book(file: &File, line: &str) {
-    file.apply(&Request::parse(line).unwrap(), wish(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
+    file.apply(&Request::parse(line).unwrap(), terms(2_000)).unwrap_or_else(|error| panic!("{line}: {error}"));
 }
 
 /// What all statements of the writer's connection have done since the last look.

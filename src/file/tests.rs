@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::cost::{file, wish};
-use super::{File, Wish};
+use super::cost::{file, terms};
+use super::{File, Terms};
 use crate::error::{Error, Result};
 use crate::model::{Receipt, Request};
 use crate::notice::{News, Subscriber};
 use crate::writer::Durability;
 
 fn book(file: &File, line: &str) -> Result<Receipt> {
-    file.apply(&Request::parse(line).unwrap(), Wish { durability: Durability::Full, ..wish(2_000) })
+    file.apply(&Request::parse(line).unwrap(), Terms { durability: Durability::Full, ..terms(2_000) })
 }
 
 /// All the lines at once, each from a thread of its own, in this order.
@@ -97,7 +97,7 @@ fn a_dry_run_is_not_carried() {
             until(1);
             callers.push(scope.spawn(|| {
                 let request = Request::parse(&strict(2, 10)).unwrap();
-                file.apply(&request, Wish { dry_run: true, durability: Durability::Full, ..wish(2_000) })
+                file.apply(&request, Terms { dry_run: true, durability: Durability::Full, ..terms(2_000) })
             }));
             until(2);
             callers.push(scope.spawn(|| book(file, &strict(3, 10))));
@@ -134,14 +134,14 @@ fn rows_at_hand_give_way_to_what_another_process_wrote() {
 fn what_was_rolled_back_is_not_at_hand() {
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = alice(&folder, |_| false);
-    let dry = Wish { dry_run: true, ..wish(2_000) };
+    let dry = Terms { dry_run: true, ..terms(2_000) };
     let tried = file.apply(&Request::parse(&strict(1, 60)).unwrap(), dry).unwrap();
     assert_eq!(tried.balance.available, 40);
     assert_eq!(book(&file, &strict(2, 101)).unwrap_err().code(), "insufficient_points");
     assert_eq!(book(&file, &strict(3, 30)).unwrap().balance.available, 70);
     let lines = [strict(4, 20), strict(5, 60), strict(6, 50)];
     let mut tried = 0;
-    let failed = file.apply_together(false, &|| wish(2_000), &mut |book| {
+    let failed = file.apply_together(false, &|| terms(2_000), &mut |book| {
         for line in &lines {
             tried += usize::from(book(&Request::parse(line).unwrap()).is_ok());
         }
@@ -163,7 +163,7 @@ fn a_commit_that_fails_is_not_told() {
     let (file, _) = alice(&folder, |commit| commit == 0);
     let mut subscriber = Subscriber::new(Arc::clone(file.notifier()));
     let mut news = News::default();
-    let length = |file: &File| file.look(wish(2_000).reading, |look| Ok(look.length())).unwrap();
+    let length = |file: &File| file.look(terms(2_000).reading, |look| Ok(look.length())).unwrap();
     assert!(book(&file, &strict(1, 40)).is_err());
     subscriber.collect(&mut news);
     // The connection is a new one, so it is not known what others did meanwhile.

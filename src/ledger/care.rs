@@ -89,7 +89,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::expire`].
     pub fn expire_with(&self, limit: Option<u64>, mut progress: impl FnMut(&ExpireReport)) -> Result<ExpireReport> {
-        self.file.expire(limit, &self.wish(), &mut progress)
+        self.file.expire(limit, &self.terms(), &mut progress)
     }
 
     /// Proves the whole file: hash chain, replay of every operation, every stored row, SQLite's own checks. Writes nothing.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{BatchRun, Ledger};
 use crate::error::{Error, Result};
-use crate::file::{Book, Wish};
+use crate::file::{Book, Terms};
 use crate::model::{
     AccountId, BatchId, Capture, Consume, ExpiresIn, Held, Hold, HoldId, Key, OpenAccount, OperationId, Receipt,
     Recharge, Refund, Request, Revoke, SetExpiry, Transfer,
@@ -17,8 +17,8 @@ impl Ledger {
         Reading::take(self.clock.as_ref())
     }
 
-    pub(super) fn wish(&self) -> Wish {
-        Wish {
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
             reading: self.reading(),
             book: self.pricing(),
             durability: self.durability,
@@ -51,7 +51,7 @@ impl Ledger {
     /// The refusals of the operation, in the documented order; `busy`, `disk_full`, `outcome_unknown`, `storage`,
     /// `read_only`, `closed`.
     pub fn apply(&self, request: &Request) -> Result<Receipt> {
-        self.file.apply(request, self.wish())
+        self.file.apply(request, self.terms())
     }
 
     /// Says what an operation would do, and books nothing. The ids in the answer are those it would get now.
@@ -72,7 +72,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::apply`].
     pub fn dry_run(&self, request: &Request) -> Result<Receipt> {
-        self.file.apply(request, Wish { dry_run: true, ..self.wish() })
+        self.file.apply(request, Terms { dry_run: true, ..self.terms() })
     }
 
     /// Books many operations, in transactions of about 20 ms: each has its own outcome, the one it would have had alone,
@@ -134,7 +134,7 @@ impl Ledger {
     }
 
     pub(crate) fn apply_as(&self, request: &Request, historic: bool) -> Result<Receipt> {
-        self.file.apply(request, Wish { historic, ..self.wish() })
+        self.file.apply(request, Terms { historic, ..self.terms() })
     }
 
     pub(crate) fn apply_together(
@@ -144,7 +144,7 @@ impl Ledger {
         dry_run: bool,
         run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.file.apply_together(bounded, &|| Wish { historic, dry_run, ..self.wish() }, run)
+        self.file.apply_together(bounded, &|| Terms { historic, dry_run, ..self.terms() }, run)
     }
 
     /// Opens an account before its first use, or says that it is open as asked.

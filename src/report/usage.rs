@@ -15,7 +15,7 @@ use crate::units::{add, is_zero};
 
 /// How many accounts are read at a time, and after how many entries one look ends.
 const READ: usize = 256;
-const STRETCH: usize = 10_000;
+const MOST_LINES: usize = 10_000;
 
 /// What usage to sum, and how finely. By service and unit in any case.
 ///
@@ -259,7 +259,7 @@ impl Look<'_, '_> {
                 sums.finished = true;
                 return Ok(());
             }
-            if looked_at >= STRETCH {
+            if looked_at >= MOST_LINES {
                 sums.finished = is_last;
                 return Ok(());
             }

@@ -91,8 +91,8 @@ impl<'w> Group<'w> {
             Ok(()) => self.committed = true,
             // Each runs alone, and then room is made.
             Err(failure) if failure.is_full() => self.failure = None,
-            Err(Failure::CommitFailed { error, settled, .. }) => {
-                self.failure = Some(Failure::CommitFailed { error, settled, alone });
+            Err(Failure::CommitFailed { error, certain, .. }) => {
+                self.failure = Some(Failure::CommitFailed { error, certain, alone });
             }
             // Rolled back: whose fault it was shows when each runs alone.
             Err(Failure::Refused(error)) => self.failure = alone.then_some(Failure::Refused(error)),

@@ -128,12 +128,12 @@ fn a_failed_commit_is_told_to_every_member() {
     let writer = writer_on(&path);
     writer.on_commit(|| true);
     for answer in six(&writer, 9, add) {
-        assert!(matches!(answer, Ok(Err(Failure::CommitFailed { settled: true, alone: false, .. }))));
+        assert!(matches!(answer, Ok(Err(Failure::CommitFailed { certain: true, alone: false, .. }))));
     }
     assert_eq!(length(&writer), 0);
     writer.on_commit(|| true);
     let alone = writer.carried(Durability::Full, WAIT, add);
-    assert!(matches!(alone, Err(Failure::CommitFailed { settled: true, alone: true, .. })));
+    assert!(matches!(alone, Err(Failure::CommitFailed { certain: true, alone: true, .. })));
     assert_eq!(writer.carried(Durability::Full, WAIT, add).unwrap(), 1);
 }
 

@@ -11,7 +11,7 @@ use crate::notice::Notifier;
 use crate::store::{self, Desk, Session};
 
 /// How long a failed commit may take to find out what became of it, whatever the deadline.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
+const CERTAIN_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct State {
     /// `None` after a failure that left the connection in doubt: opened again for the next caller.
@@ -138,10 +138,10 @@ impl State {
         if let Some(connection) = self.connection.take() {
             connection.roll_back();
         }
-        let settled = self.settle(file, deadline.max(after(SETTLE_PATIENCE)));
+        let certain = self.make_certain(file, deadline.max(after(CERTAIN_PATIENCE)));
         // A full disk took no whole frame, so there is nothing to come back.
-        let settled = settled || matches!(error, Error::DiskFull { .. });
-        Failure::CommitFailed { error, settled, alone: true }
+        let certain = certain || matches!(error, Error::DiskFull { .. });
+        Failure::CommitFailed { error, certain, alone: true }
     }
 
     /// After `disk_full`: whether there may be room now.
@@ -159,7 +159,7 @@ impl State {
 
     /// After a failed commit: makes sure that it does not come back, and that nothing acknowledged depends on what the
     /// disk refused. Whether that worked.
-    fn settle(&mut self, file: &Opened, deadline: Instant) -> bool {
+    fn make_certain(&mut self, file: &Opened, deadline: Instant) -> bool {
         let relaxed = self.relaxed;
         // The frames of the failed commit may lie in the -wal whole, and would count after a crash; this overwrites them.
         if self.harden(file, deadline).is_err() {

@@ -156,12 +156,12 @@ fn a_failed_commit_is_told_apart_and_settled() {
     // A veto of the commit stands for any failure of it.
     lock(&writer.shared.state).connection.as_ref().unwrap().veto_commits();
     match writer.transaction(Durability::Full, WAIT, count_up) {
-        Err(Failure::CommitFailed { settled: true, .. }) => {}
+        Err(Failure::CommitFailed { certain: true, .. }) => {}
         other => panic!("{other:?}"),
     }
     assert_eq!(length(&writer), 0);
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
-    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), settled: false, alone: true }.into();
+    let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), certain: false, alone: true }.into();
     assert_eq!(unknown.code(), "outcome_unknown");
 }
 

@@ -33,7 +33,7 @@ impl Ledger {
     fn book(&mut self, line: &str) -> Booked {
         let command = Command::parse(&Request::parse(line).unwrap()).unwrap();
         let reading = Reading { at: Instant::clamped(self.now), trusted: false };
-        let context = Context { ledger: &self.row, reading, time: None, book: None, stretch: usize::MAX };
+        let context = Context { ledger: &self.row, reading, time: None, book: None, limit: usize::MAX };
         let Verdict::Booked(booked) = run(&self.memory, context, &command).unwrap() else {
             panic!("{line}: not booked")
         };
@@ -83,7 +83,7 @@ fn the_engine_runs_on_it() {
 }
 
 #[test]
-fn time_goes_on_step_by_step_as_in_one_stretch() {
+fn time_goes_on_step_by_step_as_at_once() {
     let mut l = ledger();
     l.book(&format!(
         r#"{{"op":"recharge","account":"a","key":"1","points":10,"source":"x","expires_at":"{}"}}"#,
