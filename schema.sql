@@ -111,12 +111,7 @@ CREATE TABLE operation (
     outcome       TEXT,
     -- The last entry it booked in its account; NULL for operations on the file itself. Derived.
     entry         INTEGER CHECK (entry >= 1),
-    hash          BLOB    NOT NULL CHECK (length(hash) = 32),
-    -- An operation first booked in another file; all NULL here.
-    origin_device BLOB    CHECK (length(origin_device) = 16),
-    origin_epoch  INTEGER,
-    origin_seq    INTEGER,
-    origin_hash   BLOB    CHECK (length(origin_hash) = 32)
+    hash          BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
 -- Idempotency: one operation per account, kind and key. The key first: keys made in the order of time then grow the index

@@ -31,7 +31,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use crate::db::SecondReader;
+use crate::db::OtherReader;
 use crate::error::Result;
 use crate::store::{self, BookCache, Session};
 use faults::Faults;
@@ -160,7 +160,7 @@ impl<'a, 'c> Audit<'a, 'c> {
 /// are done at the same time, and the log is read ahead of the replay.
 pub(crate) fn verify(
     session: &Session<'_>,
-    others: Option<[SecondReader; 2]>,
+    others: Option<[OtherReader; 2]>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verification> {
     store::audit::snapshot(session, || {
@@ -187,7 +187,7 @@ pub(crate) fn verify_quick(session: &Session<'_>, progress: &mut dyn FnMut(Progr
 }
 
 /// The replay here, the rows by themselves in a thread of their own.
-fn beside(audit: &mut Audit<'_, '_>, [second, ahead]: [SecondReader; 2]) -> Result<Rows> {
+fn beside(audit: &mut Audit<'_, '_>, [second, ahead]: [OtherReader; 2]) -> Result<Rows> {
     thread::scope(|scope| {
         let other = scope.spawn(move || rows(&Session::new(&second), &mut |_| ()));
         audit.tell("storage", 0, None);
@@ -199,7 +199,7 @@ fn beside(audit: &mut Audit<'_, '_>, [second, ahead]: [SecondReader; 2]) -> Resu
 }
 
 /// The half that knows the rules: what the operations make of the file.
-fn books(audit: &mut Audit<'_, '_>, ahead: Option<SecondReader>) -> Result<()> {
+fn books(audit: &mut Audit<'_, '_>, ahead: Option<OtherReader>) -> Result<()> {
     let cache = BookCache::default();
     match replay::run(audit, ahead, &cache)? {
         Some(memory) => tables::run(audit, &memory),

@@ -8,7 +8,7 @@ use super::columns::Audited;
 use super::memory::Memory;
 use super::{Audit, PAGE, count, hex, show, window};
 use crate::chain;
-use crate::db::SecondReader;
+use crate::db::OtherReader;
 use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, run as decide};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -26,7 +26,7 @@ const PAGES_AHEAD: usize = 2;
 /// derived from it.
 pub(super) fn run<'a: 's, 's, 'c>(
     audit: &mut Audit<'a, 'c>,
-    ahead: Option<SecondReader>,
+    ahead: Option<OtherReader>,
     cache: &'s BookCache,
 ) -> Result<Option<Memory<'s, 'c>>> {
     let Some((mut replay, referred)) = Replay::begin(audit, cache)? else { return Ok(None) };
@@ -115,7 +115,7 @@ impl<'s, 'c> Replay<'s, 'c> {
     }
 
     /// Follows the log, which is read `ahead` in a thread of its own where there is a connection for it.
-    fn log(&mut self, audit: &mut Audit<'_, '_>, ahead: Option<SecondReader>, referred: &Referred) -> Result<()> {
+    fn log(&mut self, audit: &mut Audit<'_, '_>, ahead: Option<OtherReader>, referred: &Referred) -> Result<()> {
         self.check_since(audit, self.ledger.writer.0, 1);
         let Some(ahead) = ahead else { return self.follow_log(audit, pages(audit.session, referred)) };
         thread::scope(|scope| {
@@ -164,9 +164,6 @@ impl<'s, 'c> Replay<'s, 'c> {
             self.stop(audit, next);
         }
         self.last = raw.seq;
-        for name in &raw.origin {
-            audit.faults.add("operation_mismatch", format_args!("operation {} {name}", raw.seq), "null", "a value");
-        }
         let (row, command) = match row {
             Some(Ok(row)) => row,
             Some(Err(error)) => {

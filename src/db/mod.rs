@@ -34,7 +34,7 @@ pub(crate) use errors::{sqlite_error, writing_error};
 pub(crate) use gate::{Gate, Inside};
 pub(crate) use opened::{OpenFile, Opened, Using};
 pub(crate) use place::{Place, is_unborn};
-pub(crate) use readers::{Apart, Readers, SecondReader};
+pub(crate) use readers::{Apart, Readers, OtherReader};
 pub(crate) use registry::{Ends, Lease, Registry};
 pub(crate) use site::{Beside, Site, sqlite_version};
 pub(crate) use writing::{LogTrouble, WritingConnection};

@@ -188,9 +188,9 @@ fn version(conn: &Connection) -> Result<i64> {
 }
 
 /// One more connection within a read transaction, which ends when it is dropped.
-pub(crate) struct SecondReader(Pooled);
+pub(crate) struct OtherReader(Pooled);
 
-impl Deref for SecondReader {
+impl Deref for OtherReader {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -198,7 +198,7 @@ impl Deref for SecondReader {
     }
 }
 
-impl Drop for SecondReader {
+impl Drop for OtherReader {
     fn drop(&mut self) {
         let _ = leave(&self.0);
     }
@@ -280,7 +280,7 @@ impl Readers {
 
     /// Runs reads within a read transaction, and beside it connections that see the same state of the file, for other
     /// threads; none when they cannot be had, or others write without a pause.
-    pub(crate) fn with_others<T>(&self, read: impl FnOnce(&Connection, Option<[SecondReader; 2]>) -> Result<T>) -> Result<T> {
+    pub(crate) fn with_others<T>(&self, read: impl FnOnce(&Connection, Option<[OtherReader; 2]>) -> Result<T>) -> Result<T> {
         let first = self.get()?;
         let pool = &first.connections.pool;
         first.answered(|| {
@@ -340,8 +340,8 @@ fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
 }
 
 /// Begins the transactions: with no commit by others from before the first to after the last, all see the same.
-fn others(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[SecondReader; 2]>> {
-    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(|conn| SecondReader(Pooled(conn)));
+fn others(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[OtherReader; 2]>> {
+    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(|conn| OtherReader(Pooled(conn)));
     let (Ok(second), Ok(third)) = (one(), one()) else { return Ok(None) };
     for _ in 0..OTHERS_TRIES {
         leave(first)?;

@@ -19,8 +19,6 @@ pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
 
 const FOREIGN_KEYS: &str = "SELECT c.\"table\", c.rowid, l.\"from\", c.parent FROM pragma_foreign_key_check c \
     JOIN pragma_foreign_key_list(c.\"table\") l ON l.id = c.fkid LIMIT ?1";
-/// Each with its place among the bits that say which are set.
-const ORIGIN: [(&str, i64); 4] = [("origin_device", 1), ("origin_epoch", 2), ("origin_seq", 4), ("origin_hash", 8)];
 /// For comparing indexes with tables, in KiB below zero.
 const CHECK_CACHE: i64 = -64_000;
 /// How the check begins what it says of the pages.
@@ -36,8 +34,6 @@ pub(crate) struct StoredOperation {
     pub(crate) outcome: Result<Option<String>>,
     /// When the row makes no sense, and the hash does.
     pub(crate) hash: Option<[u8; 32]>,
-    /// Columns of an origin that are set; none may be.
-    pub(crate) origin: Vec<&'static str>,
     /// The operation without its outcome; `None` when its writer is not there.
     pub(crate) row: Option<Result<OperationRow>>,
 }
@@ -268,7 +264,6 @@ pub(crate) fn stored_operations(
 ) -> Result<Vec<StoredOperation>> {
     let number_of = |stored: &StoredOperation| stored.seq;
     session.walk(sql::OPERATION_STORED_PAGE, params![after, limit(page)], Some(after), number_of, |row| {
-        let set: i64 = row.get(17).map_err(sqlite_error)?;
         let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
         let (seq, hash) = match &read {
             Some(Ok(operation)) => (operation.seq, None),
@@ -279,7 +274,6 @@ pub(crate) fn stored_operations(
             writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
             outcome: tolerate(rows::stored_outcome(row))?,
             hash,
-            origin: ORIGIN.into_iter().filter(|(_, bit)| set & bit != 0).map(|(name, _)| name).collect(),
             row: read,
         })
     })

@@ -59,8 +59,7 @@ macro_rules! operations {
     ($rest:literal) => {
         concat!(
             "SELECT o.seq, o.kind, o.account, o.key, o.recorded_at, o.booked_at, o.clock, o.accepted_at, o.suspect_since, o.points, o.price_book, \
-             o.rules_version, o.body, o.entry, o.hash, w.device, w.epoch, a.id, p.hash, o.outcome, \
-             coalesce(o.origin_device, o.origin_epoch, o.origin_seq, o.origin_hash) IS NULL AS origin \
+             o.rules_version, o.body, o.entry, o.hash, w.device, w.epoch, a.id, p.hash, o.outcome \
              FROM operation o CROSS JOIN writer w ON w.no = o.writer LEFT JOIN account a ON a.no = o.account \
              LEFT JOIN price_book p ON p.no = o.price_book ",
             $rest
@@ -278,8 +277,7 @@ statements! {
     BATCH_MARKS = "SELECT no, live, due_at FROM batch WHERE no > ?1 ORDER BY no LIMIT ?2";
     /// Of `verify`: without what is joined to them, which it keeps at hand.
     OPERATION_STORED_PAGE = "SELECT seq, kind, account, key, recorded_at, booked_at, clock, accepted_at, suspect_since, points, price_book, \
-        rules_version, body, entry, hash, writer, outcome, (origin_device IS NOT NULL) + 2 * (origin_epoch IS NOT NULL) + 4 * (origin_seq IS NOT NULL) \
-        + 8 * (origin_hash IS NOT NULL) FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        rules_version, body, entry, hash, writer, outcome FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     ACCOUNT_NAMES = "SELECT no, id FROM account WHERE no > ?1 ORDER BY no LIMIT ?2";
     LEDGER_COUNT = "SELECT count(*) FROM (SELECT 1 FROM ledger LIMIT 1000)";
     /// Changes when another connection has committed.

@@ -146,9 +146,6 @@ pub(in crate::store) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     let facts = c.operation()?;
     let writer = c.writer()?;
     let (account, book, outcome) = (c.optional_account_id()?, c.optional_bytes()?, c.outcome(facts.points)?);
-    if !c.flag()? {
-        return Err(c.wrong("is set, which this version never does"));
-    }
     facts.complete(writer, account, book, outcome)
 }
 
