@@ -105,11 +105,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let quick = ledger.with_durability(Durability::Relaxed);
     /// quick.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(2)?))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -140,11 +136,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// for warning in ledger.warnings() {
     ///     eprintln!("{warning}");
     /// }
@@ -159,11 +151,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.with_durability(Durability::Relaxed).consume(&alice, &Key::new("t")?, Consume::points(Points::new(2)?))?;
     /// ledger.flush()?; // from here on a power cut cannot take it
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -181,11 +169,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let behind_a_window = ledger.clone();
     /// assert!(behind_a_window.close()?.whole);
     /// assert_eq!(ledger.balance(&alice).unwrap_err().code(), "closed");

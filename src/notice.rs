@@ -23,11 +23,9 @@ const MOST_SWEPT: usize = 1024;
 /// ```
 /// # use counterfoil::*;
 /// # use std::time::Duration;
-/// # let folder = tempfile::tempdir()?;
-/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-/// # let alice = AccountId::new("alice")?;
+/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
-/// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+/// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// match watch.next(Duration::ZERO)? {
 ///     Some(Notice::Changed(changed)) => assert_eq!(changed.accounts, [alice]),
 ///     other => panic!("{other:?}"),
@@ -48,14 +46,12 @@ pub enum Notice {
 ///
 /// ```
 /// # use counterfoil::*;
-/// # let folder = tempfile::tempdir()?;
-/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-/// # let alice = AccountId::new("alice")?;
+/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
-/// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+/// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// let Notice::Changed(changed) = watch.wait()? else { unreachable!() };
-/// assert_eq!((changed.first, changed.last, changed.everything), (Some(1), Some(1), false));
-/// assert_eq!((changed.changes[0].op, changed.changes[0].points), ("recharge", 50));
+/// assert_eq!((changed.first, changed.last, changed.everything), (Some(2), Some(2), false));
+/// assert_eq!((changed.changes[0].op, changed.changes[0].points), ("consume", 20));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -82,11 +78,9 @@ pub struct Changed {
 ///
 /// ```
 /// # use counterfoil::*;
-/// # let folder = tempfile::tempdir()?;
-/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-/// # let alice = AccountId::new("alice")?;
+/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
-/// let receipt = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+/// let receipt = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// let Notice::Changed(changed) = watch.wait()? else { unreachable!() };
 /// assert_eq!(changed.changes[0].operation, receipt.operation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -118,13 +112,11 @@ pub struct Change {
 /// ```
 /// # use counterfoil::*;
 /// # use std::time::Duration;
-/// # let folder = tempfile::tempdir()?;
-/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-/// let alice = AccountId::new("alice")?;
+/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
-/// ledger.warn_below(&alice, Points::new(20)?);
+/// ledger.warn_below(&alice, Points::new(80)?);
 /// let Some(Notice::LowBalance(low)) = watch.next(Duration::ZERO)? else { unreachable!() };
-/// assert_eq!((low.account, low.threshold, low.balance.available), (alice, 20, 0));
+/// assert_eq!((low.account, low.threshold, low.balance.available), (alice, 80, 50));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -14,11 +14,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let two_weeks = std::time::Duration::from_secs(14 * 24 * 3600);
     /// ledger.configure(&Key::new("settings:1")?, Configure::late_window(two_weeks))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,11 +33,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.confirm_clock(&Key::new("clock:1")?)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -58,11 +50,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.expire(None)?.points, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -77,11 +65,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.expire_with(Some(1000), |report| eprintln!("{} accounts", report.accounts))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -96,11 +80,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.verify()?.ok);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -115,11 +95,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.verify_quick()?.ok);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -134,11 +110,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let verification = ledger.verify_with(|progress| eprintln!("{}: {}", progress.step, progress.done))?;
     /// assert!(verification.faults.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -154,11 +126,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.backup(folder.path().join("backup.ledger"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
