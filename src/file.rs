@@ -38,12 +38,12 @@ pub(crate) struct File {
     writers: Writers,
     patience: Duration,
     closed: AtomicBool,
-    /// A forked child has the parent's connections, and may not use them.
+    /// The process that opened it: a forked child may not use the connections it inherits.
     process: u32,
     opened: Weak<OpenFile>,
     /// Every call is inside; a close waits for them.
     calls: Gate,
-    /// What closing closes.
+    /// `None` once closed.
     inner: RwLock<Option<Arc<Connections>>>,
     notifier: Arc<Notifier>,
 }
@@ -243,7 +243,7 @@ fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
     let session = Session::resume(conn, Desk::default())?;
     let mut ledger = session.ledger()?;
     let old = ledger.writer.1;
-    // A chance in 2^28, and then the next number will do.
+    // By a chance of 1 in 2^28 it is the old one.
     let epoch = if epoch == old.epoch { epoch % crate::model::MAX_EPOCH + 1 } else { epoch };
     let who = Who { device: old.device, epoch };
     ledger.writer = (store::add_writer(&session, who, ledger.length.saturating_add(1))?, who);

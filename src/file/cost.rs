@@ -94,14 +94,14 @@ fn an_explanation_costs_the_same_however_long_the_account_goes_on() {
         );
     }
     let line = r#"{"op":"consume","account":"alice","key":"early","points":7}"#;
-    let early = file.apply(&Request::parse(line).unwrap(), wish(2_000)).unwrap().operation;
+    let early = file.apply(&Request::parse(line).unwrap(), terms(2_000)).unwrap().operation;
     book(&file, &format!(r#"{{"op":"refund","operation":"{early}","key":"back","points":2,"reason":"noise"}}"#));
     let explained = || {
         let look = |session: &store::Session<'_>| {
             store::work_done(session)?;
             let writers = store::writers(session)?;
             let books = store::BookCache::default();
-            let look = Look::new(session, &books, &writers, wish(2_000).reading)?;
+            let look = Look::new(session, &books, &writers, terms(2_000).reading)?;
             let told = look.explain(&early)?;
             assert_eq!((told.since.len(), told.refunded), (1, 2), "{told:?}");
             assert_eq!(told.paid_by.first().and_then(|payer| payer.why.as_deref()), Some("priority 50 before 60"));
@@ -125,11 +125,10 @@ fn an_explanation_costs_the_same_however_long_the_account_goes_on() {
     assert!(after.steps <= before.steps + 50, "{} steps before, {} after", before.steps, after.steps);
 }
 
-/// Somebody's `ANALYZE` leaves statistics in the file. They describe the file of that day: of a file of one account, SQLite
-/// would go on to read the whole table for each, with a million accounts too. Each statement must go the way it was
-/// written for, once the ledger was opened for writing.
+/// Statistics left by `ANALYZE` describe the file of that day: those of a file with one account make SQLite scan the table
+/// of a million. Once the ledger was opened for writing, every statement has the plan it was written for.
 #[test]
-fn statistics_change_no_way() {
+fn statistics_change_no_plan() {
     // A file of one day, and a lopsided one: nearly everything in one account, few kinds, hardly a hold.
     for recharges in [1, 300] {
         let folder = tempfile::tempdir().unwrap();
@@ -156,7 +155,7 @@ fn statistics_change_no_way() {
     }
 }
 
-/// How SQLite would run each statement. That it scans the tables of a row or a few is all one.
+/// SQLite's plan for each statement. How it reads the tables of one or a few rows does not matter.
 fn plans(path: &std::path::Path) -> Vec<(&'static str, Vec<String>)> {
     let conn = rusqlite::Connection::open(path).unwrap();
     let step = |row: &rusqlite::Row<'_>| {

@@ -23,10 +23,7 @@ impl Ledger {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::create(&path)?;
-    /// # let alice = AccountId::new("alice")?;
+    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut watch = ledger.watch()?;
     /// let window = std::thread::spawn(move || {
     ///     // A thread of the user interface. It ends when the ledger is closed.
@@ -34,7 +31,7 @@ impl Ledger {
     ///         println!("{notice:?}");
     ///     }
     /// });
-    /// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// ledger.close()?;
     /// window.join().unwrap();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,7 +42,7 @@ impl Ledger {
     pub fn watch(&self) -> Result<Watch> {
         let mut foreign = self.file.foreign_check()?;
         let subscriber = Subscriber::new(Arc::clone(self.file.notifier()));
-        // What others did before is not news, nor is it to be taken for something done from now on.
+        // What others committed before now is not news.
         self.file.check_foreign(&mut foreign)?;
         let mut watch = Watch {
             file: Arc::downgrade(&self.file),
@@ -76,10 +73,7 @@ impl Ledger {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-    /// # let alice = AccountId::new("alice")?;
-    /// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.warn_below(&alice, Points::new(20)?);
     /// let mut watch = ledger.watch()?;
     /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(40)?))?;
@@ -100,9 +94,7 @@ impl Ledger {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-    /// # let alice = AccountId::new("alice")?;
+    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let gift = Recharge::new(Points::new(50)?, "gift").expires(ExpiresIn::Days(3));
     /// ledger.recharge(&alice, &Key::new("gift")?, gift)?;
     /// let week = Duration::from_secs(7 * 24 * 3600);
@@ -141,10 +133,7 @@ impl Ledger {
 /// ```
 /// # use counterfoil::*;
 /// # use std::time::Duration;
-/// # let folder = tempfile::tempdir()?;
-/// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
-/// # let alice = AccountId::new("alice")?;
-/// # ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
 /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// while let Some(notice) = watch.next(Duration::from_millis(10))? {
@@ -157,7 +146,7 @@ impl Ledger {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Watch {
-    /// Weak: a watch left over must not keep the file from being closed.
+    /// Weak: a watch does not keep the file open.
     file: Weak<File>,
     clock: Arc<dyn Clock>,
     reminders: Arc<Reminders>,
@@ -186,8 +175,7 @@ impl Watch {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let watch = ledger.watch()?.look_every(std::time::Duration::from_secs(2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -202,8 +190,7 @@ impl Watch {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.watch()?.next(Duration::from_millis(5))?, None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -229,8 +216,7 @@ impl Watch {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut watch = ledger.watch()?;
     /// ledger.open_account(&AccountId::new("bob")?, &Key::new("open")?, OpenAccount::new())?;
     /// assert!(matches!(watch.wait()?, Notice::Changed(changed) if changed.changes[0].op == "open"));
@@ -247,7 +233,7 @@ impl Watch {
         }
     }
 
-    /// Reads what there is to tell, if there may be something.
+    /// Reads the notices that are due into `ready`.
     fn look(&mut self) -> Result<()> {
         let file = self.file.upgrade().ok_or(Error::Closed)?;
         if self.looked.elapsed() >= self.every {
@@ -273,7 +259,7 @@ impl Watch {
         (self.seen, self.behind) = (page.last, page.more);
         self.ready.extend(Changed::of(page, std::mem::take(&mut self.news)).map(Notice::Changed));
         for (account, balance, next) in standing {
-            self.ready.extend(self.levels.stands(account, balance, next).map(Notice::LowBalance));
+            self.ready.extend(self.levels.update(account, balance, next).map(Notice::LowBalance));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a handle keeps in mind for its reminders: thresholds, and expiries it has told.
+//! Reminders: thresholds, and the expiries told already.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use super::LowBalance;
 use crate::model::{AccountId, BatchId, BatchInfo, Figures};
 use crate::units::Instant;
 
-/// Kept by a handle and its clones; nothing of it is in the file.
+/// Kept by a handle and its clones, not in the file.
 #[derive(Debug, Default)]
 pub(crate) struct Reminders {
     thresholds: Mutex<Thresholds>,
@@ -34,7 +34,7 @@ impl Reminders {
         };
     }
 
-    /// Those of the batches that were not told with the expiry they have now.
+    /// The batches not told yet, or told with another expiry.
     pub(crate) fn untold(&self, batches: Vec<BatchInfo>, now: DateTime<Utc>) -> Vec<BatchInfo> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, expires_at| expires_at.is_some_and(|at| at > now));
@@ -43,7 +43,7 @@ impl Reminders {
     }
 }
 
-/// The thresholds as one watch sees them crossed.
+/// One watch's view of the thresholds: which accounts are below theirs.
 #[derive(Debug, Default)]
 pub(crate) struct Levels {
     version: u64,
@@ -59,7 +59,7 @@ struct Level {
 }
 
 impl Levels {
-    /// Takes up thresholds set, replaced and removed since. A new one is looked at the next time.
+    /// Takes over the thresholds set, replaced and removed since; a new one is due at once.
     pub(crate) fn follow(&mut self, reminders: &Reminders) {
         let wanted = reminders.thresholds.lock().unwrap_or_else(PoisonError::into_inner);
         if wanted.version == self.version {
@@ -73,12 +73,12 @@ impl Levels {
         }
     }
 
-    /// Whether time alone may have carried an account across.
+    /// Whether time may have changed one of the balances.
     pub(crate) fn are_due(&self, now: Instant) -> bool {
         self.levels.values().any(|level| level.is_due(now))
     }
 
-    /// The accounts to be looked at when these have changed (`None`: any may have).
+    /// The accounts with a threshold whose balance may have changed; `changed` names those booked to (`None`: any).
     pub(crate) fn concerned(&self, now: Instant, changed: Option<&BTreeSet<AccountId>>) -> Vec<AccountId> {
         let concerned = |account: &AccountId, level: &Level| {
             level.is_due(now) || changed.is_none_or(|changed| changed.contains(account))
@@ -87,8 +87,8 @@ impl Levels {
         found.map(|(account, _)| account.clone()).collect()
     }
 
-    /// Takes in how an account stands now, and when time will change that next. What is to be told, if anything.
-    pub(crate) fn stands(&mut self, account: AccountId, balance: Figures, next: Option<Instant>) -> Option<LowBalance> {
+    /// Takes an account's balance, and when time will change it next; the notice, when it has fallen below.
+    pub(crate) fn update(&mut self, account: AccountId, balance: Figures, next: Option<Instant>) -> Option<LowBalance> {
         let level = self.levels.get_mut(&account)?;
         let before = std::mem::replace(&mut level.below, balance.available < level.threshold);
         level.next = next;
