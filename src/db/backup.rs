@@ -7,7 +7,7 @@ use super::draft::{Draft, Published};
 use super::errors::sqlite_error;
 use super::opened::OpenFile;
 use super::readers::{Readers, copy_into};
-use super::{Connection, schema};
+use super::{Connection, SCHEMA, schema};
 use crate::error::{Error, Result};
 
 /// Copies the ledger to a new file, as it is at one moment. Overwrites nothing; the copy appears under its name only when
@@ -21,7 +21,7 @@ pub(crate) fn copy(
 ) -> Result<Published> {
     let draft = Draft::begin(target)?;
     readers.copy_into(draft.path())?;
-    finish_draft(&draft, |conn| schema::check(conn).and_then(|()| finish(conn)))?;
+    finish_draft(&draft, |conn| schema::check(conn, SCHEMA).and_then(|()| finish(conn)))?;
     draft.publish()
 }
 

@@ -1,5 +1,5 @@
-//! A file in the making: built under a name of its own in the target's folder, and given the target's name in one step
-//! when it is whole and on disk. Killed at any moment, either nothing has the target's name or all of it has.
+//! A draft: a new file built under a name of its own in the target's folder, and renamed to the target when it is whole and
+//! synced. If the process is killed, the target is there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ pub(super) struct Draft {
     folder: PathBuf,
     path: PathBuf,
     target: PathBuf,
-    /// The folder, locked while somebody works in it. Not the file: closing that once it has its name would drop the locks
-    /// of whoever has opened it here.
+    /// The lock on the folder that shows that the draft is in use. Not on the file: closing that after the rename would drop
+    /// the locks of whoever has opened it in this process.
     _lock: Claim,
 }
 
@@ -44,7 +44,7 @@ impl Draft {
         clear(target.parent().unwrap_or(Path::new(".")));
         for _ in 0..TRIES {
             match Self::at(&target) {
-                // Cleared before it was locked, as if it had been left: once more.
+                // Cleared by another process before it was locked: once more.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(file_error(&target, &error)),
                 Ok(draft) => return Ok(draft),
@@ -98,7 +98,7 @@ impl Drop for Draft {
 }
 
 impl Published {
-    /// Takes the name away again: nobody has used the file yet, and what it was made for has failed.
+    /// Removes the file again, unless somebody has opened it: what it was made for has failed.
     pub(crate) fn take_back(&self) {
         let found = fs::symlink_metadata(&self.path).ok().map(|metadata| file_id(&self.path, &metadata));
         if self.id.as_ref().is_some_and(|id| found.as_ref() == Some(id) && is_free(&self.path, id)) {
@@ -132,7 +132,7 @@ fn new_folder(path: &Path) -> std::io::Result<()> {
     fs::create_dir(path)
 }
 
-/// What shows that somebody works on a draft: a lock, on systems where that is not in SQLite's way.
+/// What shows that a draft is in use: a lock, on systems where that does not interfere with SQLite's.
 #[cfg(target_os = "linux")]
 type Claim = File;
 #[cfg(not(target_os = "linux"))]
@@ -150,7 +150,7 @@ fn claim(_folder: &Path) -> std::io::Result<Claim> {
     Ok(())
 }
 
-/// The claim on a draft that nobody works on any more.
+/// The claim on a draft, if nobody has it.
 #[cfg(target_os = "linux")]
 fn claim_abandoned(folder: &Path) -> Option<Claim> {
     let file = File::open(folder).ok()?;

@@ -8,7 +8,7 @@ use super::place::{Right, may};
 use super::{busy, reserve};
 use crate::error::Error;
 
-/// The disk works, and what it gives is not what the file once was: cut short, or refused by a file system that checks.
+/// Errors of reading that mean damage: the file was cut short, or a checksum of the file system fails.
 const ENDS_EARLY: [i32; 3] = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
 
 /// What a failed statement on an open ledger means.
@@ -27,7 +27,7 @@ pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
     if error.sqlite_error().is_some_and(|error| ENDS_EARLY.contains(&error.extended_code)) {
         return Error::Corrupt { message };
     }
-    // A number in the file's head that SQLite does not know; it has no code of its own.
+    // A format number in the header that SQLite does not know; that has no code of its own.
     if message.contains("unsupported file format") {
         return Error::Corrupt { message };
     }
@@ -39,8 +39,8 @@ pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => Error::DiskFull { message },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::ReadOnly { message },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt { message },
-        // Rows are decided from what was read: when the file's own rules refuse them, it contradicts itself. And no value
-        // of ours is longer than a connection allows.
+        // What we write follows from what was read: a violated constraint means that the file contradicts itself. And no
+        // value of ours is longer than a connection allows.
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => Error::Corrupt { message },
         _ => Error::Storage { message },
     }

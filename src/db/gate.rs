@@ -1,4 +1,5 @@
-//! A gate: many may be inside at a time, and whoever shuts it waits until nobody is.
+//! A gate, like a lock for reading and writing with deadlines: many may be inside at a time, and `shut` waits until all
+//! have left.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

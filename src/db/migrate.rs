@@ -52,7 +52,7 @@ fn locked(conn: &Connection, file: &OpenFile, plan: &Plan<'_>) -> Result<()> {
         version = version.saturating_add(1);
         conn.pragma_update(None, "user_version", version).map_err(sqlite_error)?;
     }
-    schema::check_against(conn, plan.schema)?;
+    schema::check(conn, plan.schema)?;
     let mut statement = conn.prepare("PRAGMA foreign_key_check").map_err(sqlite_error)?;
     if statement.exists([]).map_err(sqlite_error)? {
         return Err(Error::corrupt("rows refer to others that are not there"));

@@ -1,4 +1,5 @@
-//! A ledger file as this process has it open: what all its connections share, and what is watched while it is open.
+//! An open ledger file, shared by all its connections in this process: its locks, and the check that nothing of it was
+//! moved, replaced or cut meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -22,9 +23,9 @@ static FILES: Registry<OpenFile> = Registry::new();
 pub(crate) struct OpenFile {
     place: Place,
     locks: Locks,
-    /// Whoever reads or writes is inside; shut while lost locks are taken anew.
+    /// Entered by every read and transaction; shut while lost locks are taken anew.
     gate: Gate,
-    /// A forked child has the parent's connections, and none of its locks.
+    /// The process that opened it: a forked child inherits the connections and none of the locks.
     process: u32,
     wal: Side,
     shm: Side,
@@ -34,7 +35,7 @@ pub(crate) struct OpenFile {
     wal_bytes: AtomicU64,
 }
 
-/// What SQLite has opened beside the file.
+/// The `-wal` or `-shm` that SQLite has open.
 struct Side {
     path: PathBuf,
     opened: OnceLock<FileId>,
@@ -45,7 +46,7 @@ impl Side {
         Side { path: beside(place.path(), suffix), opened: OnceLock::new() }
     }
 
-    /// Notes it, once SQLite has opened it.
+    /// Notes which file SQLite has opened.
     fn note(&self) {
         if let (None, Some((found, _))) = (self.opened.get(), probe(&self.path)) {
             let _ = self.opened.set(found);
@@ -67,7 +68,7 @@ impl Side {
     }
 }
 
-/// Refuses what is shorter than it was.
+/// Refuses a file that is shorter than it was.
 fn check_length(path: &Path, least: &AtomicU64, bytes: u64) -> Result<()> {
     match least.load(Ordering::Relaxed) {
         known if known == bytes => Ok(()),
@@ -92,7 +93,7 @@ pub(super) fn is_free(path: &Path, id: &FileId) -> bool {
     }
 }
 
-/// Who keeps the writer lock, when nobody else gets it for so long: no transaction of ours takes so long.
+/// Who holds the writer lock, when it is held for longer than any transaction of ours takes.
 pub(super) fn stuck_writers(place: &Path, id: &FileId) -> Option<Vec<u32>> {
     const LONG: Duration = Duration::from_secs(1);
     const STEP: Duration = Duration::from_millis(20);
@@ -137,7 +138,7 @@ impl OpenFile {
                 "this process was forked while the ledger was open, and cannot open it again: start a program of its own",
             ));
         }
-        // It may have been opened under a name that is gone.
+        // It may have been opened under a name that leads elsewhere now.
         file.check_unmoved()?;
         Ok(file)
     }
@@ -166,13 +167,13 @@ impl OpenFile {
         Ok(Using { wal_bytes, ..self.enter_unwatched(deadline)? })
     }
 
-    /// Begins a read. What matters to it is that file and `-shm` are those that others use: then the locks are, too.
+    /// Begins a read: of a file and `-shm` that are the ones others use, whose locks therefore count.
     pub(crate) fn enter_to_read(&self) -> Result<Using<'_>> {
         self.check_shared()?;
         self.enter_unwatched(None)
     }
 
-    /// A short read, which may be run a second time: for that it is asked about the locks only when it is done.
+    /// Runs a short read and checks the locks afterwards only; runs it again when they were lost.
     pub(crate) fn read_again<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
         self.check_shared()?;
         if let Some(inside) = self.gate.enter_now() {
@@ -204,7 +205,7 @@ impl OpenFile {
         }
     }
 
-    /// Notes what SQLite has opened beside the file, and guards it. Once the first connection has read.
+    /// Notes and guards the files SQLite has opened beside this one. Called once the first connection has read.
     pub(super) fn note_sides(&self) -> Result<()> {
         self.locks.guard(self.path())?;
         self.wal.note();
@@ -231,8 +232,8 @@ impl OpenFile {
         self.wal.bytes()
     }
 
-    /// Refuses a `-wal` that is shorter than what SQLite says is in it, for which `needed` asks. Asked only when the length
-    /// is not the one it was left with: others add to it, and empty it, by right.
+    /// Refuses a `-wal` shorter than SQLite says it is (`needed`). Asked only when its length is not the one it was left
+    /// with, for others may add to it and empty it.
     pub(super) fn check_wal(&self, using: &Using<'_>, needed: impl Fn() -> Result<u64>) -> Result<()> {
         if using.wal_bytes == self.wal_bytes.load(Ordering::Relaxed) {
             return Ok(());
@@ -241,7 +242,7 @@ impl OpenFile {
         for _ in 0..TRIES {
             let before = needed()?;
             let bytes = self.wal_bytes();
-            // Somebody at work between the two looks: look again.
+            // Else another process wrote between the two looks.
             if needed()? == before {
                 if bytes < before {
                     return Err(moved(&self.wal.path, "was cut short"));
@@ -253,7 +254,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// A commit has left the `-wal` at least so long.
+    /// A commit has left the `-wal` at least this long.
     pub(super) fn leave_wal(&self, bytes: u64) {
         self.wal_bytes.fetch_max(bytes, Ordering::Relaxed);
     }

@@ -14,7 +14,7 @@ use super::errors::sqlite_error;
 use super::opened::{OpenFile, Opened, is_free, log_bytes};
 use super::place::{Place, Right, beside, may};
 use super::worker::worker;
-use super::{Connection, SCHEMA_VERSION, schema};
+use super::{Connection, SCHEMA, SCHEMA_VERSION, schema};
 use crate::error::{Error, Result};
 
 const MOST_READERS: u32 = 8;
@@ -28,7 +28,7 @@ const OTHERS_TRIES: usize = 5;
 /// Read-only connections to one file.
 pub(crate) struct Readers {
     place: Place,
-    /// `None` while it is opened another way.
+    /// `None` while the way of reading changes.
     pool: Mutex<Option<Arc<Connections>>>,
 }
 
@@ -42,7 +42,7 @@ struct Connections {
 enum Access {
     /// Beside others.
     Shared(Opened),
-    /// While nobody has it open and nothing of it changes: as it was when it was opened.
+    /// Without locks, while nobody has it open and its stamp stays the same.
     Immutable(Stamp),
     /// While everybody else is shut out.
     Lonely,
@@ -74,22 +74,14 @@ impl Stamp {
     }
 }
 
-/// A connection out of the pool; it goes back when dropped.
+/// A connection of the pool; returned when dropped.
 pub(crate) struct Reader<'r> {
     conn: Pooled,
     place: &'r Place,
     connections: Arc<Connections>,
 }
 
-struct Pooled(PooledConnection<SqliteConnectionManager>);
-
-impl Deref for Pooled {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.0
-    }
-}
+type Pooled = PooledConnection<SqliteConnectionManager>;
 
 impl Deref for Reader<'_> {
     type Target = Connection;
@@ -100,7 +92,7 @@ impl Deref for Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Runs one statement, which sees one state of the file by itself: again when SQLite's locks turn out to be lost.
+    /// Runs one statement, which is a snapshot by itself; runs it again when SQLite's locks were lost meanwhile.
     pub(crate) fn single<T>(&self, read: impl Fn(&Connection) -> Result<T>) -> Result<T> {
         let read = || leave(&self.conn).and_then(|()| read(&self.conn));
         match &self.connections.access {
@@ -123,7 +115,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Answers only when nothing has come between.
+    /// Gives the answer only when locks held, or nothing changed, while it was read.
     fn answered<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         match &self.connections.access {
             Access::Shared(file) => file.enter_to_read()?.answer(read()),
@@ -136,7 +128,7 @@ impl Reader<'_> {
     }
 }
 
-/// A connection that is kept, and closed before its share in the file is given up.
+/// A connection outside the pool, closed before its share in the file is given up.
 pub(crate) struct Apart {
     conn: Connection,
     file: Opened,
@@ -218,7 +210,7 @@ fn leave(conn: &Connection) -> Result<()> {
     if conn.is_autocommit() { Ok(()) } else { run(conn, "ROLLBACK") }
 }
 
-fn run(conn: &Connection, sql: &str) -> Result<()> {
+pub(super) fn run(conn: &Connection, sql: &str) -> Result<()> {
     conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(sqlite_error)
 }
 
@@ -263,7 +255,7 @@ impl Readers {
         Ok(file.is_none_or(|file| file.wal_bytes() == 0 && file.is_alone()))
     }
 
-    /// The connections as they are, opened again another way when others have come to a file that was at rest.
+    /// The connections; opened anew when others have opened a file that was at rest.
     fn connections(&self) -> Result<Arc<Connections>> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connections) = pool.as_ref() {
@@ -300,7 +292,7 @@ impl Readers {
         let connections = self.connections()?;
         let conn = connections.pool.get();
         let conn = conn.map_err(|error| Error::storage(format!("no connection to read with: {error}")))?;
-        Ok(Reader { conn: Pooled(conn), place: &self.place, connections })
+        Ok(Reader { conn, place: &self.place, connections })
     }
 
     /// Writes a copy of the file, as it is at one moment, into an empty file.
@@ -341,7 +333,7 @@ fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
 
 /// Begins the transactions: with no commit by others from before the first to after the last, all see the same.
 fn others(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[OtherReader; 2]>> {
-    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(|conn| OtherReader(Pooled(conn)));
+    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(|conn| OtherReader(conn));
     let (Ok(second), Ok(third)) = (one(), one()) else { return Ok(None) };
     for _ in 0..OTHERS_TRIES {
         leave(first)?;
@@ -414,7 +406,7 @@ fn look(place: &Place, role: Role) -> Result<()> {
             format!("the file has schema version {version}: open it for writing once, to bring it to {SCHEMA_VERSION}");
         return Err(Error::ReadOnly { message });
     }
-    schema::check(&conn)?;
+    schema::check(&conn, SCHEMA)?;
     conn.close().map_err(|(_, error)| sqlite_error(error))
 }
 

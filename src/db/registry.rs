@@ -1,4 +1,4 @@
-//! Things of which a process has one for each file: made by whoever comes first, ended when the last one leaves.
+//! What a process has once for each file, shared by counted leases: made for the first, ended with the last.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use super::place::FileId;
 use crate::error::Result;
 
-/// What has an end that must be over before the file is opened again.
+/// What must be closed before the file is opened again.
 pub(crate) trait Ends {
     /// Closes what is open. Called once, by the last lease.
     fn end(&self);
 }
 
-/// Making and ending happen while the file's slot is locked, so that whoever opens a file meets no half-closed one.
+/// Values by file. Made and ended under the lock of the file's slot, so that nobody meets a half-closed one.
 pub(crate) struct Registry<T: Ends> {
     slots: OnceLock<Mutex<HashMap<FileId, Arc<Slot<T>>>>>,
 }
@@ -25,7 +25,7 @@ struct Leased<T> {
     leases: usize,
 }
 
-/// A share in the one thing.
+/// A share in the value.
 pub(crate) struct Lease<T: Ends> {
     value: Arc<T>,
     slot: Arc<Slot<T>>,
@@ -37,7 +37,7 @@ impl<T: Ends> Registry<T> {
         Registry { slots: OnceLock::new() }
     }
 
-    /// The thing of this file, made if there is none.
+    /// A share in the value of this file, made if there is none.
     pub(crate) fn lease(&self, id: &FileId, make: impl FnOnce() -> Result<T>) -> Result<Lease<T>> {
         let slot = self.slot(id);
         let mut leased = lock(&slot);
@@ -56,7 +56,7 @@ impl<T: Ends> Registry<T> {
         Ok(Lease { value, slot, ended: false })
     }
 
-    /// Whether there is one.
+    /// Whether there is a value.
     pub(crate) fn is_leased(&self, id: &FileId) -> bool {
         lock(&self.slot(id)).is_some()
     }
@@ -75,12 +75,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<T: Ends> Lease<T> {
-    /// Gives the share up; the last one ends the thing by `end`. `None`: others have shares.
+    /// Gives the share up; the last one ends the value by `end`. `None`: others have shares.
     pub(crate) fn give_up<R>(mut self, end: impl FnOnce(&T) -> R) -> Option<R> {
         self.leave(end)
     }
 
-    /// The thing without a share in it.
+    /// The value, without a share in it.
     pub(crate) fn weak(&self) -> Weak<T> {
         Arc::downgrade(&self.value)
     }

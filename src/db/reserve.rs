@@ -1,5 +1,5 @@
-//! Room kept back for the day the disk is full: a small file beside the ledger. Given up, it lets the `-wal` be folded into
-//! the file, which frees what the `-wal` takes and lets work go on for a while.
+//! A reserve for the day the disk is full: a small file beside the ledger. Removed, it gives a checkpoint room to empty the
+//! `-wal`, and work can go on for a while.
 
 use std::fs;
 use std::io::Write;
@@ -10,16 +10,16 @@ use super::place::beside;
 
 /// More pages than a `-wal` usually adds to the file until it is folded in.
 const MOST: u64 = 256 << 10;
-/// Of a small disk, this part of what is free is enough.
+/// On a small disk: this part of what is free.
 const PART: u64 = 8;
-/// Less helps nobody.
+/// Less is not worth keeping.
 const LEAST: u64 = 16 << 10;
 
 fn reserve(path: &Path) -> PathBuf {
     beside(path, "-reserve")
 }
 
-/// Keeps room back, if there is enough; whether it is. No harm is done without.
+/// Makes the reserve if there is room for it; whether there is one now.
 pub(super) fn keep(path: &Path) -> bool {
     let reserve = reserve(path);
     if fs::symlink_metadata(&reserve).is_ok() {
@@ -37,7 +37,7 @@ pub(super) fn keep(path: &Path) -> bool {
     written.is_ok()
 }
 
-/// Gives the room up; whether there was some.
+/// Removes the reserve; whether there was one.
 pub(super) fn give_up(path: &Path) -> bool {
     fs::remove_file(reserve(path)).is_ok()
 }

@@ -7,7 +7,6 @@ use rusqlite::Connection;
 
 use super::SCHEMA;
 use super::errors::sqlite_error;
-use super::migrate::Plan;
 use crate::error::{Error, Result};
 
 /// One row of `sqlite_schema`: type, name, table, SQL.
@@ -37,19 +36,10 @@ fn of(schema: &str) -> rusqlite::Result<Vec<Object>> {
     objects(&conn)
 }
 
-/// Refuses a file whose schema is not the one the plan ends at.
-pub(super) fn check_against_plan(conn: &Connection, plan: &Plan<'_>) -> Result<()> {
-    if plan.schema == SCHEMA { check(conn) } else { check_against(conn, plan.schema) }
-}
-
-/// Refuses a file whose schema is not exactly ours.
-pub(super) fn check(conn: &Connection) -> Result<()> {
-    compare(&ours(conn)?, expected()?)
-}
-
-/// The same against another schema's text.
-pub(super) fn check_against(conn: &Connection, schema: &str) -> Result<()> {
-    compare(&ours(conn)?, &of(schema).map_err(sqlite_error)?)
+/// Refuses a file whose schema is not exactly this one.
+pub(super) fn check(conn: &Connection, schema: &str) -> Result<()> {
+    let found = ours(conn)?;
+    if schema == SCHEMA { compare(&found, expected()?) } else { compare(&found, &of(schema).map_err(sqlite_error)?) }
 }
 
 /// Drops the statistics of somebody's ANALYZE: made when the file was small, they would have whole tables read for ever.

@@ -11,14 +11,14 @@ use super::create::use_wal;
 use super::errors::{opening_error, sqlite_error};
 use super::migrate::{PLAN, Plan, migrate};
 use super::opened::{Opened, Using, log_bytes};
-use super::readers::{log_length, page_bytes};
+use super::readers::{log_length, page_bytes, run};
 use super::{Connection, SCHEMA_VERSION, busy, reserve, schema};
 use crate::error::{Error, Result};
 
-/// Frames in the `-wal` after which a commit is followed by a checkpoint, and after so many more by another, if the
-/// first did not let the log begin again from its start.
+/// A checkpoint follows the commit that brings the `-wal` to this many frames, and again after as many more while the log
+/// has not restarted.
 const CHECKPOINT_FRAMES: i32 = 1_000;
-/// Frames from which on it is a pity worth a warning.
+/// From this many frames on there is a warning.
 const LONG_FRAMES: i32 = 4 * CHECKPOINT_FRAMES;
 /// How long a second checkpoint waits for those who write and read just now; other writers wait meanwhile.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(20);
@@ -35,7 +35,7 @@ pub(crate) struct WritingConnection {
     file: Opened,
     page_bytes: i64,
     synchronous_full: bool,
-    /// Room is to be kept back as soon as there is some.
+    /// There was no room for the reserve: try again.
     without_reserve: bool,
     log: Log,
 }
@@ -43,7 +43,7 @@ pub(crate) struct WritingConnection {
 /// The `-wal` as of our last commit.
 struct Log {
     frames: i32,
-    /// The number of frames that calls for a checkpoint.
+    /// Frames at which the next checkpoint is due.
     next_checkpoint: i32,
     trouble: Option<LogTrouble>,
     #[cfg(test)]
@@ -73,7 +73,7 @@ impl WritingConnection {
     pub(crate) fn open(file: &Opened, deadline: Instant) -> Result<Self> {
         let _patience = busy::until(deadline);
         match Self::open_with(file, &PLAN) {
-            // What is kept back is room for a -shm too.
+            // The reserve is also room for a -shm.
             Err(Error::DiskFull { .. }) if reserve::give_up(file.path()) => Self::open_with(file, &PLAN),
             opened => opened,
         }
@@ -82,14 +82,14 @@ impl WritingConnection {
     pub(super) fn open_with(file: &Opened, plan: &Plan<'_>) -> Result<Self> {
         let path = file.path();
         let (conn, version) = connect(path, Role::Writer)?;
-        // SQLite opens a file it may not write without a word.
+        // SQLite opens a file it may not write as read-only, without an error.
         if conn.is_readonly("main").map_err(sqlite_error)? {
             return Err(Error::ReadOnly { message: format!("{} is not writable", path.display()) });
         }
         if version < plan.version {
             migrate(&conn, file, plan)?;
         }
-        schema::check_against_plan(&conn, plan)?;
+        schema::check(&conn, plan.schema)?;
         use_wal(&conn, path)?;
         // The first read makes the -wal of a file that had none.
         let first = "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)";
@@ -113,7 +113,7 @@ impl WritingConnection {
         &self.conn
     }
 
-    /// Refuses a `-wal` that was cut: what is written behind the hole would be lost with what was in it.
+    /// Refuses a `-wal` that was cut short: frames written behind a gap would be lost.
     pub(crate) fn check_wal(&self, using: &Using<'_>) -> Result<()> {
         self.file.check_wal(using, || log_length(&self.conn))
     }
@@ -126,21 +126,21 @@ impl WritingConnection {
             self.synchronous_full = durable;
         }
         if self.without_reserve {
-            // Before the log takes what has become free.
+            // Before the log takes the room that has become free.
             self.without_reserve = !reserve::keep(self.file.path());
         }
         let _patience = busy::until(deadline);
-        self.run("BEGIN IMMEDIATE")
+        run(&self.conn, "BEGIN IMMEDIATE")
     }
 
     /// Whether there was anything to write; only then does a durable commit sync. After an error it is not known whether
     /// the transaction took place.
     pub(crate) fn commit(&mut self) -> Result<bool> {
         WAL_FRAMES.set(0);
-        self.run("COMMIT")?;
+        run(&self.conn, "COMMIT")?;
         let frames = WAL_FRAMES.get();
         if frames < self.log.frames && frames > 0 {
-            // It began again from its start.
+            // The log has restarted.
             self.log.next_checkpoint = CHECKPOINT_FRAMES;
         }
         if frames > 0 {
@@ -156,20 +156,16 @@ impl WritingConnection {
             if self.conn.is_autocommit() {
                 return true;
             }
-            let _ = self.run("ROLLBACK");
+            let _ = run(&self.conn, "ROLLBACK");
         }
         self.conn.is_autocommit()
-    }
-
-    fn run(&self, sql: &str) -> Result<()> {
-        self.conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(sqlite_error)
     }
 
     /// Moves the log into the file once it is long enough, so that the next commit overwrites it from its start: that
     /// is faster than a log that grows. Call after a commit. Whether it was time to.
     pub(crate) fn checkpoint_if_long(&mut self) -> bool {
         if self.without_reserve && self.log.frames > 0 {
-            // The file must get what is left of the disk, not the log.
+            // What is left of the disk is for the file, not for the log.
             let _ = self.checkpoint_whole(Instant::now() + CHECKPOINT_PATIENCE);
             return false;
         }
@@ -188,7 +184,7 @@ impl WritingConnection {
         due
     }
 
-    /// What keeps the log from being moved, asked anew.
+    /// Tries once more to move the log; what prevents it.
     pub(crate) fn checkpoint_again(&mut self) -> Option<LogTrouble> {
         self.checkpoint_log(true);
         self.log_trouble()
@@ -216,7 +212,7 @@ impl WritingConnection {
         self.conn.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(sqlite_error)
     }
 
-    /// After `disk_full`: gives up what is kept back, and moves the log into the file. Whether there may be room now.
+    /// After `disk_full`: removes the reserve and moves the log into the file. Whether there may be room now.
     pub(crate) fn make_room(&mut self) -> bool {
         let given_up = reserve::give_up(self.file.path());
         let bytes = self.file.wal_bytes();

@@ -83,10 +83,10 @@ fn statistics_are_tolerated_and_foreign_objects_named() {
     charge(&ledger, "after").unwrap();
     assert!(ledger.verify().unwrap().ok && ledger.backup(folder.path().join("backup.ledger")).unwrap().ok);
     ledger.close().unwrap();
-    sql("CREATE INDEX mine ON entry (points); CREATE TABLE notes (text)");
+    sql("CREATE INDEX mine ON entry (points); CREATE TABLE \"my \"\"own\"\"\" (a UNIQUE)");
     for error in [Ledger::open(&path).unwrap_err(), Ledger::options().read_only(true).open(&path).unwrap_err()] {
         assert_eq!(error.code(), "foreign_schema");
-        assert!(error.to_string().contains("index mine, table notes; the points are intact"), "{error}");
+        assert!(error.to_string().contains("index mine, table my \"own\"; the points are intact"), "{error}");
     }
     sql(Ledger::open(&path).unwrap_err().details()["drop"].as_str().unwrap());
     assert_eq!(available(&Ledger::open(&path).unwrap()), 999);
