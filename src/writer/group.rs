@@ -24,7 +24,7 @@ impl<T, W: FnMut(&Session<'_>) -> Result<T>> Job<T, W> {
         Job { durability, inner: Mutex::new((work, None)) }
     }
 
-    /// None when the work has to be run again alone.
+    /// `None`: the group was rolled back, and the work has to be run again alone.
     pub(super) fn answer(&self) -> Option<Result<T, Failure>> {
         lock(&self.inner).1.take()
     }
@@ -52,7 +52,7 @@ impl<T: Send, W: FnMut(&Session<'_>) -> Result<T> + Send> Work for Job<T, W> {
     }
 }
 
-/// Until it is said how it ended, everybody in it has to run again alone: so also when some work panics.
+/// The members of one transaction. Dropped without `end`, as when some work panics, each has to run again alone.
 pub(super) struct Group<'w> {
     own: &'w dyn Work,
     carried: Vec<Arc<Waiter>>,
@@ -69,14 +69,14 @@ impl<'w> Group<'w> {
         self.carried.len().saturating_add(1)
     }
 
-    /// Runs the work of all. A refusal leaves the others alone, for it has written nothing; any other error is the group's.
+    /// Runs the work of all. A refusal has written nothing and concerns its caller only; any other error ends the group.
     pub(super) fn run(&mut self, session: &Session<'_>, turn: &Turn<'_>) -> Result<()> {
         let began = Instant::now();
         let own = self.own.run(session);
         harmless(own.as_ref().err())?;
         while self.len() < MOST && began.elapsed() < LONGEST {
             let Some(next) = turn.carry(self.own.durability()) else { break };
-            // In the group before it is run: it must be answered also when it panics.
+            // A member before its work runs, so that it is answered also when that panics.
             self.carried.push(Arc::clone(&next));
             let ended = next.work().map_or(Ok(()), |work| work.run(session));
             harmless(ended.as_ref().err())?;
@@ -84,17 +84,17 @@ impl<'w> Group<'w> {
         if self.carried.is_empty() { own } else { Ok(()) }
     }
 
-    /// Says how the transaction ended, and answers the others.
+    /// Answers every member by how the transaction ended.
     pub(super) fn end(mut self, ended: Result<(), Failure>) {
         let alone = self.carried.is_empty();
         match ended {
             Ok(()) => self.committed = true,
-            // Each runs alone, and then room is made.
+            // Each runs alone, and makes room if it has to.
             Err(failure) if failure.is_full() => self.failure = None,
             Err(Failure::CommitFailed { error, certain, .. }) => {
                 self.failure = Some(Failure::CommitFailed { error, certain, alone });
             }
-            // Rolled back: whose fault it was shows when each runs alone.
+            // Rolled back: each runs alone, which shows whose fault it was.
             Err(Failure::Refused(error)) => self.failure = alone.then_some(Failure::Refused(error)),
         }
     }
@@ -145,7 +145,7 @@ impl Pace {
 
     /// A group of so many was committed while so many others came: next time all may come together.
     pub(super) fn group(&mut self, members: usize, waiting: usize) {
-        let vain = members < self.expected;
-        self.expected = if vain { members } else { members.saturating_add(waiting).min(MOST) };
+        let waited_in_vain = members < self.expected;
+        self.expected = if waited_in_vain { members } else { members.saturating_add(waiting).min(MOST) };
     }
 }

@@ -1,6 +1,7 @@
-//! Whose turn it is: strictly in the order of arrival. A mutex alone lets the thread that just had it take it again.
+//! The queue of writers, served strictly in order of arrival; a mutex alone is not fair.
 //!
-//! One who waits may hand in work for the one before to carry: then the answer comes instead of the turn.
+//! A waiter may hand in its work. The leader, who has the turn, may then run it in its own transaction, and the waiter gets
+//! the answer instead of the turn.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,15 +13,15 @@ use super::{Durability, Failure, lock};
 use crate::error::Result;
 use crate::store::Session;
 
-/// Work that the thread of another caller may do.
+/// A caller's work, which another caller's thread may run.
 pub(super) trait Work: Send + Sync {
     /// What its acknowledgement promises.
     fn durability(&self) -> Durability;
 
-    /// Runs it and keeps what came out. An error is also returned: the group may have to know.
+    /// Runs it and keeps the answer. An error is returned as well, for the group.
     fn run(&self, session: &Session<'_>) -> Result<()>;
 
-    /// Forgets what came out: it failed, or has to be run again alone (`None`).
+    /// Replaces the answer by a failure; `None`: run again alone.
     fn undo(&self, failure: Option<Failure>);
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Queue {
 struct Line {
     taken: bool,
     waiting: VecDeque<Arc<Waiter>>,
-    /// Who has the turn and waits for so many others.
+    /// The leader, while it waits for this many others.
     lingering: Option<(usize, Thread)>,
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Waiter {
 const WAITS: u8 = 0;
 /// Has the turn.
 const LEADS: u8 = 1;
-/// Another runs the work: what becomes of it must be awaited.
+/// A leader runs the work: its end must be awaited.
 const CARRIED: u8 = 2;
 /// The work is answered, or has to be run again.
 const DONE: u8 = 3;
@@ -85,7 +86,7 @@ impl Queue {
 
     /// Waits for the turn, or until another has carried the work.
     pub(super) fn wait(&self, work: Option<Arc<dyn Work>>, deadline: Instant) -> Wait<'_> {
-        let Some(waiter) = self.stand(work) else { return Wait::Turn(Turn { queue: self }) };
+        let Some(waiter) = self.join(work) else { return Wait::Turn(Turn { queue: self }) };
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match waiter.stage.load(Ordering::Acquire) {
@@ -99,8 +100,8 @@ impl Queue {
         }
     }
 
-    /// A place at the end of the line; none when the turn was free and is taken.
-    fn stand(&self, work: Option<Arc<dyn Work>>) -> Option<Arc<Waiter>> {
+    /// Joins the line; `None`: the turn was free and is the caller's.
+    fn join(&self, work: Option<Arc<dyn Work>>) -> Option<Arc<Waiter>> {
         let mut line = lock(&self.line);
         if !line.taken {
             line.taken = true;
@@ -109,7 +110,7 @@ impl Queue {
         let alone = work.is_none();
         let waiter = Arc::new(Waiter { thread: thread::current(), stage: AtomicU8::new(WAITS), work });
         line.waiting.push_back(Arc::clone(&waiter));
-        // Nobody behind one who goes alone can be carried, so there is nothing more to wait for.
+        // One who hands in no work ends the group, so the leader need not wait any longer.
         if line.lingering.as_ref().is_some_and(|(wanted, _)| alone || line.waiting.len() >= *wanted)
             && let Some((_, leader)) = line.lingering.take()
         {
@@ -118,7 +119,7 @@ impl Queue {
         Some(waiter)
     }
 
-    /// Whether the waiter is out of the line now: not when it was called between its last look and here.
+    /// Leaves the line; false when the waiter was called in the meantime.
     fn leave(&self, waiter: &Arc<Waiter>) -> bool {
         let mut line = lock(&self.line);
         let waits = waiter.stage.load(Ordering::Acquire) == WAITS;
@@ -174,7 +175,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut line = lock(&self.queue.line);
         match line.waiting.pop_front() {
-            // `taken` stays: the turn goes from hand to hand.
+            // `taken` stays: the next in line has the turn.
             Some(next) => next.call(LEADS),
             None => line.taken = false,
         }

@@ -150,7 +150,7 @@ fn busy_comes_only_after_the_deadline() {
 }
 
 #[test]
-fn a_failed_commit_is_told_apart_and_settled() {
+fn a_failed_commit_is_told_apart_and_made_certain() {
     let (_folder, path) = new_ledger();
     let writer = writer_on(&path);
     // A veto of the commit stands for any failure of it.
