@@ -13,6 +13,9 @@ use crate::model::{BatchId, Command, HoldId, OperationId, Receipt, Request};
 /// The fields in which a line may point at an earlier one.
 const TARGETS: [&str; 3] = ["hold", "batch", "operation"];
 
+/// Each line with its outcome.
+type Answers = Vec<(u64, Result<Receipt>)>;
+
 /// About as many lines as one short transaction takes.
 const USUAL: usize = 1_000;
 
@@ -92,34 +95,17 @@ impl BatchRun {
         self.group(&lines)
     }
 
-    pub(super) fn group(&mut self, lines: &[(u64, &Request)]) -> Vec<(u64, Result<Receipt>)> {
+    pub(super) fn group(&mut self, lines: &[(u64, &Request)]) -> Answers {
         if let [(line, request)] = lines {
             return vec![(*line, self.apply(*line, request))];
         }
-        let usual = lines.len().min(USUAL);
-        let (mut answers, mut made) = (Vec::new(), HashMap::new());
-        let done = self.ledger.apply_together(true, self.historic, false, &mut |book| {
-            (answers, made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
-            for (line, request) in lines {
-                let answer = match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
-                    Ok(Some(receipt)) => Ok(receipt),
-                    Ok(None) => break,
-                    Err(error) if error.is_failure() => return Err(error),
-                    Err(error) => Err(error),
-                };
-                if let Ok(receipt) = &answer {
-                    made.insert(*line, Things::of(receipt));
-                }
-                answers.push((*line, answer));
-            }
-            Ok(())
-        });
+        let (answers, made, done) = self.together(lines, true, false, false);
         if done.is_ok() && !answers.is_empty() {
             self.made.extend(made);
             return answers;
         }
         // Each alone, as far as the transaction had come, or until the file fails again.
-        let mut alone: Vec<(u64, Result<Receipt>)> = Vec::new();
+        let mut alone = Answers::new();
         for (line, request) in lines.iter().take(answers.len().saturating_add(1)) {
             let answer = self.apply(*line, request);
             let failed = answer.as_ref().is_err_and(Error::is_failure);
@@ -142,41 +128,52 @@ impl BatchRun {
     /// # Errors
     /// Failures of the file as a whole (`busy`, `disk_full`, `outcome_unknown`, `storage`, `read_only`, `closed`): nothing is booked.
     pub fn apply_whole(&mut self, lines: &[(u64, Request)], whole: Whole) -> Result<Vec<(u64, Result<Receipt>)>> {
-        let stop_at_refusal = whole != Whole::DryRun;
+        let lines: Vec<(u64, &Request)> = lines.iter().map(|(line, request)| (*line, request)).collect();
         let dry_run = whole != Whole::Atomic;
-        let usual = lines.len().min(USUAL);
-        let (mut answers, mut made, mut refused) = (Vec::new(), HashMap::new(), false);
-        let done = self.ledger.apply_together(false, self.historic, dry_run, &mut |book| {
-            (answers, made, refused) = (Vec::with_capacity(usual), HashMap::with_capacity(usual), false);
-            for (line, request) in lines {
-                let booked = resolve(&[&self.made, &made], request).and_then(|request| book(&request));
-                let answer = booked.and_then(|receipt| receipt.ok_or_else(|| Error::storage("the run was cut short")));
-                match &answer {
-                    Ok(receipt) => {
-                        made.insert(*line, Things::of(receipt));
-                    }
-                    Err(error) if error.is_failure() => return Err(error.clone()),
-                    Err(error) if stop_at_refusal => {
-                        let error = error.clone();
-                        refused = true;
-                        answers = vec![(*line, answer)];
-                        return Err(error);
-                    }
-                    Err(_) => {}
-                }
-                answers.push((*line, answer));
-            }
-            Ok(())
-        });
+        let (answers, made, done) = self.together(&lines, false, whole != Whole::DryRun, dry_run);
         match done {
+            Err(error) if error.is_failure() => return Err(error),
+            Err(_) => return Ok(answers),
             Ok(()) => {}
-            Err(_) if refused => return Ok(answers),
-            Err(error) => return Err(error),
         }
         if !dry_run {
             self.made.extend(made);
         }
         Ok(answers)
+    }
+
+    /// Tries lines in one transaction, which ends at a failure of the file, when its time is up (`bounded`), and at a
+    /// refusal, which is then the one answer (`atomic`). The answers, what the lines made, and how the transaction ended.
+    fn together(
+        &self,
+        lines: &[(u64, &Request)],
+        bounded: bool,
+        atomic: bool,
+        dry_run: bool,
+    ) -> (Answers, HashMap<u64, Things>, Result<()>) {
+        let usual = lines.len().min(USUAL);
+        let (mut answers, mut made) = (Vec::new(), HashMap::new());
+        let done = self.ledger.apply_together(bounded, self.historic, dry_run, &mut |book| {
+            (answers, made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
+            for (line, request) in lines {
+                let answer = match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
+                    Ok(Some(receipt)) => Ok(receipt),
+                    Ok(None) => break,
+                    Err(error) if error.is_failure() => return Err(error),
+                    Err(error) if atomic => {
+                        answers = vec![(*line, Err(error.clone()))];
+                        return Err(error);
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Ok(receipt) = &answer {
+                    made.insert(*line, Things::of(receipt));
+                }
+                answers.push((*line, answer));
+            }
+            Ok(())
+        });
+        (answers, made, done)
     }
 }
 
