@@ -7,9 +7,9 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::report::{Fault, shown};
-use super::rule::MAX_POINTS;
 use crate::quantity::{Quantity, QuantityError};
 use crate::spelling::nearest;
+use crate::units::MAX_POINTS;
 
 /// Decimal places in a price book: enough for any price, and few enough to compute exactly with.
 const MAX_DECIMALS: u32 = 18;
@@ -96,7 +96,7 @@ impl Faults {
         }
         let points = i64::try_from(points).ok().filter(|it| *it <= MAX_POINTS);
         if points.is_none() {
-            self.add(value.span(), format!("{what} is at most 9000000000000000 points"));
+            self.add(value.span(), format!("{what} is at most {MAX_POINTS} points"));
         }
         points
     }
@@ -153,7 +153,7 @@ impl Faults {
             }
             Err(QuantityError::Negative) => negative_is.to_owned(),
             Err(QuantityError::NotFinite) => "must be a finite number".to_owned(),
-            Err(_) => "is at most 9000000000000000".to_owned(),
+            Err(_) => format!("is at most {MAX_POINTS}"),
         };
         self.add(value.span(), format!("{what} {problem}"));
         None

@@ -2,9 +2,7 @@
 
 use super::ratio::Ratio;
 use crate::quantity::{Quantity, Usage, UsageKind};
-
-/// The greatest number of points: 9 000 000 000 000 000, safe in a JSON number.
-pub(super) const MAX_POINTS: i64 = 9_000_000_000_000_000;
+use crate::units::MAX_POINTS;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
