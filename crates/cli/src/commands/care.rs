@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::{Checked, Error, Level, Progress, Verification};
+use counterfoil::{Checked, Error, Ledger, Level, Progress, Verification};
 use indicatif::ProgressBar;
 
 use super::{Session, guide, pricing};
@@ -26,7 +26,12 @@ pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcom
 fn init(session: &mut Session, args: &InitArgs) -> Result<Outcome, Failure> {
     let path = args.path.clone().map_or_else(|| session.file(), Ok)?;
     let ledger = session.options().create(&path)?;
-    session.warn(&ledger);
+    made(session, &ledger, &path)
+}
+
+/// Shows a ledger that was just made.
+fn made(session: &mut Session, ledger: &Ledger, path: &Path) -> Result<Outcome, Failure> {
+    session.warn(ledger);
     let info = ledger.info()?;
     session.notes.note(&format!("made {}", path.display()));
     session.out.one(&info)?;
@@ -153,9 +158,5 @@ fn restore(session: &mut Session, args: &RestoreArgs) -> Result<Outcome, Failure
     }
     confirm::ask(args.confirm.yes, &question)?;
     let ledger = session.options().restore(&args.backup, &target)?;
-    session.warn(&ledger);
-    let info = ledger.info()?;
-    session.notes.note(&format!("made {}", target.display()));
-    session.out.one(&info)?;
-    Ok(Outcome::Done)
+    made(session, &ledger, &target)
 }
