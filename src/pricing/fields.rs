@@ -37,15 +37,11 @@ impl Faults {
     }
 
     pub(super) fn add(&mut self, span: Range<usize>, message: impl Into<String>) {
-        self.push(span, message.into(), None);
+        self.list.push(Fault { span, message: message.into(), help: None });
     }
 
     pub(super) fn add_with_help(&mut self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        self.push(span, message.into(), Some(help.into()));
-    }
-
-    fn push(&mut self, span: Range<usize>, message: String, help: Option<String>) {
-        self.list.push(Fault { span, message, help });
+        self.list.push(Fault { span, message: message.into(), help: Some(help.into()) });
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {

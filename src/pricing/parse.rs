@@ -158,7 +158,7 @@ impl<'t> Reader<'t> {
         let place = format!("in the duration price {what}");
         let fields = self.faults.known(table, &place, &DURATION);
         let rate = self.rate(&what, at, &fields);
-        let min_points = self.points_or(&fields, "min_points", Some(1));
+        let min_points = self.field(&fields, "min_points", Some(1), Faults::points);
         let estimation = match fields.get("estimation") {
             Some((key, value)) => self.estimation(&what, key, value).map(Some),
             None => Some(None),
@@ -167,8 +167,8 @@ impl<'t> Reader<'t> {
     }
 
     fn rate(&mut self, what: &str, at: Range<usize>, fields: &Fields<'t>) -> Option<Rate> {
-        let divisor = self.positive_or(fields, "divisor", None);
-        let multiplier = self.positive_or(fields, "multiplier", None);
+        let divisor = self.field(fields, "divisor", None, Faults::positive);
+        let multiplier = self.field(fields, "multiplier", None, Faults::positive);
         match (fields.get("divisor"), fields.get("multiplier")) {
             (Some((one, _)), Some((other, _))) => {
                 let message = format!("{what} has both `divisor` and `multiplier`");
@@ -193,7 +193,7 @@ impl<'t> Reader<'t> {
         let table = self.faults.table(value, "`estimation`")?;
         let place = format!("in the estimation of {what}");
         let fields = self.faults.known(table, &place, &ESTIMATION);
-        let per_char = self.positive_or(&fields, "seconds_per_char", None);
+        let per_char = self.field(&fields, "seconds_per_char", None, Faults::positive);
         let input = fields.get("use_input_seconds").map(|(_, value)| {
             let flag = value.get_ref().as_bool();
             if flag != Some(true) {
@@ -225,25 +225,22 @@ impl<'t> Reader<'t> {
         let table = self.faults.table(value, &what)?;
         let place = format!("in the metered price {what}");
         let fields = self.faults.known(table, &place, &METERED);
-        let unit = match fields.get("unit") {
-            Some((_, value)) => self.unit(value).map(Some),
-            None => Some(None),
-        };
-        let package = self.positive_or(&fields, "package", Some(Quantity::from(1)));
+        let unit = self.field(&fields, "unit", Some(None), |faults, value, what| {
+            let unit = faults.text(value, what)?;
+            faults.name(unit, value.span()).then(|| Some(unit.to_owned()))
+        });
+        let package = self.field(&fields, "package", Some(Quantity::from(1)), Faults::positive);
         if !fields.contains_key("points") {
             let message = format!("{what} has no `points`");
             self.faults.add_with_help(at, message, "`points` is the price of one package");
         }
-        let points = self.points_or(&fields, "points", None);
-        let included = match fields.get("included") {
-            Some((_, value)) => self.faults.decimal(value, "`included`", "cannot be negative"),
-            None => Some(Quantity::ZERO),
-        };
-        let min_points = self.points_or(&fields, "min_points", Some(0));
-        let max_points = match fields.get("max_points") {
-            Some((_, value)) => self.faults.points(value, "`max_points`").map(Some),
-            None => Some(None),
-        };
+        let points = self.field(&fields, "points", None, Faults::points);
+        let included = self.field(&fields, "included", Some(Quantity::ZERO), |faults, value, what| {
+            faults.decimal(value, what, "cannot be negative")
+        });
+        let min_points = self.field(&fields, "min_points", Some(0), Faults::points);
+        let max_points =
+            self.field(&fields, "max_points", Some(None), |faults, value, what| faults.points(value, what).map(Some));
         let (min_points, max_points) = (min_points?, max_points?);
         if let (Some((key, _)), Some(most)) = (fields.get("max_points"), max_points)
             && min_points > most
@@ -261,21 +258,16 @@ impl<'t> Reader<'t> {
         }))
     }
 
-    fn unit(&mut self, value: &'t Value<'t>) -> Option<String> {
-        let unit = self.faults.text(value, "`unit`")?;
-        self.faults.name(unit, value.span()).then(|| unit.to_owned())
-    }
-
-    fn points_or(&mut self, fields: &Fields<'t>, key: &str, default: Option<i64>) -> Option<i64> {
+    /// A field's value; `None` when it is faulty. Where there is no such field, the default.
+    fn field<T>(
+        &mut self,
+        fields: &Fields<'t>,
+        key: &str,
+        default: Option<T>,
+        read: impl FnOnce(&mut Faults, &'t Value<'t>, &str) -> Option<T>,
+    ) -> Option<T> {
         match fields.get(key) {
-            Some((_, value)) => self.faults.points(value, &format!("`{key}`")),
-            None => default,
-        }
-    }
-
-    fn positive_or(&mut self, fields: &Fields<'t>, key: &str, default: Option<Quantity>) -> Option<Quantity> {
-        match fields.get(key) {
-            Some((_, value)) => self.faults.positive(value, &format!("`{key}`")),
+            Some((_, value)) => read(&mut self.faults, value, &format!("`{key}`")),
             None => default,
         }
     }
