@@ -13,34 +13,13 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_millis(200)
 }
 
-/// An open file and its writing connection: dropped in this order.
-struct Open {
-    writing: WritingConnection,
-    file: Opened,
-}
-
-impl std::ops::Deref for Open {
-    type Target = WritingConnection;
-
-    fn deref(&self) -> &WritingConnection {
-        &self.writing
-    }
-}
-
-impl std::ops::DerefMut for Open {
-    fn deref_mut(&mut self) -> &mut WritingConnection {
-        &mut self.writing
-    }
-}
-
-fn open(path: &Path) -> Result<Open> {
-    let file = OpenFile::open(Place::existing(path)?, soon())?;
-    Ok(Open { writing: WritingConnection::open(&file, soon())?, file })
+fn open(path: &Path) -> Result<WritingConnection> {
+    WritingConnection::open(&OpenFile::open(Place::existing(path)?, soon())?, soon())
 }
 
 /// Whether a use of the file may begin.
-fn check(open: &Open) -> Result<()> {
-    open.file.enter(Some(soon())).and_then(|using| open.check_wal(&using))
+fn check(open: &WritingConnection) -> Result<()> {
+    open.file().enter(Some(soon())).and_then(|using| open.check_wal(&using))
 }
 
 fn fill(conn: &Connection) -> Result<()> {
@@ -127,7 +106,7 @@ fn an_sqlite_that_loses_commits_is_refused() {
 fn what_is_moved_replaced_or_cut_is_noticed() {
     let (folder, path) = folder_with_ledger();
     let mut writing = open(&path).unwrap();
-    let readers = Readers::beside(writing.file.clone()).unwrap();
+    let readers = Readers::beside(writing.file().clone()).unwrap();
     let read = || readers.get()?.snapshot(|conn| conn.query_row("SELECT 1", [], |_| Ok(())).map_err(sqlite_error));
     writing.begin(false, soon()).unwrap();
     writing.touch().unwrap();
@@ -184,7 +163,7 @@ fn readers_cannot_write_and_see_commits() {
 fn a_second_reader_sees_the_same_state() {
     let (_folder, path) = folder_with_ledger();
     let mut writing = open(&path).unwrap();
-    let readers = Readers::beside(writing.file.clone()).unwrap();
+    let readers = Readers::beside(writing.file().clone()).unwrap();
     let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0));
     for before in 0..3 {
         let seen = readers.with_others(|conn, others| {
@@ -298,7 +277,7 @@ fn a_backup_is_a_ledger_of_its_own_and_overwrites_nothing() {
     writing.connection().execute("INSERT INTO price_book VALUES (1, zeroblob(32), 'kept')", []).unwrap();
     writing.commit().unwrap();
     let target = folder.path().join("it's a copy.ledger");
-    let readers = Readers::beside(writing.file.clone()).unwrap();
+    let readers = Readers::beside(writing.file().clone()).unwrap();
     refused(super::copy(&readers, &target, |_| Err(Error::Closed)), "closed", "");
     let copy = super::copy(&readers, &target, |_| Ok(())).unwrap().path;
     refused(super::copy(&readers, &target, |_| Ok(())), "ledger_exists", "copy");

@@ -240,9 +240,13 @@ struct Checkpoint {
     frames: i32,
 }
 
-/// Faults for tests.
+/// Faults and figures for tests.
 #[cfg(test)]
 impl WritingConnection {
+    pub(super) fn file(&self) -> &Opened {
+        &self.file
+    }
+
     pub(crate) fn veto_commits(&self) {
         self.on_commit(|| true);
     }
