@@ -7,7 +7,6 @@ mod exit;
 mod ids;
 mod notes;
 mod output;
-mod page;
 
 use std::process::ExitCode;
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use counterfoil::UsageQuery;
+use counterfoil_report::StatementPage;
 
 use super::{Session, advice};
 use crate::args::{By, ReportCommand, StatementArgs, UsedArgs};
 use crate::exit::{Failure, Outcome};
-use crate::page;
 
 pub(super) fn run(session: &mut Session, command: &ReportCommand) -> Result<Outcome, Failure> {
     match command {
@@ -27,8 +27,8 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         session.notes.note(&session.nobody(&ledger, &account)?);
     }
     if args.html {
-        let page = page::html(&statement, &ledger.info()?.ledger.to_string(), offset)?;
-        session.out.bytes(page.as_bytes())?;
+        let page = StatementPage::new(&statement).ledger(ledger.info()?.ledger).offset(offset);
+        session.out.bytes(page.to_string().as_bytes())?;
     } else {
         session.out.statement(&statement, offset)?;
     }

@@ -5,7 +5,6 @@ mod csv;
 mod entries;
 pub(crate) mod explained;
 mod findings;
-pub(crate) mod safe;
 mod sheets;
 mod sink;
 mod statement;
@@ -19,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use blocks::balance_line;
+pub(crate) use counterfoil_report::safe;
 pub(crate) use entries::Line;
 pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Sweep};
 pub(crate) use sink::{Sink, same_file};

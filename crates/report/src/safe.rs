@@ -1,4 +1,4 @@
-//! Text from outside, made fit for a terminal: nothing in it can move the cursor, hide, or turn other text around.
+//! Text from outside, made fit to be shown: nothing in it can move the cursor, hide, or turn other text around.
 
 /// Longest text in a cell of a list, in characters.
 const CELL: usize = 60;
@@ -28,17 +28,24 @@ fn escaped(text: &str, keep_newlines: bool) -> String {
 }
 
 /// On one line.
-pub(crate) fn line(text: &str) -> String {
+///
+/// ```
+/// assert_eq!(counterfoil_report::safe::line("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
+/// ```
+#[must_use]
+pub fn line(text: &str) -> String {
     escaped(text, false)
 }
 
 /// With its line breaks.
-pub(crate) fn lines(text: &str) -> String {
+#[must_use]
+pub fn lines(text: &str) -> String {
     escaped(text, true)
 }
 
-/// On one line, and cut to the width of a cell.
-pub(crate) fn cell(text: &str) -> String {
+/// On one line, and cut to sixty characters.
+#[must_use]
+pub fn cell(text: &str) -> String {
     let safe = line(text);
     match safe.char_indices().nth(CELL) {
         Some((end, _)) => format!("{}…", safe.get(..end).unwrap_or_default()),

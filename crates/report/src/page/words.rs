@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
 use counterfoil::Statement;
 
-use crate::output::safe;
+use crate::safe;
 
 /// A number with its thousands apart and a real minus sign.
 pub(super) fn points(n: i64) -> String {
