@@ -49,8 +49,8 @@ pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::{
     AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, ENTRY_KINDS,
     Entry, ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry,
-    OpenAccount, OperationId, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall, Slice,
-    Totals, Transfer,
+    OpenAccount, OperationId, Place, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall,
+    Slice, ToldMovement as Movement, Totals, Transfer,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{AccountId, BatchId, HoldId, Key, OperationId};
+use super::{AccountId, BatchId, HoldId, Key, OperationId, Place};
 use crate::quantity::Usage;
 use crate::units::{is_false, is_zero, serialize_or_never, serialize_utc, serialize_utc_option};
 
@@ -243,6 +243,32 @@ pub struct Four {
     pub debt: i64,
 }
 
+impl Four {
+    /// Available less debt.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        self.available.saturating_sub(self.debt)
+    }
+}
+
+/// Points going from one place to another inside an account, or in or out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Movement {
+    /// The batch whose points they are; none of what no batch has paid for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// The operation concerned when it is another than the line's: whose debt is paid, what is given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    /// Where they were, or came from.
+    pub from: Place,
+    /// Where they are now, or went.
+    pub to: Place,
+    /// How many.
+    pub points: i64,
+}
+
 /// One line of an account's books. JSON shape `counterfoil.entry/1`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -271,6 +297,9 @@ pub struct Entry {
     pub change: Four,
     /// The balances after it.
     pub after: Four,
+    /// The movements it is made of, in order: they come to its `change`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub movements: Vec<Movement>,
     /// The service charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,

@@ -13,6 +13,7 @@ pub(crate) use action::{
     Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
     Subject,
 };
+pub use answer::Movement as ToldMovement;
 pub use answer::{
     Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark, HoldState, Made,
     NextExpiry, Quote, Receipt, Slice, Totals,
@@ -24,7 +25,8 @@ pub use builders::{
 };
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
-pub(crate) use movement::{Movement, Place, changes, decode, encode};
+pub use movement::Place;
+pub(crate) use movement::{Movement, changes, decode, encode};
 pub use request::Request;
 pub use rows::ENTRY_KINDS;
 pub(crate) use rows::*;

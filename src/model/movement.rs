@@ -1,6 +1,8 @@
 //! The movement: points going from one place to another. Every line of an account's books is made of them, and everything
 //! that is told of it follows from them.
 
+use serde::{Serialize, Serializer};
+
 use super::rows::codes;
 use super::{Balances, BatchNo};
 use crate::error::Result;
@@ -8,22 +10,29 @@ use crate::units::{MAX_POINTS, add, sub};
 
 codes!(
     /// Where points are, come from, or went.
-    Place {
+    #[non_exhaustive]
+    pub Place {
         /// Of a new batch: recharged.
         Recharged = 1 "recharged",
         /// Of a new batch: received by transfer.
         Received = 2 "received",
         /// In a batch that is not effective yet.
         Pending = 3 "pending",
+        /// In a batch, to be spent.
         Available = 4 "available",
+        /// Set aside by a hold.
         Held = 5 "held",
+        /// Consumed, and paid for by the batch.
         Used = 6 "used",
+        /// Expired or lapsed.
         Expired = 7 "expired",
+        /// Taken back.
         Revoked = 8 "revoked",
         /// Sent by transfer.
         Moved = 9 "moved",
         /// Out of it: owed from now on. Into it: paid, cancelled or forgiven.
         Debt = 10 "debt",
+        /// Debt that was forgiven comes out of it.
         WrittenOff = 11 "written_off",
         /// Owed after a revoke, and used by the batches that have paid for it.
         ClawedBack = 12 "clawed_back",
@@ -34,6 +43,12 @@ impl Place {
     /// A use that can be given back.
     pub(crate) fn is_used(self) -> bool {
         matches!(self, Place::Used | Place::ClawedBack)
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
     }
 }
 

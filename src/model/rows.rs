@@ -12,10 +12,10 @@ use crate::units::{Instant, is_zero, sub};
 
 /// Kinds of something, with the code each is stored under.
 macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $code:literal $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $visible:vis $name:ident { $($(#[$of:meta])* $variant:ident = $code:literal $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum $name { $($(#[$of])* $variant),+ }
+        $visible enum $name { $($(#[$of])* $variant),+ }
 
         impl $name {
             #[allow(dead_code, reason = "not every code table is listed")]
@@ -48,7 +48,7 @@ pub(super) use codes;
 
 codes!(
     /// What a caller asked for.
-    OpKind {
+    pub(crate) OpKind {
         Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
@@ -59,7 +59,7 @@ codes!(
 
 codes!(
     /// What a line of an account's books records.
-    EntryKind {
+    pub(crate) EntryKind {
         Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", TransferOut = 12 "transfer_out", WriteOff = 13 "write_off", Freeze = 14 "freeze",
@@ -74,17 +74,17 @@ pub const ENTRY_KINDS: &[&str] = EntryKind::TEXTS;
 
 codes!(
     /// Whether an account takes part.
-    AccountState { Active = 0 "active", Frozen = 1 "frozen", Closed = 2 "closed" }
+    pub(crate) AccountState { Active = 0 "active", Frozen = 1 "frozen", Closed = 2 "closed" }
 );
 
 codes!(
     /// What became of a hold.
-    HoldPhase { Open = 0 "open", Captured = 1 "captured", Released = 2 "released", Expired = 3 "expired" }
+    pub(crate) HoldPhase { Open = 0 "open", Captured = 1 "captured", Released = 2 "released", Expired = 3 "expired" }
 );
 
 codes!(
     /// What an operation's clock reading was taken for.
-    ClockMark { Plain = 0 "plain", Suspect = 1 "suspect", Trusted = 2 "trusted" }
+    pub(crate) ClockMark { Plain = 0 "plain", Suspect = 1 "suspect", Trusted = 2 "trusted" }
 );
 
 /// The four stored balances; `net` is `available - debt`.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::model::{EntryRow, Movement, Place};
+use crate::model::{Entry, EntryRow, Movement, Place};
 use crate::units::{add, sub};
 
 /// What came in and what went, by cause. Always
@@ -30,15 +30,42 @@ pub struct Flows {
     pub moved_out: i64,
 }
 
+impl Entry {
+    /// Where its points came from and went: the movements, by cause.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// # let ledger = Ledger::create(&path)?;
+    /// # let alice = AccountId::new("alice")?;
+    /// # ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let page = ledger.history(&alice, &HistoryQuery::new().kind("consume"))?;
+    /// assert_eq!(page.items[0].flows()?.used, 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `out_of_range` for sums that no entry of a ledger comes to.
+    pub fn flows(&self) -> Result<Flows> {
+        let mut flows = Flows::default();
+        self.movements.iter().try_for_each(|movement| flows.flow(movement.from, movement.to, movement.points))?;
+        Ok(flows)
+    }
+}
+
 impl Flows {
     /// What one entry did.
     pub(crate) fn of(row: &EntryRow) -> Result<Self> {
         let mut flows = Flows::default();
-        for Movement { from, to, points, .. } in &row.movements {
-            flows.pass(*from, sub(0, *points)?)?;
-            flows.pass(*to, *points)?;
-        }
+        row.movements.iter().try_for_each(|Movement { from, to, points, .. }| flows.flow(*from, *to, *points))?;
         Ok(flows)
+    }
+
+    fn flow(&mut self, from: Place, to: Place, points: i64) -> Result<()> {
+        self.pass(from, sub(0, points)?)?;
+        self.pass(to, points)
     }
 
     /// So many points more in a place.

@@ -6,8 +6,8 @@ use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
-    EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, OpKind, OperationId,
-    OperationRow, Receipt, Writers,
+    EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, Movement, OpKind,
+    OperationId, OperationRow, Receipt, ToldMovement, Writers,
 };
 use crate::units::Instant;
 
@@ -21,9 +21,15 @@ pub(crate) fn figures(balances: Balances) -> Figures {
     Figures { available, held, pending, debt, net: available.saturating_sub(debt) }
 }
 
-fn four(balances: Balances) -> Four {
+pub(super) fn four(balances: Balances) -> Four {
     let Balances { available, held, pending, debt } = balances;
     Four { available, held, pending, debt }
+}
+
+fn told(writers: &Writers, movement: &Movement) -> ToldMovement {
+    let Movement { operation, batch, from, to, points } = *movement;
+    let (batch, operation) = (batch.map(|no| writers.batch(no)), operation.map(|seq| writers.operation(seq)));
+    ToldMovement { batch, operation, from, to, points }
 }
 
 fn hold_state(phase: HoldPhase) -> HoldState {
@@ -193,6 +199,7 @@ pub(crate) fn entry(
         expired: row.expired,
         change: four(row.change),
         after: four(row.after),
+        movements: row.movements.iter().map(|movement| told(writers, movement)).collect(),
         service: outcome.and_then(|outcome| outcome.service.clone()),
         quantity: outcome.and_then(|outcome| outcome.quantity.clone()),
         unit: outcome.and_then(|outcome| outcome.unit.clone()),

@@ -82,7 +82,7 @@ fn json_has_the_documented_keys() {
     let entries = home.run("history -a alice --format json").ok().json();
     assert_eq!(
         keys(&entries[1]),
-        ["account", "after", "batch", "booked_at", "change", "kind", "n", "operation", "points", "source"]
+        ["account", "after", "batch", "booked_at", "change", "kind", "movements", "n", "operation", "points", "source"]
     );
     assert_eq!(keys(&entries[1]["after"]), ["available", "debt", "held", "pending"]);
     let batches = home.run("batches -a bob --format json").ok().json();
