@@ -55,8 +55,8 @@ pub use model::{
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
 pub use report::{
-    AccountQuery, ClockInfo, Export, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period,
-    Program, SettingsInfo, Statement, UsageLine, UsageQuery, View,
+    AccountQuery, ClockInfo, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo,
+    Statement, UsageLine, UsageQuery, WalkLine, WalkStep,
 };
 pub use report::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,

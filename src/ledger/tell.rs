@@ -1,13 +1,10 @@
 //! The handle's verbs that tell: reports for people, made of the books.
 
-use std::io::Write;
-
 use super::Ledger;
-use crate::audit::Progress;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{AccountId, BatchId, OperationId};
 use crate::report::{
-    BatchLife, Explanation, Export, Missing, Page, Period, Run, Statement, Summing, UsageLine, UsageQuery,
+    BatchLife, Explanation, Missing, Page, Period, Statement, Summing, UsageLine, UsageQuery, WalkStep,
 };
 
 /// Reports. They read as [`Ledger::balance`] does: nothing is written, nobody waits.
@@ -63,10 +60,13 @@ impl Ledger {
     }
 }
 
-/// Exports: the same books for somebody else's program.
+/// The books as they are, for whoever makes something else of them.
 impl Ledger {
-    /// Writes the books as plain text that another accounting program proves: hledger or beancount. Memory is bounded
-    /// whatever their length, nobody waits, and what is booked meanwhile is left out. Does not change anything.
+    /// Walks through the books, an account after the other (or one alone), line by line: of all time or of a period, all as
+    /// they are at one moment. Memory is bounded whatever their length.
+    ///
+    /// `each` is called at every step; an error of its own ends the walk. Nobody waits for it, but it is one read: while it
+    /// lasts the `-wal` grows by what is booked, so hand slow readers a file.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -75,43 +75,32 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// let mut journal = Vec::new();
-    /// ledger.export(&Export::new(Program::Hledger), &mut journal)?;
-    /// let journal = String::from_utf8(journal)?;
-    /// assert!(journal.contains("-50 PTS = -50 PTS")); // the issuer owes what alice holds
+    /// let mut recharged = 0;
+    /// ledger.walk(None, &Period::all(), |step| {
+    ///     if let WalkStep::Line(line) = step {
+    ///         recharged += line.entry.flows()?.recharged;
+    ///     }
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// assert_eq!(recharged, 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// `disk_full` or `storage` when the text cannot be written, `invalid_argument` for a period that begins later than
-    /// now, and as for [`Ledger::balance`].
-    pub fn export(&self, export: &Export, out: &mut dyn Write) -> Result<()> {
-        self.export_with(export, out, |_| ())
-    }
-
-    /// The same, reporting how far it is: of the file in operations, of one account in entries.
-    ///
-    /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// let mut file = std::fs::File::create(folder.path().join("points.beancount"))?;
-    /// ledger.export_with(&Export::new(Program::Beancount), &mut file, |progress| eprintln!("{}", progress.done))?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`Ledger::export`].
-    pub fn export_with(&self, export: &Export, out: &mut dyn Write, mut progress: impl FnMut(Progress)) -> Result<()> {
-        let mut run = self.look(|look| Run::new(look, export))?;
-        while self.look(|look| run.read(look))? {
-            run.write(out)?;
-            progress(Progress { step: "export", done: run.done, total: Some(run.total) });
-        }
-        run.finish(out)
+    /// Those of `each`; `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
+    pub fn walk<E: From<Error>>(
+        &self,
+        account: Option<&AccountId>,
+        period: &Period,
+        mut each: impl FnMut(WalkStep) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let mut failed = None;
+        let mut step = |step| {
+            failed = each(step).err();
+            failed.is_none()
+        };
+        self.look(|look| look.walk_books(account, period, &mut step))?;
+        failed.map_or(Ok(()), Err)
     }
 }
 

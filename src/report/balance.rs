@@ -10,7 +10,7 @@ use crate::model::{
 use crate::store::{self, Glance, Session};
 use crate::units::{Instant, Reading, add};
 
-fn totals(row: &TotalsRow) -> Totals {
+pub(super) fn totals(row: &TotalsRow) -> Totals {
     let TotalsRow {
         recharged,
         consumed,

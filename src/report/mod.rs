@@ -6,7 +6,6 @@ mod accounts;
 mod balance;
 mod clock;
 mod explain;
-mod export;
 mod flow;
 mod history;
 mod lists;
@@ -17,6 +16,7 @@ mod similar;
 mod span;
 mod statement;
 mod usage;
+mod walk;
 
 use serde::Serialize;
 
@@ -33,8 +33,6 @@ pub use explain::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
-pub(crate) use export::Run;
-pub use export::{Export, Program, View};
 pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{HistoryQuery, OperationInfo};
@@ -44,6 +42,7 @@ pub(crate) use shapes::{hex, receipt};
 pub use statement::{KindTotal, Statement};
 pub(crate) use usage::Summing;
 pub use usage::{UsageLine, UsageQuery};
+pub use walk::{WalkLine, WalkStep};
 
 /// One page of a list, and where the next begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,8 +1,6 @@
 //! What the lines of the books name, what a mistake is told, and what is no report's business.
 
-use counterfoil::{
-    AccountId, AccountQuery, ENTRY_KINDS, Entry, Error, Export, HistoryQuery, Period, Program, UsageQuery,
-};
+use counterfoil::{AccountId, AccountQuery, ENTRY_KINDS, Entry, Error, HistoryQuery, Period, UsageQuery};
 use serde_json::json;
 
 use crate::support::{World, instant};
@@ -84,7 +82,7 @@ fn no_report_is_about_what_has_not_begun() {
         world.ledger.statement(&alice, &later).unwrap_err(),
         world.ledger.explain_missing(&alice, &later).unwrap_err(),
         world.ledger.usage(&UsageQuery::new().within(later)).unwrap_err(),
-        world.ledger.export(&Export::new(Program::Hledger).within(later), &mut Vec::new()).unwrap_err(),
+        world.ledger.walk(None, &later, |_| Ok::<(), Error>(())).unwrap_err(),
     ];
     for error in refused {
         assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "from"), "{error:?}");

@@ -1,7 +1,11 @@
-//! A counterfoil ledger's books, made ready for people: the statement as one HTML page. It uses only counterfoil's public
-//! API; the command uses it, and so may an app.
+//! A counterfoil ledger's books, made ready for people and for other programs: the statement as one HTML page
+//! ([`StatementPage`]), and exports ([`Export`]). It uses only counterfoil's public API; the command uses it, and so may an
+//! app.
 
+mod export;
 mod page;
 pub mod safe;
+pub mod sheet;
 
+pub use export::{BEANCOUNT, CSV, Export, ExportError, FORMATS, Format, HLEDGER, JSONL, View};
 pub use page::StatementPage;

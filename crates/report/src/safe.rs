@@ -3,14 +3,13 @@
 /// Longest text in a cell of a list, in characters.
 const CELL: usize = 60;
 
-/// Characters that show nothing of themselves but change how others are shown.
-fn is_invisible(letter: char) -> bool {
-    matches!(
-        letter,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    )
+/// Characters that show nothing of themselves, or change how others are shown.
+pub(crate) fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+                | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 fn escaped(text: &str, keep_newlines: bool) -> String {
@@ -20,7 +19,7 @@ fn escaped(text: &str, keep_newlines: bool) -> String {
             '\n' if keep_newlines => safe.push('\n'),
             '\n' => safe.push_str("\\n"),
             '\t' => safe.push_str("\\t"),
-            _ if letter.is_control() || is_invisible(letter) => safe.extend(letter.escape_unicode()),
+            _ if is_hidden(letter) => safe.extend(letter.escape_unicode()),
             _ => safe.push(letter),
         }
     }

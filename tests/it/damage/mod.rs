@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::{
-    AccountId, AccountQuery, Error, Export, HistoryQuery, Key, Ledger, Listing, ManualClock, Options, Period, Points,
-    Program, Request, UsageQuery, Verification,
+    AccountId, AccountQuery, Error, HistoryQuery, Key, Ledger, Listing, ManualClock, Options, Period, Points, Request,
+    UsageQuery, Verification,
 };
 
 /// Longer than any look at these small files takes on a busy machine.
@@ -128,9 +128,7 @@ impl Eyes {
         self.look("alike", || ledger.accounts_like(&AccountId::new("aa").unwrap(), 3));
         self.look("usage", || ledger.usage(&UsageQuery::new().limit(100_000)));
         self.look("find", || ledger.operations_by_key(&Key::new(sights.key).unwrap()));
-        for program in [Program::Hledger, Program::Beancount] {
-            self.look(format!("export {program:?}"), || ledger.export(&Export::new(program), &mut std::io::sink()));
-        }
+        self.look("walk", || ledger.walk(None, &Period::all(), |_| Ok::<(), Error>(())));
     }
 
     fn account(&mut self, ledger: &Ledger, id: &AccountId, now: DateTime<Utc>) {

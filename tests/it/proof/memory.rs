@@ -3,7 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use counterfoil::{Export, Ledger, Program, Request};
+use counterfoil::{Ledger, Request};
+use counterfoil_report::{BEANCOUNT, Export};
 use serde_json::json;
 
 use crate::support::World;
@@ -15,7 +16,7 @@ const FILE: &str = "COUNTERFOIL_PROOF_FILE";
 fn child() {
     let Some(path) = std::env::var_os(FILE) else { return };
     let ledger = Ledger::options().read_only(true).open(&path).unwrap();
-    ledger.export(&Export::new(Program::Beancount), &mut std::io::sink()).unwrap();
+    Export::new(BEANCOUNT).write(&ledger, &mut std::io::sink()).unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     std::fs::write(format!("{}.status", path.to_str().unwrap()), status).unwrap();
 }

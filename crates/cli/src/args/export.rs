@@ -1,14 +1,16 @@
 //! `export`: the books for other programs.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use counterfoil_report::{FORMATS, Format};
 
 use super::PeriodArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// For which program
-    #[arg(long = "as", value_name = "PROGRAM", value_enum)]
-    pub(crate) target: ExportAs,
+    #[arg(long = "as", value_name = "PROGRAM", value_parser = formats())]
+    pub(crate) target: Format,
     /// Whose books, for hledger and beancount [default: issuer]
     #[arg(long, value_name = "VIEW", value_enum)]
     pub(crate) view: Option<ExportView>,
@@ -19,17 +21,10 @@ pub(crate) struct ExportArgs {
     pub(crate) period: PeriodArgs,
 }
 
-/// What an export is written for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportAs {
-    /// A journal in which every posting carries the balance after it: hledger check --strict
-    Hledger,
-    /// A ledger with the balances after every day: bean-check
-    Beancount,
-    /// Every entry as a line of numbers and texts
-    Csv,
-    /// Every entry as a JSON object on a line
-    Jsonl,
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let known = FORMATS.map(|format| PossibleValue::new(format.name).help(format.about));
+    let named = |name: String| FORMATS.into_iter().find(|format| format.name == name);
+    PossibleValuesParser::new(known).try_map(move |name| named(name).ok_or("there is no such format"))
 }
 
 /// Whose books an export is.

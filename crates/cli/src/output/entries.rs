@@ -1,7 +1,8 @@
 //! The lines of an account's books: as people see them, and as rows of CSV.
 
 use chrono::FixedOffset;
-use counterfoil::{Entry, Four};
+use counterfoil::Entry;
+use counterfoil_report::sheet;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,63 +33,11 @@ impl Listed for Line {
         text("batch", |l| its_batch(&l.entry)),
         text("what", |l| what(&l.entry)),
     ];
-    const CSV: &'static [&'static str] = <Entry as Listed>::CSV;
+    const CSV: &'static [&'static str] = sheet::ENTRY;
 
     fn row(&self) -> Result<Value, serde_json::Error> {
-        self.entry.row()
+        sheet::entry(&self.entry)
     }
-}
-
-/// Entries are exported and stated by the hundred thousand: as they are, and all in the same columns.
-impl Listed for Entry {
-    const COLUMNS: &'static [Column<Self>] = &[];
-    const CSV: &'static [&'static str] = &[
-        "n",
-        "account",
-        "kind",
-        "operation",
-        "booked_at",
-        "occurred_at",
-        "points",
-        "expired",
-        "change.available",
-        "change.held",
-        "change.pending",
-        "change.debt",
-        "change.net",
-        "after.available",
-        "after.held",
-        "after.pending",
-        "after.debt",
-        "after.net",
-        "service",
-        "quantity",
-        "unit",
-        "source",
-        "counterparty",
-        "refers_to",
-        "reference",
-        "description",
-        "reason",
-        "actor",
-        "metadata",
-        "batch",
-        "unbooked",
-    ];
-
-    fn row(&self) -> Result<Value, serde_json::Error> {
-        let mut row = serde_json::to_value(self)?;
-        for (name, four) in [("change", &self.change), ("after", &self.after)] {
-            if let Some(Value::Object(figures)) = row.get_mut(name) {
-                figures.insert("net".into(), net(four).into());
-            }
-        }
-        Ok(row)
-    }
-}
-
-pub(super) fn net(four: &Four) -> i64 {
-    four.available.saturating_sub(four.debt)
 }
 
 pub(super) fn kind(entry: &Entry) -> String {

@@ -1,7 +1,6 @@
 //! Answers, in the format asked for, to stdout or to a file.
 
 mod blocks;
-mod csv;
 mod entries;
 pub(crate) mod explained;
 mod findings;
@@ -14,6 +13,7 @@ mod usage;
 use std::io::Write;
 
 use counterfoil::Page;
+use counterfoil_report::sheet::Lines;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -54,9 +54,8 @@ impl Out {
             Format::Json => self.json(item, true)?,
             Format::Jsonl => self.json(item, false)?,
             Format::Csv => {
-                let mut lines = csv::Lines::new(T::CSV, &mut self.sink)?;
-                lines.add(&value(item)?)?;
-                lines.finish()?;
+                let mut lines = Lines::new(T::CSV, &mut self.sink);
+                lines.add(&value(item)?).and_then(|()| lines.finish()).map_err(|error| Failure::write(&error))?;
             }
         }
         self.flush()
@@ -133,18 +132,6 @@ impl Out {
         Ok(any)
     }
 
-    /// A list handed over item by item, in a format of its own.
-    pub(crate) fn stream<T: Listed>(
-        &mut self,
-        format: Format,
-        each: impl FnOnce(&mut dyn FnMut(&T) -> Result<(), Failure>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let asked = std::mem::replace(&mut self.format, format);
-        let done = self.items(each);
-        self.format = asked;
-        done.map(drop)
-    }
-
     /// Where the bytes go, for what has a format of its own.
     pub(crate) fn sink(&mut self) -> &mut Sink {
         &mut self.sink
@@ -180,12 +167,12 @@ impl Out {
                 writeln!(sink, "{}", serde_json::to_string(item).map_err(unserializable)?).map_err(failed)
             })?,
             Format::Csv => {
-                let mut lines = csv::Lines::new(T::CSV, sink)?;
+                let mut lines = Lines::new(T::CSV, sink);
                 each(&mut |item| {
                     empty = false;
-                    lines.add(&item.row().map_err(unserializable)?)
+                    lines.add(&item.row().map_err(unserializable)?).map_err(failed)
                 })?;
-                lines.finish()?;
+                lines.finish().map_err(failed)?;
             }
         }
         self.flush()?;

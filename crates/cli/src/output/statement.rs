@@ -4,12 +4,10 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, FixedOffset, Utc};
 use counterfoil::{BatchInfo, Entry, Figures, Four, KindTotal, Statement};
-use serde_json::json;
 
 use super::blocks::{SUSPECT, balance_line, words};
-use super::sheets::Listed;
 use super::table::{Block, Column, batch, number, sheet, text, time_at};
-use super::{Out, csv, entries, unserializable, usage};
+use super::{Out, entries, usage};
 use crate::args::Format;
 use crate::exit::Failure;
 
@@ -118,7 +116,7 @@ fn figures(after: &Four) -> Figures {
     let mut figures = Figures::default();
     (figures.available, figures.held, figures.pending, figures.debt) =
         (after.available, after.held, after.pending, after.debt);
-    figures.net = entries::net(after);
+    figures.net = after.net();
     figures
 }
 
@@ -129,23 +127,10 @@ impl Out {
             Format::Table => print(statement, offset, &mut self.sink).map_err(|error| Failure::write(&error))?,
             Format::Json => self.json(statement, true)?,
             Format::Jsonl => self.json(statement, false)?,
-            Format::Csv => self.statement_csv(statement)?,
+            Format::Csv => counterfoil_report::sheet::statement(statement, &mut self.sink)
+                .map_err(|error| Failure::write(&error))?,
         }
         self.flush()
-    }
-
-    /// The opening, the lines, the closing: the first balance and the sum of a column of changes make the last balance.
-    fn statement_csv(&mut self, statement: &Statement) -> Result<(), Failure> {
-        let Statement { account, opening, closing, from, to, as_of, .. } = statement;
-        let mut lines = csv::Lines::new(<Entry as Listed>::CSV, &mut self.sink)?;
-        let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
-        for entry in &statement.lines {
-            lines.add(&entry.row().map_err(unserializable)?)?;
-        }
-        let end = to.filter(|to| to < as_of).unwrap_or(*as_of);
-        lines.add(&json!({"account": account, "kind": "closing", "booked_at": iso(end), "after": closing}))?;
-        lines.finish()
     }
 }
 

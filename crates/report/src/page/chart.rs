@@ -97,7 +97,7 @@ fn places(statement: &Statement) -> Vec<Place> {
     let mut latest = statement.as_of.timestamp_millis();
     let place = |entry: &Entry| {
         latest = latest.min(entry.booked_at.timestamp_millis());
-        (latest, entry.after.available.saturating_sub(entry.after.debt))
+        (latest, entry.after.net())
     };
     let mut places: Vec<Place> = statement.lines.iter().rev().map(place).collect();
     places.reverse();

@@ -24,14 +24,10 @@ pub(super) struct Line {
     pub(super) due: bool,
 }
 
-fn net(four: &Four) -> i64 {
-    four.available.saturating_sub(four.debt)
-}
-
 impl Line {
     pub(super) fn new(entry: &Entry, offset: FixedOffset) -> Self {
-        let change = net(&entry.change);
-        let after = net(&entry.after);
+        let change = entry.change.net();
+        let after = entry.after.net();
         let quantity = entry.quantity.as_deref().map(|quantity| match &entry.unit {
             Some(unit) => format!("{} {}", decimal(quantity), plural(&free(unit), quantity)),
             None => decimal(quantity),

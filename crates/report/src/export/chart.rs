@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::{self, OTHER};
-use super::{Program, View};
-use crate::error::Result;
-use crate::model::{AccountId, Balances, TotalsRow};
-use crate::units::{add, sub};
+use counterfoil::{AccountId, Figures, Four, Totals};
+
+use super::View;
+use super::journal::{Posting, Syntax};
+use super::names::OTHER;
 
 /// With this many names in the books of one account, further sources and services go under one name: memory is bounded.
 const MOST_NAMES: usize = 4096;
@@ -58,25 +58,14 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) name: String,
-    pub(super) sum: i64,
+    pub(super) sum: i128,
     /// Used since its balance was last stated.
     pub(super) touched: bool,
 }
 
-/// One line of a transaction.
-#[derive(Debug)]
-pub(super) struct Posting {
-    pub(super) name: String,
-    pub(super) amount: i64,
-    /// The balance after it.
-    pub(super) after: i64,
-    /// Its first use.
-    pub(super) new: bool,
-}
-
 /// The accounts that stand for one account of the ledger.
 pub(super) struct Chart {
-    program: Program,
+    syntax: &'static dyn Syntax,
     view: View,
     /// The account's id as part of a name.
     holder: String,
@@ -84,18 +73,14 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    pub(super) fn new(program: Program, view: View, id: &AccountId) -> Self {
-        Chart { program, view, holder: names::part(program, id.as_str()), leaves: BTreeMap::new() }
-    }
-
-    fn side(&self, points: i64) -> i64 {
-        self.view.side(points)
+    pub(super) fn new(syntax: &'static dyn Syntax, view: View, id: &AccountId) -> Self {
+        Chart { syntax, view, holder: syntax.part(id.as_str()), leaves: BTreeMap::new() }
     }
 
     fn name(&self, place: &Place) -> String {
         let (issuer, who) = (self.view == View::Issuer, &self.holder);
         let named = |text: &Option<String>| match text {
-            Some(text) => names::part(self.program, text),
+            Some(text) => self.syntax.part(text),
             None => OTHER.into(),
         };
         let bought = |promo: bool| match (issuer, promo) {
@@ -122,32 +107,29 @@ impl Chart {
     }
 
     /// Books points (as the holder sees them) to a place. `after` is the ledger's own figure, where it keeps one.
-    pub(super) fn post(&mut self, place: Place, points: i64, after: Option<i64>) -> Result<Posting> {
+    pub(super) fn post(&mut self, place: Place, points: i128, after: Option<i64>) -> Posting {
         let full = self.leaves.len() >= MOST_NAMES && !self.leaves.contains_key(&place);
         let place = if full { place.unnamed() } else { place };
         let new = !self.leaves.contains_key(&place);
-        let (amount, after) = (self.side(points), after.map(|after| self.side(after)));
+        let (amount, after) = (side(self.view, points), after.map(|after| side(self.view, after.into())));
         let name = self.name(&place);
         let leaf = self.leaves.entry(place).or_insert(Leaf { name, sum: 0, touched: true });
-        leaf.sum = match after {
-            Some(after) => after,
-            None => add(leaf.sum, amount)?,
-        };
+        leaf.sum = after.unwrap_or(leaf.sum + amount);
         leaf.touched = true;
-        Ok(Posting { name: leaf.name.clone(), amount, after: leaf.sum, new })
+        Posting { name: leaf.name.clone(), amount, after: leaf.sum, new }
     }
 
     /// Books a change of the four balances; `after` is what the entry says they are now. Those that stay are left out.
-    pub(super) fn balances(&mut self, change: Balances, after: Balances) -> Result<Vec<Posting>> {
+    pub(super) fn balances(&mut self, change: &Four, after: &Four) -> Vec<Posting> {
         let figures = figures(change).into_iter().zip(figures(after));
         figures
             .filter(|((_, points), _)| *points != 0)
-            .map(|((place, points), (_, after))| self.post(place, points, Some(after)))
+            .map(|((place, points), (_, after))| self.post(place, points.into(), Some(after)))
             .collect()
     }
 
     /// What everything used has come to, stated once more.
-    pub(super) fn closing(&mut self) -> Result<Vec<Posting>> {
+    pub(super) fn closing(&mut self) -> Vec<Posting> {
         let places: Vec<Place> = self.leaves.keys().cloned().collect();
         places.into_iter().map(|place| self.post(place, 0, None)).collect()
     }
@@ -155,14 +137,15 @@ impl Chart {
     /// The same, and held against the figures the ledger keeps. A total that several names make up is not among them: of
     /// all accounts together what was used is held against it ([`used_under`]), and what was recharged and revoked is then
     /// all that is left to balance the rest.
-    pub(super) fn totals(&mut self, now: Balances, totals: &TotalsRow) -> Result<Vec<Posting>> {
+    pub(super) fn totals(&mut self, now: &Figures, totals: &Totals) -> Vec<Posting> {
         let mut kept: BTreeMap<Place, i64> = BTreeMap::new();
-        for (place, after) in figures(now) {
+        let Figures { available, held, pending, debt, .. } = *now;
+        for (place, after) in places(available, held, pending, debt) {
             if after != 0 || self.leaves.contains_key(&place) {
                 kept.insert(place, after);
             }
         }
-        for (total, points) in self::kept(totals)? {
+        for (total, points) in self::kept(totals) {
             let mut parts = self.leaves.keys().filter(|place| place.total() == Some(total));
             if let (Some(place), None) = (parts.next(), parts.next()) {
                 kept.insert(place.clone(), points);
@@ -179,6 +162,14 @@ impl Chart {
     }
 }
 
+/// Points as this side sees them: the issuer's books are the holder's, seen from the other side.
+pub(super) fn side(view: View, points: i128) -> i128 {
+    match view {
+        View::Holder => points,
+        View::Issuer => -points,
+    }
+}
+
 fn spent(view: View) -> &'static str {
     match view {
         View::Issuer => "Income",
@@ -192,29 +183,27 @@ pub(super) fn used_under(view: View) -> String {
 }
 
 /// What the ledger says was used, as the holder sees it.
-pub(super) fn used_in(totals: &TotalsRow) -> Result<i64> {
-    sub(totals.consumed, totals.refunded)
+pub(super) fn used_in(totals: &Totals) -> i64 {
+    totals.consumed - totals.refunded
 }
 
 /// The four balances, debt as the negative it is to the holder.
-fn figures(balances: Balances) -> [(Place, i64); 4] {
-    let Balances { available, held, pending, debt } = balances;
-    [
-        (Place::Available, available),
-        (Place::Held, held),
-        (Place::Pending, pending),
-        (Place::Debt, debt.saturating_neg()),
-    ]
+fn places(available: i64, held: i64, pending: i64, debt: i64) -> [(Place, i64); 4] {
+    [(Place::Available, available), (Place::Held, held), (Place::Pending, pending), (Place::Debt, -debt)]
+}
+
+fn figures(four: &Four) -> [(Place, i64); 4] {
+    places(four.available, four.held, four.pending, four.debt)
 }
 
 /// The ledger's own totals, as they stand on the other side of the holder's books.
-fn kept(totals: &TotalsRow) -> Result<[(&'static str, i64); 6]> {
-    Ok([
-        ("Recharged", sub(0, totals.recharged)?),
-        ("Used", used_in(totals)?),
-        ("Expired", sub(totals.expired, totals.reinstated)?),
-        ("Revoked", add(totals.revoked, totals.clawed_back)?),
-        ("WrittenOff", sub(0, totals.written_off)?),
-        ("Moved", sub(totals.moved_out, totals.moved_in)?),
-    ])
+fn kept(totals: &Totals) -> [(&'static str, i64); 6] {
+    [
+        ("Recharged", -totals.recharged),
+        ("Used", used_in(totals)),
+        ("Expired", totals.expired - totals.reinstated),
+        ("Revoked", totals.revoked + totals.clawed_back),
+        ("WrittenOff", -totals.written_off),
+        ("Moved", totals.moved_out - totals.moved_in),
+    ]
 }

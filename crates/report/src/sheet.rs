@@ -1,0 +1,186 @@
+//! CSV: one number per cell, nested figures as columns of their own, text that a spreadsheet would calculate defused.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use counterfoil::{Entry, Statement};
+use serde_json::{Value, json};
+
+/// The columns of entries, by their paths.
+pub const ENTRY: &[&str] = &[
+    "n",
+    "account",
+    "kind",
+    "operation",
+    "booked_at",
+    "occurred_at",
+    "points",
+    "expired",
+    "change.available",
+    "change.held",
+    "change.pending",
+    "change.debt",
+    "change.net",
+    "after.available",
+    "after.held",
+    "after.pending",
+    "after.debt",
+    "after.net",
+    "service",
+    "quantity",
+    "unit",
+    "source",
+    "counterparty",
+    "refers_to",
+    "reference",
+    "description",
+    "reason",
+    "actor",
+    "metadata",
+    "batch",
+    "unbooked",
+];
+
+/// An entry as [`Lines`] take it.
+///
+/// # Errors
+/// When it cannot be said as JSON.
+pub fn entry(entry: &Entry) -> Result<Value, serde_json::Error> {
+    let mut row = serde_json::to_value(entry)?;
+    for (name, four) in [("change", &entry.change), ("after", &entry.after)] {
+        if let Some(Value::Object(figures)) = row.get_mut(name) {
+            figures.insert("net".into(), four.net().into());
+        }
+    }
+    Ok(row)
+}
+
+/// A statement's opening, its lines, its closing: the first balance and the sum of a column of changes make the last balance.
+///
+/// # Errors
+/// What the writer says.
+pub fn statement(statement: &Statement, out: &mut dyn Write) -> io::Result<()> {
+    let Statement { account, opening, closing, from, to, as_of, .. } = statement;
+    let mut lines = Lines::new(ENTRY, out);
+    let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
+    statement.lines.iter().try_for_each(|line| lines.add(&entry(line)?))?;
+    let end = to.filter(|to| to < as_of).unwrap_or(*as_of);
+    lines.add(&json!({"account": account, "kind": "closing", "booked_at": iso(end), "after": closing}))?;
+    lines.finish()
+}
+
+/// The header for columns named by their path: `after.available` is `after_available`.
+fn head(path: &str) -> String {
+    path.replace('.', "_")
+}
+
+fn pick<'v>(value: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(value, |value, name| value.get(name).unwrap_or(&Value::Null))
+}
+
+/// Text that begins like a formula gets an apostrophe in front; numbers stay numbers.
+fn defused(text: &str) -> String {
+    let first = text.trim_start_matches(['\'', ' ']).chars().next();
+    if matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')) {
+        format!("'{text}")
+    } else {
+        text.into()
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => defused(text),
+        // A JSON object or list in one cell begins with a brace or a bracket, never like a formula.
+        other => other.to_string(),
+    }
+}
+
+/// Writes the header before the first line, then a line per item.
+///
+/// ```
+/// use counterfoil_report::sheet::Lines;
+/// let mut text = Vec::new();
+/// let mut lines = Lines::new(&["n", "after.net"], &mut text);
+/// lines.add(&serde_json::json!({"n": 1, "after": {"net": -7}}))?;
+/// lines.finish()?;
+/// drop(lines);
+/// assert_eq!(text, b"n,after_net\n1,-7\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Lines<'s> {
+    writer: csv::Writer<&'s mut dyn Write>,
+    paths: &'static [&'static str],
+    begun: bool,
+}
+
+impl std::fmt::Debug for Lines<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl<'s> Lines<'s> {
+    /// Lines with a column for each path (`after.net`) into an item.
+    pub fn new(paths: &'static [&'static str], out: &'s mut dyn Write) -> Self {
+        Lines { writer: csv::Writer::from_writer(out), paths, begun: false }
+    }
+
+    /// A line.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn add(&mut self, item: &Value) -> io::Result<()> {
+        self.begin()?;
+        self.writer.write_record(self.paths.iter().map(|path| cell(pick(item, path)))).map_err(unwritten)
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.begin()?;
+        self.writer.flush()
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        self.writer.write_record(self.paths.iter().map(|path| head(path))).map_err(unwritten)
+    }
+}
+
+fn unwritten(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_defused() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "'=1", "＝1"] {
+            assert_eq!(defused(text), format!("'{text}"));
+        }
+        for text in ["", "alice", "a=b", "2026-11-22", "'quoted'"] {
+            assert_eq!(defused(text), text);
+        }
+    }
+
+    #[test]
+    fn nested_figures_are_columns() {
+        let item = serde_json::json!({"n": -3, "after": {"available": 7}, "tags": {"a": 1}});
+        let cells: Vec<String> =
+            ["n", "after.available", "after.held", "tags"].map(|path| cell(pick(&item, path))).into();
+        assert_eq!(cells, ["-3", "7", "", "{\"a\":1}"]);
+        assert_eq!(head("after.available"), "after_available");
+    }
+}
