@@ -130,7 +130,7 @@ impl File {
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.place.warnings().to_vec();
+        let mut warnings: Vec<String> = self.place.doubts().iter().map(ToString::to_string).collect();
         let trouble = self.call().ok().and_then(|call| call.connections.writer.as_ref().and_then(Writer::log_trouble));
         warnings.extend(trouble.map(|trouble| trouble.to_string()));
         warnings

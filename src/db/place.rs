@@ -1,8 +1,10 @@
 //! Where a ledger may lie, and whether it is still there.
 
-use crate::error::{Error, Result};
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
 
 /// A file's identity while it exists, whatever it is called.
 #[cfg(unix)]
@@ -46,7 +48,7 @@ pub(super) fn probe(path: &Path) -> Option<(FileId, u64)> {
 pub(crate) struct Place {
     path: PathBuf,
     id: FileId,
-    warnings: Vec<String>,
+    doubts: Vec<Doubt>,
 }
 
 impl Place {
@@ -56,8 +58,8 @@ impl Place {
         let resolved = fs::canonicalize(path).map_err(|error| unreachable_file(path, &error))?;
         let metadata = fs::symlink_metadata(&resolved).map_err(|error| unreachable_file(path, &error))?;
         check_kind(&resolved, &metadata)?;
-        let warnings = check_location(&resolved)?;
-        Ok(Place { id: file_id(&resolved, &metadata), path: resolved, warnings })
+        let doubts = judged(&resolved, Some(&metadata))?;
+        Ok(Place { id: file_id(&resolved, &metadata), path: resolved, doubts })
     }
 
     /// Absolute, free of symbolic links.
@@ -70,8 +72,8 @@ impl Place {
     }
 
     /// What is doubtful about the place, though not refused.
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub(crate) fn doubts(&self) -> &[Doubt] {
+        &self.doubts
     }
 
     /// Refuses when the file was moved or replaced: what is written now would be lost with the unlinked file.
@@ -143,7 +145,7 @@ pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
         )
     })?;
     let resolved = folder.join(name);
-    check_location(&resolved)?;
+    judged(&resolved, None)?;
     match fs::symlink_metadata(&resolved) {
         Ok(found) if is_unborn(&found) => {}
         Ok(_) => return Err(Error::LedgerExists { path: resolved.display().to_string() }),
@@ -215,41 +217,99 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
     if is_unborn(metadata) {
         return not_a_ledger("it is empty, as an interrupted creation leaves it: create the ledger again");
     }
-    check_links(path, metadata)
-}
-
-/// Two names of one file have two -wal files: commits under one name are not seen, and then lost, under the other.
-#[cfg(unix)]
-fn check_links(path: &Path, metadata: &Metadata) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    if metadata.nlink() == 1 {
-        return Ok(());
-    }
-    let message = format!("the file has {} names (hard links)", metadata.nlink());
-    Err(Error::unsafe_location(path, message, "close every program that uses it, and remove all its names but one"))
-}
-
-#[cfg(not(unix))]
-fn check_links(_path: &Path, _metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// Refuses file systems on which SQLite's locks or shared memory do not work; warns about folders copied behind our back.
-fn check_location(path: &Path) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    if let Some(kind) = file_system_of(path) {
-        if is_network(&kind) {
-            let message = format!("the file system is {kind}, on which SQLite's locks are not reliable");
-            return Err(Error::unsafe_location(path, message, "put the ledger on a local disk"));
-        }
-        if kind.starts_with("fuse.") {
-            warnings.push(format!("the file system is {kind}: make sure that it keeps locks and fsync"));
+/// Something doubtful about where a file lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// SQLite's locks or shared memory do not work on a network file system: refused.
+    Network {
+        /// What the system calls it.
+        file_system: String,
+    },
+    /// Two names of one file have two `-wal` files: refused.
+    Names {
+        /// How many names it has.
+        links: u64,
+    },
+    /// A half-written copy may replace the ledger.
+    Cloud {
+        /// The folder that is synchronised.
+        folder: String,
+    },
+    /// A file system that a program provides.
+    Fuse {
+        /// What the system calls it.
+        file_system: String,
+    },
+}
+
+impl Doubt {
+    /// What to do, of those for which no ledger is opened.
+    fn refused(&self) -> Option<&'static str> {
+        match self {
+            Doubt::Network { .. } => Some("put the ledger on a local disk"),
+            Doubt::Names { .. } => Some("close every program that uses it, and remove all its names but one"),
+            Doubt::Cloud { .. } | Doubt::Fuse { .. } => None,
         }
     }
-    if let Some(folder) = cloud_folder(path) {
-        warnings.push(format!("`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger"));
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Network { file_system } => {
+                write!(f, "the file system is {file_system}, on which SQLite's locks are not reliable")
+            }
+            Doubt::Names { links } => {
+                write!(f, "the file has {links} names (hard links): what is booked under one is lost under another")
+            }
+            Doubt::Cloud { folder } => {
+                write!(f, "`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger")
+            }
+            Doubt::Fuse { file_system } => {
+                write!(f, "the file system is {file_system}, which may not keep locks and fsync")
+            }
+        }
     }
-    Ok(warnings)
+}
+
+/// What is doubtful about where a file lies, the worst first; `found` is the file, if there is one.
+pub(super) fn doubts(path: &Path, file_system: Option<&str>, found: Option<&Metadata>) -> Vec<Doubt> {
+    let kind = file_system.map(str::to_string);
+    let network = kind.clone().filter(|kind| is_network(kind));
+    let fuse = kind.filter(|kind| network.is_none() && kind.starts_with("fuse."));
+    let links = found.filter(|found| found.is_file()).map(links).filter(|links| *links > 1);
+    [
+        network.map(|file_system| Doubt::Network { file_system }),
+        links.map(|links| Doubt::Names { links }),
+        cloud_folder(path).map(|folder| Doubt::Cloud { folder }),
+        fuse.map(|file_system| Doubt::Fuse { file_system }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Refuses a place in which no ledger may be opened; else what is doubtful about it.
+fn judged(path: &Path, found: Option<&Metadata>) -> Result<Vec<Doubt>> {
+    let doubts = doubts(path, file_system_of(path).as_deref(), found);
+    match doubts.iter().find_map(|doubt| Some((doubt, doubt.refused()?))) {
+        Some((doubt, help)) => Err(Error::unsafe_location(path, doubt.to_string(), help)),
+        None => Ok(doubts),
+    }
+}
+
+/// How many names a file has.
+#[cfg(unix)]
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn links(_metadata: &Metadata) -> u64 {
+    1
 }
 
 /// The type of the file system a path lies on. Only Linux tells it in a file.
@@ -280,7 +340,7 @@ fn unescape(point: &str) -> String {
         .fold(point.to_string(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
-pub(super) fn is_network(kind: &str) -> bool {
+fn is_network(kind: &str) -> bool {
     const KINDS: [&str; 20] = [
         "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "virtiofs", "ceph", "lustre",
         "gfs2", "ocfs2", "beegfs", "coda", "orangefs", "davfs", "vboxsf",
@@ -305,7 +365,7 @@ pub(super) fn is_network(kind: &str) -> bool {
 }
 
 /// The part of a path that is the folder of a synchronising service.
-pub(super) fn cloud_folder(path: &Path) -> Option<String> {
+fn cloud_folder(path: &Path) -> Option<String> {
     const NAMES: [&str; 18] = [
         "dropbox",
         "google drive",
@@ -362,6 +422,18 @@ mod tests {
         assert!(is_network("9p") && is_network("virtiofs") && !is_network("ext4") && !is_network("fuse.ntfs-3g"));
         assert_eq!(file_system("", Path::new("/x")), None);
         assert_eq!(file_system("nonsense\n", Path::new("/x")), None);
+    }
+
+    #[test]
+    fn of_several_doubts_the_worst_comes_first() {
+        let of = |kind: &str, path: &str| doubts(Path::new(path), Some(kind), None);
+        let cloud = Doubt::Cloud { folder: "Dropbox".into() };
+        assert_eq!(of("ext4", "/home/kim/points.ledger"), []);
+        assert_eq!(of("ext4", "/home/kim/Dropbox/points.ledger"), std::slice::from_ref(&cloud));
+        let (nfs, mine) = (Doubt::Network { file_system: "nfs4".into() }, Doubt::Fuse { file_system: "fuse.x".into() });
+        assert_eq!(of("nfs4", "/srv/Dropbox/points.ledger"), [nfs.clone(), cloud.clone()]);
+        assert_eq!(of("fuse.x", "/srv/Dropbox/points.ledger"), [cloud.clone(), mine.clone()]);
+        assert!(nfs.refused().is_some() && cloud.refused().is_none() && mine.refused().is_none());
     }
 
     #[test]

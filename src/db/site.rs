@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::check_sqlite;
 use super::draft::{MOST_NAMES, is_abandoned, is_draft};
 use super::opened::stuck_writers;
-use super::place::{Place, Right, beside, cloud_folder, file_system_of, is_network, may};
+use super::place::{Doubt, Place, Right, beside, doubts, file_system_of, may};
 use crate::error::Result;
 
 /// The version of SQLite that is linked, and whether ledgers are safe with it.
@@ -25,16 +25,14 @@ pub(crate) struct Beside {
     pub(crate) owner: Option<u32>,
     /// Who may read and write it, as `chmod` writes it; on systems that have such modes.
     pub(crate) mode: Option<u32>,
-    /// How many names it has.
-    pub(crate) links: u64,
 }
 
 impl Beside {
     fn at(path: &Path) -> Option<Self> {
         let metadata = fs::symlink_metadata(path).ok()?;
-        let (owner, mode, links) = rights(&metadata);
+        let (owner, mode) = rights(&metadata);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Some(Beside { name, bytes: metadata.len(), regular: metadata.is_file(), owner, mode, links })
+        Some(Beside { name, bytes: metadata.len(), regular: metadata.is_file(), owner, mode })
     }
 }
 
@@ -56,9 +54,8 @@ pub(crate) struct Site {
     pub(crate) stuck_writers: Option<Vec<u32>>,
     /// The kind of file system, where it can be known.
     pub(crate) file_system: Option<String>,
-    pub(crate) network: bool,
-    /// The folder of a synchronising service it lies in.
-    pub(crate) cloud: Option<String>,
+    /// What is doubtful about it, the worst first.
+    pub(crate) doubts: Vec<Doubt>,
     /// Bytes this user may still write to the disk.
     pub(crate) free: Option<u64>,
     /// The user this process runs as.
@@ -85,9 +82,8 @@ impl Site {
             kept,
             abandoned,
             stuck_writers: Place::existing(&path).ok().and_then(|place| stuck_writers(place.path(), place.id())),
-            network: file_system.as_deref().is_some_and(is_network),
+            doubts: doubts(&path, file_system.as_deref(), fs::symlink_metadata(&path).ok().as_ref()),
             file_system,
-            cloud: cloud_folder(&path),
             free: fs4::available_space(folder).ok(),
             user: user(),
             readable: may(&path, Right::Read),
@@ -132,9 +128,9 @@ fn is_kept(name: &str, ledger: &str) -> bool {
 }
 
 #[cfg(unix)]
-fn rights(metadata: &Metadata) -> (Option<u32>, Option<u32>, u64) {
+fn rights(metadata: &Metadata) -> (Option<u32>, Option<u32>) {
     use std::os::unix::fs::MetadataExt;
-    (Some(metadata.uid()), Some(metadata.mode() & 0o7777), metadata.nlink())
+    (Some(metadata.uid()), Some(metadata.mode() & 0o7777))
 }
 
 #[cfg(unix)]
@@ -144,8 +140,8 @@ fn user() -> Option<u32> {
 }
 
 #[cfg(not(unix))]
-fn rights(_metadata: &Metadata) -> (Option<u32>, Option<u32>, u64) {
-    (None, None, 1)
+fn rights(_metadata: &Metadata) -> (Option<u32>, Option<u32>) {
+    (None, None)
 }
 
 #[cfg(not(unix))]

@@ -1,7 +1,7 @@
 //! What can be told without reading the ledger: SQLite, the place, rights, the disk, what lies beside.
 
 use super::{Finding, Level, rights, several};
-use crate::db::{Beside, Site, sqlite_version};
+use crate::db::{Beside, Doubt, Site, sqlite_version};
 use crate::error::Error;
 use crate::writer::Durability;
 
@@ -38,7 +38,7 @@ pub(super) fn unopened(site: &Site, error: &Error) -> Finding {
             }
             Some(_) => "check the path; if this was a ledger, keep it as it is and restore a backup".into(),
         },
-        Error::UnsafeLocation { .. } if file.is_some_and(|file| file.links > 1) => one_name(site),
+        Error::UnsafeLocation { .. } if matches!(site.doubts.first(), Some(Doubt::Names { .. })) => one_name(site),
         Error::Storage { .. } if site.readable == Some(false) => "see permissions".into(),
         _ => error.help(),
     };
@@ -73,27 +73,22 @@ fn sqlite() -> Finding {
 }
 
 fn place(site: &Site) -> Finding {
-    let kind = site.file_system.as_deref().unwrap_or("unknown here");
-    if site.network {
-        let found = format!("the file system is {kind}, on which SQLite's locks are not reliable");
-        return Finding::new("place", Level::Fault, found, "move the ledger to a local disk while nobody uses it");
-    }
-    if let Some(file) = site.file.as_ref().filter(|file| file.regular && file.links > 1) {
-        let found =
-            format!("the file has {} names (hard links): what is booked under one is lost under another", file.links);
-        return Finding::new("place", Level::Fault, found, one_name(site));
-    }
-    if let Some(folder) = &site.cloud {
-        let found = format!("`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger");
-        let help = "close every program that uses it, move it to a folder that is not synchronised, and let \
-                    `counterfoil backup` write the copies that are";
-        return Finding::new("place", Level::Warning, found, help);
-    }
-    if kind.starts_with("fuse.") {
-        let found = format!("the file system is {kind}, which may not keep locks and fsync");
-        return Finding::new("place", Level::Warning, found, "move the ledger to a plain local disk if you can");
-    }
-    Finding::ok("place", format!("the file system is {kind}, in no known cloud folder"))
+    let Some(doubt) = site.doubts.first() else {
+        let kind = site.file_system.as_deref().unwrap_or("unknown here");
+        return Finding::ok("place", format!("the file system is {kind}, in no known cloud folder"));
+    };
+    let (level, help) = match doubt {
+        Doubt::Network { .. } => (Level::Fault, "move the ledger to a local disk while nobody uses it".into()),
+        Doubt::Names { .. } => (Level::Fault, one_name(site)),
+        Doubt::Cloud { .. } => (
+            Level::Warning,
+            "close every program that uses it, move it to a folder that is not synchronised, and let \
+             `counterfoil backup` write the copies that are"
+                .into(),
+        ),
+        Doubt::Fuse { .. } => (Level::Warning, "move the ledger to a plain local disk if you can".into()),
+    };
+    Finding::new("place", level, doubt.to_string(), help)
 }
 
 fn disk(site: &Site) -> Finding {
@@ -229,7 +224,7 @@ mod tests {
     use std::path::PathBuf;
 
     fn file(name: &str, bytes: u64) -> Beside {
-        Beside { name: name.into(), bytes, regular: true, owner: Some(7), mode: Some(0o600), links: 1 }
+        Beside { name: name.into(), bytes, regular: true, owner: Some(7), mode: Some(0o600) }
     }
 
     fn site() -> Site {
@@ -244,8 +239,7 @@ mod tests {
             stuck_writers: None,
             abandoned: Vec::new(),
             file_system: Some("ext4".into()),
-            network: false,
-            cloud: None,
+            doubts: Vec::new(),
             free: Some(100 << 30),
             user: Some(7),
             readable: Some(true),
@@ -273,9 +267,9 @@ mod tests {
         type Change = fn(&mut Site);
         let cases: [(&str, Level, &str, Change); 26] = [
             ("place", Level::Ok, "ext4", |_| ()),
-            ("place", Level::Fault, "nfs4", |s| (s.file_system, s.network) = (Some("nfs4".into()), true)),
-            ("place", Level::Warning, "fuse.x", |s| s.file_system = Some("fuse.x".into())),
-            ("place", Level::Warning, "Dropbox", |s| s.cloud = Some("Dropbox".into())),
+            ("place", Level::Fault, "nfs4", |s| s.doubts = vec![Doubt::Network { file_system: "nfs4".into() }]),
+            ("place", Level::Warning, "fuse.x", |s| s.doubts = vec![Doubt::Fuse { file_system: "fuse.x".into() }]),
+            ("place", Level::Warning, "Dropbox", |s| s.doubts = vec![Doubt::Cloud { folder: "Dropbox".into() }]),
             ("permissions", Level::Ok, "mode 0600, yours", |_| ()),
             ("permissions", Level::Ok, "of user 7 (you are 8)", |s| s.user = Some(8)),
             ("permissions", Level::Warning, "may read it", |s| s.file.as_mut().unwrap().mode = Some(0o644)),
@@ -301,7 +295,7 @@ mod tests {
             }),
             ("permissions", Level::Warning, "chmod o-w '/a'", |s| s.folder.as_mut().unwrap().mode = Some(0o777)),
             ("permissions", Level::Ok, "yours", |s| s.folder.as_mut().unwrap().mode = Some(0o1777)),
-            ("place", Level::Fault, "2 names", |s| s.file.as_mut().unwrap().links = 2),
+            ("place", Level::Fault, "2 names", |s| s.doubts = vec![Doubt::Names { links: 2 }]),
             ("disk", Level::Fault, "1.0 MB free", |s| s.free = Some((1 << 20) - 1)),
             ("disk", Level::Warning, "200.0 MB free", |s| s.free = Some(200_000_000)),
             ("side_files", Level::Fault, "without its ledger", |s| (s.file, s.wal) = (None, Some(file("w", 9)))),
