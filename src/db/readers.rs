@@ -272,7 +272,10 @@ impl Readers {
 
     /// Runs reads within a read transaction, and beside it connections that see the same state of the file, for other
     /// threads; none when they cannot be had, or others write without a pause.
-    pub(crate) fn with_others<T>(&self, read: impl FnOnce(&Connection, Option<[OtherReader; 2]>) -> Result<T>) -> Result<T> {
+    pub(crate) fn with_others<T>(
+        &self,
+        read: impl FnOnce(&Connection, Option<[OtherReader; 2]>) -> Result<T>,
+    ) -> Result<T> {
         let first = self.get()?;
         let pool = &first.connections.pool;
         first.answered(|| {
