@@ -14,16 +14,12 @@ CREATE TABLE writer (
     since  INTEGER NOT NULL CHECK (since >= 1)
 ) STRICT;
 
--- One row: the file's identity, its settings, and the head of the operation log.
+-- One row: the file's identity, its settings, and how far the log of operations goes at least.
 CREATE TABLE ledger (
     id                INTEGER PRIMARY KEY CHECK (id = 1),
     ledger_id         BLOB    NOT NULL CHECK (length(ledger_id) = 16),
     created_at        INTEGER NOT NULL CHECK (created_at BETWEEN 0 AND 253402300799999),
     writer            INTEGER NOT NULL REFERENCES writer (no),
-    -- The newest accepted clock reading: what a suspect reading is measured against.
-    accepted_at       INTEGER NOT NULL CHECK (accepted_at BETWEEN 0 AND 253402300799999),
-    -- The first of the suspect readings that go on now; NULL when the newest was none.
-    suspect_since     INTEGER CHECK (suspect_since BETWEEN 0 AND 253402300799999),
     -- The newest reading of a clock known to be right.
     trusted_at        INTEGER CHECK (trusted_at BETWEEN 0 AND 253402300799999),
     -- How often the newest accepted reading has been set back.
@@ -34,7 +30,8 @@ CREATE TABLE ledger (
     max_hold          INTEGER NOT NULL CHECK (max_hold BETWEEN 1 AND 3155760000),
     max_clock_jump    INTEGER NOT NULL CHECK (max_clock_jump BETWEEN 1 AND 3155760000),
     clock_patience    INTEGER NOT NULL CHECK (clock_patience BETWEEN 1 AND 3155760000),
-    -- Hash and number of the newest operation: both are checked, so a cut tail is seen.
+    -- Hash and number of an operation that must be there, so that a cut tail is seen. It was the newest when this was written:
+    -- by the first change after opening, before the -wal is folded in, by flush and by close.
     head              BLOB    NOT NULL CHECK (length(head) = 32),
     length            INTEGER NOT NULL CHECK (length BETWEEN 0 AND 4398046511103)
 ) STRICT;

@@ -220,7 +220,7 @@ impl File {
     /// Copies a backup to a new file with a new epoch, and books the restore in its log, before it gets its name.
     pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<Published> {
         let source = Readers::open(backup)?;
-        let renew = &mut |conn: &Connection| db::change_copy(conn, || renew_epoch(conn, epoch, reading));
+        let renew = &mut |conn: &Connection| renew_epoch(conn, epoch, reading);
         proven_copy(&source, target, renew, &mut |_| ()).map(|(published, _)| published)
     }
 }
@@ -268,7 +268,7 @@ fn proven_copy(
     progress(Progress { step: "copy", done: 0, total: None });
     let mut proof = None;
     let published = db::copy(source, target, |conn| {
-        change(conn)?;
+        db::change_copy(conn, || change(conn).and_then(|()| store::write_head(&Session::new(conn))))?;
         let verification = audit::verify(&Session::new(conn), None, progress)?;
         if let Some(fault) = verification.faults.first() {
             return Err(Error::corrupt(format!("the copy does not verify: {}", fault.place)));

@@ -316,13 +316,21 @@ impl Shared {
         let patience = Patience::until(deadline);
         let _turn = self.queue.enter(patience.deadline).ok_or_else(|| patience.busy())?;
         let mut state = self.state();
-        let done = if state.relaxed { state.harden(&self.file, patience.deadline) } else { Ok(()) };
+        let done = if state.relaxed {
+            state.harden(&self.file, patience.deadline)
+        } else {
+            state.write_head(&self.file, patience.deadline)
+        };
         self.fold_log(&mut state);
         done.map_err(|error| if matches!(error, Error::Busy { .. }) { patience.busy() } else { error })
     }
 
     /// After the answer, so that no failure of a checkpoint becomes an operation's.
     fn fold_log(&self, state: &mut State) {
+        if state.connection.as_ref().is_some_and(WritingConnection::log_is_long) {
+            // What is in the file without its -wal is bounded too. Should it fail, the next time will do.
+            let _ = state.write_head(&self.file, after(DROP_PATIENCE));
+        }
         let Some(connection) = state.connection.as_mut() else { return };
         if connection.checkpoint_if_long() {
             *lock(&self.log_trouble) = connection.log_trouble();
@@ -356,6 +364,11 @@ impl Shared {
             return Ok(false);
         }
         let deadline = after(patience);
+        if let Err(error) = state.write_head(&self.file, deadline)
+            && state.connection.is_none()
+        {
+            return Err(error);
+        }
         // A file moved away is not touched any more.
         let entered = state.lock_file(&self.file, deadline).and_then(|()| self.file.enter(Some(deadline)));
         let connection = state.connection.take().ok_or(Error::Closed)?;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::replay::check_link;
+use super::replay::{check_head, check_link};
 use super::sums::{Sums, check_balances, check_state};
-use super::{Audit, MOST_LINES, count, hex};
+use super::{Audit, MOST_LINES, count};
 use crate::chain;
 use crate::engine::Source;
 use crate::error::Result;
@@ -34,11 +34,12 @@ fn storage(audit: &mut Audit<'_, '_>) -> Result<()> {
     Ok(())
 }
 
-/// The links among the newest operations, and from the newest to head and length.
+/// The links among the newest operations, and the one that must be there.
 fn operations(audit: &mut Audit<'_, '_>, touched: &mut BTreeSet<i64>) -> Result<()> {
-    let ledger = audit.session.ledger()?;
+    let ledger = stored::ledger(audit.session)?;
+    let newest = audit.session.ledger().map_or(ledger.length, |newest| newest.length);
     // One more than is checked, for the hash the first link builds on.
-    let after = ledger.length.saturating_sub(REACH).saturating_sub(1).max(0);
+    let after = newest.saturating_sub(REACH).saturating_sub(1).max(0);
     let rows = stored::operations(audit.session, after, MOST.saturating_add(2))?;
     let mut head = if after == 0 { genesis(audit, &ledger)? } else { None };
     let mut last = after;
@@ -62,11 +63,18 @@ fn operations(audit: &mut Audit<'_, '_>, touched: &mut BTreeSet<i64>) -> Result<
         audit.checked.operations = audit.checked.operations.saturating_add(1);
         audit.tell("operations", audit.checked.operations, None);
     }
-    audit.faults.same("length_mismatch", "ledger length", last, ledger.length);
-    if let Some(head) = head {
-        audit.faults.same("head_mismatch", "ledger head", hex(&head), hex(&ledger.head));
-    }
+    let named = named_hash(audit, &ledger)?;
+    check_head(audit, &ledger, last, named);
     Ok(())
+}
+
+/// The hash of the operation that the ledger's row names, if that is there.
+fn named_hash(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<[u8; 32]>> {
+    if ledger.length == 0 {
+        return genesis(audit, ledger);
+    }
+    let rows = stored::operations(audit.session, ledger.length.saturating_sub(1), 1)?;
+    Ok(rows.into_iter().find_map(|(seq, row)| row.ok().filter(|_| seq == ledger.length)).map(|row| row.hash))
 }
 
 fn genesis(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<[u8; 32]>> {

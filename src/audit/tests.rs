@@ -105,6 +105,8 @@ impl File {
         store::apply(&session, &booked.changes).unwrap();
         session.set_ledger(booked.ledger).unwrap();
         session.finish().unwrap();
+        // As after a close.
+        store::write_head(&self.session()).unwrap();
         self.conn.execute_batch("COMMIT").unwrap();
         Some(booked.operation.seq)
     }
@@ -348,7 +350,7 @@ fn quick_sees_the_head_the_tail_and_the_balances() {
     for (sql, code) in [
         ("UPDATE ledger SET head = zeroblob(32)", "head_mismatch"),
         ("UPDATE ledger SET length = length + 1", "length_mismatch"),
-        ("UPDATE ledger SET length = length - 1", "length_mismatch"),
+        ("UPDATE ledger SET length = length - 1", "head_mismatch"),
         ("DROP TRIGGER operation_no_update; UPDATE operation SET points = points + 1 WHERE seq = 4", "chain_broken"),
         ("UPDATE account SET available = available + 1 WHERE no = 4", "i10_balances"),
         ("DROP TRIGGER operation_no_delete; DELETE FROM operation WHERE seq = 4", "operation_missing"),

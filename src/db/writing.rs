@@ -161,6 +161,11 @@ impl WritingConnection {
         self.conn.is_autocommit()
     }
 
+    /// Whether it is time to move the log into the file.
+    pub(crate) fn log_is_long(&self) -> bool {
+        self.log.frames >= self.log.next_checkpoint
+    }
+
     /// Moves the log into the file once it is long enough, so that the next commit overwrites it from its start: that
     /// is faster than a log that grows. Call after a commit. Whether it was time to.
     pub(crate) fn checkpoint_if_long(&mut self) -> bool {
@@ -169,7 +174,7 @@ impl WritingConnection {
             let _ = self.checkpoint_whole(Instant::now() + CHECKPOINT_PATIENCE);
             return false;
         }
-        let due = self.log.frames >= self.log.next_checkpoint;
+        let due = self.log_is_long();
         if due {
             // The first waits for nobody and nobody for it. It falls short when others write at that moment, or read what
             // is in the log.

@@ -10,8 +10,8 @@ use super::{Session, limit, rows};
 use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, ReferenceRow,
-    StretchRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow,
+    ReferenceRow, StretchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -46,6 +46,11 @@ pub(crate) fn snapshot<T>(session: &Session<'_>, read: impl FnOnce() -> Result<T
     // Dropped, it is rolled back: nothing was written.
     let _transaction = session.conn().unchecked_transaction().map_err(sqlite_error)?;
     read()
+}
+
+/// The ledger's row by itself, without what the newest operation tells.
+pub(crate) fn ledger(session: &Session<'_>) -> Result<LedgerRow> {
+    session.first(sql::LEDGER_GET, [], rows::stored_ledger)?.ok_or_else(super::desk::no_ledger)
 }
 
 /// How many rows the one-row table has.

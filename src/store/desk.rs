@@ -13,7 +13,7 @@ use rusqlite::params;
 use super::write::{self, Waits};
 use super::{Session, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchRow, ClockState, LedgerRow};
+use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
 
 /// More accounts than this are not kept for the next transaction.
 const MOST_ACCOUNTS: usize = 1024;
@@ -82,7 +82,7 @@ impl Session<'_> {
     pub(crate) fn finish(self) -> Result<Desk> {
         self.settle()?;
         if let Some(kept) = &mut self.desk.borrow_mut().ledger {
-            kept.write(|row, waits| write::update_ledger(&self, row, waits))?;
+            kept.write(|row, _| write::update_ledger(&self, row))?;
         }
         let mut desk = self.desk.take();
         if desk.accounts.len() > MOST_ACCOUNTS {
@@ -120,27 +120,22 @@ impl Session<'_> {
 
     // ---- the ledger's row
 
-    /// The file's identity, settings and head, as this transaction has left them so far.
+    /// The file's identity and settings, and the head of its log, as this transaction has left them so far.
     pub(crate) fn ledger(&self) -> Result<LedgerRow> {
         if let Some(kept) = &self.desk.borrow().ledger {
             return Ok(kept.row.clone());
         }
-        let row = self.first(sql::LEDGER_GET, [], rows::ledger)?.ok_or_else(|| Error::corrupt("ledger has no row"))?;
+        let row = self.first(sql::LEDGER_GET, [], rows::ledger)?.ok_or_else(no_ledger)?;
         self.desk.borrow_mut().ledger = Some(Kept::stored(row.clone()));
         Ok(row)
     }
 
     pub(crate) fn set_ledger(&self, row: LedgerRow) -> Result<()> {
         let old = self.ledger()?;
-        let clock = ClockState { accepted_at: row.clock.accepted_at, ..old.clock };
-        let advanced = LedgerRow { clock, head: row.head, length: row.length, ..old };
-        let waits = if advanced == row {
-            Waits::Few
-        } else if (LedgerRow { clock: row.clock, ..advanced }) == row {
-            Waits::Plain
-        } else {
-            Waits::All
-        };
+        let clock = |row: &LedgerRow| (row.clock.trusted_at, row.clock.steps_back);
+        // The rest the newest operation tells.
+        let same = (old.writer, old.settings, clock(&old)) == (row.writer, row.settings, clock(&row));
+        let waits = if same { Waits::Nothing } else { Waits::All };
         if let Some(kept) = &mut self.desk.borrow_mut().ledger {
             kept.change(row, waits);
         }
@@ -233,6 +228,10 @@ impl Session<'_> {
             None => Ok(()),
         }
     }
+}
+
+pub(super) fn no_ledger() -> Error {
+    Error::corrupt("ledger has no row")
 }
 
 /// The old row with what a charge changes.

@@ -29,7 +29,7 @@ pub(crate) use session::Session;
 pub(crate) use sql::ALL as STATEMENTS;
 #[cfg(test)]
 pub(crate) use work::{Work, work_done};
-pub(crate) use write::{add_writer, append_operation, apply, insert_price_book};
+pub(crate) use write::{add_writer, append_operation, apply, insert_price_book, write_head};
 
 /// A page's length as SQL wants it.
 fn limit(rows: usize) -> i64 {

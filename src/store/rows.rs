@@ -9,9 +9,9 @@ use uuid::Uuid;
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockState, ConsumeRow, EntryKind,
-    EntryRow, HoldPhase, HoldRow, LedgerRow, Movement, Outcome, ReferenceRow, Settings, StretchRow, TotalsRow, Writer,
-    changes, decode,
+    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockMark, ClockState, ConsumeRow,
+    EntryKind, EntryRow, HoldPhase, HoldRow, LedgerRow, Movement, Outcome, ReferenceRow, Settings, StretchRow,
+    TotalsRow, Writer, changes, decode,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 use crate::units::{Instant, MAX_POINTS};
@@ -251,7 +251,8 @@ pub(super) fn account(row: &Row<'_>) -> Result<AccountRow> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Glance {
     pub(crate) account: AccountRow,
-    /// What the log says of the clock, and how far a reading may be past the newest accepted one, in seconds.
+    /// What the log says of the clock, but for doubts and certainty, and how far a reading may be past the newest accepted
+    /// one, in seconds.
     pub(crate) clock: ClockState,
     pub(crate) max_clock_jump: i64,
     /// The soonest expiry of live batches, and the points that expire then.
@@ -259,12 +260,13 @@ pub(crate) struct Glance {
 }
 
 /// The column before which the row tells of the account and the clock, and of when the batch expires.
-const GLANCE_BATCH: usize = 29;
+const GLANCE_BATCH: usize = 27;
 
 pub(super) fn glance(row: &Row<'_>) -> Result<Glance> {
     let mut c = Columns::new("account", row);
     let account = c.account()?;
-    let (clock, max_clock_jump) = (c.clock()?, c.number()?);
+    let (accepted_at, steps_back, max_clock_jump) = (c.instant()?, c.count()?, c.number()?);
+    let clock = ClockState { steps_back, ..ClockState::new(accepted_at) };
     let next_expiry = match c.optional_instant()? {
         Some(at) => Some((at, c.points()?)),
         None => None,
@@ -279,12 +281,6 @@ pub(super) fn glance_batch(row: &Row<'_>) -> Result<(i64, BatchNo)> {
 }
 
 impl Columns<'_> {
-    fn clock(&mut self) -> Result<ClockState> {
-        let (accepted_at, suspect_since) = (self.instant()?, self.optional_instant()?);
-        let (trusted_at, steps_back) = (self.optional_instant()?, self.count()?);
-        Ok(ClockState { accepted_at, suspect_since, trusted_at, steps_back })
-    }
-
     fn account(&mut self) -> Result<AccountRow> {
         let c = self;
         Ok(AccountRow {
@@ -410,13 +406,33 @@ pub(super) fn writer(row: &Row<'_>) -> Result<(i64, Writer, i64)> {
     Ok((c.number()?, c.writer()?, c.number()?))
 }
 
+/// The ledger as its newest operation has left it.
 pub(super) fn ledger(row: &Row<'_>) -> Result<LedgerRow> {
+    let mut ledger = stored_ledger(row)?;
+    let mut c = Columns { next: NEWEST, ..Columns::new("operation", row) };
+    let Some(seq) = c.optional_number()? else { return Ok(ledger) };
+    let (hash, recorded_at, clock) = (c.bytes()?, c.instant()?, c.code(ClockMark::from_code)?);
+    (ledger.clock.accepted_at, ledger.clock.suspect_since) = c.accepted(recorded_at, clock)?;
+    // The row is behind, or the tail of the log was cut: nothing takes a lost operation's number.
+    if seq >= ledger.length {
+        (ledger.head, ledger.length) = (hash, seq);
+    }
+    Ok(ledger)
+}
+
+/// Where the same row tells of the newest operation.
+const NEWEST: usize = 14;
+
+/// The ledger's row by itself: head and length are those it names, and of the clock it knows no more than creation gave.
+pub(super) fn stored_ledger(row: &Row<'_>) -> Result<LedgerRow> {
     let mut c = Columns::new("ledger", row);
+    let (id, created_at, writer) = (c.uuid()?, c.instant()?, (c.number()?, c.writer()?));
+    let (trusted_at, steps_back) = (c.optional_instant()?, c.count()?);
     Ok(LedgerRow {
-        id: c.uuid()?,
-        created_at: c.instant()?,
-        writer: (c.number()?, c.writer()?),
-        clock: c.clock()?,
+        id,
+        created_at,
+        writer,
+        clock: ClockState { trusted_at, steps_back, ..ClockState::new(created_at) },
         settings: Settings {
             explicit_accounts: c.flag()?,
             late_window: c.count()?,

@@ -89,7 +89,8 @@ statements! {
     /// expires soonest.
     ACCOUNT_GLANCE = "SELECT a.no, a.id, state, credit_limit, available, a.held, pending, debt, unbacked, recharged, consumed, \
         refunded, a.expired, reinstated, a.revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, \
-        a.steps_back, next_due_at, accepted_at, suspect_since, trusted_at, l.steps_back, max_clock_jump, due_at, remaining, b.no \
+        a.steps_back, next_due_at, (SELECT ifnull(accepted_at, recorded_at) FROM operation ORDER BY seq DESC LIMIT 1) AS accepted_at, \
+        l.steps_back, max_clock_jump, due_at, remaining, b.no \
         FROM ledger l CROSS JOIN account a LEFT JOIN batch b INDEXED BY batch_due ON account = a.no AND active = 1 AND due_at = \
         (SELECT due_at FROM batch WHERE account = a.no AND active = 1 AND due_at > 0 ORDER BY due_at LIMIT 1) \
         WHERE l.id = 1 AND a.id = ?1";
@@ -283,14 +284,17 @@ statements! {
     /// Changes when another connection has committed.
     DATA_VERSION = "PRAGMA data_version";
 
-    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.accepted_at, l.suspect_since, l.trusted_at, l.steps_back, \
-        l.explicit_accounts, l.late_window, l.max_hold, l.max_clock_jump, l.clock_patience, l.head, l.length FROM ledger l CROSS JOIN writer w ON w.no = l.writer WHERE l.id = 1";
-    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, accepted_at, suspect_since, trusted_at, steps_back, explicit_accounts, \
-        late_window, max_hold, max_clock_jump, clock_patience, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-    /// What every operation changes.
-    LEDGER_ADVANCE = "UPDATE ledger SET accepted_at = ?, head = ?, length = ? WHERE id = 1";
-    /// Without the settings and the writer.
-    LEDGER_ADVANCE_CLOCK = "UPDATE ledger SET accepted_at = ?, suspect_since = ?, trusted_at = ?, steps_back = ?, head = ?, length = ? WHERE id = 1";
-    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, accepted_at = ?2, suspect_since = ?3, trusted_at = ?4, steps_back = ?5, explicit_accounts = ?6, \
-        late_window = ?7, max_hold = ?8, max_clock_jump = ?9, clock_patience = ?10, head = ?11, length = ?12 WHERE id = 1";
+    /// The row, and what the newest operation tells beyond it.
+    LEDGER_GET = "SELECT l.ledger_id, l.created_at, l.writer, w.device, w.epoch, l.trusted_at, l.steps_back, l.explicit_accounts, \
+        l.late_window, l.max_hold, l.max_clock_jump, l.clock_patience, l.head, l.length, o.seq, o.hash, o.recorded_at, o.clock, \
+        o.accepted_at, o.suspect_since FROM ledger l CROSS JOIN writer w ON w.no = l.writer \
+        LEFT JOIN operation o ON o.seq = (SELECT max(seq) FROM operation) WHERE l.id = 1";
+    LEDGER_INSERT = "INSERT INTO ledger (id, ledger_id, created_at, writer, trusted_at, steps_back, explicit_accounts, late_window, \
+        max_hold, max_clock_jump, clock_patience, head, length) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    LEDGER_UPDATE = "UPDATE ledger SET writer = ?1, trusted_at = ?2, steps_back = ?3, explicit_accounts = ?4, late_window = ?5, \
+        max_hold = ?6, max_clock_jump = ?7, clock_patience = ?8 WHERE id = 1";
+    /// Names the newest operation. Not when the one named so far is not there as it was: that is evidence.
+    LEDGER_HEAD = "UPDATE ledger SET (length, head) = (SELECT seq, hash FROM operation WHERE seq = (SELECT max(seq) FROM operation)) \
+        WHERE id = 1 AND length < (SELECT max(seq) FROM operation) \
+        AND (length = 0 OR head = (SELECT hash FROM operation WHERE seq = ledger.length))";
 }

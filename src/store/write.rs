@@ -349,8 +349,6 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
         row.id.as_bytes().as_slice(),
         row.created_at.millis(),
         row.writer.0,
-        row.clock.accepted_at.millis(),
-        millis(row.clock.suspect_since),
         millis(row.clock.trusted_at),
         row.clock.steps_back,
         s.explicit_accounts,
@@ -364,32 +362,23 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
     session.change(sql::LEDGER_INSERT, params).map(drop)
 }
 
-/// Writer, accepted reading, settings, head and length; the identity never changes.
-pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow, waits: Waits) -> Result<()> {
-    let accepted_at = row.clock.accepted_at.millis();
-    if waits == Waits::Few {
-        let params = (accepted_at, row.head.as_slice(), row.length);
-        return one(session.change(sql::LEDGER_ADVANCE, params)?, "ledger", 1);
-    }
-    let (since, trusted_at) = (millis(row.clock.suspect_since), millis(row.clock.trusted_at));
-    if waits == Waits::Plain {
-        let params = (accepted_at, since, trusted_at, row.clock.steps_back, row.head.as_slice(), row.length);
-        return one(session.change(sql::LEDGER_ADVANCE_CLOCK, params)?, "ledger", 1);
-    }
+/// Writer, settings, and what of the clock the newest operation does not tell; the identity never changes.
+pub(super) fn update_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()> {
     let s = &row.settings;
     let params = params![
         row.writer.0,
-        accepted_at,
-        since,
-        trusted_at,
+        millis(row.clock.trusted_at),
         row.clock.steps_back,
         s.explicit_accounts,
         s.late_window,
         s.max_hold,
         s.max_clock_jump,
         s.clock_patience,
-        row.head.as_slice(),
-        row.length,
     ];
     one(session.change(sql::LEDGER_UPDATE, params)?, "ledger", 1)
+}
+
+/// Names the newest operation in the ledger's row. Writes nothing when that is so already.
+pub(crate) fn write_head(session: &Session<'_>) -> Result<()> {
+    session.change(sql::LEDGER_HEAD, []).map(drop)
 }

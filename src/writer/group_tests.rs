@@ -4,20 +4,12 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::tests::{WAIT, length, new_ledger, writer_on};
+use super::tests::{WAIT, add, new_ledger, total, writer_on};
 use super::*;
 use crate::store::Session;
 
 type Answer = Result<i64, Failure>;
 type Task = fn(&Session<'_>) -> Result<i64>;
-
-fn add(session: &Session<'_>) -> Result<i64> {
-    let mut row = session.ledger()?;
-    row.length += 1;
-    let length = row.length;
-    session.set_ledger(row)?;
-    Ok(length)
-}
 
 /// Counts the commits from here on.
 fn count_commits(writer: &Writer) -> Arc<AtomicUsize> {
@@ -50,7 +42,7 @@ fn six(writer: &Writer, odd: usize, other: Task) -> Vec<thread::Result<Answer>> 
     in_line(writer, &[0, 1, 2, 3, 4, 5].map(|number| (Durability::Full, work(number))))
 }
 
-fn lengths(answers: Vec<thread::Result<Answer>>) -> Vec<Option<i64>> {
+fn counts(answers: Vec<thread::Result<Answer>>) -> Vec<Option<i64>> {
     answers.into_iter().map(|answer| answer.ok().and_then(Result::ok)).collect()
 }
 
@@ -59,9 +51,9 @@ fn who_waits_together_is_committed_together_in_order() {
     let (_folder, path) = new_ledger();
     let writer = writer_on(&path);
     let commits = count_commits(&writer);
-    assert_eq!(lengths(six(&writer, 9, add)), (1..=6).map(Some).collect::<Vec<_>>());
+    assert_eq!(counts(six(&writer, 9, add)), (1..=6).map(Some).collect::<Vec<_>>());
     assert_eq!(commits.load(Ordering::SeqCst), 1);
-    assert_eq!(length(&writer), 6);
+    assert_eq!(total(&writer), 6);
 }
 
 /// Relaxed callers had a transaction each, and eight of them charged at half the rate of durable ones, who shared.
@@ -79,7 +71,7 @@ fn relaxed_callers_share_a_commit_that_promises_no_less_than_each_wants() {
         let commits = count_commits(&writer);
         let works: Vec<_> = wanted.iter().map(|durability| (*durability, add as Task)).collect();
         let all = i64::try_from(wanted.len()).unwrap();
-        assert_eq!(lengths(in_line(&writer, &works)), (1..=all).map(Some).collect::<Vec<_>>());
+        assert_eq!(counts(in_line(&writer, &works)), (1..=all).map(Some).collect::<Vec<_>>());
         assert_eq!(commits.load(Ordering::SeqCst), expected, "{wanted:?}");
         // After a relaxed commit there is something to make durable, after a full one there is not.
         assert_eq!(lock(&writer.shared.state).relaxed, !wanted.contains(&Full), "{wanted:?}");
@@ -98,7 +90,7 @@ fn a_refused_member_leaves_the_others_alone() {
         let first = 5 * i64::try_from(round).unwrap();
         let mut expected: Vec<_> = (first + 1..=first + 5).map(Some).collect();
         expected.insert(odd, None);
-        assert_eq!(lengths(answers), expected);
+        assert_eq!(counts(answers), expected);
         assert_eq!(commits.load(Ordering::SeqCst), 1);
     }
 }
@@ -108,15 +100,15 @@ fn a_failing_member_makes_everyone_run_alone() {
     let (_folder, path) = new_ledger();
     let writer = writer_on(&path);
     for odd in [0, 3, 5] {
-        let before = length(&writer);
+        let before = total(&writer);
         let commits = count_commits(&writer);
         // Part of it was written.
         let answers = six(&writer, odd, |conn| add(conn).and(Err(Error::storage("planted"))));
         assert!(matches!(&answers[odd], Ok(Err(Failure::Refused(Error::Storage { .. })))));
-        let mut booked: Vec<i64> = lengths(answers).into_iter().flatten().collect();
+        let mut booked: Vec<i64> = counts(answers).into_iter().flatten().collect();
         booked.sort_unstable();
         assert_eq!(booked, (before + 1..=before + 5).collect::<Vec<_>>());
-        assert_eq!(length(&writer), before + 5);
+        assert_eq!(total(&writer), before + 5);
         // Those before it go alone; those behind it were not in it yet.
         assert_eq!(commits.load(Ordering::SeqCst), odd + usize::from(odd < 5));
     }
@@ -130,7 +122,7 @@ fn a_failed_commit_is_told_to_every_member() {
     for answer in six(&writer, 9, add) {
         assert!(matches!(answer, Ok(Err(Failure::CommitFailed { certain: true, alone: false, .. }))));
     }
-    assert_eq!(length(&writer), 0);
+    assert_eq!(total(&writer), 0);
     writer.on_commit(|| true);
     let alone = writer.carried(Durability::Full, WAIT, add);
     assert!(matches!(alone, Err(Failure::CommitFailed { certain: true, alone: true, .. })));
@@ -142,15 +134,15 @@ fn a_panic_in_the_work_of_one_leaves_nobody_waiting() {
     let (_folder, path) = new_ledger();
     let writer = writer_on(&path);
     for odd in [0, 3] {
-        let before = length(&writer);
+        let before = total(&writer);
         let answers = six(&writer, odd, |conn| {
             add(conn)?;
             panic!("planted");
         });
         // Whoever led ran into it, and so did its own caller.
         assert!(answers[0].is_err() && answers[odd].is_err());
-        let booked = lengths(answers).into_iter().flatten().count();
-        assert_eq!(length(&writer), before + i64::try_from(booked).unwrap());
+        let booked = counts(answers).into_iter().flatten().count();
+        assert_eq!(total(&writer), before + i64::try_from(booked).unwrap());
         assert_eq!(booked, if odd == 0 { 5 } else { 4 });
     }
 }
@@ -190,7 +182,7 @@ fn a_deadline_ends_the_wait_but_not_the_work() {
             Err(Failure::Refused(Error::Busy { waited_ms })) if waited_ms >= 30
         ));
     });
-    assert_eq!(length(&writer), 0);
+    assert_eq!(total(&writer), 0);
     // Taken: it waits for what becomes of it.
     let late = Arc::new(AtomicBool::new(false));
     writer.on_commit({
@@ -213,7 +205,7 @@ fn a_deadline_ends_the_wait_but_not_the_work() {
             assert!(late.load(Ordering::SeqCst));
         }
     });
-    assert_eq!(length(&writer), 2);
+    assert_eq!(total(&writer), 2);
 }
 
 #[test]
@@ -243,5 +235,5 @@ fn callers_that_come_again_and_again_fall_into_groups() {
     });
     let commits = commits.load(Ordering::SeqCst);
     assert!(commits * 10 <= EACH * 13, "{commits} commits for {EACH} operations of each of {CALLERS} callers");
-    assert_eq!(length(&writer), i64::try_from(CALLERS * EACH).unwrap());
+    assert_eq!(total(&writer), i64::try_from(CALLERS * EACH).unwrap());
 }

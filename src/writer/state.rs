@@ -26,12 +26,31 @@ pub(super) struct State {
     version: Option<i64>,
     /// Whether other processes' writers are kept out.
     locked: bool,
+    head: Head,
+}
+
+/// What the `ledger` row says of the log: it names an operation, the newest one when it was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head {
+    /// A process that was killed may have left it behind: the first transaction writes it.
+    Unknown,
+    Behind,
+    Newest,
 }
 
 impl State {
     pub(super) fn new(connection: WritingConnection, notifier: Arc<Notifier>) -> Self {
         let (pace, desk) = (Pace::default(), Desk::default());
-        State { connection: Some(connection), relaxed: true, pace, desk, notifier, version: None, locked: false }
+        State {
+            connection: Some(connection),
+            relaxed: true,
+            pace,
+            desk,
+            notifier,
+            version: None,
+            locked: false,
+            head: Head::Unknown,
+        }
     }
 
     /// Notifies when another process has committed.
@@ -116,13 +135,14 @@ impl State {
         Ok(())
     }
 
-    /// One durable commit makes all earlier ones durable.
+    /// One durable commit makes all earlier ones durable. It also names the newest operation in the `ledger` row.
     pub(super) fn harden(&mut self, file: &Opened, deadline: Instant) -> Result<()> {
         let using = self.begin(file, Durability::Full, deadline)?;
         let connection = self.connection.as_mut().ok_or(Error::Closed)?;
-        match connection.touch().and_then(|()| connection.commit()).and_then(|_| using.check()) {
+        let head = store::write_head(&Session::new(connection.connection()));
+        match head.and_then(|()| connection.touch()).and_then(|()| connection.commit()).and_then(|_| using.check()) {
             Ok(()) => {
-                self.relaxed = false;
+                (self.relaxed, self.head) = (false, Head::Newest);
                 Ok(())
             }
             Err(error) => {
@@ -131,6 +151,18 @@ impl State {
                 Err(error)
             }
         }
+    }
+
+    /// The same, when the `ledger` row is behind. A failure is as any failed commit's.
+    pub(super) fn write_head(&mut self, file: &Opened, deadline: Instant) -> Result<()> {
+        if self.head != Head::Behind {
+            return Ok(());
+        }
+        let done = self.harden(file, deadline);
+        if done.is_err() && self.connection.is_none() {
+            self.make_certain(file, deadline.max(after(CERTAIN_PATIENCE)));
+        }
+        done
     }
 
     /// After a failed commit, of which it is not known whether it took place. The connection is not believed any more.
@@ -197,11 +229,18 @@ impl OpenTransaction<'_> {
     /// The desk as it is once this has been committed; nothing when it is not to be.
     fn run(&mut self, work: &mut dyn FnMut(&Session<'_>) -> Result<bool>) -> Result<Option<Desk>> {
         let desk = std::mem::take(&mut self.state.desk);
-        let State { connection, version, notifier, relaxed, .. } = &mut *self.state;
+        let State { connection, version, notifier, relaxed, head, .. } = &mut *self.state;
         let connection = connection.as_ref().ok_or(Error::Closed)?;
         let session = Session::resume(connection.connection(), desk)?;
         *relaxed |= session.version().is_some_and(|now| foreign_since(version, now, notifier));
-        if work(&session)? { session.finish().map(Some) } else { Ok(None) }
+        if !work(&session)? {
+            return Ok(None);
+        }
+        let desk = session.finish()?;
+        if *head == Head::Unknown {
+            store::write_head(&Session::new(connection.connection()))?;
+        }
+        Ok(Some(desk))
     }
 
     fn commit(&mut self, durability: Durability) -> Result<()> {
@@ -212,6 +251,16 @@ impl OpenTransaction<'_> {
             self.state.notifier.notify();
             self.state.relaxed = durability == Durability::Relaxed;
         }
+        self.state.head = match self.state.head {
+            Head::Unknown => Head::Newest,
+            head => {
+                if wrote {
+                    Head::Behind
+                } else {
+                    head
+                }
+            }
+        };
         if wrote && durability == Durability::Full {
             self.state.pace.committed(began.elapsed());
         }

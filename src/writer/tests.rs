@@ -21,16 +21,25 @@ pub(super) fn writer_on(path: &Path) -> Writer {
     Writer::shared(&OpenFile::open(place, after(WAIT)).unwrap(), WAIT).unwrap()
 }
 
-fn count_up(session: &Session<'_>) -> Result<Decision<i64>> {
+/// Counts in a column that a transaction writes.
+pub(super) fn add(session: &Session<'_>) -> Result<i64> {
     let mut row = session.ledger()?;
-    row.length += 1;
-    let length = row.length;
+    row.clock.steps_back += 1;
+    let counted = row.clock.steps_back;
     session.set_ledger(row)?;
-    Ok(Decision::Commit(length))
+    Ok(counted)
 }
 
-pub(super) fn length(writer: &Writer) -> i64 {
-    writer.transaction(Durability::Full, WAIT, |session| Ok(Decision::Rollback(session.ledger()?.length))).unwrap()
+fn count_up(session: &Session<'_>) -> Result<Decision<i64>> {
+    add(session).map(Decision::Commit)
+}
+
+fn counted(session: &Session<'_>) -> Result<i64> {
+    Ok(session.ledger()?.clock.steps_back)
+}
+
+pub(super) fn total(writer: &Writer) -> i64 {
+    writer.transaction(Durability::Full, WAIT, |session| counted(session).map(Decision::Rollback)).unwrap()
 }
 
 #[test]
@@ -46,7 +55,7 @@ fn handles_on_one_file_share_the_writer() {
     assert_eq!(second.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
     assert!(second.close().unwrap());
     assert_eq!(std::fs::metadata(folder.path().join("points.ledger-wal")).unwrap().len(), 0);
-    assert_eq!(length(&writer_on(&path)), 1);
+    assert_eq!(total(&writer_on(&path)), 1);
 }
 
 #[test]
@@ -60,12 +69,12 @@ fn a_refused_transaction_changes_nothing_and_the_next_one_works() {
     assert!(matches!(refused, Err(Failure::Refused(Error::Closed))));
     let rolled_back = writer.transaction(Durability::Full, WAIT, |conn| count_up(conn).map(|_| Decision::Rollback(())));
     rolled_back.unwrap();
-    assert_eq!(length(&writer), 0);
+    assert_eq!(total(&writer), 0);
     assert_eq!(writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap(), 1);
     assert!(lock(&writer.shared.state).relaxed);
     writer.flush(WAIT).unwrap();
     assert!(!lock(&writer.shared.state).relaxed);
-    assert_eq!(length(&writer), 1);
+    assert_eq!(total(&writer), 1);
 }
 
 #[test]
@@ -80,7 +89,7 @@ fn a_panic_in_the_work_does_not_stop_the_others() {
         });
     });
     assert!(panicked.join().is_err());
-    assert_eq!(length(&writer), 0);
+    assert_eq!(total(&writer), 0);
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
 }
 
@@ -99,7 +108,7 @@ fn threads_take_turns_and_nothing_is_lost() {
             });
         }
     });
-    assert_eq!(length(&writer), 200);
+    assert_eq!(total(&writer), 200);
 }
 
 #[test]
@@ -159,7 +168,7 @@ fn a_failed_commit_is_told_apart_and_made_certain() {
         Err(Failure::CommitFailed { certain: true, .. }) => {}
         other => panic!("{other:?}"),
     }
-    assert_eq!(length(&writer), 0);
+    assert_eq!(total(&writer), 0);
     assert_eq!(writer.transaction(Durability::Full, WAIT, count_up).unwrap(), 1);
     let unknown: Error = Failure::CommitFailed { error: Error::storage("x"), certain: false, alone: true }.into();
     assert_eq!(unknown.code(), "outcome_unknown");
@@ -200,7 +209,7 @@ fn the_log_is_moved_into_the_file_when_it_is_long() {
     // Overwritten from its start: neither longer nor shorter.
     assert_eq!(wal_bytes(&path), warm);
     assert!(warm < 1_100 * 4_200, "{warm}");
-    assert_eq!(length(&writer), 22_000);
+    assert_eq!(total(&writer), 22_000);
 }
 
 #[test]
@@ -213,7 +222,7 @@ fn a_long_read_is_said_while_it_holds_the_log_up() {
         .get()
         .unwrap()
         .snapshot(|conn| {
-            assert_eq!(Session::new(conn).ledger()?.length, 100);
+            assert_eq!(counted(&Session::new(conn))?, 100);
             many(&writer, 3_500);
             assert!(writer.log_trouble().is_none());
             let checkpoints = lock(&writer.shared.state).connection.as_ref().unwrap().checkpoints();
@@ -223,7 +232,7 @@ fn a_long_read_is_said_while_it_holds_the_log_up() {
             let warning = writer.log_trouble().unwrap().to_string();
             assert!(warning.starts_with("the -wal has grown to ") && warning.contains("long read"), "{warning}");
             assert!(warning.contains(&format!(" {} MB", wal_bytes(&path) / 1_000_000)), "{warning}");
-            assert_eq!(Session::new(conn).ledger()?.length, 100);
+            assert_eq!(counted(&Session::new(conn))?, 100);
             Ok(())
         })
         .unwrap();
@@ -262,7 +271,7 @@ fn a_durable_answer_rests_on_durable_commits() {
     writer.transaction(Durability::Relaxed, WAIT, count_up).unwrap();
     writer.transaction(Durability::Relaxed, WAIT, |_| Ok(Decision::Commit(()))).unwrap();
     assert!(lock(&writer.shared.state).relaxed);
-    assert_eq!(length(&writer), 1);
+    assert_eq!(total(&writer), 1);
     assert!(!lock(&writer.shared.state).relaxed);
 }
 
@@ -283,7 +292,7 @@ fn many_may_create_at_once() {
                 });
             }
         });
-        assert_eq!(length(&writer_on(&path)), 4);
+        assert_eq!(total(&writer_on(&path)), 4);
     }
 }
 

@@ -397,6 +397,34 @@ fn an_older_valid_state_is_told_only_by_head_and_length() {
     assert_ne!(noted.head, found.head);
 }
 
+/// What was cut or edited is not covered by what is booked afterwards.
+#[test]
+fn evidence_outlives_what_is_booked_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.ledger");
+    let ledger = Ledger::create(&path).unwrap();
+    let book = |ledger: &Ledger, key: &str| {
+        let line = format!(r#"{{"op":"recharge","account":"alice","key":"{key}","points":9,"source":"wxpay"}}"#);
+        ledger.apply(&Request::parse(&line).unwrap()).unwrap();
+    };
+    ["1", "2", "3"].iter().for_each(|key| book(&ledger, key));
+    ledger.close().unwrap();
+    for (name, sql, code) in [
+        ("cut", "DELETE FROM operation WHERE seq = 3", "operation_missing"),
+        ("head", "UPDATE ledger SET head = zeroblob(32)", "head_mismatch"),
+        ("length", "UPDATE ledger SET length = 2", "head_mismatch"),
+    ] {
+        let copy = tampered(&path, name, |conn| conn.execute_batch(sql).unwrap());
+        let ledger = Ledger::open(&copy).unwrap();
+        book(&ledger, "4");
+        ledger.flush().unwrap();
+        book(&ledger, "5");
+        ledger.close().unwrap();
+        let faults = verdict(&copy).unwrap().faults;
+        assert!(faults.iter().any(|fault| fault.code == code), "{name}: {faults:?}");
+    }
+}
+
 // A line that told of the wrong batch, while all figures were right, was once found by the replay alone.
 #[test]
 fn a_movement_of_another_batch() {

@@ -59,11 +59,18 @@ struct OperationFacts<'r> {
 }
 
 impl<'r> Columns<'r> {
+    /// The newest accepted reading, and since when readings have been suspect: what stands in no column the reading says.
+    pub(super) fn accepted(&mut self, recorded_at: Instant, clock: ClockMark) -> Result<(Instant, Option<Instant>)> {
+        let accepted_at = self.optional_instant()?.unwrap_or(recorded_at);
+        Ok((accepted_at, self.optional_instant()?.or((clock == ClockMark::Suspect).then_some(recorded_at))))
+    }
+
     fn operation(&mut self) -> Result<OperationFacts<'r>> {
         let c = self;
         let (seq, kind, account) = (c.number()?, c.code(OpKind::from_code)?, c.count()?);
         let key = Key::new(c.text(NAME)?).map_err(|_| c.wrong("is no key"))?;
         let (recorded_at, booked_at, clock) = (c.instant()?, c.instant()?, c.code(ClockMark::from_code)?);
+        let (accepted_at, suspect_since) = c.accepted(recorded_at, clock)?;
         Ok(OperationFacts {
             seq,
             kind,
@@ -72,9 +79,8 @@ impl<'r> Columns<'r> {
             recorded_at,
             booked_at,
             clock,
-            // The reading says what stands in no column.
-            accepted_at: c.optional_instant()?.unwrap_or(recorded_at),
-            suspect_since: c.optional_instant()?.or((clock == ClockMark::Suspect).then_some(recorded_at)),
+            accepted_at,
+            suspect_since,
             points: c.points()?,
             price_book: c.optional_number()?,
             rules_version: c.number()?,

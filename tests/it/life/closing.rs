@@ -113,3 +113,45 @@ fn a_forked_child_is_answered_closed_and_harms_nothing() {
     assert_eq!(available(&ledger), 1_000 - 21);
     assert!(ledger.close().unwrap().whole);
 }
+
+/// The file as it would be found after a crash: how far its row says the log goes, and how far it goes.
+fn named(path: &std::path::Path) -> (i64, i64) {
+    let copy = path.with_file_name("crashed.ledger");
+    for suffix in ["", "-wal"] {
+        let of = |path: &std::path::Path| format!("{}{suffix}", path.display());
+        std::fs::copy(of(path), of(&copy)).unwrap();
+    }
+    let conn = rusqlite::Connection::open(copy).unwrap();
+    let sql = "SELECT length, (SELECT max(seq) FROM operation), head = (SELECT hash FROM operation WHERE seq = length) FROM ledger";
+    let (length, newest, same): (i64, i64, bool) =
+        conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert!(same);
+    (length, newest)
+}
+
+/// The row that names the newest operation is not written by every charge; after a close it does.
+#[test]
+fn the_newest_operation_is_named_by_flush_and_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.ledger");
+    let ledger = filled(&path);
+    let first = named(&path).1;
+    charge(&ledger, "a").unwrap();
+    charge(&ledger, "b").unwrap();
+    assert_eq!(named(&path), (first, first + 2));
+    ledger.flush().unwrap();
+    assert_eq!(named(&path), (first + 2, first + 2));
+    charge(&ledger, "c").unwrap();
+    assert_eq!(named(&path), (first + 2, first + 3));
+    // What a crash has left behind, the first change puts right.
+    let crashed = Ledger::open(folder.path().join("crashed.ledger")).unwrap();
+    charge(&crashed, "d").unwrap();
+    let backup = folder.path().join("backup.ledger");
+    charge(&crashed, "e").unwrap();
+    assert!(crashed.backup(&backup).unwrap().ok);
+    crashed.close().unwrap();
+    ledger.close().unwrap();
+    assert_eq!(named(&path), (first + 3, first + 3));
+    std::fs::write(folder.path().join("backup.ledger-wal"), "").unwrap();
+    assert_eq!(named(&backup), (first + 5, first + 5));
+}
