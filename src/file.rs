@@ -252,7 +252,7 @@ fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
     let source = SqlSource::new(&session, &cache);
     let context = Context { ledger: &ledger, reading, time: None, book: None, limit: CATCH_UP_LIMIT };
     match engine::run(&source, context, &command)? {
-        Verdict::Booked(booked) => write(&session, *booked)?,
+        Verdict::Booked(booked) => write(&session, &booked)?,
         _ => return Err(Error::corrupt("the restore was booked before")),
     };
     session.finish().map(drop)

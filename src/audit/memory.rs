@@ -238,7 +238,7 @@ impl<'s, 'c> Memory<'s, 'c> {
         if !catch_up(&mut books, account, at, usize::MAX)? || books.entries().is_empty() {
             return Err(Error::corrupt(format!("account {account}: what is due at {at} cannot be booked")));
         }
-        books.into_changes()
+        books.take_changes()
     }
 
     /// At one instant expiry comes first, then deadlines, then activation.

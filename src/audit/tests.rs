@@ -103,7 +103,7 @@ impl File {
         assert!(store::append_operation(&self.session(), booked.ledger.writer.0, &booked.operation).unwrap());
         let session = self.session();
         store::apply(&session, &booked.changes).unwrap();
-        session.set_ledger(booked.ledger).unwrap();
+        session.set_ledger(&booked.ledger).unwrap();
         session.finish().unwrap();
         // As after a close.
         store::write_head(&self.session()).unwrap();
@@ -140,7 +140,7 @@ impl File {
             let until = Instant::clamped(self.now).min(ledger.clock.accepted_at);
             assert!(catch_up(&mut books, account, until, 1_000_000).unwrap());
             books.know_steps(ledger.clock.steps_back).unwrap();
-            let changes = books.into_changes().unwrap();
+            let changes = books.take_changes().unwrap();
             store::apply(&session, &changes).unwrap();
             session.finish().unwrap();
         }

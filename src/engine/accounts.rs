@@ -59,7 +59,8 @@ impl Booking<'_, '_> {
         let mut left = points;
         let (mut index, mut sent) = (0, Vec::new());
         while left > 0 {
-            let Some(source) = self.books.next_live(self.account)? else { break };
+            let Some(next) = self.books.next_live(self.account)? else { break };
+            let source = self.books.batch(next.no)?.clone();
             let take = source.remaining.min(left);
             index = add(index, 1)?;
             if index > MAX_INDEX {

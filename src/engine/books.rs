@@ -3,9 +3,11 @@
 //! Every movement of points goes through `shift` or [`Books::change_consume`], which note it and keep batch, account and totals
 //! in step; so I1, I2 and I10 hold by construction after each operation.
 
+use std::mem;
+
 use super::line::Line;
 use super::pages::{Due, Pages, batch_due, hold_due};
-use super::source::{Changes, Source};
+use super::source::{Changes, Source, drawn};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -175,11 +177,11 @@ impl<'s> Books<'s> {
     }
 
     /// The next batch to draw from, in draw order.
-    pub(crate) fn next_live(&mut self, account: i64) -> Result<Option<BatchRow>> {
+    pub(crate) fn next_live(&mut self, account: i64) -> Result<Option<DrawKey>> {
         loop {
             let view = &mut self.views(account).live;
             if let Some(key) = view.ready() {
-                return self.batch(key.no).cloned().map(Some);
+                return Ok(Some(key));
             }
             if view.exhausted {
                 return Ok(None);
@@ -352,6 +354,14 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
+    /// Leaves the allocations of a new owner out of what is written, when these draws tell them.
+    pub(crate) fn leave_allocations(&mut self, owner: i64, draws: &[(BatchNo, i64)]) {
+        let held = self.allocations.range((owner, 0)..=(owner, i64::MAX)).map(|(_, slot)| &slot.row);
+        if held.cloned().eq(drawn(owner, draws)) {
+            drawn(owner, draws).for_each(|row| self.allocations.remove(&(owner, row.rank)));
+        }
+    }
+
     /// The owner is new: it has no allocations to be read.
     pub(crate) fn new_owner(&mut self, owner: i64) {
         self.owners.insert(owner, ());
@@ -421,7 +431,7 @@ impl<'s> Books<'s> {
 
     /// Writes a line of the account's books: the movements since the line before.
     pub(crate) fn post(&mut self, account: i64, line: Line) -> Result<()> {
-        let mut movements = std::mem::take(&mut self.movements);
+        let mut movements = mem::take(&mut self.movements);
         for movement in &mut movements {
             // Its own is not repeated.
             movement.operation = movement.operation.filter(|of| line.operation != Some(*of));
@@ -438,20 +448,20 @@ impl<'s> Books<'s> {
         }
         let line =
             EntryRow { account, n, kind, operation, booked_at, points, batch, movements, change, expired, after };
-        self.entries.push(line);
+        put(&mut self.entries, line);
         Ok(())
     }
 
-    /// Everything decided so far.
-    pub(crate) fn into_changes(mut self) -> Result<Changes> {
+    /// Everything decided so far, out of the working copy.
+    pub(crate) fn take_changes(&mut self) -> Result<Changes> {
         self.settle_next_due()?;
-        let (entries, new_stretches) = (self.entries, self.stretches);
+        let (entries, new_stretches) = (mem::take(&mut self.entries), mem::take(&mut self.stretches));
         let mut changes = Changes { entries, new_stretches, ..Changes::default() };
-        part(self.accounts, &mut changes.new_accounts, &mut changes.accounts);
-        part(self.batches, &mut changes.new_batches, &mut changes.batches);
-        part(self.holds, &mut changes.new_holds, &mut changes.holds);
-        part(self.consumes, &mut changes.new_consumes, &mut changes.consumes);
-        part(self.allocations, &mut changes.new_allocations, &mut changes.allocations);
+        part(&mut self.accounts, &mut changes.new_accounts, &mut changes.accounts);
+        part(&mut self.batches, &mut changes.new_batches, &mut changes.batches);
+        part(&mut self.holds, &mut changes.new_holds, &mut changes.holds);
+        part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes);
+        part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations);
         // A consume simply paid by batches keeps no row.
         changes.new_consumes.retain(|row| !row.is_plain());
         Ok(changes)
@@ -471,12 +481,18 @@ impl<'s> Books<'s> {
     }
 }
 
-fn part<K: Ord, T>(table: Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>) {
-    for slot in table.into_values() {
-        match slot.state {
-            State::Loaded => {}
-            State::Changed => changed.push(slot.row),
-            State::New => new.push(slot.row),
-        }
+fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>) {
+    table.drain(|slot| match slot.state {
+        State::Loaded => {}
+        State::Changed => put(changed, slot.row),
+        State::New => put(new, slot.row),
+    });
+}
+
+/// Most often there is one, and a list that grows makes room for four.
+fn put<T>(list: &mut Vec<T>, row: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
     }
+    list.push(row);
 }

@@ -161,12 +161,8 @@ impl Booking<'_, '_> {
     /// Books points as consumed by `owner`: batches pay in draw order, the rest is open.
     pub(super) fn charge(&mut self, owner: i64, points: i64, lapsed: Vec<BatchRow>) -> Result<()> {
         let reinstated_before = self.books.account(self.account)?.totals.reinstated;
-        let drawn = draw(&mut self.books, self.account, owner, points, Bucket::Used, lapsed)?;
-        let mut paid = 0;
-        for (batch, part) in drawn {
-            paid = add(paid, part)?;
-            self.outcome.draws.push((batch, part));
-        }
+        let draws = &mut self.outcome.draws;
+        let paid = draw(&mut self.books, self.account, owner, points, Bucket::Used, lapsed, draws)?;
         let open = sub(points, paid)?;
         let row = self.books.account_mut(self.account)?;
         row.totals.consumed = add(row.totals.consumed, points)?;

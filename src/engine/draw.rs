@@ -4,10 +4,10 @@ use super::books::Books;
 use super::line::Line;
 use super::shift::Bucket;
 use crate::error::Result;
-use crate::model::{BatchNo, BatchRow, EntryKind};
+use crate::model::{BatchNo, BatchRow, DrawKey, EntryKind};
 use crate::units::{Instant, add, sub};
 
-/// Draws up to `need` points in draw order into `to`, allocated to `owner`; returns what was drawn, batch by batch.
+/// Draws up to `need` points in draw order into `to`, allocated to `owner`; returns how many, and lists them batch by batch.
 ///
 /// `lapsed` are expired batches a late consume may draw from as well: they take their place in the same order.
 pub(crate) fn draw(
@@ -17,14 +17,14 @@ pub(crate) fn draw(
     need: i64,
     to: Bucket,
     lapsed: Vec<BatchRow>,
-) -> Result<Vec<(BatchNo, i64)>> {
+    drawn: &mut Vec<(BatchNo, i64)>,
+) -> Result<i64> {
     let mut lapsed = lapsed.into_iter().peekable();
-    let mut drawn = Vec::new();
     let mut left = need;
     while left > 0 {
         let live = books.next_live(account)?;
         let lapsed_first = match (lapsed.peek(), &live) {
-            (Some(lapsed), Some(live)) => lapsed.draw_key() < live.draw_key(),
+            (Some(lapsed), Some(live)) => lapsed.draw_key() < *live,
             (Some(_), None) => true,
             (None, _) => false,
         };
@@ -32,8 +32,8 @@ pub(crate) fn draw(
             let Some(batch) = lapsed.next() else { break };
             (batch.no, Bucket::Expired, batch.expired)
         } else {
-            let Some(batch) = live else { break };
-            (batch.no, Bucket::Remaining, batch.remaining)
+            let Some(DrawKey { no, .. }) = live else { break };
+            (no, Bucket::Remaining, books.batch(no)?.remaining)
         };
         let take = there.min(left);
         books.shift(batch, from, to, take, Some(owner))?;
@@ -41,7 +41,7 @@ pub(crate) fn draw(
         drawn.push((batch, take));
         left = sub(left, take)?;
     }
-    Ok(drawn)
+    sub(need, left)
 }
 
 /// How much of `need` live batches (and `lapsed` ones) can cover, without touching them.
@@ -72,11 +72,8 @@ pub(super) fn pay_debts(books: &mut Books<'_>, account: i64) -> Result<i64> {
             break;
         }
         let Some(consume) = books.oldest_open(account)? else { break };
-        let drawn = draw(books, account, consume.operation, consume.open, Bucket::Debt, Vec::new())?;
-        let mut paid = 0;
-        for (_, points) in drawn {
-            paid = add(paid, points)?;
-        }
+        let mut drawn = Vec::new();
+        let paid = draw(books, account, consume.operation, consume.open, Bucket::Debt, Vec::new(), &mut drawn)?;
         if paid == 0 {
             break;
         }

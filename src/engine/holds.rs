@@ -76,7 +76,8 @@ impl Booking<'_, '_> {
         let unbacked = sub(points, covered)?;
         self.points = points;
         self.books.new_owner(self.seq);
-        self.outcome.draws = draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new())?;
+        let draws = &mut self.outcome.draws;
+        draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new(), draws)?;
         let row = self.books.account_mut(self.account)?;
         row.unbacked = add(row.unbacked, unbacked)?;
         if unbacked > 0 {
@@ -142,11 +143,9 @@ impl Booking<'_, '_> {
         let account = self.books.account(self.account)?;
         let credit_left = credit_left(account)?;
         // An ordinary draw covers what the slices did not.
-        let drawn = draw(&mut self.books, self.account, self.seq, open, Bucket::Used, Vec::new())?;
-        for (batch, part) in drawn {
-            open = sub(open, part)?;
-            self.outcome.draws.push((batch, part));
-        }
+        let draws = &mut self.outcome.draws;
+        let drawn = draw(&mut self.books, self.account, self.seq, open, Bucket::Used, Vec::new(), draws)?;
+        open = sub(open, drawn)?;
         self.outcome.over_limit = open > 0 && open > credit_left;
         let row = self.books.account_mut(self.account)?;
         row.totals.consumed = add(row.totals.consumed, points)?;

@@ -26,8 +26,8 @@ use serde_json::{Map, Value};
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, AllocationRow, Balances, BatchNo, ClockMark, ClockState, Command,
-    EntryKind, LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
+    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, EntryKind,
+    LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -143,7 +143,7 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     let opened = booking.find_accounts(command, known)?;
     booking.tell_time(command, &opened)?;
     if !booking.catch_up(&opened)? {
-        let mut changes = booking.books.into_changes()?;
+        let mut changes = booking.books.take_changes()?;
         // An account the operation would open is not opened by time: it comes with the operation or not at all.
         changes.new_accounts.clear();
         return Ok(Verdict::CatchUp(Box::new(changes)));
@@ -214,18 +214,26 @@ pub(crate) fn parse_body(row: &OperationRow) -> Result<Map<String, Value>> {
 }
 
 /// The accounts an operation works on: its own, the receiving one of a transfer, and those it opens.
+#[derive(Default)]
 struct Opened {
-    /// Numbers of all accounts involved; empty for operations on the file.
-    involved: Vec<i64>,
+    /// None for operations on the file.
+    own: Option<i64>,
     /// The receiver of a transfer.
     to: Option<i64>,
     /// Accounts this operation opens, in order.
     new: Vec<i64>,
 }
 
+impl Opened {
+    /// Numbers of all accounts involved.
+    fn involved(&self) -> impl Iterator<Item = i64> {
+        self.own.into_iter().chain(self.to)
+    }
+}
+
 impl Booking<'_, '_> {
     fn find_accounts(&mut self, command: &Command, known: Option<AccountRow>) -> Result<Opened> {
-        let mut opened = Opened { involved: Vec::new(), to: None, new: Vec::new() };
+        let mut opened = Opened::default();
         match (known, &command.subject) {
             (Some(row), _) => {
                 self.account = row.no;
@@ -239,7 +247,7 @@ impl Booking<'_, '_> {
             }
             (None, _) => return Err(Error::corrupt("a target has no account")),
         }
-        opened.involved.push(self.account);
+        opened.own = Some(self.account);
         if let Action::Transfer { to, .. } = &command.action {
             let no = match self.books.source().account_by_id(to)? {
                 Some(row) => {
@@ -250,7 +258,6 @@ impl Booking<'_, '_> {
                 None => self.open_unknown(to, true, false, &mut opened)?,
             };
             opened.to = Some(no);
-            opened.involved.push(no);
         }
         Ok(opened)
     }
@@ -283,8 +290,8 @@ impl Booking<'_, '_> {
         let (ledger_time, clock) = (self.time.at, self.clock_after());
         self.now = command.at.unwrap_or(ledger_time);
         let at = self.now;
-        for no in &opened.involved {
-            let row = self.books.account(*no)?;
+        for no in opened.involved() {
+            let row = self.books.account(no)?;
             if self.historic && row.last_booked_at > self.now {
                 let (account, last) = (row.id.to_string(), row.last_booked_at.to_string());
                 return Err(Error::TimeBackwards { account, at: self.now.to_string(), last });
@@ -299,21 +306,21 @@ impl Booking<'_, '_> {
     }
 
     fn catch_up(&mut self, opened: &Opened) -> Result<bool> {
-        for no in &opened.involved {
-            if !catch_up(&mut self.books, *no, self.now, self.context.limit)? {
+        for no in opened.involved() {
+            if !catch_up(&mut self.books, no, self.now, self.context.limit)? {
                 self.books.know_steps(self.context.ledger.clock.steps_back)?;
                 return Ok(false);
             }
         }
         // Last, so that it is never written without the operation.
         let clock = self.clock_after();
-        for no in &opened.involved {
-            let row = self.books.account(*no)?;
+        for no in opened.involved() {
+            let row = self.books.account(no)?;
             if row.turns(&clock, self.now) {
-                step_back(&mut self.books, *no, self.now, self.context.ledger.settings.max_hold)?;
+                step_back(&mut self.books, no, self.now, self.context.ledger.settings.max_hold)?;
             }
-            if self.books.account(*no)?.steps_back != clock.steps_back {
-                self.books.account_mut(*no)?.steps_back = clock.steps_back;
+            if self.books.account(no)?.steps_back != clock.steps_back {
+                self.books.account_mut(no)?.steps_back = clock.steps_back;
             }
         }
         Ok(true)
@@ -327,8 +334,8 @@ impl Booking<'_, '_> {
             _ => false,
         };
         let reopens = self.kind == OpKind::Refund || late_capture;
-        for no in &opened.involved {
-            let row = self.books.account(*no)?;
+        for no in opened.involved() {
+            let row = self.books.account(no)?;
             if row.state == AccountState::Closed && !reopens {
                 return Err(Error::AccountClosed { account: row.id.to_string() });
             }
@@ -375,8 +382,8 @@ impl Booking<'_, '_> {
             Action::Own => {}
         }
         ledger.clock = self.clock_after();
-        for no in &opened.involved {
-            self.check_range(*no)?;
+        for no in opened.involved() {
+            self.check_range(no)?;
         }
         Ok(ledger)
     }
@@ -425,7 +432,7 @@ impl Booking<'_, '_> {
     }
 
     /// Everything is decided: what follows only gathers it, and must succeed.
-    fn finish(mut self, command: &Command, mut ledger: LedgerRow) -> Result<Verdict> {
+    fn finish(&mut self, command: &Command, mut ledger: LedgerRow) -> Result<Verdict> {
         let (account, after, entry) = if self.account == 0 {
             (None, Balances::default(), None)
         } else {
@@ -449,26 +456,18 @@ impl Booking<'_, '_> {
             price_book: self.price_book,
             rules_version: RULES_VERSION,
             body,
-            outcome: self.outcome,
+            outcome: std::mem::take(&mut self.outcome),
             entry,
             hash: [0; 32],
         };
         operation.hash = chain::link(&ledger.head, &operation);
         ledger.head = operation.hash;
         ledger.length = self.seq;
-        let mut changes = self.books.into_changes()?;
-        if matches!(self.kind, OpKind::Consume | OpKind::Capture) {
-            leave_to_outcome(&mut changes, &operation);
+        if matches!(self.kind, OpKind::Consume | OpKind::Capture) && operation.outcome.open == 0 {
+            // One simply paid has no allocation rows: its outcome lists the draws.
+            self.books.leave_allocations(self.seq, &operation.outcome.draws);
         }
-        Ok(Verdict::Booked(Box::new(Booked { operation, after, changes, ledger, new_book: self.new_book })))
-    }
-}
-
-/// A consume simply paid has no allocation rows: its outcome lists the draws.
-fn leave_to_outcome(changes: &mut Changes, operation: &OperationRow) {
-    let mine = |row: &AllocationRow| row.owner == operation.seq;
-    let told = source::drawn(operation.seq, &operation.outcome.draws);
-    if operation.outcome.open == 0 && changes.new_allocations.iter().filter(|row| mine(row)).cloned().eq(told) {
-        changes.new_allocations.retain(|row| !mine(row));
+        let (changes, new_book) = (self.books.take_changes()?, self.new_book.take());
+        Ok(Verdict::Booked(Box::new(Booked { operation, after, changes, ledger, new_book })))
     }
 }

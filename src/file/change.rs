@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::File;
 use crate::engine::{self, Booked, Books, CATCH_UP_LIMIT, Changes, Context, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request};
+use crate::model::{AccountId, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request, Writers};
 use crate::pricing::PriceBook;
 use crate::report;
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -57,7 +57,20 @@ pub(crate) type Book<'a> = dyn FnMut(&Request) -> Result<Option<Receipt>> + 'a;
 enum Step {
     /// Only catch-up was written: run again.
     Again,
-    Done(Box<OperationRow>, Balances, bool),
+    Booked(Box<Booked>),
+    Replayed(Box<OperationRow>, Balances),
+}
+
+impl Step {
+    /// Nothing: run again.
+    fn receipt(&self, writers: &Writers) -> Result<Option<Receipt>> {
+        let receipt = match self {
+            Step::Again => return Ok(None),
+            Step::Booked(booked) => report::receipt(writers, &booked.operation, booked.after, false),
+            Step::Replayed(row, after) => report::receipt(writers, row, *after, true),
+        };
+        receipt.map(Some)
+    }
 }
 
 /// One operation, for whichever thread has the turn.
@@ -94,8 +107,11 @@ impl File {
                 writer.carried(durability, self.patience, move |session| task.run(session))
             };
             match step {
-                Ok(Step::Again) => {}
-                Ok(Step::Done(row, after, replayed)) => return report::receipt(&self.writers, &row, after, replayed),
+                Ok(step) => {
+                    if let Some(receipt) = step.receipt(&self.writers)? {
+                        return Ok(receipt);
+                    }
+                }
                 Err(Failure::Refused(error)) => return Err(error),
                 // `COMMIT` failed, so it is not known whether it took place: what is there under the key is the answer.
                 Err(Failure::CommitFailed { error, certain, alone: was_alone }) => match self.booked(&task.command) {
@@ -140,12 +156,9 @@ impl File {
                 let terms = terms();
                 let command = parse(request, &terms)?;
                 loop {
-                    match work_until(session, &self.cache, &command, &terms, began)? {
-                        Step::Again if bounded => return Ok(None),
-                        Step::Again => {}
-                        Step::Done(row, after, replayed) => {
-                            return report::receipt(&self.writers, &row, after, replayed).map(Some);
-                        }
+                    let receipt = work_until(session, &self.cache, &command, &terms, began)?.receipt(&self.writers)?;
+                    if bounded || receipt.is_some() {
+                        return Ok(receipt);
                     }
                 }
             })?;
@@ -234,7 +247,7 @@ impl File {
             let complete = engine::catch_up(&mut books, no, until, CATCH_UP_LIMIT)?;
             books.know_steps(steps_back)?;
             let expired = books.account(no)?.totals.expired.saturating_sub(expired);
-            let changes = caught_up(books.into_changes()?)?;
+            let changes = caught_up(books.take_changes()?)?;
             report.entries = report.entries.saturating_add(changes.entries.len() as u64);
             report.points = report.points.saturating_add(expired);
             store::apply(session, &changes)?;
@@ -277,11 +290,10 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Ter
         match decide(&SqlSource::with_new_keys(session, cache)) {
             // The text of a new price book is written before its first operation.
             Ok(Verdict::Booked(booked)) if booked.new_book.is_none() => {
-                let after = booked.after;
-                match append(session, *booked)? {
-                    Some(row) => return Ok(Step::Done(Box::new(row), after, false)),
-                    None => decide(&source),
+                if append(session, &booked)? {
+                    return Ok(Step::Booked(booked));
                 }
+                decide(&source)
             }
             // A repeated operation is answered as the first time, whatever would come of it now.
             _ if engine::booked_under_key(&source, command)?.is_some() => decide(&source),
@@ -292,7 +304,7 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Ter
         Verdict::Replayed(row) => {
             session.look_first();
             let after = report::balances_after(session, &row)?;
-            Ok(Step::Done(row, after, true))
+            Ok(Step::Replayed(row, after))
         }
         // The point of no return: everything is decided, and from here on every write must succeed.
         Verdict::CatchUp(changes) => {
@@ -302,9 +314,8 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Ter
             store::apply(session, &caught_up(*changes)?).map(|()| Step::Again)
         }
         Verdict::Booked(booked) => {
-            let after = booked.after;
-            let row = write(session, *booked)?;
-            Ok(Step::Done(Box::new(row), after, false))
+            write(session, &booked)?;
+            Ok(Step::Booked(booked))
         }
     }
 }
@@ -324,7 +335,7 @@ fn record(session: &Session<'_>, cache: &BookCache, reading: Reading) -> Result<
     let key = Key::new(format!("expire:{}", ledger.length.saturating_add(1)))?;
     let context = Context { ledger: &ledger, reading, time: None, book: None, limit: CATCH_UP_LIMIT };
     match engine::run(&SqlSource::new(session, cache), context, &Command::own(OpKind::Expire, key))? {
-        Verdict::Booked(booked) => write(session, *booked).map(drop),
+        Verdict::Booked(booked) => write(session, &booked),
         _ => Err(Error::corrupt("the sweep was booked before")),
     }
 }
@@ -340,19 +351,22 @@ fn parse(request: &Request, terms: &Terms) -> Result<Command> {
 }
 
 /// Writes a decided operation.
-pub(super) fn write(session: &Session<'_>, booked: Booked) -> Result<OperationRow> {
+pub(super) fn write(session: &Session<'_>, booked: &Booked) -> Result<()> {
     if let Some((no, book)) = &booked.new_book {
         store::insert_price_book(session, *no, book)?;
     }
-    append(session, booked)?.ok_or_else(|| Error::corrupt("a key is taken, and was not found"))
+    match append(session, booked)? {
+        true => Ok(()),
+        false => Err(Error::corrupt("a key is taken, and was not found")),
+    }
 }
 
-/// Nothing, when its key is taken.
-fn append(session: &Session<'_>, booked: Booked) -> Result<Option<OperationRow>> {
-    if !store::append_operation(session, booked.ledger.writer.0, &booked.operation)? {
-        return Ok(None);
+/// False, and nothing is written, when its key is taken.
+fn append(session: &Session<'_>, booked: &Booked) -> Result<bool> {
+    let there = store::append_operation(session, booked.ledger.writer.0, &booked.operation)?;
+    if there {
+        store::apply(session, &booked.changes)?;
+        session.set_ledger(&booked.ledger)?;
     }
-    store::apply(session, &booked.changes)?;
-    session.set_ledger(booked.ledger)?;
-    Ok(Some(booked.operation))
+    Ok(there)
 }

@@ -62,11 +62,11 @@ impl Look<'_, '_> {
 
     /// An account's balances, and when time alone will change them next.
     pub(crate) fn standing(&self, id: &AccountId) -> Result<(Figures, Option<Instant>)> {
-        let Some((books, row, _)) = self.account(id, None)? else {
+        let Some((mut books, row, _)) = self.account(id, None)? else {
             return Ok((Figures::default(), None));
         };
         // What has fallen due and is not booked yet lies behind; what comes after it is found out with the changes.
-        let caught_up = books.into_changes()?.accounts.into_iter().find(|account| account.no == row.no);
+        let caught_up = books.take_changes()?.accounts.into_iter().find(|account| account.no == row.no);
         let row = caught_up.unwrap_or(row);
         Ok((shapes::figures(row.balances), row.next_due_at))
     }

@@ -13,7 +13,7 @@ use rusqlite::params;
 use super::write::{self, Waits};
 use super::{Session, rows, sql};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
+use crate::model::{AccountId, AccountRow, Balances, BatchRow, LedgerRow, TotalsRow};
 
 /// More accounts than this are not kept for the next transaction.
 const MOST_ACCOUNTS: usize = 1024;
@@ -38,13 +38,13 @@ struct Kept<T> {
     waits: Waits,
 }
 
-impl<T> Kept<T> {
+impl<T: Clone> Kept<T> {
     fn stored(row: T) -> Self {
         Kept { row, waits: Waits::Nothing }
     }
 
-    fn change(&mut self, row: T, waits: Waits) {
-        self.row = row;
+    fn change(&mut self, row: &T, waits: Waits) {
+        self.row.clone_from(row);
         self.waits = self.waits.max(waits);
     }
 
@@ -130,13 +130,14 @@ impl Session<'_> {
         Ok(row)
     }
 
-    pub(crate) fn set_ledger(&self, row: LedgerRow) -> Result<()> {
-        let old = self.ledger()?;
-        let clock = |row: &LedgerRow| (row.clock.trusted_at, row.clock.steps_back);
-        // The rest the newest operation tells.
-        let same = (old.writer, old.settings, clock(&old)) == (row.writer, row.settings, clock(&row));
-        let waits = if same { Waits::Nothing } else { Waits::All };
+    pub(crate) fn set_ledger(&self, row: &LedgerRow) -> Result<()> {
+        if self.desk.borrow().ledger.is_none() {
+            self.ledger()?;
+        }
         if let Some(kept) = &mut self.desk.borrow_mut().ledger {
+            // The rest the newest operation tells.
+            let stored = |row: &LedgerRow| (row.writer, row.settings, row.clock.trusted_at, row.clock.steps_back);
+            let waits = if stored(&kept.row) == stored(row) { Waits::Nothing } else { Waits::All };
             kept.change(row, waits);
         }
         Ok(())
@@ -174,21 +175,22 @@ impl Session<'_> {
     }
 
     pub(super) fn set_account(&self, row: &AccountRow) -> Result<()> {
-        let old = self.account(row.no)?.ok_or_else(|| write::missing("account", row.no))?;
-        let waits = if row.next_due_at != old.next_due_at {
+        if !self.desk.borrow().accounts.contains_key(&row.no) {
+            self.account(row.no)?;
+        }
+        let desk = &mut *self.desk.borrow_mut();
+        let kept = desk.accounts.get_mut(&row.no).ok_or_else(|| write::missing("account", row.no))?;
+        let waits = if row.next_due_at != kept.row.next_due_at {
             Waits::All
-        } else if charged(&old, row) == *row {
+        } else if only_charged(&kept.row, row) {
             Waits::Few
         } else {
             Waits::Plain
         };
-        let desk = &mut *self.desk.borrow_mut();
-        if let Some(kept) = desk.accounts.get_mut(&row.no) {
-            if kept.waits == Waits::Nothing {
-                desk.waiting.push(row.no);
-            }
-            kept.change(row.clone(), waits);
+        if kept.waits == Waits::Nothing {
+            desk.waiting.push(row.no);
         }
+        kept.change(row, waits);
         Ok(())
     }
 
@@ -210,13 +212,12 @@ impl Session<'_> {
     pub(super) fn debits_front(&self, row: &BatchRow) -> Result<bool> {
         let desk = &mut *self.desk.borrow_mut();
         let Some(kept) = desk.fronts.get_mut(&row.account) else { return Ok(false) };
-        let debited = BatchRow { remaining: row.remaining, used: row.used, ..kept.row.clone() };
-        let waits = row.is_live() && debited == *row;
+        let waits = row.is_live() && only_debited(&kept.row, row);
         if waits {
             if kept.waits == Waits::Nothing {
                 desk.waiting.push(row.account);
             }
-            kept.change(debited, Waits::Few);
+            kept.change(row, Waits::Few);
         }
         Ok(waits)
     }
@@ -234,11 +235,18 @@ pub(super) fn no_ledger() -> Error {
     Error::corrupt("ledger has no row")
 }
 
-/// The old row with what a charge changes.
-fn charged(old: &AccountRow, new: &AccountRow) -> AccountRow {
-    let mut row = AccountRow { entries: new.entries, last_booked_at: new.last_booked_at, ..old.clone() };
-    row.balances.available = new.balances.available;
-    row.balances.debt = new.balances.debt;
-    row.totals.consumed = new.totals.consumed;
-    row
+/// Whether no more has changed than a charge does.
+fn only_charged(old: &AccountRow, new: &AccountRow) -> bool {
+    let rest = |row: &AccountRow| {
+        let balances = Balances { available: 0, debt: 0, ..row.balances };
+        (row.state, row.credit_limit, balances, row.unbacked, TotalsRow { consumed: 0, ..row.totals }, row.steps_back)
+    };
+    rest(old) == rest(new)
+}
+
+/// The same of a batch that pays it. What a batch begins with never changes.
+fn only_debited(old: &BatchRow, new: &BatchRow) -> bool {
+    let rest =
+        |row: &BatchRow| (row.no, row.held, row.expired, row.revoked, row.moved, row.owed, row.expires_at, row.active);
+    rest(old) == rest(new)
 }

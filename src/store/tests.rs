@@ -312,7 +312,7 @@ fn changes_reach_every_column() {
     ledger_row.writer.1.epoch = 2;
     ledger_row.writer.0 = add_writer(session, ledger_row.writer.1, 9).unwrap();
     let writing = Session::new(&conn);
-    writing.set_ledger(ledger_row.clone()).unwrap();
+    writing.set_ledger(&ledger_row).unwrap();
     writing.finish().unwrap();
     let session = &Session::new(&conn);
     assert_eq!(session.ledger().unwrap(), ledger_row);

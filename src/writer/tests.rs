@@ -26,7 +26,7 @@ pub(super) fn add(session: &Session<'_>) -> Result<i64> {
     let mut row = session.ledger()?;
     row.clock.steps_back += 1;
     let counted = row.clock.steps_back;
-    session.set_ledger(row)?;
+    session.set_ledger(&row)?;
     Ok(counted)
 }
 
