@@ -432,7 +432,7 @@ impl Booking<'_, '_> {
     }
 
     /// Everything is decided: what follows only gathers it, and must succeed.
-    fn finish(&mut self, command: &Command, mut ledger: LedgerRow) -> Result<Verdict> {
+    fn finish(&mut self, command: &Command, ledger: LedgerRow) -> Result<Verdict> {
         let (account, after, entry) = if self.account == 0 {
             (None, Balances::default(), None)
         } else {
@@ -441,7 +441,7 @@ impl Booking<'_, '_> {
         };
         let body = serde_json::to_string(&command.body)
             .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
-        let mut operation = OperationRow {
+        let operation = OperationRow {
             seq: self.seq,
             writer: ledger.writer.1,
             kind: self.kind,
@@ -460,14 +460,15 @@ impl Booking<'_, '_> {
             entry,
             hash: [0; 32],
         };
-        operation.hash = chain::link(&ledger.head, &operation);
-        ledger.head = operation.hash;
-        ledger.length = self.seq;
         if matches!(self.kind, OpKind::Consume | OpKind::Capture) && operation.outcome.open == 0 {
             // One simply paid has no allocation rows: its outcome lists the draws.
             self.books.leave_allocations(self.seq, &operation.outcome.draws);
         }
         let (changes, new_book) = (self.books.take_changes()?, self.new_book.take());
-        Ok(Verdict::Booked(Box::new(Booked { operation, after, changes, ledger, new_book })))
+        let mut booked = Box::new(Booked { operation, after, changes, ledger, new_book });
+        booked.operation.hash = chain::link(&booked.ledger.head, &booked.operation);
+        booked.ledger.head = booked.operation.hash;
+        booked.ledger.length = self.seq;
+        Ok(Verdict::Booked(booked))
     }
 }

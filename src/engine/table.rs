@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 #[derive(Debug)]
 pub(super) struct Table<K, T> {
     first: Option<(K, T)>,
-    rest: BTreeMap<K, Box<T>>,
+    /// Made with the second pair: even an empty tree costs something to drop.
+    rest: Option<BTreeMap<K, Box<T>>>,
 }
 
 /// A sorted set.
@@ -16,22 +17,26 @@ pub(super) type Keys<K> = Table<K, ()>;
 
 impl<K, T> Default for Table<K, T> {
     fn default() -> Self {
-        Table { first: None, rest: BTreeMap::new() }
+        Table { first: None, rest: None }
     }
 }
 
 impl<K: Ord, T> Table<K, T> {
+    fn rest(&mut self) -> &mut BTreeMap<K, Box<T>> {
+        self.rest.get_or_insert_default()
+    }
+
     pub(super) fn get(&self, key: &K) -> Option<&T> {
         match &self.first {
             Some((first, value)) if first == key => Some(value),
-            _ => self.rest.get(key).map(Box::as_ref),
+            _ => self.rest.as_ref()?.get(key).map(Box::as_ref),
         }
     }
 
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut T> {
         match &mut self.first {
             Some((first, value)) if first == key => Some(value),
-            _ => self.rest.get_mut(key).map(Box::as_mut),
+            _ => self.rest.as_mut()?.get_mut(key).map(Box::as_mut),
         }
     }
 
@@ -45,10 +50,10 @@ impl<K: Ord, T> Table<K, T> {
             Some((first, old)) if *first == key => *old = value,
             Some(first) if first.0 > key => {
                 let (key, value) = mem::replace(first, (key, value));
-                self.rest.insert(key, Box::new(value));
+                self.rest().insert(key, Box::new(value));
             }
             Some(_) => {
-                self.rest.insert(key, Box::new(value));
+                self.rest().insert(key, Box::new(value));
             }
         }
     }
@@ -60,19 +65,20 @@ impl<K: Ord, T> Table<K, T> {
         if self.first_key().is_some_and(|first| *first > key)
             && let Some((first, value)) = self.first.take()
         {
-            self.rest.insert(first, Box::new(value));
+            self.rest().insert(first, Box::new(value));
         }
         if self.first_key().is_some_and(|first| *first < key) {
-            return self.rest.entry(key).or_default();
+            return self.rest().entry(key).or_default();
         }
         &mut self.first.get_or_insert_with(|| (key, T::default())).1
     }
 
     pub(super) fn remove(&mut self, key: &K) {
-        if self.first_key() == Some(key) {
-            self.first = self.rest.pop_first().map(|(key, value)| (key, *value));
-        } else {
-            self.rest.remove(key);
+        let rest = self.rest.as_mut();
+        if self.first.as_ref().is_some_and(|(first, _)| first == key) {
+            self.first = rest.and_then(BTreeMap::pop_first).map(|(key, value)| (key, *value));
+        } else if let Some(rest) = rest {
+            rest.remove(key);
         }
     }
 
@@ -81,13 +87,14 @@ impl<K: Ord, T> Table<K, T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
-        let rest = self.rest.iter().map(|(key, value)| (key, value.as_ref()));
+        let rest = self.rest.iter().flatten().map(|(key, value)| (key, value.as_ref()));
         self.first.iter().map(|(key, value)| (key, value)).chain(rest)
     }
 
     pub(super) fn range(&self, keys: RangeInclusive<K>) -> impl DoubleEndedIterator<Item = (&K, &T)> {
         let first = self.first.as_ref().filter(|(key, _)| keys.contains(key)).map(|(key, value)| (key, value));
-        first.into_iter().chain(self.rest.range(keys).map(|(key, value)| (key, value.as_ref())))
+        let rest = self.rest.as_ref().map(|rest| rest.range(keys).map(|(key, value)| (key, value.as_ref())));
+        first.into_iter().chain(rest.into_iter().flatten())
     }
 
     /// Hands all of it over.
@@ -95,9 +102,7 @@ impl<K: Ord, T> Table<K, T> {
         if let Some((_, value)) = self.first.take() {
             each(value);
         }
-        if !self.rest.is_empty() {
-            mem::take(&mut self.rest).into_values().for_each(|value| each(*value));
-        }
+        self.rest.take().into_iter().flatten().for_each(|(_, value)| each(*value));
     }
 }
 

@@ -92,8 +92,7 @@ pub(crate) fn changes(movements: &[Movement]) -> Result<(Balances, i64)> {
 }
 
 /// As stored: for each the places in one byte, the batch, the operation (0 for none) and the points, seven bits to a byte.
-pub(crate) fn encode(movements: &[Movement]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(movements.len().saturating_mul(12));
+pub(crate) fn encode(movements: &[Movement], bytes: &mut Vec<u8>) {
     for movement in movements {
         let places = (movement.from.code() << 4) | movement.to.code();
         bytes.push(u8::try_from(places).unwrap_or_default());
@@ -106,7 +105,6 @@ pub(crate) fn encode(movements: &[Movement]) -> Vec<u8> {
             bytes.push(seven(left));
         }
     }
-    bytes
 }
 
 fn seven(bits: u64) -> u8 {
@@ -145,6 +143,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Movement>> {
 mod tests {
     use super::*;
 
+    fn encoded(movements: &[Movement]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(movements, &mut bytes);
+        bytes
+    }
+
     #[test]
     fn what_is_stored_is_read_again() {
         for (from, to) in Place::ALL.iter().flat_map(|from| Place::ALL.iter().map(move |to| (*from, *to))) {
@@ -155,7 +159,7 @@ mod tests {
             for points in [0, 1, 127, 128, MAX_POINTS] {
                 for (batch, operation) in [(None, None), (Some(1 << 20), None), (Some(i64::MAX), Some(1 << 42))] {
                     let one = Movement { operation, batch, from, to, points };
-                    assert_eq!(decode(&encode(&[one, one])), Some(vec![one, one]));
+                    assert_eq!(decode(&encoded(&[one, one])), Some(vec![one, one]));
                 }
             }
         }
@@ -166,7 +170,7 @@ mod tests {
     fn anything_else_is_refused() {
         let one =
             Movement { operation: None, batch: Some(1 << 20), from: Place::Available, to: Place::Used, points: 300 };
-        let bytes = encode(&[one]);
+        let bytes = encoded(&[one]);
         (1..bytes.len()).for_each(|cut| assert_eq!(decode(&bytes[..cut]), None));
         for wrong in [vec![0x46], vec![0x44, 0, 0, 1], vec![0x0d, 0, 0, 1], vec![0x46, 0x80, 0, 0, 1]] {
             assert_eq!(decode(&wrong), None, "{wrong:?}");

@@ -113,7 +113,7 @@ impl Source for SqlSource<'_, '_> {
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, page: usize) -> Result<Vec<BatchRow>> {
         if after.is_none() && page == 1 {
-            return Ok(self.session.front(account)?.into_iter().collect());
+            return Ok(self.session.front(account)?.map_or_else(Vec::new, |front| vec![front]));
         }
         self.session.settle()?;
         let batches =

@@ -19,11 +19,14 @@ pub(crate) struct Session<'c> {
     /// By number; few enough to look through. Empty while the statement is lent out.
     held: RefCell<Vec<(usize, Option<CachedStatement<'c>>)>>,
     pub(super) desk: RefCell<Desk>,
+    /// Where an entry's movements are put together.
+    pub(super) bytes: RefCell<Vec<u8>>,
 }
 
 impl<'c> Session<'c> {
     pub(crate) fn new(conn: &'c Connection) -> Self {
-        Session { conn, held: RefCell::new(Vec::with_capacity(USUAL)), desk: RefCell::default() }
+        let held = RefCell::new(Vec::with_capacity(USUAL));
+        Session { conn, held, desk: RefCell::default(), bytes: RefCell::default() }
     }
 
     /// A session of the writer, within a transaction, with the rows kept since its last one.

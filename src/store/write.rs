@@ -228,7 +228,10 @@ fn update_allocation(session: &Session<'_>, row: &AllocationRow) -> Result<()> {
 const LONG: usize = 100;
 
 fn insert_entry(session: &Session<'_>, row: &EntryRow) -> Result<()> {
-    let movements = encode(&row.movements);
+    let mut movements = session.bytes.borrow_mut();
+    movements.clear();
+    encode(&row.movements, &mut movements);
+    let movements = movements.as_slice();
     let (here, long) = if movements.len() > LONG { (None, Some(movements)) } else { (Some(movements), None) };
     let params = (
         row.account,
