@@ -49,6 +49,12 @@ pub(crate) fn account(n: u64) -> String {
     format!("account {:02}", n % ACCOUNTS)
 }
 
+/// An account whose batches are due.
+#[allow(dead_code, reason = "for the ratios")]
+pub(crate) fn due_account(n: u64) -> String {
+    format!("due {n:08}")
+}
+
 pub(crate) fn account_id(n: u64) -> AccountId {
     AccountId::new(account(n)).unwrap()
 }

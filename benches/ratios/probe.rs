@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use counterfoil::{Durability, HistoryQuery, Ledger};
+use counterfoil::{Consume, Durability, HistoryQuery, Key, Ledger, Points, Policy};
 use serde::{Deserialize, Serialize};
 
 use super::fill::{self, Keys};
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &[String]) {
     match words.as_slice() {
         ["ours", how, file, count, series] => charge_ours(how, Path::new(file), number(count), number(series)),
         ["minimum", how, file, count, series] => charge_minimum(how, Path::new(file), number(count), number(series)),
+        ["expire", subject, file, accounts] => expire(subject, Path::new(file), number(accounts)),
         ["grown", keys, file, count] => charge_grown(Keys::parse(keys).unwrap(), Path::new(file), number(count)),
         ["history", file, count] => {
             let ledger = Ledger::open(file).unwrap();
@@ -65,22 +66,38 @@ impl Proof {
     }
 }
 
-fn charge_ours(how: &str, file: &Path, count: u64, series: u64) {
+/// `again`: with the same keys as before. `refused`: of more points than there are.
+pub(crate) fn charge_ours(how: &str, file: &Path, count: u64, series: u64) {
     let ledger = ours::open(file, Durability::Relaxed);
     let account = ours::account();
-    if how == "alone" {
-        for n in 0..count {
-            ours::charge(&ledger, &account, &ours::key(series, n)).unwrap();
-        }
-    } else {
-        for group in 0..count / GROUP {
-            let keys = (group * GROUP..(group + 1) * GROUP).map(|n| ours::key(series, n));
-            let some: Vec<_> = keys.map(|key| ours::charge_request(&account, &key)).collect();
-            for answer in ours::together(&ledger, some) {
-                answer.unwrap();
+    match how {
+        "group" => {
+            for group in 0..count / GROUP {
+                let keys = (group * GROUP..(group + 1) * GROUP).map(|n| ours::key(series, n));
+                let some = keys.map(|key| ours::charge_request(&account, &key)).collect();
+                ours::together(&ledger, some).into_iter().for_each(|answer| drop(answer.unwrap()));
             }
         }
+        "refused" => {
+            let much = Consume::points(Points::new(2 * ours::PLENTY).unwrap()).policy(Policy::Strict);
+            for n in 0..count {
+                ledger.consume(&account, &Key::new(ours::key(series, n)).unwrap(), much.clone()).unwrap_err();
+            }
+        }
+        _ => (0..count).for_each(|n| drop(ours::charge(&ledger, &account, &ours::key(series, n)).unwrap())),
     }
+    ledger.close().unwrap();
+}
+
+/// Everything that is due of so many accounts, in one transaction.
+fn expire(subject: &str, file: &Path, accounts: u64) {
+    if subject == "minimum" {
+        minimum::expire(&minimum::connect(file, false));
+        return;
+    }
+    let ledger = ours::open(file, Durability::Relaxed);
+    let touch = |n| ours::request("freeze", &fill::due_account(n)).with("key", "touch").with("reason", "bench");
+    ours::together(&ledger, (0..accounts).map(touch).collect()).into_iter().for_each(|answer| drop(answer.unwrap()));
     ledger.close().unwrap();
 }
 

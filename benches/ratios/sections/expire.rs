@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use counterfoil::{Durability, Ledger, ManualClock};
 
-use super::Bench;
+use super::{Bench, text};
 use crate::figure::Figure;
+use crate::fill::due_account;
 use crate::workers::{self, Way};
-use crate::{minimum, ours};
+use crate::{callgrind, minimum, ours};
 
 /// Batches of one account.
 const EACH: u64 = 100;
@@ -31,14 +32,38 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     let by_thread = beside_a_thread(&ledger, third);
     let by_process = beside_a_process(&ledger, &path);
     let once = in_one_transaction(&folder.path().join("minimum.db"), accounts / 3);
-    vec![
+    let mut figures = vec![
         Figure::new("batches due, in three parts", (accounts * EACH) as f64, ""),
         Figure::new("longest block of a thread that charges", by_thread, "ms").at_most(50.0),
         Figure::new("longest block of a process that charges", by_process, "ms").at_most(50.0),
         Figure::new("batches expired", alone, "/s"),
         Figure::new("by hand, in one transaction", once, "/s"),
         Figure::new("expired to by hand in one transaction", alone / once, "×").at_least(0.4),
-    ]
+    ];
+    if bench.valgrind {
+        let (mine, least) = (counted(folder.path(), "ours"), counted(folder.path(), "minimum"));
+        figures.push(Figure::new("expired, counted, in one transaction", mine, "instructions"));
+        figures.push(Figure::new("by hand, counted", least, "instructions"));
+        figures.push(Figure::new("expired to by hand, counted", least / mine, "×").at_least(0.42));
+    }
+    figures
+}
+
+/// Instructions of one batch. Each account is touched by an operation, for a sweep ends its transactions by the clock: that
+/// is a hundredth of an operation for each batch.
+fn counted(folder: &Path, subject: &str) -> f64 {
+    let arguments = |batches: u64, which: u64| {
+        let (file, accounts) = (folder.join(format!("counted-{subject}-{which}.db")), batches / EACH);
+        if subject == "ours" {
+            fill(&file, accounts);
+        } else {
+            minimum::create(&file, ours::ACCOUNT, 1);
+            let conn = minimum::connect(&file, false);
+            minimum::fall_due(&conn, accounts.cast_signed(), EACH.cast_signed());
+        }
+        ["expire", subject, &text(&file), &accounts.to_string()].map(String::from).to_vec()
+    };
+    callgrind::per_operation(folder, [20 * EACH, 80 * EACH], arguments)
 }
 
 /// Books the batches in the past, so that they are due by the computer's clock.
@@ -49,7 +74,7 @@ fn fill(path: &Path, accounts: u64) {
     let ledger = ledger.open(path).unwrap();
     let due = (Utc::now() - TimeDelta::hours(1)).to_rfc3339();
     let recharge = |n: u64| {
-        let request = ours::request("recharge", &format!("due {:08}", n / EACH)).with("key", format!("order:{n:014}"));
+        let request = ours::request("recharge", &due_account(n / EACH)).with("key", format!("order:{n:014}"));
         request.with("points", 5).with("source", "bench").with("expires_at", due.as_str())
     };
     for first in (0..accounts * EACH).step_by(10_000) {

@@ -1,10 +1,10 @@
-//! Instructions of a charge beside the minimum.
+//! Instructions of a charge beside the minimum, and of one that books nothing.
 
 use std::path::Path;
 
 use super::{Bench, note, text};
 use crate::figure::Figure;
-use crate::{callgrind, minimum, ours};
+use crate::{callgrind, minimum, ours, probe};
 
 pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     if !bench.valgrind {
@@ -13,13 +13,16 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     }
     let folder = bench.folder("instructions");
     let mut figures = Vec::new();
-    for (how, words, goal) in [("group", "in groups of 100", 1.8), ("alone", "alone", 1.5)] {
+    for (how, words, goal) in [("group", "in groups of 100", 1.5), ("alone", "alone", 1.85)] {
         let minimum = count(folder.path(), "minimum", how);
         let ours = count(folder.path(), "ours", how);
         figures.push(Figure::new(format!("{words}: minimum"), minimum, "instructions"));
         figures.push(Figure::new(format!("{words}: counterfoil"), ours, "instructions"));
         figures.push(Figure::new(format!("{words}: to the minimum"), ours / minimum, "×").at_most(goal));
     }
+    let again = count(folder.path(), "ours", "again");
+    figures.push(Figure::new("alone, repeated", again, "instructions").at_most(65_000.0));
+    figures.push(Figure::new("alone, refused", count(folder.path(), "ours", "refused"), "instructions"));
     figures
 }
 
@@ -27,7 +30,12 @@ fn count(folder: &Path, subject: &str, how: &str) -> f64 {
     let arguments = |count: u64, which: u64| {
         let file = folder.join(format!("{subject}-{how}-{which}.db"));
         match subject {
-            "ours" => ours::create(&file, ours::ACCOUNT, 1),
+            "ours" => {
+                ours::create(&file, ours::ACCOUNT, 1);
+                if how == "again" {
+                    probe::charge_ours("group", &file, count, 1);
+                }
+            }
             _ => minimum::create(&file, ours::ACCOUNT, 1),
         }
         [subject, how, &text(&file), &count.to_string(), "1"].map(String::from).to_vec()

@@ -1,5 +1,6 @@
 //! What is measured, section by section.
 
+mod accounts;
 mod batch;
 mod crowd;
 mod durable;
@@ -68,6 +69,7 @@ pub(crate) const SECTIONS: [Section; 10] = [
     section("processes", "4 processes of 4 threads each, a sync of 1 ms", processes::run),
     section("batch", "A batch of 1000, no syncs", batch::run),
     section("crowd", "Charge on an account with very many batches", crowd::run),
+    section("accounts", "300 000 accounts in no order, against 1 000", accounts::run),
     section("reads", "Balance", reads::run),
     section("grown", "A large file against one of 10 000 charges", grown::run),
     section("expire", "Expiry of very many batches", expire::run),
