@@ -459,7 +459,13 @@ impl Source for Memory<'_, '_> {
         self.hold_rows(range.map(|(_, _, operation)| *operation))
     }
 
-    fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {
+    fn next_due(
+        &self,
+        account: i64,
+        _read: Option<Instant>,
+        without_batches: &[BatchNo],
+        without_holds: &[i64],
+    ) -> Result<Option<Instant>> {
         let without_batches: BTreeSet<BatchNo> = without_batches.iter().copied().collect();
         let without_holds: BTreeSet<i64> = without_holds.iter().copied().collect();
         let mut batches =

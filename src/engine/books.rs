@@ -34,6 +34,8 @@ struct Views {
     live: Pages<DrawKey>,
     open: Pages<i64>,
     due: Keys<Due>,
+    /// Everything in the source that is due by then has been read.
+    due_read: Option<Instant>,
     /// The item that made `next_due_at` has changed: ask the source again.
     due_stale: bool,
 }
@@ -409,7 +411,11 @@ impl<'s> Books<'s> {
         let last_hold = holds.last().and_then(hold_due).filter(|_| holds.len() >= limit);
         batches.into_iter().for_each(|row| self.enter_batch(row, State::Loaded));
         holds.into_iter().for_each(|row| self.enter_hold(row, State::Loaded));
-        Ok([last_batch, last_hold].into_iter().flatten().min())
+        let last = [last_batch, last_hold].into_iter().flatten().min();
+        // Of those at the instant of the last there may be more.
+        let before = |last: Due| last.at.millis().checked_sub(1).filter(|millis| *millis >= 0).map(Instant::clamped);
+        self.views(account).due_read = last.map_or(Some(until), before);
+        Ok(last)
     }
 
     /// Brings `next_due_at` of every touched account up to date.
@@ -420,7 +426,8 @@ impl<'s> Books<'s> {
                 self.batches.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
             let holds: Vec<i64> =
                 self.holds.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
-            let stored = self.source.next_due(no, &batches, &holds)?;
+            let read = self.views(no).due_read;
+            let stored = self.source.next_due(no, read, &batches, &holds)?;
             let here = self.first_due(no).map(|due| due.at);
             self.account_mut(no)?.next_due_at = [stored, here].into_iter().flatten().min();
         }

@@ -46,8 +46,15 @@ pub(crate) trait Source {
     fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>>;
     /// Open holds with `deadline <= until`, by `(deadline, operation)`, the first `limit`.
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>>;
-    /// The smallest `due_at` of the account's batches and `deadline` of its open holds, leaving out the things listed.
-    fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>>;
+    /// The smallest `due_at` of the account's batches and `deadline` of its open holds, leaving out the things listed. All that
+    /// is due by `read` is listed: nobody need look there.
+    fn next_due(
+        &self,
+        account: i64,
+        read: Option<Instant>,
+        without_batches: &[BatchNo],
+        without_holds: &[i64],
+    ) -> Result<Option<Instant>>;
     /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0, or is pending with
     /// points left and has `after < effective_at <= until`.
     fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool>;

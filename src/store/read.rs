@@ -184,10 +184,17 @@ impl Source for SqlSource<'_, '_> {
         self.session.walk(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], None, order, rows::hold)
     }
 
-    fn next_due(&self, account: i64, without_batches: &[BatchNo], without_holds: &[i64]) -> Result<Option<Instant>> {
+    fn next_due(
+        &self,
+        account: i64,
+        read: Option<Instant>,
+        without_batches: &[BatchNo],
+        without_holds: &[i64],
+    ) -> Result<Option<Instant>> {
         self.session.settle()?;
-        let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", account, without_batches)?;
-        let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", account, without_holds)?;
+        let from = (account, read.map_or(-1, Instant::millis));
+        let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", from, without_batches)?;
+        let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", from, without_holds)?;
         Ok(match (batch, hold) {
             (Some(batch), Some(hold)) => Some(batch.min(hold)),
             (batch, hold) => batch.or(hold),
@@ -237,12 +244,12 @@ fn first_due(
     session: &Session<'_>,
     sql: Statement,
     table: &'static str,
-    account: i64,
+    from: (i64, i64),
     without: &[i64],
 ) -> Result<Option<Instant>> {
     let without: HashSet<i64> = without.iter().copied().collect();
     let (mut due, mut left) = (None, without.len());
-    session.each(sql, params![account], |row| {
+    session.each(sql, from, |row| {
         let (at, key) = rows::due(row, table)?;
         // Each thing is there once: more than are left out cannot be passed over.
         if without.contains(&key) {

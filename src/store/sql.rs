@@ -148,7 +148,7 @@ statements! {
         "SELECT ", batch_columns!(),
         " FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, no LIMIT ?3"
     );
-    BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at IS NOT NULL ORDER BY due_at, active DESC, no";
+    BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at > ?2 ORDER BY due_at, active DESC, no";
     /// Of the diagnosis: how many are past their expiry and not yet expired.
     BATCHES_DUE_COUNT = "SELECT count(*) FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 AND active = 1";
     BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
@@ -165,9 +165,9 @@ statements! {
     /// Only what no index is made of; changes nothing when one of the others has changed.
     BATCH_UPDATE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7 \
         WHERE no = ?1 AND expired = ?8 AND expires_at IS ?9 AND active = ?10 AND live = ?11 AND due_at IS ?12";
-    /// What time and an exhausting draw change; the indexes by expiry are not rewritten. Changes nothing when that has changed.
-    BATCH_UPDATE_LIFE = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
-        active = ?10, live = ?11, due_at = ?12 WHERE no = ?1 AND expires_at IS ?9";
+    /// Nothing is left: spent, or expired. The other indexes are not rewritten. Changes nothing when more than that has changed.
+    BATCH_SPEND = "UPDATE batch SET remaining = 0, used = ?2, expired = ?3, live = 0, due_at = NULL \
+        WHERE no = ?1 AND held = 0 AND revoked = 0 AND moved = 0 AND owed = 0 AND active = 1 AND expires_at IS ?4";
     BATCH_UPDATE_INDEXED = "UPDATE batch SET remaining = ?2, held = ?3, used = ?4, revoked = ?5, moved = ?6, owed = ?7, expired = ?8, \
         expires_at = ?9, active = ?10, live = ?11, due_at = ?12 WHERE no = ?1";
 
@@ -183,7 +183,8 @@ statements! {
     );
     HOLDS_LONG = concat!("SELECT ", hold_columns!(), " FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline > ?2 \
         ORDER BY deadline, operation");
-    HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 ORDER BY deadline, operation";
+    HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline > ?2 \
+        ORDER BY deadline, operation";
     /// Of the diagnosis: how many are past their deadline and not yet released.
     HOLDS_DUE_COUNT = "SELECT count(*) FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2";
     HOLD_INSERT = concat!("INSERT INTO hold (", hold_columns!(), ") VALUES (?,?,?,?,?,?,?,?)");

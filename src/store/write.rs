@@ -182,11 +182,13 @@ fn update_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
         ];
         session.change(sql, params)
     };
-    // One that is not live has most likely just ceased to be.
     if row.is_live() && run(sql::BATCH_UPDATE)? == 1 {
         return Ok(());
     }
-    if run(sql::BATCH_UPDATE_LIFE)? == 1 {
+    // One that is not live has most likely just ceased to be.
+    let spent = row.active && [row.remaining, row.held, row.revoked, row.moved, row.owed] == [0; 5];
+    let params = (row.no, row.used, row.expired, millis(row.expires_at));
+    if spent && session.change(sql::BATCH_SPEND, params)? == 1 {
         return Ok(());
     }
     one(run(sql::BATCH_UPDATE_INDEXED)?, "batch", row.no)
