@@ -497,7 +497,7 @@ fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mu
 }
 
 /// Most often there is one, and a list that grows makes room for four.
-fn put<T>(list: &mut Vec<T>, row: T) {
+pub(super) fn put<T>(list: &mut Vec<T>, row: T) {
     if list.is_empty() {
         list.reserve_exact(1);
     }

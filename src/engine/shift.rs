@@ -1,6 +1,6 @@
 //! The one movement of points: from one bucket of a batch to another, with all that follows for account and totals.
 
-use super::books::Books;
+use super::books::{Books, put};
 use crate::error::{Error, Result};
 use crate::model::{BatchNo, BatchRow, Movement, Place};
 use crate::units::{add, sub};
@@ -40,7 +40,7 @@ impl Books<'_> {
     /// A movement of the line that is posted next.
     pub(super) fn note(&mut self, movement: Movement) {
         if movement.points > 0 {
-            self.movements.push(movement);
+            put(&mut self.movements, movement);
         }
     }
 

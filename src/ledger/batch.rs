@@ -101,7 +101,7 @@ impl BatchRun {
         }
         let (answers, made, done) = self.together(lines, true, false, false);
         if done.is_ok() && !answers.is_empty() {
-            self.made.extend(made);
+            self.remember(made);
             return answers;
         }
         // Each alone, as far as the transaction had come, or until the file fails again.
@@ -123,6 +123,14 @@ impl BatchRun {
         alone
     }
 
+    fn remember(&mut self, made: HashMap<u64, Things>) {
+        if self.made.is_empty() {
+            self.made = made;
+        } else {
+            self.made.extend(made);
+        }
+    }
+
     /// Tries all lines in one transaction. The answers come in order; an atomic run answers with the one refusal alone.
     ///
     /// # Errors
@@ -137,7 +145,7 @@ impl BatchRun {
             Ok(()) => {}
         }
         if !dry_run {
-            self.made.extend(made);
+            self.remember(made);
         }
         Ok(answers)
     }
