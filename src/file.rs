@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::model::{AccountId, Balance, Command, Key, OpKind, Writer as Who, Writers};
 use crate::notice::Notifier;
 use crate::report::{self, Look};
-use crate::store::{self, BookCache, Desk, Session, SqlSource};
+use crate::store::{self, BookCache, RowCache, Session, SqlSource};
 use crate::units::Reading;
 use crate::writer::Writer;
 pub use change::ExpireReport;
@@ -240,7 +240,7 @@ impl Drop for File {
 
 /// Books a restore: from here on the file has another writer than the one it is a copy of.
 fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
-    let session = Session::resume(conn, Desk::default())?;
+    let session = Session::resume(conn, RowCache::default())?;
     let mut ledger = session.ledger()?;
     let old = ledger.writer.1;
     // By a chance of 1 in 2^28 it is the old one.

@@ -50,7 +50,7 @@ pub(crate) fn snapshot<T>(session: &Session<'_>, read: impl FnOnce() -> Result<T
 
 /// The ledger's row by itself, without what the newest operation tells.
 pub(crate) fn ledger(session: &Session<'_>) -> Result<LedgerRow> {
-    session.first(sql::LEDGER_GET, [], rows::stored_ledger)?.ok_or_else(super::desk::no_ledger)
+    session.first(sql::LEDGER_GET, [], rows::stored_ledger)?.ok_or_else(super::row_cache::no_ledger)
 }
 
 /// How many rows the one-row table has.

@@ -41,13 +41,13 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
 }
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {
-    session.settle()?;
+    session.flush()?;
     session.walk(sql::ACCOUNT_PAGE, params![after, limit(page)], Some(after), |row| row.no, rows::account)
 }
 
 /// Accounts in which something falls due at or before `until`, the most overdue first.
 pub(crate) fn accounts_due(session: &Session<'_>, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
-    session.settle()?;
+    session.flush()?;
     let order = |row: &AccountRow| (row.next_due_at, row.no);
     session.walk(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], None, order, rows::account)
 }
@@ -58,7 +58,7 @@ pub(crate) fn batches_of_account(
     after: BatchNo,
     page: usize,
 ) -> Result<Vec<BatchRow>> {
-    session.settle()?;
+    session.flush()?;
     session.walk(sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], Some(after), |row| row.no, rows::batch)
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn price_book_use(session: &Session<'_>, no: i64, after: i64) -> Resu
 
 /// Points of all accounts that lapsed though they expire after an instant.
 pub(crate) fn lapsed_after(session: &Session<'_>, at: Instant) -> Result<i64> {
-    session.settle()?;
+    session.flush()?;
     let sum = session.first(sql::BATCHES_LAPSED_AFTER, params![at.millis()], |row| rows::integer(row, "batch"))?;
     Ok(sum.unwrap_or(0))
 }
@@ -171,7 +171,7 @@ pub(crate) fn references(session: &Session<'_>, operation: i64, kind: Option<Ent
 
 /// The newest batches of an account made before another, at most so many, the newest first.
 pub(crate) fn batches_before(session: &Session<'_>, account: i64, no: BatchNo, most: usize) -> Result<Vec<BatchRow>> {
-    session.settle()?;
+    session.flush()?;
     let bounds = params![account, no, limit(most)];
     session.walk(sql::BATCHES_BEFORE, bounds, None, |row| Reverse(row.no), rows::batch)
 }

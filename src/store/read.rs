@@ -75,7 +75,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>> {
-        self.session.settle()?;
+        self.session.flush()?;
         self.session.first(sql::BATCH_BY_NO, params![no], rows::batch)
     }
 
@@ -115,7 +115,7 @@ impl Source for SqlSource<'_, '_> {
         if after.is_none() && page == 1 {
             return Ok(self.session.front(account)?.map_or_else(Vec::new, |front| vec![front]));
         }
-        self.session.settle()?;
+        self.session.flush()?;
         let batches =
             |sql, params: &[&dyn ToSql]| self.session.walk(sql, params, after, BatchRow::draw_key, rows::batch);
         let Some(after) = after else {
@@ -141,7 +141,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
-        self.session.settle()?;
+        self.session.flush()?;
         let bounds = params![account, after.millis(), until.millis()];
         let order = |row: &BatchRow| (row.expires_at, row.no);
         // It passes over those that have lost nothing.
@@ -149,7 +149,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
-        self.session.settle()?;
+        self.session.flush()?;
         let bounds = params![account, after.millis()];
         self.session.walk(sql::BATCHES_DATED, bounds, None, |row| (row.effective_at, row.no), rows::batch)
     }
@@ -174,7 +174,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
-        self.session.settle()?;
+        self.session.flush()?;
         let order = |row: &BatchRow| (row.due_at(), !row.active, row.no);
         self.session.walk(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], None, order, rows::batch)
     }
@@ -191,7 +191,7 @@ impl Source for SqlSource<'_, '_> {
         without_batches: &[BatchNo],
         without_holds: &[i64],
     ) -> Result<Option<Instant>> {
-        self.session.settle()?;
+        self.session.flush()?;
         let from = (account, read.map_or(-1, Instant::millis));
         let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", from, without_batches)?;
         let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", from, without_holds)?;
@@ -202,7 +202,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
-        self.session.settle()?;
+        self.session.flush()?;
         let any = |sql| self.session.search(sql, params![after.millis(), until.millis()], |_| Ok(()));
         Ok(any(sql::BATCH_WOULD_EXPIRE)?.is_some() || any(sql::BATCH_WOULD_START)?.is_some())
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rusqlite::{CachedStatement, Params, Row};
 
-use super::Desk;
+use super::RowCache;
 use super::sql::Statement;
 use crate::db::{Connection, bounded, sqlite_error, writing_error};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub(crate) struct Session<'c> {
     conn: &'c Connection,
     /// By number; few enough to look through. Empty while the statement is lent out.
     held: RefCell<Vec<(usize, Option<CachedStatement<'c>>)>>,
-    pub(super) desk: RefCell<Desk>,
+    pub(super) cache: RefCell<RowCache>,
     /// Where an entry's movements are put together.
     pub(super) bytes: RefCell<Vec<u8>>,
 }
@@ -26,13 +26,13 @@ pub(crate) struct Session<'c> {
 impl<'c> Session<'c> {
     pub(crate) fn new(conn: &'c Connection) -> Self {
         let held = RefCell::new(Vec::with_capacity(USUAL));
-        Session { conn, held, desk: RefCell::default(), bytes: RefCell::default() }
+        Session { conn, held, cache: RefCell::default(), bytes: RefCell::default() }
     }
 
     /// A session of the writer, within a transaction, with the rows kept since its last one.
-    pub(crate) fn resume(conn: &'c Connection, desk: Desk) -> Result<Self> {
+    pub(crate) fn resume(conn: &'c Connection, cache: RowCache) -> Result<Self> {
         let session = Self::new(conn);
-        session.take_up(desk)?;
+        session.adopt(cache)?;
         Ok(session)
     }
 

@@ -291,7 +291,7 @@ fn changes_reach_every_column() {
         owner.next_due_at = spent.due_at();
         changes = Changes { accounts: vec![owner.clone()], batches: vec![spent.clone()], ..Changes::default() };
         apply(session, &changes).unwrap();
-        session.settle().unwrap();
+        session.flush().unwrap();
         // Read by somebody else, who sees only what was written.
         let reader = &Session::new(&conn);
         let source = SqlSource::new(reader, &books);

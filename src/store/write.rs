@@ -15,10 +15,10 @@ use crate::model::{
 use crate::pricing::PriceBook;
 use crate::units::Instant;
 
-/// What of a row waits to be written.
+/// What of a cached row is not written yet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Waits {
-    Nothing,
+pub(super) enum Dirty {
+    Clean,
     /// The few columns that every charge changes.
     Few,
     /// Columns no index is made of.
@@ -88,10 +88,10 @@ fn insert_account(session: &Session<'_>, row: &AccountRow) -> Result<()> {
 }
 
 /// The columns that have changed, by the narrowest statement.
-pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, waits: Waits) -> Result<()> {
+pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, dirty: Dirty) -> Result<()> {
     let (b, t) = (&row.balances, &row.totals);
     let (entries, booked_at) = (row.entries, row.last_booked_at.millis());
-    let changed = if waits == Waits::Few {
+    let changed = if dirty == Dirty::Few {
         let params = (row.no, b.available, b.debt, t.consumed, entries, booked_at);
         session.change(sql::ACCOUNT_CHARGE, params)?
     } else {
@@ -118,7 +118,7 @@ pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, waits: Wai
             booked_at,
             row.steps_back,
         ];
-        if waits == Waits::Plain {
+        if dirty == Dirty::Plain {
             session.change(sql::ACCOUNT_UPDATE, params_from_iter(values))?
         } else {
             let values = values.into_iter().map(Some).chain([millis(row.next_due_at)]);

@@ -8,7 +8,7 @@ use super::{Durability, Failure, after};
 use crate::db::{OpenFile, Opened, Using, WritingConnection};
 use crate::error::{Error, Result};
 use crate::notice::Notifier;
-use crate::store::{self, Desk, Session};
+use crate::store::{self, RowCache, Session};
 
 /// How long a failed commit may take to find out what became of it, whatever the deadline.
 const CERTAIN_PATIENCE: Duration = Duration::from_secs(2);
@@ -19,8 +19,8 @@ pub(super) struct State {
     /// Whether there may be something that a power cut could still take: also what others have committed.
     pub(super) relaxed: bool,
     pub(super) pace: Pace,
-    /// Rows the last transaction left at hand; empty after any that did not commit.
-    desk: Desk,
+    /// Rows as the last transaction left them; empty after any that did not commit.
+    cache: RowCache,
     notifier: Arc<Notifier>,
     /// SQLite's `data_version` when last looked at: others' commits change it.
     version: Option<i64>,
@@ -40,12 +40,12 @@ pub(super) enum Head {
 
 impl State {
     pub(super) fn new(connection: WritingConnection, notifier: Arc<Notifier>) -> Self {
-        let (pace, desk) = (Pace::default(), Desk::default());
+        let (pace, cache) = (Pace::default(), RowCache::default());
         State {
             connection: Some(connection),
             relaxed: true,
             pace,
-            desk,
+            cache,
             notifier,
             version: None,
             locked: false,
@@ -97,7 +97,7 @@ impl State {
         drop(file.enter(Some(deadline))?);
         self.connection = Some(WritingConnection::open(file, deadline)?);
         // Another connection counts the versions of the file anew.
-        self.desk = Desk::default();
+        self.cache = RowCache::default();
         self.version = None;
         self.notifier.foreign_commit();
         Ok(())
@@ -118,13 +118,13 @@ impl State {
             // What was read without locks is not believed, nor are the errors it led to.
             using.check()?;
         }
-        if let Some(desk) = worked? {
+        if let Some(cache) = worked? {
             let failed = open.commit(durability).and_then(|()| using.check()).err();
             if let Some(error) = failed {
                 drop(using);
                 return Err(open.state.recover(file, deadline, error));
             }
-            open.state.desk = desk;
+            open.state.cache = cache;
         }
         drop((open, using));
         if durability == Durability::Full && self.relaxed {
@@ -226,21 +226,21 @@ struct OpenTransaction<'s> {
 }
 
 impl OpenTransaction<'_> {
-    /// The desk as it is once this has been committed; nothing when it is not to be.
-    fn run(&mut self, work: &mut dyn FnMut(&Session<'_>) -> Result<bool>) -> Result<Option<Desk>> {
-        let desk = std::mem::take(&mut self.state.desk);
+    /// The rows as they are once this has been committed; nothing when it is not to be.
+    fn run(&mut self, work: &mut dyn FnMut(&Session<'_>) -> Result<bool>) -> Result<Option<RowCache>> {
+        let cache = std::mem::take(&mut self.state.cache);
         let State { connection, version, notifier, relaxed, head, .. } = &mut *self.state;
         let connection = connection.as_ref().ok_or(Error::Closed)?;
-        let session = Session::resume(connection.connection(), desk)?;
+        let session = Session::resume(connection.connection(), cache)?;
         *relaxed |= session.version().is_some_and(|now| foreign_since(version, now, notifier));
         if !work(&session)? {
             return Ok(None);
         }
-        let desk = session.finish()?;
+        let cache = session.finish()?;
         if *head == Head::Unknown {
             store::write_head(&Session::new(connection.connection()))?;
         }
-        Ok(Some(desk))
+        Ok(Some(cache))
     }
 
     fn commit(&mut self, durability: Durability) -> Result<()> {

@@ -63,7 +63,7 @@ const fn section(name: &'static str, title: &'static str, run: fn(&Bench) -> Vec
     Section { name, title, run }
 }
 
-pub(crate) const SECTIONS: [Section; 10] = [
+pub(crate) const SECTIONS: [Section; 11] = [
     section("instructions", "Instructions of a charge, every safety on", instructions::run),
     section("durable", "Callers that wait for the disk, a sync of 1 ms", durable::run),
     section("processes", "4 processes of 4 threads each, a sync of 1 ms", processes::run),
