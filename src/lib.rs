@@ -37,6 +37,10 @@ mod notice;
 pub mod pricing;
 pub mod quantity;
 mod report;
+/// What a request may say: every operation and its fields, as data.
+pub mod schema {
+    pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
+}
 mod spelling;
 mod store;
 mod units;

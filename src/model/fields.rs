@@ -1,60 +1,20 @@
 //! Reads a request's fields one by one, checks each, and collects their canonical form: the body that is stored,
 //! hashed, and compared when a key comes again.
 
+use std::str::FromStr;
+
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::Request;
 use super::ids::check_id;
+use super::operations::{Field, FieldKind, field_names};
 use crate::error::{Error, Result};
 use crate::quantity::{Quantity, Usage, UsageKind};
 use crate::spelling::nearest;
 use crate::units::{Instant, MAX_POINTS};
 
-/// Longest description or reason, and longest metadata as JSON text.
-const LONG_TEXT: usize = 4096;
-const REFERENCE_TEXT: usize = 1024;
 const MISSING: &str = "is missing";
-
-/// Every field there is: what a misspelt one may have been meant for.
-const NAMES: [&str; 36] = [
-    "op",
-    "account",
-    "key",
-    "at",
-    "reference",
-    "description",
-    "actor",
-    "metadata",
-    "points",
-    "service",
-    "seconds",
-    "quantity",
-    "unit",
-    "chars",
-    "input_seconds",
-    "policy",
-    "occurred_at",
-    "source",
-    "expires_at",
-    "expires_in_days",
-    "expires_in_months",
-    "end_of_day",
-    "effective_at",
-    "priority",
-    "promo",
-    "hold",
-    "deadline_seconds",
-    "operation",
-    "batch",
-    "reason",
-    "shortfall",
-    "to",
-    "credit_limit",
-    "setting",
-    "value",
-    "ref_line",
-];
 
 /// What a request with this field is told: there is no such field, and which was probably meant.
 fn no_field(op: &str, name: &str, meant: Option<&str>) -> Error {
@@ -68,16 +28,32 @@ fn no_field(op: &str, name: &str, meant: Option<&str>) -> Error {
 /// A field that is missing may be there, misspelt: then that is what is wrong.
 pub(crate) fn misspelt(error: Error, given: &Request) -> Error {
     let Error::InvalidArgument { field, message, .. } = &error else { return error };
-    let unknown = given.fields().map(|(name, _)| name).filter(|name| !NAMES.contains(name));
+    let unknown = given.fields().map(|(name, _)| name).filter(|name| !field_names().any(|known| known == *name));
     match nearest(field, unknown).filter(|_| message == MISSING) {
         Some(name) => no_field(given.op().unwrap_or("request"), &name, Some(field)),
         None => error,
     }
 }
 
+/// What was read of a field.
+#[derive(Debug, Clone, Copy)]
+enum Read<'v> {
+    Text(&'v str),
+    /// Points, a count, or milliseconds.
+    Number(i64),
+    Flag(bool),
+    Instant(Instant),
+    Quantity(Quantity),
+    /// Judged by what stands beside it.
+    Raw(&'v Value),
+}
+
 pub(crate) struct Fields<'v> {
-    /// Few enough to look through; the flag: it was asked for.
-    given: Vec<(&'v str, &'v Value, bool)>,
+    /// Few enough to look through.
+    given: Vec<(&'v str, &'v Value)>,
+    /// A bit for each of them that was asked for. No operation has 64 fields.
+    asked: u64,
+    read: Vec<(&'static str, Read<'v>)>,
     body: Body,
 }
 
@@ -103,286 +79,308 @@ impl Serialize for Body {
 
 impl<'v> Fields<'v> {
     pub(crate) fn new(given: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
-        let given = given.map(|(name, value)| (name, value, false)).collect();
-        Fields { given, body: Body::default() }
-    }
-
-    fn given(&self, name: &str) -> Option<&'v Value> {
-        self.given.iter().find(|(other, ..)| *other == name).map(|(_, value, _)| *value)
+        Fields { given: given.collect(), asked: 0, read: Vec::new(), body: Body::default() }
     }
 
     /// The field as given; `null` counts as left out.
-    pub(crate) fn take(&mut self, name: &'static str) -> Option<&'v Value> {
-        let (_, value, asked) = self.given.iter_mut().find(|(other, ..)| *other == name)?;
-        *asked = true;
-        Some(*value).filter(|value| !value.is_null())
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'v Value> {
+        let place = self.given.iter().position(|(other, _)| *other == name)?;
+        self.asked |= u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0);
+        self.given.get(place).map(|(_, value)| *value).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(other, value)| *other == name && !value.is_null())
+    }
+
+    pub(crate) fn take_text(&mut self, name: &str) -> Result<Option<&'v str>> {
+        self.take(name).map(|value| text(name, value)).transpose()
     }
 
     pub(crate) fn keep(&mut self, name: &'static str, value: impl Into<Value>) {
         self.body.0.push((name, value.into()));
     }
 
-    /// Takes a value out of the canonical form again: it equals its default.
-    pub(crate) fn forget(&mut self, name: &str) {
-        self.body.0.retain(|(other, _)| *other != name);
-    }
-
-    pub(crate) fn peek_text(&self, name: &str) -> Option<&str> {
-        self.given(name).and_then(Value::as_str)
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.given(name).is_some_and(|value| !value.is_null())
+    /// Reads these fields in their order, and keeps their canonical form unless it is the default.
+    pub(crate) fn read(&mut self, fields: &'static [Field]) -> Result<()> {
+        for field in fields {
+            let Some(value) = self.take(field.name) else {
+                match field.required {
+                    // What is missing of a setting, its name says.
+                    Some(help) if !matches!(field.kind, FieldKind::Setting(_)) => {
+                        return Err(missing(field.name, help));
+                    }
+                    _ => continue,
+                }
+            };
+            let (read, canonical) = read(field, value)?;
+            self.read.push((field.name, read));
+            if !canonical.is_null() && !is_default(field, &canonical) {
+                self.keep(field.name, canonical);
+            }
+        }
+        Ok(())
     }
 
     /// Ends the reading: whatever was not asked for is unknown to this operation.
     pub(crate) fn finish(mut self, op: &str) -> Result<Body> {
-        if let Some((name, ..)) = self.given.iter().find(|(.., asked)| !asked) {
-            let free = NAMES.into_iter().filter(|known| !self.has(known));
+        let first = usize::try_from(self.asked.trailing_ones()).unwrap_or_default();
+        if let Some((name, _)) = self.given.get(first) {
+            let free = field_names().filter(|known| !self.has(known));
             return Err(no_field(op, name, nearest(name, free).as_deref()));
         }
         self.body.0.sort_unstable_by_key(|(name, _)| *name);
         Ok(self.body)
     }
 
-    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<&'v str>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(Error::invalid(name, format!("{other} is not a text"), "put it in quotes")),
-        }
+    fn found(&self, name: &str) -> Option<Read<'v>> {
+        self.read.iter().find(|(other, _)| *other == name).map(|(_, read)| *read)
     }
 
-    /// A short text of the app's: 1 to 128 bytes like an account id.
-    pub(crate) fn name(&mut self, name: &'static str) -> Result<Option<&'v str>> {
-        let text = self.text(name)?;
-        if let Some(text) = text {
-            check_id(name, text)?;
-            self.keep(name, text);
-        }
-        Ok(text)
+    pub(crate) fn text(&self, name: &str) -> Option<&'v str> {
+        self.found(name).and_then(|read| if let Read::Text(text) = read { Some(text) } else { None })
     }
 
-    fn free_text(&mut self, name: &'static str, longest: usize, newlines: bool) -> Result<Option<&'v str>> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        if text.is_empty() || text.len() > longest {
-            return Err(Error::invalid(
-                name,
-                format!("has {} bytes", text.len()),
-                format!("give 1 to {longest} bytes, or leave it out"),
-            ));
-        }
-        if text.chars().any(|c| c.is_control() && !(newlines && c == '\n')) {
-            return Err(Error::invalid(
-                name,
-                "contains a control character",
-                "remove it; only a description may have newlines",
-            ));
-        }
-        self.keep(name, text);
-        Ok(Some(text))
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        self.found(name).and_then(|read| if let Read::Number(number) = read { Some(number) } else { None })
     }
 
-    /// The free facts every operation may carry.
-    pub(crate) fn facts(&mut self) -> Result<()> {
-        self.free_text("reference", REFERENCE_TEXT, false)?;
-        self.free_text("description", LONG_TEXT, true)?;
-        self.free_text("actor", REFERENCE_TEXT, false)?;
-        if let Some(metadata) = self.take("metadata") {
-            let Value::Object(object) = metadata else {
-                return Err(Error::invalid("metadata", "is not a JSON object", "write it like {\"project\":\"7\"}"));
-            };
-            let length = metadata.to_string().len();
-            if length > LONG_TEXT {
-                return Err(Error::invalid(
-                    "metadata",
-                    format!("has {length} bytes of JSON"),
-                    "keep it within 4096 bytes",
-                ));
-            }
-            if has_nul(metadata) {
-                return Err(Error::invalid("metadata", "contains a NUL character", "remove it"));
-            }
-            if !object.is_empty() {
-                self.keep("metadata", metadata.clone());
-            }
-        }
-        Ok(())
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.found(name).and_then(|read| if let Read::Flag(flag) = read { Some(flag) } else { None })
     }
 
-    pub(crate) fn reason(&mut self) -> Result<()> {
-        self.free_text("reason", LONG_TEXT, false)?
-            .map(drop)
-            .ok_or_else(|| missing("reason", "say why: it is kept in the books"))
+    pub(crate) fn instant(&self, name: &str) -> Option<Instant> {
+        self.found(name).and_then(|read| if let Read::Instant(instant) = read { Some(instant) } else { None })
     }
 
-    /// Whole points; zero only where `least` is 0.
-    pub(crate) fn points(&mut self, name: &'static str, least: i64) -> Result<Option<i64>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let points = whole_number(name, value, "points")?;
-        if points < least {
-            return Err(Error::invalid(
-                name,
-                format!("{points} is too few"),
-                format!("give whole points, {least} or more"),
-            ));
-        }
-        if points > MAX_POINTS {
-            return Err(Error::out_of_range(name, format!("{points} is more than {MAX_POINTS}")));
-        }
-        self.keep(name, points);
-        Ok(Some(points))
+    fn quantity(&self, name: &str) -> Option<Quantity> {
+        self.found(name).and_then(|read| if let Read::Quantity(quantity) = read { Some(quantity) } else { None })
     }
 
-    pub(crate) fn count(&mut self, name: &'static str, least: i64, most: i64) -> Result<Option<i64>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        match whole_number(name, value, "a number") {
-            Ok(number) if (least..=most).contains(&number) => {
-                self.keep(name, number);
-                Ok(Some(number))
-            }
-            Ok(_) | Err(Error::OutOfRange { .. }) => {
-                Err(Error::invalid(name, format!("{value} is not allowed"), format!("give {least} to {most}")))
-            }
-            Err(error) => Err(error),
-        }
+    pub(crate) fn raw(&self, name: &str) -> Option<&'v Value> {
+        self.found(name).and_then(|read| if let Read::Raw(value) = read { Some(value) } else { None })
     }
 
-    /// Days or months until something: at least one; too many end past the year 9999, which is out of range.
-    pub(crate) fn span(&mut self, name: &'static str) -> Result<Option<i64>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let number = whole_number(name, value, "a number")?;
-        if number < 1 {
-            return Err(Error::invalid(name, format!("{number} is too few"), "give 1 or more"));
-        }
-        self.keep(name, number);
-        Ok(Some(number))
-    }
-
-    pub(crate) fn flag(&mut self, name: &'static str) -> Result<Option<bool>> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => {
-                self.keep(name, *flag);
-                Ok(Some(*flag))
-            }
-            Some(other) => {
-                Err(Error::invalid(name, format!("{other} is neither true nor false"), "write true or false"))
-            }
-        }
-    }
-
-    pub(crate) fn instant(&mut self, name: &'static str) -> Result<Option<Instant>> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        let instant = Instant::parse(name, text)?;
-        self.keep(name, instant.to_string());
-        Ok(Some(instant))
-    }
-
-    /// Seconds with at most three decimals, as milliseconds: a JSON integer or decimal text.
-    pub(crate) fn milliseconds(&mut self, name: &'static str) -> Result<Option<i64>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let wrong = || {
-            Error::invalid(
-                name,
-                format!("{value} is not a number of seconds"),
-                "give seconds above 0, like 3600 or \"0.5\"",
-            )
-        };
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) if !number.is_f64() => number.to_string(),
-            _ => return Err(wrong()),
-        };
-        let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(decimals) || decimals.len() > 3 || text.ends_with('.') {
-            return Err(wrong());
-        }
-        let millis = format!("{whole}{decimals:0<3}")
-            .parse::<i64>()
-            .ok()
-            .filter(|millis| *millis <= Instant::MAX.millis())
-            .ok_or_else(|| Error::out_of_range(name, format!("{text} seconds is past the year 9999")))?;
-        if millis == 0 {
-            return Err(wrong());
-        }
-        let canonical = match (millis / 1000, millis % 1000) {
-            (seconds, 0) => Value::from(seconds),
-            (seconds, rest) => Value::from(format!("{seconds}.{rest:03}").trim_end_matches('0')),
-        };
-        self.keep(name, canonical);
-        Ok(Some(millis))
-    }
-
-    fn quantity(&mut self, name: &'static str) -> Result<Option<Quantity>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) if !number.is_f64() => number.to_string(),
-            other => {
-                return Err(Error::invalid(
-                    name,
-                    format!("{other} is not an exact quantity"),
-                    "give a whole JSON number, or decimals as text like \"61.2\"",
-                ));
-            }
-        };
-        let quantity = Quantity::parse(&text)
-            .map_err(|error| Error::invalid(name, error.to_string(), "give 0 or more, like \"61.2\""))?;
-        self.keep(name, quantity.to_string());
-        Ok(Some(quantity))
-    }
-
-    /// What was used. `chars` and `input_seconds` only where the operation takes them.
-    pub(crate) fn usage(&mut self, chars: bool, input_seconds: bool) -> Result<Option<Usage>> {
-        for (name, taken) in [("chars", chars), ("input_seconds", input_seconds)] {
-            if !taken && self.has(name) {
-                return Err(Error::invalid(
-                    name,
-                    "is what is known before the work: for estimate and hold",
-                    "give what was used: seconds, or a quantity",
-                ));
-            }
-        }
-        let mut found: Vec<(&str, Usage)> = Vec::new();
-        if let Some(seconds) = self.quantity("seconds")? {
-            found.push(("seconds", Usage::new(UsageKind::Seconds, seconds)));
-        }
-        if let Some(quantity) = self.quantity("quantity")? {
-            let usage = Usage::quantity(quantity);
-            found.push((
-                "quantity",
-                match self.name("unit")? {
-                    Some(unit) => usage.unit(unit),
-                    None => usage,
-                },
-            ));
-        } else if self.take("unit").is_some() {
+    /// What was used, and in which field it stands.
+    pub(crate) fn usage(&self) -> Result<Option<Usage>> {
+        let (unit, quantity) = (self.text("unit"), self.quantity("quantity"));
+        if unit.is_some() && quantity.is_none() {
             return Err(Error::invalid(
                 "unit",
                 "is given without a quantity",
                 "add the quantity, or leave the unit out",
             ));
         }
-        if chars && let Some(count) = self.quantity("chars")? {
-            if count.decimals() > 0 {
-                return Err(Error::invalid(
-                    "chars",
-                    format!("{count} is not a whole number"),
-                    "count whole characters",
-                ));
-            }
-            found.push(("chars", Usage::new(UsageKind::Chars, count)));
+        let counted = quantity.map(|quantity| {
+            let usage = Usage::quantity(quantity);
+            if let Some(unit) = unit { usage.unit(unit) } else { usage }
+        });
+        let other = |name, kind| self.quantity(name).map(|quantity| Usage::new(kind, quantity));
+        let all = [
+            ("seconds", other("seconds", UsageKind::Seconds)),
+            ("quantity", counted),
+            ("chars", other("chars", UsageKind::Chars)),
+            ("input_seconds", other("input_seconds", UsageKind::InputSeconds)),
+        ];
+        let mut found = all.into_iter().filter_map(|(name, usage)| usage.map(|usage| (name, usage)));
+        match (found.next(), found.next()) {
+            (Some((first, _)), Some((second, _))) => Err(given_beside(second, first, "give one usage")),
+            (found, _) => Ok(found.map(|(_, usage)| usage)),
         }
-        if input_seconds && let Some(seconds) = self.quantity("input_seconds")? {
-            found.push(("input_seconds", Usage::new(UsageKind::InputSeconds, seconds)));
-        }
-        if let [(first, _), (second, _), ..] = found.as_slice() {
-            return Err(Error::invalid(*second, format!("is given beside `{first}`"), "give one usage"));
-        }
-        Ok(found.pop().map(|(_, usage)| usage))
     }
+}
+
+/// A field's value, and the form of it that is kept; null when there is nothing to keep.
+fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
+    let name = field.name;
+    let kept_text = |text: &'v str| (Read::Text(text), text.into());
+    let kept_number = |number: i64| (Read::Number(number), number.into());
+    Ok(match field.kind {
+        FieldKind::Id | FieldKind::Name => {
+            let text = text(name, value)?;
+            check_id(name, text)?;
+            kept_text(text)
+        }
+        FieldKind::Text(longest) => kept_text(free_text(name, value, longest, false)?),
+        FieldKind::Lines(longest) => kept_text(free_text(name, value, longest, true)?),
+        FieldKind::Object(longest) => (Read::Raw(value), object(name, value, longest)?),
+        FieldKind::Points(least) => kept_number(points(name, value, least)?),
+        FieldKind::PointsOrAll if value == "all" => kept_text("all"),
+        FieldKind::PointsOrAll => kept_number(points(name, value, 1)?),
+        FieldKind::Count(least, most) => kept_number(count(name, value, least, most)?),
+        FieldKind::Span => kept_number(span(name, value)?),
+        FieldKind::Flag => match value {
+            Value::Bool(flag) => (Read::Flag(*flag), value.clone()),
+            other => {
+                return Err(Error::invalid(name, format!("{other} is neither true nor false"), "write true or false"));
+            }
+        },
+        FieldKind::InstantOrNever if value == "never" => kept_text("never"),
+        FieldKind::Instant | FieldKind::InstantOrNever => {
+            let instant = Instant::parse(name, text(name, value)?)?;
+            (Read::Instant(instant), instant.to_string().into())
+        }
+        FieldKind::Offset => {
+            let (seconds, canonical) = offset(name, text(name, value)?)?;
+            (Read::Number(seconds), canonical.into())
+        }
+        FieldKind::Seconds => {
+            let (millis, canonical) = milliseconds(name, value)?;
+            (Read::Number(millis), canonical)
+        }
+        FieldKind::Quantity | FieldKind::Chars => {
+            let quantity = quantity(name, value)?;
+            if field.kind == FieldKind::Chars && quantity.decimals() > 0 {
+                let message = format!("{quantity} is not a whole number");
+                return Err(Error::invalid(name, message, "count whole characters"));
+            }
+            (Read::Quantity(quantity), quantity.to_string().into())
+        }
+        FieldKind::Choice(words) => kept_text(choice(name, text(name, value)?, words)?),
+        FieldKind::Setting(_) => (Read::Raw(value), value.clone()),
+    })
+}
+
+fn is_default(field: &Field, canonical: &Value) -> bool {
+    field.default.is_some_and(|default| match canonical {
+        Value::String(text) => text == default,
+        other => other.as_i64().is_some_and(|number| default.parse() == Ok(number)),
+    })
+}
+
+pub(crate) fn text<'v>(name: &str, value: &'v Value) -> Result<&'v str> {
+    value.as_str().ok_or_else(|| Error::invalid(name, format!("{value} is not a text"), "put it in quotes"))
+}
+
+fn free_text<'v>(name: &str, value: &'v Value, longest: usize, newlines: bool) -> Result<&'v str> {
+    let text = text(name, value)?;
+    if text.is_empty() || text.len() > longest {
+        return Err(Error::invalid(
+            name,
+            format!("has {} bytes", text.len()),
+            format!("give 1 to {longest} bytes, or leave it out"),
+        ));
+    }
+    if text.chars().any(|c| c.is_control() && !(newlines && c == '\n')) {
+        return Err(Error::invalid(
+            name,
+            "contains a control character",
+            "remove it; only a description may have newlines",
+        ));
+    }
+    Ok(text)
+}
+
+/// An object as it is; an empty one is none.
+fn object(name: &str, value: &Value, longest: usize) -> Result<Value> {
+    let Value::Object(object) = value else {
+        return Err(Error::invalid(name, "is not a JSON object", "write it like {\"project\":\"7\"}"));
+    };
+    let length = value.to_string().len();
+    if length > longest {
+        let help = format!("keep it within {longest} bytes");
+        return Err(Error::invalid(name, format!("has {length} bytes of JSON"), help));
+    }
+    if has_nul(value) {
+        return Err(Error::invalid(name, "contains a NUL character", "remove it"));
+    }
+    Ok(if object.is_empty() { Value::Null } else { value.clone() })
+}
+
+fn choice(name: &str, text: &str, words: &'static [&'static str]) -> Result<&'static str> {
+    words.iter().copied().find(|word| *word == text).ok_or_else(|| {
+        let (last, others) = words.split_last().unwrap_or((&"", &[]));
+        Error::invalid(name, format!("there is no {name} `{text}`"), format!("use {} or {last}", others.join(", ")))
+    })
+}
+
+/// Whole points; zero only where `least` is 0.
+fn points(name: &str, value: &Value, least: i64) -> Result<i64> {
+    let points = whole_number(name, value, "points")?;
+    if points < least {
+        let help = format!("give whole points, {least} or more");
+        return Err(Error::invalid(name, format!("{points} is too few"), help));
+    }
+    if points > MAX_POINTS {
+        return Err(Error::out_of_range(name, format!("{points} is more than {MAX_POINTS}")));
+    }
+    Ok(points)
+}
+
+pub(crate) fn count(name: &str, value: &Value, least: i64, most: i64) -> Result<i64> {
+    match whole_number(name, value, "a number") {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Ok(_) | Err(Error::OutOfRange { .. }) => {
+            Err(Error::invalid(name, format!("{value} is not allowed"), format!("give {least} to {most}")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Days or months until something: at least one; too many end past the year 9999, which is out of range.
+fn span(name: &str, value: &Value) -> Result<i64> {
+    let number = whole_number(name, value, "a number")?;
+    if number < 1 {
+        return Err(Error::invalid(name, format!("{number} is too few"), "give 1 or more"));
+    }
+    Ok(number)
+}
+
+/// Seconds east of UTC, and the offset as it is kept.
+fn offset<'v>(name: &str, text: &'v str) -> Result<(i64, &'v str)> {
+    let text = if matches!(text, "Z" | "-00:00") { "+00:00" } else { text };
+    let offset = chrono::FixedOffset::from_str(text).ok().map(|offset| i64::from(offset.local_minus_utc()));
+    let offset = offset.filter(|offset| text.len() == 6 && offset % 60 == 0);
+    let wrong = || Error::invalid(name, format!("`{text}` is not a UTC offset"), "write it like \"+08:00\"");
+    Ok((offset.ok_or_else(wrong)?, text))
+}
+
+/// A JSON integer or decimal text.
+fn decimal(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Seconds with at most three decimals, as milliseconds, and as they are kept.
+fn milliseconds(name: &str, value: &Value) -> Result<(i64, Value)> {
+    let wrong = || {
+        let help = "give seconds above 0, like 3600 or \"0.5\"";
+        Error::invalid(name, format!("{value} is not a number of seconds"), help)
+    };
+    let text = decimal(value).ok_or_else(wrong)?;
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(decimals) || decimals.len() > 3 || text.ends_with('.') {
+        return Err(wrong());
+    }
+    let millis = format!("{whole}{decimals:0<3}")
+        .parse::<i64>()
+        .ok()
+        .filter(|millis| *millis <= Instant::MAX.millis())
+        .ok_or_else(|| Error::out_of_range(name, format!("{text} seconds is past the year 9999")))?;
+    match (millis / 1000, millis % 1000) {
+        (0, 0) => Err(wrong()),
+        (seconds, 0) => Ok((millis, seconds.into())),
+        (seconds, rest) => Ok((millis, format!("{seconds}.{rest:03}").trim_end_matches('0').into())),
+    }
+}
+
+fn quantity(name: &str, value: &Value) -> Result<Quantity> {
+    let text = decimal(value).ok_or_else(|| {
+        Error::invalid(
+            name,
+            format!("{value} is not an exact quantity"),
+            "give a whole JSON number, or decimals as text like \"61.2\"",
+        )
+    })?;
+    Quantity::parse(&text).map_err(|error| Error::invalid(name, error.to_string(), "give 0 or more, like \"61.2\""))
+}
+
+pub(crate) fn given_beside(second: &str, first: &str, help: &str) -> Error {
+    Error::invalid(second, format!("is given beside `{first}`"), help)
 }
 
 pub(crate) fn missing(field: &str, help: &str) -> Error {

@@ -6,6 +6,7 @@ mod builders;
 mod fields;
 mod ids;
 mod movement;
+pub(crate) mod operations;
 mod request;
 mod rows;
 
@@ -27,6 +28,8 @@ pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub use movement::Place;
 pub(crate) use movement::{Movement, changes, decode, encode};
+pub(crate) use operations::OpKind;
+pub(crate) use operations::OpKind;
 pub use request::Request;
 pub use rows::ENTRY_KINDS;
 pub(crate) use rows::*;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::batch_operation;
-use super::{AccountId, BatchNo, Key, Movement, Place, Writer};
+use super::{AccountId, BatchNo, Key, Movement, OpKind, Place, Writer};
 use crate::error::Result;
 use crate::units::{Instant, is_zero, sub};
 
@@ -45,17 +45,6 @@ macro_rules! codes {
     };
 }
 pub(super) use codes;
-
-codes!(
-    /// What a caller asked for.
-    pub(crate) OpKind {
-        Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
-        Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
-        SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
-        Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
-        Restore = 19 "restore", Expire = 20 "expire",
-    }
-);
 
 codes!(
     /// What a line of an account's books records.

@@ -1,0 +1,343 @@
+//! Every operation described once. The parser, the schema of requests, the command's arguments and help, and the
+//! tables in the documentation follow from [`OPERATIONS`].
+
+use super::rows::codes;
+
+codes!(
+    /// What a caller asked for.
+    pub(crate) OpKind {
+        Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
+        Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
+        SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
+        Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
+        Restore = 19 "restore", Expire = 20 "expire",
+    }
+);
+
+/// What a field holds, and its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldKind {
+    /// The id of a hold, batch or operation.
+    Id,
+    /// 1 to 128 bytes without control characters, and without white space at either end.
+    Name,
+    /// 1 to so many bytes without control characters.
+    Text(usize),
+    /// The same, and newlines are allowed.
+    Lines(usize),
+    /// A JSON object of up to so many bytes.
+    Object(usize),
+    /// Whole points, so many (0 or 1) or more.
+    Points(i64),
+    /// Whole points, 1 or more, or `"all"`.
+    PointsOrAll,
+    /// A whole number from the first to the second.
+    Count(i64, i64),
+    /// So many days or months: 1 or more.
+    Span,
+    /// True or false.
+    Flag,
+    /// An instant (RFC 3339).
+    Instant,
+    /// An instant (RFC 3339), or `"never"`.
+    InstantOrNever,
+    /// A UTC offset like `"+08:00"`.
+    Offset,
+    /// Seconds above 0 with at most three decimals: a whole number or decimal text.
+    Seconds,
+    /// 0 or more: a whole number or decimal text.
+    Quantity,
+    /// So many whole characters: as a number or as text.
+    Chars,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// The value of a setting: whole seconds up to so many, or `first_use` or `explicit`.
+    Setting(i64),
+}
+
+/// One field of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// For a field that must be given: what a request without it is told.
+    pub required: Option<&'static str>,
+    /// What it is when left out, where that is one value. Written out, it is the same request.
+    pub default: Option<&'static str>,
+    /// `expiry`, `usage` or `facts`, for fields that belong together.
+    pub group: Option<&'static str>,
+    /// What it means, in a line.
+    pub help: &'static str,
+}
+
+/// One kind of operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Operation {
+    pub(crate) kind: OpKind,
+    /// Its name: the value of the field `op`.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub help: &'static str,
+    /// The field that names what it is done to: `account`, `hold`, `batch` or `operation`; none for the file itself.
+    pub target: Option<&'static Field>,
+    /// Its own fields, in the order in which they are judged. Every operation has [`FACTS`] besides.
+    pub fields: &'static [Field],
+}
+
+const fn field(name: &'static str, kind: FieldKind, help: &'static str) -> Field {
+    Field { name, kind, required: None, default: None, group: None, help }
+}
+
+impl Field {
+    const fn required(self, told: &'static str) -> Self {
+        Field { required: Some(told), ..self }
+    }
+
+    const fn default(self, value: &'static str) -> Self {
+        Field { default: Some(value), ..self }
+    }
+
+    const fn of(self, group: &'static str) -> Self {
+        Field { group: Some(group), ..self }
+    }
+}
+
+const fn on(target: &'static Field, kind: OpKind, help: &'static str, fields: &'static [Field]) -> Operation {
+    Operation { target: Some(target), ..on_file(kind, help, fields) }
+}
+
+const fn on_file(kind: OpKind, help: &'static str, fields: &'static [Field]) -> Operation {
+    Operation { kind, name: kind.text(), help, target: None, fields }
+}
+
+use FieldKind::{
+    Chars, Choice, Count, Flag, Id, Instant, InstantOrNever, Lines, Name, Object, Offset, Points, PointsOrAll,
+    Quantity, Seconds, Setting, Span, Text,
+};
+
+/// Longest description or reason, and longest metadata as JSON text.
+const LONG_TEXT: usize = 4096;
+const SHORT_TEXT: usize = 1024;
+/// A hundred years, in seconds: more than any setting needs.
+pub(super) const MAX_SETTING_SECONDS: i64 = 3_155_760_000;
+
+const GIVE_ID: &str = "give the id from the receipt";
+static ACCOUNT: Field = field("account", Name, "The account").required("name the account");
+static HOLD: Field = field("hold", Id, "The hold").required(GIVE_ID);
+static BATCH: Field = field("batch", Id, "The batch").required(GIVE_ID);
+static CHARGE: Field = field("operation", Id, "The consume or capture").required(GIVE_ID);
+
+/// The idempotency key, which every operation has.
+pub static KEY: Field = field("key", Name, "Idempotency key: the same key never books twice")
+    .required("give an idempotency key: the same key never books twice")
+    .of("facts");
+
+/// What every operation may carry besides. `at` only where history is loaded.
+pub static FACTS: &[Field] = &[
+    field("at", Instant, "The instant it is booked at, where history is loaded").of("facts"),
+    field("reference", Text(SHORT_TEXT), "Order or task it belongs to").of("facts"),
+    field("description", Lines(LONG_TEXT), "A text for people").of("facts"),
+    field("actor", Text(SHORT_TEXT), "Who does it").of("facts"),
+    field("metadata", Object(LONG_TEXT), "A JSON object to keep with it").of("facts"),
+];
+
+const SOME_POINTS: Field = field("points", Points(0), "Whole points");
+const POINTS: Field = field("points", Points(1), "Whole points");
+const NEEDED_POINTS: Field = POINTS.required("give a whole number of points");
+const POINTS_OR_ALL: Field =
+    field("points", PointsOrAll, "Whole points, or all").required("give a number of points, or \"all\"");
+const REASON: Field =
+    field("reason", Text(LONG_TEXT), "Why; it is kept in the books").required("say why: it is kept in the books");
+const SECONDS: Field = field("seconds", Quantity, "Seconds, as a decimal number").of("usage");
+const QUANTITY: Field = field("quantity", Quantity, "How much of anything counted, as a decimal number").of("usage");
+const UNIT: Field = field("unit", Name, "The unit of the quantity; it must be the price book's").of("usage");
+const CHARS: Field = field("chars", Chars, "Characters of the text, before the work").of("usage");
+const INPUT_SECONDS: Field = field("input_seconds", Quantity, "Seconds of the material, before the work").of("usage");
+const EXPIRES_AT: Field =
+    field("expires_at", InstantOrNever, "At this instant (RFC 3339, with the time of day), or never").of("expiry");
+const IN_DAYS: Field = field("expires_in_days", Span, "So many days from now").of("expiry");
+const IN_MONTHS: Field =
+    field("expires_in_months", Span, "So many months from now, the same day and time").of("expiry");
+const END_OF_DAY: Field =
+    field("end_of_day", Offset, "To the end of that day at this UTC offset, like +08:00").of("expiry");
+
+const fn service(help: &'static str) -> Field {
+    field("service", Name, help)
+}
+
+const fn limit(help: &'static str) -> Field {
+    field("credit_limit", Points(0), help)
+}
+
+const fn deadline(help: &'static str) -> Field {
+    field("deadline_seconds", Seconds, help).required("say when the hold ends by itself, like 3600")
+}
+
+/// Every operation a request can ask for, with its fields.
+///
+/// ```
+/// let recharge = counterfoil::schema::OPERATIONS.iter().find(|operation| operation.name == "recharge");
+/// let priority = recharge.and_then(|recharge| recharge.field("priority"));
+/// assert_eq!(priority.and_then(|priority| priority.default), Some("50"));
+/// ```
+pub static OPERATIONS: &[Operation] = &[
+    on(
+        &ACCOUNT,
+        OpKind::Open,
+        "Open an account before its first use",
+        &[limit("How far debt may go before strict operations are refused").default("0")],
+    ),
+    on(
+        &ACCOUNT,
+        OpKind::SetLimit,
+        "Set how far the account's debt may go before strict operations are refused",
+        &[limit("The new limit").required("give 0 or more points")],
+    ),
+    on(
+        &ACCOUNT,
+        OpKind::Recharge,
+        "Add a batch of points; old debt is settled from it at once",
+        &[
+            NEEDED_POINTS,
+            field("source", Name, "Where the points come from, like wxpay or gift")
+                .required("say where the points come from, like \"wxpay\" or \"gift\""),
+            field("effective_at", Instant, "Usable from this instant (RFC 3339), when that is not now"),
+            field("priority", Count(0, 1000), "Place in the draw order: lower is drawn first").default("50"),
+            field("promo", Flag, "Promotional, or paid for, when that is not what the price book says of the source"),
+            EXPIRES_AT,
+            IN_DAYS,
+            IN_MONTHS,
+            END_OF_DAY,
+        ],
+    ),
+    on(
+        &ACCOUNT,
+        OpKind::Consume,
+        "Charge points, or what the price book asks for a service",
+        &[
+            SOME_POINTS,
+            service("The service used; without points the price book decides"),
+            SECONDS,
+            QUANTITY,
+            UNIT,
+            CHARS,
+            field(
+                "policy",
+                Choice(&["postpaid", "strict", "up_to"]),
+                "postpaid (always book), strict (refuse when short or in debt), up_to (book what is covered)",
+            )
+            .default("postpaid"),
+            field("occurred_at", Instant, "When it happened (RFC 3339), when that was not now"),
+        ],
+    ),
+    on(
+        &ACCOUNT,
+        OpKind::Hold,
+        "Set points aside for a job, until a deadline",
+        &[
+            POINTS,
+            service("The service it is for; without points the price book's estimate decides"),
+            SECONDS,
+            QUANTITY,
+            UNIT,
+            CHARS,
+            INPUT_SECONDS,
+            deadline("When the hold ends by itself, from now"),
+        ],
+    ),
+    on(
+        &HOLD,
+        OpKind::Capture,
+        "Charge a hold, once; what it does not need goes back",
+        &[SOME_POINTS, SECONDS, QUANTITY, UNIT],
+    ),
+    on(&HOLD, OpKind::Release, "Give all of an open hold back", &[]),
+    on(
+        &HOLD,
+        OpKind::Renew,
+        "Give an open hold a new deadline, counted from now",
+        &[deadline("The new deadline, from now")],
+    ),
+    on(
+        &CHARGE,
+        OpKind::Refund,
+        "Give points of a consume or capture back to the batches that paid",
+        &[POINTS_OR_ALL, REASON],
+    ),
+    on(
+        &BATCH,
+        OpKind::Revoke,
+        "Take a batch back: what is left of it, and what was spent as debt",
+        &[
+            POINTS_OR_ALL,
+            field(
+                "shortfall",
+                Choice(&["debt", "clamp"]),
+                "What becomes of points already spent: debt, or clamp (reported, not collected)",
+            )
+            .default("debt"),
+            REASON,
+        ],
+    ),
+    on(
+        &BATCH,
+        OpKind::SetExpiry,
+        "Change when a batch ends; an expired one comes back",
+        &[EXPIRES_AT, IN_DAYS, IN_MONTHS, END_OF_DAY, REASON],
+    ),
+    on(
+        &ACCOUNT,
+        OpKind::Transfer,
+        "Move available points to another account; they keep their expiry",
+        &[field("to", Name, "The account that receives").required("name the account that receives"), NEEDED_POINTS],
+    ),
+    on(&ACCOUNT, OpKind::WriteOff, "Forgive debt, oldest first", &[NEEDED_POINTS, REASON]),
+    on(&ACCOUNT, OpKind::Freeze, "Stop strict consumes, holds and transfers from the account", &[REASON]),
+    on(&ACCOUNT, OpKind::Unfreeze, "End a freeze", &[REASON]),
+    on(&ACCOUNT, OpKind::Close, "Close an empty account", &[REASON]),
+    on_file(
+        OpKind::Configure,
+        "Change a setting of the file: accounts, late_window, max_hold, max_clock_jump, clock_patience",
+        &[
+            field(
+                "setting",
+                Choice(&["accounts", "late_window", "max_hold", "max_clock_jump", "clock_patience"]),
+                "accounts, late_window, max_hold, max_clock_jump or clock_patience",
+            )
+            .required("use accounts, late_window, max_hold, max_clock_jump or clock_patience"),
+            field("value", Setting(MAX_SETTING_SECONDS), "first_use or explicit; a span of time")
+                .required("give whole seconds"),
+        ],
+    ),
+    on_file(OpKind::ConfirmClock, "Say that the present clock reading is right, however far it jumped", &[]),
+];
+
+impl Operation {
+    /// Every field but `op`, with the target, the key and the facts, in the order in which they are judged.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.target.into_iter().chain([&KEY]).chain(FACTS).chain(self.fields)
+    }
+
+    /// One of its fields.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.all_fields().find(|field| field.name == name)
+    }
+}
+
+impl OpKind {
+    /// Its description; none for what the library books of its own accord.
+    pub(crate) fn described(self) -> Option<&'static Operation> {
+        OPERATIONS.iter().find(|operation| operation.kind == self)
+    }
+}
+
+/// The name of every field there is: what a misspelt one may have been meant for.
+pub(super) fn field_names() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.iter().flat_map(Operation::all_fields).map(|field| field.name).chain(["op", "ref_line"])
+}
