@@ -42,8 +42,16 @@ impl Request {
         })
     }
 
-    pub(crate) fn new(op: &'static str) -> Self {
-        Request(vec![("op".into(), op.into())])
+    /// An operation of this kind, its fields still to be given.
+    ///
+    /// ```
+    /// use counterfoil::Request;
+    /// let request = Request::new("freeze").with("account", "alice").with("key", "case:1").with("reason", "stolen card");
+    /// assert_eq!(request.get("reason").and_then(|reason| reason.as_str()), Some("stolen card"));
+    /// ```
+    #[must_use]
+    pub fn new(op: impl Into<String>) -> Self {
+        Request(vec![("op".into(), op.into().into())])
     }
 
     /// The kind of operation asked for.

@@ -1,12 +1,14 @@
-//! Commands that change the books. Each becomes one request to the library.
+//! Commands that change the books. Those that book an operation are made from the library's table of operations.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::builder::{BoolValueParser, TypedValueParser, ValueParser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
+use counterfoil::schema::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
 use serde_json::Value;
 
-use super::values::{amount, count, span};
-use super::{Confirm, UsageArgs};
+use super::UsageArgs;
+use super::values::{amount, count, decimal, setting, span};
 
 const BATCH: &str = "Examples:
   counterfoil batch operations.jsonl --atomic
@@ -16,134 +18,269 @@ Answers come in order, each as soon as it is durable, also while the input stays
 {\"error\":{…},\"line\":n}; the others go on, and the exit code is 3. When nobody reads the answers any more, what comes later
 is not booked, and the exit code is 1.";
 
-const FIELDS: &str = "\
-A line has op, key and account (no account where hold, batch or operation implies it, nor with configure and \
-confirm_clock). It may have reference, description, actor and metadata. Fields of each op besides:
-  open, set_limit          credit_limit
-  recharge                 points, source, effective_at, priority, promo, expiry
-  (expiry)                 expires_at (an instant or \"never\"), or expires_in_days or
-                           expires_in_months, these with end_of_day (\"+08:00\") if wanted
-  consume                  points, service, usage, policy (postpaid, strict, up_to), occurred_at
-  (usage)                  seconds, or quantity and unit; of a hold also chars or input_seconds
-  hold                     points, service, usage, deadline_seconds
-  capture                  hold, points or usage
-  release                  hold
-  renew                    hold, deadline_seconds
-  refund                   operation, points (a number or \"all\"), reason
-  revoke                   batch, points (a number or \"all\"), shortfall (debt, clamp), reason
-  set_expiry               batch, expiry, reason
-  transfer                 account (which pays), to, points
-  write_off                points, reason
-  freeze, unfreeze, close  reason
-  configure                setting, value
-  confirm_clock            none
-
-For a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. With --historic a \
-line may have at, the instant (RFC 3339) it is booked at.";
-
 /// The commands.
-#[derive(Debug, Subcommand)]
+#[derive(Debug)]
 pub(crate) enum ChangeCommand {
-    /// Open an account before its first use
-    #[command(after_help = "Example:\n  counterfoil open -a alice --credit-limit 100")]
-    Open(OpenArgs),
-    /// Set how far the account's debt may go before strict operations are refused
-    #[command(override_usage = "counterfoil set-limit [OPTIONS] <POINTS>")]
-    #[command(after_help = "Example:\n  counterfoil set-limit 500 -a alice")]
-    SetLimit(SetLimitArgs),
-    /// Add a batch of points; old debt is settled from it at once
-    #[command(override_usage = "counterfoil recharge [OPTIONS] --source <SOURCE> <POINTS>")]
-    #[command(after_help = "Examples:
-  counterfoil recharge 320 -a alice --source wxpay --key order:881
-  counterfoil recharge 50 -a alice --source gift --expires-in-months 1 --end-of-day +08:00")]
-    Recharge(RechargeArgs),
-    /// Charge points, or what the price book asks for a service
-    #[command(after_help = "Examples:
-  counterfoil consume 20 -a alice --reference task-19
-  counterfoil consume -a alice --service tts --seconds 61.2 --policy strict")]
-    Consume(ConsumeArgs),
-    /// Set points aside for a job, until a deadline
-    #[command(after_help = "Examples:
-  counterfoil hold 40 -a alice --deadline 1h
-  counterfoil hold -a alice --service tts --chars 1200 --deadline 15m")]
-    Hold(HoldArgs),
-    /// Charge a hold, once; what it does not need goes back
-    #[command(after_help = "Examples:\n  counterfoil capture 7 25\n  counterfoil capture 7 --seconds 61.2")]
-    Capture(CaptureArgs),
-    /// Give all of an open hold back
-    #[command(after_help = "Example:\n  counterfoil release 7")]
-    Release(ReleaseArgs),
-    /// Give an open hold a new deadline, counted from now
-    #[command(after_help = "Example:\n  counterfoil renew 7 --deadline 2h")]
-    Renew(RenewArgs),
-    /// Give points of a consume or capture back to the batches that paid
-    #[command(override_usage = "counterfoil refund [OPTIONS] --reason <REASON> <OPERATION> <POINTS|all>")]
-    #[command(after_help = "Example:\n  counterfoil refund 12 all --reason 'render failed'")]
-    Refund(RefundArgs),
-    /// Take a batch back: what is left of it, and what was spent as debt. Asks first
-    #[command(override_usage = "counterfoil revoke [OPTIONS] --reason <REASON> <BATCH> <POINTS|all>")]
-    #[command(after_help = "Example:\n  counterfoil revoke 3 all --reason 'order refunded'")]
-    Revoke(RevokeArgs),
-    /// Change when a batch ends; an expired one comes back
-    #[command(
-        after_help = "Example:\n  counterfoil set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'the outage'"
-    )]
-    SetExpiry(SetExpiryArgs),
-    /// Move available points to another account; they keep their expiry
-    #[command(override_usage = "counterfoil transfer [OPTIONS] <TO> <POINTS>")]
-    #[command(after_help = "Example:\n  counterfoil transfer bob 30 -a alice")]
-    Transfer(TransferArgs),
-    /// Forgive debt, oldest first. Asks first
-    #[command(override_usage = "counterfoil write-off [OPTIONS] --reason <REASON> <POINTS>")]
-    #[command(after_help = "Example:\n  counterfoil write-off 60 -a bob --reason 'goodwill'")]
-    WriteOff(WriteOffArgs),
-    /// Stop strict consumes, holds and transfers from the account
-    #[command(after_help = "Example:\n  counterfoil freeze -a bob --reason 'card stolen'")]
-    Freeze(ReasonArgs),
-    /// End a freeze
-    #[command(after_help = "Example:\n  counterfoil unfreeze -a bob --reason 'card found'")]
-    Unfreeze(ReasonArgs),
-    /// Close an empty account. Asks first
-    #[command(after_help = "Example:\n  counterfoil close -a bob --reason 'left us'")]
-    Close(CloseArgs),
+    /// Books one operation.
+    Book(&'static Operation, ArgMatches),
+    Other(OtherCommand),
+}
+
+/// Those that are no operation of their own.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OtherCommand {
     /// Book everything that has fallen due (balances are right without it)
     #[command(after_help = "Example:\n  counterfoil expire --dry-run")]
     Expire(ExpireArgs),
-    /// Change a setting of the file: accounts, late_window, max_hold, max_clock_jump, clock_patience
-    #[command(
-        after_help = "Examples:\n  counterfoil configure accounts explicit\n  counterfoil configure late_window 7d"
-    )]
-    Configure(ConfigureArgs),
-    /// Say that the present clock reading is right, however far it jumped. Asks first
-    #[command(after_help = "Example:\n  counterfoil confirm-clock --yes")]
-    ConfirmClock(ConfirmClockArgs),
     /// Book operations given as JSON lines, from a file or stdin; answers with JSON lines
-    #[command(after_help = BATCH, after_long_help = format!("{BATCH}\n\n{FIELDS}"))]
+    #[command(after_help = BATCH, after_long_help = format!("{BATCH}\n\n{}", fields()))]
     Batch(BatchArgs),
 }
 
-/// What every operation may carry.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Facts")]
-pub(crate) struct Facts {
-    /// Idempotency key: the same key never books twice [default: a new one, told on stderr]
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<String>,
-    /// Order or task it belongs to
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reference: Option<String>,
-    /// A text for people
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) description: Option<String>,
-    /// Who does it [env: COUNTERFOIL_ACTOR]
-    #[arg(long, value_name = "WHO")]
-    pub(crate) actor: Option<String>,
-    /// A JSON object to keep with it
-    #[arg(long, value_name = "JSON")]
-    pub(crate) metadata: Option<String>,
-    /// Only say what it would do: nothing is booked
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+impl Subcommand for ChangeCommand {
+    fn augment_subcommands(command: Command) -> Command {
+        OtherCommand::augment_subcommands(command.subcommands(OPERATIONS.iter().map(booking)))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        operation(name).is_some() || OtherCommand::has_subcommand(name)
+    }
+}
+
+impl FromArgMatches for ChangeCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        match matches.subcommand().and_then(|(name, matches)| Some((operation(name)?, matches))) {
+            Some((operation, matches)) => Ok(ChangeCommand::Book(operation, matches.clone())),
+            None => OtherCommand::from_arg_matches(matches).map(ChangeCommand::Other),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        Self::from_arg_matches(matches).map(|command| *self = command)
+    }
+}
+
+/// The operation a command books.
+fn operation(command: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| dashed(operation.name) == command)
+}
+
+fn dashed(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// What a command asks before it books its operation, if it asks.
+pub(crate) fn question(operation: &Operation) -> Option<&'static str> {
+    Some(match operation.name {
+        "revoke" => "Take these points of the batch back?",
+        "write_off" => "Forgive this debt?",
+        "close" => "Close this account?",
+        "confirm_clock" => {
+            "Is this computer's clock right? What has expired by it will be gone, what it undoes comes back."
+        }
+        _ => return None,
+    })
+}
+
+/// How each is called.
+fn examples(operation: &Operation) -> &'static [&'static str] {
+    match operation.name {
+        "open" => &["open -a alice --credit-limit 100"],
+        "set_limit" => &["set-limit 500 -a alice"],
+        "recharge" => &[
+            "recharge 320 -a alice --source wxpay --key order:881",
+            "recharge 50 -a alice --source gift --expires-in-months 1 --end-of-day +08:00",
+        ],
+        "consume" => &[
+            "consume 20 -a alice --reference task-19",
+            "consume -a alice --service tts --seconds 61.2 --policy strict",
+        ],
+        "hold" => &["hold 40 -a alice --deadline 1h", "hold -a alice --service tts --chars 1200 --deadline 15m"],
+        "capture" => &["capture 7 25", "capture 7 --seconds 61.2"],
+        "release" => &["release 7"],
+        "renew" => &["renew 7 --deadline 2h"],
+        "refund" => &["refund 12 all --reason 'render failed'"],
+        "revoke" => &["revoke 3 all --reason 'order refunded'"],
+        "set_expiry" => &["set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'the outage'"],
+        "transfer" => &["transfer bob 30 -a alice"],
+        "write_off" => &["write-off 60 -a bob --reason 'goodwill'"],
+        "freeze" => &["freeze -a bob --reason 'card stolen'"],
+        "unfreeze" => &["unfreeze -a bob --reason 'card found'"],
+        "close" => &["close -a bob --reason 'left us'"],
+        "configure" => &["configure accounts explicit", "configure late_window 7d"],
+        "confirm_clock" => &["confirm-clock --yes"],
+        _ => &[],
+    }
+}
+
+/// Fields given by their place. Points may be given by their name as well.
+fn has_place(field: &Field) -> bool {
+    let limit = field.name == "credit_limit" && field.required.is_some();
+    limit || matches!(field.name, "hold" | "batch" | "operation" | "points" | "to" | "setting" | "value")
+}
+
+/// The command that books an operation.
+fn booking(operation: &'static Operation) -> Command {
+    let (name, asks) = (dashed(operation.name), question(operation).is_some());
+    let examples = examples(operation);
+    let title = if examples.len() == 1 { "Example:" } else { "Examples:" };
+    let calls: String = examples.iter().map(|call| format!("\n  counterfoil {call}")).collect();
+    let about = format!("{}{}", operation.help, if asks { ". Asks first" } else { "" });
+    let mut command = Command::new(name.clone()).after_help(format!("{title}{calls}")).allow_negative_numbers(true);
+    let target = operation.target.filter(|target| target.name != "account");
+    for field in target.into_iter().chain(operation.fields).filter(|field| field.group != Some("usage")) {
+        command = command.arg(argument(field));
+        if has_place(field) && is_points(field) {
+            let other = flag(field).id("by_name").help(format!("The same as {POINTS}")).required(false);
+            let group = ArgGroup::new("given").args([field.name, "by_name"]).required(field.required.is_some());
+            command = command.arg(other).group(group);
+        }
+    }
+    // Two ways to give what must be given are too long a line.
+    if operation.fields.iter().any(|field| has_place(field) && is_points(field) && field.required.is_some()) {
+        command = command.override_usage(usage(operation, &name));
+    }
+    if operation.field("seconds").is_some() {
+        command = UsageArgs::augment_args(command);
+    }
+    command = command.next_help_heading(None);
+    if asks {
+        command = super::Confirm::augment_args(command);
+    }
+    let facts = [&KEY].into_iter().chain(FACTS).filter(|field| field.name != "at");
+    let tried = Arg::new("dry_run").long("dry-run").action(ArgAction::SetTrue);
+    command
+        .about(about)
+        .args(facts.map(argument))
+        .arg(tried.help("Only say what it would do: nothing is booked").help_heading("Facts"))
+}
+
+const POINTS: &str = "POINTS";
+
+fn is_points(field: &Field) -> bool {
+    matches!(field.kind, FieldKind::Points(_) | FieldKind::PointsOrAll)
+}
+
+fn usage(operation: &Operation, name: &str) -> String {
+    let mut usage = format!("counterfoil {name} [OPTIONS]");
+    let needed = operation.target.into_iter().chain(operation.fields).filter(|field| field.required.is_some());
+    let (placed, named): (Vec<&Field>, Vec<&Field>) = needed.partition(|field| has_place(field));
+    for field in named.into_iter().filter(|field| field.name != "account") {
+        usage.push_str(&format!(" --{} <{}>", dashed(field.name), value_name(field)));
+    }
+    for field in placed {
+        let all = if field.kind == FieldKind::PointsOrAll { "|all" } else { "" };
+        usage.push_str(&format!(" <{}{all}>", value_name(field)));
+    }
+    usage
+}
+
+/// A field as an argument: at its place, or by its name.
+fn argument(field: &'static Field) -> Arg {
+    if !has_place(field) {
+        return flag(field);
+    }
+    bare(field).required(field.required.is_some() && !is_points(field))
+}
+
+fn flag(field: &'static Field) -> Arg {
+    let name = if field.name == "deadline_seconds" { "deadline".into() } else { dashed(field.name) };
+    let argument = bare(field).long(name).required(field.required.is_some() && field.name != "key");
+    match field.kind {
+        FieldKind::Flag => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        FieldKind::Offset => argument.allow_hyphen_values(true),
+        _ => argument,
+    }
+}
+
+fn bare(field: &'static Field) -> Arg {
+    let mut help = field.help.to_string();
+    help.push_str(match (field.name, field.kind) {
+        ("batch", _) => ": its number, like 3 or 3.1, its id or its key",
+        (_, FieldKind::Id) => ": its number, its id or its key",
+        (_, FieldKind::Seconds | FieldKind::Setting(_)) => ": 3600, 90s, 15m, 2h, 3d",
+        ("key", _) => " [default: a new one, told on stderr]",
+        ("actor", _) => " [env: COUNTERFOIL_ACTOR]",
+        _ => "",
+    });
+    if let Some(default) = field.default {
+        help.push_str(&format!(" [default: {default}]"));
+    }
+    let heading = field.group.map(|group| match group {
+        "expiry" => "Expiry",
+        _ => "Facts",
+    });
+    Arg::new(field.name).help(help).help_heading(heading).value_name(value_name(field)).value_parser(parser(field.kind))
+}
+
+fn value_name(field: &Field) -> String {
+    let last = field.name.rsplit('_').next().unwrap_or(field.name);
+    match (field.name, field.kind) {
+        ("actor", _) => "WHO".into(),
+        ("reason", _) => "REASON".into(),
+        (_, FieldKind::Text(_) | FieldKind::Lines(_)) => "TEXT".into(),
+        (_, FieldKind::Object(_)) => "JSON".into(),
+        (_, FieldKind::Points(_) | FieldKind::PointsOrAll) => POINTS.into(),
+        (_, FieldKind::Count(least, most)) => format!("{least}-{most}"),
+        (_, FieldKind::Flag) => "true|false".into(),
+        (_, FieldKind::Instant) => "TIME".into(),
+        (_, FieldKind::InstantOrNever) => "TIME|never".into(),
+        (_, FieldKind::Offset) => "OFFSET".into(),
+        (_, FieldKind::Seconds) => "SPAN".into(),
+        _ => last.to_uppercase(),
+    }
+}
+
+/// What is typed, as the value of the field.
+fn parser(kind: FieldKind) -> ValueParser {
+    match kind {
+        FieldKind::Points(_) | FieldKind::Count(..) | FieldKind::Span | FieldKind::Chars => ValueParser::new(count),
+        FieldKind::PointsOrAll => ValueParser::new(amount),
+        FieldKind::Seconds => ValueParser::new(span),
+        FieldKind::Quantity => ValueParser::new(decimal),
+        FieldKind::Flag => BoolValueParser::new().map(Value::from).into(),
+        // As other words of the command are written: up-to.
+        FieldKind::Choice(_) => ValueParser::new(|text: &str| Ok::<_, String>(Value::from(text.replace('-', "_")))),
+        FieldKind::Setting(_) => ValueParser::new(|text: &str| Ok::<_, String>(setting(text))),
+        _ => ValueParser::new(|text: &str| Ok::<_, String>(Value::from(text))),
+    }
+}
+
+/// What a line of `batch` may say.
+fn fields() -> String {
+    let mut text = String::from(
+        "A line has op, key and account (no account where hold, batch or operation implies it, nor with configure and \
+         confirm_clock). It may have reference, description, actor and metadata. Fields of each op besides:\n",
+    );
+    for operation in OPERATIONS {
+        let mut names: Vec<String> = Vec::new();
+        for field in operation.target.into_iter().chain(operation.fields).filter(|field| field.name != "account") {
+            let name = match (field.group, field.kind) {
+                (Some(group), _) => group.to_string(),
+                (_, FieldKind::PointsOrAll) => format!("{} (a number or \"all\")", field.name),
+                (_, FieldKind::Choice(words)) if operation.name != "configure" => {
+                    format!("{} ({})", field.name, words.join(", "))
+                }
+                _ => field.name.to_string(),
+            };
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        let names = if names.is_empty() { "none".into() } else { names.join(", ") };
+        text.push_str(&format!("  {:<23}  {names}\n", operation.name));
+    }
+    text.push_str(
+        "\nAn expiry is expires_at (an instant or \"never\"), or expires_in_days or expires_in_months, these with \
+         end_of_day (\"+08:00\") if wanted. A usage is seconds, or quantity and unit; of a hold also chars or \
+         input_seconds.\n\nFor a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. \
+         With --historic a line may have at, the instant (RFC 3339) it is booked at.",
+    );
+    text
 }
 
 /// Points that must be given.
@@ -159,266 +296,10 @@ pub(crate) struct NeededPoints {
     points_flag: Option<Value>,
 }
 
-/// Points that may be given.
-#[derive(Debug, Clone, Args)]
-#[group(multiple = false)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct SomePoints {
-    /// Whole points
-    #[arg(value_name = "POINTS", value_parser = count)]
-    points: Option<Value>,
-    /// The same as POINTS
-    #[arg(long = "points", value_name = "POINTS", value_parser = count)]
-    points_flag: Option<Value>,
-}
-
-/// Points, or all there are.
-#[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = false)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct Amount {
-    /// Whole points, or all
-    #[arg(value_name = "POINTS", value_parser = amount)]
-    points: Option<Value>,
-    /// The same as POINTS
-    #[arg(long = "points", value_name = "POINTS", value_parser = amount)]
-    points_flag: Option<Value>,
-}
-
 impl NeededPoints {
     pub(crate) fn value(&self) -> Option<Value> {
         self.points.clone().or_else(|| self.points_flag.clone())
     }
-}
-
-impl SomePoints {
-    pub(crate) fn value(&self) -> Option<Value> {
-        self.points.clone().or_else(|| self.points_flag.clone())
-    }
-}
-
-impl Amount {
-    pub(crate) fn value(&self) -> Option<Value> {
-        self.points.clone().or_else(|| self.points_flag.clone())
-    }
-}
-
-/// When a batch ends.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Expiry")]
-pub(crate) struct ExpiryArgs {
-    /// At this instant (RFC 3339, with the time of day), or never
-    #[arg(long, value_name = "TIME|never")]
-    pub(crate) expires_at: Option<String>,
-    /// So many days from now
-    #[arg(long, value_name = "DAYS", value_parser = count)]
-    pub(crate) expires_in_days: Option<Value>,
-    /// So many months from now, the same day and time
-    #[arg(long, value_name = "MONTHS", value_parser = count)]
-    pub(crate) expires_in_months: Option<Value>,
-    /// To the end of that day at this UTC offset, like +08:00
-    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
-    pub(crate) end_of_day: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct OpenArgs {
-    /// How far debt may go before strict operations are refused
-    #[arg(long, value_name = "POINTS", value_parser = count)]
-    pub(crate) credit_limit: Option<Value>,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct SetLimitArgs {
-    /// The new limit
-    #[arg(value_name = "POINTS", value_parser = count, required_unless_present = "credit_limit")]
-    pub(crate) limit: Option<Value>,
-    /// The same as POINTS
-    #[arg(long, value_name = "POINTS", value_parser = count, conflicts_with = "limit")]
-    pub(crate) credit_limit: Option<Value>,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RechargeArgs {
-    #[command(flatten)]
-    pub(crate) points: NeededPoints,
-    /// Where the points come from, like wxpay or gift
-    #[arg(long)]
-    pub(crate) source: String,
-    /// Usable from this instant (RFC 3339) [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub(crate) effective_at: Option<String>,
-    /// Place in the draw order: lower is drawn first [default: 50]
-    #[arg(long, value_name = "0-1000", value_parser = count)]
-    pub(crate) priority: Option<Value>,
-    /// Promotional, or paid for [default: what the price book says of the source]
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) promo: Option<bool>,
-    #[command(flatten)]
-    pub(crate) expiry: ExpiryArgs,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConsumeArgs {
-    #[command(flatten)]
-    pub(crate) points: SomePoints,
-    /// The service used; without points the price book decides
-    #[arg(long)]
-    pub(crate) service: Option<String>,
-    /// postpaid (always book), strict (refuse when short or in debt), up_to (book what is covered) [default: postpaid]
-    #[arg(long)]
-    pub(crate) policy: Option<String>,
-    /// When it happened (RFC 3339), when that was not now
-    #[arg(long, value_name = "TIME")]
-    pub(crate) occurred_at: Option<String>,
-    #[command(flatten)]
-    pub(crate) usage: UsageArgs,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct HoldArgs {
-    #[command(flatten)]
-    pub(crate) points: SomePoints,
-    /// The service it is for; without points the price book's estimate decides
-    #[arg(long)]
-    pub(crate) service: Option<String>,
-    /// When the hold ends by itself, from now: 3600, 90s, 15m, 2h, 3d
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub(crate) deadline: Value,
-    #[command(flatten)]
-    pub(crate) usage: UsageArgs,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CaptureArgs {
-    /// The hold: its number, its id or its key
-    pub(crate) hold: String,
-    #[command(flatten)]
-    pub(crate) points: SomePoints,
-    #[command(flatten)]
-    pub(crate) usage: UsageArgs,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReleaseArgs {
-    /// The hold: its number, its id or its key
-    pub(crate) hold: String,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct RenewArgs {
-    /// The hold: its number, its id or its key
-    pub(crate) hold: String,
-    /// The new deadline, from now: 3600, 90s, 15m, 2h, 3d
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub(crate) deadline: Value,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RefundArgs {
-    /// The consume or capture: its number, its id or its key
-    pub(crate) operation: String,
-    #[command(flatten)]
-    pub(crate) points: Amount,
-    /// Why; it is kept in the books
-    #[arg(long)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RevokeArgs {
-    /// The batch: its number, like 3 or 3.1, its id or its key
-    pub(crate) batch: String,
-    #[command(flatten)]
-    pub(crate) points: Amount,
-    /// What becomes of points already spent: debt, or clamp (reported, not collected) [default: debt]
-    #[arg(long)]
-    pub(crate) shortfall: Option<String>,
-    /// Why; it is kept in the books
-    #[arg(long)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) confirm: Confirm,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct SetExpiryArgs {
-    /// The batch: its number, like 3 or 3.1, its id or its key
-    pub(crate) batch: String,
-    /// Why; it is kept in the books
-    #[arg(long)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) expiry: ExpiryArgs,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TransferArgs {
-    /// The account that receives
-    pub(crate) to: String,
-    #[command(flatten)]
-    pub(crate) points: NeededPoints,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WriteOffArgs {
-    #[command(flatten)]
-    pub(crate) points: NeededPoints,
-    /// Why; it is kept in the books
-    #[arg(long)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) confirm: Confirm,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReasonArgs {
-    /// Why; it is kept in the books
-    #[arg(long)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CloseArgs {
-    /// Why; it is kept in the books
-    #[arg(long)]
-    pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) confirm: Confirm,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
 }
 
 #[derive(Debug, Args)]
@@ -429,25 +310,6 @@ pub(crate) struct ExpireArgs {
     /// Only say what it would book
     #[arg(long, conflicts_with = "limit")]
     pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
-pub(crate) struct ConfigureArgs {
-    /// accounts, late_window, max_hold, max_clock_jump or clock_patience
-    pub(crate) setting: String,
-    /// first_use or explicit; a span of time: 3600, 90s, 15m, 2h, 3d
-    pub(crate) value: String,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConfirmClockArgs {
-    #[command(flatten)]
-    pub(crate) confirm: Confirm,
-    #[command(flatten)]
-    pub(crate) facts: Facts,
 }
 
 #[derive(Debug, Args)]

@@ -22,7 +22,7 @@ pub(crate) use export::*;
 pub(crate) use hints::hint;
 pub(crate) use look::*;
 pub(crate) use report::*;
-pub(crate) use values::{instant, is_number, span, whole};
+pub(crate) use values::{instant, is_number, whole};
 
 const EXAMPLES: &str = "\
 Examples:

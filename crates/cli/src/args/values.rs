@@ -70,6 +70,16 @@ pub(crate) fn span(text: &str) -> Result<Value, String> {
     seconds.map(|seconds| seconds.to_string().into()).ok_or_else(|| "too long".into())
 }
 
+/// The value of a setting: a span of time as whole seconds, or a word.
+pub(super) fn setting(text: &str) -> Value {
+    let seconds = span(text).ok().and_then(|seconds| seconds.as_str().map(str::to_string));
+    let text = seconds.as_deref().unwrap_or(text);
+    text.parse::<i64>().map(Value::from).unwrap_or_else(|_| match text.parse::<Number>() {
+        Ok(number) if is_number(text) => Value::Number(number),
+        _ => Value::from(text),
+    })
+}
+
 /// A point in time: RFC 3339, or a plain date, which is its first instant in UTC.
 pub(crate) fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
     instant_at(Utc.fix(), field, text)
