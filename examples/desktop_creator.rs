@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use counterfoil::{
     AccountId, Consume, ExpiresIn, Figures, Held, Hold, Key, Ledger, Listing, Notice, OperationId, Points, Policy,
-    Receipt, Recharge, Refund, Usage, Watch,
+    Receipt, Recharge, Refund, Release, Usage, Watch,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -140,7 +140,7 @@ impl Project {
         println!("\nVideo");
         let held = self.hold_video("task:4", "30")?;
         self.tell("task 4, video: 30 s of material can cost at most", &held.receipt);
-        match self.ledger.release(&held.id, &Key::new("task:4")?) {
+        match self.ledger.release(&held.id, &Key::new("task:4")?, Release::new()) {
             Ok(receipt) => self.tell("task 4, the renderer crashed: all given back", &receipt),
             // An earlier run ended between hold and release, and the hold's deadline has passed since.
             Err(error) if error.code() == "hold_closed" => println!("  task 4, the renderer crashed: {error}"),

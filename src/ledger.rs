@@ -104,8 +104,7 @@ impl Ledger {
     /// A handle on the same file whose operations are acknowledged at this durability.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let quick = ledger.with_durability(Durability::Relaxed);
     /// quick.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(2)?))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -135,8 +134,7 @@ impl Ledger {
     /// What an operator should know: an unwise place (a cloud-synced folder), a `-wal` that could not be folded in. Usually nothing.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// for warning in ledger.warnings() {
     ///     eprintln!("{warning}");
     /// }
@@ -150,8 +148,7 @@ impl Ledger {
     /// Makes everything acknowledged so far durable, also what was relaxed.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.with_durability(Durability::Relaxed).consume(&alice, &Key::new("t")?, Consume::points(Points::new(2)?))?;
     /// ledger.flush()?; // from here on a power cut cannot take it
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -168,8 +165,7 @@ impl Ledger {
     /// quietly. Other handles of this process on the file (opened, not cloned) stay open.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let behind_a_window = ledger.clone();
     /// assert!(behind_a_window.close()?.whole);
     /// assert_eq!(ledger.balance(&alice).unwrap_err().code(), "closed");

@@ -50,11 +50,11 @@ pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verificatio
 pub use error::{ERROR_CODES, Error, Result};
 pub use file::{Closing, ExpireReport};
 pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
+pub use model::builders::*;
 pub use model::{
-    AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Capture, Check, Configure, Consume, ENTRY_KINDS,
-    Entry, ExpiresIn, Figures, Four, Held, Hold, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry,
-    OpenAccount, OperationId, Place, Policy, Quote, Receipt, Recharge, Refund, Request, Revoke, SetExpiry, Shortfall,
-    Slice, ToldMovement as Movement, Totals, Transfer,
+    AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Check, ENTRY_KINDS, Entry, Figures, Four, Held,
+    HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OperationId, Place, Quote, Receipt, Request, Slice,
+    ToldMovement as Movement, Totals,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};

@@ -23,7 +23,7 @@ const MOST_SWEPT: usize = 1024;
 /// ```
 /// # use counterfoil::*;
 /// # use std::time::Duration;
-/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
 /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// match watch.next(Duration::ZERO)? {
@@ -45,8 +45,7 @@ pub enum Notice {
 /// What has changed since the notice before.
 ///
 /// ```
-/// # use counterfoil::*;
-/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
 /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// let Notice::Changed(changed) = watch.wait()? else { unreachable!() };
@@ -77,8 +76,7 @@ pub struct Changed {
 /// One operation that was booked. [`Ledger::operation`](crate::Ledger::operation) has the rest.
 ///
 /// ```
-/// # use counterfoil::*;
-/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
 /// let receipt = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// let Notice::Changed(changed) = watch.wait()? else { unreachable!() };
@@ -112,7 +110,7 @@ pub struct Change {
 /// ```
 /// # use counterfoil::*;
 /// # use std::time::Duration;
-/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
 /// ledger.warn_below(&alice, Points::new(80)?);
 /// let Some(Notice::LowBalance(low)) = watch.next(Duration::ZERO)? else { unreachable!() };

@@ -6,15 +6,14 @@ use super::Ledger;
 use crate::audit::{Progress, Verification};
 use crate::error::Result;
 use crate::file::ExpireReport;
-use crate::model::{Configure, Key, Receipt, Request};
+use crate::model::{Configure, ConfirmClock, Key, Receipt};
 
 /// Care.
 impl Ledger {
     /// Changes a setting of the file.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let two_weeks = std::time::Duration::from_secs(14 * 24 * 3600);
     /// ledger.configure(&Key::new("settings:1")?, Configure::late_window(two_weeks))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -23,7 +22,7 @@ impl Ledger {
     /// # Errors
     /// `invalid_argument`, and as for [`Ledger::apply`].
     pub fn configure(&self, key: &Key, setting: Configure) -> Result<Receipt> {
-        self.apply(&setting.0.with("key", key.as_str()))
+        self.apply(&setting.on_file(key))
     }
 
     /// Says that the present clock reading is right, however far it jumped. One that lies behind takes time back: each account
@@ -32,25 +31,23 @@ impl Ledger {
     /// is further from its end than `max_hold`.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
-    /// ledger.confirm_clock(&Key::new("clock:1")?)?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// ledger.confirm_clock(&Key::new("clock:1")?, ConfirmClock::new())?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `invalid_argument` when the reading lies before the file was made, or before the newest reading of a trusted clock; and
     /// as for [`Ledger::apply`].
-    pub fn confirm_clock(&self, key: &Key) -> Result<Receipt> {
-        self.apply(&Request::new("confirm_clock").with("key", key.as_str()))
+    pub fn confirm_clock(&self, key: &Key, confirm: ConfirmClock) -> Result<Receipt> {
+        self.apply(&confirm.on_file(key))
     }
 
     /// Books everything that has fallen due, account by account (at most `limit` accounts), in bounded transactions.
     /// Never needed for right answers: balances count what is due whether or not it has been booked.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.expire(None)?.points, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -64,8 +61,7 @@ impl Ledger {
     /// The same, reporting after each transaction how far it is.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.expire_with(Some(1000), |report| eprintln!("{} accounts", report.accounts))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -79,8 +75,7 @@ impl Ledger {
     /// Proves the whole file: hash chain, replay of every operation, every stored row, SQLite's own checks. Writes nothing.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.verify()?.ok);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -94,8 +89,7 @@ impl Ledger {
     /// A bounded check: the newest operations, the head, and the sums of some accounts.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.verify_quick()?.ok);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -109,8 +103,7 @@ impl Ledger {
     /// The full proof, reporting how far it is.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let verification = ledger.verify_with(|progress| eprintln!("{}: {}", progress.step, progress.done))?;
     /// assert!(verification.faults.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -125,8 +118,7 @@ impl Ledger {
     /// Copies the ledger to a new file while it is in use, and verifies the copy before it gets its name.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.backup(folder.path().join("backup.ledger"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -140,9 +132,7 @@ impl Ledger {
     /// The same, reporting how far it is: the copy in one step, then the steps of its verification.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut steps = Vec::new();
     /// ledger.backup_with(folder.path().join("backup.ledger"), |progress| steps.push(progress.step))?;
     /// assert!(steps.first() == Some(&"copy") && steps.contains(&"storage"));

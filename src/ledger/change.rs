@@ -1,15 +1,13 @@
 //! The handle's verbs that change the books. Each makes a request and hands it on.
 
-use std::time::Duration;
-
 use super::{BatchRun, Ledger};
 use crate::error::{Error, Result};
 use crate::file::{Book, Terms};
 use crate::model::{
-    AccountId, BatchId, Capture, Consume, ExpiresIn, Held, Hold, HoldId, Key, OpenAccount, OperationId, Receipt,
-    Recharge, Refund, Request, Revoke, SetExpiry, Transfer,
+    AccountId, BatchId, Capture, CloseAccount, Consume, Freeze, Held, Hold, HoldId, Key, OpenAccount, OperationId,
+    Receipt, Recharge, Refund, Release, Renew, Request, Revoke, SetExpiry, SetLimit, Transfer, Unfreeze, WriteOff,
 };
-use crate::units::{Points, Reading};
+use crate::units::Reading;
 
 /// Changing the books.
 impl Ledger {
@@ -25,14 +23,6 @@ impl Ledger {
             historic: false,
             dry_run: false,
         }
-    }
-
-    fn on_account(&self, request: Request, account: &AccountId, key: &Key) -> Result<Receipt> {
-        self.apply(&request.with("account", account.as_str()).with("key", key.as_str()))
-    }
-
-    fn on_hold(&self, request: Request, hold: &HoldId, key: &Key) -> Result<Receipt> {
-        self.apply(&request.with("hold", hold.to_string()).with("key", key.as_str()))
     }
 
     /// Books any operation given as data. The typed verbs below all come through here.
@@ -57,12 +47,7 @@ impl Ledger {
     /// Says what an operation would do, and books nothing. The ids in the answer are those it would get now.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let line = r#"{"op":"consume","account":"alice","key":"task:1","points":20}"#;
     /// assert_eq!(ledger.dry_run(&Request::parse(line)?)?.balance.available, 30);
     /// assert_eq!(ledger.balance(&alice)?.figures.available, 50);
@@ -83,9 +68,7 @@ impl Ledger {
     /// tried, and have the same answer. For lines that come in one after the other, and for all or nothing, see [`Ledger::batch_run`].
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ledger = Ledger::create(folder.path().join("points.ledger"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let recharge = Recharge::new(Points::new(50)?, "wxpay");
     /// let answers = ledger.batch(&[
     ///     recharge.on(&AccountId::new("alice")?, &Key::new("order:1")?),
@@ -118,12 +101,7 @@ impl Ledger {
     /// Starts a run of operations that may refer to one another's results by line number.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut run = ledger.batch_run();
     /// run.apply(1, &Request::parse(r#"{"op":"consume","account":"alice","key":"task:1","points":20}"#)?)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -150,12 +128,7 @@ impl Ledger {
     /// Opens an account before its first use, or says that it is open as asked.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let bob = AccountId::new("bob")?;
     /// ledger.open_account(&bob, &Key::new("open")?, OpenAccount::new().credit_limit(Points::new(100)?))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -170,31 +143,21 @@ impl Ledger {
     /// Sets how far the account's debt may go before strict operations are refused.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.set_limit(&alice, &Key::new("limit:1")?, Points::new(100)?)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `unknown_account`, `account_closed`, and as for [`Ledger::apply`].
-    pub fn set_limit(&self, account: &AccountId, key: &Key, credit_limit: Points) -> Result<Receipt> {
-        self.on_account(Request::new("set_limit").with("credit_limit", credit_limit.get()), account, key)
+    pub fn set_limit(&self, account: &AccountId, key: &Key, limit: impl Into<SetLimit>) -> Result<Receipt> {
+        self.apply(&limit.into().on(account, key))
     }
 
     /// Adds a batch of points; old debt is settled from it at once.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let receipt = ledger.recharge(&alice, &Key::new("order:2")?, Recharge::new(Points::new(10)?, "gift"))?;
     /// assert_eq!(receipt.balance.available, 60);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -210,12 +173,7 @@ impl Ledger {
     /// Charges points: by default always (the work is done), with the uncovered part as debt.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let receipt = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(70)?))?;
     /// assert_eq!((receipt.open, receipt.balance.debt), (20, 20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -259,13 +217,8 @@ impl Ledger {
     /// Charges a hold, once; also one past its deadline (the job was done all the same).
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
     /// let receipt = ledger.capture(&hold.id, &Key::new("task:2")?, Points::new(4)?)?;
     /// assert_eq!(receipt.restored, 6);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -280,54 +233,39 @@ impl Ledger {
     /// Gives all of an open hold back.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
-    /// let receipt = ledger.release(&hold.id, &Key::new("task:2")?)?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// let receipt = ledger.release(&hold.id, &Key::new("task:2")?, Release::new())?;
     /// assert_eq!(receipt.balance.available, 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `unknown_hold`, `hold_closed`, `account_closed`, and as for [`Ledger::apply`].
-    pub fn release(&self, hold: &HoldId, key: &Key) -> Result<Receipt> {
-        self.on_hold(Request::new("release"), hold, key)
+    pub fn release(&self, hold: &HoldId, key: &Key, release: Release) -> Result<Receipt> {
+        self.apply(&release.on(hold, key))
     }
 
     /// Gives an open hold a new deadline, counted from now and within `max_hold`.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
     /// ledger.renew(&hold.id, &Key::new("task:2 goes on")?, std::time::Duration::from_secs(120))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `unknown_hold`, `hold_closed`, `invalid_argument`, and as for [`Ledger::apply`].
-    pub fn renew(&self, hold: &HoldId, key: &Key, deadline: Duration) -> Result<Receipt> {
-        self.on_hold(crate::model::renew(deadline), hold, key)
+    pub fn renew(&self, hold: &HoldId, key: &Key, deadline: impl Into<Renew>) -> Result<Receipt> {
+        self.apply(&deadline.into().on(hold, key))
     }
 
     /// Gives points of a consume or capture back to the batches that paid.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let receipt = ledger.refund(&charged.operation, &Key::new("ticket:1")?, Refund::all("render failed"))?;
     /// assert_eq!(receipt.restored, 20);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -342,14 +280,9 @@ impl Ledger {
     /// Takes a batch back: what is left of it, and what was spent as debt (or, clamped, not at all).
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
-    /// # let batch = bought.batch.as_ref().ok_or("no batch")?.batch;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let batch = bought.batch.as_ref().ok_or("no batch")?.batch;
     /// let receipt = ledger.revoke(&batch, &Key::new("chargeback:1")?, Revoke::all("chargeback"))?;
     /// assert_eq!(receipt.balance.debt, 20);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -364,32 +297,22 @@ impl Ledger {
     /// Changes when a batch ends; an expired one comes back.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let batch = bought.batch.as_ref().ok_or("no batch")?.batch;
-    /// ledger.set_expiry(&batch, &Key::new("goodwill:1")?, ExpiresIn::Days(365), "goodwill")?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let batch = bought.batch.as_ref().ok_or("no batch")?.batch;
+    /// ledger.set_expiry(&batch, &Key::new("goodwill:1")?, SetExpiry::new(ExpiresIn::Days(365), "goodwill"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `unknown_batch`, `invalid_argument`, `account_closed`, and as for [`Ledger::apply`].
-    pub fn set_expiry(&self, batch: &BatchId, key: &Key, expiry: ExpiresIn, reason: &str) -> Result<Receipt> {
-        self.apply(&SetExpiry::new(expiry, reason).on(batch, key))
+    pub fn set_expiry(&self, batch: &BatchId, key: &Key, expiry: SetExpiry) -> Result<Receipt> {
+        self.apply(&expiry.on(batch, key))
     }
 
     /// Moves available points to another account; they keep their expiry, kind and priority.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let bob = AccountId::new("bob")?;
     /// ledger.transfer(&alice, &Key::new("gift:1")?, Transfer::new(&bob, Points::new(5)?))?;
     /// assert_eq!(ledger.balance(&bob)?.figures.available, 5);
@@ -405,33 +328,23 @@ impl Ledger {
     /// Forgives debt, oldest first.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(60)?))?;
-    /// ledger.write_off(&alice, &Key::new("ticket:1")?, Points::new(10)?, "goodwill")?;
+    /// ledger.write_off(&alice, &Key::new("ticket:1")?, WriteOff::new(Points::new(10)?, "goodwill"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `unknown_account`, `limit_exceeded`, `account_closed`, and as for [`Ledger::apply`].
-    pub fn write_off(&self, account: &AccountId, key: &Key, points: Points, reason: &str) -> Result<Receipt> {
-        self.on_account(Request::new("write_off").with("points", points.get()).with("reason", reason), account, key)
+    pub fn write_off(&self, account: &AccountId, key: &Key, write_off: WriteOff) -> Result<Receipt> {
+        self.apply(&write_off.on(account, key))
     }
 
     /// Stops strict consumes, holds and transfers from the account; everything else goes on.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// ledger.freeze(&alice, &Key::new("case:1")?, "stolen card")?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// ledger.freeze(&alice, &Key::new("case:1")?, Freeze::new("stolen card").actor("fraud desk"))?;
     /// let refused = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(1)?).policy(Policy::Strict));
     /// assert_eq!(refused.unwrap_err().code(), "account_frozen");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -439,19 +352,14 @@ impl Ledger {
     ///
     /// # Errors
     /// `unknown_account`, `account_closed`, and as for [`Ledger::apply`].
-    pub fn freeze(&self, account: &AccountId, key: &Key, reason: &str) -> Result<Receipt> {
-        self.on_account(Request::new("freeze").with("reason", reason), account, key)
+    pub fn freeze(&self, account: &AccountId, key: &Key, reason: impl Into<Freeze>) -> Result<Receipt> {
+        self.apply(&reason.into().on(account, key))
     }
 
     /// Ends a freeze.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.freeze(&alice, &Key::new("case:1")?, "stolen card")?;
     /// ledger.unfreeze(&alice, &Key::new("case:1 solved")?, "card found")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -459,19 +367,14 @@ impl Ledger {
     ///
     /// # Errors
     /// As for [`Ledger::freeze`].
-    pub fn unfreeze(&self, account: &AccountId, key: &Key, reason: &str) -> Result<Receipt> {
-        self.on_account(Request::new("unfreeze").with("reason", reason), account, key)
+    pub fn unfreeze(&self, account: &AccountId, key: &Key, reason: impl Into<Unfreeze>) -> Result<Receipt> {
+        self.apply(&reason.into().on(account, key))
     }
 
     /// Closes an empty account. A refund or a late capture reopens it.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let refused = ledger.close_account(&alice, &Key::new("leaves")?, "asked to");
     /// assert_eq!(refused.unwrap_err().code(), "account_not_empty");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -479,7 +382,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `unknown_account`, `account_not_empty`, `account_closed`, and as for [`Ledger::apply`].
-    pub fn close_account(&self, account: &AccountId, key: &Key, reason: &str) -> Result<Receipt> {
-        self.on_account(Request::new("close").with("reason", reason), account, key)
+    pub fn close_account(&self, account: &AccountId, key: &Key, reason: impl Into<CloseAccount>) -> Result<Receipt> {
+        self.apply(&reason.into().on(account, key))
     }
 }

@@ -23,7 +23,7 @@ impl Ledger {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut watch = ledger.watch()?;
     /// let window = std::thread::spawn(move || {
     ///     // A thread of the user interface. It ends when the ledger is closed.
@@ -73,7 +73,7 @@ impl Ledger {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.warn_below(&alice, Points::new(20)?);
     /// let mut watch = ledger.watch()?;
     /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(40)?))?;
@@ -94,7 +94,7 @@ impl Ledger {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let gift = Recharge::new(Points::new(50)?, "gift").expires(ExpiresIn::Days(3));
     /// ledger.recharge(&alice, &Key::new("gift")?, gift)?;
     /// let week = Duration::from_secs(7 * 24 * 3600);
@@ -133,7 +133,7 @@ impl Ledger {
 /// ```
 /// # use counterfoil::*;
 /// # use std::time::Duration;
-/// # let (_folder, ledger, alice) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
 /// let mut watch = ledger.watch()?;
 /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// while let Some(notice) = watch.next(Duration::from_millis(10))? {
@@ -174,8 +174,7 @@ impl Watch {
     /// How often to look for other processes while somebody waits: 250 ms unless this says otherwise, at least 1 ms.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let watch = ledger.watch()?.look_every(std::time::Duration::from_secs(2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -190,7 +189,7 @@ impl Watch {
     /// ```
     /// # use counterfoil::*;
     /// # use std::time::Duration;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.watch()?.next(Duration::from_millis(5))?, None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -215,8 +214,7 @@ impl Watch {
     /// The next notice, however long it takes.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let (_folder, ledger, _) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut watch = ledger.watch()?;
     /// ledger.open_account(&AccountId::new("bob")?, &Key::new("open")?, OpenAccount::new())?;
     /// assert!(matches!(watch.wait()?, Notice::Changed(changed) if changed.changes[0].op == "open"));

@@ -96,6 +96,7 @@ fn with_deadline(request: Request, deadline: Duration) -> Request {
     request.with("deadline_seconds", format!("{seconds}.{rest:03}"))
 }
 
+/// A typed request, and the facts that every operation may carry.
 macro_rules! request {
     ($(#[$doc:meta])* $name:ident on $target:ident: $id:ty) => {
         request!($(#[$doc])* $name);
@@ -109,11 +110,55 @@ macro_rules! request {
             }
         }
     };
+    ($(#[$doc:meta])* $name:ident on_file) => {
+        request!($(#[$doc])* $name);
+
+        impl $name {
+            /// The whole request as data, for [`Ledger::apply`](crate::Ledger::apply) or
+            /// [`Ledger::batch`](crate::Ledger::batch).
+            #[must_use]
+            pub fn on_file(self, key: &Key) -> Request {
+                self.0.with("key", key.as_str())
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident because $op:literal) => {
+        request!($(#[$doc])* $name on account: AccountId);
+
+        impl $name {
+            /// Why: 1 to 4096 bytes, kept in the books.
+            pub fn new(reason: impl Into<String>) -> Self {
+                $name(Request::new($op).with("reason", reason.into()))
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(reason: &str) -> Self {
+                $name::new(reason)
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident plain $op:literal $($rest:tt)+) => {
+        request!($(#[$doc])* $name $($rest)+);
+
+        impl $name {
+            /// With nothing besides.
+            pub fn new() -> Self {
+                $name(Request::new($op))
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[must_use = "a request does nothing until it is handed to a ledger"]
-        pub struct $name(pub(crate) Request);
+        pub struct $name(Request);
 
         impl $name {
             fn set(mut self, field: &'static str, value: impl Into<Value>) -> Self {
@@ -152,24 +197,13 @@ request!(
     /// let request = OpenAccount::new().credit_limit(Points::new(100)?);
     /// # Ok::<(), counterfoil::Error>(())
     /// ```
-    OpenAccount on account: AccountId
+    OpenAccount plain "open" on account: AccountId
 );
 
 impl OpenAccount {
-    /// With no credit.
-    pub fn new() -> Self {
-        OpenAccount(Request::new("open"))
-    }
-
     /// How far debt may go before strict operations and holds are refused.
     pub fn credit_limit(self, points: Points) -> Self {
         self.set("credit_limit", points.get())
-    }
-}
-
-impl Default for OpenAccount {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -439,7 +473,7 @@ request!(
     /// use std::time::Duration;
     /// let request = Configure::late_window(Duration::from_secs(14 * 24 * 3600));
     /// ```
-    Configure
+    Configure on_file
 );
 
 impl Configure {
@@ -474,7 +508,85 @@ impl Configure {
     }
 }
 
-/// A new deadline for an open hold.
-pub(crate) fn renew(deadline: Duration) -> Request {
-    with_deadline(Request::new("renew"), deadline)
+request!(
+    /// Sets how far an account's debt may go before strict operations are refused.
+    ///
+    /// ```
+    /// use counterfoil::{Points, SetLimit};
+    /// let request = SetLimit::new(Points::new(100)?).actor("support");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    SetLimit on account: AccountId
+);
+
+impl SetLimit {
+    /// The new limit.
+    pub fn new(credit_limit: Points) -> Self {
+        SetLimit(Request::new("set_limit").with("credit_limit", credit_limit.get()))
+    }
 }
+
+impl From<Points> for SetLimit {
+    fn from(credit_limit: Points) -> Self {
+        SetLimit::new(credit_limit)
+    }
+}
+
+request!(
+    /// Gives all of an open hold back.
+    Release plain "release" on hold: HoldId
+);
+
+request!(
+    /// Gives an open hold a new deadline.
+    Renew on hold: HoldId
+);
+
+impl Renew {
+    /// The new deadline, counted from now (milliseconds count; at most the setting `max_hold`).
+    pub fn new(deadline: Duration) -> Self {
+        Renew(with_deadline(Request::new("renew"), deadline))
+    }
+}
+
+impl From<Duration> for Renew {
+    fn from(deadline: Duration) -> Self {
+        Renew::new(deadline)
+    }
+}
+
+request!(
+    /// Forgives debt, oldest first.
+    WriteOff on account: AccountId
+);
+
+impl WriteOff {
+    /// So many points, and why.
+    pub fn new(points: Points, reason: impl Into<String>) -> Self {
+        WriteOff(Request::new("write_off").with("points", points.get()).with("reason", reason.into()))
+    }
+}
+
+request!(
+    /// Stops strict consumes, holds and transfers from an account.
+    ///
+    /// ```
+    /// let request = counterfoil::Freeze::new("stolen card").reference("case 1").actor("fraud desk");
+    /// ```
+    Freeze because "freeze"
+);
+
+request!(
+    /// Ends a freeze.
+    Unfreeze because "unfreeze"
+);
+
+request!(
+    /// Closes an empty account.
+    CloseAccount because "close"
+);
+
+request!(
+    /// Says that the present clock reading is right.
+    ConfirmClock plain "confirm_clock" on_file
+);

@@ -2,7 +2,7 @@
 
 mod action;
 mod answer;
-mod builders;
+pub(crate) mod builders;
 mod fields;
 mod ids;
 mod movement;
@@ -19,16 +19,11 @@ pub use answer::{
     Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark, HoldState, Made,
     NextExpiry, Quote, Receipt, Slice, Totals,
 };
-pub(crate) use builders::renew;
-pub use builders::{
-    Capture, Configure, Consume, ExpiresIn, Hold, OpenAccount, Policy, Recharge, Refund, Revoke, SetExpiry, Shortfall,
-    Transfer,
-};
+pub(crate) use builders::*;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub use movement::Place;
 pub(crate) use movement::{Movement, changes, decode, encode};
-pub(crate) use operations::OpKind;
 pub(crate) use operations::OpKind;
 pub use request::Request;
 pub use rows::ENTRY_KINDS;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use counterfoil::pricing::PriceBook;
 use counterfoil::{
-    AccountId, Consume, Durability, ExpiresIn, Finding, Hold, Key, Level, ManualClock, Options, Points, Recharge,
+    AccountId, ConfirmClock, Consume, Durability, ExpiresIn, Finding, Hold, Key, Level, ManualClock, Options, Points,
+    Recharge,
 };
 
 use crate::support::{START, folder, instant, options, sample};
@@ -102,7 +103,7 @@ fn the_clock_against_what_the_file_accepted() {
     clock.set_trusted(true);
     says(&clock_finding(), Level::Ok, &["trusted"]);
     clock.set_trusted(false);
-    ledger.confirm_clock(&Key::new("2").unwrap()).unwrap();
+    ledger.confirm_clock(&Key::new("2").unwrap(), ConfirmClock::new()).unwrap();
     says(&clock_finding(), Level::Ok, &[]);
     clock.set(chrono::DateTime::parse_from_rfc3339("2000-01-01T00:00:00Z").unwrap().to_utc());
     says(&clock_finding(), Level::Warning, &["behind", "days", "set the computer's clock"]);
@@ -110,7 +111,7 @@ fn the_clock_against_what_the_file_accepted() {
     clock.set(instant(START) + chrono::TimeDelta::days(20));
     says(&clock_finding(), Level::Warning, &["180 days behind", "confirm-clock"]);
     assert!(!clock_finding().help.unwrap().contains("set the computer's clock"));
-    ledger.confirm_clock(&Key::new("3").unwrap()).unwrap();
+    ledger.confirm_clock(&Key::new("3").unwrap(), ConfirmClock::new()).unwrap();
     says(&clock_finding(), Level::Ok, &[]);
 }
 

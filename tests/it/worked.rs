@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::pricing::PriceBook;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, Allocation, BatchId, BatchInfo, Configure, Consume, Entry, ExpiresIn, HistoryQuery, Hold, HoldState,
-    Key, Ledger, Listing, ManualClock, OperationId, Points, Policy, Receipt, Recharge, Refund, Revoke,
+    AccountId, Allocation, BatchId, BatchInfo, Configure, ConfirmClock, Consume, Entry, ExpiresIn, HistoryQuery, Hold,
+    HoldState, Key, Ledger, Listing, ManualClock, OperationId, Points, Policy, Receipt, Recharge, Refund, Revoke,
+    WriteOff,
 };
 
 use crate::support::{START, folder, instant, options};
@@ -315,7 +316,7 @@ fn example_08_a_new_kiosk_in_the_year_2000_destroys_nothing() {
     assert_eq!(five(books.consume("5", 10).balance), (120, 0, 0, 0, 120));
     assert_eq!(books.counters(old)[3], 0);
     // Somebody says that the time is right: only now the old points are over, the new ones live on.
-    let confirmed = books.ledger.confirm_clock(&key("6")).unwrap();
+    let confirmed = books.ledger.confirm_clock(&key("6"), ConfirmClock::new()).unwrap();
     assert_eq!((confirmed.clock_suspect, confirmed.booked_at), (false, instant("2026-06-01T08:00:00Z")));
     assert_eq!(books.five(), (50, 0, 0, 0, 50));
     let last = books.consume("7", 10);
@@ -396,7 +397,7 @@ fn example_12_what_was_written_off_is_not_refunded() {
     let books = Books::new();
     let batch = books.recharge("1", 10, ExpiresIn::Never);
     let consume = books.consume("2", 15);
-    let forgiven = books.ledger.write_off(&books.me, &key("3"), points(5), "goodwill").unwrap();
+    let forgiven = books.ledger.write_off(&books.me, &key("3"), WriteOff::new(points(5), "goodwill")).unwrap();
     assert_eq!(five(forgiven.balance), (0, 0, 0, 0, 0));
     assert_eq!(books.ledger.operation(&consume.operation).unwrap().refundable, Some(10));
     let too_much =

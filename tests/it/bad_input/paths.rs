@@ -305,7 +305,7 @@ fn a_symbolic_link_leads_to_the_ledger() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let opened = options(&clock).open(&link).unwrap();
     assert_eq!(opened.path(), fs::canonicalize(&path).unwrap());
-    opened.confirm_clock(&counterfoil::Key::new("k").unwrap()).unwrap();
+    opened.confirm_clock(&counterfoil::Key::new("k").unwrap(), counterfoil::ConfirmClock::new()).unwrap();
     opened.close().unwrap();
     assert_eq!(contents(folder.path()).keys().collect::<Vec<_>>(), ["link", "real"]);
 }
