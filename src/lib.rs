@@ -40,6 +40,7 @@ mod report;
 /// What a request may say: every operation and its fields, as data.
 pub mod schema {
     pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
+    pub use crate::model::schema::request_schema;
 }
 mod spelling;
 mod store;

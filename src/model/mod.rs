@@ -9,6 +9,7 @@ mod movement;
 pub(crate) mod operations;
 mod request;
 mod rows;
+pub(crate) mod schema;
 
 pub(crate) use action::{
     Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,

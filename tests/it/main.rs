@@ -32,6 +32,7 @@ mod proof;
 mod refusals;
 mod reports;
 mod said;
+mod schema;
 mod support;
 mod together;
 mod tools;

@@ -1,0 +1,83 @@
+//! The JSON Schema of requests, made from the table of operations.
+
+use serde_json::{Map, Value, json};
+
+use super::operations::{Field, FieldKind, OPERATIONS, Operation};
+use crate::units::MAX_POINTS;
+
+/// The JSON Schema (draft 2020-12) of a request. It tells names, kinds and limits; which fields go together, the parser
+/// judges. `docs/request.schema.json` in the repository is this.
+///
+/// ```
+/// let schema = counterfoil::schema::request_schema();
+/// assert_eq!(schema["oneOf"][0]["properties"]["op"]["const"], "open");
+/// ```
+#[must_use]
+pub fn request_schema() -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "counterfoil request",
+        "oneOf": OPERATIONS.iter().map(operation).collect::<Vec<_>>(),
+    })
+}
+
+fn operation(operation: &Operation) -> Value {
+    let mut properties = Map::from_iter([("op".into(), json!({ "const": operation.name }))]);
+    let mut required = vec!["op"];
+    for one in operation.all_fields() {
+        properties.insert(one.name.into(), field(one));
+        required.extend(one.required.map(|_| one.name));
+    }
+    json!({
+        "type": "object",
+        "description": operation.help,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// Null is the same as left out.
+fn field(field: &Field) -> Value {
+    let (mut types, limits) = kind(field.kind);
+    if field.required.is_none() {
+        types.push("null");
+    }
+    let mut schema = json!({ "type": types, "description": field.help });
+    if let (Some(schema), Value::Object(limits)) = (schema.as_object_mut(), limits) {
+        schema.extend(limits);
+        let number = |text: &str| text.parse::<i64>().map_or_else(|_| text.into(), Value::from);
+        schema.extend(field.default.map(|default| ("default".into(), number(default))));
+    }
+    schema
+}
+
+fn kind(kind: FieldKind) -> (Vec<&'static str>, Value) {
+    match kind {
+        // A run of lines may point at an earlier one by an object.
+        FieldKind::Id => (vec!["string", "object"], json!({})),
+        FieldKind::Name => (vec!["string"], json!({ "minLength": 1, "maxLength": 128 })),
+        FieldKind::Text(longest) | FieldKind::Lines(longest) => {
+            (vec!["string"], json!({ "minLength": 1, "maxLength": longest }))
+        }
+        FieldKind::Object(_) => (vec!["object"], json!({})),
+        FieldKind::Points(least) => (vec!["integer"], json!({ "minimum": least, "maximum": MAX_POINTS })),
+        FieldKind::PointsOrAll => {
+            (vec!["integer", "string"], json!({ "minimum": 1, "maximum": MAX_POINTS, "pattern": "^all$" }))
+        }
+        FieldKind::Count(least, most) => (vec!["integer"], json!({ "minimum": least, "maximum": most })),
+        FieldKind::Span => (vec!["integer"], json!({ "minimum": 1 })),
+        FieldKind::Flag => (vec!["boolean"], json!({})),
+        FieldKind::Instant => (vec!["string"], json!({ "format": "date-time" })),
+        FieldKind::InstantOrNever => (vec!["string"], json!({})),
+        FieldKind::Offset => (vec!["string"], json!({ "pattern": "^(Z|[+-][0-9]{2}:[0-9]{2})$" })),
+        FieldKind::Seconds => {
+            (vec!["integer", "string"], json!({ "minimum": 1, "pattern": "^[0-9]+([.][0-9]{1,3})?$" }))
+        }
+        FieldKind::Quantity | FieldKind::Chars => (vec!["integer", "string"], json!({ "minimum": 0 })),
+        FieldKind::Choice(words) => (vec!["string"], json!({ "pattern": format!("^({})$", words.join("|")) })),
+        FieldKind::Setting(most) => {
+            (vec!["integer", "string"], json!({ "minimum": 0, "maximum": most, "pattern": "^(first_use|explicit)$" }))
+        }
+    }
+}
