@@ -1,6 +1,6 @@
 //! The one error type: stable codes, what to do about each, and its JSON form.
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// The result of every fallible call.
@@ -402,14 +402,44 @@ impl Error {
     }
 }
 
+/// An [`Error`] as JSON tells it, to be read back.
+///
+/// ```
+/// use counterfoil::{AccountId, ErrorInfo};
+/// let error = AccountId::new("").unwrap_err();
+/// let read: ErrorInfo = serde_json::from_str(&serde_json::to_string(&error)?)?;
+/// assert_eq!((read.code.as_str(), read.retryable), (error.code(), false));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorInfo {
+    /// One of [`ERROR_CODES`].
+    pub code: String,
+    /// What went wrong.
+    pub message: String,
+    /// The same call, with the same key, may succeed later without anything else being done.
+    pub retryable: bool,
+    /// What to do about it.
+    pub help: String,
+    /// The facts behind the message, as a JSON object.
+    pub details: Value,
+}
+
+impl From<&Error> for ErrorInfo {
+    fn from(error: &Error) -> Self {
+        ErrorInfo {
+            code: error.code().into(),
+            message: error.to_string(),
+            retryable: error.is_retryable(),
+            help: error.help(),
+            details: error.details(),
+        }
+    }
+}
+
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Error", 5)?;
-        fields.serialize_field("code", self.code())?;
-        fields.serialize_field("message", &self.to_string())?;
-        fields.serialize_field("retryable", &self.is_retryable())?;
-        fields.serialize_field("help", &self.help())?;
-        fields.serialize_field("details", &self.details())?;
-        fields.end()
+        ErrorInfo::from(self).serialize(serializer)
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Connection, Gate, Inside, OpenFile, Place, Published, Readers};
@@ -81,7 +81,7 @@ impl Call<'_> {
 /// assert!(ledger.close()?.whole, "nobody else has it open");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Closing {
     /// The one file is whole: it may be copied or moved by itself. False while another handle or process has it open, or

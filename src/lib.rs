@@ -48,14 +48,14 @@ mod units;
 mod writer;
 
 pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
-pub use error::{ERROR_CODES, Error, Result};
+pub use error::{ERROR_CODES, Error, ErrorInfo, Result};
 pub use file::{Closing, ExpireReport};
 pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::builders::*;
 pub use model::{
-    AccountId, Allocation, Balance, BatchId, BatchInfo, BatchState, Check, ENTRY_KINDS, Entry, Figures, Four, Held,
-    HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OperationId, Place, Quote, Receipt, Request, Slice,
-    ToldMovement as Movement, Totals,
+    AccountId, AccountState, AccountsOpen, Allocation, Balance, BatchId, BatchInfo, BatchState, Check, CheckReason,
+    Entry, EntryKind, Figures, Four, Held, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OpKind,
+    OperationId, Place, Quote, Receipt, Request, Slice, ToldMovement as Movement, Totals,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};

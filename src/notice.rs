@@ -9,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, Figures, OperationId};
-use crate::units::{is_false, serialize_utc};
+use crate::model::{AccountId, Figures, OpKind, OperationId};
+use crate::units::{is_false, utc};
 pub(crate) use remind::{Levels, Reminders};
 
 /// So many names of swept accounts are kept for whoever has not news them yet.
@@ -32,7 +32,7 @@ const MOST_SWEPT: usize = 1024;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Notice {
@@ -50,20 +50,20 @@ pub enum Notice {
 /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// let Notice::Changed(changed) = watch.wait()? else { unreachable!() };
 /// assert_eq!((changed.first, changed.last, changed.everything), (Some(2), Some(2), false));
-/// assert_eq!((changed.changes[0].op, changed.changes[0].points), ("consume", 20));
+/// assert_eq!((changed.changes[0].op, changed.changes[0].points), (OpKind::Consume, 20));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Changed {
     /// The operations booked, in the order of the log. Empty when they were too many to name: then `everything` is set.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
     /// The accounts these touched, and those a sweep (`expire`) of this process brought up to date; sorted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountId>,
     /// Other accounts may have changed too: another process was at work, or there was more than is told one by one.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub everything: bool,
     /// Number in the log of the first operation this is about; none when only a sweep was booked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct Changed {
 /// assert_eq!(changed.changes[0].operation, receipt.operation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Change {
     /// Its number in the log.
@@ -91,7 +91,7 @@ pub struct Change {
     /// Its id.
     pub operation: OperationId,
     /// The kind of operation, as in a request's `op`.
-    pub op: &'static str,
+    pub op: OpKind,
     /// The account; of a transfer, the paying one. None for operations on the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
@@ -101,7 +101,7 @@ pub struct Change {
     /// Points, as in its receipt.
     pub points: i64,
     /// When it counts from.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
 }
 
@@ -117,7 +117,7 @@ pub struct Change {
 /// assert_eq!((low.account, low.threshold, low.balance.available), (alice, 80, 50));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LowBalance {
     /// The account.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
@@ -23,8 +23,8 @@ pub const MAX_POINTS: i64 = 9_000_000_000_000_000;
 /// assert_eq!(Points::new(i64::MAX).unwrap_err().code(), "out_of_range");
 /// # Ok::<(), counterfoil::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Points(i64);
 
 impl Points {
@@ -51,6 +51,20 @@ impl Points {
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl TryFrom<i64> for Points {
+    type Error = Error;
+
+    fn try_from(points: i64) -> Result<Self> {
+        Points::new(points)
+    }
+}
+
+impl From<Points> for i64 {
+    fn from(points: Points) -> i64 {
+        points.get()
     }
 }
 
@@ -149,31 +163,58 @@ impl Serialize for Instant {
     }
 }
 
-/// Writes a public `DateTime<Utc>` the one way counterfoil writes instants: RFC 3339, milliseconds, `Z`.
-pub(crate) fn serialize_utc<S: Serializer>(time: &DateTime<Utc>, s: S) -> std::result::Result<S::Ok, S::Error> {
-    s.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+/// A public `DateTime<Utc>` the one way counterfoil writes instants: RFC 3339, milliseconds, `Z`.
+pub(crate) mod utc {
+    use super::{DateTime, Deserialize, Deserializer, SecondsFormat, Serializer, Utc};
+
+    pub(crate) fn serialize<S: Serializer>(time: &DateTime<Utc>, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DateTime<Utc>, D::Error> {
+        super::read(&String::deserialize(d)?)
+    }
 }
 
 /// The same for an optional instant.
-pub(crate) fn serialize_utc_option<S: Serializer>(
-    time: &Option<DateTime<Utc>>,
-    s: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serialize_utc(time, s),
-        None => s.serialize_none(),
+pub(crate) mod utc_option {
+    use super::{DateTime, Deserialize, Deserializer, Serializer, Utc, utc};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => utc::serialize(time, s),
+            None => s.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+        Option::<String>::deserialize(d)?.as_deref().map(super::read).transpose()
     }
 }
 
 /// The same where none means `never`.
-pub(crate) fn serialize_or_never<S: Serializer>(
-    time: &Option<DateTime<Utc>>,
-    s: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serialize_utc(time, s),
-        None => s.serialize_str("never"),
+pub(crate) mod or_never {
+    use super::{DateTime, Deserialize, Deserializer, Serializer, Utc, utc};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => utc::serialize(time, s),
+            None => s.serialize_str("never"),
+        }
     }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+        let text = String::deserialize(d)?;
+        (text != "never").then(|| super::read(&text)).transpose()
+    }
+}
+
+pub(crate) use or_never::serialize as serialize_or_never;
+pub(crate) use utc::serialize as serialize_utc;
+pub(crate) use utc_option::serialize as serialize_utc_option;
+
+fn read<E: serde::de::Error>(text: &str) -> std::result::Result<DateTime<Utc>, E> {
+    Instant::parse("time", text).map(Instant::utc).map_err(E::custom)
 }
 
 /// Whether a figure is left out of an answer.

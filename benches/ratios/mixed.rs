@@ -88,7 +88,7 @@ impl Mix {
         let mut charges = Vec::new();
         // Who has no points left is refused.
         for receipt in ledger.batch(&some).into_iter().flatten() {
-            match receipt.op {
+            match receipt.op.as_str() {
                 "hold" => self.holds.push(receipt.hold.unwrap().id.to_string()),
                 "consume" => charges.push(receipt.operation.to_string()),
                 _ => {}

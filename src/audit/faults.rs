@@ -32,7 +32,12 @@ impl Faults {
             self.more = self.more.saturating_add(1);
             return;
         }
-        self.list.push(Fault { code, place: place.to_string(), expected: cut(expected), found: cut(found) });
+        self.list.push(Fault {
+            code: code.into(),
+            place: place.to_string(),
+            expected: cut(expected),
+            found: cut(found),
+        });
     }
 
     /// A fault unless both are the same.
@@ -66,8 +71,9 @@ impl Faults {
 
     /// Takes up those of another half that are not on the list already.
     pub(super) fn absorb(&mut self, other: Faults) {
-        let known: HashSet<(&str, String)> = self.list.iter().map(|fault| (fault.code, fault.place.clone())).collect();
-        for fault in other.list.into_iter().filter(|fault| !known.contains(&(fault.code, fault.place.clone()))) {
+        let known: HashSet<_> = self.list.iter().map(|fault| (fault.code.clone(), fault.place.clone())).collect();
+        for fault in other.list.into_iter().filter(|fault| !known.contains(&(fault.code.clone(), fault.place.clone())))
+        {
             if self.list.len() < MOST_FAULTS {
                 self.list.push(fault);
             } else {

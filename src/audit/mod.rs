@@ -26,10 +26,11 @@ mod tables;
 mod tests;
 mod window;
 
+use std::borrow::Cow;
 use std::panic::resume_unwind;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::db::OtherReader;
 use crate::error::Result;
@@ -54,7 +55,7 @@ const MOST_LINES: usize = 100;
 /// assert!(verification.ok && verification.faults.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[must_use]
 pub struct Verification {
@@ -65,7 +66,7 @@ pub struct Verification {
     /// What is wrong, at most the first thousand.
     pub faults: Vec<Fault>,
     /// How many faults there are beyond those listed.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub more_faults: u64,
 }
 
@@ -75,7 +76,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// How many rows of each table were checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Checked {
     /// Operations whose place in the hash chain was checked.
@@ -101,7 +102,7 @@ pub struct Checked {
 }
 
 /// One thing that is not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fault {
     /// What kind of fault, in `snake_case`; these never change their meaning.
@@ -111,7 +112,7 @@ pub struct Fault {
     /// make of it. `operation_refused`: an operation cannot have been booked. `replay_stopped`: from there on only the
     /// chain and the sums could be checked. `i1_batch` … `i13_batch`: an invariant does not hold. `unreadable`: damage
     /// ended a part of the work.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// Table, key and column: `batch 1048577 remaining`.
     #[serde(rename = "where")]
     pub place: String,

@@ -359,7 +359,7 @@ fn quick_sees_the_head_the_tail_and_the_balances() {
         f.conn.execute_batch(sql).unwrap();
         let verification = verify_quick(&f.session(), &mut |_| ()).unwrap();
         f.conn.execute_batch("ROLLBACK").unwrap();
-        let codes: BTreeSet<&str> = verification.faults.iter().map(|fault| fault.code).collect();
+        let codes: BTreeSet<&str> = verification.faults.iter().map(|fault| &*fault.code).collect();
         assert!(codes.contains(code), "{sql}: {codes:?}");
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Ledger;
 use crate::error::{Error, Result};
-use crate::model::{BatchId, Command, HoldId, OperationId, Receipt, Request};
+use crate::model::{BatchId, Command, HoldId, OpKind, OperationId, Receipt, Request};
 
 /// The fields in which a line may point at an earlier one.
 const TARGETS: [&str; 3] = ["hold", "batch", "operation"];
@@ -225,12 +225,12 @@ struct Things {
 impl Things {
     fn of(receipt: &Receipt) -> Self {
         let made = match (receipt.op, receipt.batches.as_slice()) {
-            ("recharge", _) => receipt.batch.as_ref(),
-            ("transfer", [only]) => Some(only),
+            (OpKind::Recharge, _) => receipt.batch.as_ref(),
+            (OpKind::Transfer, [only]) => Some(only),
             _ => None,
         };
         Things {
-            operation: matches!(receipt.op, "consume" | "capture").then_some(receipt.operation),
+            operation: matches!(receipt.op, OpKind::Consume | OpKind::Capture).then_some(receipt.operation),
             batch: made.map(|made| made.batch),
             hold: receipt.hold.as_ref().filter(|_| receipt.op == "hold").map(|hold| hold.id),
         }

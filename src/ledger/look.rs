@@ -71,7 +71,7 @@ impl Ledger {
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
     /// assert!(ledger.check(&alice, Points::new(50)?)?.allowed);
-    /// assert_eq!(ledger.check(&alice, Points::new(51)?)?.reason, Some("insufficient_points"));
+    /// assert_eq!(ledger.check(&alice, Points::new(51)?)?.reason, Some(CheckReason::InsufficientPoints));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -2,15 +2,16 @@
 //! shape says so. The shapes may grow, never change.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AccountId, BatchId, HoldId, Key, OperationId, Place};
+use super::words::words;
+use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, Key, OpKind, OperationId, Place};
 use crate::quantity::Usage;
-use crate::units::{is_false, is_zero, serialize_or_never, serialize_utc, serialize_utc_option};
+use crate::units::{is_false, is_zero, or_never, utc, utc_option};
 
 /// The five figures always shown together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Figures {
     /// Points that can be spent now.
@@ -26,11 +27,11 @@ pub struct Figures {
 }
 
 /// What an operation did. JSON shape `counterfoil.receipt/1`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// The kind of operation, as in a request's `op`.
-    pub op: &'static str,
+    pub op: OpKind,
     /// The operation's id.
     pub operation: OperationId,
     /// The account; of a transfer, the paying one. None for operations on the file.
@@ -43,13 +44,13 @@ pub struct Receipt {
     /// Points charged, recharged, held, given or taken back (of a revoke: those asked for).
     pub points: i64,
     /// The booked time: when it counts from.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
     /// The raw clock reading.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub recorded_at: DateTime<Utc>,
     /// When it happened in the world; one given later than the booked time is clamped to it.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub occurred_at: Option<DateTime<Utc>>,
     /// The service charged or held for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,61 +68,61 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<Made>,
     /// The batches a transfer created.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches: Vec<Made>,
     /// The hold made, or what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldMark>,
     /// Which batches paid (or were set aside), in draw order, before any later settling.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocations: Vec<Allocation>,
     /// The part no batch paid for: new debt.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub open: i64,
     /// Points given back to live batches.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub restored: i64,
     /// Points given back to expired batches: gone at once.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lapsed: i64,
     /// Expired points that came back.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub reinstated: i64,
     /// What `up_to` could not cover.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub short: i64,
     /// Strict would have refused this for debt or shortage.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub over_limit: bool,
     /// Revoked points that were spent, held or moved already.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: i64,
     /// Owed points that a clamped revoke did not turn into debt.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub uncollected: i64,
     /// The clock reading was not believed: ledger time stands still.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
     /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_behind: i64,
     /// The account's balances after the operation.
     pub balance: Figures,
 }
 
 /// A batch an operation created or touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Made {
     /// The batch.
     pub batch: BatchId,
     /// When it expires; JSON `"never"` for none.
-    #[serde(serialize_with = "serialize_or_never")]
+    #[serde(with = "or_never")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// A hold as a receipt shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HoldMark {
     /// The hold.
@@ -129,12 +130,12 @@ pub struct HoldMark {
     /// What became of it.
     pub state: HoldState,
     /// When it ends by itself.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub deadline: DateTime<Utc>,
 }
 
 /// Points drawn from one batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Allocation {
     /// The batch that paid.
@@ -147,7 +148,7 @@ pub struct Allocation {
 pub type Slice = Allocation;
 
 /// A hold just made: its id, and the receipt.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Held {
     /// The hold's id, for capture, renew or release.
@@ -157,7 +158,7 @@ pub struct Held {
 }
 
 /// Totals of an account since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Totals {
     /// Points recharged.
@@ -183,11 +184,11 @@ pub struct Totals {
 }
 
 /// The next points to expire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NextExpiry {
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many.
     pub points: i64,
@@ -196,18 +197,18 @@ pub struct NextExpiry {
 /// An account's balances at an instant. JSON shape `counterfoil.balance/1`.
 ///
 /// Before the account's last entry only account, exists, as_of and the five figures are known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Balance {
     /// The account.
     pub account: AccountId,
     /// Whether it had been opened.
     pub exists: bool,
-    /// `active`, `frozen` or `closed`.
+    /// Whether it takes part.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<&'static str>,
+    pub state: Option<AccountState>,
     /// The instant the figures are true at.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub as_of: DateTime<Utc>,
     /// The five figures.
     #[serde(flatten)]
@@ -222,15 +223,15 @@ pub struct Balance {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_expiry: Option<NextExpiry>,
     /// The clock reading is not believed: ledger time stands still.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
     /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_behind: i64,
 }
 
 /// One change, or one state, of the four balances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Four {
     /// Spendable points.
@@ -252,7 +253,7 @@ impl Four {
 }
 
 /// Points going from one place to another inside an account, or in or out of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Movement {
     /// The batch whose points they are; none of what no batch has paid for.
@@ -270,7 +271,7 @@ pub struct Movement {
 }
 
 /// One line of an account's books. JSON shape `counterfoil.entry/1`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Entry {
     /// Its number in the account's books.
@@ -278,20 +279,20 @@ pub struct Entry {
     /// The account.
     pub account: AccountId,
     /// What it records.
-    pub kind: &'static str,
+    pub kind: EntryKind,
     /// The operation behind it; none for what time did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
     /// When it counts from.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
     /// When it happened in the world.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub occurred_at: Option<DateTime<Utc>>,
     /// Points taken, given or moved.
     pub points: i64,
     /// Points that expired by it or lapsed on their return, less expired ones that came back (then negative).
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub expired: i64,
     /// What it changed.
     pub change: Four,
@@ -337,27 +338,36 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
     /// It has happened, and the next write will book it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
 }
 
-/// What a batch is at an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum BatchState {
-    /// Before it becomes effective.
-    Pending,
-    /// Effective, with points left or held.
-    Live,
-    /// Effective, nothing left.
-    Spent,
-    /// Past its expiry.
-    Expired,
-}
+words!(
+    /// When accounts are opened: a setting of the file.
+    AccountsOpen {
+        /// By the first operation on them.
+        FirstUse "first_use",
+        /// By `open` alone.
+        Explicit "explicit",
+    }
+);
+
+words!(
+    /// What a batch is at an instant.
+    BatchState {
+        /// Before it becomes effective.
+        Pending "pending",
+        /// Effective, with points left or held.
+        Live "live",
+        /// Effective, nothing left.
+        Spent "spent",
+        /// Past its expiry.
+        Expired "expired",
+    }
+);
 
 /// A batch. JSON shape `counterfoil.batch/1`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchInfo {
     /// The batch.
@@ -387,10 +397,10 @@ pub struct BatchInfo {
     /// Points still to be revoked when they return.
     pub owed: i64,
     /// From when it can be used.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub effective_at: DateTime<Utc>,
     /// Until when; JSON `"never"` for none.
-    #[serde(serialize_with = "serialize_or_never")]
+    #[serde(with = "or_never")]
     pub expires_at: Option<DateTime<Utc>>,
     /// What it is now.
     pub state: BatchState,
@@ -401,23 +411,22 @@ pub struct BatchInfo {
     pub from_batch: Option<BatchId>,
 }
 
-/// What became of a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum HoldState {
-    /// Waiting for its job.
-    Open,
-    /// Charged.
-    Captured,
-    /// Given back.
-    Released,
-    /// Past its deadline; it can still be captured once.
-    Expired,
-}
+words!(
+    /// What became of a hold.
+    HoldState {
+        /// Waiting for its job.
+        Open "open",
+        /// Charged.
+        Captured "captured",
+        /// Given back.
+        Released "released",
+        /// Past its deadline; it can still be captured once.
+        Expired "expired",
+    }
+);
 
 /// A hold. JSON shape `counterfoil.hold/1`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HoldInfo {
     /// The hold.
@@ -429,7 +438,7 @@ pub struct HoldInfo {
     /// What no batch backs: credit reserved.
     pub unbacked: i64,
     /// When it ends by itself.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub deadline: DateTime<Utc>,
     /// What became of it.
     pub state: HoldState,
@@ -440,8 +449,22 @@ pub struct HoldInfo {
     pub slices: Vec<Slice>,
 }
 
+words!(
+    /// Why an account could not pay: the error code a strict consume would give.
+    CheckReason {
+        /// Accounts must be opened before their first use.
+        UnknownAccount "unknown_account",
+        AccountClosed "account_closed",
+        AccountFrozen "account_frozen",
+        /// Debt is past the credit limit.
+        AccountInDebt "account_in_debt",
+        /// What is not covered does not fit the credit left.
+        InsufficientPoints "insufficient_points",
+    }
+);
+
 /// Whether an account could pay, as far as can be said beforehand. Advisory: only hold and strict consume decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Check {
     /// What is not covered fits the credit left, and debt is within the credit limit.
@@ -456,11 +479,11 @@ pub struct Check {
     pub required: i64,
     /// The error code a strict consume would give.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
+    pub reason: Option<CheckReason>,
 }
 
 /// A price, or the upper bound of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Quote {
     /// The service.

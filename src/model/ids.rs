@@ -13,11 +13,12 @@
 //!
 //! (The version's four bits lie between the two parts of the epoch.)
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -145,6 +146,18 @@ fn parse(what: &'static str, text: &str) -> Result<Uuid> {
     })
 }
 
+/// An id is read as strictly as anywhere.
+macro_rules! read_back {
+    ($name:ident) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let text = <Cow<'_, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
 macro_rules! our_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -190,6 +203,8 @@ macro_rules! our_id {
                 serializer.collect_str(self)
             }
         }
+
+        read_back!($name);
     };
 }
 
@@ -291,6 +306,8 @@ macro_rules! caller_id {
                 serializer.serialize_str(&self.0)
             }
         }
+
+        read_back!($name);
     };
 }
 

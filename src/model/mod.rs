@@ -10,6 +10,7 @@ pub(crate) mod operations;
 mod request;
 mod rows;
 pub(crate) mod schema;
+mod words;
 
 pub(crate) use action::{
     Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
@@ -17,15 +18,15 @@ pub(crate) use action::{
 };
 pub use answer::Movement as ToldMovement;
 pub use answer::{
-    Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark, HoldState, Made,
-    NextExpiry, Quote, Receipt, Slice, Totals,
+    AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, CheckReason, Entry, Figures, Four, Held, HoldInfo,
+    HoldMark, HoldState, Made, NextExpiry, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub use movement::Place;
 pub(crate) use movement::{Movement, changes, decode, encode};
-pub(crate) use operations::OpKind;
+pub use operations::OpKind;
 pub use request::Request;
-pub use rows::ENTRY_KINDS;
 pub(crate) use rows::*;
+pub use rows::{AccountState, EntryKind};

@@ -10,8 +10,7 @@ use crate::units::{MAX_POINTS, add, sub};
 
 codes!(
     /// Where points are, come from, or went.
-    #[non_exhaustive]
-    pub Place {
+    Place {
         /// Of a new batch: recharged.
         Recharged = 1 "recharged",
         /// Of a new batch: received by transfer.
@@ -43,12 +42,6 @@ impl Place {
     /// A use that can be given back.
     pub(crate) fn is_used(self) -> bool {
         matches!(self, Place::Used | Place::ClawedBack)
-    }
-}
-
-impl Serialize for Place {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.text())
     }
 }
 

@@ -12,34 +12,17 @@ use crate::units::{Instant, is_zero, sub};
 
 /// Kinds of something, with the code each is stored under.
 macro_rules! codes {
-    ($(#[$doc:meta])* $visible:vis $name:ident { $($(#[$of:meta])* $variant:ident = $code:literal $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        $visible enum $name { $($(#[$of])* $variant),+ }
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $code:literal $text:literal),+ $(,)? }) => {
+        $crate::model::words::words!($(#[$doc])* $name { $($(#[$of])* $variant $text),+ });
 
         impl $name {
-            #[allow(dead_code, reason = "not every code table is listed")]
-            pub(crate) const ALL: &[$name] = &[$($name::$variant),+];
-
-            #[allow(dead_code, reason = "not every code table is listed")]
-            pub(crate) const TEXTS: &[&str] = &[$($text),+];
 
             pub(crate) const fn code(self) -> i64 {
                 match self { $($name::$variant => $code),+ }
             }
 
-            #[allow(dead_code, reason = "not every code table is told")]
-            pub(crate) const fn text(self) -> &'static str {
-                match self { $($name::$variant => $text),+ }
-            }
-
             pub(crate) fn from_code(code: i64) -> Option<Self> {
                 match code { $($code => Some($name::$variant),)+ _ => None }
-            }
-
-            #[allow(dead_code, reason = "not every code table is read back from text")]
-            pub(crate) fn from_text(text: &str) -> Option<Self> {
-                match text { $($text => Some($name::$variant),)+ _ => None }
             }
         }
     };
@@ -48,7 +31,7 @@ pub(super) use codes;
 
 codes!(
     /// What a line of an account's books records.
-    pub(crate) EntryKind {
+    EntryKind {
         Open = 1 "open", SetLimit = 2 "set_limit", Recharge = 3 "recharge", Consume = 4 "consume", Hold = 5 "hold",
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", TransferOut = 12 "transfer_out", WriteOff = 13 "write_off", Freeze = 14 "freeze",
@@ -58,22 +41,19 @@ codes!(
     }
 );
 
-/// Every kind an [`Entry`](crate::Entry) can be of.
-pub const ENTRY_KINDS: &[&str] = EntryKind::TEXTS;
-
 codes!(
     /// Whether an account takes part.
-    pub(crate) AccountState { Active = 0 "active", Frozen = 1 "frozen", Closed = 2 "closed" }
+    AccountState { Active = 0 "active", Frozen = 1 "frozen", Closed = 2 "closed" }
 );
 
 codes!(
     /// What became of a hold.
-    pub(crate) HoldPhase { Open = 0 "open", Captured = 1 "captured", Released = 2 "released", Expired = 3 "expired" }
+    HoldPhase { Open = 0 "open", Captured = 1 "captured", Released = 2 "released", Expired = 3 "expired" }
 );
 
 codes!(
     /// What an operation's clock reading was taken for.
-    pub(crate) ClockMark { Plain = 0 "plain", Suspect = 1 "suspect", Trusted = 2 "trusted" }
+    ClockMark { Plain = 0 "plain", Suspect = 1 "suspect", Trusted = 2 "trusted" }
 );
 
 /// The four stored balances; `net` is `available - debt`.

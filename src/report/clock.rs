@@ -1,12 +1,12 @@
 //! How this computer's clock stands to the times in the file.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Look;
 use crate::error::Result;
 use crate::store;
-use crate::units::{is_zero, serialize_utc, serialize_utc_option};
+use crate::units::{is_zero, utc, utc_option};
 
 /// How the clock stands to the times in the file.
 ///
@@ -18,23 +18,23 @@ use crate::units::{is_zero, serialize_utc, serialize_utc_option};
 /// assert!(!clock.suspect && clock.behind == 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClockInfo {
     /// What it reads.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub reading: DateTime<Utc>,
     /// The newest accepted reading in the log.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub accepted_at: DateTime<Utc>,
     /// The reading is not believed: ledger time stands still.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspect: bool,
     /// The first of the suspect readings that go on now, of those in the log.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub suspect_since: Option<DateTime<Utc>>,
     /// Seconds the reading is behind the newest accepted one, if that is more than a minute.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub behind: i64,
 }
 

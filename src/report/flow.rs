@@ -1,7 +1,7 @@
 //! Where points came from and went: every entry's change of `net`, told by cause. The one rule that statement, explain
 //! and exports share.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::{Entry, EntryRow, Movement, Place};
@@ -11,7 +11,7 @@ use crate::units::{add, sub};
 /// `change of net + change of held + change of pending = recharged + moved_in + written_off - used - expired - revoked - moved_out`.
 ///
 /// Holding, settling and activating move points within an account and are no flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Flows {
     /// Points recharged.

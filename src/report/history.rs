@@ -1,6 +1,6 @@
 //! History: an account's entries, page by page; and single operations with all that is known of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::span::stored_entries;
@@ -138,7 +138,7 @@ impl HistoryQuery {
 }
 
 /// An operation with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OperationInfo {
     /// Its receipt, as it was given.

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Look, Page, cursor, shapes};
 use crate::engine::{Books, Source};
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow};
+use crate::model::{
+    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow,
+};
 use crate::pricing::PriceBook;
 use crate::store;
-use crate::units::{Instant, serialize_utc};
+use crate::units::{Instant, utc};
 
 /// How many stored rows are read at a time.
 pub(super) const READ: usize = 256;
@@ -231,7 +233,7 @@ impl Look<'_, '_> {
             accepted_at: self.ledger.clock.accepted_at.utc(),
             clock_suspect: self.suspect,
             settings: SettingsInfo {
-                accounts: if settings.explicit_accounts { "explicit" } else { "first_use" },
+                accounts: if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse },
                 late_window: settings.late_window,
                 max_hold: settings.max_hold,
                 max_clock_jump: settings.max_clock_jump,
@@ -244,26 +246,26 @@ impl Look<'_, '_> {
 }
 
 /// What the file says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Info {
     /// The ledger's id, made at creation.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub ledger: Uuid,
     /// The device that writes it, made at creation.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub device: Uuid,
     /// Renewed by every restore.
     pub epoch: i64,
     /// When it was created.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub created_at: DateTime<Utc>,
     /// How many operations are booked.
     pub operations: i64,
     /// Hash of the newest operation: note it elsewhere, and a cut or exchanged file is found out.
     pub head: String,
     /// The newest accepted clock reading.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub accepted_at: DateTime<Utc>,
     /// Whether the present clock reading is not believed.
     pub clock_suspect: bool,
@@ -277,11 +279,11 @@ pub struct Info {
 }
 
 /// The settings kept in the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SettingsInfo {
-    /// `first_use` or `explicit`.
-    pub accounts: &'static str,
+    /// When accounts are opened.
+    pub accounts: AccountsOpen,
     /// Seconds a late consume may reach back.
     pub late_window: i64,
     /// Seconds a hold may last.
@@ -292,6 +294,16 @@ pub struct SettingsInfo {
     pub clock_patience: i64,
 }
 
-fn as_text<S: serde::Serializer>(id: &Uuid, s: S) -> std::result::Result<S::Ok, S::Error> {
-    s.collect_str(id)
+/// A UUID as its text.
+mod as_text {
+    use super::{Deserialize, Uuid};
+    use serde::de::Error;
+
+    pub(super) fn serialize<S: serde::Serializer>(id: &Uuid, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Uuid, D::Error> {
+        Uuid::parse_str(&String::deserialize(d)?).map_err(D::Error::custom)
+    }
 }

@@ -52,7 +52,7 @@ impl Look<'_, '_> {
         Ok(Change {
             sequence: row.seq,
             operation: self.writers.operation(row.seq),
-            op: row.kind.text(),
+            op: row.kind,
             account: row.account.as_ref().map(|(_, id)| id.clone()),
             to,
             points: row.points,

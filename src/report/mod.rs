@@ -18,7 +18,7 @@ mod statement;
 mod usage;
 mod walk;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{Books, catch_up_fully, ledger_time, step_back};
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ pub use usage::{UsageLine, UsageQuery};
 pub use walk::{WalkLine, WalkStep};
 
 /// One page of a list, and where the next begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Page<T> {
     /// The items of this page.

@@ -65,7 +65,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
     let (batch, batches) =
         if row.kind == OpKind::Transfer { (None, batches) } else { (batches.into_iter().next(), Vec::new()) };
     Ok(Receipt {
-        op: row.kind.text(),
+        op: row.kind,
         operation: writers.operation(row.seq),
         account: row.account.as_ref().map(|(_, id)| id.clone()),
         key: row.key.clone(),
@@ -191,7 +191,7 @@ pub(crate) fn entry(
     Ok(Entry {
         n: row.n,
         account: account.clone(),
-        kind: row.kind.text(),
+        kind: row.kind,
         operation: row.operation.map(|seq| writers.operation(seq)),
         booked_at: row.booked_at.utc(),
         occurred_at: outcome.and_then(|outcome| outcome.occurred_at).map(|at| Instant::clamped(at).utc()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::shapes::{self, figures};
 use super::span::stored_entries;
@@ -11,31 +11,33 @@ use super::usage::Tally;
 use super::{Flows, Look, Period, UsageLine};
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, Balances, BatchInfo, BatchState, Entry, EntryRow, Figures, Four};
+use crate::model::{
+    AccountId, AccountRow, AccountState, Balances, BatchInfo, BatchState, Entry, EntryKind, EntryRow, Figures, Four,
+};
 use crate::store::Forward;
-use crate::units::{add, serialize_utc, serialize_utc_option};
+use crate::units::{add, utc, utc_option};
 
 /// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
 ///
 /// `closing = opening + ` the changes of all lines, figure by figure; and the flows say where the difference came from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Statement {
     /// The account.
     pub account: AccountId,
     /// Whether it has ever been opened.
     pub exists: bool,
-    /// `active`, `frozen` or `closed`, at `as_of`.
+    /// Whether it takes part, at `as_of`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<&'static str>,
+    pub state: Option<AccountState>,
     /// The first instant of the period; none: from the beginning.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub from: Option<DateTime<Utc>>,
     /// The first instant after the period; none: to the present.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub to: Option<DateTime<Utc>>,
     /// When it was made: batches are as they stand then, and no line is later.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub as_of: DateTime<Utc>,
     /// The five figures at the beginning of the period.
     pub opening: Figures,
@@ -52,16 +54,16 @@ pub struct Statement {
     /// The lines, oldest first.
     pub lines: Vec<Entry>,
     /// The clock reading is not believed: ledger time stands still.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_suspect: bool,
 }
 
 /// All lines of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KindTotal {
     /// The kind, as in an entry.
-    pub kind: &'static str,
+    pub kind: EntryKind,
     /// How many lines.
     pub lines: i64,
     /// Their points.
@@ -107,7 +109,7 @@ impl Look<'_, '_> {
             clock_suspect: self.suspect,
         };
         let Some((books, account, now)) = self.account(id, None)? else { return Ok(statement) };
-        (statement.exists, statement.state, statement.as_of) = (true, Some(account.state.text()), now.utc());
+        (statement.exists, statement.state, statement.as_of) = (true, Some(account.state), now.utc());
         let stored = stored_entries(&books, &account);
         let mut kinds: BTreeMap<&'static str, KindTotal> = BTreeMap::new();
         let mut usage = Tally::default();
@@ -115,9 +117,8 @@ impl Look<'_, '_> {
         let mut closing = opening;
         self.each_entry(&books, &account, period, |row| {
             statement.flows.add(&Flows::of(row)?)?;
-            let kind = row.kind.text();
-            let none = KindTotal { kind, lines: 0, points: 0, change: Four::default() };
-            kinds.entry(kind).or_insert(none).add(row)?;
+            let none = KindTotal { kind: row.kind, lines: 0, points: 0, change: Four::default() };
+            kinds.entry(row.kind.as_str()).or_insert(none).add(row)?;
             if let Some(used) = self.used(row)? {
                 usage.add(None, used, row.points)?;
             }

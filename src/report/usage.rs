@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::FixedOffset;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Look, Page, Period, cursor};
 use crate::engine::{Books, Source, parse_body};
@@ -104,7 +104,7 @@ impl UsageQuery {
 /// The uses of one service, counted in one unit, within one period. JSON shape `counterfoil.usage/1`.
 ///
 /// Over any set of entries `points - refunded`, summed over all lines, is what the flows call `used`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UsageLine {
     /// The account, when asked for one or by account.
@@ -127,7 +127,7 @@ pub struct UsageLine {
     /// Points charged.
     pub points: i64,
     /// Points refunded: when they were, for the service they had been charged for.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub refunded: i64,
 }
 

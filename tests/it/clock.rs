@@ -59,7 +59,7 @@ impl World {
 
     fn kinds(&self, account: &str) -> Vec<&'static str> {
         let page = self.ledger.history(&AccountId::new(account).unwrap(), &HistoryQuery::new().limit(1000)).unwrap();
-        page.items.iter().map(|entry| entry.kind).collect()
+        page.items.iter().map(|entry| entry.kind.as_str()).collect()
     }
 
     #[track_caller]

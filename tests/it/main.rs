@@ -14,6 +14,7 @@
 )]
 
 mod against;
+mod answers;
 mod bad_input;
 mod clock;
 mod crash;

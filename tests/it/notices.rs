@@ -174,7 +174,10 @@ fn runs_are_told_when_they_are_booked() {
     assert_eq!(told(drain(&mut watch)), (vec![3], ids(&["c"]).into_iter().collect()));
     apply(&world.ledger, r#"{"op":"configure","key":"s","setting":"late_window","value":60}"#);
     let one = changed(watch.next(NONE).unwrap());
-    assert_eq!((one.changes[0].op, one.accounts.len(), one.changes[0].account.clone()), ("configure", 0, None));
+    assert_eq!(
+        (one.changes[0].op.as_str(), one.accounts.len(), one.changes[0].account.clone()),
+        ("configure", 0, None)
+    );
 }
 
 #[test]
@@ -192,7 +195,10 @@ fn a_sweep_names_its_accounts() {
     world.ledger.expire(Some(2)).unwrap();
     let told = changed(drain(&mut watch).into_iter().next());
     assert_eq!(json!(told.accounts), json!(["a", "b"]));
-    assert_eq!(told.changes.iter().map(|change| (change.sequence, change.op)).collect::<Vec<_>>(), [(5, "expire")]);
+    assert_eq!(
+        told.changes.iter().map(|change| (change.sequence, change.op.as_str())).collect::<Vec<_>>(),
+        [(5, "expire")]
+    );
     world.ledger.expire(None).unwrap();
     assert_eq!(json!(drain(&mut watch)), json!([{"notice": "changed", "accounts": ["c"]}]));
 }
@@ -262,7 +268,8 @@ fn another_process_is_noticed() {
             std::iter::from_fn(|| watch.next(Duration::from_millis(600)).unwrap()).map(|one| changed(Some(one))),
         );
         assert!(all.iter().all(|one| one.everything), "{all:?}");
-        let seen: Vec<_> = all.iter().flat_map(|one| &one.changes).map(|change| (change.sequence, change.op)).collect();
+        let seen: Vec<_> =
+            all.iter().flat_map(|one| &one.changes).map(|change| (change.sequence, change.op.as_str())).collect();
         let expected: &[_] = if again { &[(4, "expire")] } else { &[(2, "recharge"), (3, "consume")] };
         assert_eq!(seen, expected);
     }

@@ -47,7 +47,7 @@ impl Life {
         self.booked += 1;
         // What the rules refuse is part of a life.
         let Ok(receipt) = self.world.apply(&line) else { return };
-        if ["consume", "capture"].contains(&receipt.op) {
+        if ["consume", "capture"].contains(&receipt.op.as_str()) {
             self.charges.push(receipt.operation.to_string());
         }
         self.holds.extend(receipt.hold.filter(|_| receipt.op == "hold").map(|hold| hold.id.to_string()));
@@ -212,7 +212,9 @@ fn statements_add_up() {
         for account in ACCOUNTS {
             let all = life.statement(account, &Period::all());
             adds_up(life, &all, &format!("seed {seed}, {account}, all"));
-            all.by_kind.iter().for_each(|kind| *reached.borrow_mut().entry(kind.kind).or_default() += kind.lines);
+            all.by_kind
+                .iter()
+                .for_each(|kind| *reached.borrow_mut().entry(kind.kind.as_str()).or_default() += kind.lines);
             *reached.borrow_mut().entry("unbooked").or_default() +=
                 all.lines.iter().filter(|line| line.unbooked).count() as i64;
             let totals = life.world.ledger.balance(&all.account).unwrap().totals.unwrap_or_default();
@@ -318,7 +320,7 @@ fn usage_is_what_the_statements_say() {
             let mut by_day: BTreeMap<String, i64> = BTreeMap::new();
             for line in statements.iter().flat_map(|statement| &statement.lines) {
                 let day = line.booked_at.with_timezone(&east).date_naive().to_string();
-                match line.kind {
+                match line.kind.as_str() {
                     "consume" | "capture" => *by_day.entry(day).or_default() += line.points,
                     "refund" => *by_day.entry(day).or_default() -= line.points,
                     _ => {}

@@ -1,6 +1,6 @@
 //! What the lines of the books name, what a mistake is told, and what is no report's business.
 
-use counterfoil::{AccountId, AccountQuery, ENTRY_KINDS, Entry, Error, HistoryQuery, Period, UsageQuery};
+use counterfoil::{AccountId, AccountQuery, Entry, EntryKind, Error, HistoryQuery, Period, UsageQuery};
 use serde_json::json;
 
 use crate::support::{World, instant};
@@ -40,7 +40,7 @@ fn a_line_names_its_other_side() {
     assert_eq!([alice("renew").refers_to, alice("capture").refers_to], [Some(held); 2]);
     // Nothing else has another side, the first line of an account that a transfer opened neither.
     let others = entries(&world, "alice").into_iter().chain(entries(&world, "bob"));
-    for entry in others.filter(|e| ["open", "recharge", "consume", "hold"].contains(&e.kind)) {
+    for entry in others.filter(|e| ["open", "recharge", "consume", "hold"].contains(&e.kind.as_str())) {
         assert_eq!((&entry.counterparty, entry.refers_to), (&None, None), "{entry:?}");
     }
     let expired = alice("expire");
@@ -64,7 +64,8 @@ fn a_line_that_follows_names_nothing() {
     world.must("", r#"{"op":"consume","account":"me","key":"6","points":3}"#);
     world.must("", r#"{"op":"close","account":"me","key":"7","reason":"done"}"#);
     world.must("", r#"{"op":"capture","hold":"@held","key":"8","points":1}"#);
-    let about: Vec<_> = entries(&world, "me").into_iter().filter_map(|e| e.refers_to.map(|id| (e.kind, id))).collect();
+    let about: Vec<_> =
+        entries(&world, "me").into_iter().filter_map(|e| e.refers_to.map(|id| (e.kind.as_str(), id))).collect();
     assert_eq!(about, [("refund", used), ("capture", held)]);
     for kind in ["settle", "reopen"] {
         line(&world, "me", kind);
@@ -165,8 +166,8 @@ fn a_misspelt_field_is_recognised() {
 fn the_kinds_are_those_history_knows() {
     let world = World::empty();
     let alice = AccountId::new("alice").unwrap();
-    for kind in ENTRY_KINDS {
-        world.ledger.history(&alice, &HistoryQuery::new().kind(*kind)).unwrap();
+    for kind in EntryKind::ALL {
+        world.ledger.history(&alice, &HistoryQuery::new().kind(kind.as_str())).unwrap();
     }
-    assert_eq!(ENTRY_KINDS.len(), 24);
+    assert_eq!(EntryKind::ALL.len(), 24);
 }

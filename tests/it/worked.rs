@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::pricing::PriceBook;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, Allocation, BatchId, BatchInfo, Configure, ConfirmClock, Consume, Entry, ExpiresIn, HistoryQuery, Hold,
-    HoldState, Key, Ledger, Listing, ManualClock, OperationId, Points, Policy, Receipt, Recharge, Refund, Revoke,
-    WriteOff,
+    AccountId, Allocation, BatchId, BatchInfo, CheckReason, Configure, ConfirmClock, Consume, Entry, ExpiresIn,
+    HistoryQuery, Hold, HoldState, Key, Ledger, Listing, ManualClock, OperationId, Points, Policy, Receipt, Recharge,
+    Refund, Revoke, WriteOff,
 };
 
 use crate::support::{START, folder, instant, options};
@@ -99,7 +99,7 @@ impl Books {
     /// (kind, hour, points) of every entry.
     fn lines(&self) -> Vec<(&'static str, i64, i64)> {
         let since = |entry: &Entry| (entry.booked_at - hour(0)).num_hours();
-        self.history().iter().map(|entry| (entry.kind, since(entry), entry.points)).collect()
+        self.history().iter().map(|entry| (entry.kind.as_str(), since(entry), entry.points)).collect()
     }
 
     /// At the end of every example the whole file proves itself, and time never ran backwards.
@@ -148,7 +148,7 @@ fn example_02_unswept_points_are_gone_at_once() {
     books.hour(10);
     assert_eq!(books.five(), (0, 0, 0, 0, 0));
     let check = books.ledger.check(&books.me, points(1)).unwrap();
-    assert_eq!((check.sufficient, check.allowed, check.reason), (false, false, Some("insufficient_points")));
+    assert_eq!((check.sufficient, check.allowed, check.reason), (false, false, Some(CheckReason::InsufficientPoints)));
     let consume = books.consume("2", 10);
     assert_eq!((consume.allocations.len(), consume.open, consume.over_limit), (0, 10, true));
     assert_eq!(five(consume.balance), (0, 0, 0, 10, -10));

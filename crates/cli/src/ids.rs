@@ -51,14 +51,14 @@ fn keyed(ledger: &Ledger, text: &str, wanted: &[&str]) -> Result<Option<Operatio
         return Ok(found.into_iter().next());
     }
     let receipts = found.iter().map(|id| Ok(ledger.operation(id)?.receipt)).collect::<Result<Vec<Receipt>>>()?;
-    let fitting: Vec<&Receipt> = receipts.iter().filter(|receipt| wanted.contains(&receipt.op)).collect();
+    let fitting: Vec<&Receipt> = receipts.iter().filter(|receipt| wanted.contains(&receipt.op.as_str())).collect();
     let meant = if fitting.is_empty() { receipts.iter().collect() } else { fitting };
     if let [only] = meant.as_slice() {
         return Ok(Some(only.operation));
     }
     let told = |receipt: &&Receipt| {
         let account = receipt.account.as_ref().map(|account| format!(" of {account}")).unwrap_or_default();
-        format!("{} ({}{account})", receipt.operation.sequence(), receipt.op.replace('_', "-"))
+        format!("{} ({}{account})", receipt.operation.sequence(), receipt.op.as_str().replace('_', "-"))
     };
     let listed: Vec<String> = meant.iter().take(LISTED).map(told).collect();
     let more = if meant.len() > LISTED { ", \u{2026}" } else { "" };

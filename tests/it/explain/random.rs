@@ -127,7 +127,7 @@ fn watched_history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>, Found)
         let batches = receipt.batch.iter().chain(&receipt.batches).map(|batch| batch.batch.to_string());
         made.batches.extend(batches);
         made.holds.extend(receipt.hold.map(|hold| hold.id.to_string()));
-        if matches!(receipt.op, "consume" | "capture") {
+        if matches!(receipt.op.as_str(), "consume" | "capture") {
             made.uses.push(receipt.operation.to_string());
         }
     }
@@ -200,7 +200,7 @@ fn all_is_told(told: &Explanation) {
     let receipt = &told.operation.receipt;
     let went =
         |what: &str| -> i64 { told.went_to.iter().filter(|went| went.what == what).map(|went| went.points).sum() };
-    if matches!(receipt.op, "refund" | "release" | "capture") {
+    if matches!(receipt.op.as_str(), "refund" | "release" | "capture") {
         assert_eq!((went("restored"), went("lapsed")), (receipt.restored, receipt.lapsed), "{told:#?}");
     }
     if receipt.op == "refund" {
@@ -215,7 +215,7 @@ fn all_is_told(told: &Explanation) {
     if receipt.op == "write_off" {
         assert_eq!(told.forgiven.iter().map(|debt| debt.points).sum::<i64>(), receipt.points, "{told:#?}");
     }
-    if matches!(receipt.op, "recharge" | "transfer") {
+    if matches!(receipt.op.as_str(), "recharge" | "transfer") {
         for batch in &told.batches_now {
             let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch) && since.how.is_some());
             let gone: i64 = gone.map(|since| since.points).sum();
@@ -254,7 +254,7 @@ fn every_operation_is_explained() {
             let own: i64 = told.paid_by.iter().map(|payer| payer.points).sum();
             let later: i64 = told.settled_by.iter().map(|payer| payer.points).sum();
             let back: i64 = told.paid_by.iter().chain(&told.settled_by).map(|payer| payer.returned).sum();
-            if matches!(receipt.op, "consume" | "capture") {
+            if matches!(receipt.op.as_str(), "consume" | "capture") {
                 assert_eq!(own + receipt.open, receipt.points, "{told:#?}");
                 let open = told.operation.open_now.unwrap();
                 assert_eq!(own + later - back + open + told.refunded + told.written_off, receipt.points, "{told:#?}");

@@ -72,7 +72,7 @@ impl History {
             line["metadata"] = json!({"note": self.random.pick(&TEXTS), "n": 1});
         }
         let Ok(receipt) = self.world.apply(&line) else { return };
-        if let "consume" | "capture" = receipt.op {
+        if let "consume" | "capture" = receipt.op.as_str() {
             self.consumes.push(receipt.operation.to_string());
         }
         self.batches.extend(receipt.batch.iter().chain(&receipt.batches).map(|made| made.batch.to_string()));

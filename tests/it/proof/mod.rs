@@ -99,7 +99,7 @@ fn every_export_is_proved() {
         }
         for account in history::ACCOUNTS {
             let page = ledger.history(&AccountId::new(account).unwrap(), &HistoryQuery::new().limit(10_000)).unwrap();
-            kinds.extend(page.items.iter().map(|entry| if entry.unbooked { "unbooked" } else { entry.kind }));
+            kinds.extend(page.items.iter().map(|entry| if entry.unbooked { "unbooked" } else { entry.kind.as_str() }));
         }
     }
     for kind in [

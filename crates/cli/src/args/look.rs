@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
-use counterfoil::ENTRY_KINDS;
+use counterfoil::EntryKind;
 use serde_json::Value;
 
 use super::values::{count, days, decimal};
@@ -95,8 +95,8 @@ pub(crate) struct ListArgs {
 
 /// The kinds of lines, also as other commands are written: `transfer-out`.
 fn kinds() -> PossibleValuesParser {
-    let kind = |kind: &&'static str| PossibleValue::new(*kind).alias(kind.replace('_', "-"));
-    PossibleValuesParser::new(ENTRY_KINDS.iter().map(kind))
+    let kind = |kind: &EntryKind| PossibleValue::new(kind.as_str()).alias(kind.as_str().replace('_', "-"));
+    PossibleValuesParser::new(EntryKind::ALL.iter().map(kind))
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil::{AccountId, Error, HistoryQuery, Ledger, Listing, Receipt, Request, UsageQuery, nearest};
+use counterfoil::{AccountId, Error, HistoryQuery, Ledger, Listing, OpKind, Receipt, Request, UsageQuery, nearest};
 use serde_json::Value;
 
 use super::Session;
@@ -51,7 +51,7 @@ fn operation(ledger: &Ledger, typed: &str) -> Option<String> {
     };
     let id = id.ok()?;
     let number = id.sequence();
-    let op = ledger.operation(&id).ok()?.receipt.op.replace('_', "-");
+    let op = ledger.operation(&id).ok()?.receipt.op.as_str().replace('_', "-");
     let article = if op.starts_with('o') { "an" } else { "a" };
     Some(format!("operation {number} is {article} {op}"))
 }
@@ -63,8 +63,8 @@ fn near(ledger: &Ledger, account: &str) -> Option<AccountId> {
 /// Notes that the operation opened an account (or would, when it was only tried) whose name is nearly that of another.
 pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, receipt: &Receipt, tried: bool) {
     let account = match (receipt.op, &receipt.account) {
-        ("recharge" | "consume", Some(account)) => account.to_string(),
-        ("transfer", _) => request.get("to").and_then(Value::as_str).unwrap_or_default().into(),
+        (OpKind::Recharge | OpKind::Consume, Some(account)) => account.to_string(),
+        (OpKind::Transfer, _) => request.get("to").and_then(Value::as_str).unwrap_or_default().into(),
         _ => return,
     };
     // What is booked is booked: nothing that goes wrong here may look as if it were not.

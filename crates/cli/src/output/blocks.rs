@@ -1,6 +1,6 @@
 //! Single answers for people.
 
-use counterfoil::{Allocation, Balance, Check, Figures, Info, OperationInfo, Receipt};
+use counterfoil::{Allocation, Balance, Check, Figures, Info, OpKind, OperationInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,22 +36,23 @@ fn some_batches(allocations: &[Allocation]) -> Option<String> {
 
 pub(super) fn receipt(receipt: &Receipt) -> Block {
     let mut block = Block::default();
-    let pointless = [
-        "open",
-        "set_limit",
-        "renew",
-        "freeze",
-        "unfreeze",
-        "close",
-        "configure",
-        "confirm_clock",
-        "restore",
-        "expire",
-    ];
-    if pointless.contains(&receipt.op) {
-        block.add(receipt.op, "done");
+    let pointless = matches!(
+        receipt.op,
+        OpKind::Open
+            | OpKind::SetLimit
+            | OpKind::Renew
+            | OpKind::Freeze
+            | OpKind::Unfreeze
+            | OpKind::Close
+            | OpKind::Configure
+            | OpKind::ConfirmClock
+            | OpKind::Restore
+            | OpKind::Expire
+    );
+    if pointless {
+        block.add(receipt.op.as_str(), "done");
     } else {
-        block.add(receipt.op, format!("{} points", receipt.points));
+        block.add(receipt.op.as_str(), format!("{} points", receipt.points));
     }
     if receipt.replayed {
         block.add("replayed", "the key was used before: this is the first answer, nothing was booked again");
@@ -187,7 +188,7 @@ pub(super) fn info(info: &Info) -> Block {
     if info.clock_suspect {
         block.add("clock", SUSPECT);
     }
-    block.add("accounts", info.settings.accounts);
+    block.add("accounts", info.settings.accounts.as_str());
     block.add("late window", format!("{} s", info.settings.late_window));
     block.add("max hold", format!("{} s", info.settings.max_hold));
     block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));

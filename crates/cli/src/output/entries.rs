@@ -41,7 +41,7 @@ impl Listed for Line {
 }
 
 pub(super) fn kind(entry: &Entry) -> String {
-    if entry.unbooked { format!("{} (unbooked)", entry.kind) } else { entry.kind.into() }
+    if entry.unbooked { format!("{} (unbooked)", entry.kind) } else { entry.kind.to_string() }
 }
 
 pub(super) fn its_operation(entry: &Entry) -> String {
@@ -72,9 +72,9 @@ pub(super) fn what(entry: &Entry) -> String {
 fn gone(entry: &Entry) -> Option<String> {
     let expired = entry.expired;
     match (entry.kind, expired) {
-        (_, 0) | ("expire" | "set_expiry", _) => None,
+        (_, 0) | (EntryKind::Expire | EntryKind::SetExpiry, _) => None,
         (_, 1..) => Some(format!("{expired} lapsed")),
-        ("revoke", _) => Some(format!("{} had expired", expired.saturating_neg())),
+        (EntryKind::Revoke, _) => Some(format!("{} had expired", expired.saturating_neg())),
         _ => Some(format!("{} reinstated", expired.saturating_neg())),
     }
 }

@@ -1,7 +1,7 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::pricing::ServiceRule;
-use counterfoil::{Balance, BatchInfo, BatchState, Check, Fault, HoldInfo, Info, OperationInfo, Receipt};
+use counterfoil::{AccountState, Balance, BatchInfo, BatchState, Check, Fault, HoldInfo, Info, OperationInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ impl Listed for HoldInfo {
 impl Listed for Balance {
     const COLUMNS: &'static [Column<Self>] = &[
         text("account", |b| b.account.to_string()),
-        text("state", |b| b.state.unwrap_or("-").into()),
+        text("state", |b| b.state.map_or("-", AccountState::as_str).into()),
         number("available", |b| b.figures.available.to_string()),
         number("held", |b| b.figures.held.to_string()),
         number("pending", |b| b.figures.pending.to_string()),
@@ -159,7 +159,7 @@ impl Listed for ServiceRule {
 
 impl Listed for Fault {
     const COLUMNS: &'static [Column<Self>] = &[
-        text("fault", |f| f.code.into()),
+        text("fault", |f| f.code.to_string()),
         text("where", |f| f.place.clone()),
         text("expected", |f| f.expected.clone()),
         text("found", |f| f.found.clone()),

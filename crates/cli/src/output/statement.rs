@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, FixedOffset, Utc};
-use counterfoil::{BatchInfo, Entry, Figures, Four, KindTotal, Statement};
+use counterfoil::{AccountState, BatchInfo, Entry, Figures, Four, KindTotal, Statement};
 
 use super::blocks::{SUSPECT, balance_line, words};
 use super::table::{Block, Column, batch, number, sheet, text, time_at};
@@ -165,7 +165,7 @@ fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io
 
 fn head(statement: &Statement, offset: FixedOffset) -> Block {
     let mut block = Block::default();
-    let state = if statement.exists { statement.state.unwrap_or("-") } else { "not opened" };
+    let state = if statement.exists { statement.state.map_or("-", AccountState::as_str) } else { "not opened" };
     block.add("statement", format!("{} ({state})", statement.account));
     let from = statement.from.map_or_else(|| "the beginning".into(), |from| time_at(offset, from));
     let past = statement.to.filter(|to| *to <= statement.as_of);
@@ -227,7 +227,7 @@ fn causes(statement: &Statement) -> Block {
 
 fn kinds(statement: &Statement) -> Vec<Kind> {
     let of = |total: &KindTotal| Kind {
-        kind: total.kind,
+        kind: total.kind.as_str(),
         lines: total.lines,
         points: Some(total.points),
         change: total.change,

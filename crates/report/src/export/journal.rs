@@ -322,7 +322,7 @@ fn stamp(at: DateTime<Utc>) -> String {
 /// What an entry was, in a few words.
 fn what(line: &WalkLine) -> String {
     let entry = &line.entry;
-    let mut what = entry.kind.replace('_', " ");
+    let mut what = entry.kind.as_str().replace('_', " ");
     for name in line.service.iter().chain(&entry.source) {
         what = format!("{what} {name}");
     }

@@ -123,7 +123,7 @@ impl Curve {
         let end = statement.to.map_or(now, |to| to.timestamp_millis().min(now)).max(begin.saturating_add(60_000));
         let marked = |kinds: &[&str]| -> Vec<Place> {
             let lines = statement.lines.iter().zip(&places);
-            lines.filter(|(entry, _)| kinds.contains(&entry.kind)).map(|(_, place)| *place).collect()
+            lines.filter(|(entry, _)| kinds.contains(&entry.kind.as_str())).map(|(_, place)| *place).collect()
         };
         Some(Curve {
             begin,

@@ -34,7 +34,7 @@ impl Line {
         });
         Line {
             at: Stamp::new(entry.booked_at, offset),
-            title: title(entry.kind),
+            title: title(entry.kind.as_str()),
             about: [entry.service.as_deref().map(free), quantity, entry.source.as_deref().map(free)]
                 .into_iter()
                 .flatten()

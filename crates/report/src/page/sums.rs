@@ -1,6 +1,6 @@
 //! What is at the top: the figures, how they add up, and what was used.
 
-use counterfoil::{Statement, UsageLine};
+use counterfoil::{AccountState, Statement, UsageLine};
 
 use super::words::{free, points, signed};
 
@@ -80,8 +80,10 @@ pub(super) fn notices(statement: &Statement) -> Vec<String> {
         said.push("There is no account of this name in the ledger.".into());
     }
     match statement.state {
-        Some("frozen") => said.push("The account is frozen: nothing can be spent until it is unfrozen.".into()),
-        Some("closed") => said.push("The account is closed.".into()),
+        Some(AccountState::Frozen) => {
+            said.push("The account is frozen: nothing can be spent until it is unfrozen.".into())
+        }
+        Some(AccountState::Closed) => said.push("The account is closed.".into()),
         _ => {}
     }
     if statement.to.is_some_and(|to| to > statement.as_of) {

@@ -1,7 +1,7 @@
 //! One operation explained.
 
 use chrono::{DateTime, FixedOffset};
-use counterfoil::{Explanation, Figures, PaidDebt, Payer, Since};
+use counterfoil::{Explanation, Figures, OpKind, PaidDebt, Payer, Since};
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, debt, destination, points, said};
@@ -19,7 +19,7 @@ pub(crate) fn operation(told: &Explanation, offset: FixedOffset) -> String {
     let number = told.operation.sequence;
     let account = receipt.account.as_ref().map(|id| format!(" on {}", safe::line(id.as_str()))).unwrap_or_default();
     let count = if receipt.points > 0 { format!(" of {}", points(receipt.points)) } else { String::new() };
-    story.line(format!("Operation {number}: {}{count}{account}", receipt.op.replace('_', " ")));
+    story.line(format!("Operation {number}: {}{count}{account}", receipt.op.as_str().replace('_', " ")));
     facts(&mut story, told, when);
     price(&mut story, told);
     paid(&mut story, told, when);
@@ -35,7 +35,7 @@ pub(crate) fn operation(told: &Explanation, offset: FixedOffset) -> String {
                 0 => "0".into(),
                 by => format!("{by:+}"),
             });
-            rows.push(std::iter::once(line.kind.replace('_', " ")).chain(signed).collect());
+            rows.push(std::iter::once(line.kind.as_str().replace('_', " ")).chain(signed).collect());
         }
         rows.push(figures("after", &side.after));
         story.rows(&[1, 2, 3, 4, 5], rows);
@@ -107,7 +107,7 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
         };
         let (before, after) = (show(&changed.before), show(&changed.after));
         let how = match receipt.op {
-            "open" => after,
+            OpKind::Open => after,
             _ if before == after => format!("{after}, as before"),
             _ => format!("{after}, was {before}"),
         };
@@ -160,8 +160,8 @@ fn paid(story: &mut Story, told: &Explanation, when: Clock<'_>) {
         return;
     }
     story.head(match receipt.op {
-        "hold" => "Set aside from, in this order",
-        "transfer" => "Taken from, in this order",
+        OpKind::Hold => "Set aside from, in this order",
+        OpKind::Transfer => "Taken from, in this order",
         _ => "Paid by, in this order",
     });
     let mut rows: Vec<Vec<String>> = told.paid_by.iter().map(|by| payer(by, when)).collect();
