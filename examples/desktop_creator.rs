@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use counterfoil::{
-    AccountId, Consume, ExpiresIn, Figures, Held, Hold, Key, Ledger, Listing, Notice, OperationId, Points, Policy,
+    AccountId, Consume, ExpiresIn, Figures, Held, Hold, Key, Ledger, Notice, OperationId, Points, Policy, Query,
     Receipt, Recharge, Refund, Release, Usage, Watch,
 };
 
@@ -215,7 +215,7 @@ impl Project {
     fn show_books(&self) -> Result<()> {
         println!("\nBatches");
         println!("  {:<8} {:>7} {:>6} {:>6}   expires", "source", "amount", "used", "left");
-        for batch in self.ledger.batches(&self.me, &Listing::new().all(true))?.items {
+        for batch in self.ledger.batches(&self.me, &Query::new().all(true))?.items {
             let expires = batch.expires_at.map_or_else(|| "never".into(), |at| at.format("%Y-%m-%d").to_string());
             println!("  {:<8} {:>7} {:>6} {:>6}   {expires}", batch.source, batch.amount, batch.used, batch.remaining);
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use counterfoil::{
-    AccountId, Configure, Consume, ExpiresIn, HistoryQuery, Key, Ledger, ManualClock, Points, Receipt, Recharge,
+    AccountId, Configure, Consume, EntryKind, ExpiresIn, Key, Ledger, ManualClock, Points, Query, Receipt, Recharge,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -135,7 +135,7 @@ impl Kiosk {
         self.clock.set(right);
         let receipt = self.charge(&self.member, "sale:4", 5, "fruit")?;
         ensure(!receipt.clock_suspect && receipt.balance.available == 75, "nothing was lost")?;
-        let entries = self.ledger.history(&self.member, &HistoryQuery::new())?.items;
+        let entries = self.ledger.history(&self.member, &Query::new())?.items;
         ensure(entries.iter().all(|entry| entry.kind != "expire"), "nothing expired")?;
         ensure(entries.iter().is_sorted_by_key(|entry| entry.booked_at), "booked time never runs backwards")
     }
@@ -234,14 +234,10 @@ fn charge_until_killed(path: &Path) -> Result<Vec<String>> {
 }
 
 fn booked_rides(ledger: &Ledger, card: &AccountId) -> Result<u64> {
-    let (mut rides, mut query) = (0, HistoryQuery::new().kind("consume"));
-    loop {
-        let page = ledger.history(card, &query)?;
+    let mut rides = 0;
+    for entry in Query::new().kind(EntryKind::Consume).each(|query| ledger.history(card, query)) {
         // The card's first consume was a tea.
-        rides += page.items.iter().filter(|entry| entry.points == 2).count() as u64;
-        match page.next {
-            Some(next) => query = HistoryQuery::new().kind("consume").after(next),
-            None => return Ok(rides),
-        }
+        rides += u64::from(entry?.points == 2);
     }
+    Ok(rides)
 }

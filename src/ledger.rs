@@ -1,5 +1,6 @@
 //! The handle: opening and closing here, its verbs under `ledger/`. Each is a line or two; the rooms below do the work.
 
+mod ask;
 mod batch;
 mod care;
 mod change;
@@ -18,6 +19,7 @@ use crate::pricing::PriceBook;
 use crate::units::Clock;
 use crate::writer::Durability;
 
+pub use ask::Answer;
 pub use batch::{BatchRun, Whole};
 pub use options::{IdSource, Options};
 pub use watch::Watch;

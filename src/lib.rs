@@ -22,8 +22,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Where to begin: [`Ledger`] has every verb, [`Options`] opens files, [`Request`] is any operation as data,
-//! [`Error`] says what went wrong and what to do. The repository's README has a tour, ARCHITECTURE.md the invariants.
+//! There is one way to each thing:
+//!
+//! | to | use |
+//! |---|---|
+//! | open or create a file | [`Ledger::options`] |
+//! | change the books, in Rust | a verb of [`Ledger`] with its struct, like [`Ledger::recharge`] with [`Recharge`] |
+//! | change them from JSON | [`Request::parse`] and [`Ledger::apply`]; many at once: [`Ledger::batch`] |
+//! | look, in Rust | a verb of [`Ledger`]; those that give lists take a [`Query`], and [`Query::each`] follows the pages |
+//! | look from JSON | [`Question::parse`] and [`Ledger::ask`] |
+//! | hear of changes | [`Ledger::watch`] |
+//! | prove the file | [`Ledger::verify`] |
+//!
+//! Every answer is plain data that serde writes and reads. [`Error`] says what went wrong and what to do. The repository's
+//! README has a tour, ARCHITECTURE.md the invariants.
 
 mod audit;
 mod chain;
@@ -37,10 +49,11 @@ mod notice;
 pub mod pricing;
 pub mod quantity;
 mod report;
-/// What a request may say: every operation and its fields, as data.
+/// What requests and questions may say: every operation and question with its fields, as data.
 pub mod schema {
     pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
     pub use crate::model::schema::request_schema;
+    pub use crate::model::{QUESTIONS, QuestionKind};
 }
 mod spelling;
 mod store;
@@ -50,22 +63,22 @@ mod writer;
 pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
 pub use error::{ERROR_CODES, Error, ErrorInfo, Result};
 pub use file::{Closing, ExpireReport};
-pub use ledger::{BatchRun, IdSource, Ledger, Options, Watch, Whole};
+pub use ledger::{Answer, BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::builders::*;
 pub use model::{
     AccountId, AccountState, AccountsOpen, Allocation, Balance, BatchId, BatchInfo, BatchState, Check, CheckReason,
     Entry, EntryKind, Figures, Four, Held, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, NextExpiry, OpKind,
-    OperationId, Place, Quote, Receipt, Request, Slice, ToldMovement as Movement, Totals,
+    OperationId, Page, Period, Place, Query, Question, Quote, Receipt, Request, Slice, ToldMovement as Movement,
+    Totals,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
 pub use report::{
-    AccountQuery, ClockInfo, Flows, HistoryQuery, Info, KindTotal, Listing, OperationInfo, Page, Period, SettingsInfo,
-    Statement, UsageLine, UsageQuery, WalkLine, WalkStep,
-};
-pub use report::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+};
+pub use report::{
+    ClockInfo, Flows, Info, KindTotal, OperationInfo, SettingsInfo, Statement, UsageLine, WalkLine, WalkStep,
 };
 pub use spelling::nearest;
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use counterfoil::{Consume, Durability, HistoryQuery, Key, Ledger, Points, Policy};
+use counterfoil::{Consume, Durability, Key, Ledger, Points, Policy, Query};
 use serde::{Deserialize, Serialize};
 
 use super::fill::{self, Keys};
@@ -134,7 +134,7 @@ pub(crate) fn charge_in_turn(ledger: &Ledger, keys: Keys, count: u64) {
 
 /// The newest 50 entries of one of the accounts of a filled file.
 pub(crate) fn page(ledger: &Ledger, n: u64) {
-    let query = HistoryQuery::new().newest_first(true).limit(50);
+    let query = Query::new().newest_first(true).limit(50);
     let page = ledger.history(&fill::account_id(n), &query).unwrap();
     assert_eq!(page.items.len(), 50);
 }

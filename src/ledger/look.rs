@@ -8,10 +8,12 @@ use chrono::{DateTime, Utc};
 use super::Ledger;
 use super::options::read_book;
 use crate::error::Result;
-use crate::model::{AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Quote};
+use crate::model::{
+    AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Page, Query, Quote,
+};
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
-use crate::report::{AccountQuery, ClockInfo, HistoryQuery, Info, Listing, Look, OperationInfo, Page, hex};
+use crate::report::{ClockInfo, Info, Look, OperationInfo, hex};
 use crate::units::{Instant, Points};
 
 /// Looking at the books. Reads write nothing and never wait for a writer.
@@ -90,14 +92,15 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// assert_eq!(ledger.batches(&alice, &Listing::new())?.items.len(), 1);
+    /// assert_eq!(ledger.batches(&alice, &Query::new())?.items.len(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `invalid_argument` for a bad cursor, and as for [`Ledger::balance`].
-    pub fn batches(&self, account: &AccountId, query: &Listing) -> Result<Page<BatchInfo>> {
-        self.look(|look| look.batches(account, query))
+    pub fn batches(&self, account: &AccountId, query: &Query) -> Result<Page<BatchInfo>> {
+        let filter = query.filter("batches")?;
+        self.look(|look| look.batches(account, &filter))
     }
 
     /// An account's holds: those open, or all.
@@ -110,14 +113,15 @@ impl Ledger {
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
     /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
-    /// assert_eq!(ledger.holds(&alice, &Listing::new())?.items[0].points, 10);
+    /// assert_eq!(ledger.holds(&alice, &Query::new())?.items[0].points, 10);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// As for [`Ledger::batches`].
-    pub fn holds(&self, account: &AccountId, query: &Listing) -> Result<Page<HoldInfo>> {
-        self.look(|look| look.holds(account, query))
+    pub fn holds(&self, account: &AccountId, query: &Query) -> Result<Page<HoldInfo>> {
+        let filter = query.filter("holds")?;
+        self.look(|look| look.holds(account, &filter))
     }
 
     /// Batches with points left that expire at or before an instant, soonest first; of one account or of all.
@@ -151,15 +155,16 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// let page = ledger.history(&alice, &HistoryQuery::new().kind("recharge"))?;
+    /// let page = ledger.history(&alice, &Query::new().kind("recharge"))?;
     /// assert_eq!(page.items[0].after.available, 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `invalid_argument` for a bad cursor or kind, and as for [`Ledger::balance`].
-    pub fn history(&self, account: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
-        self.look(|look| look.history(account, query))
+    pub fn history(&self, account: &AccountId, query: &Query) -> Result<Page<Entry>> {
+        let filter = query.filter("history")?;
+        self.look(|look| look.history(account, &filter))
     }
 
     /// One operation with all that is known of it.
@@ -251,14 +256,15 @@ impl Ledger {
     /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
     /// # let alice = AccountId::new("alice")?;
     /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// assert_eq!(ledger.accounts(&AccountQuery::new().matching("al*"))?.items[0].account, alice);
+    /// assert_eq!(ledger.accounts(&Query::new().matching("al*"))?.items[0].account, alice);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `invalid_argument` for a bad cursor or state, and as for [`Ledger::balance`].
-    pub fn accounts(&self, query: &AccountQuery) -> Result<Page<Balance>> {
-        self.look(|look| look.accounts(query))
+    pub fn accounts(&self, query: &Query) -> Result<Page<Balance>> {
+        let filter = query.filter("accounts")?;
+        self.look(|look| look.accounts(&filter))
     }
 
     /// How the clock stands to the times in the file.

@@ -2,10 +2,8 @@
 
 use super::Ledger;
 use crate::error::{Error, Result};
-use crate::model::{AccountId, BatchId, OperationId};
-use crate::report::{
-    BatchLife, Explanation, Missing, Page, Period, Statement, Summing, UsageLine, UsageQuery, WalkStep,
-};
+use crate::model::{AccountId, BatchId, Filter, OperationId, Page, Period, Query};
+use crate::report::{BatchLife, Explanation, Missing, Statement, Summing, UsageLine, WalkStep};
 
 /// Reports. They read as [`Ledger::balance`] does: nothing is written, nobody waits.
 impl Ledger {
@@ -44,15 +42,19 @@ impl Ledger {
     /// # let alice = AccountId::new("alice")?;
     /// let speech = Usage::seconds("61.2")?;
     /// ledger.consume(&alice, &Key::new("task:1")?, Consume::service("tts", speech))?;
-    /// let usage = ledger.usage(&UsageQuery::new().account(&alice))?;
+    /// let usage = ledger.usage(&Query::new().account(&alice))?;
     /// assert_eq!((usage.items[0].points, usage.items[0].quantity.as_deref()), (21, Some("61.2")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `invalid_argument` for a bad cursor or a period that begins later than now, and as for [`Ledger::balance`].
-    pub fn usage(&self, query: &UsageQuery) -> Result<Page<UsageLine>> {
-        let mut sums = Summing::new(query)?;
+    pub fn usage(&self, query: &Query) -> Result<Page<UsageLine>> {
+        self.sum(&query.filter("usage")?)
+    }
+
+    pub(super) fn sum(&self, filter: &Filter) -> Result<Page<UsageLine>> {
+        let mut sums = Summing::new(filter)?;
         while !sums.is_finished() {
             self.look(|look| look.usage(&mut sums))?;
         }

@@ -10,6 +10,17 @@ use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, Key, OpKind, Op
 use crate::quantity::Usage;
 use crate::units::{is_false, is_zero, or_never, utc, utc_option};
 
+/// One page of a list, and where the next begins. [`Query::each`](crate::Query::each) follows the pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// Hand this back to get the next page; none after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// The five figures always shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -122,6 +122,16 @@ impl<'v> Fields<'v> {
         Ok(())
     }
 
+    /// Reads those of these fields that are given.
+    pub(crate) fn read_given(&mut self, fields: &'static [Field]) -> Result<()> {
+        for field in fields {
+            if let Some(value) = self.take(field.name) {
+                self.read.push((field.name, read(field, value)?.0));
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the reading: whatever was not asked for is unknown to this operation.
     pub(crate) fn finish(mut self, op: &str) -> Result<Body> {
         let first = usize::try_from(self.asked.trailing_ones()).unwrap_or_default();
@@ -237,7 +247,8 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
             (Read::Quantity(quantity), quantity.to_string().into())
         }
         FieldKind::Choice(words) => kept_text(choice(name, text(name, value)?, words)?),
-        FieldKind::Setting(_) => (Read::Raw(value), value.clone()),
+        FieldKind::Any => kept_text(text(name, value)?),
+        FieldKind::Choices(_) | FieldKind::Setting(_) => (Read::Raw(value), value.clone()),
     })
 }
 

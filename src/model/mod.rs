@@ -7,6 +7,8 @@ mod fields;
 mod ids;
 mod movement;
 pub(crate) mod operations;
+mod period;
+mod question;
 mod request;
 mod rows;
 pub(crate) mod schema;
@@ -19,7 +21,7 @@ pub(crate) use action::{
 pub use answer::Movement as ToldMovement;
 pub use answer::{
     AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, CheckReason, Entry, Figures, Four, Held, HoldInfo,
-    HoldMark, HoldState, Made, NextExpiry, Quote, Receipt, Slice, Totals,
+    HoldMark, HoldState, Made, NextExpiry, Page, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
@@ -27,6 +29,9 @@ pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, b
 pub use movement::Place;
 pub(crate) use movement::{Movement, changes, decode, encode};
 pub use operations::OpKind;
+pub use period::Period;
+pub(crate) use question::{Asked, Filter};
+pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
 pub(crate) use rows::*;
 pub use rows::{AccountState, EntryKind};

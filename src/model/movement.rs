@@ -1,8 +1,6 @@
 //! The movement: points going from one place to another. Every line of an account's books is made of them, and everything
 //! that is told of it follows from them.
 
-use serde::{Serialize, Serializer};
-
 use super::rows::codes;
 use super::{Balances, BatchNo};
 use crate::error::Result;

@@ -52,11 +52,15 @@ pub enum FieldKind {
     Chars,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Any text.
+    Any,
+    /// One of these words, or a list of them.
+    Choices(&'static [&'static str]),
     /// The value of a setting: whole seconds up to so many, or `first_use` or `explicit`.
     Setting(i64),
 }
 
-/// One field of an operation.
+/// One field of an operation, or of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Field {
@@ -89,16 +93,16 @@ pub struct Operation {
     pub fields: &'static [Field],
 }
 
-const fn field(name: &'static str, kind: FieldKind, help: &'static str) -> Field {
+pub(super) const fn field(name: &'static str, kind: FieldKind, help: &'static str) -> Field {
     Field { name, kind, required: None, default: None, group: None, help }
 }
 
 impl Field {
-    const fn required(self, told: &'static str) -> Self {
+    pub(super) const fn required(self, told: &'static str) -> Self {
         Field { required: Some(told), ..self }
     }
 
-    const fn default(self, value: &'static str) -> Self {
+    pub(super) const fn default(self, value: &'static str) -> Self {
         Field { default: Some(value), ..self }
     }
 

@@ -76,6 +76,11 @@ fn kind(kind: FieldKind) -> (Vec<&'static str>, Value) {
         }
         FieldKind::Quantity | FieldKind::Chars => (vec!["integer", "string"], json!({ "minimum": 0 })),
         FieldKind::Choice(words) => (vec!["string"], json!({ "pattern": format!("^({})$", words.join("|")) })),
+        FieldKind::Any => (vec!["string"], json!({})),
+        FieldKind::Choices(words) => (
+            vec!["string", "array"],
+            json!({ "pattern": format!("^({})$", words.join("|")), "items": { "enum": words } }),
+        ),
         FieldKind::Setting(most) => {
             (vec!["integer", "string"], json!({ "minimum": 0, "maximum": most, "pattern": "^(first_use|explicit)$" }))
         }

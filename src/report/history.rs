@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::span::stored_entries;
-use super::{Look, PASSED_OVER, Page, Period, cursor, shapes};
+use super::{Look, PASSED_OVER, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, Allocation, Balances, ConsumeRow, Entry, EntryKind, EntryRow, Key, OpKind, OperationId,
-    OperationRow, Receipt, Request,
+    AccountId, AccountRow, Allocation, Balances, ConsumeRow, Entry, EntryRow, Filter, Key, OpKind, OperationId,
+    OperationRow, Page, Receipt, Request,
 };
 use crate::store::{self, Forward, Session};
 
@@ -17,124 +17,14 @@ const READ: usize = 256;
 /// Operations found by one key.
 const SAME_KEY: usize = 100;
 
-/// Which entries of an account to give: those that fit all that is asked.
-///
-/// A page may hold fewer entries than its limit, or none, and still have a `next`: ten thousand entries that do not fit
-/// end it too.
-///
-/// ```
-/// let query = counterfoil::HistoryQuery::new().kind("consume").service("tts").newest_first(true).limit(20);
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct HistoryQuery {
-    kinds: Vec<String>,
-    operation: Option<OperationId>,
-    service: Option<String>,
-    reference: Option<String>,
-    source: Option<String>,
-    description: Option<String>,
-    period: Period,
-    newest_first: bool,
-    limit: Option<usize>,
-    after: Option<String>,
-}
-
-impl HistoryQuery {
-    /// All entries, oldest first, 100 a page.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Only entries of this kind (several: any of them).
-    #[must_use]
-    pub fn kind(mut self, kind: impl Into<String>) -> Self {
-        self.kinds.push(kind.into());
-        self
-    }
-
-    /// Only what this operation did, and what followed from it at once.
-    #[must_use]
-    pub fn operation(mut self, operation: OperationId) -> Self {
-        self.operation = Some(operation);
-        self
-    }
-
-    /// Only entries that charge or hold for this service.
-    #[must_use]
-    pub fn service(mut self, service: impl Into<String>) -> Self {
-        self.service = Some(service.into());
-        self
-    }
-
-    /// Only entries with this reference.
-    #[must_use]
-    pub fn reference(mut self, reference: impl Into<String>) -> Self {
-        self.reference = Some(reference.into());
-        self
-    }
-
-    /// Only recharges from this source, and what time did to them: made them effective, let them expire.
-    #[must_use]
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// Only entries whose description contains this text, in capitals or not.
-    #[must_use]
-    pub fn description(mut self, part: impl Into<String>) -> Self {
-        self.description = Some(part.into().to_lowercase());
-        self
-    }
-
-    /// Only entries booked within this period.
-    #[must_use]
-    pub fn within(mut self, period: Period) -> Self {
-        self.period = period;
-        self
-    }
-
-    /// The newest first.
-    #[must_use]
-    pub fn newest_first(mut self, newest_first: bool) -> Self {
-        self.newest_first = newest_first;
-        self
-    }
-
-    /// At most so many entries (at least one).
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Begin after the page whose `next` this is.
-    #[must_use]
-    pub fn after(mut self, cursor: impl Into<String>) -> Self {
-        self.after = Some(cursor.into());
-        self
-    }
-
-    fn kinds(&self) -> Result<Vec<EntryKind>> {
-        let known = |name: &String| {
-            EntryKind::from_text(name).ok_or_else(|| {
-                let help = format!("use one of {}", EntryKind::TEXTS.join(", "));
-                Error::invalid("kind", format!("there is no kind `{name}`"), help)
-            })
-        };
-        self.kinds.iter().map(known).collect()
-    }
-
-    /// Whether an entry's operation says what is asked for.
-    fn fits(&self, entry: &Entry) -> bool {
-        let same = |wanted: &Option<String>, text: &Option<String>| wanted.is_none() || wanted == text;
-        let contains = |part: &String| entry.description.as_ref().is_some_and(|d| d.to_lowercase().contains(part));
-        same(&self.service, &entry.service)
-            && same(&self.reference, &entry.reference)
-            && same(&self.source, &entry.source)
-            && self.description.as_ref().is_none_or(contains)
-    }
+/// Whether an entry's operation says what is asked for.
+fn fits(query: &Filter, entry: &Entry) -> bool {
+    let same = |wanted: &Option<String>, text: &Option<String>| wanted.is_none() || wanted == text;
+    let contains = |part: &String| entry.description.as_ref().is_some_and(|d| d.to_lowercase().contains(part));
+    same(&query.service, &entry.service)
+        && same(&query.reference, &entry.reference)
+        && same(&query.source, &entry.source)
+        && query.description.as_ref().is_none_or(contains)
 }
 
 /// An operation with all that is known of it.
@@ -171,8 +61,7 @@ pub(crate) fn balances_after(session: &Session<'_>, row: &OperationRow) -> Resul
 
 impl Look<'_, '_> {
     /// An account's entries; those time has made since the last write come last, marked `unbooked`.
-    pub(crate) fn history(&self, id: &AccountId, query: &HistoryQuery) -> Result<Page<Entry>> {
-        let kinds = query.kinds()?;
+    pub(crate) fn history(&self, id: &AccountId, query: &Filter) -> Result<Page<Entry>> {
         let after = cursor(query.after.as_deref())?;
         let operation = query.operation.as_ref().map(|operation| self.known(operation)).transpose()?;
         let mut page = Page { items: Vec::new(), next: None };
@@ -182,18 +71,18 @@ impl Look<'_, '_> {
         let (first, last) = self.range(&books, &account, &query.period)?;
         let place_of = operation.map(|seq| self.numbers_of(account.no, stored, seq)).transpose()?;
         let (from, to) = place_of.unwrap_or((first, last));
-        let size = query.limit.unwrap_or(100).max(1);
+        let size = query.size();
         let (mut place, mut passed_over) = (after, 0_usize);
         // Whether to go on.
         let mut visit = |row: &EntryRow| -> Result<bool> {
-            let wanted = (kinds.is_empty() || kinds.contains(&row.kind))
+            let wanted = (query.kinds.is_empty() || query.kinds.contains(&row.kind))
                 && (operation.is_none() || row.operation == operation)
                 && (first..=last).contains(&row.n);
             let entry = match wanted {
                 true => Some(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?),
                 false => None,
             };
-            match entry.filter(|entry| query.fits(entry)) {
+            match entry.filter(|entry| fits(query, entry)) {
                 Some(_) if page.items.len() == size => passed_over = PASSED_OVER,
                 Some(entry) => {
                     place = row.n;

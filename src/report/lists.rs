@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Look, Page, cursor, shapes};
+use super::{Look, cursor, shapes};
 use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::model::{
-    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, HoldInfo, HoldPhase, HoldRow,
+    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldPhase,
+    HoldRow, Page,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -18,57 +19,11 @@ use crate::units::{Instant, utc};
 
 /// How many stored rows are read at a time.
 pub(super) const READ: usize = 256;
-const DEFAULT_LIMIT: usize = 100;
-
-/// Which part of a list to give.
-///
-/// ```
-/// let query = counterfoil::Listing::new().all(true).limit(20);
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct Listing {
-    all: bool,
-    limit: Option<usize>,
-    after: Option<String>,
-}
-
-impl Listing {
-    /// What is open, live or pending; 100 items.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Everything, also what is spent, expired or resolved.
-    #[must_use]
-    pub fn all(mut self, all: bool) -> Self {
-        self.all = all;
-        self
-    }
-
-    /// At most so many items (at least one).
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Begin after the page whose `next` this is.
-    #[must_use]
-    pub fn after(mut self, cursor: impl Into<String>) -> Self {
-        self.after = Some(cursor.into());
-        self
-    }
-
-    fn size(&self) -> usize {
-        self.limit.unwrap_or(DEFAULT_LIMIT).max(1)
-    }
-}
 
 /// Collects one page out of rows read in order, until it is full or has passed over a great many rows; the cursor is
 /// the last row's key.
 pub(super) fn collect<R, T>(
-    query: &Listing,
+    query: &Filter,
     most_passed_over: usize,
     read: impl Fn(i64) -> Result<Vec<R>>,
     key: impl Fn(&R) -> i64,
@@ -104,7 +59,7 @@ pub(super) fn collect<R, T>(
 
 impl Look<'_, '_> {
     /// An account's batches in order of creation.
-    pub(crate) fn batches(&self, id: &AccountId, query: &Listing) -> Result<Page<BatchInfo>> {
+    pub(crate) fn batches(&self, id: &AccountId, query: &Filter) -> Result<Page<BatchInfo>> {
         let Some((books, account, now)) = self.account(id, None)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
@@ -124,7 +79,7 @@ impl Look<'_, '_> {
     }
 
     /// An account's holds in order of creation.
-    pub(crate) fn holds(&self, id: &AccountId, query: &Listing) -> Result<Page<HoldInfo>> {
+    pub(crate) fn holds(&self, id: &AccountId, query: &Filter) -> Result<Page<HoldInfo>> {
         let Some((books, account, _)) = self.account(id, None)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };

@@ -10,7 +10,6 @@ mod flow;
 mod history;
 mod lists;
 mod log;
-mod period;
 mod shapes;
 mod similar;
 mod span;
@@ -18,15 +17,12 @@ mod statement;
 mod usage;
 mod walk;
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::{Books, catch_up_fully, ledger_time, step_back};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Writers};
+use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Period, Writers};
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
-pub use accounts::AccountQuery;
 pub(crate) use balance::at_a_glance;
 pub use clock::ClockInfo;
 pub use explain::{
@@ -34,26 +30,14 @@ pub use explain::{
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
 pub use flow::Flows;
+pub use history::OperationInfo;
 pub(crate) use history::balances_after;
-pub use history::{HistoryQuery, OperationInfo};
-pub use lists::{Info, Listing, SettingsInfo};
-pub use period::Period;
+pub use lists::{Info, SettingsInfo};
 pub(crate) use shapes::{hex, receipt};
 pub use statement::{KindTotal, Statement};
 pub(crate) use usage::Summing;
-pub use usage::{UsageLine, UsageQuery};
+pub use usage::UsageLine;
 pub use walk::{WalkLine, WalkStep};
-
-/// One page of a list, and where the next begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Page<T> {
-    /// The items of this page.
-    pub items: Vec<T>,
-    /// Hand this back to get the next page; none after the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
 
 /// Items passed over in one page, so that a filter which fits few of many holds up nobody.
 const PASSED_OVER: usize = 10_000;

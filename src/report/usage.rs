@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::FixedOffset;
 use serde::{Deserialize, Serialize};
 
-use super::{Look, Page, Period, cursor};
+use super::{Look, cursor};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, EntryKind, EntryRow, OperationId, OperationRow, Outcome};
+use crate::model::{AccountId, AccountRow, EntryKind, EntryRow, Filter, OperationId, OperationRow, Outcome, Page};
 use crate::quantity::{Quantity, QuantitySum};
 use crate::store::{self, Forward};
 use crate::units::{add, is_zero};
@@ -16,90 +16,6 @@ use crate::units::{add, is_zero};
 /// How many accounts are read at a time, and after how many entries one look ends.
 const READ: usize = 256;
 const MOST_LINES: usize = 10_000;
-
-/// What usage to sum, and how finely. By service and unit in any case.
-///
-/// ```
-/// use chrono::FixedOffset;
-/// use counterfoil::UsageQuery;
-///
-/// let by_day_in_shanghai = UsageQuery::new().by_day(FixedOffset::east_opt(8 * 3600).unwrap()).per_account(true);
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct UsageQuery {
-    account: Option<AccountId>,
-    service: Option<String>,
-    calendar: Option<(&'static str, FixedOffset)>,
-    per_account: bool,
-    period: Period,
-    limit: Option<usize>,
-    after: Option<String>,
-}
-
-impl UsageQuery {
-    /// Everything that was ever used, of all accounts together.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Of this account alone.
-    #[must_use]
-    pub fn account(mut self, account: &AccountId) -> Self {
-        self.account = Some(account.clone());
-        self
-    }
-
-    /// Of this service alone.
-    #[must_use]
-    pub fn service(mut self, service: impl Into<String>) -> Self {
-        self.service = Some(service.into());
-        self
-    }
-
-    /// Each account by itself, in order of opening.
-    #[must_use]
-    pub fn per_account(mut self, per_account: bool) -> Self {
-        self.per_account = per_account;
-        self
-    }
-
-    /// By day of booking, as the calendar at this offset from UTC has it.
-    #[must_use]
-    pub fn by_day(mut self, offset: FixedOffset) -> Self {
-        self.calendar = Some(("%Y-%m-%d", offset));
-        self
-    }
-
-    /// By month of booking, as the calendar at this offset from UTC has it.
-    #[must_use]
-    pub fn by_month(mut self, offset: FixedOffset) -> Self {
-        self.calendar = Some(("%Y-%m", offset));
-        self
-    }
-
-    /// Only what was booked within this period.
-    #[must_use]
-    pub fn within(mut self, period: Period) -> Self {
-        self.period = period;
-        self
-    }
-
-    /// With [`per_account`](Self::per_account): the account that brings a page to so many lines (by default 100) ends
-    /// it. Otherwise there is one page, whatever its length.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Begin after the page whose `next` this is.
-    #[must_use]
-    pub fn after(mut self, cursor: impl Into<String>) -> Self {
-        self.after = Some(cursor.into());
-        self
-    }
-}
 
 /// The uses of one service, counted in one unit, within one period. JSON shape `counterfoil.usage/1`.
 ///
@@ -206,7 +122,7 @@ impl Tally {
 
 /// A page of usage in the making. It takes several looks: a long sum must not keep one read transaction open.
 pub(crate) struct Summing<'q> {
-    query: &'q UsageQuery,
+    query: &'q Filter,
     tally: Tally,
     page: Page<UsageLine>,
     /// The last account summed.
@@ -215,7 +131,7 @@ pub(crate) struct Summing<'q> {
 }
 
 impl<'q> Summing<'q> {
-    pub(crate) fn new(query: &'q UsageQuery) -> Result<Self> {
+    pub(crate) fn new(query: &'q Filter) -> Result<Self> {
         let after = cursor(query.after.as_deref())?;
         let page = Page { items: Vec::new(), next: None };
         Ok(Summing { query, tally: Tally::default(), page, after, finished: false })
@@ -231,7 +147,7 @@ impl<'q> Summing<'q> {
     }
 
     fn is_full(&self) -> bool {
-        self.query.per_account && self.page.items.len() >= self.query.limit.unwrap_or(100).max(1)
+        self.query.per_account && self.page.items.len() >= self.query.size()
     }
 }
 

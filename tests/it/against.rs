@@ -9,8 +9,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use counterfoil::pricing::PriceBook;
 use counterfoil::{
-    AccountId, AccountQuery, BatchId, Durability, HistoryQuery, HoldId, Ledger, Listing, ManualClock, OperationId,
-    Options, Period, Points, Request,
+    AccountId, BatchId, Durability, HoldId, Ledger, ManualClock, OperationId, Options, Period, Points, Query, Request,
 };
 use serde_json::{Value, json};
 
@@ -122,8 +121,8 @@ fn short(field: &str, text: &str) -> Option<String> {
     }
 }
 
-fn all() -> Listing {
-    Listing::new().all(true).limit(1_000_000)
+fn all() -> Query {
+    Query::new().all(true).limit(1_000_000)
 }
 
 impl System for Library {
@@ -178,7 +177,7 @@ impl System for Library {
         self.set(reading);
         // Booked entries never change (a last look at the end makes sure), so only the newer ones are read.
         let mut known = self.known.remove(account).unwrap_or_default();
-        let mut query = HistoryQuery::new().limit(1_000_000);
+        let mut query = Query::new().limit(1_000_000);
         if !known.is_empty() {
             query = query.after(known.len().to_string());
         }
@@ -205,7 +204,7 @@ impl System for Library {
     }
 
     fn accounts(&mut self) -> Vec<String> {
-        let page = self.ledger.accounts(&AccountQuery::new().limit(1_000_000)).unwrap();
+        let page = self.ledger.accounts(&Query::new().limit(1_000_000)).unwrap();
         let mut ids: Vec<String> = page.items.iter().map(|balance| balance.account.to_string()).collect();
         ids.sort();
         ids

@@ -2,9 +2,7 @@
 
 use std::fmt::Debug;
 
-use counterfoil::{
-    AccountQuery, AccountState, EntryKind, ErrorInfo, HistoryQuery, Listing, Notice, OpKind, Period, Points, UsageQuery,
-};
+use counterfoil::{AccountState, EntryKind, ErrorInfo, Notice, OpKind, Period, Points, Query};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -24,22 +22,22 @@ fn every_answer_can_be_read_back() {
     again(&ledger.info().unwrap());
     again(&ledger.clock().unwrap());
     again(&ledger.verify().unwrap());
-    again(&ledger.usage(&UsageQuery::new().per_account(true)).unwrap());
+    again(&ledger.usage(&Query::new().per_account(true)).unwrap());
     again(
         &ledger
             .price("tts", &counterfoil::Usage::seconds("61.2").unwrap())
             .map(|quote| (quote.points, quote.rule))
             .unwrap(),
     );
-    let accounts = ledger.accounts(&AccountQuery::new().limit(2)).unwrap();
+    let accounts = ledger.accounts(&Query::new().limit(2)).unwrap();
     assert!(accounts.next.is_some());
     again(&accounts);
-    for balance in ledger.accounts(&AccountQuery::new()).unwrap().items {
+    for balance in ledger.accounts(&Query::new()).unwrap().items {
         let id = &balance.account;
         again(&ledger.check(id, Points::new(1000).unwrap()).unwrap());
-        again(&ledger.batches(id, &Listing::new().all(true)).unwrap());
-        again(&ledger.holds(id, &Listing::new().all(true)).unwrap());
-        again(&ledger.history(id, &HistoryQuery::new()).unwrap());
+        again(&ledger.batches(id, &Query::new().all(true)).unwrap());
+        again(&ledger.holds(id, &Query::new().all(true)).unwrap());
+        again(&ledger.history(id, &Query::new()).unwrap());
         again(&ledger.statement(id, &Period::all()).unwrap());
     }
     let operations = ledger.info().unwrap().operations;

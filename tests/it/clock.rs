@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use counterfoil::{AccountId, Balance, Clock, HistoryQuery, Ledger, ManualClock, Receipt, Request};
+use counterfoil::{AccountId, Balance, Clock, Ledger, ManualClock, Query, Receipt, Request};
 
 use crate::support::{START, folder, instant, options};
 
@@ -58,7 +58,7 @@ impl World {
     }
 
     fn kinds(&self, account: &str) -> Vec<&'static str> {
-        let page = self.ledger.history(&AccountId::new(account).unwrap(), &HistoryQuery::new().limit(1000)).unwrap();
+        let page = self.ledger.history(&AccountId::new(account).unwrap(), &Query::new().limit(1000)).unwrap();
         page.items.iter().map(|entry| entry.kind.as_str()).collect()
     }
 
@@ -174,7 +174,7 @@ fn an_open_hold_is_no_further_from_its_end_than_max_hold() {
     world.now("2026-01-02T00:00:00Z").book("confirm_clock", "");
     world.consume("a", 1);
     let account = AccountId::new("a").unwrap();
-    let holds = world.ledger.holds(&account, &counterfoil::Listing::new()).unwrap().items;
+    let holds = world.ledger.holds(&account, &counterfoil::Query::new()).unwrap().items;
     assert_eq!(holds[0].deadline, instant("2026-01-03T00:00:00Z"));
     assert_eq!(world.now("2026-01-03T00:00:00Z").four("a"), [99, 0, 0, 0]);
     world.consume("a", 1);
@@ -284,18 +284,18 @@ fn a_line_of_the_wrong_day_stands_between_its_neighbours() {
     let told = |n| {
         let statement = world.ledger.statement(&account, &month(n)).unwrap();
         let lines: Vec<i64> = statement.lines.iter().map(|line| line.n).collect();
-        let history = world.ledger.history(&account, &HistoryQuery::new().within(month(n))).unwrap();
+        let history = world.ledger.history(&account, &Query::new().within(month(n))).unwrap();
         assert!(history.items.iter().map(|line| line.n).eq(lines.iter().copied()));
-        let used = counterfoil::UsageQuery::new().within(month(n));
+        let used = counterfoil::Query::new().within(month(n));
         let used: i64 = world.ledger.usage(&used).unwrap().items.iter().map(|line| line.points).sum();
         (statement.opening.available, lines, used, statement.closing.available)
     };
     assert_eq!(told(1), (0, vec![1, 2, 3, 4], 11, 39));
     assert_eq!(told(2), (39, vec![], 0, 39));
     assert_eq!(told(3), (39, vec![5], 2, 37));
-    for entry in world.ledger.history(&account, &HistoryQuery::new()).unwrap().items {
+    for entry in world.ledger.history(&account, &Query::new()).unwrap().items {
         if let Some(operation) = entry.operation {
-            let own = world.ledger.history(&account, &HistoryQuery::new().operation(operation)).unwrap().items;
+            let own = world.ledger.history(&account, &Query::new().operation(operation)).unwrap().items;
             assert!(own.iter().any(|line| line.n == entry.n), "{entry:?}");
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use counterfoil::{AccountId, AccountQuery, HistoryQuery, Ledger, Listing, ManualClock, Request};
+use counterfoil::{AccountId, Ledger, ManualClock, Query, Request};
 use serde_json::{Value, json};
 
 use crate::support::{folder, instant, options, situations};
@@ -18,10 +18,10 @@ fn kept(version: u32, ending: &str) -> PathBuf {
 /// What a reader sees of a ledger, in short.
 fn shown(ledger: &Ledger) -> Value {
     let info = ledger.info().unwrap();
-    let all = Listing::new().all(true).limit(1_000);
-    let accounts = ledger.accounts(&AccountQuery::new().limit(1_000)).unwrap().items.into_iter().map(|balance| {
+    let all = Query::new().all(true).limit(1_000);
+    let accounts = ledger.accounts(&Query::new().limit(1_000)).unwrap().items.into_iter().map(|balance| {
         let id: &AccountId = &balance.account;
-        let entries = ledger.history(id, &HistoryQuery::new().limit(1_000)).unwrap().items;
+        let entries = ledger.history(id, &Query::new().limit(1_000)).unwrap().items;
         json!({
             "account": id,
             "figures": balance.figures,

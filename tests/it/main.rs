@@ -30,6 +30,7 @@ mod moving;
 mod notices;
 mod prices;
 mod proof;
+mod questions;
 mod refusals;
 mod reports;
 mod said;

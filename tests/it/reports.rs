@@ -4,10 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use counterfoil::{
-    AccountId, AccountQuery, Balance, Entry, Figures, Flows, Four, HistoryQuery, Page, Period, Statement, UsageLine,
-    UsageQuery,
-};
+use counterfoil::{AccountId, Balance, Entry, Figures, Flows, Four, Page, Period, Query, Statement, UsageLine};
 use serde_json::{Value, json};
 
 use crate::model::generate::Random;
@@ -297,10 +294,10 @@ fn usage_is_what_the_statements_say() {
         {
             let statements = ACCOUNTS.map(|account| life.statement(account, &period));
             let wanted: i64 = statements.iter().map(|statement| statement.flows.used).sum();
-            let base = UsageQuery::new().within(period);
+            let base = Query::new().within(period);
             for query in [base.clone(), base.clone().by_day(east), base.clone().by_month(east)] {
                 let (whole, each) = (ledger.usage(&query).unwrap(), query.clone().per_account(true).limit(1));
-                let after = |cursor: Option<String>| cursor.into_iter().fold(each.clone(), UsageQuery::after);
+                let after = |cursor: Option<String>| cursor.into_iter().fold(each.clone(), Query::after);
                 let each = every(|cursor| ledger.usage(&after(cursor)));
                 assert!(whole.next.is_none());
                 assert_eq!((used(&whole.items), used(&each)), (wanted, wanted), "seed {seed}: {query:?}");
@@ -346,27 +343,27 @@ fn filters_give_what_fits_and_nothing_else() {
             let all = life.statement(account, &Period::all()).lines;
             let operation = all.iter().filter_map(|line| line.operation).nth(all.len() / 3);
             type Fits = Box<dyn Fn(&Entry) -> bool>;
-            let mut asked: Vec<(HistoryQuery, Fits)> = vec![
-                (HistoryQuery::new().service("tts"), Box::new(|e| e.service.as_deref() == Some("tts"))),
-                (HistoryQuery::new().reference("task-3"), Box::new(|e| e.reference.as_deref() == Some("task-3"))),
-                (HistoryQuery::new().source("gift"), Box::new(|e| e.source.as_deref() == Some("gift"))),
-                (HistoryQuery::new().description("JOB 2"), Box::new(|e| e.description.as_deref() == Some("Job 2"))),
+            let mut asked: Vec<(Query, Fits)> = vec![
+                (Query::new().service("tts"), Box::new(|e| e.service.as_deref() == Some("tts"))),
+                (Query::new().reference("task-3"), Box::new(|e| e.reference.as_deref() == Some("task-3"))),
+                (Query::new().source("gift"), Box::new(|e| e.source.as_deref() == Some("gift"))),
+                (Query::new().description("JOB 2"), Box::new(|e| e.description.as_deref() == Some("Job 2"))),
                 (
-                    HistoryQuery::new().kind("consume").service("llm_tokens").reference("task-1"),
+                    Query::new().kind("consume").service("llm_tokens").reference("task-1"),
                     Box::new(|e| {
                         e.service.as_deref() == Some("llm_tokens") && e.reference.as_deref() == Some("task-1")
                     }),
                 ),
-                (HistoryQuery::new().service("nothing"), Box::new(|_| false)),
+                (Query::new().service("nothing"), Box::new(|_| false)),
             ];
             if let Some(operation) = operation {
-                let query = HistoryQuery::new().operation(operation);
+                let query = Query::new().operation(operation);
                 asked.push((query, Box::new(move |e| e.operation == Some(operation))));
             }
             for (query, fits) in asked {
                 for (newest, size) in [(false, 2), (true, 3), (false, 1000)] {
                     let query = query.clone().newest_first(newest).limit(size);
-                    let after = |cursor: Option<String>| cursor.into_iter().fold(query.clone(), HistoryQuery::after);
+                    let after = |cursor: Option<String>| cursor.into_iter().fold(query.clone(), Query::after);
                     let found = every(|cursor| ledger.history(&id, &after(cursor)));
                     let mut wanted: Vec<&Entry> = all.iter().filter(|entry| fits(entry)).collect();
                     if newest {
@@ -376,20 +373,20 @@ fn filters_give_what_fits_and_nothing_else() {
                 }
             }
         }
-        let everybody = every(|_| ledger.accounts(&AccountQuery::new()));
+        let everybody = every(|_| ledger.accounts(&Query::new()));
         let soon = life.now() + TimeDelta::hours(20);
         let expiring = |id: &AccountId| !ledger.expiring(soon, Some(id)).unwrap().is_empty();
         type Fits<'f> = Box<dyn Fn(&Balance) -> bool + 'f>;
-        let asked: Vec<(AccountQuery, Fits<'_>)> = vec![
-            (AccountQuery::new().in_debt(true), Box::new(|b| b.figures.debt > 0)),
-            (AccountQuery::new().expiring(soon), Box::new(|b| expiring(&b.account))),
-            (AccountQuery::new().matching("*a*"), Box::new(|b| b.account.as_str() != "bob")),
-            (AccountQuery::new().state("frozen").state("closed"), Box::new(|_| false)),
-            (AccountQuery::new().state("active").matching("?ob"), Box::new(|b| b.account.as_str() == "bob")),
+        let asked: Vec<(Query, Fits<'_>)> = vec![
+            (Query::new().in_debt(true), Box::new(|b| b.figures.debt > 0)),
+            (Query::new().expiring(soon), Box::new(|b| expiring(&b.account))),
+            (Query::new().matching("*a*"), Box::new(|b| b.account.as_str() != "bob")),
+            (Query::new().state("frozen").state("closed"), Box::new(|_| false)),
+            (Query::new().state("active").matching("?ob"), Box::new(|b| b.account.as_str() == "bob")),
         ];
         for (query, fits) in asked {
             let query = query.limit(1);
-            let after = |cursor: Option<String>| cursor.into_iter().fold(query.clone(), AccountQuery::after);
+            let after = |cursor: Option<String>| cursor.into_iter().fold(query.clone(), Query::after);
             let found = every(|cursor| ledger.accounts(&after(cursor)));
             let wanted: Vec<&Balance> = everybody.iter().filter(|balance| fits(balance)).collect();
             assert_eq!(json!(found), json!(wanted), "seed {seed}: {query:?}");
@@ -414,9 +411,9 @@ fn usage_is_exact() {
     world.must("", r#"{"op":"refund","operation":"@undone","key":"9","points":"all","reason":"failed"}"#);
     world.must("", r#"{"op":"consume","account":"bob","key":"9","points":2,"service":"tts","seconds":"0.3"}"#);
 
-    let usage = |query: UsageQuery| json!(world.ledger.usage(&query).unwrap().items);
+    let usage = |query: Query| json!(world.ledger.usage(&query).unwrap().items);
     assert_eq!(
-        usage(UsageQuery::new()),
+        usage(Query::new()),
         json!([
             {"service": "tts", "unit": "second", "uses": 3, "quantity": "61.6", "points": 24, "refunded": 1},
             {"uses": 1, "points": 7},
@@ -427,13 +424,13 @@ fn usage_is_exact() {
     let east = FixedOffset::east_opt(8 * 3600).unwrap();
     let later = Period::new(Some(crate::support::instant("2027-01-10T16:00:00Z")), None).unwrap();
     assert_eq!(
-        usage(UsageQuery::new().by_day(east).within(later).per_account(true)),
+        usage(Query::new().by_day(east).within(later).per_account(true)),
         json!([
             {"account": "alice", "period": "2027-01-11", "service": "tts", "unit": "second", "uses": 0, "points": 0, "refunded": 1},
             {"account": "bob", "period": "2027-01-11", "service": "tts", "unit": "second", "uses": 1, "quantity": "0.3", "points": 2},
         ])
     );
-    let months = usage(UsageQuery::new().by_month(east));
+    let months = usage(Query::new().by_month(east));
     assert!(months.as_array().unwrap().iter().all(|line| line["period"] == "2027-01"), "{months}");
 }
 
@@ -452,7 +449,7 @@ fn a_rare_line_is_found_page_by_page() {
     lines(0, 10_010, "common");
     lines(10_010, 1, "rare");
     let alice = AccountId::new("alice").unwrap();
-    let rare = HistoryQuery::new().reference("rare").limit(5);
+    let rare = Query::new().reference("rare").limit(5);
     let first = world.ledger.history(&alice, &rare).unwrap();
     assert!(first.items.is_empty());
     assert_eq!(first.next.as_deref(), Some("10000"));
@@ -461,7 +458,7 @@ fn a_rare_line_is_found_page_by_page() {
     let newest = world.ledger.history(&alice, &rare.newest_first(true).limit(1)).unwrap();
     assert_eq!((newest.items.len(), newest.next.is_some()), (1, true));
     // Lines that fit end a page by its limit alone.
-    let common = HistoryQuery::new().reference("common").limit(20_000);
+    let common = Query::new().reference("common").limit(20_000);
     assert_eq!(world.ledger.history(&alice, &common).unwrap().items.len(), 10_010);
 }
 

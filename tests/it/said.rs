@@ -1,12 +1,12 @@
 //! What the lines of the books name, what a mistake is told, and what is no report's business.
 
-use counterfoil::{AccountId, AccountQuery, Entry, EntryKind, Error, HistoryQuery, Period, UsageQuery};
+use counterfoil::{AccountId, Entry, EntryKind, Error, Period, Query};
 use serde_json::json;
 
 use crate::support::{World, instant};
 
 fn entries(world: &World, account: &str) -> Vec<Entry> {
-    world.ledger.history(&AccountId::new(account).unwrap(), &HistoryQuery::new()).unwrap().items
+    world.ledger.history(&AccountId::new(account).unwrap(), &Query::new()).unwrap().items
 }
 
 /// The line of this kind, with all that is said of it.
@@ -82,7 +82,7 @@ fn no_report_is_about_what_has_not_begun() {
     let refused = [
         world.ledger.statement(&alice, &later).unwrap_err(),
         world.ledger.explain_missing(&alice, &later).unwrap_err(),
-        world.ledger.usage(&UsageQuery::new().within(later)).unwrap_err(),
+        world.ledger.usage(&Query::new().within(later)).unwrap_err(),
         world.ledger.walk(None, &later, |_| Ok::<(), Error>(())).unwrap_err(),
     ];
     for error in refused {
@@ -111,18 +111,18 @@ fn one_account_or_one_service_of_many() {
         );
     }
     let id = AccountId::new("a*").unwrap();
-    let named = |query: AccountQuery| {
+    let named = |query: Query| {
         let found = world.ledger.accounts(&query).unwrap().items;
         found.into_iter().map(|balance| balance.account.to_string()).collect::<Vec<_>>()
     };
     // An id is no pattern.
-    assert_eq!(named(AccountQuery::new().account(&id)), ["a*"]);
-    assert_eq!(named(AccountQuery::new().account(&id).in_debt(false).state("frozen")), Vec::<String>::new());
-    assert_eq!(named(AccountQuery::new().account(&id).after("1")), Vec::<String>::new());
-    let used = |query: UsageQuery| json!(world.ledger.usage(&query).unwrap().items);
-    assert_eq!(used(UsageQuery::new().service("x")), json!([{"service": "x", "uses": 2, "points": 14}]));
+    assert_eq!(named(Query::new().account(&id)), ["a*"]);
+    assert_eq!(named(Query::new().account(&id).in_debt(false).state("frozen")), Vec::<String>::new());
+    assert_eq!(named(Query::new().account(&id).after("1")), Vec::<String>::new());
+    let used = |query: Query| json!(world.ledger.usage(&query).unwrap().items);
+    assert_eq!(used(Query::new().service("x")), json!([{"service": "x", "uses": 2, "points": 14}]));
     assert_eq!(
-        used(UsageQuery::new().service("y").account(&id)),
+        used(Query::new().service("y").account(&id)),
         json!([{"account": "a*", "service": "y", "uses": 1, "points": 5}])
     );
 }
@@ -167,7 +167,7 @@ fn the_kinds_are_those_history_knows() {
     let world = World::empty();
     let alice = AccountId::new("alice").unwrap();
     for kind in EntryKind::ALL {
-        world.ledger.history(&alice, &HistoryQuery::new().kind(kind.as_str())).unwrap();
+        world.ledger.history(&alice, &Query::new().kind(kind.as_str())).unwrap();
     }
     assert_eq!(EntryKind::ALL.len(), 24);
 }

@@ -6,10 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use counterfoil::pricing::PriceBook;
-use counterfoil::{
-    AccountId, AccountQuery, Durability, ERROR_CODES, Error, HistoryQuery, Ledger, Listing, ManualClock, Options,
-    Receipt, Request,
-};
+use counterfoil::{AccountId, Durability, ERROR_CODES, Error, Ledger, ManualClock, Options, Query, Receipt, Request};
 use serde_json::{Value, json};
 
 use crate::prices::SAMPLE;
@@ -110,13 +107,13 @@ impl World {
 
     /// Everything the ledger shows, for comparison.
     pub fn shown(&self) -> Value {
-        let all = Listing::new().all(true).limit(10_000);
+        let all = Query::new().all(true).limit(10_000);
         let mut shown = vec![json!(self.ledger.info().unwrap())];
-        for balance in self.ledger.accounts(&AccountQuery::new().limit(10_000)).unwrap().items {
+        for balance in self.ledger.accounts(&Query::new().limit(10_000)).unwrap().items {
             let id: &AccountId = &balance.account;
             let batches = self.ledger.batches(id, &all).unwrap();
             let holds = self.ledger.holds(id, &all).unwrap();
-            let history = self.ledger.history(id, &HistoryQuery::new().limit(10_000)).unwrap();
+            let history = self.ledger.history(id, &Query::new().limit(10_000)).unwrap();
             shown.push(json!([balance, batches, holds, history]));
         }
         json!(shown)

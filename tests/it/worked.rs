@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::pricing::PriceBook;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, Allocation, BatchId, BatchInfo, CheckReason, Configure, ConfirmClock, Consume, Entry, ExpiresIn,
-    HistoryQuery, Hold, HoldState, Key, Ledger, Listing, ManualClock, OperationId, Points, Policy, Receipt, Recharge,
-    Refund, Revoke, WriteOff,
+    AccountId, Allocation, BatchId, BatchInfo, CheckReason, Configure, ConfirmClock, Consume, Entry, ExpiresIn, Hold,
+    HoldState, Key, Ledger, ManualClock, OperationId, Points, Policy, Query, Receipt, Recharge, Refund, Revoke,
+    WriteOff,
 };
 
 use crate::support::{START, folder, instant, options};
@@ -82,7 +82,7 @@ impl Books {
     }
 
     fn batch(&self, batch: BatchId) -> BatchInfo {
-        let page = self.ledger.batches(&self.me, &Listing::new().all(true)).unwrap();
+        let page = self.ledger.batches(&self.me, &Query::new().all(true)).unwrap();
         page.items.into_iter().find(|info| info.batch == batch).unwrap()
     }
 
@@ -93,7 +93,7 @@ impl Books {
     }
 
     fn history(&self) -> Vec<Entry> {
-        self.ledger.history(&self.me, &HistoryQuery::new().limit(1000)).unwrap().items
+        self.ledger.history(&self.me, &Query::new().limit(1000)).unwrap().items
     }
 
     /// (kind, hour, points) of every entry.
@@ -186,7 +186,7 @@ fn example_04_a_callback_twice_books_once() {
     let error = callback(321).unwrap_err();
     assert_eq!((error.code(), &error.details()["fields"]), ("key_reused", &serde_json::json!(["points"])));
     assert_eq!(books.five(), (300, 0, 0, 0, 300));
-    assert_eq!(books.ledger.batches(&books.me, &Listing::new().all(true)).unwrap().items.len(), 1);
+    assert_eq!(books.ledger.batches(&books.me, &Query::new().all(true)).unwrap().items.len(), 1);
     books.proved();
 }
 
@@ -387,7 +387,7 @@ fn example_11_a_dead_batch_pays_no_debt() {
     assert_eq!(books.allocations(&consume.operation), []);
     let lines = [("open", 0, 0), ("recharge", 0, 10), ("hold", 0, 10), ("consume", 0, 5), ("hold_expire", 10, 10)];
     assert_eq!(books.lines(), lines);
-    let holds = books.ledger.holds(&books.me, &Listing::new().all(true)).unwrap().items;
+    let holds = books.ledger.holds(&books.me, &Query::new().all(true)).unwrap().items;
     assert_eq!((holds[0].hold, holds[0].state), (hold.id, HoldState::Expired));
     books.proved();
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, AccountQuery, BatchId, Consume, Error, HistoryQuery, Hold, HoldId, Key, Listing, ManualClock,
-    OperationId, Period, Points, Recharge, UsageQuery,
+    AccountId, BatchId, Consume, Error, Hold, HoldId, Key, ManualClock, OperationId, Period, Points, Query, Recharge,
 };
 
 use super::Target;
@@ -50,72 +49,62 @@ fn reads() {
     target.run("expiring before the end", "out_of_range", |world| world.ledger.expiring(last, Some(&rich)).map(drop));
     for cursor in ["", "x", "-1", "1.5", "99999999999999999999", " 1", "\0"] {
         target.run(cursor, "invalid_argument", |world| {
-            world.ledger.history(&rich, &HistoryQuery::new().after(cursor)).map(drop)
+            world.ledger.history(&rich, &Query::new().after(cursor)).map(drop)
         });
         target.run(cursor, "invalid_argument", |world| {
-            world.ledger.batches(&rich, &Listing::new().after(cursor)).map(drop)
+            world.ledger.batches(&rich, &Query::new().after(cursor)).map(drop)
         });
-        target.run(cursor, "invalid_argument", |world| {
-            world.ledger.holds(&rich, &Listing::new().after(cursor)).map(drop)
-        });
-        target.run(cursor, "invalid_argument", |world| {
-            world.ledger.accounts(&AccountQuery::new().after(cursor)).map(drop)
-        });
+        target
+            .run(cursor, "invalid_argument", |world| world.ledger.holds(&rich, &Query::new().after(cursor)).map(drop));
+        target.run(cursor, "invalid_argument", |world| world.ledger.accounts(&Query::new().after(cursor)).map(drop));
     }
     for kind in ["", "Consume", "expiry", "consume "] {
-        target.run(kind, "invalid_argument", |world| {
-            world.ledger.history(&rich, &HistoryQuery::new().kind(kind)).map(drop)
-        });
+        target.run(kind, "invalid_argument", |world| world.ledger.history(&rich, &Query::new().kind(kind)).map(drop));
     }
     let end = i64::MAX.to_string();
     for query in [
-        HistoryQuery::new().limit(0),
-        HistoryQuery::new().limit(usize::MAX),
-        HistoryQuery::new().after(&end),
-        HistoryQuery::new().after(&end).newest_first(true),
-        HistoryQuery::new().within(Period::new(None, Some(first)).unwrap()),
-        HistoryQuery::new().within(Period::new(Some(last), None).unwrap()),
+        Query::new().limit(0),
+        Query::new().limit(usize::MAX),
+        Query::new().after(&end),
+        Query::new().after(&end).newest_first(true),
+        Query::new().within(Period::new(None, Some(first)).unwrap()),
+        Query::new().within(Period::new(Some(last), None).unwrap()),
     ] {
         target.run(&format!("{query:?}"), "ok", |world| world.ledger.history(&rich, &query).map(drop));
     }
-    for listing in [Listing::new().limit(0), Listing::new().limit(usize::MAX), Listing::new().after(&end)] {
+    for listing in [Query::new().limit(0), Query::new().limit(usize::MAX), Query::new().after(&end)] {
         target.run(&format!("{listing:?}"), "ok", |world| world.ledger.batches(&rich, &listing).map(drop));
     }
     for query in [
-        AccountQuery::new().limit(0),
-        AccountQuery::new().limit(usize::MAX),
-        AccountQuery::new().after(&end),
-        AccountQuery::new().matching(&"*?".repeat(1000)),
+        Query::new().limit(0),
+        Query::new().limit(usize::MAX),
+        Query::new().after(&end),
+        Query::new().matching("*?".repeat(1000)),
     ] {
         target.run(&format!("{query:?}"), "ok", |world| world.ledger.accounts(&query).map(drop));
     }
-    target.run("a state", "invalid_argument", |world| {
-        world.ledger.accounts(&AccountQuery::new().state("Frozen")).map(drop)
-    });
-    target
-        .run("expiring", "out_of_range", |world| world.ledger.accounts(&AccountQuery::new().expiring(last)).map(drop));
-    target.run("expiring", "invalid_argument", |world| {
-        world.ledger.accounts(&AccountQuery::new().expiring(first)).map(drop)
-    });
+    target.run("a state", "invalid_argument", |world| world.ledger.accounts(&Query::new().state("Frozen")).map(drop));
+    target.run("expiring", "out_of_range", |world| world.ledger.accounts(&Query::new().expiring(last)).map(drop));
+    target.run("expiring", "invalid_argument", |world| world.ledger.accounts(&Query::new().expiring(first)).map(drop));
     for cursor in ["", "x", "-1"] {
-        target.run(cursor, "invalid_argument", |world| world.ledger.usage(&UsageQuery::new().after(cursor)).map(drop));
+        target.run(cursor, "invalid_argument", |world| world.ledger.usage(&Query::new().after(cursor)).map(drop));
     }
     for query in [
-        UsageQuery::new().limit(0).per_account(true),
-        UsageQuery::new().limit(usize::MAX),
-        UsageQuery::new().after(&end),
-        UsageQuery::new().within(Period::new(None, Some(first)).unwrap()),
-        UsageQuery::new()
+        Query::new().limit(0).per_account(true),
+        Query::new().limit(usize::MAX),
+        Query::new().after(&end),
+        Query::new().within(Period::new(None, Some(first)).unwrap()),
+        Query::new()
             .within(Period::new(Some(first), Some(last)).unwrap())
             .by_day(chrono::FixedOffset::east_opt(86_399).unwrap()),
     ] {
         target.run(&format!("{query:?}"), "ok", |world| world.ledger.usage(&query).map(drop));
     }
     target.run("what has not begun", "invalid_argument", |world| {
-        world.ledger.usage(&UsageQuery::new().within(Period::new(Some(last), None)?)).map(drop)
+        world.ledger.usage(&Query::new().within(Period::new(Some(last), None)?)).map(drop)
     });
     target.run("no such operation", "unknown_operation", |world| {
-        world.ledger.history(&rich, &HistoryQuery::new().operation(nobody)).map(drop)
+        world.ledger.history(&rich, &Query::new().operation(nobody)).map(drop)
     });
     for sequence in [0, -1, i64::MIN, i64::MAX, 1 << 42, 1000] {
         target.run("sequence", "unknown_operation", |world| world.ledger.operation_id(sequence).map(drop));
@@ -126,7 +115,7 @@ fn reads() {
     target.run("unknown account", "ok", |world| {
         let balance = world.ledger.balance(&unknown)?;
         assert!(!balance.exists && balance.figures == counterfoil::Figures::default());
-        assert!(world.ledger.history(&unknown, &HistoryQuery::new())?.items.is_empty());
+        assert!(world.ledger.history(&unknown, &Query::new())?.items.is_empty());
         Ok(())
     });
     target.done(55);

@@ -1,7 +1,7 @@
 //! Stories of what was found wrong once and mended: each test is the input that showed it.
 
 use chrono::{DateTime, Utc};
-use counterfoil::{AccountId, Consume, ExpiresIn, HistoryQuery, Key, ManualClock, Period, Points, Recharge};
+use counterfoil::{AccountId, Consume, ExpiresIn, Key, ManualClock, Period, Points, Query, Recharge};
 
 use super::Target;
 use crate::support::{START, code_of, folder, options};
@@ -54,9 +54,8 @@ fn history_to_the_end_of_time_does_not_panic() {
     let target = Target::new();
     let rich = AccountId::new("rich").unwrap();
     for to in [DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC] {
-        let code = code_of(|| {
-            target.world.ledger.history(&rich, &HistoryQuery::new().within(Period::new(None, Some(to)).unwrap()))
-        });
+        let code =
+            code_of(|| target.world.ledger.history(&rich, &Query::new().within(Period::new(None, Some(to)).unwrap())));
         assert_eq!(code, "ok", "{to}");
     }
 }

@@ -39,7 +39,7 @@ fn large(path: &Path) {
     let spent: Vec<String> = (0..400)
         .map(|n| {
             let id = counterfoil::AccountId::new(format!("c{n}")).unwrap();
-            ledger.batches(&id, &counterfoil::Listing::new().all(true)).unwrap().items[0].batch.to_string()
+            ledger.batches(&id, &counterfoil::Query::new().all(true)).unwrap().items[0].batch.to_string()
         })
         .collect();
     let line = |id: &String| format!(r#"{{"op":"revoke","batch":"{id}","key":"k","points":"all","reason":"back"}}"#);

@@ -11,10 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{
-    AccountId, AccountQuery, Error, HistoryQuery, Key, Ledger, Listing, ManualClock, Options, Period, Points, Request,
-    UsageQuery, Verification,
-};
+use counterfoil::{AccountId, Error, Key, Ledger, ManualClock, Options, Period, Points, Query, Request, Verification};
 
 /// Longer than any look at these small files takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -123,17 +120,17 @@ impl Eyes {
         self.look("info", || ledger.info());
         self.look("pricing", || ledger.newest_pricing());
         self.look("expiring", || ledger.expiring(sights.now() + TimeDelta::days(36_500), None));
-        self.look("accounts", || ledger.accounts(&AccountQuery::new().limit(100_000)));
-        self.look("accounts in debt", || ledger.accounts(&AccountQuery::new().in_debt(true)));
+        self.look("accounts", || ledger.accounts(&Query::new().limit(100_000)));
+        self.look("accounts in debt", || ledger.accounts(&Query::new().in_debt(true)));
         self.look("alike", || ledger.accounts_like(&AccountId::new("aa").unwrap(), 3));
-        self.look("usage", || ledger.usage(&UsageQuery::new().limit(100_000)));
+        self.look("usage", || ledger.usage(&Query::new().limit(100_000)));
         self.look("find", || ledger.operations_by_key(&Key::new(sights.key).unwrap()));
         self.look("walk", || ledger.walk(None, &Period::all(), |_| Ok::<(), Error>(())));
     }
 
     fn account(&mut self, ledger: &Ledger, id: &AccountId, now: DateTime<Utc>) {
-        let (all, listing) = (Period::all(), Listing::new().all(true).limit(100_000));
-        let history = HistoryQuery::new().limit(100_000);
+        let (all, listing) = (Period::all(), Query::new().all(true).limit(100_000));
+        let history = Query::new().limit(100_000);
         let past = now - TimeDelta::days(1);
         let since = Period::new(Some("2026-01-03T00:00:00Z".parse().unwrap()), None).unwrap();
         self.look(format!("balance {id}"), || ledger.balance(id));
@@ -144,7 +141,7 @@ impl Eyes {
         self.look(format!("history back {id}"), || ledger.history(id, &history.clone().newest_first(true)));
         self.look(format!("statement {id}"), || ledger.statement(id, &all));
         self.look(format!("statement since {id}"), || ledger.statement(id, &since));
-        self.look(format!("usage {id}"), || ledger.usage(&UsageQuery::new().account(id)));
+        self.look(format!("usage {id}"), || ledger.usage(&Query::new().account(id)));
         self.look(format!("missing {id}"), || ledger.explain_missing(id, &all));
         self.look(format!("missing since {id}"), || ledger.explain_missing(id, &since));
         self.look(format!("expiring {id}"), || ledger.expiring(now + TimeDelta::days(36_500), Some(id)));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, AccountQuery, BatchInfo, BatchState, Clock, Explanation, Listing, OperationId, Period};
+use counterfoil::{AccountId, BatchInfo, BatchState, Clock, Explanation, OperationId, Period, Query};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;
@@ -114,7 +114,7 @@ fn watched_history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>, Found)
         let live: Vec<BatchInfo> = match line["account"].as_str() {
             Some(account) => {
                 let listed =
-                    world.ledger.batches(&AccountId::new(account).unwrap(), &Listing::new().limit(1000)).unwrap();
+                    world.ledger.batches(&AccountId::new(account).unwrap(), &Query::new().limit(1000)).unwrap();
                 let live = |batch: &BatchInfo| batch.remaining > 0 && batch.state == BatchState::Live;
                 let mut live: Vec<BatchInfo> = listed.items.into_iter().filter(live).collect();
                 live.sort_by_key(|b| (b.priority, b.expires_at.is_none(), b.expires_at, !b.promo, b.batch));
@@ -138,7 +138,7 @@ fn watched_history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>, Found)
 }
 
 fn accounts(world: &World) -> Vec<AccountId> {
-    let all = world.ledger.accounts(&AccountQuery::new()).unwrap();
+    let all = world.ledger.accounts(&Query::new()).unwrap();
     all.items.into_iter().map(|balance| balance.account).collect()
 }
 
@@ -173,7 +173,7 @@ fn every_batch_is_accounted_for() {
     for seed in 100..115 {
         let (world, _) = history(seed, 120);
         for account in accounts(&world) {
-            for batch in world.ledger.batches(&account, &Listing::new().all(true).limit(1000)).unwrap().items {
+            for batch in world.ledger.batches(&account, &Query::new().all(true).limit(1000)).unwrap().items {
                 let life = world.ledger.explain_batch(&batch.batch).unwrap();
                 assert_eq!(life.batch, batch);
                 let sum = |what: &str| -> i64 {

@@ -1,6 +1,6 @@
 //! Closing: for all who share the handle, once, and with a word on what is left behind.
 
-use counterfoil::{AccountQuery, Ledger};
+use counterfoil::{Ledger, Query};
 
 use super::{available, charge, filled, recharge};
 
@@ -18,7 +18,7 @@ fn a_close_through_a_clone_closes_and_the_one_file_is_whole() {
     assert_eq!(serde_json::to_value(closing).unwrap(), serde_json::json!({"whole": true}));
     for handle in [&ledger, &clone, &other] {
         assert_eq!(charge(handle, "late").unwrap_err().code(), "closed");
-        assert_eq!(handle.accounts(&AccountQuery::new()).unwrap_err().code(), "closed");
+        assert_eq!(handle.accounts(&Query::new()).unwrap_err().code(), "closed");
     }
     assert!(!ledger.close().unwrap().whole, "it was closed before");
     let copy = folder.path().join("copy.ledger");

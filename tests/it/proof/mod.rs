@@ -7,7 +7,7 @@ mod memory;
 use std::process::Command;
 
 use chrono::TimeDelta;
-use counterfoil::{AccountId, AccountQuery, HistoryQuery, Ledger, Period};
+use counterfoil::{AccountId, Ledger, Period, Query};
 use counterfoil_report::{BEANCOUNT, Export, Format, HLEDGER, View};
 use history::{ALICE, History};
 
@@ -98,7 +98,7 @@ fn every_export_is_proved() {
             proved(program, &text(ledger, &since), false);
         }
         for account in history::ACCOUNTS {
-            let page = ledger.history(&AccountId::new(account).unwrap(), &HistoryQuery::new().limit(10_000)).unwrap();
+            let page = ledger.history(&AccountId::new(account).unwrap(), &Query::new().limit(10_000)).unwrap();
             kinds.extend(page.items.iter().map(|entry| if entry.unbooked { "unbooked" } else { entry.kind.as_str() }));
         }
     }
@@ -143,7 +143,7 @@ fn hledger_comes_to_the_same_balances() {
             let those = found.iter().filter(|(name, _)| name.starts_with(head) && name.ends_with(tail));
             those.map(|(_, sum)| sum * side).sum()
         };
-        let all = ledger.accounts(&AccountQuery::new().limit(100)).unwrap().items;
+        let all = ledger.accounts(&Query::new().limit(100)).unwrap().items;
         let total = |figure: fn(&counterfoil::Balance) -> i64| all.iter().map(figure).sum::<i64>();
         assert_eq!(sum(points, ":Available"), total(|b| b.figures.available));
         assert_eq!(sum(points, ":Held"), total(|b| b.figures.held));

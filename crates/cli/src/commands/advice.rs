@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil::{AccountId, Error, HistoryQuery, Ledger, Listing, OpKind, Receipt, Request, UsageQuery, nearest};
+use counterfoil::{AccountId, Error, Ledger, OpKind, Query, Receipt, Request, nearest};
 use serde_json::Value;
 
 use super::Session;
@@ -69,7 +69,7 @@ pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, rece
     };
     // What is booked is booked: nothing that goes wrong here may look as if it were not.
     let Ok(id) = AccountId::new(account.as_str()) else { return };
-    let query = HistoryQuery::new().kind("open").operation(receipt.operation).limit(1);
+    let query = Query::new().kind("open").operation(receipt.operation).limit(1);
     let opened = match tried {
         true => ledger.balance(&id).is_ok_and(|balance| !balance.exists),
         false => !receipt.replayed && ledger.history(&id, &query).is_ok_and(|lines| !lines.items.is_empty()),
@@ -112,21 +112,13 @@ pub(super) fn service_like(
     account: Option<&AccountId>,
     service: &str,
 ) -> Result<Option<String>, Failure> {
-    let used = ledger.usage(&account.into_iter().fold(UsageQuery::new(), UsageQuery::account))?.items;
+    let used = ledger.usage(&account.into_iter().fold(Query::new(), Query::account))?.items;
     Ok(nearest(service, used.iter().filter_map(|line| line.service.as_deref())).filter(|near| near != service))
 }
 
 /// The source of a batch of the account that is nearly this one.
 fn source_like(ledger: &Ledger, account: &AccountId, source: &str) -> Result<Option<String>, Failure> {
-    let mut query = Listing::new().all(true).limit(500);
-    let mut sources = BTreeSet::new();
-    loop {
-        let page = ledger.batches(account, &query)?;
-        sources.extend(page.items.into_iter().map(|batch| batch.source));
-        match page.next {
-            Some(next) => query = query.after(next),
-            None => break,
-        }
-    }
+    let batches = Query::new().all(true).limit(500).each(|query| ledger.batches(account, query));
+    let sources = batches.map(|batch| Ok(batch?.source)).collect::<counterfoil::Result<BTreeSet<String>>>()?;
     Ok(nearest(source, sources.iter().map(String::as_str)).filter(|near| near != source))
 }

@@ -2,7 +2,7 @@
 
 use clap::ArgMatches;
 use counterfoil::schema::Operation;
-use counterfoil::{AccountQuery, HistoryQuery, Key, Ledger, Receipt, Request};
+use counterfoil::{EntryKind, Key, Ledger, Query, Receipt, Request};
 use serde_json::Value;
 
 use super::{Session, advice, batch, text_variable};
@@ -172,35 +172,21 @@ fn expire(session: &mut Session, args: &ExpireArgs) -> Result<Outcome, Failure> 
 /// What a sweep would book: the lines of the books that time has made and nobody has written down yet.
 fn due(ledger: &Ledger) -> Result<Sweep, Failure> {
     let mut sweep = Sweep::default();
-    let mut accounts = AccountQuery::new();
-    loop {
-        let page = ledger.accounts(&accounts)?;
-        for balance in &page.items {
-            let entries = sweep.entries;
-            let mut query = HistoryQuery::new().newest_first(true);
-            'account: loop {
-                let lines = ledger.history(&balance.account, &query)?;
-                for line in &lines.items {
-                    if !line.unbooked {
-                        break 'account;
-                    }
-                    sweep.entries = sweep.entries.saturating_add(1);
-                    if line.kind == "expire" {
-                        sweep.points = sweep.points.saturating_add(line.points);
-                    }
-                }
-                match lines.next {
-                    Some(next) => query = query.after(next),
-                    None => break,
-                }
+    for balance in Query::new().each(|query| ledger.accounts(query)) {
+        let (account, before) = (balance?.account, sweep.entries);
+        for line in Query::new().newest_first(true).each(|query| ledger.history(&account, query)) {
+            let line = line?;
+            if !line.unbooked {
+                break;
             }
-            if sweep.entries > entries {
-                sweep.accounts = sweep.accounts.saturating_add(1);
+            sweep.entries = sweep.entries.saturating_add(1);
+            if line.kind == EntryKind::Expire {
+                sweep.points = sweep.points.saturating_add(line.points);
             }
         }
-        match page.next {
-            Some(next) => accounts = accounts.after(next),
-            None => return Ok(sweep),
+        if sweep.entries > before {
+            sweep.accounts = sweep.accounts.saturating_add(1);
         }
     }
+    Ok(sweep)
 }

@@ -3,9 +3,7 @@
 use std::convert::identity;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{
-    AccountId, AccountQuery, Balance, BatchInfo, Clock, HistoryQuery, HoldInfo, Ledger, Listing, Points, SystemClock,
-};
+use counterfoil::{AccountId, Balance, BatchInfo, Clock, HoldInfo, Ledger, Points, Query, SystemClock};
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{
@@ -70,19 +68,11 @@ fn nothing(
     Ok(Outcome::Done)
 }
 
-fn listing(all: bool, size: usize, cursor: Option<String>) -> Listing {
-    let listing = Listing::new().all(all).limit(size);
-    match cursor {
-        Some(cursor) => listing.after(cursor),
-        None => listing,
-    }
-}
-
 fn batches(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let empty = if args.all { "no batches" } else { "no batches; use --all to include spent and expired ones" };
-    let page = |size, cursor| ledger.batches(&account, &listing(args.all, size, cursor));
-    match session.out.pages(&args.paging, identity::<BatchInfo>, page)? {
+    let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.batches(&account, query));
+    match session.out.pages(&args.paging, &query, identity::<BatchInfo>, page)? {
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
     }
@@ -91,8 +81,8 @@ fn batches(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
 fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let empty = if args.all { "no holds" } else { "no open holds; use --all to include resolved and expired ones" };
-    let page = |size, cursor| ledger.holds(&account, &listing(args.all, size, cursor));
-    match session.out.pages(&args.paging, identity::<HoldInfo>, page)? {
+    let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.holds(&account, query));
+    match session.out.pages(&args.paging, &query, identity::<HoldInfo>, page)? {
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
     }
@@ -103,19 +93,15 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     let period = args.period.period()?;
     let ledger = session.look()?;
     let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, text)).transpose()?;
-    let mut asked = HistoryQuery::new().newest_first(args.newest).within(period);
+    let mut asked = Query::new().newest_first(args.newest).within(period);
     asked = args.kind.iter().fold(asked, |query, kind| query.kind(kind.replace('-', "_")));
-    asked = args.service.iter().fold(asked, HistoryQuery::service);
-    asked = args.reference.iter().fold(asked, HistoryQuery::reference);
-    asked = args.source.iter().fold(asked, HistoryQuery::source);
-    asked = args.description.iter().fold(asked, HistoryQuery::description);
-    asked = operation.into_iter().fold(asked, HistoryQuery::operation);
-    let page = |size, cursor: Option<String>| {
-        let query = asked.clone().limit(size);
-        ledger.history(&account, &cursor.into_iter().fold(query, HistoryQuery::after))
-    };
+    asked = args.service.iter().fold(asked, Query::service);
+    asked = args.reference.iter().fold(asked, Query::reference);
+    asked = args.source.iter().fold(asked, Query::source);
+    asked = args.description.iter().fold(asked, Query::description);
+    asked = operation.into_iter().fold(asked, Query::operation);
     let shown = |entry| Line { entry, offset: args.period.offset };
-    match session.out.pages(&args.paging, shown, page)? {
+    match session.out.pages(&args.paging, &asked, shown, |query| ledger.history(&account, query))? {
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || advice::no_entries(&ledger, &account, args)),
     }
@@ -155,20 +141,16 @@ fn accounts(session: &mut Session, args: &AccountsArgs) -> Result<Outcome, Failu
         (Some(text), _) => Some(instant("expiring_before", text)?),
         (None, days) => days.map(|days| SystemClock.now() + TimeDelta::days(days.into())),
     };
-    let mut asked = AccountQuery::new().in_debt(args.in_debt);
-    asked = args.state.iter().fold(asked, AccountQuery::state);
-    asked = before.into_iter().fold(asked, AccountQuery::expiring);
+    let mut asked = Query::new().in_debt(args.in_debt);
+    asked = args.state.iter().fold(asked, Query::state);
+    asked = before.into_iter().fold(asked, Query::expiring);
     asked = args.pattern.iter().fold(asked, |query, pattern| query.matching(pattern));
     // The environment names whom most commands are about; this one is about all, unless one is named here.
     let account = session.common.account.as_ref().map(AccountId::new).transpose()?;
-    asked = account.iter().fold(asked, AccountQuery::account);
+    asked = account.iter().fold(asked, Query::account);
     let ledger = session.look()?;
-    let page = |size, cursor: Option<String>| {
-        let query = asked.clone().limit(size);
-        ledger.accounts(&cursor.into_iter().fold(query, AccountQuery::after))
-    };
     let filtered = args.in_debt || !args.state.is_empty() || before.is_some() || args.pattern.is_some();
-    if !session.out.pages(&args.paging, identity::<Balance>, page)? {
+    if !session.out.pages(&args.paging, &asked, identity::<Balance>, |query| ledger.accounts(query))? {
         let unknown = session.unknown_one(&ledger, account.as_ref())?;
         session.notes.note(&match unknown {
             Some(unknown) => unknown,

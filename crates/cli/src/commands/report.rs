@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use counterfoil::UsageQuery;
+use counterfoil::Query;
 use counterfoil_report::StatementPage;
 
 use super::{Session, advice};
@@ -43,19 +43,16 @@ fn is_page(path: &Path) -> bool {
 fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
     let account = session.one_or_all(args.all_accounts)?;
     let offset = args.period.offset;
-    let mut asked = UsageQuery::new().within(args.period.period()?).per_account(args.per_account);
-    asked = account.iter().fold(asked, UsageQuery::account);
-    asked = args.service.iter().fold(asked, UsageQuery::service);
+    let mut asked = Query::new().within(args.period.period()?).per_account(args.per_account);
+    asked = account.iter().fold(asked, Query::account);
+    asked = args.service.iter().fold(asked, Query::service);
     asked = match args.by {
         By::Service => asked,
         By::Day => asked.by_day(offset),
         By::Month => asked.by_month(offset),
     };
     let ledger = session.look()?;
-    let any = session.out.usage(args.by != By::Service, args.per_account, |size, cursor| {
-        let query = asked.clone().limit(size);
-        ledger.usage(&cursor.into_iter().fold(query, UsageQuery::after))
-    })?;
+    let any = session.out.usage(args.by != By::Service, args.per_account, &asked, |query| ledger.usage(query))?;
     if !any {
         let like = |service| advice::service_like(&ledger, account.as_ref(), service);
         let near = args.service.as_deref().map(like).transpose()?.flatten();

@@ -12,7 +12,7 @@ mod usage;
 
 use std::io::Write;
 
-use counterfoil::Page;
+use counterfoil::{Page, Query};
 use counterfoil_report::sheet::Lines;
 use serde::Serialize;
 use serde_json::Value;
@@ -103,20 +103,22 @@ impl Out {
         self.items(|add| items.iter().try_for_each(add))
     }
 
-    /// A list read page by page, so that a long one needs no memory; whether there was anything in it. `page` gets a size
-    /// and a cursor, `shown` makes of an item what is shown.
+    /// A list read page by page, so that a long one needs no memory; whether there was anything in it. `shown` makes of an
+    /// item what is shown.
     pub(crate) fn pages<I, T: Listed>(
         &mut self,
         paging: &Paging,
+        query: &Query,
         shown: impl Fn(I) -> T,
-        page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<I>>,
+        page: impl Fn(&Query) -> counterfoil::Result<Page<I>>,
     ) -> Result<bool, Failure> {
         let mut next = None;
         let any = self.items(|add| {
             let mut left = paging.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
             let mut cursor = paging.after.clone();
             loop {
-                let found = page(left.min(PAGE), cursor)?;
+                let asked = cursor.into_iter().fold(query.clone().limit(left.min(PAGE)), Query::after);
+                let found = page(&asked)?;
                 left = left.saturating_sub(found.items.len());
                 found.items.into_iter().try_for_each(|item| add(&shown(item)))?;
                 if found.next.is_none() || left == 0 {

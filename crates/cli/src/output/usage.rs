@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use counterfoil::{Page, UsageLine};
+use counterfoil::{Page, Query, UsageLine};
 use serde_json::Value;
 
 use super::sheets::Listed;
@@ -107,26 +107,21 @@ impl Out {
         &mut self,
         by_period: bool,
         per_account: bool,
-        page: impl Fn(usize, Option<String>) -> counterfoil::Result<Page<UsageLine>>,
+        query: &Query,
+        page: impl Fn(&Query) -> counterfoil::Result<Page<UsageLine>>,
     ) -> Result<bool, Failure> {
         if self.format != Format::Table {
-            return self.pages(&Paging { limit: None, after: None }, std::convert::identity, page);
+            return self.pages(&Paging { limit: None, after: None }, query, std::convert::identity, page);
         }
         let failed = |error: std::io::Error| Failure::write(&error);
         let mut rows = Rows::new(columns(by_period, per_account));
         let mut total = Row::total(by_period, per_account);
-        let (mut cursor, mut empty) = (None, true);
-        loop {
-            let found = page(super::PAGE, cursor)?;
-            for line in &found.items {
-                empty = false;
-                total.add(line);
-                rows.add(&Row::new(line), &mut self.sink).map_err(failed)?;
-            }
-            cursor = found.next;
-            if cursor.is_none() {
-                break;
-            }
+        let mut empty = true;
+        for line in query.clone().limit(super::PAGE).each(page) {
+            let line = line?;
+            empty = false;
+            total.add(&line);
+            rows.add(&Row::new(&line), &mut self.sink).map_err(failed)?;
         }
         if !empty {
             rows.add(&total, &mut self.sink).map_err(failed)?;

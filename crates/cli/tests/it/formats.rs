@@ -1,6 +1,6 @@
 //! The four formats, and files for answers.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::Home;
 
@@ -268,4 +268,51 @@ fn answers_go_to_a_file_that_is_not_there_yet() {
     );
     assert_eq!(ran.code, 3);
     assert_eq!(std::fs::read_to_string(home.path("answers.jsonl")).unwrap().lines().count(), 2);
+}
+
+/// What a program asks of the library as data and what it asks of the command are told alike: only the clock runs on.
+#[test]
+fn json_is_the_librarys_answer() {
+    let home = busy();
+    let ledger = counterfoil::Ledger::options().read_only(true).open(home.ledger()).unwrap();
+    let same = |command: &str, question: Value| {
+        let told = home.run(&format!("{command} --format json")).json();
+        let question = counterfoil::Question::parse(&question.to_string()).unwrap();
+        let mut answer = serde_json::to_value(ledger.ask(&question).unwrap()).unwrap();
+        // The command follows the pages.
+        if let Some(items) = answer.get_mut("items") {
+            answer = items.take();
+        }
+        let still = |mut value: Value| {
+            for moving in ["as_of", "reading"] {
+                value.as_object_mut().map(|fields| fields.remove(moving));
+            }
+            value.as_array_mut().into_iter().flatten().for_each(|item| {
+                item.as_object_mut().map(|fields| fields.remove("as_of"));
+            });
+            value
+        };
+        assert_eq!(still(told), still(answer), "{command}");
+    };
+    let get = |get: &str| json!({"get": get, "account": "alice"});
+    let operation = ledger.operation_id(2).unwrap();
+    let batch = ledger.operation(&ledger.operation_id(1).unwrap()).unwrap().receipt.batch.unwrap().batch;
+    same("balance -a alice", get("balance"));
+    same("check 1000 -a alice", json!({"get": "check", "account": "alice", "points": 1000}));
+    same("batches -a alice --all", json!({"get": "batches", "account": "alice", "all": true}));
+    same("holds -a alice", get("holds"));
+    same("history -a alice --newest", json!({"get": "history", "account": "alice", "newest_first": true}));
+    same(
+        "expiring -a alice --before 2999-01-01T00:00:00Z",
+        json!({"get": "expiring", "account": "alice", "before": "2999-01-01T00:00:00Z"}),
+    );
+    same("accounts", json!({"get": "accounts"}));
+    same("usage -a alice", get("usage"));
+    same("statement -a alice", get("statement"));
+    same("explain --missing -a alice", get("missing"));
+    same("explain 2", json!({"get": "explain", "operation": operation}));
+    same("explain --batch 1.1", json!({"get": "explain", "batch": batch}));
+    same("show 2", json!({"get": "operation", "operation": operation}));
+    same("info", json!({"get": "info"}));
+    same("verify", json!({"get": "verify"}));
 }

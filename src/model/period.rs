@@ -59,7 +59,7 @@ impl Period {
     }
 
     /// Refuses a period that begins after now: what it will be like nobody has booked.
-    pub(super) fn begun_by(&self, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn begun_by(&self, now: DateTime<Utc>) -> Result<()> {
         match self.begin.filter(|begin| *begin > now) {
             None => Ok(()),
             Some(begin) => Err(Error::invalid(
@@ -68,6 +68,15 @@ impl Period {
                 "a report is about what was; what will expire is told by expiring, a balance to come by balance --at",
             )),
         }
+    }
+
+    /// Its ends as the books keep time, in whole milliseconds: those booked from the one on and before the other are the same.
+    pub(crate) fn milliseconds(&self) -> (Option<Instant>, Option<Instant>) {
+        let whole = |at: DateTime<Utc>| {
+            let part = i64::from(!at.timestamp_subsec_nanos().is_multiple_of(1_000_000));
+            Instant::clamped(at.timestamp_millis().saturating_add(part))
+        };
+        (self.begin.map(whole).filter(|begin| *begin > Instant::MIN), self.end.map(whole))
     }
 
     /// The first instant in it.

@@ -1,0 +1,104 @@
+//! Questions as data, and their answers.
+
+use serde::Serialize;
+
+use super::Ledger;
+use crate::audit::Verification;
+use crate::error::Result;
+use crate::model::{Allocation, Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, Question, Quote};
+use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, OperationInfo, Statement, UsageLine};
+
+/// The answer to a [`Question`]. Its JSON is that of what it holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is handed on at once")]
+pub enum Answer {
+    /// To `balance`.
+    Balance(Balance),
+    /// To `check`.
+    Check(Check),
+    /// To `price` and `estimate`.
+    Quote(Quote),
+    /// To `batches`.
+    Batches(Page<BatchInfo>),
+    /// To `holds`.
+    Holds(Page<HoldInfo>),
+    /// To `history`.
+    History(Page<Entry>),
+    /// To `expiring`.
+    Expiring(Vec<BatchInfo>),
+    /// To `accounts`.
+    Accounts(Page<Balance>),
+    /// To `usage`.
+    Usage(Page<UsageLine>),
+    /// To `statement`.
+    Statement(Statement),
+    /// To `missing`.
+    Missing(Missing),
+    /// To `explain` with an operation.
+    Explanation(Explanation),
+    /// To `explain` with a batch.
+    Life(BatchLife),
+    /// To `operation`.
+    Operation {
+        /// The operation.
+        #[serde(flatten)]
+        info: OperationInfo,
+        /// Which batches pay for it by now, or back it.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        paid_by: Vec<Allocation>,
+    },
+    /// To `find`.
+    Found(Vec<OperationId>),
+    /// To `info`.
+    Info(Info),
+    /// To `clock`.
+    Clock(ClockInfo),
+    /// To `verify`.
+    Verification(Verification),
+}
+
+impl Ledger {
+    /// Answers a question given as data. The verbs that look answer the same, one each.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::Question;
+    /// let answer = ledger.ask(&Question::parse(r#"{"get":"check","account":"alice","points":20}"#)?)?;
+    /// let json = serde_json::to_string(&answer)?;
+    /// assert_eq!(json, r#"{"sufficient":true,"allowed":true,"available":50,"debt":0,"required":20}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` and `out_of_range` as for [`Question::parse`], and those of the verb.
+    pub fn ask(&self, question: &Question) -> Result<Answer> {
+        Ok(match question.asked()? {
+            Asked::Balance(account, None) => Answer::Balance(self.balance(&account)?),
+            Asked::Balance(account, at) => Answer::Balance(self.look(|look| look.balance(&account, at))?),
+            Asked::Check(account, points) => Answer::Check(self.check(&account, points)?),
+            Asked::Price(service, usage) => Answer::Quote(self.price(&service, usage.as_ref())?),
+            Asked::Estimate(service, usage) => Answer::Quote(self.estimate(&service, usage.as_ref())?),
+            Asked::Batches(account, filter) => Answer::Batches(self.look(|look| look.batches(&account, &filter))?),
+            Asked::Holds(account, filter) => Answer::Holds(self.look(|look| look.holds(&account, &filter))?),
+            Asked::History(account, filter) => Answer::History(self.look(|look| look.history(&account, &filter))?),
+            Asked::Expiring(before, account) => {
+                Answer::Expiring(self.look(|look| look.expiring(before, account.as_ref()))?)
+            }
+            Asked::Accounts(filter) => Answer::Accounts(self.look(|look| look.accounts(&filter))?),
+            Asked::Usage(filter) => Answer::Usage(self.sum(&filter)?),
+            Asked::Statement(account, period) => Answer::Statement(self.statement(&account, &period)?),
+            Asked::Missing(account, period) => Answer::Missing(self.explain_missing(&account, &period)?),
+            Asked::Explain(operation) => Answer::Explanation(self.explain(&operation)?),
+            Asked::Life(batch) => Answer::Life(self.explain_batch(&batch)?),
+            Asked::Operation(id) => Answer::Operation { info: self.operation(&id)?, paid_by: self.allocations(&id)? },
+            Asked::Key(key) => Answer::Found(self.operations_by_key(&key)?),
+            Asked::Sequence(sequence) => Answer::Found(vec![self.operation_id(sequence)?]),
+            Asked::Info => Answer::Info(self.info()?),
+            Asked::Clock => Answer::Clock(self.clock()?),
+            Asked::Verify { quick: false } => Answer::Verification(self.verify()?),
+            Asked::Verify { quick: true } => Answer::Verification(self.verify_quick()?),
+        })
+    }
+}
