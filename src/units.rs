@@ -209,10 +209,6 @@ pub(crate) mod or_never {
     }
 }
 
-pub(crate) use or_never::serialize as serialize_or_never;
-pub(crate) use utc::serialize as serialize_utc;
-pub(crate) use utc_option::serialize as serialize_utc_option;
-
 fn read<E: serde::de::Error>(text: &str) -> std::result::Result<DateTime<Utc>, E> {
     Instant::parse("time", text).map(Instant::utc).map_err(E::custom)
 }

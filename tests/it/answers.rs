@@ -39,12 +39,17 @@ fn every_answer_can_be_read_back() {
         again(&ledger.holds(id, &Query::new().all(true)).unwrap());
         again(&ledger.history(id, &Query::new()).unwrap());
         again(&ledger.statement(id, &Period::all()).unwrap());
+        again(&ledger.explain_missing(id, &Period::all()).unwrap());
+        for batch in ledger.batches(id, &Query::new().all(true)).unwrap().items {
+            again(&ledger.explain_batch(&batch.batch).unwrap());
+        }
     }
     let operations = ledger.info().unwrap().operations;
     for sequence in 1..=operations {
         let id = ledger.operation_id(sequence).unwrap();
         again(&ledger.operation(&id).unwrap());
         again(&ledger.allocations(&id).unwrap());
+        again(&ledger.explain(&id).unwrap());
     }
 }
 

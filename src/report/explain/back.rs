@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::Look;
+use super::{Word, word};
 use crate::engine::Source;
 use crate::error::Result;
 use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, Movement, OperationId, Place};
 use crate::units::{add, sub};
 
 /// Where some of the points went that came back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Destination {
     /// `restored` (to a live batch), `lapsed` (its batch had expired), `taken` (its batch had been revoked), or
     /// `cancelled_debt`.
-    pub what: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub what: Word,
     /// How many points.
     pub points: i64,
     /// The batch.

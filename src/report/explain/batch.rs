@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::{Look, Period};
 use super::settled::shares;
 use super::since::gone;
 use super::trail::hold_of;
-use super::{Booked, Said, is_false, is_zero};
+use super::{Booked, Said, Word, is_false, is_zero, word};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldPhase, Movement,
-    OperationId, Place,
+    OpKind, OperationId, Place,
 };
 use crate::report::shapes;
 use crate::report::span::stored_entries;
-use crate::units::{Instant, add, serialize_utc, serialize_utc_option, sub};
+use crate::units::{Instant, add, sub, utc, utc_option};
 
 /// Uses told one by one; further ones only by service.
 const USES: usize = 10_000;
@@ -28,7 +28,7 @@ const USES: usize = 10_000;
 /// - `held` = the points of the events `held`, `moved` = of `moved`;
 /// - `expired` = the points of `expired` and `lapsed` less those of `came_back`;
 /// - `revoked` = the points of `revoked` and `taken`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchLife {
     /// The batch as it stands: `amount = remaining + held + used + expired + revoked + moved`.
@@ -37,25 +37,26 @@ pub struct BatchLife {
     /// What happened to it but for its uses, oldest first.
     pub events: Vec<LifeEvent>,
     /// What it pays for, by service.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses_by_service: Vec<ServiceUse>,
     /// What it paid for, oldest first; the first ten thousand.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<BatchUse>,
     /// How many uses are not listed.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub more_uses: i64,
 }
 
 /// Something that happened to a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LifeEvent {
     /// `recharged`, `received`, `effective`, `held` (by a hold still open), `moved`, `expiry_set`, `expired`, `lapsed`,
     /// `came_back`, `revoked`, or `taken` (of what returned, after a revoke).
-    pub what: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub what: Word,
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many points.
     pub points: i64,
@@ -72,21 +73,21 @@ pub struct LifeEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldId>,
     /// The deadline of a hold, or the expiry from here on.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub until: Option<DateTime<Utc>>,
     /// Of a revoke: points spent, held or moved already, still to be taken.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: i64,
     /// What the caller said of it.
     #[serde(flatten)]
     pub said: Said,
     /// It has happened, and the next write will book it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
 }
 
 /// Points of a batch used for one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServiceUse {
     /// The service; none when only points were named.
@@ -99,28 +100,28 @@ pub struct ServiceUse {
 }
 
 /// Points of a batch that pay for one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchUse {
     /// The consume, capture, or revoke whose clawback it paid.
     pub operation: OperationId,
     /// Which of the three.
-    pub op: &'static str,
+    pub op: OpKind,
     /// When that was booked.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// Points used: drawn less returned.
     pub points: i64,
     /// Points drawn.
     pub drawn: i64,
     /// Points of them that came by settling: the operation had left them open.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub settled: i64,
     /// When the last of these came.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub settled_at: Option<DateTime<Utc>>,
     /// Points refunded since.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub returned: i64,
     /// The service used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -326,7 +327,7 @@ impl Walk<'_, '_, '_, '_> {
         }
         self.life.uses.push(BatchUse {
             operation: self.look.writers.operation(seq),
-            op: booked.row.kind.text(),
+            op: booked.row.kind,
             at: booked.row.booked_at.utc(),
             points,
             drawn,

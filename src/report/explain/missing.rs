@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::{Look, Period};
 use super::back::Destination;
 use super::settled::Settled;
 use super::trail::hold_of;
-use super::{Booked, Said, is_false, is_zero};
+use super::{Booked, Said, Word, is_false, is_zero, word};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, Movement, OperationId, Place};
 use crate::report::shapes::figures;
 use crate::report::span::stored_entries;
-use crate::units::{add, serialize_utc, serialize_utc_option, sub};
+use crate::units::{add, sub, utc, utc_option};
 
 /// Similar ids named for an unknown account.
 const SIMILAR: usize = 3;
@@ -24,7 +24,7 @@ const SIMILAR: usize = 3;
 ///
 /// `closing.available = opening.available + recharged + received + returned - spent - settled - expired - revoked
 /// - transferred - held - pending`, and each of these is the sum of its list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Missing {
     /// The account.
@@ -32,16 +32,16 @@ pub struct Missing {
     /// Whether it has ever been opened.
     pub exists: bool,
     /// Of an unknown account: known ones with nearly the same id, the nearest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub did_you_mean: Vec<AccountId>,
     /// The first instant of the period; none: from the beginning.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub from: Option<DateTime<Utc>>,
     /// The first instant after the period; none: to the present.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub to: Option<DateTime<Utc>>,
     /// When it was asked.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub as_of: DateTime<Utc>,
     /// The five figures at the beginning of the period.
     pub opening: Figures,
@@ -50,42 +50,42 @@ pub struct Missing {
     /// The sums of the lists below.
     pub changes: Changes,
     /// Recharges, by source.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recharged: Vec<Came>,
     /// Transfers from other accounts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub received: Vec<Moved>,
     /// Refunds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Returned>,
     /// Consumes and captures, by service.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spent: Vec<Spent>,
     /// What paid debts, and which.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<Settled>,
     /// What expired, lapsed on its return, or came back (then negative).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expired: Vec<Gone>,
     /// What was taken back.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Gone>,
     /// Transfers to other accounts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transferred: Vec<Moved>,
     /// Holds open at the end of the period: together `closing.held`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<StillHeld>,
     /// Batches not effective yet at the end of the period: together `closing.pending`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<NotYet>,
     /// The clock reading is not believed: ledger time stands still.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
 }
 
 /// What changed the points of an account, by cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Changes {
     /// Points recharged.
@@ -111,7 +111,7 @@ pub struct Changes {
 }
 
 /// Recharges from one source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Came {
     /// Where the points came from.
@@ -123,7 +123,7 @@ pub struct Came {
 }
 
 /// Uses of one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Spent {
     /// The service; none when only points were named.
@@ -134,14 +134,14 @@ pub struct Spent {
     /// Points charged for them.
     pub charged: i64,
     /// The part no batch paid for at once: debt, paid later by settling.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub on_credit: i64,
     /// The part batches paid at once.
     pub points: i64,
 }
 
 /// A transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Moved {
     /// The transfer.
@@ -150,7 +150,7 @@ pub struct Moved {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<AccountId>,
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many points.
     pub points: i64,
@@ -160,7 +160,7 @@ pub struct Moved {
 }
 
 /// A refund.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Returned {
     /// The refund.
@@ -169,14 +169,14 @@ pub struct Returned {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<OperationId>,
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// Points refunded. What did not come back cancelled debt, or went to a revoked batch: `went_to` says which.
     pub refunded: i64,
     /// Points that came back to batches.
     pub points: i64,
     /// Those of them that lapsed at once, their batch having expired.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lapsed: i64,
     /// Where all of them went.
     pub went_to: Vec<Destination>,
@@ -186,19 +186,20 @@ pub struct Returned {
 }
 
 /// Points that expired or were taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gone {
     /// `expired`, `lapsed` (on their return to an expired batch), `came_back` (points negative), `revoked`, or `taken`
     /// (from what returned to a batch revoked before).
-    pub how: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub how: Word,
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many points.
     pub points: i64,
     /// The line's kind: what was done then.
-    pub by: &'static str,
+    pub by: EntryKind,
     /// The operation; none for what time did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
@@ -212,18 +213,18 @@ pub struct Gone {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldId>,
     /// Of a revoke: points spent, held or moved already, still to be taken.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: i64,
     /// What the caller said of it.
     #[serde(flatten)]
     pub said: Said,
     /// It has happened, and the next write will book it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
 }
 
 /// Points of an open hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StillHeld {
     /// The hold.
@@ -231,10 +232,10 @@ pub struct StillHeld {
     /// Points of batches it holds.
     pub points: i64,
     /// When it was made.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub since: DateTime<Utc>,
     /// When it ends by itself.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub deadline: DateTime<Utc>,
     /// The service it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,7 +246,7 @@ pub struct StillHeld {
 }
 
 /// Points of a batch that is not effective yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NotYet {
     /// The batch.
@@ -255,7 +256,7 @@ pub struct NotYet {
     /// Its points.
     pub points: i64,
     /// From when they can be used.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub effective_at: DateTime<Utc>,
 }
 
@@ -468,7 +469,7 @@ impl Look<'_, '_> {
             how,
             at: row.booked_at.utc(),
             points,
-            by: row.kind.text(),
+            by: row.kind,
             operation: row.operation.map(|seq| self.writers.operation(seq)),
             batch: batch.map(|no| self.writers.batch(no)),
             source: batch.map(source).transpose()?,

@@ -13,7 +13,8 @@ mod since;
 mod trail;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::engine::{Source, parse_body};
@@ -30,8 +31,39 @@ pub use reckoning::Reckoning;
 pub use settled::{PaidDebt, Settled};
 pub use since::Since;
 
+/// What became of points, or where a sum comes from.
+pub(crate) type Word = &'static str;
+
+const WORDS: [Word; 16] = [
+    "recharged",
+    "received",
+    "effective",
+    "held",
+    "moved",
+    "expiry_set",
+    "expired",
+    "lapsed",
+    "came_back",
+    "revoked",
+    "taken",
+    "restored",
+    "cancelled_debt",
+    "caller",
+    "rule",
+    "estimate",
+];
+
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Word, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    WORDS.into_iter().find(|word| *word == text).ok_or_else(|| D::Error::unknown_variant(&text, &WORDS))
+}
+
+fn word_option<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Word>, D::Error> {
+    word(deserializer).map(Some)
+}
+
 /// What the caller said about an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Said {
     /// Who did it.

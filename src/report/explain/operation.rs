@@ -2,7 +2,7 @@
 //! has become of it since.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
@@ -21,10 +21,10 @@ use crate::model::{
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
 use crate::store::{self, Forward};
-use crate::units::{Instant, serialize_or_never, serialize_utc, serialize_utc_option};
+use crate::units::{Instant, or_never, utc, utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The operation; `refundable` and `open_now` as time has made them.
@@ -34,51 +34,51 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reckoning: Option<Reckoning>,
     /// The batches it drew from, in order. Of a hold, those set aside; of a transfer, those moved from.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paid_by: Vec<Payer>,
     /// Batches that have paid since for what it left open.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled_by: Vec<Payer>,
     /// The accounts it touched, the paying one first, with the balances before and after and its lines between.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<Side>,
     /// What it set: a credit limit, an expiry, a deadline, a setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<NewValue>,
     /// Where the points went that it brought back: of a refund or release all, of a capture those it did not take.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub went_to: Vec<Destination>,
     /// What it paid of debts by bringing points, and which debts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<Settled>,
     /// Of a write-off: the debts forgiven.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forgiven: Vec<PaidDebt>,
     /// The batches it made or changed, as they are now.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches_now: Vec<BatchInfo>,
     /// The hold it made, captured, released or renewed, as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_now: Option<HoldInfo>,
     /// Of a late capture: the hold's deadline, which had passed.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub passed_deadline: Option<DateTime<Utc>>,
     /// The account's credit limit at that time, where debt was left or credit reserved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credit_limit: Option<i64>,
     /// Of a consume or capture: points refunded since. Of a revoke: what returned of its clawback.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub refunded: i64,
     /// Points written off since.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub written_off: i64,
     /// What was done to it since, or to what it made, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<Since>,
 }
 
 /// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NewValue {
     /// `credit_limit`, `expires_at`, `deadline`, or the name of a setting.
@@ -90,7 +90,7 @@ pub struct NewValue {
 }
 
 /// A batch that paid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Payer {
     /// The batch.
@@ -102,24 +102,24 @@ pub struct Payer {
     /// Lower is drawn first.
     pub priority: i64,
     /// Its expiry at that time; JSON `"never"` for none.
-    #[serde(serialize_with = "serialize_or_never")]
+    #[serde(with = "or_never")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was made.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub created_at: DateTime<Utc>,
     /// Points it paid.
     pub points: i64,
     /// Points of them returned since.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub returned: i64,
     /// Points of those that lapsed on their return, for the batch had expired.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lapsed: i64,
     /// Set aside by the hold beforehand.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
     /// Of a debt: when it paid.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_utc_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub paid_at: Option<DateTime<Utc>>,
     /// Of a debt: the operation that brought it about; none when time did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ pub struct Payer {
 }
 
 /// What an operation did to one account.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Side {
     /// The account.

@@ -1,9 +1,9 @@
 //! How the points of an operation came about: named, or priced by a rule.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::Look;
-use super::Booked;
+use super::{Booked, Word, word};
 use crate::engine::{Source, parse_body};
 use crate::error::Result;
 use crate::model::{Action, CaptureAmount, Command, OperationId};
@@ -11,11 +11,12 @@ use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::report::shapes;
 
 /// How the points of an operation came about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reckoning {
     /// `caller` (points were named), `rule` (a price book decided), or `estimate` (an upper bound by a price book).
-    pub by: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub by: Word,
     /// What was asked for; less may have been booked with policy `up_to`.
     pub points: i64,
     /// The rule in words, with the numbers put in.

@@ -1,20 +1,20 @@
 //! Which debts were paid, and by which batches.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::Look;
 use super::{Booked, Said, is_false};
 use crate::error::Result;
-use crate::model::{BatchNo, EntryRow, Movement, OperationId, Place};
-use crate::units::serialize_utc;
+use crate::model::{BatchNo, EntryRow, Movement, OpKind, OperationId, Place};
+use crate::units::utc;
 
 /// Points that paid what was used earlier and open since.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settled {
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many points.
     pub points: i64,
@@ -24,20 +24,20 @@ pub struct Settled {
     /// Which debts were paid.
     pub debts: Vec<PaidDebt>,
     /// It has happened, and the next write will book it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
 }
 
 /// A debt, and what was paid, or forgiven, of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PaidDebt {
     /// The consume, capture or revoke that left it.
     pub operation: OperationId,
     /// Which of the three.
-    pub op: &'static str,
+    pub op: OpKind,
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
     /// The service used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ impl Look<'_, '_> {
             let booked = Booked::read(&self.source, share.consume)?;
             Ok(PaidDebt {
                 operation: self.writers.operation(share.consume),
-                op: booked.row.kind.text(),
+                op: booked.row.kind,
                 booked_at: booked.row.booked_at.utc(),
                 service: booked.row.outcome.service.clone(),
                 said: booked.said(),

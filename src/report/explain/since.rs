@@ -3,38 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::Look;
 use super::back::Destination;
 use super::settled::{PaidDebt, Settled, shares};
-use super::{Booked, Said, is_false, is_zero};
+use super::{Booked, Said, Word, is_false, is_zero, word_option};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{
     AccountRow, BatchId, BatchNo, EntryKind, EntryRow, Movement, OpKind, OperationId, Place, batch_operation,
 };
 use crate::report::span::stored_entries;
-use crate::units::{Instant, add, serialize_utc, sub};
+use crate::units::{Instant, add, sub, utc};
 
 /// Something done later to an operation, or to what it made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Since {
     /// The kind of the line: `refund`, `write_off`, `revoke`, `set_expiry`, `expire`, `capture`, `release` …
-    pub what: &'static str,
+    pub what: EntryKind,
     /// Of a batch it made: `expired`, `lapsed` (on their return), `came_back` (of what had expired; then the points are
     /// negative), `revoked`, `taken` (on their return, after a revoke) or `moved`. What of the batch is expired,
     /// revoked and moved is the sum of these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub how: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "word_option")]
+    pub how: Option<Word>,
     /// When.
-    #[serde(serialize_with = "serialize_utc")]
+    #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many points; of a revoke those taken at once.
     pub points: i64,
     /// Of a revoke: points spent, held or moved already, still to be taken.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub owed: i64,
     /// The operation; none for what time did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct Since {
     #[serde(flatten)]
     pub said: Said,
     /// It has happened, and the next write will book it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
 }
 
@@ -195,7 +195,7 @@ impl Story {
         for (how, batch, points) in tell {
             let revoke = by.as_ref().filter(|by| by.row.kind == OpKind::Revoke && how != Some("came_back"));
             self.since.push(Since {
-                what: row.kind.text(),
+                what: row.kind,
                 how,
                 at: row.booked_at.utc(),
                 points,

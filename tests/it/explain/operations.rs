@@ -239,7 +239,7 @@ fn a_reopen_is_nothing_done_to_the_hold() {
     ]);
     let lines: Vec<_> = explain(&world, 5).sides[0].lines.iter().map(|line| line.kind).collect();
     assert_eq!(lines, ["reopen", "capture"]);
-    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.what, since.points)).collect();
+    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.what.as_str(), since.points)).collect();
     assert_eq!(since, [("hold_expire", 4), ("capture", 3)]);
 }
 
@@ -303,7 +303,7 @@ fn where_the_points_come_from() {
     assert!(recharged.2.contains("180 days") && recharged.2.contains("promotional"), "{}", recharged.2);
     let captured = explain(&world, 5);
     assert_eq!((captured.paid_by[0].held, whys(&captured)), (true, vec![(2, "set aside by the hold")]));
-    let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.what).collect();
+    let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.what.as_str()).collect();
     assert_eq!(held, ["capture"]);
 }
 
@@ -326,12 +326,12 @@ fn what_became_of_a_consume() {
         told.settled_by.iter().map(|payer| (payer.source.as_str(), payer.points)).collect::<Vec<_>>(),
         [("gift", 5)]
     );
-    assert_eq!((told.written_off, told.since[0].what, told.since[0].points), (1, "write_off", 1));
+    assert_eq!((told.written_off, told.since[0].what.as_str(), told.since[0].points), (1, "write_off", 1));
     let mut world = world;
     world.must("", r#"{"op":"refund","operation":"@spent","key":"3","points":4,"reason":"late","actor":"support"}"#);
     world.must("", r#"{"op":"revoke","batch":"@bought","key":"4","points":1,"reason":"fraud"}"#);
     let told = explain(&world, 2);
-    let since: Vec<_> = told.since.iter().map(|since| (since.what, since.points)).collect();
+    let since: Vec<_> = told.since.iter().map(|since| (since.what.as_str(), since.points)).collect();
     assert_eq!(since, [("write_off", 1), ("refund", 4), ("revoke", 0)]);
     assert_eq!((told.refunded, told.settled_by[0].returned), (4, 2));
     assert_eq!(told.since[1].said.actor.as_deref(), Some("support"));

@@ -1,7 +1,7 @@
 //! One operation explained.
 
 use chrono::{DateTime, FixedOffset};
-use counterfoil::{Explanation, Figures, OpKind, PaidDebt, Payer, Since};
+use counterfoil::{EntryKind, Explanation, Figures, OpKind, PaidDebt, Payer, Since};
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, debt, destination, points, said};
@@ -323,27 +323,27 @@ fn one_since(told: &Explanation, since: &Since, when: Clock<'_>) -> Vec<String> 
         (_, Some("revoked")) => format!("batch {name} revoked"),
         (_, Some("taken")) => format!("taken on their return to batch {name}, which had been revoked"),
         (_, Some("moved")) => format!("transferred away from batch {name}"),
-        ("activate", _) => {
+        (EntryKind::Activate, _) => {
             count.clear();
             format!("batch {name} became effective")
         }
-        ("renew", _) => {
+        (EntryKind::Renew, _) => {
             count.clear();
             "renew".into()
         }
-        ("set_expiry", _) => {
+        (EntryKind::SetExpiry, _) => {
             count.clear();
             format!("batch {name} given another expiry")
         }
-        ("revoke", _) => {
+        (EntryKind::Revoke, _) => {
             count.clear();
             format!("a batch that paid ({name}) was revoked; this {} is unaffected", told.operation.receipt.op)
         }
-        ("hold_expire", _) => "the hold's deadline passed".into(),
-        ("refund" | "release", _) if told.operation.receipt.op == "revoke" => {
+        (EntryKind::HoldExpire, _) => "the hold's deadline passed".into(),
+        (EntryKind::Refund | EntryKind::Release, _) if told.operation.receipt.op == OpKind::Revoke => {
             format!("came back by a {} to the revoked batch", since.what)
         }
-        (what, _) => what.replace('_', " "),
+        (what, _) => what.as_str().replace('_', " "),
     };
     what.push_str(&since.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default());
     if since.owed > 0 && since.how.is_some() {
