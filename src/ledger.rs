@@ -120,11 +120,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.path().ends_with("points.ledger"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

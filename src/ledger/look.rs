@@ -26,11 +26,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let balance = ledger.balance(&alice)?;
     /// assert_eq!((balance.figures.available, balance.figures.net), (50, 50));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,11 +42,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let before = ledger.balance_at(&alice, bought.booked_at - chrono::TimeDelta::seconds(1))?;
     /// assert!(!before.exists);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -67,11 +59,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.check(&alice, Points::new(50)?)?.allowed);
     /// assert_eq!(ledger.check(&alice, Points::new(51)?)?.reason, Some(CheckReason::InsufficientPoints));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -87,11 +75,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.batches(&alice, &Query::new())?.items.len(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -107,12 +91,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let hold = ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// ledger.hold(&alice, &Key::new("task:2")?, Hold::new(Points::new(10)?, std::time::Duration::from_secs(60)))?;
     /// assert_eq!(ledger.holds(&alice, &Query::new())?.items[0].points, 10);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -128,11 +108,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let soon = bought.booked_at + chrono::TimeDelta::days(7);
     /// assert!(ledger.expiring(soon, Some(&alice))?.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -150,11 +126,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let page = ledger.history(&alice, &Query::new().kind("recharge"))?;
     /// assert_eq!(page.items[0].after.available, 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -171,12 +143,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// assert_eq!(ledger.operation(&charged.operation)?.refundable, Some(20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -191,11 +159,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.operation_id(1)?, bought.operation);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -211,11 +175,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.operations_by_key(&Key::new("order:1")?)?, [bought.operation]);
     /// assert!(ledger.operations_by_key(&Key::new("order:2")?)?.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -231,12 +191,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// assert_eq!(ledger.allocations(&charged.operation)?[0].points, 20);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -251,11 +207,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.accounts(&Query::new().matching("al*"))?.items[0].account, alice);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -306,11 +258,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.info()?.operations, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -328,11 +276,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.pricing().is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -345,11 +289,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let book = pricing::PriceBook::parse("[fixed_costs]\nscript = 10\n", "new prices")?;
     /// ledger.set_pricing(book);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -362,11 +302,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// ledger.reload_pricing("config/pricing.toml")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -382,11 +318,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.newest_pricing()?.map(|book| book.hash()), ledger.pricing().map(|book| book.hash()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -424,11 +356,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.estimate("tts", &Usage::chars(1_200))?.points, 100);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

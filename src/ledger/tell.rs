@@ -11,12 +11,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let statement = ledger.statement(&alice, &Period::all())?;
     /// assert_eq!((statement.opening.net, statement.closing.net), (0, 30));
     /// assert_eq!((statement.flows.recharged, statement.flows.used), (50, 20));
@@ -72,11 +68,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut recharged = 0;
     /// ledger.walk(None, &Period::all(), |step| {
     ///     if let WalkStep::Line(line) = step {
@@ -113,12 +105,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let told = ledger.explain(&charged.operation)?;
     /// assert_eq!(told.paid_by[0].why.as_deref(), Some("the only batch with points"));
     /// assert_eq!((told.sides[0].before.available, told.sides[0].after.available), (50, 30));
@@ -136,12 +124,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let missing = ledger.explain_missing(&alice, &Period::all())?;
     /// assert_eq!((missing.changes.recharged, missing.changes.spent, missing.closing.available), (50, 20, 30));
     /// let nobody = ledger.explain_missing(&AccountId::new("alcie")?, &Period::all())?;
@@ -159,12 +143,8 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let life = ledger.explain_batch(&bought.batch.unwrap().batch)?;
     /// assert_eq!((life.batch.amount, life.batch.remaining, life.batch.used), (50, 30, 20));
     /// assert_eq!((life.uses[0].operation, life.uses[0].points), (charged.operation, 20));
@@ -182,12 +162,7 @@ impl Ledger {
     ///
     /// ```
     /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::options().create_if_missing(true).pricing_file("config/pricing.toml").open(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # let bought = ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert_eq!(ledger.accounts_like(&AccountId::new("Alcie")?, 3)?, [alice]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
