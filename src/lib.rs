@@ -31,6 +31,7 @@
 //! | change them from JSON | [`Request::parse`] and [`Ledger::apply`]; many at once: [`Ledger::batch`] |
 //! | look, in Rust | a verb of [`Ledger`]; those that give lists take a [`Query`], and [`Query::each`] follows the pages |
 //! | look from JSON | [`Question::parse`] and [`Ledger::ask`] |
+//! | read what reports say | the types in [`report`] |
 //! | hear of changes | [`Ledger::watch`] |
 //! | prove the file | [`Ledger::verify`] |
 //!
@@ -48,7 +49,7 @@ mod model;
 mod notice;
 pub mod pricing;
 pub mod quantity;
-mod report;
+pub mod report;
 /// What requests and questions may say: every operation and question with its fields, as data.
 pub mod schema {
     pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
@@ -73,13 +74,6 @@ pub use model::{
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};
-pub use report::{
-    BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
-    PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
-};
-pub use report::{
-    ClockInfo, Flows, Info, KindTotal, OperationInfo, SettingsInfo, Statement, UsageLine, WalkLine, WalkStep,
-};
 pub use spelling::nearest;
 pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
 pub use writer::Durability;

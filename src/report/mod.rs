@@ -1,5 +1,7 @@
-//! Reads: what a caller may ask of the books. Nothing here writes: what time has done since the last write is worked
-//! out in memory, by the same rules, so an answer is right at the instant it is given.
+//! What the books are asked, and the shapes of the answers: statements, usage, explanations, what the file says of itself.
+//!
+//! Nothing here writes: what time has done since the last write is worked out in memory, by the same rules, so an answer
+//! is right at the instant it is given.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod accounts;

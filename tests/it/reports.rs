@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use counterfoil::{AccountId, Balance, Entry, Figures, Flows, Four, Page, Period, Query, Statement, UsageLine};
+use counterfoil::report::{Flows, Statement, UsageLine};
+use counterfoil::{AccountId, Balance, Entry, Figures, Four, Page, Period, Query};
 use serde_json::{Value, json};
 
 use crate::model::generate::Random;

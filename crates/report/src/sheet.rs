@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use counterfoil::{Entry, Statement};
+use counterfoil::Entry;
+use counterfoil::report::Statement;
 use serde_json::{Value, json};
 
 /// The columns of entries, by their paths.

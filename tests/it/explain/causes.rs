@@ -1,6 +1,7 @@
 //! "Where have my points gone?": each cause alone, then all in one account.
 
-use counterfoil::{AccountId, Missing, Period};
+use counterfoil::report::Missing;
+use counterfoil::{AccountId, Period};
 
 use crate::support::{World, instant};
 

@@ -1,6 +1,7 @@
 //! Single operations, and the lives of single batches.
 
-use counterfoil::{BatchId, BatchLife, Explanation, OperationId};
+use counterfoil::report::{BatchLife, Explanation};
+use counterfoil::{BatchId, OperationId};
 
 use super::causes::{me, world};
 use crate::support::World;

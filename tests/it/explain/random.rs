@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, BatchInfo, BatchState, Clock, Explanation, OperationId, Period, Query};
+use counterfoil::report::Explanation;
+use counterfoil::{AccountId, BatchInfo, BatchState, Clock, OperationId, Period, Query};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;
@@ -282,7 +283,7 @@ fn every_operation_is_explained() {
             all_is_told(&told);
             // Reasons are given in the order they speak of.
             let keys: Vec<_> = told.paid_by.iter().filter(|payer| !payer.held).collect();
-            let key = |payer: &&counterfoil::Payer| {
+            let key = |payer: &&counterfoil::report::Payer| {
                 (payer.priority, payer.expires_at.is_none(), payer.expires_at, !payer.promo, payer.batch)
             };
             if receipt.op != "capture" {

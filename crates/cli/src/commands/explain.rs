@@ -58,7 +58,7 @@ fn missing(session: &mut Session, period: &Period, offset: FixedOffset) -> Resul
 }
 
 /// An operation where a batch is wanted.
-fn made_none(text: &str, info: &counterfoil::OperationInfo) -> Error {
+fn made_none(text: &str, info: &counterfoil::report::OperationInfo) -> Error {
     if info.receipt.batches.len() > 1 {
         let help = format!("say which: {0}.1 to {0}.{1}", info.sequence, info.receipt.batches.len());
         let message = format!("operation {} made {} batches", info.sequence, info.receipt.batches.len());

@@ -1,6 +1,7 @@
 //! Single answers for people.
 
-use counterfoil::{Allocation, Balance, Check, Figures, Info, OpKind, OperationInfo, Receipt};
+use counterfoil::report::{Info, OperationInfo};
+use counterfoil::{Allocation, Balance, Check, Figures, OpKind, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -10,7 +10,8 @@ pub(crate) use operation::operation;
 
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
-use counterfoil::{BatchId, Destination, OperationId, PaidDebt, Said};
+use counterfoil::report::{Destination, PaidDebt, Said};
+use counterfoil::{BatchId, OperationId};
 
 use super::safe;
 use super::table::batch;

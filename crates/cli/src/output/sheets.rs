@@ -1,7 +1,8 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::pricing::ServiceRule;
-use counterfoil::{AccountState, Balance, BatchInfo, BatchState, Check, Fault, HoldInfo, Info, OperationInfo, Receipt};
+use counterfoil::report::{Info, OperationInfo};
+use counterfoil::{AccountState, Balance, BatchInfo, BatchState, Check, Fault, HoldInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 

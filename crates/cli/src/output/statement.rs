@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, FixedOffset, Utc};
-use counterfoil::{AccountState, BatchInfo, Entry, Figures, Four, KindTotal, Statement};
+use counterfoil::report::{KindTotal, Statement};
+use counterfoil::{AccountState, BatchInfo, Entry, Figures, Four};
 
 use super::blocks::{SUSPECT, balance_line, words};
 use super::table::{Block, Column, batch, number, sheet, text, time_at};

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use counterfoil::{Page, Query, UsageLine};
+use counterfoil::report::UsageLine;
+use counterfoil::{Page, Query};
 use serde_json::Value;
 
 use super::sheets::Listed;

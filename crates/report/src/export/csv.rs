@@ -1,6 +1,6 @@
 //! Every entry as a row of numbers and texts.
 
-use counterfoil::WalkStep;
+use counterfoil::report::WalkStep;
 
 use super::{ExportError, Format, Writer};
 use crate::sheet::{self, Lines};

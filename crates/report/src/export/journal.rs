@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use counterfoil::{AccountId, Figures, Four, Totals, WalkLine, WalkStep};
+use counterfoil::report::{WalkLine, WalkStep};
+use counterfoil::{AccountId, Figures, Four, Totals};
 
 use super::chart::{Chart, Place, side, used_in, used_under};
 use super::names::line;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use counterfoil::WalkStep;
+use counterfoil::report::WalkStep;
 
 use super::{ExportError, Format, Writer};
 

@@ -12,7 +12,8 @@ use std::fmt;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, Utc};
-use counterfoil::{AccountId, Error, Ledger, Period, WalkStep};
+use counterfoil::report::WalkStep;
+use counterfoil::{AccountId, Error, Ledger, Period};
 
 pub use beancount::BEANCOUNT;
 pub use csv::CSV;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta, Utc};
-use counterfoil::{BatchInfo, BatchState, Statement};
+use counterfoil::report::Statement;
+use counterfoil::{BatchInfo, BatchState};
 
 use super::sums::percent;
 use super::words::{Stamp, Until, counted, free, points};

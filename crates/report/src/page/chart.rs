@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use chrono::FixedOffset;
-use counterfoil::{Entry, Statement};
+use counterfoil::Entry;
+use counterfoil::report::Statement;
 
 use super::ticks;
 use super::words::{counted, points};

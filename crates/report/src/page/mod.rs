@@ -12,7 +12,7 @@ use std::fmt;
 
 use askama::Template;
 use chrono::{FixedOffset, Offset, Utc};
-use counterfoil::Statement;
+use counterfoil::report::Statement;
 
 use batches::{Batches, Month};
 use chart::Chart;

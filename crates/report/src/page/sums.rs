@@ -1,6 +1,7 @@
 //! What is at the top: the figures, how they add up, and what was used.
 
-use counterfoil::{AccountState, Statement, UsageLine};
+use counterfoil::AccountState;
+use counterfoil::report::{Statement, UsageLine};
 
 use super::words::{free, points, signed};
 

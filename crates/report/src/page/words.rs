@@ -1,7 +1,7 @@
 //! Numbers, times and texts from outside, as a reader sees them.
 
 use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
-use counterfoil::Statement;
+use counterfoil::report::Statement;
 
 use crate::safe;
 

@@ -1,7 +1,8 @@
 //! The life of a batch.
 
 use chrono::FixedOffset;
-use counterfoil::{BatchLife, BatchState, BatchUse, LifeEvent};
+use counterfoil::BatchState;
+use counterfoil::report::{BatchLife, BatchUse, LifeEvent};
 
 use super::{Clock, Story, by_operation, counted, or_never, points, said};
 use crate::output::blocks::words;
@@ -39,7 +40,7 @@ pub(crate) fn life(life: &BatchLife, offset: FixedOffset) -> String {
         if life.uses.len() <= TOLD && life.more_uses == 0 {
             story.rows(&[1], life.uses.iter().map(|of| one_use(of, when)).collect());
         } else {
-            let row = |part: &counterfoil::ServiceUse| {
+            let row = |part: &counterfoil::report::ServiceUse| {
                 let service = part.service.clone().unwrap_or_else(|| "no service named".into());
                 vec![part.points.to_string(), format!("{service}, {}", counted(part.uses, "use"))]
             };

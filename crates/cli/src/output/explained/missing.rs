@@ -1,7 +1,7 @@
 //! Why points are gone.
 
 use chrono::FixedOffset;
-use counterfoil::{Gone, Missing, Moved, Returned};
+use counterfoil::report::{Gone, Missing, Moved, Returned};
 
 use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
 use crate::output::table::{self, batch, time_at};
@@ -66,7 +66,7 @@ fn equation(story: &mut Story, told: &Missing) {
 fn came(story: &mut Story, told: &Missing, when: Clock<'_>) {
     if !told.recharged.is_empty() {
         story.head(format!("Recharged: {}", points(told.changes.recharged)));
-        let row = |came: &counterfoil::Came| {
+        let row = |came: &counterfoil::report::Came| {
             vec![came.points.to_string(), format!("from {}, {}", came.source, counted(came.lines, "recharge"))]
         };
         story.rows(&[0], told.recharged.iter().map(row).collect());
@@ -93,7 +93,7 @@ fn spent(story: &mut Story, told: &Missing) {
         return;
     }
     story.head(format!("Spent: {}", points(told.changes.spent)));
-    let row = |spent: &counterfoil::Spent| {
+    let row = |spent: &counterfoil::report::Spent| {
         let service = spent.service.clone().unwrap_or_else(|| "no service named".into());
         let credit = match spent.on_credit {
             0 => String::new(),
@@ -172,7 +172,7 @@ fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved], when: Clock<'_
 fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
     if !told.held.is_empty() {
         story.head(format!("Still held: {}", points(told.closing.held)));
-        let row = |held: &counterfoil::StillHeld| {
+        let row = |held: &counterfoil::report::StillHeld| {
             let service = held.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
             let what = format!("hold {}{service}, until {} at the latest", held.hold.sequence(), when(held.deadline));
             vec![held.points.to_string(), when(held.since), what, said(&held.said)]
@@ -181,7 +181,7 @@ fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
     }
     if !told.pending.is_empty() {
         story.head(format!("Not effective yet: {}", points(told.closing.pending)));
-        let row = |pending: &counterfoil::NotYet| {
+        let row = |pending: &counterfoil::report::NotYet| {
             let what =
                 format!("batch {} ({}), from {}", batch(pending.batch), pending.source, when(pending.effective_at));
             vec![pending.points.to_string(), what]

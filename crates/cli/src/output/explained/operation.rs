@@ -1,7 +1,8 @@
 //! One operation explained.
 
 use chrono::{DateTime, FixedOffset};
-use counterfoil::{EntryKind, Explanation, Figures, OpKind, PaidDebt, Payer, Since};
+use counterfoil::report::{Explanation, PaidDebt, Payer, Since};
+use counterfoil::{EntryKind, Figures, OpKind};
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, debt, destination, points, said};
@@ -237,7 +238,7 @@ fn moved(story: &mut Story, told: &Explanation, when: Clock<'_>) {
             None => "Where the points went".into(),
         });
         let of = told.operation.request.get("operation").and_then(Value::as_str).and_then(|id| id.parse().ok());
-        let row = |went: &counterfoil::Destination| vec![went.points.to_string(), destination(went, of)];
+        let row = |went: &counterfoil::report::Destination| vec![went.points.to_string(), destination(went, of)];
         story.rows(&[0], told.went_to.iter().map(row).collect());
     }
     let row = |paid: &PaidDebt| vec![paid.points.to_string(), debt(paid, when), said(&paid.said)];
