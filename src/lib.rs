@@ -62,7 +62,7 @@ mod units;
 mod writer;
 
 pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
-pub use error::{ERROR_CODES, Error, ErrorInfo, Result};
+pub use error::{ERROR_CODES, Error, ErrorClass, ErrorInfo, Result};
 pub use file::{Closing, ExpireReport};
 pub use ledger::{Answer, BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::builders::*;

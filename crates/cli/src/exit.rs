@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use counterfoil::Error;
+use counterfoil::{Error, ErrorClass};
 
 /// How the command ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +39,12 @@ impl Outcome {
         })
     }
 
-    pub(crate) fn of_code(code: &str) -> Self {
-        match code {
-            "disk_full" | "storage" | "outcome_unknown" | "closed" | "moved" | "locks_lost" => Outcome::Failed,
-            "busy" => Outcome::Busy,
-            "pricing" | "read_only" | "not_a_ledger" | "ledger_exists" | "schema_too_new" | "unsafe_sqlite"
-            | "unsafe_location" | "foreign_schema" | "corrupt" => Outcome::Unusable,
-            _ => Outcome::Refused,
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.class() {
+            ErrorClass::Refused => Outcome::Refused,
+            ErrorClass::Busy => Outcome::Busy,
+            ErrorClass::Unusable => Outcome::Unusable,
+            ErrorClass::Failed => Outcome::Failed,
         }
     }
 }
@@ -97,40 +96,11 @@ impl From<Error> for Failure {
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Ledger(error) | Failure::Advised { error, .. } => Outcome::of_code(error.code()),
+            Failure::Ledger(error) | Failure::Advised { error, .. } => Outcome::of(error),
             Failure::Usage { .. } => Outcome::Usage,
             Failure::Unconfirmed { .. } => Outcome::Unconfirmed,
             Failure::Io { .. } => Outcome::Failed,
             Failure::ReaderGone => Outcome::Done,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_error_code_has_the_documented_exit_code() {
-        let of = |wanted: Outcome| -> Vec<&str> {
-            counterfoil::ERROR_CODES.into_iter().filter(|code| Outcome::of_code(code) == wanted).collect()
-        };
-        assert_eq!(of(Outcome::Failed), ["outcome_unknown", "moved", "locks_lost", "disk_full", "closed", "storage"]);
-        assert_eq!(of(Outcome::Busy), ["busy"]);
-        assert_eq!(
-            of(Outcome::Unusable),
-            [
-                "pricing",
-                "read_only",
-                "not_a_ledger",
-                "ledger_exists",
-                "schema_too_new",
-                "unsafe_sqlite",
-                "unsafe_location",
-                "foreign_schema",
-                "corrupt"
-            ]
-        );
-        assert_eq!(of(Outcome::Refused).len(), 17);
     }
 }

@@ -138,7 +138,7 @@ fn doctor(session: &mut Session) -> Result<Outcome, Failure> {
     }
     session.out.flush()?;
     Ok(match &diagnosis.error {
-        Some(error) => Outcome::of_code(error.code()),
+        Some(error) => Outcome::of(error),
         None if diagnosis.level == Level::Fault => Outcome::Faulty,
         None => Outcome::Done,
     })
