@@ -336,7 +336,7 @@ fn vacuum_into(conn: &Connection, target: &Path) -> Result<()> {
 
 /// Begins the transactions: with no commit by others from before the first to after the last, all see the same.
 fn others(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Option<[OtherReader; 2]>> {
-    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(|conn| OtherReader(conn));
+    let one = || pool.get_timeout(OTHERS_CHECKOUT).map(OtherReader);
     let (Ok(second), Ok(third)) = (one(), one()) else { return Ok(None) };
     for _ in 0..OTHERS_TRIES {
         leave(first)?;
