@@ -310,7 +310,7 @@ pub struct Entry {
     /// The balances after it.
     pub after: Four,
     /// The movements it is made of, in order: they come to its `change`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub movements: Vec<Movement>,
     /// The service charged.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -114,6 +114,10 @@ impl Look<'_, '_> {
                 |batch: &BatchRow| Ok((batch.no, sub(batch.remaining, change.get(&batch.no).copied().unwrap_or(0))?));
             return batches.iter().map(then).collect();
         }
-        Ok(least.into_iter().filter(|(_, low)| *low < 0).map(|(no, low)| (no, low.saturating_neg())).collect())
+        // One that has all its points still had them then.
+        let whole =
+            batches.iter().filter(|batch| batch.remaining == batch.amount).map(|batch| (batch.no, batch.amount));
+        let drawn = least.into_iter().filter(|(_, low)| *low < 0).map(|(no, low)| (no, low.saturating_neg()));
+        Ok(whole.chain(drawn).collect())
     }
 }
