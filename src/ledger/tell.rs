@@ -71,7 +71,7 @@ impl Ledger {
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let mut recharged = 0;
     /// ledger.walk(None, &Period::all(), |step| {
-    ///     if let WalkStep::Line(line) = step {
+    ///     if let report::WalkStep::Line(line) = step {
     ///         recharged += line.entry.flows()?.recharged;
     ///     }
     ///     Ok::<(), Error>(())

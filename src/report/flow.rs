@@ -34,14 +34,9 @@ impl Entry {
     /// Where its points came from and went: the movements, by cause.
     ///
     /// ```
-    /// # use counterfoil::*;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("points.ledger");
-    /// # let ledger = Ledger::create(&path)?;
-    /// # let alice = AccountId::new("alice")?;
-    /// # ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
-    /// # ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
-    /// let page = ledger.history(&alice, &HistoryQuery::new().kind("consume"))?;
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
+    /// let page = ledger.history(&alice, &Query::new().kind(EntryKind::Consume))?;
     /// assert_eq!(page.items[0].flows()?.used, 20);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
