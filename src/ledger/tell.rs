@@ -3,7 +3,7 @@
 use super::Ledger;
 use crate::error::{Error, Result};
 use crate::model::{AccountId, BatchId, Filter, OperationId, Page, Period, Query};
-use crate::report::{BatchLife, Explanation, Missing, Statement, Summing, UsageLine, WalkStep};
+use crate::report::{BatchLife, Explanation, Missing, Statement, Summing, UsageLine, Walk, WalkStep};
 
 /// Reports. They read as [`Ledger::balance`] does: nothing is written, nobody waits.
 impl Ledger {
@@ -61,10 +61,10 @@ impl Ledger {
 /// The books as they are, for whoever makes something else of them.
 impl Ledger {
     /// Walks through the books, an account after the other (or one alone), line by line: of all time or of a period, all as
-    /// they are at one moment. Memory is bounded whatever their length.
+    /// of the moment the walk begins. Memory is bounded whatever their length.
     ///
-    /// `each` is called at every step; an error of its own ends the walk. Nobody waits for it, but it is one read: while it
-    /// lasts the `-wal` grows by what is booked, so hand slow readers a file.
+    /// `each` is called at every step; an error of its own ends the walk. Nobody waits for it, however long it takes: no read
+    /// is open while it runs.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -88,13 +88,11 @@ impl Ledger {
         period: &Period,
         mut each: impl FnMut(WalkStep) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut failed = None;
-        let mut step = |step| {
-            failed = each(step).err();
-            failed.is_none()
-        };
-        self.look(|look| look.walk_books(account, period, &mut step))?;
-        failed.map_or(Ok(()), Err)
+        let mut walk = Walk::new(account, period);
+        while let Some(steps) = self.look(|look| walk.read(look))? {
+            steps.into_iter().try_for_each(&mut each)?;
+        }
+        Ok(())
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) use shapes::{hex, receipt};
 pub use statement::{KindTotal, Statement};
 pub(crate) use usage::Summing;
 pub use usage::UsageLine;
+pub(crate) use walk::Walk;
 pub use walk::{WalkLine, WalkStep};
 
 /// Items passed over in one page, so that a filter which fits few of many holds up nobody.

@@ -1,18 +1,21 @@
-//! A walk through the books: every line of one or all accounts within one read, for whoever makes something else of them.
+//! A walk through the books: every line of one or all accounts, for whoever makes something else of them. A page at a time,
+//! each in a read of its own, so that whoever takes long over a line holds up nobody; all as of the moment the walk began.
+
+use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
 use super::balance::totals;
 use super::shapes::{self, figures, four};
-use super::span::stored_entries;
 use super::{Look, Period};
 use crate::engine::Source;
 use crate::error::Result;
 use crate::model::{AccountId, AccountRow, Entry, EntryKind, EntryRow, Figures, Four, StretchRow, Totals};
 use crate::store::{self, Forward};
+use crate::units::Instant;
 
-/// Accounts read at a time.
-const ACCOUNTS: usize = 256;
+/// Rows read at a time.
+const READ: usize = 256;
 
 /// What a walk through the books comes past: first `Begin`; then for each account `Account`, its lines, `End`.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +34,15 @@ pub enum WalkStep {
         account: AccountId,
         /// The balances at the beginning of the period.
         opening: Four,
-        /// How many lines there are.
+        /// How many lines there are; more when others have booked since the walk began.
         lines: i64,
     },
     /// The next line, in the order they were booked; what time has done since the last write comes last, `unbooked`.
     Line(Box<WalkLine>),
     /// The last line was told.
     End {
-        /// The figures the ledger keeps beside the lines; none when the period leaves lines out.
+        /// The figures the ledger keeps beside the lines; none when lines are left out: by the period, or because they were
+        /// booked since the walk began.
         kept: Option<(Figures, Totals)>,
     },
 }
@@ -59,54 +63,146 @@ pub struct WalkLine {
     pub service: Option<String>,
 }
 
-/// What is called at each step; whether to go on.
-type Each<'e> = &'e mut dyn FnMut(WalkStep) -> bool;
+/// The moment a walk began: what was booked since is not in it.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    length: i64,
+    time: Instant,
+}
 
-impl Look<'_, '_> {
-    pub(crate) fn walk_books(&self, account: Option<&AccountId>, period: &Period, each: Each<'_>) -> Result<()> {
-        self.begun(period)?;
-        if !each(WalkStep::Begin { as_of: self.time.utc(), operations: self.ledger.length }) {
-            return Ok(());
-        }
-        if let Some(id) = account {
-            let row = self.source.account_by_id(id)?;
-            return row.map_or(Ok(()), |row| self.walk_account(row, period, each).map(drop));
-        }
-        let mut last = 0;
-        loop {
-            let rows = store::account_page(self.session, last, ACCOUNTS)?;
-            let Some(row) = rows.last() else { return Ok(()) };
-            last = row.no;
-            for row in rows {
-                if !self.walk_account(row, period, each)? {
-                    return Ok(());
-                }
-            }
-        }
+/// A walk on its way.
+pub(crate) struct Walk<'w> {
+    account: Option<&'w AccountId>,
+    period: &'w Period,
+    cut: Option<Cut>,
+    queue: VecDeque<AccountRow>,
+    /// The last account that was put into the queue; none: there are no more.
+    last: Option<i64>,
+    reading: Option<Reading>,
+}
+
+/// How far an account has been read.
+struct Reading {
+    no: i64,
+    id: AccountId,
+    /// The next entry's number, and that of the last one of the period.
+    next: i64,
+    last: i64,
+    stretches: Vec<StretchRow>,
+    /// What time did after the walk began, unless an operation that is in it came later still (its clock was ahead).
+    waiting: Vec<EntryRow>,
+}
+
+impl<'w> Walk<'w> {
+    pub(crate) fn new(account: Option<&'w AccountId>, period: &'w Period) -> Self {
+        Walk { account, period, cut: None, queue: VecDeque::new(), last: Some(0), reading: None }
     }
 
-    fn walk_account(&self, row: AccountRow, period: &Period, each: Each<'_>) -> Result<bool> {
-        let (books, account, _) = self.caught_up(row, None)?;
+    /// The next steps; none when all has been told.
+    pub(crate) fn read(&mut self, look: &Look<'_, '_>) -> Result<Option<Vec<WalkStep>>> {
+        let Some(cut) = self.cut else { return self.begin(look).map(Some) };
+        let mut steps = Vec::new();
+        let mut reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => {
+                let Some(account) = self.next_account(look)? else { return Ok(None) };
+                // One that was opened since is not in it.
+                let first = store::entry(look.session, account.no, 1)?;
+                if first.and_then(|row| row.operation).is_some_and(|seq| seq > cut.length) {
+                    return Ok(Some(steps));
+                }
+                let (step, reading) = look.enter(account, self.period, cut)?;
+                steps.push(step);
+                reading
+            }
+        };
+        let ended = look.page(&mut reading, cut, self.period, &mut steps)?;
+        if !ended {
+            self.reading = Some(reading);
+        }
+        Ok(Some(steps))
+    }
+
+    fn begin(&mut self, look: &Look<'_, '_>) -> Result<Vec<WalkStep>> {
+        look.begun(self.period)?;
+        let cut = Cut { length: look.ledger.length, time: look.time };
+        self.cut = Some(cut);
+        if let Some(id) = self.account {
+            (self.last, self.queue) = (None, look.source.account_by_id(id)?.into_iter().collect());
+        }
+        Ok(vec![WalkStep::Begin { as_of: cut.time.utc(), operations: cut.length }])
+    }
+
+    fn next_account(&mut self, look: &Look<'_, '_>) -> Result<Option<AccountRow>> {
+        if let (true, Some(last)) = (self.queue.is_empty(), self.last) {
+            self.queue = store::account_page(look.session, last, READ)?.into();
+            self.last = self.queue.back().map(|account| account.no);
+        }
+        Ok(self.queue.pop_front())
+    }
+}
+
+impl Look<'_, '_> {
+    /// Where the period begins and ends in an account.
+    fn enter(&self, row: AccountRow, period: &Period, cut: Cut) -> Result<(WalkStep, Reading)> {
+        let row = self.source.account(row.no)?.unwrap_or(row);
+        let (books, account, _) = self.caught_up(row, Some(cut.time))?;
         let mut stretches = store::stretches(self.session, account.no, account.entries)?;
         stretches.extend_from_slice(books.stretches());
         let (first, last) = self.range(&books, &account, period)?;
         let opening = four(self.before(&books, &account, period)?.unwrap_or_default());
         let lines = last.saturating_sub(first).saturating_add(1).max(0);
-        let stored = stored_entries(&books, &account);
-        let mut on = each(WalkStep::Account { account: account.id.clone(), opening, lines });
-        let mut visit = |row: &EntryRow| {
-            let line = self.walk_line(&account.id, row, &stretches, row.n > stored)?;
-            Ok(each(WalkStep::Line(Box::new(line))))
-        };
-        if on {
-            on = self.visit_stored((account.no, first, last.min(stored)), Forward::Oldest, &mut visit)?;
+        let (no, id) = (account.no, account.id.clone());
+        let last = if period.end().is_some() { last } else { i64::MAX };
+        let step = WalkStep::Account { account: account.id, opening, lines };
+        Ok((step, Reading { no, id, next: first, last, stretches, waiting: Vec::new() }))
+    }
+
+    /// The next lines of an account; whether they were the last.
+    fn page(&self, reading: &mut Reading, cut: Cut, period: &Period, steps: &mut Vec<WalkStep>) -> Result<bool> {
+        let stored = store::entries(self.session, reading.no, reading.next, i64::MAX, Forward::Oldest, READ)?;
+        let mut ended = stored.len() < READ;
+        let (mut rows, mut since) = (Vec::new(), false);
+        for row in stored {
+            reading.next = row.n.saturating_add(1);
+            match row.operation {
+                Some(seq) if seq > cut.length => {
+                    (since, ended) = (true, true);
+                    break;
+                }
+                None if row.booked_at > cut.time => reading.waiting.push(row),
+                _ => {
+                    rows.append(&mut reading.waiting);
+                    rows.push(row);
+                }
+            }
         }
-        for row in books.entries().iter().filter(|row| (first..=last).contains(&row.n)) {
-            on = on && visit(row)?;
+        let (mut kept, mut unbooked_from) = (None, i64::MAX);
+        if ended && !since {
+            // A clock that was ahead has been set back: what was booked by it is no news.
+            if reading.waiting.last().is_some_and(|row| row.booked_at > self.time) {
+                rows.append(&mut reading.waiting);
+            }
+            let account = if reading.waiting.is_empty() { self.source.account(reading.no)? } else { None };
+            if let Some(account) = account {
+                let (books, account, _) = self.caught_up(account, Some(cut.time))?;
+                unbooked_from = reading.next;
+                rows.extend_from_slice(books.entries());
+                kept = Some((figures(account.balances), totals(&account.totals)));
+            }
         }
-        let whole = period.begin().is_none() && last >= account.entries;
-        let kept = whole.then(|| (figures(account.balances), totals(&account.totals)));
-        Ok(on && each(WalkStep::End { kept }))
+        for row in rows {
+            if row.n > reading.last {
+                (ended, kept) = (true, None);
+                break;
+            }
+            let unbooked = row.n >= unbooked_from;
+            steps.push(WalkStep::Line(Box::new(self.walk_line(&reading.id, &row, &reading.stretches, unbooked)?)));
+        }
+        if ended {
+            steps.push(WalkStep::End { kept: kept.filter(|_| period.begin().is_none()) });
+        }
+        Ok(ended)
     }
 
     fn walk_line(&self, id: &AccountId, row: &EntryRow, stretches: &[StretchRow], unbooked: bool) -> Result<WalkLine> {

@@ -211,7 +211,20 @@ fn what_is_booked_meanwhile_is_left_out() {
     let ledger = meanwhile.history.world.ledger.clone();
     export.write(&ledger, &mut meanwhile).unwrap();
     assert_eq!(meanwhile.steps, 0);
-    assert_eq!(String::from_utf8(meanwhile.text).unwrap(), at_rest);
+    let text = String::from_utf8(meanwhile.text).unwrap();
+    assert!(text.len() < at_rest.len());
+    // Where the books went on there is nothing to hold the totals against.
+    let entries = |text: &str| -> Vec<String> {
+        let ends = ["the ledger's own totals", "closing balances", "; End: "];
+        let is_end = |block: &&str| *block == "account Income:Used" || ends.iter().any(|end| block.contains(end));
+        let blocks = text.split("\n\n").filter(|block| !is_end(block));
+        // And what only time had done may have been booked.
+        blocks.map(|block| block.replace("    ; unbooked: true\n", "").trim().to_string()).collect()
+    };
+    assert_eq!(entries(&text), entries(&at_rest));
+    if programs_are_there() {
+        proved(HLEDGER, &text, false);
+    }
 }
 
 /// A reader that books while it reads.
