@@ -53,7 +53,7 @@ pub mod report;
 /// What requests and questions may say: every operation and question with its fields, as data.
 pub mod schema {
     pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
-    pub use crate::model::schema::request_schema;
+    pub use crate::model::schema::{question_schema, request_schema};
     pub use crate::model::{QUESTIONS, QuestionKind};
 }
 mod spelling;

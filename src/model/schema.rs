@@ -1,8 +1,9 @@
-//! The JSON Schema of requests, made from the table of operations.
+//! The JSON Schemas of requests and questions, made from their tables.
 
 use serde_json::{Map, Value, json};
 
 use super::operations::{Field, FieldKind, OPERATIONS, Operation};
+use super::{QUESTIONS, QuestionKind};
 use crate::units::MAX_POINTS;
 
 /// The JSON Schema (draft 2020-12) of a request. It tells names, kinds and limits; which fields go together, the parser
@@ -14,23 +15,41 @@ use crate::units::MAX_POINTS;
 /// ```
 #[must_use]
 pub fn request_schema() -> Value {
+    let one = |operation: &Operation| object(("op", operation.name), operation.help, operation.all_fields());
+    one_of("counterfoil request", OPERATIONS.iter().map(one))
+}
+
+/// The same of a question; `docs/question.schema.json`.
+///
+/// ```
+/// let schema = counterfoil::schema::question_schema();
+/// assert_eq!(schema["oneOf"][0]["properties"]["get"]["const"], "balance");
+/// ```
+#[must_use]
+pub fn question_schema() -> Value {
+    let one = |question: &QuestionKind| object(("get", question.name), question.help, question.fields.iter());
+    one_of("counterfoil question", QUESTIONS.iter().map(one))
+}
+
+fn one_of(title: &str, kinds: impl Iterator<Item = Value>) -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "counterfoil request",
-        "oneOf": OPERATIONS.iter().map(operation).collect::<Vec<_>>(),
+        "title": title,
+        "oneOf": kinds.collect::<Vec<_>>(),
     })
 }
 
-fn operation(operation: &Operation) -> Value {
-    let mut properties = Map::from_iter([("op".into(), json!({ "const": operation.name }))]);
-    let mut required = vec!["op"];
-    for one in operation.all_fields() {
+/// The objects of one kind, which this field names.
+fn object((kind, name): (&str, &str), help: &str, fields: impl Iterator<Item = &'static Field>) -> Value {
+    let mut properties = Map::from_iter([(kind.into(), json!({ "const": name }))]);
+    let mut required = vec![kind];
+    for one in fields {
         properties.insert(one.name.into(), field(one));
         required.extend(one.required.map(|_| one.name));
     }
     json!({
         "type": "object",
-        "description": operation.help,
+        "description": help,
         "properties": properties,
         "required": required,
         "additionalProperties": false,

@@ -1,6 +1,6 @@
 //! The table of operations: the parser reads every field of it, and what is written from it is as committed.
 
-use counterfoil::schema::{FieldKind, OPERATIONS, request_schema};
+use counterfoil::schema::{FieldKind, OPERATIONS, question_schema, request_schema};
 use counterfoil::{Error, Ledger, Request};
 use serde_json::json;
 
@@ -8,23 +8,26 @@ fn committed(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// An app checks its requests against the schema before it sends them. With `COUNTERFOIL_BLESS` set it is written anew.
+/// An app checks its requests and questions against the schemas before it sends them. With `COUNTERFOIL_BLESS` set they are
+/// written anew.
 #[test]
-fn the_committed_schema_is_the_tables() {
-    let schema = request_schema();
-    let operations: Vec<String> = schema["oneOf"].as_array().unwrap().iter().map(ToString::to_string).collect();
-    // One operation a line, so that a change shows which.
-    let made = format!(
-        "{{\"$schema\":{},\"title\":{},\"oneOf\":[\n{}\n]}}\n",
-        schema["$schema"],
-        schema["title"],
-        operations.join(",\n")
-    );
-    let path = "docs/request.schema.json";
-    if std::env::var_os("COUNTERFOIL_BLESS").is_some() {
-        std::fs::write(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")), &made).unwrap();
+fn the_committed_schemas_are_the_tables() {
+    for (path, schema) in
+        [("docs/request.schema.json", request_schema()), ("docs/question.schema.json", question_schema())]
+    {
+        let kinds: Vec<String> = schema["oneOf"].as_array().unwrap().iter().map(ToString::to_string).collect();
+        // One a line, so that a change shows which.
+        let made = format!(
+            "{{\"$schema\":{},\"title\":{},\"oneOf\":[\n{}\n]}}\n",
+            schema["$schema"],
+            schema["title"],
+            kinds.join(",\n")
+        );
+        if std::env::var_os("COUNTERFOIL_BLESS").is_some() {
+            std::fs::write(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")), &made).unwrap();
+        }
+        assert!(committed(path) == made, "run this test with COUNTERFOIL_BLESS=1 and look at what changed in {path}");
     }
-    assert!(committed(path) == made, "run this test with COUNTERFOIL_BLESS=1 and look at what changed");
 }
 
 #[test]
