@@ -1,6 +1,7 @@
 //! Keeps the house in order: what no compiler checks and would otherwise erode. Every check is tried on a planted fault.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,9 @@ const FLOORS: [&str; 17] = [
 ];
 /// The engine says in `engine::source` what it has to read and write; the store does it. So the arrow points upwards here.
 const UPWARDS: [(&str, &str, &str); 1] = [("store", "engine", "source")];
+
+/// The one circle between files of a room: a session holds the rows at hand, which are written through the session.
+const CIRCLE: (&str, &str) = ("store/session", "store/row_cache");
 
 const MAX_FUNCTION: usize = 70;
 const MAX_FILE: usize = 800;
@@ -261,6 +265,71 @@ fn imports_upwards(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
+/// The files of each room, by the path of their module, with the other files of the room that they use. A name that a file's
+/// parent takes from a third file counts as that file's; what parents and children use of each other is no circle.
+fn uses_within_rooms(sources: &[Source]) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let module = |source: &Source| -> Vec<String> {
+        let path = source.path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+        path.split('/').map(str::to_string).collect()
+    };
+    let shipped = sources.iter().filter(|source| source.room().is_some() && !source.test);
+    let files: BTreeMap<Vec<String>, Vec<Vec<String>>> = shipped
+        .map(|source| (module(source), paths(&source.shipped()).into_iter().map(|(path, _)| path).collect()))
+        .collect();
+    let mut uses: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
+    for (here, path) in files.iter().flat_map(|(here, paths)| paths.iter().map(move |path| (here, path))) {
+        let ups = path.iter().take_while(|segment| *segment == "super").count();
+        let whole = match path[0].as_str() {
+            "crate" => path[1..].to_vec(),
+            "super" if ups <= here.len() => [&here[..here.len() - ups], &path[ups..]].concat(),
+            _ => continue,
+        };
+        let Some(mut depth) = (1..=whole.len()).rev().find(|depth| files.contains_key(&whole[..*depth])) else {
+            continue;
+        };
+        let mut file = whole[..depth].to_vec();
+        while let Some(name) = whole.get(depth)
+            && let Some(from) = files[&file].iter().find(|path| {
+                path.len() == 2 && path[1] == *name && files.contains_key(&[&file[..], &path[..1]].concat())
+            })
+        {
+            file.push(from[0].clone());
+            depth += 1;
+        }
+        if file[0] == here[0] && !file.starts_with(here) && !here.starts_with(&file) {
+            uses.entry(here.clone()).or_default().insert(file);
+        }
+    }
+    uses
+}
+
+/// Files of a room that use each other, directly or by others.
+fn circles(sources: &[Source]) -> Vec<String> {
+    let mut uses = uses_within_rooms(sources);
+    let split = |path: &str| path.split('/').map(str::to_string).collect::<Vec<_>>();
+    if let Some(used) = uses.get_mut(&split(CIRCLE.0)) {
+        used.remove(&split(CIRCLE.1));
+    }
+    // What nothing else uses, or what uses nothing, is in no circle.
+    loop {
+        let users: BTreeSet<Vec<String>> = uses.keys().cloned().collect();
+        let used: BTreeSet<Vec<String>> = uses.values().flatten().cloned().collect();
+        let before: usize = uses.values().map(BTreeSet::len).sum();
+        uses.retain(|file, _| used.contains(file));
+        uses.values_mut().for_each(|files| files.retain(|file| users.contains(file)));
+        uses.retain(|_, files| !files.is_empty());
+        if uses.values().map(BTreeSet::len).sum::<usize>() == before {
+            break;
+        }
+    }
+    uses.into_iter()
+        .map(|(file, used)| {
+            let used: Vec<String> = used.iter().map(|file| file.join("/")).collect();
+            format!("{} uses {}", file.join("/"), used.join(", "))
+        })
+        .collect()
+}
+
 fn sql_outside_the_store(sources: &[Source]) -> Vec<String> {
     let outside = sources.iter().filter(|source| source.room().is_some() && !source.under(&["src/store/", "src/db/"]));
     outside.flat_map(|source| named(source, &["rusqlite"])).collect()
@@ -435,6 +504,11 @@ fn imports_point_downwards() {
 }
 
 #[test]
+fn no_files_of_a_room_use_each_other() {
+    none(circles(&sources(&["src"])));
+}
+
+#[test]
 fn sql_stays_in_the_store() {
     none(sql_outside_the_store(&sources(&["src"])));
 }
@@ -516,6 +590,24 @@ fn an_import_upwards_is_found() {
     ] {
         none(imports_upwards(&[Source::new(path, text)]));
     }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let files =
+        |texts: &[(&str, &str)]| -> Vec<Source> { texts.iter().map(|(path, text)| Source::new(path, text)).collect() };
+    let long = files(&[
+        ("src/a/mod.rs", "mod b; pub use b::B; mod c; mod d;"),
+        ("src/a/b.rs", "use crate::a::c::C;"),
+        ("src/a/c.rs", "use super::{d::D, e};"),
+        ("src/a/d.rs", "use super::B;"),
+    ]);
+    assert_eq!(circles(&long), ["a/b uses a/c", "a/c uses a/d", "a/d uses a/b"]);
+    none(circles(&files(&[
+        ("src/a/mod.rs", "mod b; mod c; use b::B; use c::C;"),
+        ("src/a/b.rs", "use super::C; use super::Root; // use super::c;"),
+        ("src/a/c.rs", "use super::Root; #[cfg(test)]\nmod tests {\n use crate::a::b::B;\n}"),
+    ])));
 }
 
 #[test]

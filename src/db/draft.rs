@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::opened::is_free;
-use super::place::{FileId, beside, file_id, for_new, is_unborn};
+use super::place::{FileId, beside, file_error, file_id, for_new, is_unborn};
 use crate::error::{Error, Result};
 
 /// The end of every draft's name.
@@ -250,17 +250,6 @@ fn sync_folder(path: &Path) -> Result<()> {
 #[allow(clippy::unnecessary_wraps, reason = "as on unix")]
 fn sync_folder(_path: &Path) -> Result<()> {
     Ok(())
-}
-
-pub(super) fn file_error(path: &Path, error: &std::io::Error) -> Error {
-    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let message = format!("{}: {error}", path.display());
-    match error.kind() {
-        PermissionDenied | ReadOnlyFilesystem => Error::ReadOnly { message },
-        StorageFull | QuotaExceeded => Error::DiskFull { message },
-        std::io::ErrorKind::AlreadyExists => Error::LedgerExists { path: path.display().to_string() },
-        _ => Error::Storage { message },
-    }
 }
 
 #[cfg(test)]

@@ -395,6 +395,18 @@ fn cloud_folder(path: &Path) -> Option<String> {
     })
 }
 
+/// What a failed call on a file, but by SQLite, means.
+pub(super) fn file_error(path: &Path, error: &std::io::Error) -> Error {
+    use std::io::ErrorKind::{AlreadyExists, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let message = format!("{}: {error}", path.display());
+    match error.kind() {
+        PermissionDenied | ReadOnlyFilesystem => Error::ReadOnly { message },
+        StorageFull | QuotaExceeded => Error::DiskFull { message },
+        AlreadyExists => Error::LedgerExists { path: path.display().to_string() },
+        _ => Error::Storage { message },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use super::source::{Changes, Source, drawn};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Movement,
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Movement, Place,
     StretchRow, changes,
 };
 use crate::units::{Instant, add, sub};
@@ -273,6 +273,19 @@ impl<'s> Books<'s> {
         self.enter_consume(row, State::New);
     }
 
+    /// A movement of the line that is posted next.
+    pub(super) fn note(&mut self, movement: Movement) {
+        if movement.points > 0 {
+            put(&mut self.movements, movement);
+        }
+    }
+
+    /// The hold that the line posted next is about, where it moves nothing of it.
+    pub(super) fn concern(&mut self, hold: i64) {
+        let (from, to) = (Place::Held, Place::Available);
+        self.movements.push(Movement { operation: Some(hold), batch: None, from, to, points: 0 });
+    }
+
     /// Changes a consume; a changed open part changes the account's debt by as much.
     pub(crate) fn change_consume(&mut self, operation: i64, change: impl FnOnce(&mut ConsumeRow)) -> Result<()> {
         self.consume(operation)?;
@@ -497,7 +510,7 @@ fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mu
 }
 
 /// Most often there is one, and a list that grows makes room for four.
-pub(super) fn put<T>(list: &mut Vec<T>, row: T) {
+fn put<T>(list: &mut Vec<T>, row: T) {
     if list.is_empty() {
         list.reserve_exact(1);
     }

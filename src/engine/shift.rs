@@ -1,6 +1,6 @@
 //! The one movement of points: from one bucket of a batch to another, with all that follows for account and totals.
 
-use super::books::{Books, put};
+use super::books::Books;
 use crate::error::{Error, Result};
 use crate::model::{BatchNo, BatchRow, Movement, Place};
 use crate::units::{add, sub};
@@ -37,19 +37,6 @@ impl Bucket {
 }
 
 impl Books<'_> {
-    /// A movement of the line that is posted next.
-    pub(super) fn note(&mut self, movement: Movement) {
-        if movement.points > 0 {
-            put(&mut self.movements, movement);
-        }
-    }
-
-    /// The hold that the line posted next is about, where it moves nothing of it.
-    pub(super) fn concern(&mut self, hold: i64) {
-        let (from, to) = (Place::Held, Place::Available);
-        self.movements.push(Movement { operation: Some(hold), batch: None, from, to, points: 0 });
-    }
-
     /// A new batch with all that remains of it: to spend now, or pending.
     pub(super) fn arrive(&mut self, batch: BatchRow) -> Result<()> {
         let from = if batch.from_batch.is_some() { Place::Received } else { Place::Recharged };

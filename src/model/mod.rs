@@ -3,6 +3,7 @@
 mod action;
 mod answer;
 pub(crate) mod builders;
+mod codes;
 mod fields;
 mod ids;
 mod movement;
@@ -24,14 +25,15 @@ pub use answer::{
     HoldMark, HoldState, Made, NextExpiry, Page, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
+pub use codes::{AccountState, EntryKind};
+pub(crate) use codes::{ClockMark, HoldPhase};
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub use movement::Place;
-pub(crate) use movement::{Movement, changes, decode, encode};
+pub(crate) use movement::{Balances, Movement, changes, decode, encode};
 pub use operations::OpKind;
 pub use period::Period;
 pub(crate) use question::{Asked, Filter};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
 pub(crate) use rows::*;
-pub use rows::{AccountState, EntryKind};

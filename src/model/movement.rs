@@ -1,10 +1,19 @@
 //! The movement: points going from one place to another. Every line of an account's books is made of them, and everything
 //! that is told of it follows from them.
 
-use super::rows::codes;
-use super::{Balances, BatchNo};
+use super::BatchNo;
+use super::codes::codes;
 use crate::error::Result;
 use crate::units::{MAX_POINTS, add, sub};
+
+/// The four stored balances; `net` is `available - debt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Balances {
+    pub(crate) available: i64,
+    pub(crate) held: i64,
+    pub(crate) pending: i64,
+    pub(crate) debt: i64,
+}
 
 codes!(
     /// Where points are, come from, or went.

@@ -1,7 +1,7 @@
 //! Every operation described once. The parser, the schema of requests, the command's arguments and help, and the
 //! tables in the documentation follow from [`OPERATIONS`].
 
-use super::rows::codes;
+use super::codes::codes;
 
 codes!(
     /// What a caller asked for.

@@ -12,7 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{self, c_short, flock};
 
 use super::super::busy;
-use super::super::place::beside;
+use super::super::place::{beside, file_error};
 use super::{Holders, Standing};
 use crate::error::{Error, Result};
 
@@ -197,7 +197,7 @@ fn open(path: &Path) -> Result<File> {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => open(false),
         _ => Err(error),
     });
-    tried.map_err(|error| super::super::draft::file_error(path, &error))
+    tried.map_err(|error| file_error(path, &error))
 }
 
 fn description(range: Range, mode: Mode) -> flock {
