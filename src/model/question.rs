@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fields::{Fields, missing};
+use super::fields::{Fields, given_beside, missing};
 use super::operations::{Field, FieldKind, field};
 use super::{AccountId, AccountState, BatchId, EntryKind, Key, OperationId, Page, Period, Request};
 use crate::error::{Error, Result};
@@ -511,7 +511,7 @@ impl Asked {
             "explain" => match (given.id("operation")?, given.id("batch")?) {
                 (Some(operation), None) => Asked::Explain(operation),
                 (None, Some(batch)) => Asked::Life(batch),
-                (Some(_), Some(_)) => return Err(beside("batch", "operation")),
+                (Some(_), Some(_)) => return Err(given_beside("batch", "operation", "give one of them")),
                 (None, None) => return Err(missing("operation", "name an operation, or a batch")),
             },
             "operation" => {
@@ -521,7 +521,7 @@ impl Asked {
             "find" => match (given.text("key"), given.fields.number("sequence")) {
                 (Some(key), None) => Asked::Key(Key::new(key)?),
                 (None, Some(sequence)) => Asked::Sequence(sequence),
-                (Some(_), Some(_)) => return Err(beside("sequence", "key")),
+                (Some(_), Some(_)) => return Err(given_beside("sequence", "key", "give one of them")),
                 (None, None) => return Err(missing("key", "name a key, or a number in the log")),
             },
             "info" => Asked::Info,
@@ -530,10 +530,6 @@ impl Asked {
             _ => return Err(no_question(&name.into())),
         })
     }
-}
-
-fn beside(field: &str, other: &str) -> Error {
-    Error::invalid(field, format!("is given beside `{other}`"), "give one of them")
 }
 
 /// `+08:00`, or `+08:00:30`.
