@@ -374,17 +374,15 @@ impl Look<'_, '_> {
         let now = self.allocations_now(books, booked.row.seq)?;
         let (held, chosen) = draws.split_at_checked(set_aside(lines)).unwrap_or((&[], draws));
         let aside = held.len();
-        let chosen = together(chosen)?;
         let late = self.late(booked)?;
         let first = lines.first().map_or(0, |line| line.n);
-        let mut order = Vec::new();
-        for (no, points) in &chosen {
-            let batch = self.payer_row(books, *no)?;
-            let expires_at = self.end_before(&batch, first)?;
-            order.push((BatchRow { expires_at, ..batch }, *points));
-        }
-        let next = self.next_in_order(books, account, (booked, lines), &order)?;
-        let why = reasons(&order, &next, booked.row.booked_at, late.as_ref());
+        let then = |draws| -> Result<Vec<(BatchRow, i64)>> {
+            let draws = together(draws)?.into_iter();
+            draws.map(|(no, points)| Ok((self.payer_then(books, no, first)?, points))).collect()
+        };
+        let (held, chosen) = (then(held)?, then(chosen)?);
+        let next = self.next_in_order(books, account, (booked, lines), &chosen)?;
+        let why = reasons(&chosen, &next, booked.row.booked_at, late.as_ref());
         let by_hold = match told.passed_deadline {
             Some(_) => "set aside by the hold until its deadline",
             None => "set aside by the hold",
@@ -403,27 +401,27 @@ impl Look<'_, '_> {
             *left = left.saturating_sub(part);
             part
         };
-        for (draws, now, held) in [(together(held)?, held_now, true), (chosen, chosen_now, false)] {
+        for (draws, now, held) in [(held, held_now, true), (chosen, chosen_now, false)] {
             let returned = sums(now.iter().map(|part| (part.batch, part.returned)))?;
-            for (no, points) in draws {
-                let batch = self.payer_row(books, no)?;
+            for (batch, points) in draws {
+                let no = batch.no;
                 let returned = returned.get(&no).copied().unwrap_or(0);
                 let why = if held { Some(by_hold.into()) } else { why.get(&no).cloned() };
-                let payer = self.payer(&batch, self.end_before(&batch, first)?, points)?;
+                let payer = self.payer(&batch, points)?;
                 told.paid_by.push(Payer { returned, lapsed: lapsed_of(no, returned), why, held, ..payer });
             }
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
         for (place, pay) in story.late_pay.iter().enumerate() {
             let LatePay { batch, points, n, at, operation } = pay;
-            let batch = self.payer_row(books, *batch)?;
+            let batch = self.payer_then(books, *batch, *n)?;
             let returned = later.get(place).map_or(0, |part| part.returned);
             told.settled_by.push(Payer {
                 returned,
                 lapsed: lapsed_of(batch.no, returned),
                 paid_at: Some(at.utc()),
                 paid_in: operation.map(|seq| self.writers.operation(seq)),
-                ..self.payer(&batch, self.end_before(&batch, *n)?, *points)?
+                ..self.payer(&batch, *points)?
             });
         }
         Ok(())
@@ -472,18 +470,20 @@ impl Look<'_, '_> {
         Ok(Next::Nothing)
     }
 
-    fn payer_row(&self, books: &Books<'_>, no: BatchNo) -> Result<BatchRow> {
+    /// A batch that paid, with its end as it was before that line.
+    fn payer_then(&self, books: &Books<'_>, no: BatchNo, n: i64) -> Result<BatchRow> {
         let lost = || Error::corrupt(format!("batch {no} is referred to and not there"));
-        self.batch_row(books, no)?.ok_or_else(lost)
+        let batch = self.batch_row(books, no)?.ok_or_else(lost)?;
+        Ok(BatchRow { expires_at: self.end_before(&batch, n)?, ..batch })
     }
 
-    fn payer(&self, batch: &BatchRow, expires_at: Option<Instant>, points: i64) -> Result<Payer> {
+    fn payer(&self, batch: &BatchRow, points: i64) -> Result<Payer> {
         Ok(Payer {
             batch: self.writers.batch(batch.no),
             source: batch.source.to_string(),
             promo: batch.promo,
             priority: batch.priority,
-            expires_at: expires_at.map(Instant::utc),
+            expires_at: batch.expires_at.map(Instant::utc),
             created_at: Booked::read(&self.source, batch.operation())?.row.booked_at.utc(),
             points,
             returned: 0,
