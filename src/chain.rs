@@ -3,6 +3,7 @@
 //! Every field is written with its length before it, so that no two different operations give the same bytes.
 //! Outcome and entry are left out: they can be derived again from the operations.
 
+use crate::hash::Hash;
 use crate::model::OperationRow;
 use crate::units::Instant;
 
@@ -10,7 +11,7 @@ const GENESIS_DOMAIN: &[u8] = b"counterfoil ledger genesis v1";
 const OPERATION_DOMAIN: &[u8] = b"counterfoil operation v1";
 
 /// The head of an empty log: covers the file's ids and its creation time.
-pub(crate) fn genesis(ledger_id: uuid::Uuid, device: uuid::Uuid, epoch: i64, created_at: Instant) -> [u8; 32] {
+pub(crate) fn genesis(ledger_id: uuid::Uuid, device: uuid::Uuid, epoch: i64, created_at: Instant) -> Hash {
     let mut bytes = Fields::new(GENESIS_DOMAIN);
     bytes.field(ledger_id.as_bytes());
     bytes.field(device.as_bytes());
@@ -20,9 +21,9 @@ pub(crate) fn genesis(ledger_id: uuid::Uuid, device: uuid::Uuid, epoch: i64, cre
 }
 
 /// The hash of an operation, given the one before it.
-pub(crate) fn link(prev: &[u8; 32], op: &OperationRow) -> [u8; 32] {
+pub(crate) fn link(prev: &Hash, op: &OperationRow) -> Hash {
     let mut bytes = Fields::new(OPERATION_DOMAIN);
-    bytes.field(prev);
+    bytes.field(prev.as_bytes());
     bytes.number(op.seq);
     bytes.field(op.writer.device.as_bytes());
     bytes.number(op.writer.epoch);
@@ -35,7 +36,7 @@ pub(crate) fn link(prev: &[u8; 32], op: &OperationRow) -> [u8; 32] {
     bytes.number(op.booked_at.millis());
     bytes.number(op.clock.code());
     bytes.number(op.points);
-    bytes.optional(op.price_book.as_ref().map(|(_, hash)| hash.as_slice()));
+    bytes.optional(op.price_book.as_ref().map(|(_, hash)| hash.as_bytes().as_slice()));
     // The place of an origin (an operation first booked in another file): none is written yet.
     bytes.optional(None);
     bytes.field(op.body.as_bytes());
@@ -70,8 +71,8 @@ impl Fields {
         }
     }
 
-    fn finish(self) -> [u8; 32] {
-        *blake3::hash(&self.0).as_bytes()
+    fn finish(self) -> Hash {
+        Hash::of(&self.0)
     }
 }
 
@@ -97,26 +98,28 @@ mod tests {
             accepted_at: Instant::clamped(1_700_000_000_456),
             suspect_since: Some(Instant::clamped(1_700_000_000_123)),
             points: 320,
-            price_book: Some((2, [9; 32])),
+            price_book: Some((2, [9; 32].into())),
             rules_version: 1,
             body: r#"{"points":320,"source":"wxpay"}"#.to_string(),
             outcome: Outcome::default(),
             entry: Some(1),
-            hash: [0; 32],
+            hash: Hash::default(),
         }
-    }
-
-    fn hex(hash: [u8; 32]) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]
     fn the_format_never_changes() {
         let start = genesis(Uuid::from_u128(1), Uuid::from_u128(2), 1, Instant::clamped(1_700_000_000_000));
-        assert_eq!(hex(start), "fe07b6ce453c3702a02dadc7c29f2e477a5d45f113d234841cac06ee19754912");
-        assert_eq!(hex(link(&start, &operation())), "b35aaa10d61ff82fb207beb6b1898eda4f587c36d5ee86dffd72a1897468aa89");
+        assert_eq!(start.to_string(), "fe07b6ce453c3702a02dadc7c29f2e477a5d45f113d234841cac06ee19754912");
+        assert_eq!(
+            link(&start, &operation()).to_string(),
+            "b35aaa10d61ff82fb207beb6b1898eda4f587c36d5ee86dffd72a1897468aa89"
+        );
         let file = OperationRow { account: None, price_book: None, kind: OpKind::Configure, ..operation() };
-        assert_eq!(hex(link(&[1; 32], &file)), "21b790cc6596bff437e17ef1e68717ca719e8b31474b29db2d84296374947f73");
+        assert_eq!(
+            link(&[1; 32].into(), &file).to_string(),
+            "21b790cc6596bff437e17ef1e68717ca719e8b31474b29db2d84296374947f73"
+        );
     }
 
     #[test]
@@ -137,15 +140,15 @@ mod tests {
             OperationRow { clock: ClockMark::Plain, ..first.clone() },
             OperationRow { points: 321, ..first.clone() },
             OperationRow { price_book: None, ..first.clone() },
-            OperationRow { price_book: Some((2, [8; 32])), ..first.clone() },
+            OperationRow { price_book: Some((2, [8; 32].into())), ..first.clone() },
             OperationRow { rules_version: 2, ..first.clone() },
             OperationRow { body: "{}".to_string(), ..first.clone() },
         ];
-        let mut hashes: HashSet<[u8; 32]> = changed.iter().map(|op| link(&[0; 32], op)).collect();
-        hashes.insert(link(&[1; 32], &first));
+        let mut hashes: HashSet<Hash> = changed.iter().map(|op| link(&Hash::default(), op)).collect();
+        hashes.insert(link(&[1; 32].into(), &first));
         assert_eq!(hashes.len(), changed.len() + 1);
         let at = Instant::clamped(5);
-        let starts: HashSet<[u8; 32]> = [
+        let starts: HashSet<Hash> = [
             genesis(Uuid::from_u128(1), Uuid::from_u128(2), 1, at),
             genesis(Uuid::from_u128(2), Uuid::from_u128(1), 1, at),
             genesis(Uuid::from_u128(1), Uuid::from_u128(2), 2, at),
@@ -162,9 +165,9 @@ mod tests {
             key: Key::new(key).unwrap(),
             ..operation()
         };
-        assert_ne!(link(&[0; 32], &named("ab", "c")), link(&[0; 32], &named("a", "bc")));
+        assert_ne!(link(&Hash::default(), &named("ab", "c")), link(&Hash::default(), &named("a", "bc")));
         let absent = OperationRow { account: None, ..operation() };
-        assert_ne!(link(&[0; 32], &absent), link(&[0; 32], &named("a", "order:881")));
+        assert_ne!(link(&Hash::default(), &absent), link(&Hash::default(), &named("a", "order:881")));
     }
 
     #[test]
@@ -172,10 +175,10 @@ mod tests {
         let first = operation();
         let derived = OperationRow {
             entry: None,
-            hash: [7; 32],
+            hash: [7; 32].into(),
             outcome: Outcome { open: 5, ..Outcome::default() },
             ..first.clone()
         };
-        assert_eq!(link(&[0; 32], &first), link(&[0; 32], &derived));
+        assert_eq!(link(&Hash::default(), &first), link(&Hash::default(), &derived));
     }
 }

@@ -44,6 +44,7 @@ mod db;
 mod engine;
 mod error;
 mod file;
+mod hash;
 mod ledger;
 mod model;
 mod notice;
@@ -64,6 +65,7 @@ mod writer;
 pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
 pub use error::{ERROR_CODES, Error, ErrorClass, ErrorInfo, Result};
 pub use file::{Closing, ExpireReport};
+pub use hash::Hash;
 pub use ledger::{Answer, BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::builders::*;
 pub use model::{

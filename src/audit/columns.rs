@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use super::hex;
 use crate::model::{AccountRow, AllocationRow, BatchRow, ConsumeRow, EntryRow, HoldRow, OperationRow, StretchRow};
 
 /// The codes of a table's faults.
@@ -160,7 +159,7 @@ audited!(OperationRow, "operation", |r| [
     "accepted_at": r.accepted_at,
     "suspect_since": show(r.suspect_since),
     "points": r.points,
-    "price_book": show(r.price_book.map(|(no, hash)| format!("{no} {}", hex(&hash)))),
+    "price_book": show(r.price_book.map(|(no, hash)| format!("{no} {hash}"))),
     "rules_version": r.rules_version,
     "body": r.body,
     "entry": show(r.entry),

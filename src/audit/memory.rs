@@ -8,6 +8,7 @@ use super::kept::Kept;
 use crate::engine::source::{Allocations, OperationHead};
 use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldPhase, HoldRow, Key, OpKind,
     OperationRow, Outcome, StretchRow,
@@ -39,7 +40,7 @@ pub(crate) struct Memory<'s, 'c> {
     /// How many rows there may be before some are let go.
     most: usize,
     books: BTreeMap<i64, PriceBook>,
-    book_hashes: BTreeMap<[u8; 32], i64>,
+    book_hashes: BTreeMap<Hash, i64>,
     /// (account, place in the draw order) of live batches.
     live: BTreeSet<(i64, DrawKey)>,
     /// (account, due_at, whether it is an activation, batch): the order in which they fall due.
@@ -486,7 +487,7 @@ impl Source for Memory<'_, '_> {
         Ok(self.books.get(&no).cloned())
     }
 
-    fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>> {
+    fn price_book_no(&self, hash: &Hash) -> Result<Option<i64>> {
         Ok(self.book_hashes.get(hash).copied())
     }
 

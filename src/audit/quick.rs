@@ -8,6 +8,7 @@ use super::{Audit, MOST_LINES, count};
 use crate::chain;
 use crate::engine::Source;
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::model::{AccountRow, EntryRow, LedgerRow, OperationRow};
 use crate::store::audit as stored;
 use crate::store::{self, BookCache, SqlSource};
@@ -69,7 +70,7 @@ fn operations(audit: &mut Audit<'_, '_>, touched: &mut BTreeSet<i64>) -> Result<
 }
 
 /// The hash of the operation that the ledger's row names, if that is there.
-fn named_hash(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<[u8; 32]>> {
+fn named_hash(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<Hash>> {
     if ledger.length == 0 {
         return genesis(audit, ledger);
     }
@@ -77,7 +78,7 @@ fn named_hash(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<[u
     Ok(rows.into_iter().find_map(|(seq, row)| row.ok().filter(|_| seq == ledger.length)).map(|row| row.hash))
 }
 
-fn genesis(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<[u8; 32]>> {
+fn genesis(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<Hash>> {
     let writers = store::writer_page(audit.session, i64::MIN, 1)?;
     Ok(writers.first().map(|(_, writer, _)| chain::genesis(ledger.id, writer.device, writer.epoch, ledger.created_at)))
 }

@@ -6,11 +6,12 @@ use std::{iter, thread};
 
 use super::columns::Audited;
 use super::memory::Memory;
-use super::{Audit, PAGE, count, hex, show, window};
+use super::{Audit, PAGE, count, show, window};
 use crate::chain;
 use crate::db::OtherReader;
 use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, run as decide};
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{
     Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer,
 };
@@ -54,11 +55,11 @@ struct Replay<'s, 'c> {
     /// The highest reading that was ever accepted: time alone has booked nothing later.
     reach: Instant,
     /// The hash the next operation builds on, where it is known.
-    head: Option<[u8; 32]>,
+    head: Option<Hash>,
     /// Number of the newest operation seen.
     last: i64,
     /// The hash of the operation that the ledger's row names, once it was seen.
-    named: Option<[u8; 32]>,
+    named: Option<Hash>,
     stopped: bool,
 }
 
@@ -198,7 +199,7 @@ impl<'s, 'c> Replay<'s, 'c> {
     fn replay(
         &mut self,
         audit: &mut Audit<'_, '_>,
-        head: Option<&[u8; 32]>,
+        head: Option<&Hash>,
         raw: &StoredOperation,
         (row, command): (&OperationRow, Result<Command>),
     ) -> Result<()> {
@@ -468,11 +469,11 @@ fn pages(session: &Session<'_>, referred: &Referred) -> impl Iterator<Item = Res
 
 /// The ledger's row names an operation that must be there, so that a cut tail is seen. `last` is there, and `named` the hash
 /// of the one that is named.
-pub(super) fn check_head(audit: &mut Audit<'_, '_>, stored: &LedgerRow, last: i64, named: Option<[u8; 32]>) {
+pub(super) fn check_head(audit: &mut Audit<'_, '_>, stored: &LedgerRow, last: i64, named: Option<Hash>) {
     if stored.length > last {
         audit.faults.add("length_mismatch", "ledger length", format_args!("{last} at most"), stored.length);
     } else if let Some(hash) = named {
-        audit.faults.same("head_mismatch", "ledger head", hex(&hash), hex(&stored.head));
+        audit.faults.same("head_mismatch", "ledger head", hash, stored.head);
     }
 }
 
@@ -488,14 +489,14 @@ fn outcome_text(outcome: &Outcome) -> Option<String> {
 }
 
 /// Whether the operation's hash is made of the one before it and of its own fields.
-pub(super) fn check_link(audit: &mut Audit<'_, '_>, head: Option<&[u8; 32]>, row: &OperationRow) {
+pub(super) fn check_link(audit: &mut Audit<'_, '_>, head: Option<&Hash>, row: &OperationRow) {
     let Some(head) = head else { return };
     let link = chain::link(head, row);
     if link != row.hash {
         // The first link also hangs on the file's identity.
         let genesis = if row.seq == 1 { " (or ledger ledger_id or created_at, or writer 1)" } else { "" };
         let place = format!("{} {} hash{genesis}", OperationRow::TABLE, row.seq);
-        audit.faults.add("chain_broken", place, hex(&link), hex(&row.hash));
+        audit.faults.add("chain_broken", place, link, row.hash);
     }
 }
 
@@ -522,7 +523,7 @@ fn read_writers(audit: &mut Audit<'_, '_>) -> Result<BTreeMap<i64, (Writer, i64)
 }
 
 /// Of price books, by number.
-type Hashes = BTreeMap<i64, [u8; 32]>;
+type Hashes = BTreeMap<i64, Hash>;
 
 /// The stored price books that can be read, and the hashes of all.
 fn read_books(audit: &mut Audit<'_, '_>) -> Result<(BTreeMap<i64, PriceBook>, Hashes)> {
@@ -542,8 +543,8 @@ fn read_books(audit: &mut Audit<'_, '_>) -> Result<(BTreeMap<i64, PriceBook>, Ha
             hashes.insert(row.no, row.hash);
             audit.checked.price_books = audit.checked.price_books.saturating_add(1);
             let place = format!("price_book {} text", row.no);
-            let hash = *blake3::hash(row.text.as_bytes()).as_bytes();
-            audit.faults.same("price_book_mismatch", format_args!("{place} or hash"), hex(&hash), hex(&row.hash));
+            let hash = Hash::of(row.text.as_bytes());
+            audit.faults.same("price_book_mismatch", format_args!("{place} or hash"), hash, row.hash);
             match PriceBook::parse(&row.text, &place) {
                 Ok(book) => drop(books.insert(row.no, book)),
                 Err(error) => audit.faults.add("price_book_unreadable", place, "a price book", error),

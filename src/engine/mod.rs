@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::chain;
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, EntryKind,
     LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
@@ -103,7 +104,7 @@ struct Booking<'a, 's> {
     points: i64,
     outcome: Outcome,
     /// The price book the operation names.
-    price_book: Option<(i64, [u8; 32])>,
+    price_book: Option<(i64, Hash)>,
     new_book: Option<(i64, PriceBook)>,
 }
 
@@ -458,7 +459,7 @@ impl Booking<'_, '_> {
             body,
             outcome: std::mem::take(&mut self.outcome),
             entry,
-            hash: [0; 32],
+            hash: Hash::default(),
         };
         if matches!(self.kind, OpKind::Consume | OpKind::Capture) && operation.outcome.open == 0 {
             // One simply paid has no allocation rows: its outcome lists the draws.

@@ -4,6 +4,7 @@
 //! on an account with a hundred thousand batches reads the few it needs.
 
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind,
     OperationRow, StretchRow, Writer,
@@ -61,7 +62,7 @@ pub(crate) trait Source {
     /// A price book stored in the file.
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>>;
     /// The number of the stored price book with this hash.
-    fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>>;
+    fn price_book_no(&self, hash: &Hash) -> Result<Option<i64>>;
     fn next_price_book_no(&self) -> Result<i64>;
 }
 

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
-use crate::report::{ClockInfo, Info, Look, OperationInfo, hex};
+use crate::report::{ClockInfo, Info, Look, OperationInfo};
 use crate::units::{Instant, Points};
 
 /// Looking at the books. Reads write nothing and never wait for a writer.
@@ -375,7 +375,7 @@ fn quote(book: &PriceBook, priced: Priced, usage: Option<&Usage>) -> Quote {
         service: priced.service,
         points: priced.points,
         rule: priced.rule,
-        price_book: hex(&book.hash()),
+        price_book: book.hash(),
         usage: usage.cloned(),
     }
 }

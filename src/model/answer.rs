@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::words::words;
 use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, Key, OpKind, OperationId, Place};
+use crate::hash::Hash;
 use crate::quantity::Usage;
 use crate::units::{is_false, is_zero, or_never, utc, utc_option};
 
@@ -74,7 +75,7 @@ pub struct Receipt {
     pub unit: Option<String>,
     /// Hash of the price book the operation names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_book: Option<String>,
+    pub price_book: Option<Hash>,
     /// The batch created or touched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<Made>,
@@ -504,7 +505,7 @@ pub struct Quote {
     /// The rule in words, with the numbers put in.
     pub rule: String,
     /// Hash of the price book.
-    pub price_book: String,
+    pub price_book: Hash,
     /// What was asked about.
     #[serde(skip)]
     pub usage: Option<Usage>,

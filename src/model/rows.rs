@@ -10,6 +10,7 @@ use super::{
     AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldPhase, Key, Movement, OpKind, Place, Writer,
 };
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::units::{Instant, is_zero, sub};
 
 /// Running totals of an account, never decreasing but for `clawed_back`.
@@ -336,14 +337,14 @@ pub(crate) struct OperationRow {
     pub(crate) suspect_since: Option<Instant>,
     pub(crate) points: i64,
     /// Number and hash of the price book it names.
-    pub(crate) price_book: Option<(i64, [u8; 32])>,
+    pub(crate) price_book: Option<(i64, Hash)>,
     pub(crate) rules_version: i64,
     /// The canonical inputs, as the JSON text that is hashed.
     pub(crate) body: String,
     pub(crate) outcome: Outcome,
     /// Number of the operation's last entry in its account's books; `None` for operations on the file itself.
     pub(crate) entry: Option<i64>,
-    pub(crate) hash: [u8; 32],
+    pub(crate) hash: Hash,
 }
 
 impl OperationRow {
@@ -417,7 +418,7 @@ pub(crate) struct LedgerRow {
     pub(crate) writer: (i64, Writer),
     pub(crate) clock: ClockState,
     pub(crate) settings: Settings,
-    pub(crate) head: [u8; 32],
+    pub(crate) head: Hash,
     /// Number of operations; the next takes the next number.
     pub(crate) length: i64,
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 pub use report::{PricingErrors, PricingFault};
 
+use crate::hash::Hash;
 use crate::quantity::{Quantity, Usage};
 use crate::spelling::nearest;
 use rule::{Purpose, Refusal, Rule};
@@ -97,7 +98,7 @@ pub struct ServiceRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceBook {
     text: String,
-    hash: blake3::Hash,
+    hash: Hash,
     expiration_days: u32,
     promo_sources: BTreeSet<String>,
     rules: BTreeMap<String, Rule>,
@@ -172,14 +173,8 @@ impl PriceBook {
 
     /// BLAKE3 of the bytes of the text: the name of this book.
     #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
-        *self.hash.as_bytes()
-    }
-
-    /// [`PriceBook::hash`] as 64 lower-case hexadecimal digits.
-    #[must_use]
-    pub fn hash_hex(&self) -> String {
-        self.hash.to_hex().to_string()
+    pub fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// Days from a recharge to its expiry where the caller names none, 1 to 36 500.

@@ -12,6 +12,7 @@ use super::fields::{Faults, Fields, Value};
 use super::report::{Fault, Places, PricingErrors, shown};
 use super::rule::{Duration, Estimation, Metered, Rate, Rule};
 use super::{DEFAULT_EXPIRATION_DAYS, MAX_BOOK_BYTES, PriceBook};
+use crate::hash::Hash;
 use crate::quantity::Quantity;
 
 const TOP: [&str; 6] =
@@ -69,7 +70,7 @@ impl<'t> Reader<'t> {
         }
         Ok(PriceBook {
             text: text.to_owned(),
-            hash: blake3::hash(text.as_bytes()),
+            hash: Hash::of(text.as_bytes()),
             expiration_days: self.expiration_days.unwrap_or(DEFAULT_EXPIRATION_DAYS),
             promo_sources: self.promo_sources,
             rules,

@@ -7,6 +7,7 @@ use super::span::stored_entries;
 use super::{Look, PASSED_OVER, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, Allocation, Balances, ConsumeRow, Entry, EntryRow, Filter, Key, OpKind, OperationId,
     OperationRow, Page, Receipt, Request,
@@ -41,7 +42,7 @@ pub struct OperationInfo {
     /// Version of the rules it was decided by.
     pub rules_version: i64,
     /// Its hash in the chain.
-    pub hash: String,
+    pub hash: Hash,
     /// Of a consume or capture: points not refunded or written off yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refundable: Option<i64>,
@@ -222,7 +223,7 @@ impl Look<'_, '_> {
             request: Request::from_map(body),
             sequence: row.seq,
             rules_version: row.rules_version,
-            hash: shapes::hex(&row.hash),
+            hash: row.hash,
             refundable: consume.map(ConsumeRow::refundable),
             open_now: consume.map(|consume| consume.open),
         })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Look, cursor, shapes};
 use crate::engine::{Books, Source};
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldPhase,
     HoldRow, Page,
@@ -184,7 +185,7 @@ impl Look<'_, '_> {
             epoch: self.ledger.writer.1.epoch,
             created_at: self.ledger.created_at.utc(),
             operations: self.ledger.length,
-            head: shapes::hex(&self.ledger.head),
+            head: self.ledger.head,
             accepted_at: self.ledger.clock.accepted_at.utc(),
             clock_suspect: self.suspect,
             settings: SettingsInfo {
@@ -194,7 +195,7 @@ impl Look<'_, '_> {
                 max_clock_jump: settings.max_clock_jump,
                 clock_patience: settings.clock_patience,
             },
-            price_book: store::newest_price_book(self.session)?.map(|book| shapes::hex(&book.hash)),
+            price_book: store::newest_price_book(self.session)?.map(|book| book.hash),
             schema_version: crate::db::SCHEMA_VERSION,
         })
     }
@@ -218,7 +219,7 @@ pub struct Info {
     /// How many operations are booked.
     pub operations: i64,
     /// Hash of the newest operation: note it elsewhere, and a cut or exchanged file is found out.
-    pub head: String,
+    pub head: Hash,
     /// The newest accepted clock reading.
     #[serde(with = "utc")]
     pub accepted_at: DateTime<Utc>,
@@ -228,7 +229,7 @@ pub struct Info {
     pub settings: SettingsInfo,
     /// Hash of the price book of the newest operation booked under one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_book: Option<String>,
+    pub price_book: Option<Hash>,
     /// Version of the file's schema.
     pub schema_version: i64,
 }

@@ -35,7 +35,7 @@ pub use flow::Flows;
 pub use history::OperationInfo;
 pub(crate) use history::balances_after;
 pub use lists::{Info, SettingsInfo};
-pub(crate) use shapes::{hex, receipt};
+pub(crate) use shapes::receipt;
 pub use statement::{KindTotal, Statement};
 pub(crate) use usage::Summing;
 pub use usage::UsageLine;

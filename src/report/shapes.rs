@@ -11,10 +11,6 @@ use crate::model::{
 };
 use crate::units::Instant;
 
-pub(crate) fn hex(hash: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*hash).to_hex().to_string()
-}
-
 pub(crate) fn figures(balances: Balances) -> Figures {
     let Balances { available, held, pending, debt } = balances;
     // Both are within 0..=9e15, so the difference cannot overflow.
@@ -77,7 +73,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         service: outcome.service.clone(),
         quantity: outcome.quantity.clone(),
         unit: outcome.unit.clone(),
-        price_book: row.price_book.map(|(_, hash)| hex(&hash)),
+        price_book: row.price_book.map(|(_, hash)| hash),
         batch,
         batches,
         hold,

@@ -9,6 +9,7 @@ use super::sql::{self, Statement};
 use super::{Session, limit, rows};
 use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow,
     ReferenceRow, StretchRow,
@@ -33,7 +34,7 @@ pub(crate) struct StoredOperation {
     pub(crate) writer: i64,
     pub(crate) outcome: Result<Option<String>>,
     /// When the row makes no sense, and the hash does.
-    pub(crate) hash: Option<[u8; 32]>,
+    pub(crate) hash: Option<Hash>,
     /// The operation without its outcome; `None` when its writer is not there.
     pub(crate) row: Option<Result<OperationRow>>,
 }

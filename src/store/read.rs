@@ -11,6 +11,7 @@ use super::{Session, limit, lists, rows};
 use crate::db::bounded;
 use crate::engine::source::{Allocations, OperationHead, Source};
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow};
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -20,14 +21,14 @@ const KEPT_BOOKS: usize = 8;
 
 /// Price books already parsed, by their hash: a capture under a pinned book need not read the text again.
 #[derive(Debug, Default)]
-pub(crate) struct BookCache(Mutex<HashMap<[u8; 32], PriceBook>>);
+pub(crate) struct BookCache(Mutex<HashMap<Hash, PriceBook>>);
 
 impl BookCache {
-    fn get(&self, hash: &[u8; 32]) -> Option<PriceBook> {
+    fn get(&self, hash: &Hash) -> Option<PriceBook> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
     }
 
-    fn put(&self, hash: [u8; 32], book: PriceBook) {
+    fn put(&self, hash: Hash, book: PriceBook) {
         let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if books.len() >= KEPT_BOOKS {
             books.clear();
@@ -225,8 +226,8 @@ impl Source for SqlSource<'_, '_> {
         Ok(Some(book))
     }
 
-    fn price_book_no(&self, hash: &[u8; 32]) -> Result<Option<i64>> {
-        self.session.first(sql::PRICE_BOOK_NO, params![hash.as_slice()], |row| rows::integer(row, "price_book"))
+    fn price_book_no(&self, hash: &Hash) -> Result<Option<i64>> {
+        self.session.first(sql::PRICE_BOOK_NO, params![hash], |row| rows::integer(row, "price_book"))
     }
 
     fn next_price_book_no(&self) -> Result<i64> {

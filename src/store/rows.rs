@@ -3,11 +3,12 @@
 mod operation;
 
 use rusqlite::Row;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ClockMark, ClockState, ConsumeRow,
     EntryKind, EntryRow, HoldPhase, HoldRow, LedgerRow, Movement, Outcome, ReferenceRow, Settings, StretchRow,
@@ -29,6 +30,18 @@ const OUTCOME: usize = 16 << 10;
 const OUTCOME_PART: usize = 64;
 /// More than an operation comes to that touches a million batches.
 const MOVEMENTS: usize = 32 << 20;
+
+impl ToSql for Hash {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_bytes().as_slice().into())
+    }
+}
+
+impl FromSql for Hash {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 32]>::column_result(value).map(Hash::from)
+    }
+}
 
 /// Reads the columns of a row one after the other.
 struct Columns<'r> {
@@ -179,6 +192,10 @@ impl<'r> Columns<'r> {
         }
     }
 
+    fn hash(&mut self) -> Result<Hash> {
+        self.bytes().map(Hash::from)
+    }
+
     fn uuid(&mut self) -> Result<Uuid> {
         self.bytes().map(Uuid::from_bytes)
     }
@@ -239,8 +256,8 @@ pub(super) fn reference(row: &Row<'_>) -> Result<ReferenceRow> {
     Ok(ReferenceRow { operation: c.integer()?, kind: c.integer()?, account: c.integer()?, n: c.integer()? })
 }
 
-pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<[u8; 32]> {
-    Columns::new(table, row).bytes()
+pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<Hash> {
+    Columns::new(table, row).hash()
 }
 
 pub(super) fn account(row: &Row<'_>) -> Result<AccountRow> {
@@ -391,13 +408,13 @@ pub(super) fn stretch(row: &Row<'_>) -> Result<StretchRow> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PriceBookRow {
     pub(crate) no: i64,
-    pub(crate) hash: [u8; 32],
+    pub(crate) hash: Hash,
     pub(crate) text: String,
 }
 
 pub(super) fn price_book(row: &Row<'_>) -> Result<PriceBookRow> {
     let mut c = Columns::new("price_book", row);
-    Ok(PriceBookRow { no: c.number()?, hash: c.bytes()?, text: c.text(MAX_BOOK_BYTES)?.to_string() })
+    Ok(PriceBookRow { no: c.number()?, hash: c.hash()?, text: c.text(MAX_BOOK_BYTES)?.to_string() })
 }
 
 /// Number, writer, and the sequence number it began at.
@@ -411,7 +428,7 @@ pub(super) fn ledger(row: &Row<'_>) -> Result<LedgerRow> {
     let mut ledger = stored_ledger(row)?;
     let mut c = Columns { next: NEWEST, ..Columns::new("operation", row) };
     let Some(seq) = c.optional_number()? else { return Ok(ledger) };
-    let (hash, recorded_at, clock) = (c.bytes()?, c.instant()?, c.code(ClockMark::from_code)?);
+    let (hash, recorded_at, clock) = (c.hash()?, c.instant()?, c.code(ClockMark::from_code)?);
     (ledger.clock.accepted_at, ledger.clock.suspect_since) = c.accepted(recorded_at, clock)?;
     // The row is behind, or the tail of the log was cut: nothing takes a lost operation's number.
     if seq >= ledger.length {
@@ -440,7 +457,7 @@ pub(super) fn stored_ledger(row: &Row<'_>) -> Result<LedgerRow> {
             max_clock_jump: c.number()?,
             clock_patience: c.number()?,
         },
-        head: c.bytes()?,
+        head: c.hash()?,
         length: c.count()?,
     })
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 use super::*;
 use crate::chain;
 use crate::engine::source::{Changes, Source};
+use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
     EntryKind, EntryRow, HoldPhase, HoldRow, Key, LedgerRow, Movement, OpKind, OperationRow, Outcome, Place, Settings,
@@ -87,7 +88,7 @@ fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: b
     }
 }
 
-fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Option<(i64, [u8; 32])>) -> OperationRow {
+fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Option<(i64, Hash)>) -> OperationRow {
     OperationRow {
         seq,
         writer: Writer { device: Uuid::from_u128(2), epoch: 1 },
@@ -105,7 +106,7 @@ fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Opti
         body: "{\"points\":9}".to_string(),
         outcome: Outcome { open: 3, draws: vec![(1, 2)], ..Outcome::default() },
         entry: account.map(|_| 1),
-        hash: [3; 32],
+        hash: [3; 32].into(),
     }
 }
 

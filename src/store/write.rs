@@ -287,7 +287,7 @@ pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &Operati
         row.body.as_str(),
         outcome,
         row.entry,
-        row.hash.as_slice(),
+        row.hash,
     );
     // What the reading says stands in no column.
     let accepted_at = Some(row.accepted_at).filter(|at| *at != row.recorded_at);
@@ -337,7 +337,7 @@ pub(crate) fn append_operation(session: &Session<'_>, writer: i64, row: &Operati
 
 /// Stores a price book's text, before the first operation booked under it.
 pub(crate) fn insert_price_book(session: &Session<'_>, no: i64, book: &PriceBook) -> Result<()> {
-    session.change(sql::PRICE_BOOK_INSERT, params![no, book.hash().as_slice(), book.text()]).map(drop)
+    session.change(sql::PRICE_BOOK_INSERT, params![no, book.hash(), book.text()]).map(drop)
 }
 
 /// A new writer (at creation, and when a restore renews the epoch); its number.
@@ -361,7 +361,7 @@ pub(crate) fn insert_ledger(session: &Session<'_>, row: &LedgerRow) -> Result<()
         s.max_hold,
         s.max_clock_jump,
         s.clock_patience,
-        row.head.as_slice(),
+        row.head,
         row.length,
     ];
     session.change(sql::LEDGER_INSERT, params).map(drop)

@@ -353,7 +353,7 @@ fn example_10_prices_are_exact() {
         [duration_based_costs.spoken]\ndivisor = 1\nestimation = { seconds_per_char = 0.28 }\n\
         [duration_based_costs.slow]\ndivisor = 1.2\n";
     let book = PriceBook::parse(book, "pricing.toml").unwrap();
-    let hash = book.hash_hex();
+    let hash = book.hash();
     books.ledger.set_pricing(book);
     let price = |service: &str, text: &str| books.ledger.price(service, &Usage::seconds(text).unwrap()).unwrap().points;
     assert_eq!(price("fine", "2.1"), 7);

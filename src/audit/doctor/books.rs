@@ -5,7 +5,7 @@ use crate::engine::{LedgerTime, ledger_time};
 use crate::error::{Error, Result};
 use crate::model::{AccountRow, ClockMark, LedgerRow};
 use crate::pricing::PriceBook;
-use crate::report::{Look, hex};
+use crate::report::Look;
 use crate::store::{self, BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
@@ -114,17 +114,12 @@ fn price_book(
     let after = ledger.length.saturating_sub(REACH).max(0);
     let used = store::price_book_use(session, stored.no, after)?;
     let (usage, forgotten) = usage(used, after == 0, now);
-    let hash = hex(&stored.hash);
-    let short = |hash: &str| hash.get(..12).unwrap_or_default().to_string();
-    let found = format!("{}, {usage}", short(&hash));
+    let found = format!("{:.12}, {usage}", stored.hash);
     match named {
         Some(book) if book.hash() != stored.hash => Ok(Finding::new(
             "price_book",
             Level::Note,
-            format!(
-                "given: {}, under which nothing newer is booked; newest in the ledger: {found}",
-                short(&hex(&book.hash()))
-            ),
+            format!("given: {:.12}, under which nothing newer is booked; newest in the ledger: {found}", book.hash()),
             "right if the prices have just changed; else give the book that is in force",
         )),
         _ if forgotten => Ok(Finding::new(

@@ -23,7 +23,7 @@ fn ledger() -> Ledger {
         writer: (1, writer),
         clock: ClockState::new(start),
         settings: Settings::default(),
-        head: [0; 32],
+        head: Hash::default(),
         length: 0,
     };
     Ledger { memory: Memory::default(), row, now: 1_000 }

@@ -6,9 +6,9 @@ use super::super::Look;
 use super::{Booked, Word, word};
 use crate::engine::{Source, parse_body};
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::model::{Action, CaptureAmount, Command, OperationId};
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
-use crate::report::shapes;
 
 /// How the points of an operation came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Reckoning {
     pub rule: Option<String>,
     /// Hash of the price book that holds the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_book: Option<String>,
+    pub price_book: Option<Hash>,
     /// The hold that pinned the price book.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned_by: Option<OperationId>,
@@ -39,7 +39,7 @@ impl Look<'_, '_> {
             Some((no, _)) => self.source.price_book(no)?,
             None => None,
         };
-        let hash = row.price_book.map(|(_, hash)| shapes::hex(&hash));
+        let hash = row.price_book.map(|(_, hash)| hash);
         let named = |points| Some(Reckoning { by: "caller", points, rule: None, price_book: None, pinned_by: None });
         let command = Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)?;
         let (by, service, usage, pinned_by) = match command.action {

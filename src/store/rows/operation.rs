@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{BODY, Columns, NAME};
 use crate::engine::source::OperationHead;
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{AccountId, BatchNo, ClockMark, Key, OpKind, OperationRow, Outcome, Writer};
 use crate::units::Instant;
 
@@ -55,7 +56,7 @@ struct OperationFacts<'r> {
     rules_version: i64,
     body: &'r str,
     entry: Option<i64>,
-    hash: [u8; 32],
+    hash: Hash,
 }
 
 impl<'r> Columns<'r> {
@@ -86,7 +87,7 @@ impl<'r> Columns<'r> {
             rules_version: c.number()?,
             body: c.text(BODY)?,
             entry: c.optional_number()?,
-            hash: c.bytes()?,
+            hash: c.hash()?,
         })
     }
 }
@@ -97,7 +98,7 @@ impl OperationFacts<'_> {
         self,
         writer: Writer,
         account: Option<AccountId>,
-        book: Option<[u8; 32]>,
+        book: Option<Hash>,
         outcome: Outcome,
     ) -> Result<OperationRow> {
         let lost = |column: &str, no: i64| Error::corrupt(format!("operation.{column} is {no}, which is not there"));
@@ -151,7 +152,8 @@ pub(in crate::store) fn operation(row: &Row<'_>) -> Result<OperationRow> {
     let mut c = Columns::new("operation", row);
     let facts = c.operation()?;
     let writer = c.writer()?;
-    let (account, book, outcome) = (c.optional_account_id()?, c.optional_bytes()?, c.outcome(facts.points)?);
+    let (account, book, outcome) =
+        (c.optional_account_id()?, c.optional_bytes()?.map(Hash::from), c.outcome(facts.points)?);
     facts.complete(writer, account, book, outcome)
 }
 
@@ -166,7 +168,7 @@ pub(in crate::store) fn key_use(row: &Row<'_>) -> Result<(i64, i64, i64)> {
 pub(crate) struct Referred {
     pub(crate) writers: BTreeMap<i64, Writer>,
     pub(crate) accounts: HashMap<i64, AccountId>,
-    pub(crate) books: BTreeMap<i64, [u8; 32]>,
+    pub(crate) books: BTreeMap<i64, Hash>,
 }
 
 /// An operation without its outcome; `None` when its writer is not there.

@@ -288,7 +288,7 @@ fn where_the_points_come_from() {
         ("hold", r#"{"op":"hold","account":"me","key":"3","service":"tts","chars":120,"deadline_seconds":60}"#),
         ("", r#"{"op":"capture","hold":"@hold","key":"4","seconds":"6"}"#),
     ]);
-    let book = world.ledger.pricing().unwrap().hash_hex();
+    let book = world.ledger.pricing().unwrap().hash();
     let reckoned = |number| {
         let told = explain(&world, number).reckoning.unwrap();
         (told.by, told.points, told.rule.unwrap_or_default(), told.price_book.is_some(), told.pinned_by)

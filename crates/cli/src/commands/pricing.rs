@@ -5,7 +5,7 @@ use std::path::Path;
 
 use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PriceError, Priced, PricingErrors, PricingFault, ServiceRule};
 use counterfoil::quantity::UsageKind;
-use counterfoil::{Error, Quantity, Usage};
+use counterfoil::{Error, Hash, Quantity, Usage};
 use serde::Serialize;
 
 use super::Session;
@@ -51,7 +51,7 @@ pub(super) fn run(session: &mut Session, command: &PricingCommand) -> Result<Out
 #[derive(Serialize)]
 struct Good {
     ok: bool,
-    price_book: String,
+    price_book: Hash,
     services: usize,
     expiration_days: u32,
 }
@@ -62,7 +62,7 @@ impl Shown for Good {
     fn block(&self) -> Block {
         let mut block = Block::default();
         block.add("ok", format!("{} services", self.services));
-        block.add("price book", self.price_book.as_str());
+        block.add("price book", self.price_book.to_string());
         block.add("expiry", format!("{} days after a recharge", self.expiration_days));
         block
     }
@@ -82,7 +82,7 @@ fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
     let faults = match parse(path)? {
         Ok(book) => {
             let services = book.services().count();
-            let (price_book, expiration_days) = (book.hash_hex(), book.expiration_days());
+            let (price_book, expiration_days) = (book.hash(), book.expiration_days());
             session.out.one(&Good { ok: true, price_book, services, expiration_days })?;
             return Ok(Outcome::Done);
         }
@@ -129,7 +129,7 @@ fn show(session: &mut Session) -> Result<Outcome, Failure> {
     if session.out.format() == Format::Table {
         session.notes.note(&format!(
             "price book {}; points expire {} days after a recharge that names no expiry",
-            book.hash_hex(),
+            book.hash(),
             book.expiration_days()
         ));
     }
@@ -142,7 +142,7 @@ struct Quoted {
     service: String,
     points: i64,
     rule: String,
-    price_book: String,
+    price_book: Hash,
 }
 
 impl Shown for Quoted {
@@ -153,7 +153,7 @@ impl Shown for Quoted {
         block.add("points", self.points.to_string());
         block.add("service", self.service.as_str());
         block.add("rule", self.rule.as_str());
-        block.add("price book", self.price_book.as_str());
+        block.add("price book", self.price_book.to_string());
         block
     }
 }
@@ -165,7 +165,7 @@ pub(super) fn quote(session: &mut Session, args: &QuoteArgs, at_most: bool) -> R
     let book = book(session)?;
     let priced = if at_most { book.estimate(service, usage.as_ref()) } else { book.price(service, usage.as_ref()) };
     let Priced { service, points, rule, .. } = priced.map_err(refusal)?;
-    session.out.one(&Quoted { service, points, rule, price_book: book.hash_hex() })?;
+    session.out.one(&Quoted { service, points, rule, price_book: book.hash() })?;
     Ok(Outcome::Done)
 }
 

@@ -184,7 +184,7 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("epoch", info.epoch.to_string());
     block.add("created", time(info.created_at));
     block.add("operations", info.operations.to_string());
-    block.add("head", info.head.as_str());
+    block.add("head", info.head.to_string());
     block.add("newest clock", time(info.accepted_at));
     if info.clock_suspect {
         block.add("clock", SUSPECT);
@@ -194,7 +194,7 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("max hold", format!("{} s", info.settings.max_hold));
     block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));
     block.add("clock patience", format!("{} s", info.settings.clock_patience));
-    block.add("price book", info.price_book.as_deref().unwrap_or("-"));
+    block.add("price book", info.price_book.map_or_else(|| "-".into(), |hash| hash.to_string()));
     block.add("schema", info.schema_version.to_string());
     block
 }
@@ -215,8 +215,8 @@ pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
     block.add_some("open now", info.open_now.filter(|open| *open != 0).map(|open| open.to_string()));
     block.add_some("refundable", info.refundable.map(|points| points.to_string()));
     block.add("recorded", time(info.receipt.recorded_at));
-    block.add_some("price book", info.receipt.price_book.as_deref());
+    block.add_some("price book", info.receipt.price_book.map(|hash| hash.to_string()));
     block.add("rules version", info.rules_version.to_string());
-    block.add("hash", info.hash.as_str());
+    block.add("hash", info.hash.to_string());
     block
 }

@@ -142,8 +142,7 @@ fn price(story: &mut Story, told: &Explanation) {
     rows.extend(service.map(|service| vec!["for".into(), service]));
     if let Some(book) = &reckoning.price_book {
         let pinned = reckoning.pinned_by.map(|id| format!(", pinned by hold {}", id.sequence())).unwrap_or_default();
-        let short: String = book.chars().take(16).collect();
-        rows.push(vec!["price book".into(), format!("{short}\u{2026}{pinned}")]);
+        rows.push(vec!["price book".into(), format!("{book:.16}\u{2026}{pinned}")]);
     }
     if receipt.short > 0 {
         let short = format!("{} not covered, and with policy up_to not charged", points(receipt.short));
