@@ -123,6 +123,25 @@ impl BatchRun {
         alone
     }
 
+    /// A line with ids in place of what it points at, for a line that is kept to be given in another run, where its
+    /// `ref_line` would mean another line.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let mut run = ledger.batch_run();
+    /// let hold = run.apply(1, &Request::parse(r#"{"op":"hold","account":"alice","key":"1","points":4,"deadline_seconds":60}"#)?)?;
+    /// let line = Request::parse(r#"{"op":"release","hold":{"ref_line":1},"key":"2"}"#)?;
+    /// assert_eq!(run.aimed(&line)?.get("hold"), Some(&hold.hold.unwrap().id.to_string().into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_operation`, `unknown_batch` or `unknown_hold` when no earlier line made what it points at; `invalid_argument` when
+    /// it points in no such way.
+    pub fn aimed(&self, request: &Request) -> Result<Request> {
+        aim(&[&self.made], request)
+    }
+
     fn remember(&mut self, made: HashMap<u64, Things>) {
         if self.made.is_empty() {
             self.made = made;
@@ -187,31 +206,29 @@ impl BatchRun {
 
 /// Puts ids in the place of `{"ref_line": n}`.
 fn resolve<'r>(made: &[&HashMap<u64, Things>], request: &'r Request) -> Result<Cow<'r, Request>> {
-    let pointing: Vec<&str> =
-        TARGETS.into_iter().filter(|field| matches!(request.get(field), Some(Value::Object(_)))).collect();
-    if pointing.is_empty() {
+    if pointing(request).next().is_none() {
         return Ok(Cow::Borrowed(request));
     }
     // The shape comes first, whatever the reference points at: so an id of nobody stands in for it.
     let nobody = Uuid::from_u128(8 << 76).to_string();
-    Command::parse(&pointing.iter().fold(request.clone(), |request, field| request.with(*field, nobody.as_str())))?;
-    let mut resolved = request.clone();
-    for field in pointing {
-        let Some(Value::Object(reference)) = request.get(field) else { continue };
-        let line = match (reference.len(), reference.get("ref_line").and_then(Value::as_u64)) {
-            (1, Some(line)) => line,
-            _ => {
-                return Err(Error::invalid(
-                    field,
-                    "is neither an id nor {\"ref_line\": n}",
-                    "give the id from the receipt",
-                ));
-            }
-        };
+    Command::parse(&pointing(request).fold(request.clone(), |request, field| request.with(field, nobody.as_str())))?;
+    aim(made, request).map(Cow::Owned)
+}
+
+/// The fields that point at an earlier line.
+fn pointing(request: &Request) -> impl Iterator<Item = &'static str> {
+    TARGETS.into_iter().filter(|field| matches!(request.get(field), Some(Value::Object(_))))
+}
+
+fn aim(made: &[&HashMap<u64, Things>], request: &Request) -> Result<Request> {
+    pointing(request).try_fold(request.clone(), |aimed, field| {
+        let reference = request.get(field).and_then(Value::as_object).filter(|reference| reference.len() == 1);
+        let line = reference.and_then(|reference| reference.get("ref_line")?.as_u64()).ok_or_else(|| {
+            Error::invalid(field, "is neither an id nor {\"ref_line\": n}", "give the id from the receipt")
+        })?;
         let id = made.iter().find_map(|made| made.get(&line)).and_then(|things| things.named(field));
-        resolved = resolved.with(field, id.ok_or_else(|| nothing_made(field, line))?);
-    }
-    Ok(Cow::Owned(resolved))
+        Ok(aimed.with(field, id.ok_or_else(|| nothing_made(field, line))?))
+    })
 }
 
 /// What one line made: all a later line may point at. A run of a million lines remembers no more than this of each.

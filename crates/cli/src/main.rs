@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };
-    let notes = Notes::new(cli.common.format);
+    let notes = Notes::new(cli.common.format());
     match commands::run(cli, notes) {
         Ok(outcome) => outcome.code(),
         Err(failure) => {

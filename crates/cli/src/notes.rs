@@ -17,6 +17,12 @@ struct Told<E: Serialize> {
     error: E,
 }
 
+/// What a command came to as programs read it.
+#[derive(Serialize)]
+struct Summed<S: Serialize> {
+    summary: S,
+}
+
 /// An error in the command's own words, in the shape of the library's.
 #[derive(Serialize)]
 struct Own<'a> {
@@ -83,6 +89,14 @@ impl Notes {
     /// A key that was made up: with it the same operation can be asked for again without booking twice.
     pub(crate) fn key(self, key: &str) {
         self.plain("key", key);
+    }
+
+    /// What a long command came to: figures for programs, a line for people.
+    pub(crate) fn summary(self, figures: &impl Serialize, text: &str) {
+        if self.json {
+            return Self::say_json(&Summed { summary: figures });
+        }
+        self.note(text);
     }
 
     /// Where the next page begins.

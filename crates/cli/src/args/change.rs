@@ -15,8 +15,9 @@ const BATCH: &str = "Examples:
   echo '{\"op\":\"consume\",\"account\":\"alice\",\"key\":\"task:19\",\"points\":20}' | counterfoil batch
 
 Answers come in order, each as soon as it is durable, also while the input stays open. A refused line is answered with
-{\"error\":{…},\"line\":n}; the others go on, and the exit code is 3. When nobody reads the answers any more, what comes later
-is not booked, and the exit code is 1.";
+{\"error\":{…},\"line\":n} and its op, key and account; the others go on, and the exit code is 3. The first failure of the file
+itself (a full disk, a lock) ends the run with the exit code of that failure, and stderr says at which line to go on. When
+nobody reads the answers any more, what comes later is not booked, and the exit code is 1. A summary goes to stderr.";
 
 /// The commands.
 #[derive(Debug)]
@@ -326,4 +327,7 @@ pub(crate) struct BatchArgs {
     /// Only say what the lines would do, one after another: nothing is booked
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Keep the lines that are refused in a file, to be mended and given again; it must not exist
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["atomic", "dry_run"])]
+    pub(crate) refused: Option<PathBuf>,
 }

@@ -70,9 +70,9 @@ pub(crate) struct Common {
     /// The price book, a TOML file; else the newest one stored in the ledger [env: COUNTERFOIL_PRICING]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) pricing: Option<PathBuf>,
-    /// How to show the answer; csv leaves out lists within an item (allocations, slices)
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table, global = true)]
-    pub(crate) format: Format,
+    /// How to show the answer; csv leaves out lists within an item (allocations, slices) [default: table]
+    #[arg(long, value_name = "FORMAT", value_enum, global = true)]
+    pub(crate) format: Option<Format>,
     /// Write the answer to a file, which must not exist
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
@@ -82,6 +82,12 @@ pub(crate) struct Common {
     /// Seconds to wait for other processes that use the file
     #[arg(long, value_name = "SECONDS", default_value_t = 30, global = true)]
     pub(crate) wait: u32,
+}
+
+impl Common {
+    pub(crate) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Table)
+    }
 }
 
 /// How answers are written.

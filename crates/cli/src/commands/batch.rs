@@ -1,17 +1,19 @@
 //! A run of operations as JSON lines: one answer per line, in order. A conversation through a pipe, or a whole file.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
-
-use indicatif::ProgressBar;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
 
 use counterfoil::{BatchRun, Error, Receipt, Request, Whole};
+use indicatif::ProgressBar;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Session, text_variable};
-use crate::args::BatchArgs;
+use crate::args::{BatchArgs, Format};
 use crate::exit::{Failure, Outcome};
-use crate::output::same_file;
+use crate::output::{Sink, same_file};
 
 /// The longest line that is read: 1 MiB.
 const MAX_LINE: usize = 1 << 20;
@@ -24,34 +26,111 @@ const MOST_TOGETHER: usize = 1000;
 
 type Input = BufReader<Box<dyn Read>>;
 
-/// A line as it was read: what it asks for, or why it cannot be understood.
-type Line = (u64, Result<Request, Error>);
+/// A line as it was read: what it asks for, or why it cannot be understood. Its text only where refused lines are kept.
+struct Line {
+    number: u64,
+    text: Option<Vec<u8>>,
+    request: Result<Request, Error>,
+}
 
-/// The answer to a refused line.
+/// The answer to a refused line, with what tells whose it is.
 #[derive(Serialize)]
-struct Refusal<'e> {
-    error: &'e Error,
+struct Refusal<'r> {
+    error: &'r Error,
     line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'r str>,
+}
+
+/// What a run came to.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    /// Those answered; empty lines do not count.
+    lines: u64,
+    booked: u64,
+    /// Booked by an earlier run, and only answered.
+    replayed: u64,
+    refused: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    /// Where to go on after a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_line: Option<u64>,
+}
+
+impl Summary {
+    fn count(&mut self, answer: &Result<Receipt, Error>) {
+        let kind = match answer {
+            Ok(receipt) if receipt.replayed => &mut self.replayed,
+            Ok(_) => &mut self.booked,
+            Err(error) if error.is_failure() => return,
+            Err(_) => &mut self.refused,
+        };
+        *kind = kind.saturating_add(1);
+        self.lines = self.lines.saturating_add(1);
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.refused > 0 { Outcome::Refused } else { Outcome::Done }
+    }
+
+    fn told(&self) -> String {
+        let lines = if self.lines == 1 { "1 line".into() } else { format!("{} lines", self.lines) };
+        let (booked, refused) =
+            if self.dry_run { ("would be booked", "would be refused") } else { ("booked", "refused") };
+        let parts = [(self.booked, booked), (self.replayed, "booked before"), (self.refused, refused)];
+        let parts: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let told = if parts.is_empty() { lines } else { format!("{lines}: {}", parts.join(", ")) };
+        match self.next_line {
+            Some(line) => format!("{told}; go on at line {line}"),
+            None => told,
+        }
+    }
 }
 
 pub(super) fn run(session: &mut Session, args: &BatchArgs) -> Result<Outcome, Failure> {
+    if let Some(format @ (Format::Table | Format::Csv)) = session.common.format {
+        let name = if format == Format::Csv { "csv" } else { "table" };
+        return Err(Failure::usage(
+            format!("--format {name}: batch always answers JSON lines"),
+            "leave --format out, or write --format jsonl",
+        ));
+    }
     let actor = text_variable("COUNTERFOIL_ACTOR")?;
     let named = session.named_book()?;
     // Where the answers run over the screen, they show how far it is.
     let bar = if session.out.is_watched() { ProgressBar::hidden() } else { session.notes.bar("lines") };
-    let lines = Lines { input: input(session, args, &bar)?, number: 0, actor, bar: bar.clone() };
+    let input = input(session, args, &bar)?;
+    let kept = args.refused.as_deref().map(|path| Kept::new(session, path)).transpose()?;
+    let lines = Lines { input, number: 0, actor, bar: bar.clone(), keep: kept.is_some() };
     let ledger = session.change()?;
     session.load_book(&ledger, named)?;
     // From here on something may be booked, and its answer must not be thrown away.
     session.out.keep();
     let run = ledger.batch_run().historic(args.historic);
+    let notes = session.notes;
+    let mut talk = Talk { session, run, kept, summary: Summary { dry_run: args.dry_run, ..Summary::default() } };
     let outcome = match (args.atomic, args.dry_run) {
-        (false, false) => converse(session, run, lines),
-        (true, false) => at_once(session, run, lines, Whole::Atomic),
-        (true, true) => at_once(session, run, lines, Whole::AtomicDryRun),
-        (false, true) => at_once(session, run, lines, Whole::DryRun),
+        (false, false) => talk.converse(lines),
+        (true, false) => talk.at_once(lines, Whole::Atomic),
+        (true, true) => talk.at_once(lines, Whole::AtomicDryRun),
+        (false, true) => talk.at_once(lines, Whole::DryRun),
     };
     bar.finish_and_clear();
+    notes.summary(&talk.summary, &talk.summary.told());
+    if args.dry_run || args.atomic && talk.summary.refused > 0 {
+        notes.note(if args.dry_run { "dry run: nothing was booked" } else { "nothing was booked" });
+    }
+    if let (Some(kept), Some(path)) = (talk.kept, &args.refused)
+        && kept.finish()?
+    {
+        notes.note(&format!("wrote {}: the lines that were refused", path.display()));
+    }
     outcome
 }
 
@@ -90,89 +169,228 @@ fn buffered(input: impl Read + 'static) -> Input {
     BufReader::with_capacity(BUFFER, Box::new(input))
 }
 
-/// Answers each line as soon as it is durable. Lines that have come in together are booked together.
-fn converse(session: &mut Session, mut run: BatchRun, mut lines: Lines) -> Result<Outcome, Failure> {
-    let mut refused = false;
-    while let Some(line) = lines.next().transpose()? {
-        let mut ready = vec![line];
-        while ready.len() < MOST_TOGETHER && lines.has_another() {
-            ready.extend(lines.next().transpose()?);
-        }
-        let mut ready = ready.into_iter().peekable();
-        while ready.peek().is_some() {
-            let mut group = Vec::new();
-            while let Some((number, Ok(request))) = ready.next_if(|(_, request)| request.is_ok()) {
-                group.push((number, request));
-            }
-            let mut rest = group.as_slice();
-            while !rest.is_empty() {
-                let answers = run.apply_group(rest);
-                rest = rest.get(answers.len()..).unwrap_or_default();
-                refused |= tell_all(session, &answers)?;
-            }
-            if let Some((number, Err(error))) = ready.next() {
-                refused |= tell_all(session, &[(number, Err(error))])?;
-            }
-        }
-    }
-    Ok(if refused { Outcome::Refused } else { Outcome::Done })
+/// A run under way.
+struct Talk<'s> {
+    session: &'s mut Session,
+    run: BatchRun,
+    kept: Option<Kept>,
+    summary: Summary,
 }
 
-/// Whether any was refused.
-fn tell_all(session: &mut Session, answers: &[(u64, Result<Receipt, Error>)]) -> Result<bool, Failure> {
-    let told = answers.iter().try_for_each(|(number, answer)| tell(session, *number, answer));
-    // Whoever sent the lines must not think that all were booked.
-    told.and_then(|()| session.out.flush()).map_err(|failure| match (failure, answers.last()) {
-        (Failure::ReaderGone, Some((last, _))) => Failure::Io {
-            message: format!("nobody reads the answers any more: stopped after line {last}"),
-            help: "later lines were not booked; give all of them again: what is booked is only answered".into(),
-        },
-        (failure, _) => failure,
-    })?;
-    if let Some((line, Err(error))) = answers.last()
-        && error.is_failure()
-    {
-        // The next lines would only meet it again.
-        let help =
-            format!("{}; then give the lines from {line} on again: what is booked is only answered", error.help());
-        return Err(Failure::advised(error.clone(), help));
-    }
-    Ok(answers.iter().any(|(_, answer)| answer.is_err()))
-}
-
-/// Reads all lines, then books (or tries) them in one transaction.
-fn at_once(session: &mut Session, mut run: BatchRun, mut lines: Lines, whole: Whole) -> Result<Outcome, Failure> {
-    let mut requests: Vec<(u64, Request)> = Vec::new();
-    let mut unreadable: Vec<(u64, Result<Receipt, Error>)> = Vec::new();
-    while let Some((number, request)) = lines.next().transpose()? {
-        match request {
-            Ok(request) => requests.push((number, request)),
-            Err(error) if whole == Whole::DryRun => unreadable.push((number, Err(error))),
-            Err(error) => {
-                // All or nothing: with a line that says nothing, it is nothing.
-                tell(session, number, &Err(error))?;
-                return Ok(Outcome::Refused);
+impl Talk<'_> {
+    /// Answers each line as soon as it is durable. Lines that have come in together are booked together.
+    fn converse(&mut self, mut lines: Lines) -> Result<Outcome, Failure> {
+        while let Some(line) = self.read(&mut lines)? {
+            let mut ready = vec![line];
+            while ready.len() < MOST_TOGETHER
+                && let Some(line) = lines.read_ahead()?
+            {
+                ready.push(line);
+            }
+            let mut ready = ready.into_iter().peekable();
+            while let Some(first) = ready.next() {
+                let (mut group, mut texts) = (Vec::new(), vec![first.text]);
+                match first.request {
+                    Ok(request) => group.push((first.number, request)),
+                    Err(error) => {
+                        self.answer(&[(first.number, None, texts.pop().flatten(), Err(error))])?;
+                        continue;
+                    }
+                }
+                while let Some(line) = ready.next_if(|line| line.request.is_ok()) {
+                    group.extend(line.request.into_iter().map(|request| (line.number, request)));
+                    texts.push(line.text);
+                }
+                self.book(&group, texts)?;
             }
         }
+        Ok(self.summary.outcome())
     }
-    let mut answers = run.apply_whole(&requests, whole)?;
-    answers.append(&mut unreadable);
-    answers.sort_by_key(|(number, _)| *number);
-    for (number, answer) in &answers {
-        tell(session, *number, answer)?;
+
+    fn read(&mut self, lines: &mut Lines) -> Result<Option<Line>, Failure> {
+        lines.next().inspect_err(|_| self.summary.next_line = Some(lines.number.saturating_add(1)))
     }
-    session.out.flush()?;
-    if whole != Whole::Atomic {
-        session.notes.note("dry run: nothing was booked");
+
+    fn book(&mut self, mut group: &[(u64, Request)], texts: Vec<Option<Vec<u8>>>) -> Result<(), Failure> {
+        let mut texts = texts.into_iter();
+        while !group.is_empty() {
+            let answers = self.run.apply_group(group);
+            let (now, later) = group.split_at_checked(answers.len()).unwrap_or((group, &[]));
+            let asked = now.iter().zip(texts.by_ref());
+            let told: Vec<Told<'_>> = answers
+                .into_iter()
+                .zip(asked)
+                .map(|((number, answer), ((_, request), text))| (number, Some(request), text, answer))
+                .collect();
+            self.answer(&told)?;
+            group = later;
+        }
+        Ok(())
     }
-    let refused = answers.iter().any(|(_, answer)| answer.is_err());
-    Ok(if refused { Outcome::Refused } else { Outcome::Done })
+
+    /// Tells the answers, after the lines that were refused have been kept.
+    fn answer(&mut self, answers: &[Told<'_>]) -> Result<(), Failure> {
+        for (number, request, text, answer) in answers {
+            self.summary.count(answer);
+            if let (Some(kept), Err(error)) = (&mut self.kept, answer)
+                && !error.is_failure()
+            {
+                kept.add(*number, *request, text.as_deref(), &self.run)?;
+            }
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.flush()?;
+        }
+        let told =
+            answers.iter().try_for_each(|(number, request, _, answer)| tell(self.session, *number, *request, answer));
+        // Whoever sent the lines must not think that all were booked.
+        told.and_then(|()| self.session.out.flush()).map_err(|failure| match (failure, answers.last()) {
+            (Failure::ReaderGone, Some((last, ..))) => Failure::Io {
+                message: format!("nobody reads the answers any more: stopped after line {last}"),
+                help: "later lines were not booked; give all of them again: what is booked is only answered".into(),
+            },
+            (failure, _) => failure,
+        })?;
+        if let Some((line, _, _, Err(error))) = answers.last()
+            && error.is_failure()
+        {
+            // The next lines would only meet it again, or be refused for want of this one.
+            self.summary.next_line = Some(*line);
+            let help =
+                format!("{}; then give the lines from {line} on again: what is booked is only answered", error.help());
+            return Err(Failure::advised(error.clone(), help));
+        }
+        Ok(())
+    }
+
+    /// Reads all lines, then books (or tries) them in one transaction.
+    fn at_once(&mut self, mut lines: Lines, whole: Whole) -> Result<Outcome, Failure> {
+        let mut requests: Vec<(u64, Request)> = Vec::new();
+        let mut unreadable: Vec<(u64, Result<Receipt, Error>)> = Vec::new();
+        let unbooked = |failure| match failure {
+            Failure::Io { message, .. } => {
+                Failure::Io { message, help: "nothing was booked; give all lines again".into() }
+            }
+            failure => failure,
+        };
+        while let Some(line) = lines.next().map_err(unbooked)? {
+            match line.request {
+                Ok(request) => requests.push((line.number, request)),
+                Err(error) => {
+                    unreadable.push((line.number, Err(error)));
+                    if whole != Whole::DryRun {
+                        // All or nothing: with a line that says nothing, it is nothing.
+                        requests.clear();
+                        break;
+                    }
+                }
+            }
+        }
+        let mut answers = self.run.apply_whole(&requests, whole).map_err(|error| {
+            self.summary.next_line = Some(1);
+            let help = format!("{}; then give all lines again: what is booked is only answered", error.help());
+            Failure::advised(error, help)
+        })?;
+        answers.append(&mut unreadable);
+        answers.sort_by_key(|(number, _)| *number);
+        for (number, answer) in &answers {
+            self.summary.count(answer);
+            let place = requests.binary_search_by_key(number, |(number, _)| *number).ok();
+            let request = place.and_then(|place| requests.get(place)).map(|(_, request)| request);
+            tell(self.session, *number, request, answer)?;
+        }
+        self.session.out.flush()?;
+        Ok(self.summary.outcome())
+    }
 }
 
-fn tell(session: &mut Session, line: u64, answer: &Result<Receipt, Error>) -> Result<(), Failure> {
+/// A line's number, what it asks for when it can be understood, its text where it may be kept, and the answer.
+type Told<'r> = (u64, Option<&'r Request>, Option<Vec<u8>>, Result<Receipt, Error>);
+
+fn tell(
+    session: &mut Session,
+    line: u64,
+    request: Option<&Request>,
+    answer: &Result<Receipt, Error>,
+) -> Result<(), Failure> {
+    let named = |field| request.and_then(|request| request.get(field)).and_then(Value::as_str);
     match answer {
         Ok(receipt) => session.out.json(receipt, false),
-        Err(error) => session.out.json(&Refusal { error, line }, false),
+        Err(error) => {
+            let (op, key, account) = (named("op"), named("key"), named("account"));
+            session.out.json(&Refusal { error, line, op, key, account }, false)
+        }
+    }
+}
+
+/// The lines that were refused, to be mended and given again.
+struct Kept {
+    sink: Sink,
+    path: PathBuf,
+    /// Where each stands in the file, by its number in the input.
+    places: HashMap<u64, u64>,
+}
+
+impl Kept {
+    fn new(session: &Session, path: &Path) -> Result<Self, Failure> {
+        if session.common.output.as_deref() == Some(path) {
+            return Err(Failure::usage(
+                format!("--refused {}: that is where the answers go", path.display()),
+                "name another file for the refused lines",
+            ));
+        }
+        let sink = Sink::file("--refused", path, session.common.force, session.common.file.as_deref())?;
+        Ok(Kept { sink, path: path.into(), places: HashMap::new() })
+    }
+
+    fn add(
+        &mut self,
+        number: u64,
+        request: Option<&Request>,
+        text: Option<&[u8]>,
+        run: &BatchRun,
+    ) -> Result<(), Failure> {
+        if self.places.is_empty() {
+            self.sink.keep();
+        }
+        let place = u64::try_from(self.places.len()).unwrap_or(u64::MAX).saturating_add(1);
+        self.places.insert(number, place);
+        let text = match request.and_then(|request| self.aimed(request, run)) {
+            Some(request) => serde_json::to_vec(&request).unwrap_or_default(),
+            None => text.unwrap_or_default().to_vec(),
+        };
+        let written = self.sink.write_all(&text).and_then(|()| self.sink.write_all(b"\n"));
+        written.map_err(|error| self.unwritten(&error))
+    }
+
+    /// A line that points at another: what that one made by its id, for in this file its number is another's; the new number
+    /// of one that was refused too; 0, which is no line's, for one that made nothing.
+    fn aimed(&self, request: &Request, run: &BatchRun) -> Option<Request> {
+        let (field, line) = ["hold", "batch", "operation"]
+            .iter()
+            .find_map(|field| Some((*field, request.get(field)?.get("ref_line")?.as_u64()?)))?;
+        let place = || json!({ "ref_line": self.places.get(&line).copied().unwrap_or_default() });
+        Some(run.aimed(request).unwrap_or_else(|_| request.clone().with(field, place())))
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.sink.flush().map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &io::Error) -> Failure {
+        Failure::Io {
+            message: format!("--refused {}: {error}", self.path.display()),
+            help: "make room or name another file, then give all lines again: what is booked is only answered".into(),
+        }
+    }
+
+    /// Whether there was any: without one there is no file.
+    fn finish(self) -> Result<bool, Failure> {
+        let any = !self.places.is_empty();
+        if any {
+            self.sink.finish()?;
+        }
+        Ok(any)
     }
 }
 
@@ -183,52 +401,71 @@ struct Lines {
     /// Who does it, where a line does not say.
     actor: Option<String>,
     bar: ProgressBar,
+    /// Whether their text is wanted as well.
+    keep: bool,
 }
 
 impl Lines {
-    fn next(&mut self) -> Option<Result<Line, Failure>> {
+    fn next(&mut self) -> Result<Option<Line>, Failure> {
         loop {
-            let bytes = match read_line(&mut self.input) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => return None,
-                Err(error) => {
-                    let message = format!("the input broke off after line {}: {error}", self.number);
-                    let help = "what was answered is booked; give the rest again".into();
-                    return Some(Err(Failure::Io { message, help }));
-                }
-            };
-            self.number = self.number.saturating_add(1);
-            if self.number.is_multiple_of(MARK) {
-                self.bar.set_message(format!("{} lines", self.number));
+            match self.step()? {
+                Step::End => return Ok(None),
+                Step::Empty => {}
+                Step::Line(line) => return Ok(Some(line)),
             }
-            let line = match bytes.as_deref().map(str::from_utf8) {
-                None => Err(unfit(format!("is longer than {MAX_LINE} bytes"))),
-                Some(Err(error)) => Err(unfit(format!("is not UTF-8: {error}"))),
-                Some(Ok(text)) => {
-                    let text = if self.number == 1 { text.trim_start_matches('\u{feff}') } else { text };
-                    if text.trim_ascii().is_empty() {
-                        continue;
-                    }
-                    Request::parse(text)
-                }
-            };
-            return Some(Ok((self.number, line.map(|request| self.signed(request)))));
         }
     }
 
-    /// Whether a whole line has been read ahead: the next one can be had without waiting for it.
-    fn has_another(&self) -> bool {
-        self.input.buffer().contains(&b'\n')
+    /// The next line if it can be had without waiting: what was answered already must not wait for it.
+    fn read_ahead(&mut self) -> Result<Option<Line>, Failure> {
+        while self.input.buffer().contains(&b'\n') {
+            if let Step::Line(line) = self.step()? {
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    }
+
+    fn step(&mut self) -> Result<Step, Failure> {
+        let bytes = match read_line(&mut self.input) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(Step::End),
+            Err(error) => {
+                let message = format!("the input broke off after line {}: {error}", self.number);
+                return Err(Failure::Io { message, help: "what was answered is booked; give the rest again".into() });
+            }
+        };
+        self.number = self.number.saturating_add(1);
+        if self.number.is_multiple_of(MARK) {
+            self.bar.set_message(format!("{} lines", self.number));
+        }
+        let request = match bytes.as_deref().map(str::from_utf8) {
+            None => Err(unfit(format!("is longer than {MAX_LINE} bytes"))),
+            Some(Err(error)) => Err(unfit(format!("is not UTF-8: {error}"))),
+            Some(Ok(text)) => {
+                let text = if self.number == 1 { text.trim_start_matches('\u{feff}') } else { text };
+                if text.trim_ascii().is_empty() {
+                    return Ok(Step::Empty);
+                }
+                Request::parse(text)
+            }
+        };
+        let request = request.map(|request| self.signed(request));
+        Ok(Step::Line(Line { number: self.number, text: bytes.filter(|_| self.keep), request }))
     }
 
     fn signed(&self, request: Request) -> Request {
         match &self.actor {
-            Some(actor) if request.get("actor").is_none_or(serde_json::Value::is_null) => {
-                request.with("actor", actor.as_str())
-            }
+            Some(actor) if request.get("actor").is_none_or(Value::is_null) => request.with("actor", actor.as_str()),
             _ => request,
         }
     }
+}
+
+enum Step {
+    End,
+    Empty,
+    Line(Line),
 }
 
 fn unfit(message: String) -> Error {

@@ -10,7 +10,7 @@ use crate::ids;
 use crate::output::explained;
 
 pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, Failure> {
-    if session.common.format == Format::Csv {
+    if session.common.format() == Format::Csv {
         let help = "use --format json; for rows use history, batches or statement with --format csv";
         return Err(Failure::usage("an explanation is no table, so there is no CSV of it", help));
     }

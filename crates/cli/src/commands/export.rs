@@ -7,7 +7,7 @@ use crate::args::{ExportArgs, ExportView, Format};
 use crate::exit::{Failure, Outcome};
 
 pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, Failure> {
-    if session.common.format != Format::Table {
+    if session.common.format() != Format::Table {
         let names = FORMATS.map(|format| format.name).join(", ");
         return Err(Failure::usage(
             "--format is not for export",

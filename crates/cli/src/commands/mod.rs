@@ -37,10 +37,10 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
     common.pricing = common.pricing.or_else(|| variable("COUNTERFOIL_PRICING").map(PathBuf::from));
     // The place of the answer is made before anything is done, so that nothing is done that could not be told.
     let sink = match &common.output {
-        Some(path) => Sink::file(path, common.force, common.file.as_deref())?,
+        Some(path) => Sink::file("--output", path, common.force, common.file.as_deref())?,
         None => Sink::stdout(),
     };
-    let out = Out::new(common.format, notes, sink);
+    let out = Out::new(common.format(), notes, sink);
     let mut session = Session { common, notes, out };
     let outcome = match &command {
         Command::Look(command) => look::run(&mut session, command),

@@ -46,27 +46,27 @@ impl Sink {
     }
 
     /// A new file; with `force` in place of an old one, which stays until everything is written.
-    pub(crate) fn file(path: &Path, force: bool, ledger: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn file(option: &str, path: &Path, force: bool, ledger: Option<&Path>) -> Result<Self, Failure> {
         if ledger.is_some_and(|ledger| same_file(path, ledger)) || is_database(path) || is_companion(path) {
             return Err(Failure::usage(
-                format!("--output {}: that is a ledger or another database", path.display()),
+                format!("{option} {}: that is a ledger or another database", path.display()),
                 "write the answer to another file",
             ));
         }
         let wrong = |error: io::Error| Failure::Io {
-            message: format!("--output {}: {error}", path.display()),
+            message: format!("{option} {}: {error}", path.display()),
             help: "check the folder and its permissions; nothing was done".into(),
         };
         let sink = |file: File, made| Sink { writer: BufWriter::new(Box::new(file)), made, stdout: false };
         if !force && fs::symlink_metadata(path).is_ok() {
             return Err(Failure::usage(
-                format!("--output {}: exists already", path.display()),
+                format!("{option} {}: exists already", path.display()),
                 "choose another name, or add --force",
             ));
         }
         match fs::metadata(path).ok() {
             Some(metadata) if metadata.is_dir() => {
-                Err(Failure::usage(format!("--output {}: is a folder", path.display()), "name a file in it"))
+                Err(Failure::usage(format!("{option} {}: is a folder", path.display()), "name a file in it"))
             }
             // A device or a pipe is written to as it is.
             Some(metadata) if !metadata.is_file() => {
