@@ -4,6 +4,7 @@
 
 mod export;
 mod page;
+pub mod quantity;
 pub mod safe;
 pub mod sheet;
 

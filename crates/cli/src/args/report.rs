@@ -15,6 +15,7 @@ pub(crate) enum ReportCommand {
   counterfoil statement -a alice
   counterfoil statement -a alice --month 2026-11 --offset +08:00
   counterfoil statement -a alice --month 2026-11 --html --output alice.html
+  counterfoil statement -a alice --month 2026-11 --html --issuer 'Mountain Studio' --number 2026-117
   counterfoil statement -a alice --from 2026-11-01 --to 2026-12-01 --format csv --output alice.csv")]
     Statement(StatementArgs),
     /// What was used: by service, by day or month, of one account or of all
@@ -30,6 +31,12 @@ pub(crate) struct StatementArgs {
     /// One HTML page that needs nothing else, for browsers and printers
     #[arg(long, conflicts_with = "format")]
     pub(crate) html: bool,
+    /// Who issues the page: a line at its top
+    #[arg(long, value_name = "TEXT", requires = "html")]
+    pub(crate) issuer: Option<String>,
+    /// The page's number in your books
+    #[arg(long, value_name = "TEXT", requires = "html")]
+    pub(crate) number: Option<String>,
     #[command(flatten)]
     pub(crate) period: PeriodArgs,
 }

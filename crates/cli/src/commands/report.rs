@@ -27,7 +27,9 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         session.notes.note(&session.nobody(&ledger, &account)?);
     }
     if args.html {
-        let page = StatementPage::new(&statement).ledger(ledger.info()?.ledger).offset(offset);
+        let mut page = StatementPage::new(&statement).ledger(ledger.info()?.ledger).offset(offset);
+        page = args.issuer.iter().fold(page, StatementPage::issuer);
+        page = args.number.iter().fold(page, StatementPage::number);
         session.out.bytes(page.to_string().as_bytes())?;
     } else {
         session.out.statement(&statement, offset)?;

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use blocks::balance_line;
+pub(crate) use counterfoil_report::quantity::amount;
 pub(crate) use counterfoil_report::safe;
 pub(crate) use entries::Line;
 pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Sweep};
@@ -189,15 +190,6 @@ impl Out {
     /// Everything was answered: a file asked for gets its name.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         self.sink.finish()
-    }
-}
-
-/// How much of something: `10 seconds`, `1 second`, `240 chars`. Other units stay as the price book writes them.
-pub(crate) fn amount(quantity: &str, unit: Option<&str>) -> String {
-    match unit {
-        None => quantity.into(),
-        Some(unit @ ("second" | "char")) if quantity != "1" => format!("{quantity} {unit}s"),
-        Some(unit) => format!("{quantity} {unit}"),
     }
 }
 

@@ -1,30 +1,32 @@
 //! The balance over time: one line of steps, worked out in whole pixels. The template draws it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use chrono::FixedOffset;
-use counterfoil::Entry;
 use counterfoil::report::Statement;
+use counterfoil::{Entry, EntryKind};
 
 use super::ticks;
-use super::words::{counted, points};
+use super::words::{self, counted, points};
 
 /// One drawing for each width of the page: text that is scaled down cannot be read.
 const SIZES: [Size; 3] = [
-    Size { class: "narrow", width: 328, height: 220, marks: 4 },
-    Size { class: "middle", width: 660, height: 260, marks: 7 },
-    Size { class: "wide", width: 960, height: 300, marks: 10 },
+    Size { class: "narrow", width: 328, height: 220, times: 4, marks: 8 },
+    Size { class: "middle", width: 660, height: 260, times: 7, marks: 12 },
+    Size { class: "wide", width: 960, height: 300, times: 10, marks: 18 },
 ];
 /// Above the plot, and below it, where the times stand.
 const MARGINS: (i64, i64) = (12, 26);
-/// Recharges and expiries closer than this are one mark.
-const APART: i64 = 4;
+/// Recharges and expiries closer than this would lie over one another.
+const APART: i64 = 14;
+/// The period is told in so many parts: more than a drawing has columns, and bounded however many lines there are.
+const SLOTS: usize = 1920;
 
 struct Size {
     class: &'static str,
     width: i64,
     height: i64,
+    times: usize,
     marks: usize,
 }
 
@@ -32,9 +34,12 @@ struct Size {
 pub(super) struct Chart {
     /// What it shows, for those who cannot see it.
     pub(super) description: String,
+    /// The first and the last day.
+    pub(super) days: String,
     pub(super) drawings: Vec<Drawing>,
-    pub(super) recharges: bool,
-    pub(super) expiries: bool,
+    /// What the marks are.
+    pub(super) recharges: Option<String>,
+    pub(super) expiries: Option<String>,
     pub(super) debt: bool,
 }
 
@@ -52,57 +57,34 @@ pub(super) struct Drawing {
     pub(super) times: Vec<(i64, String)>,
     /// The steps, as path data.
     pub(super) steps: String,
+    /// What net came to, and where that is written.
+    pub(super) last: (i64, String),
     pub(super) recharges: Vec<Place>,
     pub(super) expiries: Vec<Place>,
 }
 
-/// A point: milliseconds and net, or pixels.
+/// A point in pixels.
 type Place = (i64, i64);
 
+/// Net in one part of the period.
+#[derive(Clone, Copy)]
+struct Slot {
+    low: i64,
+    high: i64,
+    last: i64,
+    /// The largest recharge and the largest expiry: its points, and net after it.
+    recharge: Option<(i64, i64)>,
+    expiry: Option<(i64, i64)>,
+}
+
 /// Net over time.
-struct Curve {
+pub(super) struct Curve {
     begin: i64,
     end: i64,
     opening: i64,
-    /// Net after each change, in order of time.
-    places: Vec<Place>,
-    recharges: Vec<Place>,
-    expiries: Vec<Place>,
-}
-
-impl Chart {
-    /// The chart of a statement; none when there is nothing to see.
-    pub(super) fn new(statement: &Statement, offset: FixedOffset) -> Option<Chart> {
-        let curve = Curve::new(statement)?;
-        let (low, high) = curve.range();
-        Some(Chart {
-            description: format!(
-                "Net went from {} to {}; lowest {}, highest {}; {}, {}.",
-                points(curve.opening),
-                points(curve.places.last().map_or(curve.opening, |place| place.1)),
-                points(low),
-                points(high),
-                counted(curve.recharges.len(), "recharge", "recharges"),
-                counted(curve.expiries.len(), "expiry", "expiries"),
-            ),
-            drawings: SIZES.iter().map(|size| curve.drawing(size, offset)).collect(),
-            recharges: !curve.recharges.is_empty(),
-            expiries: !curve.expiries.is_empty(),
-            debt: low < 0,
-        })
-    }
-}
-
-/// Where each line is drawn: what a wrong clock dated, no later than what was booked after it.
-fn places(statement: &Statement) -> Vec<Place> {
-    let mut latest = statement.as_of.timestamp_millis();
-    let place = |entry: &Entry| {
-        latest = latest.min(entry.booked_at.timestamp_millis());
-        (latest, entry.after.net())
-    };
-    let mut places: Vec<Place> = statement.lines.iter().rev().map(place).collect();
-    places.reverse();
-    places
+    slots: Vec<Option<Slot>>,
+    recharges: usize,
+    expiries: usize,
 }
 
 /// Where `n` lies between `low` and `high`, on so many pixels.
@@ -116,48 +98,105 @@ fn width_of(label: &str) -> i64 {
     i64::try_from(label.chars().count()).unwrap_or(8).saturating_mul(8)
 }
 
+/// What net is, in few letters.
+fn label(net: i64) -> String {
+    if net.unsigned_abs() < 10_000_000 { points(net) } else { ticks::short(net) }
+}
+
 impl Curve {
-    fn new(statement: &Statement) -> Option<Self> {
-        let now = statement.as_of.timestamp_millis();
-        let places = places(statement);
-        let begin = statement.from.map_or(places.first()?.0, |from| from.timestamp_millis());
-        let end = statement.to.map_or(now, |to| to.timestamp_millis().min(now)).max(begin.saturating_add(60_000));
-        let marked = |kinds: &[&str]| -> Vec<Place> {
-            let lines = statement.lines.iter().zip(&places);
-            lines.filter(|(entry, _)| kinds.contains(&entry.kind.as_str())).map(|(_, place)| *place).collect()
-        };
-        Some(Curve {
+    /// Of a period whose first line is at an instant; no line is later than `end`.
+    pub(super) fn new(statement: &Statement, first: i64, end: i64) -> Self {
+        let begin = statement.from.map_or(first, |from| from.timestamp_millis());
+        Curve {
             begin,
-            end,
+            end: end.max(begin.saturating_add(60_000)),
             opening: statement.opening.net,
-            recharges: marked(&["recharge", "transfer_in"]),
-            expiries: marked(&["expire"]),
-            places,
-        })
+            slots: vec![None; SLOTS],
+            recharges: 0,
+            expiries: 0,
+        }
+    }
+
+    /// A line, drawn at an instant: what a wrong clock dated, no later than what was booked after it.
+    pub(super) fn add(&mut self, at: i64, entry: &Entry) {
+        let net = entry.after.net();
+        let most = i64::try_from(SLOTS.saturating_sub(1)).unwrap_or(0);
+        let place = scaled(at, self.begin, self.end, most).clamp(0, most);
+        let Some(slot) = usize::try_from(place).ok().and_then(|place| self.slots.get_mut(place)) else { return };
+        let none = Slot { low: net, high: net, last: net, recharge: None, expiry: None };
+        let slot = slot.get_or_insert(none);
+        (slot.low, slot.high, slot.last) = (slot.low.min(net), slot.high.max(net), net);
+        let (mark, count) = match entry.kind {
+            EntryKind::Recharge | EntryKind::TransferIn => (&mut slot.recharge, &mut self.recharges),
+            EntryKind::Expire => (&mut slot.expiry, &mut self.expiries),
+            _ => return,
+        };
+        *count = count.saturating_add(1);
+        *mark = (*mark).max(Some((entry.points, net)));
+    }
+
+    fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, Slot)> {
+        let numbered = self.slots.iter().enumerate();
+        numbered.filter_map(|(place, slot)| Some((i64::try_from(place).ok()?, (*slot)?)))
+    }
+
+    fn closing(&self) -> i64 {
+        self.slots().next_back().map_or(self.opening, |(_, slot)| slot.last)
     }
 
     fn range(&self) -> (i64, i64) {
-        let nets = || self.places.iter().map(|place| place.1).chain([self.opening]);
-        (nets().min().unwrap_or(0), nets().max().unwrap_or(0))
+        let (low, high) = (self.slots().map(|(_, slot)| slot.low), self.slots().map(|(_, slot)| slot.high));
+        (low.fold(self.opening, i64::min), high.fold(self.opening, i64::max))
+    }
+
+    /// The chart.
+    pub(super) fn chart(&self, offset: FixedOffset) -> Chart {
+        let (low, high) = self.range();
+        let marks = |count: usize, one: &str, many: &str| {
+            let all = SIZES.iter().all(|size| count <= size.marks);
+            let largest = || format!("the largest of {}", counted(count, one, many));
+            (count > 0).then(|| if all { one.into() } else { largest() })
+        };
+        Chart {
+            description: format!(
+                "Net went from {} to {}; lowest {}, highest {}; {}, {}.",
+                points(self.opening),
+                points(self.closing()),
+                points(low),
+                points(high),
+                counted(self.recharges, "recharge", "recharges"),
+                counted(self.expiries, "expiry", "expiries"),
+            ),
+            days: words::days(self.begin, self.end, offset),
+            recharges: marks(self.recharges, "recharge", "recharges"),
+            expiries: marks(self.expiries, "expiry", "expiries"),
+            debt: low < 0,
+            drawings: SIZES.iter().map(|size| self.drawing(size, offset)).collect(),
+        }
     }
 
     fn drawing(&self, size: &Size, offset: FixedOffset) -> Drawing {
         let (low, high) = self.range();
         let levels: Vec<(i64, String)> =
             ticks::points(low, high, 7).into_iter().map(|level| (level, ticks::short(level))).collect();
-        let times = ticks::times(self.begin, self.end, offset, size.marks);
+        let times = ticks::times(self.begin, self.end, offset, size.times);
         let left = levels.iter().map(|level| width_of(&level.1)).max().unwrap_or(8).saturating_add(12);
-        // Half of the last label lies beyond the last mark.
-        let beyond = times.last().map_or(0, |time| width_of(&time.1) / 2).max(14);
+        // What net came to stands beyond the last mark, as does half of that.
+        let last = label(self.closing());
+        let beyond = times.last().map_or(0, |time| width_of(&time.1) / 2).max(width_of(&last).saturating_add(10));
         let (right, bottom) = (size.width.saturating_sub(beyond), size.height.saturating_sub(MARGINS.1));
         let (lowest, highest) = (levels.first().map_or(0, |level| level.0), levels.last().map_or(1, |level| level.0));
-        let x = |at| left.saturating_add(scaled(at, self.begin, self.end, right.saturating_sub(left)));
+        let wide = right.saturating_sub(left);
+        let x = |at| left.saturating_add(scaled(at, self.begin, self.end, wide));
+        let most = i64::try_from(SLOTS.saturating_sub(1)).unwrap_or(1);
+        let across = |slot| left.saturating_add(scaled(slot, 0, most, wide));
         let y = |net| bottom.saturating_sub(scaled(net, lowest, highest, bottom.saturating_sub(MARGINS.0)));
-        let pixels = |places: &[Place]| -> Vec<Place> { places.iter().map(|(at, net)| (x(*at), y(*net))).collect() };
-        // The last of those that would lie over each other.
-        let thinned = |places: &[Place]| -> Vec<Place> {
-            let marks = pixels(places).into_iter().map(|place| (place.0.checked_div(APART), place));
-            marks.collect::<BTreeMap<_, _>>().into_values().collect()
+        let places =
+            self.slots().flat_map(|(place, slot)| [slot.low, slot.high, slot.last].map(|net| (across(place), y(net))));
+        let marks = |mark: fn(&Slot) -> Option<(i64, i64)>| {
+            let marks =
+                self.slots().filter_map(|(place, slot)| mark(&slot).map(|(n, net)| (n, (across(place), y(net)))));
+            largest(marks.collect(), size.marks)
         };
         Drawing {
             class: size.class,
@@ -167,13 +206,27 @@ impl Curve {
             right,
             bottom,
             zero: y(0),
+            last: (y(self.closing()), last),
             levels: levels.into_iter().map(|(level, label)| (y(level), label)).collect(),
             times: times.into_iter().map(|(at, label)| (x(at), label)).collect(),
-            steps: steps((left, y(self.opening)), &pixels(&self.places), right),
-            recharges: thinned(&self.recharges),
-            expiries: thinned(&self.expiries),
+            steps: steps((left, y(self.opening)), &places.collect::<Vec<_>>(), right),
+            recharges: marks(|slot| slot.recharge),
+            expiries: marks(|slot| slot.expiry),
         }
     }
+}
+
+/// The largest marks, as many as can be told apart.
+fn largest(mut marks: Vec<(i64, Place)>, most: usize) -> Vec<Place> {
+    marks.sort_by_key(|(points, place)| (std::cmp::Reverse(*points), *place));
+    let mut drawn: Vec<Place> = Vec::new();
+    for (_, (x, y)) in marks {
+        if drawn.len() < most && drawn.iter().all(|other| other.0.abs_diff(x) >= APART.unsigned_abs()) {
+            drawn.push((x, y));
+        }
+    }
+    drawn.sort_unstable();
+    drawn
 }
 
 /// A line of steps. Of what falls into one column of pixels only the lowest, highest and last place are kept: no more can
@@ -207,6 +260,16 @@ mod tests {
         assert_eq!(steps((1, 10), &column, 20), "M1 10H7V4V30V12H20");
         assert_eq!(steps((1, 10), &[(5, 10), (6, 3), (6, 3), (9, 3)], 20), "M1 10H6V3H20");
         assert_eq!(steps((1, 10), &[], 20), "M1 10H20");
+    }
+
+    /// A busy account's marks ran into a band.
+    #[test]
+    fn only_marks_that_can_be_told_apart_are_drawn() {
+        let marks: Vec<(i64, Place)> = (0..900).map(|x| (x % 7, (x, 5))).collect();
+        let drawn = largest(marks, 18);
+        assert_eq!(drawn.len(), 18);
+        assert!(drawn.windows(2).all(|two| two[1].0 - two[0].0 >= APART));
+        assert_eq!(largest(vec![(5, (40, 1)), (9, (45, 2)), (5, (80, 3))], 18), [(45, 2), (80, 3)]);
     }
 
     #[test]

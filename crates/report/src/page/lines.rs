@@ -1,10 +1,10 @@
 //! The lines of the statement.
 
 use chrono::FixedOffset;
-use counterfoil::{Entry, Four, OperationId};
+use counterfoil::report::Flows;
+use counterfoil::{Entry, EntryKind, OperationId};
 
-use super::sums::{decimal, plural};
-use super::words::{Stamp, free, points, signed, strict};
+use super::words::{Stamp, amount, free, points, signed, strict};
 
 /// One line of the books.
 pub(super) struct Line {
@@ -15,7 +15,9 @@ pub(super) struct Line {
     pub(super) description: Option<String>,
     /// What the columns do not say: reason, reference, other figures that changed.
     pub(super) notes: Vec<String>,
+    /// The change of net by cause: first what the line is about, then what came of it, each with its name.
     pub(super) change: String,
+    pub(super) further: Vec<(String, &'static str)>,
     /// `plus`, `minus` or nothing.
     pub(super) sign: &'static str,
     pub(super) after: String,
@@ -26,15 +28,13 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(entry: &Entry, offset: FixedOffset) -> Self {
-        let change = entry.change.net();
         let after = entry.after.net();
-        let quantity = entry.quantity.as_deref().map(|quantity| match &entry.unit {
-            Some(unit) => format!("{} {}", decimal(quantity), plural(&free(unit), quantity)),
-            None => decimal(quantity),
-        });
+        let mut parts = parts(entry).into_iter();
+        let (change, name) = parts.next().unwrap_or((entry.change.net(), ""));
+        let quantity = entry.quantity.as_deref().map(|quantity| amount(quantity, entry.unit.as_deref()));
         Line {
             at: Stamp::new(entry.booked_at, offset),
-            title: title(entry.kind.as_str()),
+            title: title(entry),
             about: [entry.service.as_deref().map(free), quantity, entry.source.as_deref().map(free)]
                 .into_iter()
                 .flatten()
@@ -42,10 +42,12 @@ impl Line {
             description: entry.description.as_deref().map(free),
             notes: notes(entry, change, offset),
             change: signed(change),
-            sign: match change {
-                1.. => "plus",
-                0 => "",
-                _ => "minus",
+            further: parts.map(|(points, name)| (signed(points), name)).collect(),
+            // What was set aside and is free again is no gain.
+            sign: match change.signum() {
+                1 if name != FREED => "plus",
+                -1 => "minus",
+                _ => "",
             },
             after: points(after),
             negative: after < 0,
@@ -55,12 +57,16 @@ impl Line {
     }
 }
 
+/// What became of points that were set aside.
+const FREED: &str = "was set aside";
+
 /// The kind of a line in a customer's words.
-fn title(kind: &str) -> String {
-    let said = match kind {
+fn title(entry: &Entry) -> String {
+    let said = match entry.kind.as_str() {
         "recharge" => "Recharge",
         "consume" => "Charge",
-        "capture" => "Charge for work set aside",
+        "capture" if entry.points == 0 => "Nothing charged, no longer set aside",
+        "capture" => "Charge",
         "settle" => "Debt paid",
         "expire" => "Expired",
         "activate" => "Become usable",
@@ -79,6 +85,9 @@ fn title(kind: &str) -> String {
         "reopen" => "Account reopened",
         "reinstate" => "Put right after a wrong clock",
         "set_limit" => "Credit limit set",
+        "plan" => "Recurring recharge begun",
+        "stop" => "Recurring recharge ended",
+        "rollover" => "Rolled over",
         "freeze" => "Account frozen",
         "unfreeze" => "Account unfrozen",
         "close" => "Account closed",
@@ -87,22 +96,46 @@ fn title(kind: &str) -> String {
     said.into()
 }
 
+/// The change of net, by cause, what the line is about first. A charge for work that was set aside is the charge, and
+/// what was set aside for it beside that: as one number it would be neither.
+fn parts(entry: &Entry) -> Vec<(i64, &'static str)> {
+    let Ok(flows) = entry.flows() else { return Vec::new() };
+    let Flows { recharged, moved_in, written_off, used, expired, revoked, moved_out, .. } = flows;
+    let (held, pending) = (entry.change.held.saturating_neg(), entry.change.pending.saturating_neg());
+    let aside = (held, if held < 0 { "set aside" } else { FREED });
+    let usable = (pending, if pending < 0 { "not usable yet" } else { "become usable" });
+    let lapsed = (expired.saturating_neg(), if expired < 0 { "come back from expired" } else { "expired" });
+    let flows = [
+        (recharged, "recharged"),
+        (moved_in, "received"),
+        (written_off, "written off"),
+        (used.saturating_neg(), "used"),
+        (moved_out.saturating_neg(), "sent"),
+        (revoked.saturating_neg(), "revoked"),
+    ];
+    let own = match entry.kind {
+        EntryKind::Hold | EntryKind::Release | EntryKind::HoldExpire => Some(aside),
+        EntryKind::Expire | EntryKind::SetExpiry => Some(lapsed),
+        _ => None,
+    };
+    let mut parts: Vec<_> = own.into_iter().collect();
+    parts.extend(flows.into_iter().chain([lapsed, aside, usable]).filter(|part| Some(*part) != own));
+    parts.retain(|(points, _)| *points != 0);
+    // Held against the line itself: parts that do not make it are not told.
+    let sum = parts.iter().try_fold(0_i64, |sum, (points, _)| sum.checked_add(*points));
+    if sum == Some(entry.change.net()) { parts } else { Vec::new() }
+}
+
 fn notes(entry: &Entry, change: i64, offset: FixedOffset) -> Vec<String> {
     let mut notes = Vec::new();
-    let way = if entry.kind == "transfer_in" { "from" } else { "to" };
+    let way = if entry.kind == EntryKind::TransferIn { "from" } else { "to" };
     notes.extend(entry.counterparty.as_ref().map(|other| format!("{way} {}", strict(other.as_str()))));
     notes.extend(entry.refers_to.map(|id| format!("of №\u{a0}{}", id.sequence())));
     if entry.points != 0 && entry.points.saturating_abs() != change.saturating_abs() {
         notes.push(format!("{} points", points(entry.points)));
     }
-    let Four { held, pending, debt, .. } = entry.change;
-    for (name, part) in [("held", held), ("pending", pending), ("debt", debt)] {
-        if part != 0 {
-            notes.push(format!("{name} {}", signed(part)));
-        }
-    }
-    if entry.expired > 0 && entry.kind != "expire" {
-        notes.push(format!("of it expired {}", points(entry.expired)));
+    if entry.change.debt != 0 {
+        notes.push(format!("debt {}", signed(entry.change.debt)));
     }
     if let Some(at) = entry.occurred_at.filter(|at| *at != entry.booked_at) {
         let Stamp { date, time, .. } = Stamp::new(at, offset);

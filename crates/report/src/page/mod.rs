@@ -12,13 +12,14 @@ use std::fmt;
 
 use askama::Template;
 use chrono::{FixedOffset, Offset, Utc};
+use counterfoil::Figures;
 use counterfoil::report::Statement;
 
 use batches::{Batches, Month};
-use chart::Chart;
+use chart::{Chart, Curve};
 use lines::Line;
 use sums::{Figure, Sum, Usage};
-use words::{Stamp, strict};
+use words::{Stamp, free, strict};
 
 /// What the template calls.
 #[allow(unreachable_pub, reason = "the macro makes a public type of the function")]
@@ -53,18 +54,32 @@ mod filters {
 pub struct StatementPage<'s> {
     statement: &'s Statement,
     ledger: Option<String>,
+    issuer: Option<String>,
+    number: Option<String>,
     offset: FixedOffset,
 }
 
 impl<'s> StatementPage<'s> {
     /// The page of a statement, its times in UTC.
     pub fn new(statement: &'s Statement) -> Self {
-        StatementPage { statement, ledger: None, offset: Utc.fix() }
+        StatementPage { statement, ledger: None, issuer: None, number: None, offset: Utc.fix() }
     }
 
     /// Names the ledger it is from: the id in [`Ledger::info`](counterfoil::Ledger::info).
     pub fn ledger(mut self, ledger: impl fmt::Display) -> Self {
         self.ledger = Some(ledger.to_string());
+        self
+    }
+
+    /// Who issues it: a line at the top, such as a company's name and address.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The number of the statement in the issuer's books.
+    pub fn number(mut self, number: impl Into<String>) -> Self {
+        self.number = Some(number.into());
         self
     }
 
@@ -87,6 +102,10 @@ impl fmt::Display for StatementPage<'_> {
 struct Page {
     account: String,
     ledger: Option<String>,
+    issuer: Option<String>,
+    number: Option<String>,
+    /// Some number needs the room of two.
+    long: bool,
     period: String,
     zone: String,
     made: Stamp,
@@ -115,6 +134,9 @@ impl Page {
         Page {
             account: strict(statement.account.as_str()),
             ledger: page.ledger.as_deref().map(strict),
+            issuer: page.issuer.as_deref().map(free),
+            number: page.number.as_deref().map(free),
+            long: is_long(statement),
             period: words::period(statement, offset),
             zone: words::zone(offset),
             made: Stamp::new(statement.as_of, offset),
@@ -124,7 +146,7 @@ impl Page {
             last: words::last(statement, offset),
             figures: sums::figures(statement),
             sums: sums::sums(statement),
-            chart: Chart::new(statement, offset),
+            chart: chart(statement, offset),
             months,
             later,
             never: batches::never(&statement.batches),
@@ -133,4 +155,30 @@ impl Page {
             lines: statement.lines.iter().map(|entry| Line::new(entry, offset)).collect(),
         }
     }
+}
+
+/// Whether some number has more than three groups of digits.
+fn is_long(statement: &Statement) -> bool {
+    let figures = |figures: &Figures| [figures.available, figures.held, figures.pending, figures.debt];
+    let used = statement.usage.iter().map(|line| line.points);
+    let lines = statement.lines.iter().flat_map(|line| [line.points, line.after.net()]);
+    let all = figures(&statement.opening).into_iter().chain(figures(&statement.closing)).chain(used).chain(lines);
+    all.into_iter().any(|n| n.unsigned_abs() >= 1_000_000_000)
+}
+
+/// The balance over time; none when there is nothing to see.
+fn chart(statement: &Statement, offset: FixedOffset) -> Option<Chart> {
+    let now = statement.as_of.timestamp_millis();
+    let mut latest = now;
+    // What a wrong clock dated is no later than what was booked after it.
+    let dates = statement.lines.iter().rev().map(|entry| {
+        latest = latest.min(entry.booked_at.timestamp_millis());
+        latest
+    });
+    let mut dates: Vec<i64> = dates.collect();
+    dates.reverse();
+    let end = statement.to.map_or(now, |to| to.timestamp_millis().min(now));
+    let mut curve = Curve::new(statement, *dates.first()?, end);
+    dates.into_iter().zip(&statement.lines).for_each(|(at, entry)| curve.add(at, entry));
+    Some(curve.chart(offset))
 }

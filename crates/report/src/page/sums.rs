@@ -3,7 +3,7 @@
 use counterfoil::AccountState;
 use counterfoil::report::{Statement, UsageLine};
 
-use super::words::{free, points, signed};
+use super::words::{self, free, points, signed};
 
 /// One of the five figures.
 pub(super) struct Figure {
@@ -145,8 +145,7 @@ impl Usage {
 /// How much of a service was used. One that was used with and without a quantity has a line for each.
 fn quantity(line: &UsageLine, lines: &[UsageLine]) -> String {
     match (&line.quantity, &line.unit) {
-        (Some(quantity), Some(unit)) => format!("{} {}", decimal(quantity), plural(&free(unit), quantity)),
-        (Some(quantity), None) => decimal(quantity),
+        (Some(quantity), unit) => words::amount(quantity, unit.as_deref()),
         _ if lines.iter().any(|other| other.service == line.service && other.quantity.is_some()) => "none given".into(),
         _ => "\u{2013}".into(),
     }
@@ -156,21 +155,6 @@ fn quantity(line: &UsageLine, lines: &[UsageLine]) -> String {
 pub(super) fn percent(part: i64, whole: i64) -> String {
     let tenths = i128::from(part).saturating_mul(1000).checked_div(whole.into()).unwrap_or(0).clamp(0, 1000);
     format!("{}.{}%", tenths / 10, tenths % 10)
-}
-
-/// A decimal with the thousands of its whole part apart.
-pub(super) fn decimal(text: &str) -> String {
-    let (whole, rest) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-    let whole = whole.parse().map_or_else(|_| free(whole), points);
-    rest.map_or_else(|| whole.clone(), |rest| format!("{whole}.{}", free(rest)))
-}
-
-/// The units of the ledger itself have a plural; others are as the price book writes them.
-pub(super) fn plural(unit: &str, quantity: &str) -> String {
-    match unit {
-        "second" | "char" if quantity != "1" => format!("{unit}s"),
-        _ => unit.into(),
-    }
 }
 
 #[cfg(test)]
@@ -183,14 +167,5 @@ mod tests {
         assert_eq!(percent(9_000_000_000_000_000, 9_000_000_000_000_000), "100.0%");
         assert_eq!(percent(5, 0), "0.0%");
         assert_eq!(percent(-5, 10), "0.0%");
-    }
-
-    #[test]
-    fn quantities_read_well() {
-        assert_eq!(decimal("1234.50"), "1,234.50");
-        assert_eq!(
-            (plural("second", "1"), plural("second", "2.5"), plural("image", "2")),
-            ("second".into(), "seconds".into(), "image".into())
-        );
     }
 }

@@ -37,14 +37,16 @@ pub(super) fn short(n: i64) -> String {
     if tenths == 0 { format!("{sign}{whole}{name}") } else { format!("{sign}{whole}.{tenths}{name}") }
 }
 
-/// Marks of time, in milliseconds, with what is written at them: hours, days, months or years, at most `most`.
+/// Marks of time, in milliseconds, with what is written at them: from seconds to years, at most `most`.
 pub(super) fn times(begin: i64, end: i64, offset: FixedOffset, most: usize) -> Vec<(i64, String)> {
     let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| at.with_timezone(&offset).naive_local());
     let (Some(first), Some(last)) = (local(begin), local(end)) else { return Vec::new() };
-    let hours = [1, 2, 6, 12].map(Step::Hours);
+    let seconds = [10, 30].map(Step::Seconds);
+    let minutes = [1, 2, 5, 10, 15, 30].map(|n| Step::Seconds(n * 60));
+    let hours = [1, 2, 3, 6, 12].map(|n| Step::Seconds(n * 3600));
     let days = [1, 2, 5, 10].map(Step::Days);
     let months = [1, 2, 3, 6, 12, 24, 60, 120, 600, 6000, 60_000].map(Step::Months);
-    for step in hours.into_iter().chain(days).chain(months) {
+    for step in seconds.into_iter().chain(minutes).chain(hours).chain(days).chain(months) {
         // A day cannot have been found by its hours when there are years of them.
         let few = i64::try_from(most).unwrap_or(1).saturating_mul(step.milliseconds());
         if end.saturating_sub(begin) > few.saturating_mul(2) {
@@ -62,24 +64,24 @@ pub(super) fn times(begin: i64, end: i64, offset: FixedOffset, most: usize) -> V
 
 #[derive(Clone, Copy)]
 enum Step {
-    Hours(u32),
+    Seconds(u32),
     Days(u32),
     Months(u32),
 }
 
 impl Step {
     fn milliseconds(self) -> i64 {
-        let hours = match self {
-            Step::Hours(n) => i64::from(n),
-            Step::Days(n) => i64::from(n) * 24,
-            Step::Months(n) => i64::from(n) * 24 * 31,
+        let seconds = match self {
+            Step::Seconds(n) => i64::from(n),
+            Step::Days(n) => i64::from(n) * 86_400,
+            Step::Months(n) => i64::from(n) * 86_400 * 31,
         };
-        hours * 3_600_000
+        seconds * 1000
     }
 
     fn marks(self, first: NaiveDateTime, last: NaiveDateTime) -> Vec<NaiveDateTime> {
         let start = match self {
-            Step::Hours(_) => Some(first.date()),
+            Step::Seconds(_) => Some(first.date()),
             Step::Days(_) => first.date().with_day(1),
             Step::Months(n) if n < 12 => first.date().with_ordinal(1),
             Step::Months(n) => {
@@ -88,7 +90,7 @@ impl Step {
             }
         };
         let all = std::iter::successors(start.map(|day| day.and_time(NaiveTime::MIN)), |mark| match self {
-            Step::Hours(n) => mark.checked_add_signed(TimeDelta::hours(n.into())),
+            Step::Seconds(n) => mark.checked_add_signed(TimeDelta::seconds(n.into())),
             Step::Days(n) => next_day(mark.date(), n).map(|day| day.and_time(NaiveTime::MIN)),
             Step::Months(n) => mark.checked_add_months(Months::new(n)),
         });
@@ -97,8 +99,9 @@ impl Step {
 
     fn label(self, mark: NaiveDateTime, years: bool) -> String {
         let format = match self {
-            Step::Hours(_) if mark.time() == NaiveTime::MIN => "%-d %b",
-            Step::Hours(_) => "%H:%M",
+            Step::Seconds(_) if mark.time() == NaiveTime::MIN => "%-d %b",
+            Step::Seconds(..60) => "%H:%M:%S",
+            Step::Seconds(_) => "%H:%M",
             Step::Days(_) => "%-d %b",
             Step::Months(n) if n >= 12 => "%Y",
             Step::Months(_) if years => "%b %Y",
@@ -167,6 +170,9 @@ mod tests {
             ["1 Nov", "11 Nov", "21 Nov", "1 Dec"]
         );
         assert_eq!(labels("2026-11-01T10:00:00Z", "2026-11-01T13:30:00Z", 0, 6), ["10:00", "11:00", "12:00", "13:00"]);
+        // A period under an hour had no mark at all.
+        assert_eq!(labels("2026-11-01T10:11:00Z", "2026-11-01T10:51:00Z", 0, 4), ["10:20", "10:30", "10:40", "10:50"]);
+        assert_eq!(labels("2026-11-01T10:11:05Z", "2026-11-01T10:12:05Z", 0, 4), ["10:11:30", "10:12:00"]);
         assert_eq!(labels("2025-11-01T00:00:00Z", "2026-03-01T00:00:00Z", 0, 5).len(), 5);
         for end in [
             "2026-01-01T00:00:01Z",

@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
 use counterfoil::report::Statement;
 
+use crate::quantity::named;
 use crate::safe;
 
 /// A number with its thousands apart and a real minus sign.
@@ -38,10 +39,10 @@ pub(super) fn free(text: &str) -> String {
     text.split('\u{200d}').map(safe::lines).collect::<Vec<_>>().join("\u{200d}")
 }
 
-/// A word longer than this may be broken: at its thousands if it is a number.
+/// A word longer than this may be broken.
 const WORD: usize = 9;
 
-/// Text as HTML that says where a line may break: after a sign that joins a name, and in a long number at its thousands.
+/// Text as HTML that says where a line may break: after a sign that joins a name, never in a number.
 pub(super) fn soft(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for word in text.split_inclusive(' ') {
@@ -57,7 +58,6 @@ pub(super) fn soft(text: &str) -> String {
                 _ => html.push(c),
             }
             let may = match (c, rest.peek()) {
-                (',', Some(next)) => next.is_ascii_digit(),
                 ('_' | '-' | '.' | ':' | '/' | '@', Some(next)) => next.is_alphabetic(),
                 _ => false,
             };
@@ -67,6 +67,17 @@ pub(super) fn soft(text: &str) -> String {
         }
     }
     html
+}
+
+/// A quantity with the thousands of its whole part apart, and its unit.
+pub(super) fn amount(quantity: &str, unit: Option<&str>) -> String {
+    let (whole, rest) = quantity.split_once('.').map_or((quantity, None), |(whole, rest)| (whole, Some(rest)));
+    let whole = whole.parse().map_or_else(|_| free(whole), points);
+    let number = rest.map_or_else(|| whole.clone(), |rest| format!("{whole}.{}", free(rest)));
+    match unit {
+        Some(unit) => format!("{number}\u{a0}{}", named(&free(unit), quantity)),
+        None => number,
+    }
 }
 
 /// An instant: for programs, and for readers.
@@ -119,6 +130,18 @@ fn day(at: DateTime<Utc>, offset: FixedOffset) -> String {
     local.format(format).to_string()
 }
 
+/// The days from one instant to another, in milliseconds; a midnight ends the day before it.
+pub(super) fn days(begin: i64, end: i64, offset: FixedOffset) -> String {
+    let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| at.with_timezone(&offset).date_naive());
+    let (Some(first), Some(last)) = (local(begin), local(end.saturating_sub(1))) else { return String::new() };
+    let last = last.max(first).format("%-d %b %Y");
+    if local(end.saturating_sub(1)) == Some(first) {
+        last.to_string()
+    } else {
+        format!("{} – {last}", first.format("%-d %b %Y"))
+    }
+}
+
 /// The last day of a period that is over, rather than the first after it. One that goes on is known until now.
 pub(super) fn last(statement: &Statement, offset: FixedOffset) -> Option<String> {
     let to = statement.to.filter(|to| *to <= statement.as_of)?;
@@ -162,7 +185,7 @@ mod tests {
     #[test]
     fn lines_break_where_a_reader_would() {
         for (text, html) in [
-            ("9,000,000,000", "9,<wbr>000,<wbr>000,<wbr>000"),
+            ("9,000,000,000", "9,000,000,000"),
             ("+11,908", "+11,908"),
             ("script_generation 1.2.x", "script_<wbr>generation 1.2.x"),
             ("cdn.example:a-b", "cdn.<wbr>example:<wbr>a-<wbr>b"),
@@ -170,6 +193,13 @@ mod tests {
         ] {
             assert_eq!(soft(text), html);
         }
+    }
+
+    #[test]
+    fn quantities_read_well() {
+        assert_eq!(amount("1234.50", None), "1,234.50");
+        assert_eq!(amount("59650", Some("token")), "59,650\u{a0}tokens");
+        assert_eq!(amount("1", Some("second")), "1\u{a0}second");
     }
 
     #[test]
