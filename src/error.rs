@@ -34,7 +34,6 @@ macro_rules! errors {
         /// Every code an [`Error`] can carry, in the order of the documentation.
         pub const ERROR_CODES: [&str; [$($code),+].len()] = [$($code),+];
 
-        #[cfg(test)]
         const CLASSES: &[(&str, ErrorClass)] = &[$(($code, ErrorClass::$class)),+];
 
         impl $name {
@@ -126,7 +125,7 @@ pub enum Error {
     UnknownService { service: String, did_you_mean: Option<String> }
         = "unknown_service", Refused, match did_you_mean {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "see the services with `counterfoil pricing show`, or give points".into(),
+        None => "see the services of the price book, or give points".into(),
     };
     /// No such operation, or not of the wanted kind.
     #[error("there is no {wanted} operation `{operation}`")]
@@ -186,7 +185,7 @@ pub enum Error {
     /// The file is not a counterfoil ledger.
     #[error("{path}: not a counterfoil ledger: {message}")]
     NotALedger { path: String, message: String }
-        = "not_a_ledger", Unusable, "check the path; create a new ledger with `counterfoil init`";
+        = "not_a_ledger", Unusable, "check the path, or create a ledger there";
     /// Creating would overwrite a file.
     #[error("{path}: exists already")]
     LedgerExists { path: String }
@@ -222,7 +221,7 @@ pub enum Error {
     /// The file contradicts itself.
     #[error("the ledger file is damaged: {message}")]
     Corrupt { message: String }
-        = "corrupt", Unusable, "keep the file and its -wal as they are, run `counterfoil verify`, restore a backup";
+        = "corrupt", Unusable, "keep the file and its -wal as they are, and restore a backup";
     /// The handle was closed.
     #[error("this ledger handle is closed")]
     Closed
@@ -302,7 +301,7 @@ impl Error {
 /// use counterfoil::{AccountId, ErrorInfo};
 /// let error = AccountId::new("").unwrap_err();
 /// let read: ErrorInfo = serde_json::from_str(&serde_json::to_string(&error)?)?;
-/// assert_eq!((read.code.as_str(), read.retryable), (error.code(), false));
+/// assert_eq!((read.code.as_str(), read.class()), (error.code(), Some(ErrorClass::Refused)));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -318,6 +317,14 @@ pub struct ErrorInfo {
     pub help: String,
     /// The facts behind the message, as a JSON object.
     pub details: Value,
+}
+
+impl ErrorInfo {
+    /// What kind of trouble it is; none for a code of a newer counterfoil.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        CLASSES.iter().find(|(code, _)| *code == self.code).map(|(_, class)| *class)
+    }
 }
 
 impl From<&Error> for ErrorInfo {

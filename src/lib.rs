@@ -41,6 +41,11 @@
 mod audit;
 mod chain;
 mod db;
+/// What [`Options::diagnose`] finds out, as data.
+pub mod diagnosis {
+    pub use crate::audit::Diagnosis;
+    pub use crate::model::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
+}
 mod engine;
 mod error;
 mod file;
@@ -62,7 +67,7 @@ mod store;
 mod units;
 mod writer;
 
-pub use audit::{Checked, Diagnosis, Fault, Finding, Level, Progress, Verification};
+pub use audit::{Checked, Fault, Progress, Verification};
 pub use error::{ERROR_CODES, Error, ErrorClass, ErrorInfo, Result};
 pub use file::{Closing, ExpireReport};
 pub use hash::Hash;

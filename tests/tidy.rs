@@ -37,17 +37,24 @@ const IMPURE: [&[&str]; 10] = [
 const FLOATS: [&str; 4] = ["f32", "f64", "as_f32", "as_f64"];
 const FLOATS_ALLOWED: [(&str, &str); 2] = [("src/quantity.rs", "f64"), ("src/model/fields.rs", "as_f64")];
 
-/// One source file: its path from the root, and its text without comments, strings and characters.
+/// What may follow the name of the library in one of its texts, so that no command of a shell does.
+const NAMED: [&str; 5] = ["ledger", "operation", "question", "reads", "request"];
+/// Commands and options of a shell.
+const SHELL: [&str; 8] = ["chmod", "chown", "rm", "mv", "cp", "export", "cat", "sudo"];
+
+/// One source file: its path from the root, its text without comments, strings and characters, and the strings.
 struct Source {
     path: String,
     code: String,
+    strings: Vec<(usize, String)>,
     lines: usize,
     test: bool,
 }
 
 impl Source {
     fn new(path: &str, text: &str) -> Self {
-        Source { path: path.into(), code: blank(text), lines: text.lines().count(), test: false }
+        let (code, strings) = (blank(text), strings(text));
+        Source { path: path.into(), code, strings, lines: text.lines().count(), test: false }
     }
 
     /// The room a file of the library belongs to.
@@ -85,6 +92,22 @@ fn blank(text: &str) -> String {
         }
     }
     out
+}
+
+/// Every string as it is written, with the line it begins in.
+fn strings(text: &str) -> Vec<(usize, String)> {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
+    while at < chars.len() {
+        let string = string_end(&chars, at);
+        let end = comment_end(&chars, at).or(string).or_else(|| char_end(&chars, at)).unwrap_or(at + 1);
+        if string == Some(end) {
+            found.push((line, chars[at..end].iter().collect()));
+        }
+        line += chars[at..end].iter().filter(|c| **c == '\n').count();
+        at = end;
+    }
+    found
 }
 
 fn comment_end(chars: &[char], at: usize) -> Option<usize> {
@@ -212,7 +235,8 @@ fn block_end(tokens: &[(String, usize)], from: usize) -> Option<usize> {
     None
 }
 
-fn without_test_modules(code: &str) -> String {
+/// Which lines (by number, from 1) are not of `#[cfg(test)]` modules.
+fn shipped_lines(code: &str) -> Vec<bool> {
     let all = tokens(code);
     let texts: Vec<&str> = all.iter().map(|token| token.0.as_str()).collect();
     let mut keep: Vec<bool> = vec![true; code.lines().count() + 1];
@@ -223,8 +247,12 @@ fn without_test_modules(code: &str) -> String {
             keep[all[at].1..=all[end].1].fill(false);
         }
     }
-    let lines = code.lines().enumerate();
-    lines.map(|(number, line)| if keep[number + 1] { format!("{line}\n") } else { "\n".to_string() }).collect()
+    keep
+}
+
+fn without_test_modules(code: &str) -> String {
+    let lines = code.lines().zip(shipped_lines(code).into_iter().skip(1));
+    lines.map(|(line, keep)| if keep { format!("{line}\n") } else { "\n".to_string() }).collect()
 }
 
 // ---- the checks: each gives what is wrong
@@ -385,6 +413,23 @@ fn floats(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
+/// Texts of the library that name commands: it knows of no shell, and who embeds it may have none.
+fn commands_in_texts(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources.iter().filter(|source| source.room().is_some() && !source.test) {
+        let shipped = shipped_lines(&source.code);
+        for (line, text) in source.strings.iter().filter(|(line, _)| shipped[*line]) {
+            let words: Vec<&str> = text.split(|c: char| !is_word(c) && c != '-').filter(|w| !w.is_empty()).collect();
+            let mut after = text.split("counterfoil ").skip(1).map(|rest| rest.split(|c: char| !is_word(c)).next());
+            let shell = words.iter().any(|word| SHELL.contains(word) || (word.starts_with("--") && word.len() > 2));
+            if shell || after.any(|word| !NAMED.contains(&word.unwrap_or_default())) {
+                wrong.push(format!("{}:{line}: {text}", source.path));
+            }
+        }
+    }
+    wrong
+}
+
 fn unsafe_code(sources: &[Source]) -> Vec<String> {
     let uses = |source: &Source| tokens(&source.code).into_iter().find(|(token, _)| token == "unsafe");
     sources.iter().filter_map(|source| uses(source).map(|(_, line)| format!("{}:{line}", source.path))).collect()
@@ -529,6 +574,11 @@ fn no_float_touches_points() {
 }
 
 #[test]
+fn the_library_names_no_commands() {
+    none(commands_in_texts(&sources(&["src"])));
+}
+
+#[test]
 fn nothing_is_unsafe() {
     none(unsafe_code(&sources(&["src", "crates", "tests", "examples", "benches"])));
 }
@@ -657,6 +707,22 @@ fn floats_unsafe_code_and_drawers_are_found() {
     assert_eq!(drawers(&[Source::new("src/utils.rs", ""), Source::new("src/a/helpers/b.rs", "")]).len(), 2);
     assert_eq!(drawers(&[Source::new("src/a.rs", "mod util { }")]).len(), 1);
     none(drawers(&[Source::new("src/model/ids.rs", "mod utilisation;")]));
+}
+
+#[test]
+fn commands_in_texts_are_found() {
+    for text in ["run `counterfoil verify`", "(counterfoil expire)", "chmod 600 {path}", "name it (--pricing FILE)"] {
+        let found = commands_in_texts(&[Source::new("src/a.rs", &format!("fn f() {{\n g(\"{text}\");\n}}"))]);
+        assert_eq!(found, [format!("src/a.rs:2: \"{text}\"")]);
+    }
+    none(commands_in_texts(&[
+        Source::new(
+            "src/a.rs",
+            "/// `counterfoil verify`\nfn f() { g(\"not a counterfoil ledger; confirm -- verify\"); }",
+        ),
+        Source::new("src/a.rs", "#[cfg(test)]\nmod tests {\n g(\"counterfoil verify\");\n}"),
+        Source::new("crates/cli/src/a.rs", "fn f() { g(\"counterfoil verify\"); }"),
+    ]));
 }
 
 #[test]

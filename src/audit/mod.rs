@@ -37,8 +37,8 @@ use crate::error::Result;
 use crate::store::{self, BookCache, Session};
 use faults::Faults;
 
+pub use doctor::Diagnosis;
 pub(crate) use doctor::{Circumstances, diagnose};
-pub use doctor::{Diagnosis, Finding, Level};
 
 /// How many rows are read at a time.
 const PAGE: usize = 512;

@@ -33,7 +33,7 @@ pub(crate) use draft::Published;
 pub(crate) use errors::{sqlite_error, writing_error};
 pub(crate) use gate::{Gate, Inside};
 pub(crate) use opened::{OpenFile, Opened, Using};
-pub(crate) use place::{Doubt, Place, is_unborn};
+pub(crate) use place::{Place, is_unborn};
 pub(crate) use readers::{Apart, OtherReader, Readers};
 pub(crate) use registry::{Ends, Lease, Registry};
 pub(crate) use site::{Beside, Site, sqlite_version};

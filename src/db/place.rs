@@ -1,10 +1,10 @@
 //! Where a ledger may lie, and whether it is still there.
 
-use std::fmt;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::model::Fact;
 
 /// A file's identity while it exists, whatever it is called.
 #[cfg(unix)]
@@ -48,7 +48,7 @@ pub(super) fn probe(path: &Path) -> Option<(FileId, u64)> {
 pub(crate) struct Place {
     path: PathBuf,
     id: FileId,
-    doubts: Vec<Doubt>,
+    doubts: Vec<Fact>,
 }
 
 impl Place {
@@ -72,7 +72,7 @@ impl Place {
     }
 
     /// What is doubtful about the place, though not refused.
-    pub(crate) fn doubts(&self) -> &[Doubt] {
+    pub(crate) fn doubts(&self) -> &[Fact] {
         &self.doubts
     }
 
@@ -220,72 +220,17 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// Something doubtful about where a file lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// SQLite's locks or shared memory do not work on a network file system: refused.
-    Network {
-        /// What the system calls it.
-        file_system: String,
-    },
-    /// Two names of one file have two `-wal` files: refused.
-    Names {
-        /// How many names it has.
-        links: u64,
-    },
-    /// A half-written copy may replace the ledger.
-    Cloud {
-        /// The folder that is synchronised.
-        folder: String,
-    },
-    /// A file system that a program provides.
-    Fuse {
-        /// What the system calls it.
-        file_system: String,
-    },
-}
-
-impl Doubt {
-    /// What to do, of those for which no ledger is opened.
-    fn refused(&self) -> Option<&'static str> {
-        match self {
-            Doubt::Network { .. } => Some("put the ledger on a local disk"),
-            Doubt::Names { .. } => Some("close every program that uses it, and remove all its names but one"),
-            Doubt::Cloud { .. } | Doubt::Fuse { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Doubt::Network { file_system } => {
-                write!(f, "the file system is {file_system}, on which SQLite's locks are not reliable")
-            }
-            Doubt::Names { links } => {
-                write!(f, "the file has {links} names (hard links): what is booked under one is lost under another")
-            }
-            Doubt::Cloud { folder } => {
-                write!(f, "`{folder}` is synchronised with a cloud: a half-written copy may replace the ledger")
-            }
-            Doubt::Fuse { file_system } => {
-                write!(f, "the file system is {file_system}, which may not keep locks and fsync")
-            }
-        }
-    }
-}
-
 /// What is doubtful about where a file lies, the worst first; `found` is the file, if there is one.
-pub(super) fn doubts(path: &Path, file_system: Option<&str>, found: Option<&Metadata>) -> Vec<Doubt> {
+pub(super) fn doubts(path: &Path, file_system: Option<&str>, found: Option<&Metadata>) -> Vec<Fact> {
     let kind = file_system.map(str::to_string);
     let network = kind.clone().filter(|kind| is_network(kind));
     let fuse = kind.filter(|kind| network.is_none() && kind.starts_with("fuse."));
     let links = found.filter(|found| found.is_file()).map(links).filter(|links| *links > 1);
     [
-        network.map(|file_system| Doubt::Network { file_system }),
-        links.map(|links| Doubt::Names { links }),
-        cloud_folder(path).map(|folder| Doubt::Cloud { folder }),
-        fuse.map(|file_system| Doubt::Fuse { file_system }),
+        network.map(|file_system| Fact::Network { file_system }),
+        links.map(|links| Fact::Names { links }),
+        cloud_folder(path).map(|folder| Fact::Cloud { folder }),
+        fuse.map(|file_system| Fact::Fuse { file_system }),
     ]
     .into_iter()
     .flatten()
@@ -293,12 +238,14 @@ pub(super) fn doubts(path: &Path, file_system: Option<&str>, found: Option<&Meta
 }
 
 /// Refuses a place in which no ledger may be opened; else what is doubtful about it.
-fn judged(path: &Path, found: Option<&Metadata>) -> Result<Vec<Doubt>> {
+fn judged(path: &Path, found: Option<&Metadata>) -> Result<Vec<Fact>> {
     let doubts = doubts(path, file_system_of(path).as_deref(), found);
-    match doubts.iter().find_map(|doubt| Some((doubt, doubt.refused()?))) {
-        Some((doubt, help)) => Err(Error::unsafe_location(path, doubt.to_string(), help)),
-        None => Ok(doubts),
-    }
+    let help = match doubts.iter().find(|doubt| doubt.is_fault()) {
+        None => return Ok(doubts),
+        Some(Fact::Names { .. }) => "close every program that uses it, and remove all its names but one",
+        Some(_) => "put the ledger on a local disk",
+    };
+    Err(Error::unsafe_location(path, doubts.first().map(Fact::to_string).unwrap_or_default(), help))
 }
 
 /// How many names a file has.
@@ -439,13 +386,13 @@ mod tests {
     #[test]
     fn of_several_doubts_the_worst_comes_first() {
         let of = |kind: &str, path: &str| doubts(Path::new(path), Some(kind), None);
-        let cloud = Doubt::Cloud { folder: "Dropbox".into() };
+        let cloud = Fact::Cloud { folder: "Dropbox".into() };
         assert_eq!(of("ext4", "/home/kim/points.ledger"), []);
         assert_eq!(of("ext4", "/home/kim/Dropbox/points.ledger"), std::slice::from_ref(&cloud));
-        let (nfs, mine) = (Doubt::Network { file_system: "nfs4".into() }, Doubt::Fuse { file_system: "fuse.x".into() });
+        let (nfs, mine) = (Fact::Network { file_system: "nfs4".into() }, Fact::Fuse { file_system: "fuse.x".into() });
         assert_eq!(of("nfs4", "/srv/Dropbox/points.ledger"), [nfs.clone(), cloud.clone()]);
         assert_eq!(of("fuse.x", "/srv/Dropbox/points.ledger"), [cloud.clone(), mine.clone()]);
-        assert!(nfs.refused().is_some() && cloud.refused().is_none() && mine.refused().is_none());
+        assert!(nfs.is_fault() && !cloud.is_fault() && !mine.is_fault());
     }
 
     #[test]

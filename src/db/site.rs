@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::config::check_sqlite;
 use super::draft::{MOST_NAMES, is_abandoned, is_draft};
 use super::opened::stuck_writers;
-use super::place::{Doubt, Place, Right, beside, doubts, file_system_of, may};
+use super::place::{Place, Right, beside, doubts, file_system_of, may};
 use crate::error::Result;
+use crate::model::{Fact, SideFile};
 
 /// The version of SQLite that is linked, and whether ledgers are safe with it.
 pub(crate) fn sqlite_version() -> (&'static str, Result<()>) {
@@ -50,12 +51,14 @@ pub(crate) struct Site {
     pub(crate) kept: Vec<String>,
     /// What broken-off creations, backups and restores have left.
     pub(crate) abandoned: Vec<String>,
+    /// What other ledgers have left that are not there: it may hold their newest operations.
+    pub(crate) orphans: Vec<SideFile>,
     /// The processes that keep the writer lock, when it is kept for long.
     pub(crate) stuck_writers: Option<Vec<u32>>,
     /// The kind of file system, where it can be known.
     pub(crate) file_system: Option<String>,
     /// What is doubtful about it, the worst first.
-    pub(crate) doubts: Vec<Doubt>,
+    pub(crate) doubts: Vec<Fact>,
     /// Bytes this user may still write to the disk.
     pub(crate) free: Option<u64>,
     /// The user this process runs as.
@@ -71,7 +74,7 @@ impl Site {
         let path = resolved(path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let (kept, abandoned) = leftovers(folder, &name);
+        let Leftovers { kept, abandoned, orphans } = leftovers(folder, &name);
         let file_system = file_system_of(&path);
         Site {
             folder: Beside::at(folder),
@@ -81,6 +84,7 @@ impl Site {
             journal: Beside::at(&beside(&path, "-journal")),
             kept,
             abandoned,
+            orphans,
             stuck_writers: Place::existing(&path).ok().and_then(|place| stuck_writers(place.path(), place.id())),
             doubts: doubts(&path, file_system.as_deref(), fs::symlink_metadata(&path).ok().as_ref()),
             file_system,
@@ -105,20 +109,36 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Copies from before a migration of this ledger, and half-made copies of any.
-fn leftovers(folder: &Path, ledger: &str) -> (Vec<String>, Vec<String>) {
-    let (mut kept, mut abandoned) = (Vec::new(), Vec::new());
+/// What lies in a folder that no ledger in use needs there.
+#[derive(Default)]
+struct Leftovers {
+    kept: Vec<String>,
+    abandoned: Vec<String>,
+    orphans: Vec<SideFile>,
+}
+
+/// Copies from before a migration of this ledger, half-made copies of any, and what belongs to others that are not there.
+fn leftovers(folder: &Path, ledger: &str) -> Leftovers {
+    let mut found = Leftovers::default();
     for entry in fs::read_dir(folder).into_iter().flatten().take(MOST_NAMES).flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if is_kept(&name, ledger) {
-            kept.push(name);
+            found.kept.push(name);
         } else if is_draft(&name) && is_abandoned(&entry.path()) {
-            abandoned.push(name);
+            found.abandoned.push(name);
+        } else if let Some(owner) = name.strip_suffix("-wal").or_else(|| name.strip_suffix("-journal"))
+            && !owner.is_empty()
+            && owner != ledger
+            && folder.join(owner).symlink_metadata().is_err()
+            && let Some(Beside { name, bytes: bytes @ 1.., regular: true, .. }) = Beside::at(&entry.path())
+        {
+            found.orphans.push(SideFile { name, bytes });
         }
     }
-    kept.sort();
-    abandoned.sort();
-    (kept, abandoned)
+    found.kept.sort();
+    found.abandoned.sort();
+    found.orphans.sort_by(|a, b| a.name.cmp(&b.name));
+    found
 }
 
 /// As a migration names its backup.

@@ -23,10 +23,7 @@ pub(crate) fn price_error(error: PriceError) -> Error {
 }
 
 pub(crate) fn no_book() -> Error {
-    Error::Pricing {
-        message: "no price book is loaded".into(),
-        help: "load one (pricing_file, --pricing), or give points".into(),
-    }
+    Error::Pricing { message: "no price book is loaded".into(), help: "load one, or give points".into() }
 }
 
 impl Booking<'_, '_> {

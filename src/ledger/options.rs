@@ -209,19 +209,18 @@ impl Options {
         Ok(Ledger::assemble(file, self.clock, book, self.durability))
     }
 
-    /// Looks at a ledger and the place it lies in, and says what an operator should know and do: also when it cannot be
-    /// opened. Changes nothing and waits for nobody; as every look, it may leave an empty `-wal` and a `-shm` beside a
+    /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened. Changes nothing and waits for nobody; as every look, it may leave an empty `-wal` and a `-shm` beside a
     /// ledger that nobody has open. Reads every account once.
     ///
     /// ```
-    /// use counterfoil::{Ledger, Level};
+    /// use counterfoil::{Ledger, diagnosis::Level};
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("points.ledger");
     /// # let ledger = Ledger::create(&path)?;
     /// let diagnosis = Ledger::options().diagnose(&path);
     /// assert_ne!(diagnosis.level, Level::Fault);
     /// let nowhere = Ledger::options().diagnose("no/such.ledger");
-    /// assert_eq!(nowhere.error.unwrap().code(), "not_a_ledger");
+    /// assert_eq!(nowhere.error.unwrap().code, "not_a_ledger");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -5,6 +5,7 @@ mod answer;
 pub(crate) mod builders;
 mod codes;
 mod fields;
+mod finding;
 mod ids;
 mod movement;
 pub(crate) mod operations;
@@ -27,6 +28,7 @@ pub use answer::{
 pub(crate) use builders::*;
 pub use codes::{AccountState, EntryKind};
 pub(crate) use codes::{ClockMark, HoldPhase};
+pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub use movement::Place;

@@ -65,7 +65,7 @@ impl Period {
             Some(begin) => Err(Error::invalid(
                 "from",
                 format!("{} is later than now", Instant::clamped(begin.timestamp_millis())),
-                "a report is about what was; what will expire is told by expiring, a balance to come by balance --at",
+                "a report is about what was; there are other questions about what is to come",
             )),
         }
     }

@@ -39,8 +39,8 @@ impl Outcome {
         })
     }
 
-    pub(crate) fn of(error: &Error) -> Self {
-        match error.class() {
+    pub(crate) fn of(class: ErrorClass) -> Self {
+        match class {
             ErrorClass::Refused => Outcome::Refused,
             ErrorClass::Busy => Outcome::Busy,
             ErrorClass::Unusable => Outcome::Unusable,
@@ -89,14 +89,31 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure::Ledger(Box::new(error))
+        // The library knows of no commands.
+        let help = match &error {
+            Error::UnknownService { did_you_mean: None, .. } => {
+                "see the services with `counterfoil pricing show`, or give points"
+            }
+            Error::NotALedger { .. } => "check the path, or create a ledger there with `counterfoil init`",
+            Error::Corrupt { .. } => {
+                "keep the file and its -wal as they are, see with `counterfoil verify` what is wrong, and restore a backup"
+            }
+            Error::Pricing { message, .. } if message == "no price book is loaded" => {
+                "load one with --pricing FILE, or give points"
+            }
+            Error::InvalidArgument { message, .. } if message.ends_with("is later than now") => {
+                "a report is about what was; what will expire is told by expiring, a balance to come by `balance --at`"
+            }
+            _ => return Failure::Ledger(Box::new(error)),
+        };
+        Failure::advised(error, help)
     }
 }
 
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Ledger(error) | Failure::Advised { error, .. } => Outcome::of(error),
+            Failure::Ledger(error) | Failure::Advised { error, .. } => Outcome::of(error.class()),
             Failure::Usage { .. } => Outcome::Usage,
             Failure::Unconfirmed { .. } => Outcome::Unconfirmed,
             Failure::Io { .. } => Outcome::Failed,

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use counterfoil::{Checked, Error, Ledger, Level, Progress, Verification};
+use counterfoil::diagnosis::Level;
+use counterfoil::{Checked, Error, Ledger, Progress, Verification};
 use indicatif::ProgressBar;
 
-use super::{Session, guide, pricing};
+use super::{Session, guide, pricing, remedy};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -13,7 +14,11 @@ use crate::exit::{Failure, Outcome};
 pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcome, Failure> {
     match command {
         CareCommand::Init(args) => init(session, args),
-        CareCommand::Verify(args) => verify(session, args),
+        CareCommand::Verify(args) => verify(session, args).map_err(|failure| match failure {
+            // Nobody who verifies is told to verify.
+            Failure::Advised { error, .. } if matches!(*error, Error::Corrupt { .. }) => Failure::Ledger(error),
+            failure => failure,
+        }),
         CareCommand::Doctor => doctor(session),
         CareCommand::Backup(args) => backup(session, args),
         CareCommand::Restore(args) => restore(session, args),
@@ -130,7 +135,7 @@ fn doctor(session: &mut Session) -> Result<Outcome, Failure> {
     if let Some(book) = &session.common.pricing {
         options = options.pricing_file(book);
     }
-    let diagnosis = options.diagnose(session.file()?);
+    let diagnosis = remedy::advised(options.diagnose(session.file()?));
     match session.out.format() {
         Format::Json => session.out.json(&diagnosis, true)?,
         Format::Table => session.out.diagnosis(&diagnosis)?,
@@ -138,7 +143,7 @@ fn doctor(session: &mut Session) -> Result<Outcome, Failure> {
     }
     session.out.flush()?;
     Ok(match &diagnosis.error {
-        Some(error) => Outcome::of(error),
+        Some(error) => error.class().map_or(Outcome::Failed, Outcome::of),
         None if diagnosis.level == Level::Fault => Outcome::Faulty,
         None => Outcome::Done,
     })

@@ -9,6 +9,7 @@ mod export;
 mod guide;
 mod look;
 mod pricing;
+mod remedy;
 mod report;
 
 use std::ffi::OsString;

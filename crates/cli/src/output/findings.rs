@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use counterfoil::{Diagnosis, Finding, Level};
+use counterfoil::ErrorInfo;
+use counterfoil::diagnosis::{Finding, Level};
+use serde::Serialize;
 
 use super::blocks::words;
 use super::sheets::Listed;
@@ -12,11 +14,30 @@ use super::{Out, safe};
 use crate::exit::Failure;
 use crate::notes;
 
-impl Listed for Finding {
+/// What the library found, with what to do about each.
+#[derive(Debug, Serialize)]
+pub(crate) struct Diagnosis {
+    pub(crate) path: String,
+    pub(crate) level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorInfo>,
+    pub(crate) findings: Vec<Advised>,
+}
+
+/// A finding, and what to do; nothing where all is well.
+#[derive(Debug, Serialize)]
+pub(crate) struct Advised {
+    #[serde(flatten)]
+    pub(crate) finding: Finding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+}
+
+impl Listed for Advised {
     const COLUMNS: &'static [Column<Self>] = &[
-        text("check", |f| f.check.into()),
-        text("level", |f| words(&f.level)),
-        text("found", |f| f.found.clone()),
+        text("check", |f| words(&f.finding.check)),
+        text("level", |f| words(&f.finding.level)),
+        text("found", |f| f.finding.found.clone()),
         text("help", |f| f.help.clone().unwrap_or_else(|| "-".into())),
     ];
     const CSV: &'static [&'static str] = &["check", "level", "found", "help"];
@@ -31,13 +52,14 @@ impl Out {
 }
 
 fn print(diagnosis: &Diagnosis, colour: bool, sink: &mut dyn Write) -> io::Result<()> {
-    writeln!(sink, "{}: {}", safe::line(&diagnosis.path.display().to_string()), summary(diagnosis))?;
-    let width = diagnosis.findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
-    for finding in &diagnosis.findings {
+    writeln!(sink, "{}: {}", safe::line(&diagnosis.path), summary(diagnosis))?;
+    let checks = diagnosis.findings.iter().map(|advised| advised.finding.check.as_str().len());
+    let width = checks.max().unwrap_or(0);
+    for Advised { finding, help } in &diagnosis.findings {
         let style = if colour { style(finding.level) } else { Style::new() };
-        let (level, check) = (words(&finding.level), finding.check);
+        let (level, check) = (finding.level, finding.check);
         writeln!(sink, "{style}{level:7}{style:#}  {check:width$}  {}", safe::line(&finding.found))?;
-        if let Some(help) = &finding.help {
+        if let Some(help) = help {
             writeln!(sink, "{:7}  {:width$}  help: {}", "", "", safe::line(help))?;
         }
     }
@@ -46,7 +68,7 @@ fn print(diagnosis: &Diagnosis, colour: bool, sink: &mut dyn Write) -> io::Resul
 
 fn summary(diagnosis: &Diagnosis) -> String {
     let many = |level: Level, one: &str, many: &str| {
-        let count = diagnosis.findings.iter().filter(|finding| finding.level == level).count();
+        let count = diagnosis.findings.iter().filter(|advised| advised.finding.level == level).count();
         (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
     };
     let said = [

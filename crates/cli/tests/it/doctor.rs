@@ -18,7 +18,7 @@ fn every_format_tells_the_same() {
     let state = home.state();
     let json = home.run("doctor --format json").ok().json();
     let findings = json["findings"].as_array().unwrap();
-    assert!(findings.len() >= 13 && json["path"].as_str().unwrap().ends_with("points.ledger"), "{json}");
+    assert!(findings.len() >= 14 && json["path"].as_str().unwrap().ends_with("points.ledger"), "{json}");
     assert_eq!(home.run("doctor --format jsonl").ok().jsonl().len(), findings.len());
     let csv = home.run("doctor --format csv").ok().out;
     assert_eq!(csv.lines().next(), Some("check,level,found,help"));
@@ -66,9 +66,30 @@ fn a_ledger_others_may_read_is_a_warning() {
     let found = finding(&home.run("doctor --format json").ok(), "permissions");
     assert_eq!(
         (&found["level"], &found["found"]),
-        (&"warning".into(), &"mode 0644, yours: other users may read it".into())
+        (&"warning".into(), &"mode 0644, yours: other users may read points.ledger (mode 0644)".into())
     );
     assert!(found["help"].as_str().unwrap().starts_with("chmod 600 "), "{found}");
+}
+
+/// Whatever is not well comes with what to do about it, in every format; and nobody takes a look at the place for a proof.
+#[test]
+fn all_that_is_odd_has_its_help() {
+    let home = Home::new();
+    home.run("consume 9 -a alice").ok();
+    home.write("old.ledger-wal", [1; 5000]);
+    home.run("doctor --format json").ok();
+    for finding in home.run("doctor --format json").ok().json()["findings"].as_array().unwrap() {
+        assert_eq!(finding["level"] == "ok", finding["help"].is_null(), "{finding}");
+    }
+    let table = home.run("doctor").ok().out;
+    for line in [
+        "side_files   old.ledger-wal (5.0 kB) without its ledger",
+        "help: if such a ledger was renamed or moved, bring the two together",
+        "note     books        not verified: this looked at the file and its place, and proved no sum",
+        "help: prove the books with `counterfoil verify`",
+    ] {
+        assert!(table.contains(line), "{line}: {table}");
+    }
 }
 
 /// Regression: the -wal and the folder were not looked at, and a second name was to be cured by a local disk.
@@ -84,7 +105,7 @@ fn what_others_may_change_is_a_warning() {
     let found = finding(&home.run("doctor --format json").ok(), "permissions");
     let (said, help) = (found["found"].as_str().unwrap(), found["help"].as_str().unwrap());
     assert_eq!(found["level"], "warning");
-    assert!(said.contains("points.ledger-wal has mode 0666") && said.contains("the folder has mode 0777"), "{found}");
+    assert!(said.contains("points.ledger-wal (mode 0666)") && said.contains("the folder has mode 0777"), "{found}");
     // The advice is a command, and after it all is well.
     let done = std::process::Command::new("sh").args(["-c", help]).status().unwrap();
     assert!(done.success(), "{help}");

@@ -323,3 +323,19 @@ fn a_batch_id_in_full_is_no_operation() {
     let ran = home.args(&["refund", &batch, "1", "--reason", "x"]).fails(3, "invalid_argument");
     assert!(ran.err.contains("names a batch, which operation 1 made"), "{ran:#?}");
 }
+
+/// Regression: whoever verified a damaged file was told to verify it, and the library, whose users may have no shell, spoke of
+/// commands.
+#[test]
+fn a_damaged_file_is_verified_once() {
+    let home = Home::new();
+    home.run("consume 5 -a alice").ok();
+    let help =
+        |words: &str, code: &str| home.run(words).fails(6, code).err.lines().last().unwrap_or_default().to_string();
+    assert!(help("price tts --seconds 3", "pricing").contains("--pricing FILE"));
+    let mut bytes = std::fs::read(home.ledger()).unwrap();
+    bytes[100..4096].fill(0xff);
+    std::fs::write(home.ledger(), bytes).unwrap();
+    assert!(help("balance -a alice", "corrupt").contains("counterfoil verify"));
+    assert_eq!(help("verify", "corrupt"), "help: keep the file and its -wal as they are, and restore a backup");
+}
