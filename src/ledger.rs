@@ -45,7 +45,8 @@ pub use watch::Watch;
 pub struct Ledger {
     file: Arc<File>,
     clock: Arc<dyn Clock>,
-    book: Arc<RwLock<Option<Arc<PriceBook>>>>,
+    /// Every price book loaded since it was opened; the last is in force.
+    books: Arc<RwLock<Arc<[Arc<PriceBook>]>>>,
     durability: Durability,
     reminders: Arc<Reminders>,
 }
@@ -99,8 +100,8 @@ impl Ledger {
         book: Option<PriceBook>,
         durability: Durability,
     ) -> Self {
-        let book = Arc::new(RwLock::new(book.map(Arc::new)));
-        Ledger { file, clock, book, durability, reminders: Arc::default() }
+        let books = Arc::new(RwLock::new(book.into_iter().map(Arc::new).collect()));
+        Ledger { file, clock, books, durability, reminders: Arc::default() }
     }
 
     /// A handle on the same file whose operations are acknowledged at this durability.

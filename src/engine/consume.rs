@@ -1,9 +1,12 @@
 //! Consume: what is charged, by which policy, and who pays for it. Prices are asked for here.
 
+use std::borrow::Cow;
+
 use super::Booking;
 use super::draw::{coverable, draw};
 use super::shift::Bucket;
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind};
 use crate::pricing::{PriceBook, PriceError};
 use crate::quantity::Usage;
@@ -26,7 +29,7 @@ pub(crate) fn no_book() -> Error {
     Error::Pricing { message: "no price book is loaded".into(), help: "load one, or give points".into() }
 }
 
-impl Booking<'_, '_> {
+impl<'a> Booking<'a, '_> {
     /// Names the loaded price book in the operation, storing it on first use.
     pub(super) fn name_book(&mut self) -> Result<()> {
         let Some(book) = self.context.book else { return Ok(()) };
@@ -42,6 +45,22 @@ impl Booking<'_, '_> {
         };
         self.price_book = Some((no, hash));
         Ok(())
+    }
+
+    /// The price book of a quote, which the operation then names: loaded, or stored in the file.
+    pub(super) fn quoting_book(&mut self, hash: &Hash) -> Result<Cow<'a, PriceBook>> {
+        if let Some(book) = self.context.book.filter(|book| book.hash() == *hash) {
+            self.name_book()?;
+            return Ok(Cow::Borrowed(book));
+        }
+        let source = self.books.source();
+        let unknown = || Error::Pricing {
+            message: "the price book of the quote is neither loaded nor stored".into(),
+            help: "estimate again, and hold by the new quote".into(),
+        };
+        let no = source.price_book_no(hash)?.ok_or_else(unknown)?;
+        self.price_book = Some((no, *hash));
+        source.price_book(no)?.map(Cow::Owned).ok_or_else(unknown)
     }
 
     /// Keeps a usage as a label.

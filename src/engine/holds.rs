@@ -52,19 +52,20 @@ impl Booking<'_, '_> {
     }
 
     pub(super) fn hold(&mut self, action: &Action) -> Result<()> {
-        let Action::Hold { points, service, usage, deadline } = action else { return Ok(()) };
+        let Action::Hold { points, service, usage, price_book, deadline } = action else { return Ok(()) };
+        let quoted_by = price_book.map(|hash| self.quoting_book(&hash)).transpose()?;
         let points = match (points, service) {
             (Some(points), _) => {
                 self.label(service.as_deref(), usage.as_ref());
                 *points
             }
             (None, Some(service)) => {
-                let book = self.context.book.ok_or_else(no_book)?;
+                let book = quoted_by.as_deref().or(self.context.book).ok_or_else(no_book)?;
                 self.priced(book, service, usage.as_ref(), true)?
             }
             (None, None) => return Err(Error::invalid("points", "are missing", "give points or a service")),
         };
-        if service.is_some() {
+        if service.is_some() && quoted_by.is_none() {
             self.name_book()?;
         }
         if points == 0 {

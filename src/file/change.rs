@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::File;
 use crate::engine::{self, Booked, Books, CATCH_UP_LIMIT, Changes, Context, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request, Writers};
+use crate::model::{
+    AccountId, Action, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request, Writers,
+};
 use crate::pricing::PriceBook;
 use crate::report;
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -27,7 +29,8 @@ const PAUSE: Duration = Duration::from_micros(500);
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) reading: Reading,
-    pub(crate) book: Option<Arc<PriceBook>>,
+    /// The price books loaded; the last is in force.
+    pub(crate) books: Arc<[Arc<PriceBook>]>,
     pub(crate) durability: Durability,
     /// `at` is allowed.
     pub(crate) historic: bool,
@@ -52,6 +55,17 @@ pub struct ExpireReport {
 /// Books one operation of a run that shares a transaction; nothing when the transaction has lasted long enough, and the
 /// operation is for the next.
 pub(crate) type Book<'a> = dyn FnMut(&Request) -> Result<Option<Receipt>> + 'a;
+
+impl Terms {
+    /// The price book an operation is decided by: the one its quote names, if that is loaded, else the one in force.
+    fn book(&self, command: &Command) -> Option<&PriceBook> {
+        let named = match &command.action {
+            Action::Hold { price_book: Some(hash), .. } => self.books.iter().find(|book| book.hash() == *hash),
+            _ => None,
+        };
+        named.or(self.books.last()).map(Arc::as_ref)
+    }
+}
 
 /// How one run of an operation's work ended.
 enum Step {
@@ -280,7 +294,7 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Ter
     let ledger = session.ledger()?;
     // A dry run cannot be committed piece by piece.
     let limit = if terms.dry_run { usize::MAX } else { CATCH_UP_LIMIT };
-    let context = Context { ledger: &ledger, reading: terms.reading, time: None, book: terms.book.as_deref(), limit };
+    let context = Context { ledger: &ledger, reading: terms.reading, time: None, book: terms.book(command), limit };
     let source = SqlSource::new(session, cache);
     let decide = |source: &SqlSource<'_, '_>| engine::run(source, context, command);
     let decided = if session.looks_first() {

@@ -183,6 +183,7 @@ impl BatchRun {
         let done = self.ledger.apply_together(bounded, self.historic, dry_run, &mut |book| {
             (answers, made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
             for (line, request) in lines {
+                self.ledger.keep_quoted(request);
                 let answer = match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
                     Ok(Some(receipt)) => Ok(receipt),
                     Ok(None) => break,

@@ -18,7 +18,7 @@ impl Ledger {
     pub(super) fn terms(&self) -> Terms {
         Terms {
             reading: self.reading(),
-            book: self.pricing(),
+            books: self.price_books(),
             durability: self.durability,
             historic: false,
             dry_run: false,
@@ -41,6 +41,7 @@ impl Ledger {
     /// The refusals of the operation, in the documented order; `busy`, `disk_full`, `outcome_unknown`, `storage`,
     /// `read_only`, `closed`.
     pub fn apply(&self, request: &Request) -> Result<Receipt> {
+        self.keep_quoted(request);
         self.file.apply(request, self.terms())
     }
 
@@ -57,6 +58,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::apply`].
     pub fn dry_run(&self, request: &Request) -> Result<Receipt> {
+        self.keep_quoted(request);
         self.file.apply(request, Terms { dry_run: true, ..self.terms() })
     }
 
@@ -112,6 +114,7 @@ impl Ledger {
     }
 
     pub(crate) fn apply_as(&self, request: &Request, historic: bool) -> Result<Receipt> {
+        self.keep_quoted(request);
         self.file.apply(request, Terms { historic, ..self.terms() })
     }
 

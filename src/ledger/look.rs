@@ -9,7 +9,7 @@ use super::Ledger;
 use super::options::read_book;
 use crate::error::Result;
 use crate::model::{
-    AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Page, Query, Quote,
+    AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Page, Query, Quote, Request,
 };
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
@@ -282,10 +282,25 @@ impl Ledger {
     /// ```
     #[must_use]
     pub fn pricing(&self) -> Option<Arc<PriceBook>> {
-        self.book.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.price_books().last().cloned()
     }
 
-    /// Puts another price book in force, whole, for this handle and its clones.
+    pub(super) fn price_books(&self) -> Arc<[Arc<PriceBook>]> {
+        self.books.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the book of a quote that another handle gave.
+    pub(super) fn keep_quoted(&self, request: &Request) {
+        let Some(book) = request.book() else { return };
+        let mut books = self.books.write().unwrap_or_else(PoisonError::into_inner);
+        if !books.iter().any(|kept| kept.hash() == book.hash()) {
+            // The last stays in force.
+            *books = [book].into_iter().chain(books.iter()).cloned().collect();
+        }
+    }
+
+    /// Puts another price book in force, whole, for this handle and its clones. The ones before stay known to it, for holds
+    /// that they have quoted.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -295,7 +310,9 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_pricing(&self, book: PriceBook) {
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(book));
+        let book = Arc::new(book);
+        let mut books = self.books.write().unwrap_or_else(PoisonError::into_inner);
+        *books = books.iter().filter(|kept| kept.hash() != book.hash()).chain([&book]).cloned().collect();
     }
 
     /// Reads a price book file and puts it in force; with any fault in it the old one stays.
@@ -349,7 +366,7 @@ impl Ledger {
     pub fn price<'u>(&self, service: &str, usage: impl Into<Option<&'u Usage>>) -> Result<Quote> {
         let (book, usage) = (self.book()?, usage.into());
         let priced = book.price(service, usage).map_err(crate::engine::price_error)?;
-        Ok(quote(&book, priced, usage))
+        Ok(quote(book, priced, usage))
     }
 
     /// What it can cost at most, from what is known before the work: characters, or input seconds.
@@ -366,16 +383,17 @@ impl Ledger {
     pub fn estimate<'u>(&self, service: &str, usage: impl Into<Option<&'u Usage>>) -> Result<Quote> {
         let (book, usage) = (self.book()?, usage.into());
         let priced = book.estimate(service, usage).map_err(crate::engine::price_error)?;
-        Ok(quote(&book, priced, usage))
+        Ok(quote(book, priced, usage))
     }
 }
 
-fn quote(book: &PriceBook, priced: Priced, usage: Option<&Usage>) -> Quote {
+fn quote(book: Arc<PriceBook>, priced: Priced, usage: Option<&Usage>) -> Quote {
     Quote {
         service: priced.service,
         points: priced.points,
         rule: priced.rule,
         price_book: book.hash(),
         usage: usage.cloned(),
+        book: Some(book),
     }
 }

@@ -8,6 +8,7 @@ use super::fields::{Body, Fields, count, given_beside, missing, misspelt, text};
 use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
 use super::{AccountId, BatchId, HoldId, Key, OperationId, Request};
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::quantity::Usage;
 use crate::spelling::nearest;
 use crate::units::Instant;
@@ -87,6 +88,8 @@ pub(crate) enum Action {
         points: Option<i64>,
         service: Option<String>,
         usage: Option<Usage>,
+        /// The hash of the price book that quoted it.
+        price_book: Option<Hash>,
         deadline: i64,
     },
     Capture {
@@ -204,7 +207,14 @@ impl Command {
 
     /// The names of the inputs in which a repeated request differs from the first.
     pub(crate) fn differs_from(&self, first: &Map<String, Value>) -> Vec<String> {
-        let compared = |name: &str| !matches!(name, "at" | "actor" | "description" | "metadata");
+        let by_book = self.kind == OpKind::Hold
+            && is_by_book(|name| self.body.get(name).is_some())
+            && is_by_book(|name| first.contains_key(name));
+        let compared = |name: &str| match name {
+            "at" | "actor" | "description" | "metadata" | "price_book" => false,
+            "points" => !by_book,
+            _ => true,
+        };
         let names = self.body.names().chain(first.keys().map(String::as_str));
         let mut names: Vec<&str> = names.filter(|name| compared(name)).collect();
         names.sort_unstable();
@@ -212,6 +222,13 @@ impl Command {
         names.retain(|name| self.body.get(name) != first.get(*name));
         names.into_iter().map(String::from).collect()
     }
+}
+
+/// Whether a price book says the points of a hold: it carries a quote, or names no points. They are no input then: after a
+/// change of prices the same job is another number of points.
+fn is_by_book(has: impl Fn(&str) -> bool) -> bool {
+    let quote = ["price_book", "seconds", "quantity", "chars", "input_seconds"];
+    has("service") && (!has("points") || quote.into_iter().any(has))
 }
 
 /// What it is done to; `known` is the account of a stored operation.
@@ -275,7 +292,8 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
         }
         OpKind::Hold => {
             let (points, service, usage) = priced(fields, &[])?;
-            Action::Hold { points, service, usage, deadline: number("deadline_seconds", fields)? }
+            let price_book = quoted_by(fields, service.is_some())?;
+            Action::Hold { points, service, usage, price_book, deadline: number("deadline_seconds", fields)? }
         }
         OpKind::Capture => Action::Capture { amount: capture(fields)? },
         OpKind::Release => Action::Release,
@@ -353,6 +371,15 @@ fn usage(fields: &Fields<'_>, refused: &[&'static str]) -> Result<Option<Usage>>
         ));
     }
     fields.usage()
+}
+
+/// The hash of the price book a quote names.
+fn quoted_by(fields: &Fields<'_>, service: bool) -> Result<Option<Hash>> {
+    let hash = fields.text("price_book").and_then(|text| text.parse().ok());
+    if hash.is_some() && !service {
+        return Err(Error::invalid("service", "is missing beside a price book", "name the service that was quoted"));
+    }
+    Ok(hash)
 }
 
 fn capture(fields: &Fields<'_>) -> Result<CaptureAmount> {

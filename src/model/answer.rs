@@ -1,6 +1,8 @@
 //! The answers: every shape a caller gets back, as documented JSON. Null, empty, 0 and false are left out where the
 //! shape says so. The shapes may grow, never change.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,6 +10,7 @@ use serde_json::{Map, Value};
 use super::words::words;
 use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, Key, OpKind, OperationId, Place};
 use crate::hash::Hash;
+use crate::pricing::PriceBook;
 use crate::quantity::Usage;
 use crate::units::{is_false, is_zero, or_never, utc, utc_option};
 
@@ -506,7 +509,58 @@ pub struct Quote {
     pub rule: String,
     /// Hash of the price book.
     pub price_book: Hash,
-    /// What was asked about.
-    #[serde(skip)]
+    /// What was asked about; in JSON the fields a request has for it.
+    #[serde(flatten, with = "asked")]
     pub usage: Option<Usage>,
+    /// The book itself, for a hold that is quoted by it.
+    #[serde(skip)]
+    pub(crate) book: Option<Arc<PriceBook>>,
+}
+
+/// A usage by the fields of a request: what is quoted can be held as it was asked about.
+mod asked {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::quantity::{Quantity, Usage, UsageKind};
+
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Asked {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seconds: Option<Quantity>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quantity: Option<Quantity>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        chars: Option<Quantity>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input_seconds: Option<Quantity>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(usage: &Option<Usage>, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut asked = Asked::default();
+        if let Some(usage) = usage {
+            match usage.kind() {
+                UsageKind::Seconds => asked.seconds = Some(usage.value()),
+                UsageKind::Chars => asked.chars = Some(usage.value()),
+                UsageKind::InputSeconds => asked.input_seconds = Some(usage.value()),
+                UsageKind::Quantity => {
+                    (asked.quantity, asked.unit) = (Some(usage.value()), usage.unit_name().map(String::from));
+                }
+            }
+        }
+        asked.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usage>, D::Error> {
+        let Asked { seconds, quantity, unit, chars, input_seconds } = Asked::deserialize(deserializer)?;
+        let counted = quantity.map(|value| match unit {
+            Some(unit) => Usage::quantity(value).unit(unit),
+            None => Usage::quantity(value),
+        });
+        let of = |kind, value: Option<Quantity>| value.map(|value| Usage::new(kind, value));
+        let known = of(UsageKind::Seconds, seconds).or(counted).or(of(UsageKind::Chars, chars));
+        Ok(known.or(of(UsageKind::InputSeconds, input_seconds)))
+    }
 }

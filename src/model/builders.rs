@@ -322,13 +322,15 @@ impl Hold {
         Hold(with_deadline(Request::new("hold").with("points", points.get()), deadline))
     }
 
-    /// Exactly what was quoted, labelled with its service, so that a capture can be priced by usage.
+    /// Exactly what was quoted, by the price book that quoted it, also when another has been loaded since: a capture of the
+    /// quoted usage charges the quoted points. When its key comes again, the points of the day are not compared.
     pub fn quoted(quote: &Quote, deadline: Duration) -> Self {
         let request = Request::new("hold").with("points", quote.points).with("service", quote.service.as_str());
         let request = match &quote.usage {
             Some(usage) => with_usage(request, usage),
             None => request,
         };
+        let request = request.with("price_book", quote.price_book.to_string()).quoted_by(quote.book.clone());
         Hold(with_deadline(request, deadline))
     }
 

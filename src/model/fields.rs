@@ -247,6 +247,7 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
             (Read::Quantity(quantity), quantity.to_string().into())
         }
         FieldKind::Choice(words) => kept_text(choice(name, text(name, value)?, words)?),
+        FieldKind::Hash => kept_text(hash(name, text(name, value)?)?),
         FieldKind::Any => kept_text(text(name, value)?),
         FieldKind::Choices(_) | FieldKind::Setting(_) => (Read::Raw(value), value.clone()),
     })
@@ -344,6 +345,13 @@ fn offset<'v>(name: &str, text: &'v str) -> Result<(i64, &'v str)> {
     let offset = offset.filter(|offset| text.len() == 6 && offset % 60 == 0);
     let wrong = || Error::invalid(name, format!("`{text}` is not a UTC offset"), "write it like \"+08:00\"");
     Ok((offset.ok_or_else(wrong)?, text))
+}
+
+fn hash<'v>(name: &str, text: &'v str) -> Result<&'v str> {
+    if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(text);
+    }
+    Err(Error::invalid(name, "is not a hash", "give the 64 hexadecimal digits of the quote's price_book"))
 }
 
 /// A JSON integer or decimal text.

@@ -52,6 +52,8 @@ pub enum FieldKind {
     Chars,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// The hash of a price book: 64 lower-case hexadecimal digits.
+    Hash,
     /// Any text.
     Any,
     /// One of these words, or a list of them.
@@ -120,7 +122,7 @@ const fn on_file(kind: OpKind, help: &'static str, fields: &'static [Field]) -> 
 }
 
 use FieldKind::{
-    Chars, Choice, Count, Flag, Id, Instant, InstantOrNever, Lines, Name, Object, Offset, Points, PointsOrAll,
+    Chars, Choice, Count, Flag, Hash, Id, Instant, InstantOrNever, Lines, Name, Object, Offset, Points, PointsOrAll,
     Quantity, Seconds, Setting, Span, Text,
 };
 
@@ -251,6 +253,7 @@ pub static OPERATIONS: &[Operation] = &[
             UNIT,
             CHARS,
             INPUT_SECONDS,
+            field("price_book", Hash, "The price book that quoted it, by its hash, when that is not the one in force"),
             deadline("When the hold ends by itself, from now"),
         ],
     ),

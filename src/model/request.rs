@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::pricing::PriceBook;
 
 /// One operation as data: a JSON object with `op` and the fields of that operation.
 ///
@@ -24,8 +26,12 @@ use crate::error::{Error, Result};
 /// # Ok::<(), counterfoil::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-// By name. A list, for there are few fields, and most of their names are the library's own.
-pub struct Request(Vec<(Cow<'static, str>, Value)>);
+pub struct Request {
+    /// By name. A list, for there are few fields, and most of their names are the library's own.
+    fields: Vec<(Cow<'static, str>, Value)>,
+    /// The book of the quote it carries, which a ledger may not have loaded. No part of the JSON: that names it.
+    book: Option<Arc<PriceBook>>,
+}
 
 impl Request {
     /// Reads one JSON object.
@@ -51,7 +57,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn new(op: impl Into<String>) -> Self {
-        Request(vec![("op".into(), op.into().into())])
+        Request { fields: vec![("op".into(), op.into().into())], book: None }
     }
 
     /// The kind of operation asked for.
@@ -66,35 +72,43 @@ impl Request {
         let (field, value) = (field.into(), value.into());
         let place = self.place(&field);
         if let Ok(place) = place {
-            self.0.remove(place);
+            self.fields.remove(place);
         }
         if !value.is_null() {
-            self.0.insert(place.unwrap_or_else(|place| place), (field, value));
+            self.fields.insert(place.unwrap_or_else(|place| place), (field, value));
         }
         self
     }
 
     /// Where a field is, or where it would be.
     fn place(&self, field: &str) -> std::result::Result<usize, usize> {
-        self.0.binary_search_by(|(name, _)| name.as_ref().cmp(field))
+        self.fields.binary_search_by(|(name, _)| name.as_ref().cmp(field))
     }
 
     /// The field's value, if it is given.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
         let place = self.place(field).ok()?;
-        self.0.get(place).map(|(_, value)| value)
+        self.fields.get(place).map(|(_, value)| value)
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+        self.fields.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    pub(crate) fn quoted_by(self, book: Option<Arc<PriceBook>>) -> Self {
+        Request { book, ..self }
+    }
+
+    pub(crate) fn book(&self) -> Option<&Arc<PriceBook>> {
+        self.book.as_ref()
     }
 
     pub(crate) fn from_map(map: Map<String, Value>) -> Self {
         let mut fields: Vec<_> = map.into_iter().map(|(name, value)| (name.into(), value)).collect();
         // A host app may have told serde_json to keep another order.
         fields.sort_by(|(a, _): &(Cow<'static, str>, Value), (b, _)| a.cmp(b));
-        Request(fields)
+        Request { fields, book: None }
     }
 }
 
@@ -116,12 +130,12 @@ impl<'de> Deserialize<'de> for Request {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut request = Request(Vec::new());
+                let mut request = Request { fields: Vec::new(), book: None };
                 while let Some((name, value)) = access.next_entry::<String, Value>()? {
                     match request.place(&name) {
                         // A second "points" must not silently win over the first.
                         Ok(_) => return Err(A::Error::custom(format!("field `{name}` is given twice"))),
-                        Err(place) => request.0.insert(place, (name.into(), value)),
+                        Err(place) => request.fields.insert(place, (name.into(), value)),
                     }
                 }
                 Ok(request)

@@ -24,6 +24,7 @@ mod examples_run;
 mod explain;
 mod faults;
 mod fixture;
+mod holds;
 mod life;
 mod model;
 mod moving;

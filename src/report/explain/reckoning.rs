@@ -42,8 +42,14 @@ impl Look<'_, '_> {
         let hash = row.price_book.map(|(_, hash)| hash);
         let named = |points| Some(Reckoning { by: "caller", points, rule: None, price_book: None, pinned_by: None });
         let command = Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)?;
+        // A quote is the caller's word: its rule is told where it comes to the points.
+        let quoted = match command.action {
+            Action::Hold { points, .. } => points,
+            _ => None,
+        };
         let (by, service, usage, pinned_by) = match command.action {
-            Action::Consume { points: Some(points), .. } | Action::Hold { points: Some(points), .. } => {
+            Action::Consume { points: Some(points), .. }
+            | Action::Hold { points: Some(points), price_book: None, .. } => {
                 return Ok(named(points));
             }
             Action::Capture { amount: CaptureAmount::Points(points) } => return Ok(named(points)),
@@ -67,7 +73,11 @@ impl Look<'_, '_> {
         } else {
             book.price(&service, usage.as_ref())
         };
-        let priced = priced.map_err(crate::engine::price_error)?;
+        let priced = match (priced, quoted) {
+            (Ok(priced), Some(points)) if priced.points != points => return Ok(named(points)),
+            (Err(_), Some(points)) => return Ok(named(points)),
+            (priced, _) => priced.map_err(crate::engine::price_error)?,
+        };
         Ok(Some(Reckoning { by, points: priced.points, rule: Some(priced.rule), price_book: hash, pinned_by }))
     }
 }

@@ -3,6 +3,7 @@
 use super::books::{Booked, Hold, HoldState, MAX_POINTS, Reading};
 use super::generate::Generator;
 use super::instant::{self, DAY, HOUR, SECOND};
+use super::prices::SAMPLE_BOOK;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -219,6 +220,9 @@ impl Generator {
                 self.service(line, "hold");
             }
             _ => self.service(line, "hold"),
+        }
+        if line.get("service").is_some() && self.random.percent(40) {
+            line["price_book"] = json!(if self.random.percent(95) { SAMPLE_BOOK } else { "book:unheard-of" });
         }
         line["deadline_seconds"] = json!(self.random.pick(&[1, 5, 60, 3_600, 3_600, 86_400, 86_400, 86_401]));
     }

@@ -34,6 +34,9 @@ min_points = 1
 max_points = 12
 "#;
 
+/// The sample's hash, in a line; any other is of a book nobody knows.
+pub const SAMPLE_BOOK: &str = "book:sample";
+
 /// units / 10^scale, never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dec {

@@ -36,7 +36,7 @@ const SHAPES: [Row; 19] = [
     (
         "hold",
         &["account", "deadline_seconds"],
-        &["points", "service", "seconds", "quantity", "unit", "chars", "input_seconds"],
+        &["points", "service", "seconds", "quantity", "unit", "chars", "input_seconds", "price_book"],
     ),
     ("capture", &["hold"], &["points", "seconds", "quantity", "unit"]),
     ("release", &["hold"], &[]),
@@ -169,7 +169,7 @@ impl Request {
             "recharge" => expiries <= 1 && (relative || !has("end_of_day")),
             "set_expiry" => expiries == 1 && (relative || !has("end_of_day")),
             "consume" => (has("points") || has("service") && !has("chars")) && usages <= 1,
-            "hold" => (has("points") || has("service")) && usages <= 1,
+            "hold" => (has("points") || has("service")) && (has("service") || !has("price_book")) && usages <= 1,
             "capture" => usages + usize::from(has("points")) == 1,
             "transfer" => self.text("to") != self.account.as_deref(),
             "configure" => self.setting_is_fine(),
@@ -213,12 +213,21 @@ impl Request {
         }
     }
 
-    /// The names of the inputs in which two requests differ.
+    /// A hold that carries a quote, or names no points: what it costs on the day is no input.
+    fn is_by_book(&self) -> bool {
+        let has = |name: &str| self.inputs.contains_key(name);
+        let quote = has("price_book") || self.usage() != Usage::None;
+        self.op == "hold" && has("service") && (quote || !has("points"))
+    }
+
+    /// The names of the inputs in which two requests differ. By which book a hold was quoted is none.
     pub fn differs(&self, other: &Request) -> Vec<String> {
+        let by_book = self.is_by_book() && other.is_by_book();
         let mut names: Vec<&String> = self.inputs.keys().chain(other.inputs.keys()).collect();
         names.sort();
         names.dedup();
         names.retain(|name| self.inputs.get(*name) != other.inputs.get(*name));
+        names.retain(|name| *name != "price_book" && !(by_book && *name == "points"));
         names.into_iter().cloned().collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::books::{Bug, Consume, Context, Draft, Hold, HoldState, Model, Outcome, Part, Refusal, refuse};
 use super::instant::{self, LAST, SECOND};
-use super::prices::Usage;
+use super::prices::{SAMPLE_BOOK, Usage};
 use super::request::Request;
 use super::time::Note;
 use serde_json::{Map, Value, json};
@@ -67,6 +67,9 @@ impl Model {
 
     fn hold(&mut self, request: &Request, context: &Context) -> Outcome {
         let (account, now) = (context.account.as_str(), context.now);
+        if request.text("price_book").is_some_and(|book| book != SAMPLE_BOOK) {
+            return refuse("pricing");
+        }
         let points = match request.int("points") {
             Some(points) => points,
             None => self.priced(request.text("service"), &request.usage(), true)?,
