@@ -90,9 +90,16 @@ impl Ledger {
             Asked::Usage(filter) => Answer::Usage(self.sum(&filter)?),
             Asked::Statement(account, period) => Answer::Statement(self.statement(&account, &period)?),
             Asked::Missing(account, period) => Answer::Missing(self.explain_missing(&account, &period)?),
-            Asked::Explain(operation) => Answer::Explanation(self.explain(&operation)?),
-            Asked::Life(batch) => Answer::Life(self.explain_batch(&batch)?),
-            Asked::Operation(id) => Answer::Operation { info: self.operation(&id)?, paid_by: self.allocations(&id)? },
+            Asked::Explain(name, account) => {
+                Answer::Explanation(self.explain(&self.operation_named(&name, account.as_ref())?)?)
+            }
+            Asked::Life(name, account) => {
+                Answer::Life(self.explain_batch(&self.batch_named(&name, account.as_ref())?)?)
+            }
+            Asked::Operation(name, account) => {
+                let id = self.operation_named(&name, account.as_ref())?;
+                Answer::Operation { info: self.operation(&id)?, paid_by: self.allocations(&id)? }
+            }
             Asked::Key(key) => Answer::Found(self.operations_by_key(&key)?),
             Asked::Sequence(sequence) => Answer::Found(vec![self.operation_id(sequence)?]),
             Asked::Info => Answer::Info(self.info()?),

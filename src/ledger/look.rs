@@ -9,7 +9,8 @@ use super::Ledger;
 use super::options::read_book;
 use crate::error::Result;
 use crate::model::{
-    AccountId, Allocation, Balance, BatchInfo, Check, Entry, HoldInfo, Key, OperationId, Page, Query, Quote, Request,
+    AccountId, Allocation, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId, Page, Query,
+    Quote, Request,
 };
 use crate::pricing::{PriceBook, Priced};
 use crate::quantity::Usage;
@@ -153,6 +154,78 @@ impl Ledger {
     /// `unknown_operation`, and as for [`Ledger::balance`].
     pub fn operation(&self, operation: &OperationId) -> Result<OperationInfo> {
         self.look(|look| look.operation(operation))
+    }
+
+    /// The operation that a name means: its number in the file's log, its id, or the key it was booked under. A key may have
+    /// been used by several accounts, and for several kinds of operation; an account, if one is given, is the only one that is
+    /// meant.
+    ///
+    /// What could mean two things is refused, with what to write for each: `number:2` is the operation with that number,
+    /// `key:2` the one booked under that key.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// assert_eq!(ledger.operation_named("order:1", Some(&alice))?, bought.operation);
+    /// assert_eq!(ledger.operation_named("1", None)?, bought.operation);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_operation`; `invalid_argument` for a name that means nothing, or several things; and as for
+    /// [`Ledger::balance`].
+    pub fn operation_named(&self, name: &str, account: Option<&AccountId>) -> Result<OperationId> {
+        self.look(|look| look.operation_named(name, account))
+    }
+
+    /// The same of an operation that charged: of those of a key, such as a hold and its capture, only a consume or capture is
+    /// meant.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let charged = ledger.consume(&alice, &Key::new("order:1")?, Consume::points(Points::new(20)?))?;
+    /// assert_eq!(ledger.charge_named("order:1", None)?, charged.operation);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::operation_named`].
+    pub fn charge_named(&self, name: &str, account: Option<&AccountId>) -> Result<OperationId> {
+        self.look(|look| look.charge_named(name, account))
+    }
+
+    /// The same of a batch: its id, or the number or key of the operation that made it, if that made no other; `27.2` is the
+    /// second that operation 27 made.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// assert_eq!(ledger.batch_named("order:1", None)?, ledger.batch_named("1.1", None)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_batch`, and as for [`Ledger::operation_named`].
+    pub fn batch_named(&self, name: &str, account: Option<&AccountId>) -> Result<BatchId> {
+        self.look(|look| look.batch_named(name, account))
+    }
+
+    /// The same of a hold.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let hold = Hold::new(Points::new(10)?, std::time::Duration::from_secs(60));
+    /// let held = ledger.hold(&alice, &Key::new("task:2")?, hold)?;
+    /// assert_eq!(ledger.hold_named("task:2", Some(&alice))?, held.id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_hold`, and as for [`Ledger::operation_named`].
+    pub fn hold_named(&self, name: &str, account: Option<&AccountId>) -> Result<HoldId> {
+        self.look(|look| look.hold_named(name, account))
     }
 
     /// The id of the operation with this number in the file's log.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, given_beside, missing};
 use super::operations::{Field, FieldKind, field};
-use super::{AccountId, AccountState, BatchId, EntryKind, Key, OperationId, Page, Period, Request};
+use super::{AccountId, AccountState, EntryKind, Key, OperationId, Page, Period, Request};
 use crate::error::{Error, Result};
 use crate::quantity::Usage;
 use crate::spelling::nearest;
@@ -31,7 +31,8 @@ pub struct QuestionKind {
 
 const ONE_ACCOUNT: Field = field("account", FieldKind::Name, "Only this account");
 const ACCOUNT: Field = field("account", FieldKind::Name, "The account").required("name the account");
-const OPERATION: Field = field("operation", FieldKind::Id, "The operation");
+const OPERATION: Field = field("operation", FieldKind::Any, "The operation: its number, its id or its key");
+const WHOSE: Field = field("account", FieldKind::Name, "Whose it is, where several may be meant");
 const SERVICE: Field = field("service", FieldKind::Name, "The service").required("name the service");
 const SECONDS: Field = field("seconds", FieldKind::Quantity, "Seconds used");
 const QUANTITY: Field = field("quantity", FieldKind::Quantity, "How much is used, in `unit`");
@@ -70,7 +71,7 @@ pub static QUESTIONS: &[QuestionKind] = &[
         &[
             ACCOUNT,
             field("kind", FieldKind::Choices(EntryKind::TEXTS), "Only lines of these kinds"),
-            field("operation", FieldKind::Id, "Only what this operation did"),
+            field("operation", FieldKind::Any, "Only what this operation did: its number, its id or its key"),
             field("service", FieldKind::Any, "Only lines that charge or hold for this service"),
             field("reference", FieldKind::Any, "Only lines with this reference"),
             field("source", FieldKind::Any, "Only recharges from this source, and what time did to them"),
@@ -120,12 +121,16 @@ pub static QUESTIONS: &[QuestionKind] = &[
     kind(
         "explain",
         "Everything that explains an operation, or a batch's life",
-        &[OPERATION, field("batch", FieldKind::Id, "The batch, in place of an operation")],
+        &[
+            OPERATION,
+            field("batch", FieldKind::Any, "The batch, in place of an operation: its number, its id or its key"),
+            WHOSE,
+        ],
     ),
     kind(
         "operation",
         "An operation with all that is known of it, and the batches that pay for it by now",
-        &[OPERATION.required("give the id from the receipt")],
+        &[OPERATION.required("give the id from the receipt, its number or its key"), WHOSE],
     ),
     kind(
         "find",
@@ -432,7 +437,8 @@ pub(crate) struct Filter {
     pub(crate) account: Option<AccountId>,
     pub(crate) all: bool,
     pub(crate) kinds: Vec<EntryKind>,
-    pub(crate) operation: Option<OperationId>,
+    /// As it is named.
+    pub(crate) operation: Option<String>,
     pub(crate) service: Option<String>,
     pub(crate) reference: Option<String>,
     pub(crate) source: Option<String>,
@@ -472,9 +478,9 @@ pub(crate) enum Asked {
     Usage(Filter),
     Statement(AccountId, Period),
     Missing(AccountId, Period),
-    Explain(OperationId),
-    Life(BatchId),
-    Operation(OperationId),
+    Explain(String, Option<AccountId>),
+    Life(String, Option<AccountId>),
+    Operation(String, Option<AccountId>),
     Key(Key),
     Sequence(i64),
     Info,
@@ -508,15 +514,15 @@ impl Asked {
             "usage" => Asked::Usage(given.filter()?),
             "statement" => Asked::Statement(given.account()?, given.period()?),
             "missing" => Asked::Missing(given.account()?, given.period()?),
-            "explain" => match (given.id("operation")?, given.id("batch")?) {
-                (Some(operation), None) => Asked::Explain(operation),
-                (None, Some(batch)) => Asked::Life(batch),
+            "explain" => match (given.text("operation"), given.text("batch")) {
+                (Some(operation), None) => Asked::Explain(operation, given.one_account()?),
+                (None, Some(batch)) => Asked::Life(batch, given.one_account()?),
                 (Some(_), Some(_)) => return Err(given_beside("batch", "operation", "give one of them")),
                 (None, None) => return Err(missing("operation", "name an operation, or a batch")),
             },
             "operation" => {
-                let id = given.id("operation")?;
-                Asked::Operation(given.needed("operation", id)?)
+                let operation = given.text("operation");
+                Asked::Operation(given.needed("operation", operation)?, given.one_account()?)
             }
             "find" => match (given.text("key"), given.fields.number("sequence")) {
                 (Some(key), None) => Asked::Key(Key::new(key)?),
@@ -594,10 +600,6 @@ impl<'v> Given<'v> {
         self.needed("account", account)
     }
 
-    fn id<T: std::str::FromStr<Err = Error>>(&mut self, name: &'static str) -> Result<Option<T>> {
-        self.fields.text(name).map(str::parse).transpose()
-    }
-
     fn flag(&self, name: &str) -> bool {
         self.fields.flag(name).unwrap_or_default()
     }
@@ -643,7 +645,7 @@ impl<'v> Given<'v> {
             account: self.one_account()?,
             all: self.flag("all"),
             kinds: self.words("kind", EntryKind::ALL)?,
-            operation: self.id("operation")?,
+            operation: self.text("operation"),
             service: self.text("service"),
             reference: self.text("reference"),
             source: self.text("source"),

@@ -64,7 +64,13 @@ impl Look<'_, '_> {
     /// An account's entries; those time has made since the last write come last, marked `unbooked`.
     pub(crate) fn history(&self, id: &AccountId, query: &Filter) -> Result<Page<Entry>> {
         let after = cursor(query.after.as_deref())?;
-        let operation = query.operation.as_ref().map(|operation| self.known(operation)).transpose()?;
+        // What an operation of another account did here is asked for too, as a transfer to this one.
+        let named = |name: &String| {
+            self.operation_named(name, Some(id))
+                .or_else(|_| self.operation_named(name, None))
+                .map(OperationId::sequence)
+        };
+        let operation = query.operation.as_ref().map(named).transpose()?;
         let mut page = Page { items: Vec::new(), next: None };
         let Some((books, account, _)) = self.account(id, None)? else { return Ok(page) };
         let unbooked = books.entries();
@@ -193,7 +199,8 @@ impl Look<'_, '_> {
 
     /// The operations booked under a key, oldest first.
     pub(crate) fn operations_by_key(&self, key: &Key) -> Result<Vec<OperationId>> {
-        let mut numbers = store::operations_by_key(self.session, key, SAME_KEY)?;
+        let uses = store::key_uses(self.session, key, (-1, i64::MAX), SAME_KEY)?;
+        let mut numbers: Vec<i64> = uses.into_iter().map(|(.., seq)| seq).collect();
         numbers.sort_unstable();
         numbers.into_iter().map(|seq| self.operation_id(seq)).collect()
     }

@@ -12,6 +12,7 @@ mod flow;
 mod history;
 mod lists;
 mod log;
+mod named;
 mod shapes;
 mod similar;
 mod span;

@@ -205,16 +205,20 @@ pub(crate) fn configured_before(session: &Session<'_>, seq: i64) -> Result<Optio
     session.search(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))
 }
 
-/// The numbers of operations booked under a key, whatever their account and kind.
-pub(crate) fn operations_by_key(session: &Session<'_>, key: &Key, page: usize) -> Result<Vec<i64>> {
-    let found = session.walk(
+/// What was booked under a key, after an account and kind: account, kind and number of each operation.
+pub(crate) fn key_uses(
+    session: &Session<'_>,
+    key: &Key,
+    after: (i64, i64),
+    page: usize,
+) -> Result<Vec<(i64, i64, i64)>> {
+    session.walk(
         sql::OPERATIONS_BY_KEY,
-        params![key.as_str(), limit(page)],
-        None,
+        params![key.as_str(), after.0, after.1, limit(page)],
+        Some(after),
         |found| (found.0, found.1),
         rows::key_use,
-    )?;
-    Ok(found.into_iter().map(|(.., seq)| seq).collect())
+    )
 }
 
 pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {

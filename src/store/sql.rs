@@ -248,7 +248,7 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM allocation WHERE owner = operation.seq) ORDER BY seq LIMIT ?2";
     OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2";
     /// In the order of the index.
-    OPERATIONS_BY_KEY = "SELECT account, kind, seq FROM operation INDEXED BY operation_key WHERE key = ?1 ORDER BY account, kind LIMIT ?2";
+    OPERATIONS_BY_KEY = "SELECT account, kind, seq FROM operation INDEXED BY operation_key WHERE key = ?1 AND (account, kind) > (?2, ?3) ORDER BY account, kind LIMIT ?4";
     /// Backwards from the newest; asked only when the file has several price books.
     OPERATION_NEWEST_PRICED = "SELECT price_book FROM operation WHERE price_book IS NOT NULL ORDER BY seq DESC LIMIT 1";
     /// Of the diagnosis: the first and the last operation under a price book among those after ?1, which bounds them.

@@ -28,6 +28,7 @@ mod holds;
 mod life;
 mod model;
 mod moving;
+mod names;
 mod notices;
 mod prices;
 mod proof;

@@ -65,6 +65,11 @@ fn questions_are_answered_as_the_verbs_answer() {
         (json!({"get": "missing", "account": "rich"}), json!(ledger.explain_missing(&rich, &Period::all()).unwrap())),
         (json!({"get": "explain", "operation": charge}), json!(ledger.explain(&charge).unwrap())),
         (json!({"get": "explain", "batch": batch}), json!(ledger.explain_batch(&batch).unwrap())),
+        (json!({"get": "explain", "operation": "undone", "account": "rich"}), json!(ledger.explain(&charge).unwrap())),
+        (
+            json!({"get": "explain", "operation": charge.sequence().to_string()}),
+            json!(ledger.explain(&charge).unwrap()),
+        ),
         (json!({"get": "find", "key": "undone"}), json!([charge])),
         (json!({"get": "find", "sequence": 1}), json!([first])),
         (json!({"get": "info"}), json!(ledger.info().unwrap())),
@@ -79,6 +84,8 @@ fn questions_are_answered_as_the_verbs_answer() {
             "{question}"
         );
     }
+    let told = ask(&world, &json!({"get": "operation", "operation": "undone"})).unwrap();
+    assert_eq!(told["operation"], json!(charge));
     let told = ask(&world, &json!({"get": "operation", "operation": "@spent"})).unwrap();
     assert_eq!((&told["op"], &told["paid_by"][0]["points"]), (&json!("consume"), &json!(20)));
     for kind in QUESTIONS {

@@ -8,12 +8,18 @@ use serde_json::Value;
 use super::Session;
 use crate::args::HistoryArgs;
 use crate::exit::Failure;
-use crate::ids;
+use crate::ids::{self, Whose};
 
 /// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named, `points` those asked for.
-pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, points: Option<i64>, error: Error) -> Failure {
+pub(super) fn refused(
+    ledger: &Ledger,
+    whose: &Whose,
+    typed: Option<&str>,
+    points: Option<i64>,
+    error: Error,
+) -> Failure {
     let help = error.help();
-    let advised = |error: Error| match typed.and_then(|text| operation(ledger, text)) {
+    let advised = |error: Error| match typed.and_then(|text| operation(ledger, whose, text)) {
         Some(told) => Failure::advised(error, format!("{told}; {help}")),
         None => error.into(),
     };
@@ -24,7 +30,7 @@ pub(super) fn refused(ledger: &Ledger, typed: Option<&str>, points: Option<i64>,
         },
         (Error::UnknownOperation { wanted, .. }, Some(text)) => {
             let error = Error::UnknownOperation { operation: text.into(), wanted };
-            match points.filter(|number| operation(ledger, text).is_none() && is_charge(ledger, *number)) {
+            match points.filter(|number| operation(ledger, whose, text).is_none() && is_charge(ledger, *number)) {
                 Some(number) => {
                     Failure::advised(error, format!("the operation comes first, then the points: {number} {text}"))
                 }
@@ -44,10 +50,10 @@ fn is_charge(ledger: &Ledger, number: i64) -> bool {
 }
 
 /// What the operation with this number or key is, when it is one.
-fn operation(ledger: &Ledger, typed: &str) -> Option<String> {
+fn operation(ledger: &Ledger, whose: &Whose, typed: &str) -> Option<String> {
     let id = match typed.split('.').next().unwrap_or_default().parse() {
         Ok(number) => ledger.operation_id(number),
-        Err(_) => ids::operation(ledger, typed),
+        Err(_) => ids::operation(ledger, whose, typed),
     };
     let id = id.ok()?;
     let number = id.sequence();

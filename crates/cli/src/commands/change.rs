@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::{Session, advice, batch, text_variable};
 use crate::args::{ChangeCommand, ExpireArgs, OtherCommand, question};
+use crate::confirm;
 use crate::exit::{Failure, Outcome};
+use crate::ids::{self, Whose};
 use crate::output::{Sweep, balance_line, time};
-use crate::{confirm, ids};
 
 pub(super) fn run(session: &mut Session, command: &ChangeCommand) -> Result<Outcome, Failure> {
     match command {
@@ -48,8 +49,9 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
     }
     let typed = target(operation).and_then(|target| text(&request, target).map(str::to_string));
     let points = request.get("points").and_then(Value::as_i64);
-    let refused = |error| advice::refused(&ledger, typed.as_deref(), points, error);
-    let request = aimed(&ledger, operation, typed.as_deref(), request).map_err(refused)?;
+    let whose = session.whose()?;
+    let refused = |error| advice::refused(&ledger, &whose, typed.as_deref(), points, error);
+    let request = aimed(&ledger, &whose, operation, typed.as_deref(), request).map_err(refused)?;
     if flag(matches, "dry_run") {
         let receipt = ledger.dry_run(&request).map_err(refused)?;
         session.out.one(&receipt)?;
@@ -82,15 +84,16 @@ fn target(operation: &Operation) -> Option<&'static str> {
 /// The request with the id of what it is done to.
 fn aimed(
     ledger: &Ledger,
+    whose: &Whose,
     operation: &Operation,
     typed: Option<&str>,
     request: Request,
 ) -> counterfoil::Result<Request> {
     let (Some(target), Some(typed)) = (target(operation), typed) else { return Ok(request) };
     let id = match target {
-        "hold" => ids::hold(ledger, typed)?.to_string(),
-        "batch" => ids::batch(ledger, typed)?.to_string(),
-        _ => ids::charge(ledger, typed)?.to_string(),
+        "hold" => ids::hold(ledger, whose, typed)?.to_string(),
+        "batch" => ids::batch(ledger, whose, typed)?.to_string(),
+        _ => ids::charge(ledger, whose, typed)?.to_string(),
     };
     Ok(request.with(target, id))
 }
@@ -122,9 +125,12 @@ fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Re
     }
     match (operation.target.map(|target| target.name), &session.common.account) {
         (Some("account"), _) => request = request.with("account", session.account_text()?),
-        (_, None) => {}
-        (None, Some(_)) => return Err(no_account("it is about the whole file")),
-        (_, Some(_)) => return Err(no_account("it follows from what is named")),
+        (None, Some(_)) => {
+            let why = "this command takes no account: it is about the whole file";
+            return Err(Failure::usage(why, "leave -a out"));
+        }
+        // Of what is named it says whose it is.
+        _ => {}
     }
     let metadata = text(&request, "metadata").map(|text| {
         serde_json::from_str::<Value>(text).map_err(|error| counterfoil::Error::InvalidArgument {
@@ -140,10 +146,6 @@ fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Re
         None => text_variable("COUNTERFOIL_ACTOR")?.map(Value::from),
     };
     Ok(request.with("key", key).with("actor", actor).with("metadata", metadata))
-}
-
-fn no_account(why: &str) -> Failure {
-    Failure::usage(format!("this command takes no account: {why}"), "leave -a out")
 }
 
 fn expire(session: &mut Session, args: &ExpireArgs) -> Result<Outcome, Failure> {

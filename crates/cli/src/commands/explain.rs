@@ -32,18 +32,21 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
 
 fn one(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
     let ledger = session.look()?;
-    let told =
-        ids::operation(&ledger, text).and_then(|id| ledger.explain(&id)).map_err(|error| pointed(error, text))?;
+    let told = ids::operation(&ledger, &session.whose()?, text)
+        .and_then(|id| ledger.explain(&id))
+        .map_err(|error| pointed(error, text))?;
     session.out.told(&told, |told| explained::operation(told, offset))
 }
 
 fn life(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
     let ledger = session.look()?;
-    let told = ids::batch(&ledger, text).and_then(|id| ledger.explain_batch(&id));
-    let told = told.map_err(|error| match ids::operation(&ledger, text).and_then(|id| ledger.operation(&id)) {
-        Ok(info) => made_none(text, &info),
-        Err(_) => error,
-    })?;
+    let whose = session.whose()?;
+    let told = ids::batch(&ledger, &whose, text).and_then(|id| ledger.explain_batch(&id));
+    let told =
+        told.map_err(|error| match ids::operation(&ledger, &whose, text).and_then(|id| ledger.operation(&id)) {
+            Ok(info) => made_none(text, &info),
+            Err(_) => error,
+        })?;
     session.out.told(&told, |told| explained::life(told, offset))
 }
 

@@ -10,7 +10,7 @@ use crate::args::{
     AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
 };
 use crate::exit::{Failure, Outcome};
-use crate::ids;
+use crate::ids::{self, Whose};
 use crate::output::{Expiring, Line, Operation, time};
 
 /// What a page after the last says.
@@ -92,7 +92,9 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     let account = session.account()?;
     let period = args.period.period()?;
     let ledger = session.look()?;
-    let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, text)).transpose()?;
+    // What an operation of another account did here is asked for too, as a transfer to this one.
+    let whose = Whose { named: None, usual: Some(account.clone()) };
+    let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, &whose, text)).transpose()?;
     let mut asked = Query::new().newest_first(args.newest).within(period);
     asked = args.kind.iter().fold(asked, |query, kind| query.kind(kind.replace('-', "_")));
     asked = args.service.iter().fold(asked, Query::service);
@@ -109,7 +111,7 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
 
 fn show(session: &mut Session, operation: &str) -> Result<Outcome, Failure> {
     let ledger = session.look()?;
-    let id = ids::operation(&ledger, operation)?;
+    let id = ids::operation(&ledger, &session.whose()?, operation)?;
     let (info, paid_by) = (ledger.operation(&id)?, ledger.allocations(&id)?);
     session.out.one(&Operation { info, paid_by })?;
     Ok(Outcome::Done)

@@ -21,6 +21,7 @@ use counterfoil::{AccountId, Ledger, Options};
 
 use crate::args::{Cli, Command, Common};
 use crate::exit::{Failure, Outcome};
+use crate::ids::Whose;
 use crate::notes::Notes;
 use crate::output::{Out, Sink, time};
 
@@ -151,6 +152,13 @@ impl Session {
 
     fn account(&self) -> Result<AccountId, Failure> {
         Ok(AccountId::new(self.account_text()?)?)
+    }
+
+    /// Whose operations, batches and holds are named.
+    fn whose(&self) -> Result<Whose, Failure> {
+        let named = self.common.account.as_ref().map(AccountId::new).transpose()?;
+        let usual = text_variable("COUNTERFOIL_ACCOUNT")?.map(AccountId::new).transpose()?;
+        Ok(Whose { named, usual })
     }
 
     /// The account named, or none where all are meant.

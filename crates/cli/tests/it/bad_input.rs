@@ -110,7 +110,6 @@ const COMMANDS: &[(i32, &str, &str)] = &[
     // The command line itself, in the command's own words.
     (2, "usage", "consume 1"),
     (2, "usage", "configure max_hold 60 -a alice"),
-    (2, "usage", "release 3 -a alice"),
 ];
 
 /// The command line itself, in clap's words.

@@ -118,7 +118,7 @@ fn whoever_runs_it_is_the_actor_where_a_line_names_none() {
     let lines = "{\"op\":\"open\",\"account\":\"a\",\"key\":\"1\"}\n{\"op\":\"open\",\"account\":\"b\",\"key\":\"1\",\"actor\":\"till\"}\n";
     home.feed(home.command().env("COUNTERFOIL_ACTOR", "ops").arg("batch"), lines.as_bytes()).ok();
     let actor = |number: &str| home.args(&["show", number, "--format", "json"]).ok().json()["request"]["actor"].clone();
-    assert_eq!([actor("1"), actor("2")], ["ops", "till"]);
+    assert_eq!([actor("number:1"), actor("number:2")], ["ops", "till"]);
 }
 
 #[test]

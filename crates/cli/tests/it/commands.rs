@@ -241,7 +241,7 @@ fn the_environment_names_file_account_and_actor() {
     home.finish(&mut command).ok();
     assert_eq!(home.run("show 2 --format json").ok().json()["request"]["actor"], "me");
     // The account of the environment does not contradict a target's own; one named here and now does.
-    home.run("refund 1 all --reason oops -a alice").fails(2, "usage");
+    home.run("refund 1 all --reason oops -a bob").fails(3, "invalid_argument");
     let mut command = home.command();
     command.env("COUNTERFOIL_ACCOUNT", "somebody").args(["refund", "1", "all", "--reason", "oops"]);
     home.finish(&mut command).ok();
@@ -298,18 +298,88 @@ fn what_was_booked_is_found_by_its_key() {
     home.run("renew task:5 --deadline 2h").ok();
     home.run("capture task:5 20 --key task:5").ok();
     let ran = home.run("show task:5").fails(3, "invalid_argument");
-    assert!(ran.err.contains("several operations have the key `task:5`"), "{ran:#?}");
-    assert!(ran.err.contains("say which by its number: 2 (hold of alice), 4 (capture of alice)"), "{ran:#?}");
+    assert!(ran.err.contains("`task:5` could mean several operations"), "{ran:#?}");
+    assert!(ran.err.contains("say which: `number:2` (hold of alice) or `number:4` (capture of alice)"), "{ran:#?}");
     home.run("refund task:5 5 --reason x").ok();
     assert_eq!(home.run("show 4 --format json").ok().json()["refundable"], 15);
     home.run("release task:5").fails(3, "hold_closed");
     home.run("revoke order:1 all --reason x --yes").ok();
-    // A number stays a number, whatever the keys are.
-    home.run("recharge 1 -a bob --source wx --key 1").ok();
-    assert_eq!(home.run("show 1 --format json").ok().json()["key"], "order:1");
     // Several accounts may have used it; a key nobody used is as good as any other text.
     home.run("recharge 1 -a bob --source wx --key order:1").ok();
-    assert!(home.run("show order:1").err.contains("1 (recharge of alice), 8 (recharge of bob)"));
+    let ran = home.run("show order:1").fails(3, "invalid_argument");
+    assert!(ran.err.contains("`number:1` (recharge of alice) or `number:7` (recharge of bob); or name the account"));
     home.run("show order:2").fails(3, "invalid_argument");
     home.run("release order:2").fails(3, "invalid_argument");
+}
+
+/// `refund 2` gave the points of operation 2 back where task 2 was meant, which had the key 2; and an order whose number was its
+/// key could not be named at all.
+#[test]
+fn a_number_that_is_also_a_key_is_refused_with_both_spellings() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wx --key 20261126001").ok();
+    home.run("consume 10 -a alice --key 3").ok();
+    home.run("consume 20 -a alice --key 2").ok();
+    home.run("hold 5 -a alice --deadline 1h --key 2026.11").ok();
+    // What only a key can mean.
+    assert_eq!(home.run("show 20261126001").ok().out, home.run("show 1").ok().out);
+    assert_eq!(home.run("show 2026.11").ok().out, home.run("show 4").ok().out);
+    assert_eq!(home.run("explain --batch 20261126001").ok().out, home.run("explain --batch 1.1").ok().out);
+    home.run("renew 2026.11 --deadline 2h").ok();
+    home.run("release 2026.11").ok();
+    // Both fit.
+    for words in ["refund 2 all --reason x", "show 2", "explain 2"] {
+        let ran = home.run(words).fails(3, "invalid_argument");
+        assert!(ran.err.contains("say which: `number:2` (consume of alice) or `key:2` (consume of alice)"), "{ran:#?}");
+    }
+    home.run("refund key:2 all --reason x").ok();
+    assert_eq!(home.run("show number:3 --format json").ok().json()["refundable"], 0);
+    assert_eq!(home.run("show number:2 --format json").ok().json()["refundable"], 10);
+    // A key that looks like such a spelling is not shadowed either.
+    home.run("recharge 1 -a alice --source wx --key number:3").ok();
+    let ran = home.run("show number:3").fails(3, "invalid_argument");
+    assert!(ran.err.contains("`key:number:3` (recharge of alice)"), "{ran:#?}");
+    let id = home.run("show key:2 --format json").ok().json()["operation"].as_str().unwrap().to_string();
+    assert!(ran.err.contains(&format!("`{id}` (consume of alice)")), "{ran:#?}");
+    assert_eq!(home.args(&["show", &id]).ok().out, home.run("show key:2").ok().out);
+    home.run("revoke key:number:3 all --reason x --yes").ok();
+}
+
+/// Keys belong to an account, and the account that was given did not decide between two operations of one key.
+#[test]
+fn an_account_decides_between_operations_of_one_key() {
+    let home = Home::new();
+    home.run("consume 3 -a x --key K").ok();
+    home.run("consume 4 -a y --key K").ok();
+    let usual = |account: &str, words: &str| {
+        home.finish(home.command().args(words.split(' ')).env("COUNTERFOIL_ACCOUNT", account))
+    };
+    assert!(home.run("explain K -a y").ok().out.contains("of 4 points on y"));
+    assert_eq!(usual("x", "show K --format json").ok().json()["account"], "x");
+    usual("x", "refund K 1 --reason z").ok();
+    home.run("refund K 2 --reason z -a y").ok();
+    assert_eq!((home.figures("x")[3], home.figures("y")[3]), (2, 2));
+    // One of another account is not meant, by whatever it is named; where nobody is named, it is.
+    for words in ["refund 1 1 --reason z -a y", "show K -a z", "show 1 -a y"] {
+        let ran = home.run(words).fails(3, "invalid_argument");
+        assert!(ran.err.contains("it is of `x`"), "{words}: {ran:#?}");
+    }
+    usual("y", "refund 1 1 --reason z").ok();
+    home.run("consume 1 -a z --key L").ok();
+    assert_eq!(usual("x", "show L --format json").ok().json()["account"], "z");
+}
+
+/// Of a batch that came by a transfer the account is the one that has it, its key that of the payer.
+#[test]
+fn batches_of_a_transfer_are_named_one_by_one() {
+    let home = Home::new();
+    home.run("recharge 5 -a x --source a --key 1").ok();
+    home.run("recharge 5 -a x --source b --key 2").ok();
+    home.run("transfer y 10 -a x --key move").ok();
+    let ran = home.run("revoke move all --reason x --yes").fails(3, "invalid_argument");
+    assert!(ran.err.contains("operation 3 made 2 batches") && ran.err.contains("say which: 3.1 to 3.2"), "{ran:#?}");
+    home.run("revoke 3.1 all --reason x --yes -a y").ok();
+    home.run("revoke number:3.2 all --reason x --yes").ok();
+    home.run("revoke 3.3 all --reason x --yes").fails(3, "unknown_batch");
+    assert_eq!(home.figures("y")[0], 0);
 }
