@@ -25,8 +25,8 @@ pub(crate) fn link(prev: &Hash, op: &OperationRow) -> Hash {
     let mut bytes = Fields::new(OPERATION_DOMAIN);
     bytes.field(prev.as_bytes());
     bytes.number(op.seq);
-    bytes.field(op.writer.device.as_bytes());
-    bytes.number(op.writer.epoch);
+    bytes.field(op.writer.1.device.as_bytes());
+    bytes.number(op.writer.1.epoch);
     bytes.number(op.rules_version);
     // The names, not the codes of this file's tables: the hash outlives the schema.
     bytes.field(op.kind.text().as_bytes());
@@ -88,15 +88,15 @@ mod tests {
     fn operation() -> OperationRow {
         OperationRow {
             seq: 7,
-            writer: Writer { device: Uuid::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677), epoch: 3 },
+            writer: (1, Writer { device: Uuid::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677), epoch: 3 }),
             kind: OpKind::Recharge,
             account: Some((5, AccountId::new("alice").unwrap())),
             key: Key::new("order:881").unwrap(),
             recorded_at: Instant::clamped(1_700_000_000_123),
             booked_at: Instant::clamped(1_700_000_000_456),
             clock: ClockMark::Suspect,
-            accepted_at: Instant::clamped(1_700_000_000_456),
-            suspect_since: Some(Instant::clamped(1_700_000_000_123)),
+            accepted_at: Some(Instant::clamped(1_700_000_000_456)),
+            suspect_since: None,
             points: 320,
             price_book: Some((2, [9; 32].into())),
             rules_version: 1,
@@ -125,12 +125,12 @@ mod tests {
     #[test]
     fn every_field_counts() {
         let first = operation();
-        let writer = first.writer;
+        let writer = first.writer.1;
         let changed = vec![
             first.clone(),
             OperationRow { seq: 8, ..first.clone() },
-            OperationRow { writer: Writer { device: Uuid::from_u128(2), ..writer }, ..first.clone() },
-            OperationRow { writer: Writer { epoch: 4, ..writer }, ..first.clone() },
+            OperationRow { writer: (1, Writer { device: Uuid::from_u128(2), ..writer }), ..first.clone() },
+            OperationRow { writer: (1, Writer { epoch: 4, ..writer }), ..first.clone() },
             OperationRow { kind: OpKind::Consume, ..first.clone() },
             OperationRow { account: None, ..first.clone() },
             OperationRow { account: Some((5, AccountId::new("alicf").unwrap())), ..first.clone() },

@@ -1,16 +1,34 @@
 //! What is collected while a file is verified.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::Fault;
-use super::columns::Audited;
 use crate::error::{Error, Result};
+use crate::store::Table;
 
 /// Faults beyond these are only counted: a file with a wrong first operation can have millions.
 pub(super) const MOST_FAULTS: usize = 1000;
 /// Longer values are cut.
 const MOST_TEXT: usize = 400;
+
+/// What a table's rows are found by.
+pub(super) trait RowKey: Copy + Ord {
+    fn text(self) -> String;
+}
+
+impl RowKey for i64 {
+    fn text(self) -> String {
+        self.to_string()
+    }
+}
+
+impl RowKey for (i64, i64) {
+    fn text(self) -> String {
+        format!("{}/{}", self.0, self.1)
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
@@ -27,7 +45,13 @@ fn cut(value: impl Display) -> String {
 }
 
 impl Faults {
-    pub(super) fn add(&mut self, code: &'static str, place: impl Display, expected: impl Display, found: impl Display) {
+    pub(super) fn add(
+        &mut self,
+        code: impl Into<Cow<'static, str>>,
+        place: impl Display,
+        expected: impl Display,
+        found: impl Display,
+    ) {
         if self.list.len() >= MOST_FAULTS {
             self.more = self.more.saturating_add(1);
             return;
@@ -57,16 +81,21 @@ impl Faults {
         super::count(self.list.len()).saturating_add(self.more)
     }
 
-    pub(super) fn missing<R: Audited>(&mut self, key: impl Display) {
-        self.add(R::CODES.missing, format_args!("{} {key}", R::TABLE), "a row", "none");
+    /// Of a row of a table.
+    fn row<R: Table>(&mut self, what: &str, key: impl Display, expected: impl Display, found: impl Display) {
+        self.add(format!("{}_{what}", R::TABLE), format_args!("{} {key}", R::TABLE), expected, found);
     }
 
-    pub(super) fn extra<R: Audited>(&mut self, key: impl Display) {
-        self.add(R::CODES.extra, format_args!("{} {key}", R::TABLE), "none", "a row");
+    pub(super) fn missing<R: Table>(&mut self, key: impl Display) {
+        self.row::<R>("missing", key, "a row", "none");
     }
 
-    pub(super) fn unreadable<R: Audited>(&mut self, key: impl Display, error: &Error) {
-        self.add(R::CODES.unreadable, format_args!("{} {key}", R::TABLE), "a readable row", error);
+    pub(super) fn extra<R: Table>(&mut self, key: impl Display) {
+        self.row::<R>("extra", key, "none", "a row");
+    }
+
+    pub(super) fn unreadable<R: Table>(&mut self, key: impl Display, error: &Error) {
+        self.row::<R>("unreadable", key, "a readable row", error);
     }
 
     /// Takes up those of another half that are not on the list already.
@@ -84,13 +113,21 @@ impl Faults {
     }
 
     /// One fault for each column that differs.
-    pub(super) fn compare<R: Audited>(&mut self, key: impl Display, expected: &R, found: &R) {
-        if expected == found {
-            return;
+    pub(super) fn compare<R: Table + PartialEq>(&mut self, key: impl Display, expected: &R, found: &R) {
+        if expected != found {
+            self.differ(format_args!("{key} "), expected, found);
         }
-        for ((name, expected), (_, found)) in expected.columns().into_iter().zip(found.columns()) {
+    }
+
+    /// The same of a table's only row.
+    pub(super) fn compare_one<R: Table>(&mut self, expected: &R, found: &R) {
+        self.differ("", expected, found);
+    }
+
+    fn differ<R: Table>(&mut self, key: impl Display, expected: &R, found: &R) {
+        for ((name, expected), (_, found)) in expected.texts().into_iter().zip(found.texts()) {
             if expected != found {
-                self.add(R::CODES.mismatch, format_args!("{} {key} {name}", R::TABLE), expected, found);
+                self.row::<R>("mismatch", format_args!("{key}{name}"), expected, found);
             }
         }
     }

@@ -213,7 +213,8 @@ impl<'s, 'c> Memory<'s, 'c> {
         if !stored {
             let account = row.account.as_ref().map(|(no, _)| *no);
             let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
-            let head = OperationHead { seq: row.seq, writer: row.writer, kind: row.kind, account, points: row.points };
+            let head =
+                OperationHead { seq: row.seq, writer: row.writer.1, kind: row.kind, account, points: row.points };
             self.operations.insert(row.seq, Past { head, draws });
         }
     }

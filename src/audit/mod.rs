@@ -12,7 +12,6 @@
 //! suspect had a sweep run earlier. Every single column changed by itself is found.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
-mod columns;
 mod doctor;
 mod faults;
 mod kept;

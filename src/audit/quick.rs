@@ -9,7 +9,7 @@ use crate::chain;
 use crate::engine::Source;
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{AccountRow, EntryRow, LedgerRow, OperationRow};
+use crate::model::{AccountRow, EntryRow, LedgerRow, OperationRow, WriterRow};
 use crate::store::audit as stored;
 use crate::store::{self, BookCache, SqlSource};
 
@@ -80,7 +80,9 @@ fn named_hash(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<Ha
 
 fn genesis(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<Hash>> {
     let writers = store::writer_page(audit.session, i64::MIN, 1)?;
-    Ok(writers.first().map(|(_, writer, _)| chain::genesis(ledger.id, writer.device, writer.epoch, ledger.created_at)))
+    Ok(writers.first().map(|WriterRow { writer, .. }| {
+        chain::genesis(ledger.ledger_id, writer.device, writer.epoch, ledger.created_at)
+    }))
 }
 
 fn accounts(audit: &mut Audit<'_, '_>, touched: &BTreeSet<i64>) -> Result<()> {

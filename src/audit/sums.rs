@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::columns::{Audited, RowKey};
+use super::faults::RowKey;
 use super::movements::Moved;
 use super::{Audit, Faults, PAGE, count, show};
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::model::{
     AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow, ReferenceRow,
     StretchRow,
 };
-use crate::store::{self, Session, audit as stored};
+use crate::store::{self, Session, Table, audit as stored};
 use crate::units::Instant;
 
 /// What an account's batches, consumes and holds come to. Wide, so that no damage overflows them.
@@ -111,7 +111,7 @@ pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
 }
 
 /// Hands every readable row of a table to `each`.
-fn walk<K: RowKey, R: Audited>(
+fn walk<K: RowKey, R: Table>(
     audit: &mut Audit<'_, '_>,
     from: K,
     page: impl Fn(K) -> Result<stored::Keyed<K, R>>,

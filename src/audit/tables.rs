@@ -1,9 +1,10 @@
 //! The derived tables, row by row against what the replay made: nothing missing, nothing extra, every column.
 
-use super::columns::{Audited, RowKey};
+use super::faults::RowKey;
 use super::memory::{Expected, Memory};
 use super::{Audit, PAGE, count};
 use crate::error::Result;
+use crate::store::Table;
 use crate::store::audit::{self as stored, Keyed};
 
 pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<()> {
@@ -28,7 +29,7 @@ pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<
 }
 
 /// Both lists are in the order of their keys: one walk over both.
-fn table<'a, K: RowKey, R: Audited + 'a>(
+fn table<'a, K: RowKey, R: Table + PartialEq + 'a>(
     audit: &mut Audit<'_, '_>,
     expected: impl Iterator<Item = Expected<'a, K, R>>,
     from: K,

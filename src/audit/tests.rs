@@ -100,7 +100,7 @@ impl File {
             store::insert_price_book(&self.session(), *no, book).unwrap();
         }
         // The operation first, for the foreign keys.
-        assert!(store::append_operation(&self.session(), booked.ledger.writer.0, &booked.operation).unwrap());
+        assert!(store::append_operation(&self.session(), &booked.operation).unwrap());
         let session = self.session();
         store::apply(&session, &booked.changes).unwrap();
         session.set_ledger(&booked.ledger).unwrap();
@@ -194,7 +194,7 @@ impl File {
     /// The id of an operation booked before the restore.
     fn writer_of(&self, seq: i64) -> String {
         let writers = store::writer_page(&self.session(), 0, 9).unwrap();
-        writers.first().unwrap().1.operation(seq).to_string()
+        writers.first().unwrap().writer.operation(seq).to_string()
     }
 
     fn columns(&self, table: &str) -> Vec<(String, String)> {

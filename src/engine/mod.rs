@@ -192,7 +192,7 @@ fn replay(source: &dyn Source, seq: i64, command: &Command) -> Result<Verdict> {
     if fields.is_empty() {
         return Ok(Verdict::Replayed(Box::new(row)));
     }
-    let operation = row.writer.operation(row.seq).to_string();
+    let operation = row.writer.1.operation(row.seq).to_string();
     Err(Error::KeyReused { key: command.key.to_string(), op: command.kind.text(), operation, fields })
 }
 
@@ -442,17 +442,21 @@ impl Booking<'_, '_> {
         };
         let body = serde_json::to_string(&command.body)
             .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
+        let reading = self.context.reading.at;
         let operation = OperationRow {
             seq: self.seq,
-            writer: ledger.writer.1,
+            writer: ledger.writer,
             kind: self.kind,
             account,
             key: command.key.clone(),
-            recorded_at: self.context.reading.at,
+            recorded_at: reading,
             booked_at: self.now,
             clock: self.time.mark,
-            accepted_at: ledger.clock.accepted_at,
-            suspect_since: ledger.clock.suspect_since,
+            accepted_at: Some(ledger.clock.accepted_at).filter(|at| *at != reading),
+            suspect_since: ledger
+                .clock
+                .suspect_since
+                .filter(|since| self.time.mark != ClockMark::Suspect || *since != reading),
             points: self.points,
             price_book: self.price_book,
             rules_version: RULES_VERSION,

@@ -377,7 +377,7 @@ pub(super) fn write(session: &Session<'_>, booked: &Booked) -> Result<()> {
 
 /// False, and nothing is written, when its key is taken.
 fn append(session: &Session<'_>, booked: &Booked) -> Result<bool> {
-    let there = store::append_operation(session, booked.ledger.writer.0, &booked.operation)?;
+    let there = store::append_operation(session, &booked.operation)?;
     if there {
         store::apply(session, &booked.changes)?;
         session.set_ledger(&booked.ledger)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::ids::batch_operation;
 use super::{
@@ -324,7 +325,8 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OperationRow {
     pub(crate) seq: i64,
-    pub(crate) writer: Writer,
+    /// Number and value of its writer.
+    pub(crate) writer: (i64, Writer),
     pub(crate) kind: OpKind,
     /// Number and id of the account; `None` for operations on the file itself.
     pub(crate) account: Option<(i64, AccountId)>,
@@ -332,8 +334,8 @@ pub(crate) struct OperationRow {
     pub(crate) recorded_at: Instant,
     pub(crate) booked_at: Instant,
     pub(crate) clock: ClockMark,
-    /// What the log says of the clock after it.
-    pub(crate) accepted_at: Instant,
+    /// What the log says of the clock after it; `None` where its own reading says it.
+    pub(crate) accepted_at: Option<Instant>,
     pub(crate) suspect_since: Option<Instant>,
     pub(crate) points: i64,
     /// Number and hash of the price book it names.
@@ -350,7 +352,8 @@ pub(crate) struct OperationRow {
 impl OperationRow {
     /// By how many seconds its reading was behind the newest accepted one; a trusted clock is not.
     pub(crate) fn clock_behind(&self) -> i64 {
-        if self.clock == ClockMark::Trusted { 0 } else { seconds_behind(self.accepted_at, self.recorded_at) }
+        let accepted_at = self.accepted_at.unwrap_or(self.recorded_at);
+        if self.clock == ClockMark::Trusted { 0 } else { seconds_behind(accepted_at, self.recorded_at) }
     }
 }
 
@@ -412,7 +415,7 @@ fn seconds_behind(accepted: Instant, reading: Instant) -> i64 {
 /// The file's one `ledger` row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerRow {
-    pub(crate) id: uuid::Uuid,
+    pub(crate) ledger_id: Uuid,
     pub(crate) created_at: Instant,
     /// Number and value of the present writer.
     pub(crate) writer: (i64, Writer),
@@ -421,4 +424,29 @@ pub(crate) struct LedgerRow {
     pub(crate) head: Hash,
     /// Number of operations; the next takes the next number.
     pub(crate) length: i64,
+}
+
+impl LedgerRow {
+    /// It is the only one.
+    #[allow(clippy::unused_self, reason = "a column like others")]
+    pub(crate) fn no(&self) -> i64 {
+        1
+    }
+}
+
+/// A device in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WriterRow {
+    pub(crate) no: i64,
+    pub(crate) writer: Writer,
+    /// Number of its first operation.
+    pub(crate) since: i64,
+}
+
+/// A price book's text as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PriceBookRow {
+    pub(crate) no: i64,
+    pub(crate) hash: Hash,
+    pub(crate) text: String,
 }

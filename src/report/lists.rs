@@ -180,7 +180,7 @@ impl Look<'_, '_> {
     pub(crate) fn info(&self) -> Result<Info> {
         let settings = &self.ledger.settings;
         Ok(Info {
-            ledger: self.ledger.id,
+            ledger: self.ledger.ledger_id,
             device: self.ledger.writer.1.device,
             epoch: self.ledger.writer.1.epoch,
             created_at: self.ledger.created_at.utc(),

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Params, Row, params};
 
-pub(crate) use super::rows::Referred;
+pub(crate) use super::columns::Referred;
 use super::sql::{self, Statement};
+use super::tables::{self, Table};
 use super::{Session, limit, rows};
 use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
@@ -51,7 +52,7 @@ pub(crate) fn snapshot<T>(session: &Session<'_>, read: impl FnOnce() -> Result<T
 
 /// The ledger's row by itself, without what the newest operation tells.
 pub(crate) fn ledger(session: &Session<'_>) -> Result<LedgerRow> {
-    session.first(sql::LEDGER_GET, [], rows::stored_ledger)?.ok_or_else(super::row_cache::no_ledger)
+    session.first(sql::LEDGER_GET, [], LedgerRow::read)?.ok_or_else(super::row_cache::no_ledger)
 }
 
 /// How many rows the one-row table has.
@@ -162,11 +163,11 @@ fn pair(row: &Row<'_>) -> Result<(i64, i64)> {
 }
 
 pub(crate) fn accounts(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, AccountRow>> {
-    keyed(session, sql::ACCOUNT_PAGE, params![after, limit(page)], after, number, rows::account)
+    keyed(session, sql::ACCOUNT_PAGE, params![after, limit(page)], after, number, AccountRow::read)
 }
 
 pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Result<Keyed<BatchNo, BatchRow>> {
-    keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, rows::batch)
+    keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, BatchRow::read)
 }
 
 /// Whether a reference is stored.
@@ -177,7 +178,7 @@ pub(crate) fn refers(session: &Session<'_>, row: &ReferenceRow) -> Result<bool> 
 
 pub(crate) fn references(session: &Session<'_>, after: ReferenceRow, page: usize) -> Result<Vec<ReferenceRow>> {
     let from = params![after.operation, after.kind, after.account, after.n, limit(page)];
-    session.walk(sql::REFERENCE_PAGE, from, Some(after), |row| *row, rows::reference)
+    session.walk(sql::REFERENCE_PAGE, from, Some(after), |row| *row, ReferenceRow::read)
 }
 
 /// The first long movements that their entry has as well.
@@ -191,7 +192,7 @@ pub(crate) fn stretches(
     after: (i64, i64),
     page: usize,
 ) -> Result<Keyed<(i64, i64), StretchRow>> {
-    keyed(session, sql::STRETCH_PAGE, params![after.0, after.1, limit(page)], after, pair, rows::stretch)
+    keyed(session, sql::STRETCH_PAGE, params![after.0, after.1, limit(page)], after, pair, StretchRow::read)
 }
 
 /// The stored `live` and `due_at`, which a batch's other columns determine.
@@ -207,11 +208,11 @@ pub(crate) fn batch_marks(
 }
 
 pub(crate) fn holds(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, HoldRow>> {
-    keyed(session, sql::HOLD_PAGE, params![after, limit(page)], after, number, rows::hold)
+    keyed(session, sql::HOLD_PAGE, params![after, limit(page)], after, number, HoldRow::read)
 }
 
 pub(crate) fn consumes(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, ConsumeRow>> {
-    keyed(session, sql::CONSUME_PAGE, params![after, limit(page)], after, number, rows::consume)
+    keyed(session, sql::CONSUME_PAGE, params![after, limit(page)], after, number, ConsumeRow::read)
 }
 
 /// After `(owner, rank)`.
@@ -220,7 +221,7 @@ pub(crate) fn allocations(
     after: (i64, i64),
     page: usize,
 ) -> Result<Keyed<(i64, i64), AllocationRow>> {
-    keyed(session, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], after, pair, rows::allocation)
+    keyed(session, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], after, pair, AllocationRow::read)
 }
 
 /// What consumes simply paid drew, after an operation; they have no allocation rows.
@@ -248,7 +249,7 @@ pub(crate) fn entries(session: &Session<'_>, after: (i64, i64), page: usize) -> 
 
 /// There are many of these: the key is read by itself only when the rest cannot be.
 fn keyed_entry(row: &Row<'_>) -> Result<((i64, i64), Result<EntryRow>)> {
-    let entry = tolerate(rows::entry(row))?;
+    let entry = tolerate(EntryRow::read(row))?;
     let key = match &entry {
         Ok(entry) => (entry.account, entry.n),
         Err(_) => pair(row)?,
@@ -258,7 +259,7 @@ fn keyed_entry(row: &Row<'_>) -> Result<((i64, i64), Result<EntryRow>)> {
 
 /// Operations with everything joined to them; one whose writer is not there is left out.
 pub(crate) fn operations(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, OperationRow>> {
-    keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], after, number, rows::operation)
+    keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], after, number, OperationRow::read)
 }
 
 /// All operations, none left out.
@@ -271,17 +272,12 @@ pub(crate) fn stored_operations(
     let number_of = |stored: &StoredOperation| stored.seq;
     session.walk(sql::OPERATION_STORED_PAGE, params![after, limit(page)], Some(after), number_of, |row| {
         let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
-        let (seq, hash) = match &read {
-            Some(Ok(operation)) => (operation.seq, None),
-            _ => (number(row)?, row.get(14).ok()),
+        let (seq, outcome, hash) = match &read {
+            Some(Ok(operation)) => (operation.seq, tolerate(rows::stored_outcome(row, operation.points))?, None),
+            _ => (number(row)?, Ok(None), rows::stored_hash(row)),
         };
-        Ok(StoredOperation {
-            seq,
-            writer: row.get(rows::STORED_WRITER).map_err(sqlite_error)?,
-            outcome: tolerate(rows::stored_outcome(row))?,
-            hash,
-            row: read,
-        })
+        let writer = row.get(tables::operation::Column::writer as usize).map_err(sqlite_error)?;
+        Ok(StoredOperation { seq, writer, outcome, hash, row: read })
     })
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<Published> {
         insert_ledger(
             &session,
             &LedgerRow {
-                id: new.ledger_id,
+                ledger_id: new.ledger_id,
                 created_at: new.created_at,
                 writer: (no, writer),
                 clock: ClockState::new(new.created_at),

@@ -5,11 +5,12 @@ use std::cmp::Reverse;
 use rusqlite::params;
 
 use super::session::out_of_order;
-use super::{Glance, PriceBookRow, Session, limit, rows, sql};
+use super::tables::Table;
+use super::{Glance, Session, limit, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, Key, OperationRow, ReferenceRow,
-    StretchRow, Writer, Writers,
+    AccountId, AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, Key, OperationRow, PriceBookRow,
+    ReferenceRow, StretchRow, WriterRow, Writers,
 };
 use crate::units::{Instant, add};
 
@@ -29,7 +30,7 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
             // Without a batch there is one row.
             return Ok(glance.next_expiry.is_some());
         };
-        let (also, no) = rows::glance_batch(row)?;
+        let Some((_, also, no)) = rows::glance_batch(row)? else { return Ok(false) };
         if last.is_some_and(|last| last >= no) {
             return Err(out_of_order(sql::ACCOUNT_GLANCE));
         }
@@ -42,14 +43,14 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {
     session.flush()?;
-    session.walk(sql::ACCOUNT_PAGE, params![after, limit(page)], Some(after), |row| row.no, rows::account)
+    session.walk(sql::ACCOUNT_PAGE, params![after, limit(page)], Some(after), |row| row.no, AccountRow::read)
 }
 
 /// Accounts in which something falls due at or before `until`, the most overdue first.
 pub(crate) fn accounts_due(session: &Session<'_>, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
     session.flush()?;
     let order = |row: &AccountRow| (row.next_due_at, row.no);
-    session.walk(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], None, order, rows::account)
+    session.walk(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], None, order, AccountRow::read)
 }
 
 pub(crate) fn batches_of_account(
@@ -59,7 +60,13 @@ pub(crate) fn batches_of_account(
     page: usize,
 ) -> Result<Vec<BatchRow>> {
     session.flush()?;
-    session.walk(sql::BATCHES_OF_ACCOUNT, params![account, after, limit(page)], Some(after), |row| row.no, rows::batch)
+    session.walk(
+        sql::BATCHES_OF_ACCOUNT,
+        params![account, after, limit(page)],
+        Some(after),
+        |row| row.no,
+        BatchRow::read,
+    )
 }
 
 pub(crate) fn holds_of_account(session: &Session<'_>, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {
@@ -68,7 +75,7 @@ pub(crate) fn holds_of_account(session: &Session<'_>, account: i64, after: i64, 
         params![account, after, limit(page)],
         Some(after),
         |row| row.operation,
-        rows::hold,
+        HoldRow::read,
     )
 }
 
@@ -95,7 +102,7 @@ pub(crate) fn lapsed_after(session: &Session<'_>, at: Instant) -> Result<i64> {
 }
 
 pub(crate) fn entry(session: &Session<'_>, account: i64, n: i64) -> Result<Option<EntryRow>> {
-    session.first(sql::ENTRY_BY_NUMBER, params![account, n], rows::entry)
+    session.first(sql::ENTRY_BY_NUMBER, params![account, n], EntryRow::read)
 }
 
 /// Entries `from` to `to` of an account, both included, the first `page` of them from either end.
@@ -110,11 +117,11 @@ pub(crate) fn entries(
     let bounds = params![account, from, to, limit(page)];
     match way {
         Forward::Oldest => {
-            session.walk(sql::ENTRIES_FORWARD, bounds, Some(from.saturating_sub(1)), |row| row.n, rows::entry)
+            session.walk(sql::ENTRIES_FORWARD, bounds, Some(from.saturating_sub(1)), |row| row.n, EntryRow::read)
         }
         Forward::Newest => {
             let from = Some(Reverse(to.saturating_add(1)));
-            session.walk(sql::ENTRIES_BACKWARD, bounds, from, |row| Reverse(row.n), rows::entry)
+            session.walk(sql::ENTRIES_BACKWARD, bounds, from, |row| Reverse(row.n), EntryRow::read)
         }
     }
 }
@@ -122,7 +129,7 @@ pub(crate) fn entries(
 /// The first entries of an account's stretches, the newest first, without the very first; up to entry `entries`.
 pub(crate) fn stretches(session: &Session<'_>, account: i64, entries: i64) -> Result<Vec<StretchRow>> {
     let bounds = params![account, entries];
-    session.walk(sql::STRETCHES_OF, bounds, None, |row| Reverse(row.n), rows::stretch)
+    session.walk(sql::STRETCHES_OF, bounds, None, |row| Reverse(row.n), StretchRow::read)
 }
 
 /// The number of the last entry with `booked_at <= at` among the account's `entries`, of the newest stretch that had begun by
@@ -162,9 +169,9 @@ pub(crate) fn numbers_of_entries_at(
 /// The entries that touch an operation; of one kind, if that is wanted.
 pub(crate) fn references(session: &Session<'_>, operation: i64, kind: Option<EntryKind>) -> Result<Vec<ReferenceRow>> {
     match kind.map(EntryKind::code) {
-        None => session.walk(sql::REFERENCES_TO, params![operation], None, |row| *row, rows::reference),
+        None => session.walk(sql::REFERENCES_TO, params![operation], None, |row| *row, ReferenceRow::read),
         Some(kind) => {
-            session.walk(sql::REFERENCES_OF_KIND, params![operation, kind], None, |row| *row, rows::reference)
+            session.walk(sql::REFERENCES_OF_KIND, params![operation, kind], None, |row| *row, ReferenceRow::read)
         }
     }
 }
@@ -173,7 +180,7 @@ pub(crate) fn references(session: &Session<'_>, operation: i64, kind: Option<Ent
 pub(crate) fn batches_before(session: &Session<'_>, account: i64, no: BatchNo, most: usize) -> Result<Vec<BatchRow>> {
     session.flush()?;
     let bounds = params![account, no, limit(most)];
-    session.walk(sql::BATCHES_BEFORE, bounds, None, |row| Reverse(row.no), rows::batch)
+    session.walk(sql::BATCHES_BEFORE, bounds, None, |row| Reverse(row.no), BatchRow::read)
 }
 
 /// The last entry with `booked_at <= at` after the first of these numbers and up to the second, all of one stretch; the first
@@ -197,7 +204,7 @@ fn last_until(session: &Session<'_>, account: i64, (low, high): (i64, i64), at: 
 
 /// The log after the operation with this number.
 pub(crate) fn operations_after(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<OperationRow>> {
-    session.walk(sql::OPERATION_PAGE, params![after, limit(page)], Some(after), |row| row.seq, rows::operation)
+    session.walk(sql::OPERATION_PAGE, params![after, limit(page)], Some(after), |row| row.seq, OperationRow::read)
 }
 
 /// The last `configure` before an operation.
@@ -222,11 +229,11 @@ pub(crate) fn key_uses(
 }
 
 pub(crate) fn price_book_by_no(session: &Session<'_>, no: i64) -> Result<Option<PriceBookRow>> {
-    session.first(sql::PRICE_BOOK_BY_NO, params![no], rows::price_book)
+    session.first(sql::PRICE_BOOK_BY_NO, params![no], PriceBookRow::read)
 }
 
 pub(crate) fn price_book_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<PriceBookRow>> {
-    session.walk(sql::PRICE_BOOK_PAGE, params![after, limit(page)], Some(after), |row| row.no, rows::price_book)
+    session.walk(sql::PRICE_BOOK_PAGE, params![after, limit(page)], Some(after), |row| row.no, PriceBookRow::read)
 }
 
 /// The book of the newest operation booked under one.
@@ -244,10 +251,10 @@ pub(crate) fn newest_price_book(session: &Session<'_>) -> Result<Option<PriceBoo
 
 /// Everybody who wrote this file, for computing ids.
 pub(crate) fn writers(session: &Session<'_>) -> Result<Writers> {
-    Writers::new(writer_page(session, 0, usize::MAX)?.into_iter().map(|(_, writer, since)| (since, writer)).collect())
+    Writers::new(writer_page(session, 0, usize::MAX)?.into_iter().map(|row| (row.since, row.writer)).collect())
 }
 
-/// Everybody who wrote this file: number, device and epoch, first sequence number.
-pub(crate) fn writer_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<(i64, Writer, i64)>> {
-    session.walk(sql::WRITER_PAGE, params![after, limit(page)], Some(after), |row| row.0, rows::writer)
+/// Everybody who wrote this file.
+pub(crate) fn writer_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<WriterRow>> {
+    session.walk(sql::WRITER_PAGE, params![after, limit(page)], Some(after), |row| row.no, WriterRow::read)
 }

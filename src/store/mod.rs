@@ -1,7 +1,11 @@
 //! Every SQL statement of the books: reads for the engine, lists for the reports, and the one way to write.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+#[macro_use]
+mod tables;
+
 pub(crate) mod audit;
+mod columns;
 mod create;
 mod lists;
 mod read;
@@ -23,10 +27,11 @@ pub(crate) use lists::{
 };
 pub(crate) use read::{BookCache, SqlSource};
 pub(crate) use row_cache::{RowCache, data_version};
-pub(crate) use rows::{Glance, PriceBookRow};
+pub(crate) use rows::Glance;
 pub(crate) use session::Session;
 #[cfg(test)]
 pub(crate) use sql::ALL as STATEMENTS;
+pub(crate) use tables::Table;
 #[cfg(test)]
 pub(crate) use work::{Work, work_done};
 pub(crate) use write::{add_writer, append_operation, apply, insert_price_book, write_head};

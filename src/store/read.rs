@@ -7,12 +7,15 @@ use rusqlite::{ToSql, params};
 
 use super::session::out_of_order;
 use super::sql::{self, Statement};
+use super::tables::Table;
 use super::{Session, limit, lists, rows};
 use crate::db::bounded;
 use crate::engine::source::{Allocations, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{AccountId, AccountRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow};
+use crate::model::{
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow,
+};
 use crate::pricing::PriceBook;
 use crate::units::Instant;
 
@@ -77,19 +80,19 @@ impl Source for SqlSource<'_, '_> {
 
     fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>> {
         self.session.flush()?;
-        self.session.first(sql::BATCH_BY_NO, params![no], rows::batch)
+        self.session.first(sql::BATCH_BY_NO, params![no], BatchRow::read)
     }
 
     fn hold(&self, operation: i64) -> Result<Option<HoldRow>> {
-        self.session.first(sql::HOLD_BY_OPERATION, params![operation], rows::hold)
+        self.session.first(sql::HOLD_BY_OPERATION, params![operation], HoldRow::read)
     }
 
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>> {
-        self.session.first(sql::CONSUME_BY_OPERATION, params![operation], rows::consume)
+        self.session.first(sql::CONSUME_BY_OPERATION, params![operation], ConsumeRow::read)
     }
 
     fn allocations(&self, owner: i64) -> Result<Allocations> {
-        let rows = self.session.walk(sql::ALLOCATIONS_OF, params![owner], None, |row| row.rank, rows::allocation)?;
+        let rows = self.session.walk(sql::ALLOCATIONS_OF, params![owner], None, |row| row.rank, AllocationRow::read)?;
         if !rows.is_empty() {
             return Ok(Allocations::stored(rows));
         }
@@ -101,7 +104,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn operation_row(&self, seq: i64) -> Result<Option<OperationRow>> {
-        self.session.first(sql::OPERATION_BY_SEQ, params![seq], rows::operation)
+        self.session.first(sql::OPERATION_BY_SEQ, params![seq], OperationRow::read)
     }
 
     fn find_key(&self, account: Option<i64>, kind: OpKind, key: &Key) -> Result<Option<i64>> {
@@ -118,7 +121,7 @@ impl Source for SqlSource<'_, '_> {
         }
         self.session.flush()?;
         let batches =
-            |sql, params: &[&dyn ToSql]| self.session.walk(sql, params, after, BatchRow::draw_key, rows::batch);
+            |sql, params: &[&dyn ToSql]| self.session.walk(sql, params, after, BatchRow::draw_key, BatchRow::read);
         let Some(after) = after else {
             return batches(sql::LIVE_FIRST, params![account, limit(page)]);
         };
@@ -146,18 +149,18 @@ impl Source for SqlSource<'_, '_> {
         let bounds = params![account, after.millis(), until.millis()];
         let order = |row: &BatchRow| (row.expires_at, row.no);
         // It passes over those that have lost nothing.
-        bounded(self.session.conn(), || self.session.walk(sql::BATCHES_LAPSED, bounds, None, order, rows::batch))
+        bounded(self.session.conn(), || self.session.walk(sql::BATCHES_LAPSED, bounds, None, order, BatchRow::read))
     }
 
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>> {
         self.session.flush()?;
         let bounds = params![account, after.millis()];
-        self.session.walk(sql::BATCHES_DATED, bounds, None, |row| (row.effective_at, row.no), rows::batch)
+        self.session.walk(sql::BATCHES_DATED, bounds, None, |row| (row.effective_at, row.no), BatchRow::read)
     }
 
     fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
         let bounds = params![account, after.millis()];
-        self.session.walk(sql::HOLDS_LONG, bounds, None, |row| (row.deadline, row.operation), rows::hold)
+        self.session.walk(sql::HOLDS_LONG, bounds, None, |row| (row.deadline, row.operation), HoldRow::read)
     }
 
     fn open_consumes(&self, account: i64, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
@@ -166,23 +169,23 @@ impl Source for SqlSource<'_, '_> {
             params![account, after, limit(page)],
             Some(after),
             |row| row.operation,
-            rows::consume,
+            ConsumeRow::read,
         )
     }
 
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
-        self.session.walk(sql::CLAWBACKS, params![batch], None, |row| row.operation, rows::consume)
+        self.session.walk(sql::CLAWBACKS, params![batch], None, |row| row.operation, ConsumeRow::read)
     }
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
         self.session.flush()?;
         let order = |row: &BatchRow| (row.due_at(), !row.active, row.no);
-        self.session.walk(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], None, order, rows::batch)
+        self.session.walk(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], None, order, BatchRow::read)
     }
 
     fn due_holds(&self, account: i64, until: Instant, page: usize) -> Result<Vec<HoldRow>> {
         let order = |row: &HoldRow| (row.deadline, row.operation);
-        self.session.walk(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], None, order, rows::hold)
+        self.session.walk(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], None, order, HoldRow::read)
     }
 
     fn next_due(
@@ -227,7 +230,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn price_book_no(&self, hash: &Hash) -> Result<Option<i64>> {
-        self.session.first(sql::PRICE_BOOK_NO, params![hash], |row| rows::integer(row, "price_book"))
+        self.session.first(sql::PRICE_BOOK_NO, params![hash.as_bytes()], |row| rows::integer(row, "price_book"))
     }
 
     fn next_price_book_no(&self) -> Result<i64> {

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::write::{self, Dirty};
-use super::{Session, rows, sql};
+use super::tables::Table;
+use super::{Session, rows, sql, write};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, Balances, BatchRow, LedgerRow, TotalsRow};
+use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
 
 /// More accounts than this are not cached for the next transaction.
 const MOST_ACCOUNTS: usize = 1024;
@@ -35,23 +35,27 @@ pub(crate) struct RowCache {
 
 struct Cached<T> {
     row: T,
-    dirty: Dirty,
+    /// The columns that are not written yet: a bit for each.
+    dirty: u32,
 }
 
-impl<T: Clone> Cached<T> {
+impl<T: Table + Clone> Cached<T> {
     fn stored(row: T) -> Self {
-        Cached { row, dirty: Dirty::Clean }
+        Cached { row, dirty: 0 }
     }
 
-    fn change(&mut self, row: &T, dirty: Dirty) {
+    /// Whether it has just become dirty.
+    fn change(&mut self, row: &T, columns: u32) -> bool {
+        let clean = self.dirty == 0;
         self.row.clone_from(row);
-        self.dirty = self.dirty.max(dirty);
+        self.dirty |= columns;
+        clean && columns != 0
     }
 
-    fn write(&mut self, write: impl FnOnce(&T, Dirty) -> Result<()>) -> Result<()> {
-        if self.dirty != Dirty::Clean {
+    fn write(&mut self, write: impl FnOnce(&T, u32) -> Result<()>) -> Result<()> {
+        if self.dirty != 0 {
             write(&self.row, self.dirty)?;
-            self.dirty = Dirty::Clean;
+            self.dirty = 0;
         }
         Ok(())
     }
@@ -137,9 +141,8 @@ impl Session<'_> {
         }
         if let Some(cached) = &mut self.cache.borrow_mut().ledger {
             // The rest the newest operation tells.
-            let stored = |row: &LedgerRow| (row.writer, row.settings, row.clock.trusted_at, row.clock.steps_back);
-            let dirty = if stored(&cached.row) == stored(row) { Dirty::Clean } else { Dirty::All };
-            cached.change(row, dirty);
+            let columns = row.changed(&cached.row) & sql::LEDGER_UPDATE.columns;
+            cached.change(row, columns);
         }
         Ok(())
     }
@@ -150,7 +153,7 @@ impl Session<'_> {
         let no = self.cache.borrow().numbers.get(id).copied();
         match no {
             Some(no) => self.account(no),
-            None => self.keep(self.first(sql::ACCOUNT_BY_ID, params![id.as_str()], rows::account)?),
+            None => self.keep(self.first(sql::ACCOUNT_BY_ID, params![id.as_str()], AccountRow::read)?),
         }
     }
 
@@ -158,7 +161,7 @@ impl Session<'_> {
         if let Some(cached) = self.cache.borrow().accounts.get(&no) {
             return Ok(Some(cached.row.clone()));
         }
-        self.keep(self.first(sql::ACCOUNT_BY_NO, params![no], rows::account)?)
+        self.keep(self.first(sql::ACCOUNT_BY_NO, params![no], AccountRow::read)?)
     }
 
     fn keep(&self, row: Option<AccountRow>) -> Result<Option<AccountRow>> {
@@ -181,17 +184,10 @@ impl Session<'_> {
         }
         let cache = &mut *self.cache.borrow_mut();
         let cached = cache.accounts.get_mut(&row.no).ok_or_else(|| write::missing("account", row.no))?;
-        let dirty = if row.next_due_at != cached.row.next_due_at {
-            Dirty::All
-        } else if only_charged(&cached.row, row) {
-            Dirty::Few
-        } else {
-            Dirty::Plain
-        };
-        if cached.dirty == Dirty::Clean {
+        let columns = row.changed(&cached.row);
+        if cached.change(row, columns) {
             cache.dirty.push(row.no);
         }
-        cached.change(row, dirty);
         Ok(())
     }
 
@@ -202,7 +198,7 @@ impl Session<'_> {
         if let Some(cached) = self.cache.borrow().fronts.get(&account) {
             return Ok(Some(cached.row.clone()));
         }
-        let front = self.first(sql::LIVE_FIRST, params![account, 1], rows::batch)?;
+        let front = self.first(sql::LIVE_FIRST, params![account, 1], BatchRow::read)?;
         if let Some(front) = &front {
             self.cache.borrow_mut().fronts.insert(account, Cached::stored(front.clone()));
         }
@@ -213,14 +209,12 @@ impl Session<'_> {
     pub(super) fn debits_front(&self, row: &BatchRow) -> Result<bool> {
         let cache = &mut *self.cache.borrow_mut();
         let Some(cached) = cache.fronts.get_mut(&row.account) else { return Ok(false) };
-        let dirty = row.is_live() && only_debited(&cached.row, row);
-        if dirty {
-            if cached.dirty == Dirty::Clean {
-                cache.dirty.push(row.account);
-            }
-            cached.change(row, Dirty::Few);
+        let columns = row.changed(&cached.row);
+        let debits = sql::BATCH_DEBIT.covers(columns);
+        if debits && cached.change(row, columns) {
+            cache.dirty.push(row.account);
         }
-        Ok(dirty)
+        Ok(debits)
     }
 
     /// A batch joins the account, or changes otherwise than by a debit of the front: the front may be another one.
@@ -234,20 +228,4 @@ impl Session<'_> {
 
 pub(super) fn no_ledger() -> Error {
     Error::corrupt("ledger has no row")
-}
-
-/// Whether no more has changed than a charge does.
-fn only_charged(old: &AccountRow, new: &AccountRow) -> bool {
-    let rest = |row: &AccountRow| {
-        let balances = Balances { available: 0, debt: 0, ..row.balances };
-        (row.state, row.credit_limit, balances, row.unbacked, TotalsRow { consumed: 0, ..row.totals }, row.steps_back)
-    };
-    rest(old) == rest(new)
-}
-
-/// The same of a batch that pays it. What a batch begins with never changes.
-fn only_debited(old: &BatchRow, new: &BatchRow) -> bool {
-    let rest =
-        |row: &BatchRow| (row.no, row.held, row.expired, row.revoked, row.moved, row.owed, row.expires_at, row.active);
-    rest(old) == rest(new)
 }

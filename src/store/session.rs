@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use rusqlite::{CachedStatement, Params, Row};
 
 use super::RowCache;
-use super::sql::Statement;
+use super::columns::Parameters;
+use super::sql::{Change, Statement};
 use crate::db::{Connection, bounded, sqlite_error, writing_error};
 use crate::error::{Error, Result};
 
@@ -132,6 +133,18 @@ impl<'c> Session<'c> {
     /// Runs a statement that changes rows; how many.
     pub(super) fn change(&self, sql: Statement, params: impl Params) -> Result<usize> {
         self.with(sql, |statement| statement.execute(params).map_err(writing_error))
+    }
+
+    /// Writes columns of a row; how many rows have changed.
+    pub(super) fn write<R>(&self, change: &Change<R>, row: &R) -> Result<usize> {
+        self.with(change.sql, |statement| {
+            let bound = (change.bind)(row, &mut Parameters::new(statement, &self.bytes));
+            bound.and_then(|()| statement.raw_execute()).map_err(writing_error)
+        })
+    }
+
+    pub(super) fn write_all<R>(&self, change: &Change<R>, rows: &[R]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.write(change, row).map(drop))
     }
 }
 

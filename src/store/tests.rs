@@ -26,7 +26,7 @@ fn memory() -> Connection {
     let writer = Writer { device: Uuid::from_u128(2), epoch: 1 };
     let no = add_writer(&Session::new(&conn), writer, 1).unwrap();
     let row = LedgerRow {
-        id: Uuid::from_u128(1),
+        ledger_id: Uuid::from_u128(1),
         created_at: at(5),
         writer: (no, writer),
         clock: ClockState::new(at(5)),
@@ -91,14 +91,14 @@ fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: b
 fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Option<(i64, Hash)>) -> OperationRow {
     OperationRow {
         seq,
-        writer: Writer { device: Uuid::from_u128(2), epoch: 1 },
+        writer: (1, Writer { device: Uuid::from_u128(2), epoch: 1 }),
         kind: if account.is_some() { OpKind::Consume } else { OpKind::Configure },
         account: account.map(|(no, id)| (no, AccountId::new(id).unwrap())),
         key: Key::new(key).unwrap(),
         recorded_at: at(20),
         booked_at: at(21),
         clock: ClockMark::Trusted,
-        accepted_at: at(30),
+        accepted_at: Some(at(30)),
         suspect_since: Some(at(40)),
         points: 9,
         price_book,
@@ -186,16 +186,16 @@ fn an_operation_whose_key_is_taken_is_not_written() {
     let conn = memory();
     let session = &Session::new(&conn);
     let first = operation(1, None, "a", None);
-    assert!(append_operation(session, 1, &first).unwrap());
+    assert!(append_operation(session, &first).unwrap());
     // With and without the columns that tell of the clock.
     let again = OperationRow { seq: 2, ..first };
-    assert!(!append_operation(session, 1, &again).unwrap());
-    let plain = OperationRow { accepted_at: again.recorded_at, suspect_since: None, ..again.clone() };
-    assert!(!append_operation(session, 1, &plain).unwrap());
+    assert!(!append_operation(session, &again).unwrap());
+    let plain = OperationRow { accepted_at: None, suspect_since: None, ..again.clone() };
+    assert!(!append_operation(session, &plain).unwrap());
     // The number of another is no key that is taken.
     let wrong = OperationRow { seq: 1, ..operation(1, None, "b", None) };
-    assert!(append_operation(session, 1, &wrong).is_err());
-    assert!(append_operation(session, 1, &OperationRow { seq: 2, ..wrong }).unwrap());
+    assert!(append_operation(session, &wrong).is_err());
+    assert!(append_operation(session, &OperationRow { seq: 2, ..wrong }).unwrap());
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn every_row_comes_back_as_written() {
     let book = PriceBook::parse("free_services = [\"preview\"]\n", "x").unwrap();
     insert_price_book(session, source.next_price_book_no().unwrap(), &book).unwrap();
     let op = operation(1, Some((1, "alice")), "a", Some((1, book.hash())));
-    append_operation(session, 1, &op).unwrap();
+    append_operation(session, &op).unwrap();
     let first_batch = batch(1 << 20, 1, 50, Some(500), true);
     let changes = Changes {
         new_accounts: vec![account(1, "alice")],
@@ -242,7 +242,7 @@ fn every_row_comes_back_as_written() {
     assert_eq!(source.operation_row(1).unwrap(), Some(op.clone()));
     let head = source.operation(1).unwrap().unwrap();
     let told = (head.seq, head.writer, head.kind, head.account, head.points);
-    assert_eq!(told, (1, op.writer, OpKind::Consume, Some(1), 9));
+    assert_eq!(told, (1, op.writer.1, OpKind::Consume, Some(1), 9));
     assert_eq!(source.find_key(Some(1), OpKind::Consume, &Key::new("a").unwrap()).unwrap(), Some(1));
     assert_eq!(source.find_key(None, OpKind::Consume, &Key::new("a").unwrap()).unwrap(), None);
     assert_eq!(source.account(1).unwrap(), changes.new_accounts.first().cloned());
@@ -265,7 +265,7 @@ fn every_row_comes_back_as_written() {
     assert_eq!(newest_price_book(session).unwrap().unwrap().text, book.text());
     // Operations on the file itself.
     let file = operation(2, None, "a", None);
-    append_operation(session, 1, &file).unwrap();
+    append_operation(session, &file).unwrap();
     assert_eq!(SqlSource::new(session, &BookCache::default()).operation_row(2).unwrap(), Some(file));
 }
 
@@ -274,7 +274,7 @@ fn changes_reach_every_column() {
     let conn = memory();
     let session = &Session::new(&conn);
     let books = BookCache::default();
-    append_operation(session, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
+    append_operation(session, &operation(1, Some((1, "alice")), "a", None)).unwrap();
     let mut changes = Changes {
         new_accounts: vec![account(1, "alice")],
         new_batches: vec![batch(1 << 20, 1, 50, Some(500), false)],
@@ -358,8 +358,8 @@ fn what_falls_due_comes_in_order() {
     let session = &Session::new(&conn);
     let books = BookCache::default();
     let source = SqlSource::new(session, &books);
-    append_operation(session, 1, &operation(1, Some((1, "alice")), "a", None)).unwrap();
-    append_operation(session, 1, &operation(2, Some((1, "alice")), "b", None)).unwrap();
+    append_operation(session, &operation(1, Some((1, "alice")), "a", None)).unwrap();
+    append_operation(session, &operation(2, Some((1, "alice")), "b", None)).unwrap();
     let pending = BatchRow { active: false, effective_at: at(150), ..batch(3, 1, 50, Some(400), false) };
     let hold = |operation, deadline, phase| HoldRow {
         operation,

@@ -18,7 +18,7 @@ fn ledger() -> Ledger {
     let writer = Writer { device: Uuid::from_u128(2), epoch: 1 };
     let start = Instant::clamped(1_000);
     let row = LedgerRow {
-        id: Uuid::from_u128(1),
+        ledger_id: Uuid::from_u128(1),
         created_at: start,
         writer: (1, writer),
         clock: ClockState::new(start),
@@ -69,11 +69,11 @@ fn the_engine_runs_on_it() {
     assert_eq!(l.balances(), four(15, 0, 0, 0));
     let hold = l.book(r#"{"op":"hold","account":"a","key":"4","points":6,"deadline_seconds":4}"#).operation;
     assert_eq!(l.balances(), four(9, 6, 0, 0));
-    let id = hold.writer.hold(hold.seq);
+    let id = hold.writer.1.hold(hold.seq);
     l.book(&format!(r#"{{"op":"capture","hold":"{id}","key":"5","points":4}}"#));
     assert_eq!(l.balances(), four(11, 0, 0, 0));
     l.now = 20_000;
-    let id = consume.writer.operation(consume.seq);
+    let id = consume.writer.1.operation(consume.seq);
     let refund =
         l.book(&format!(r#"{{"op":"refund","operation":"{id}","key":"6","points":"all","reason":"r"}}"#)).operation;
     assert_eq!((refund.points, refund.outcome.restored, refund.outcome.lapsed), (15, 5, 10));

@@ -1,0 +1,289 @@
+//! Every table of the books, described once: its columns in order, how each is read, and where it stands in the row that the
+//! engine works on. From the description follow the select list, the reader, the insert, what an update binds, which columns
+//! two rows differ in, and their text in a fault.
+
+use rusqlite::Row;
+
+use super::columns::{BODY, Cell, Columns, NAME, Parameters};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, EntryKind,
+    EntryRow, HoldPhase, HoldRow, LedgerRow, OpKind, OperationRow, PriceBookRow, ReferenceRow, Settings, StretchRow,
+    TotalsRow, Writer, WriterRow, changes,
+};
+use crate::pricing::MAX_BOOK_BYTES;
+
+/// The row of a table.
+pub(crate) trait Table: Sized {
+    const TABLE: &'static str;
+    /// How many columns are read.
+    const COLUMNS: usize;
+
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self>;
+
+    /// Binds all columns.
+    fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()>;
+
+    /// In which columns it differs from another row: a bit for each.
+    fn changed(&self, other: &Self) -> u32;
+
+    /// The columns that are read, as text.
+    fn texts(&self) -> Vec<(&'static str, String)>;
+
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Self::from_columns(&mut Columns::of(Self::TABLE, Self::COLUMNS, row))
+    }
+}
+
+/// Names one after the other, as text.
+macro_rules! list {
+    ($between:literal; $first:ident $($rest:ident)*; $after:literal) => {
+        concat!(stringify!($first), $after $(, $between, stringify!($rest), $after)*)
+    };
+}
+
+/// A select list.
+macro_rules! selected {
+    ($table:ident $column:ident) => { concat!(stringify!($table), ".", stringify!($column)) };
+    ($table:ident $column:ident $select:literal) => { concat!($select, " AS ", stringify!($column)) };
+    ($table:ident: ($($first:tt)+) $(($($rest:tt)+))*) => {
+        concat!(selected!($table $($first)+) $(, ", ", selected!($table $($rest)+))*)
+    };
+}
+
+/// A table and its row, column by column.
+///
+/// The arms that begin with `@` take one item after the other and gather: columns (name, place in the row, reader, what the
+/// reader is given, what is selected), columns that are only written, what is made of what was read, fields of the row.
+macro_rules! table {
+    ($table:ident = $row:ident { $($items:tt)+ }) => { table!(@ $table $row [] [] [] [] $($items)+,); };
+
+    // `name: reader`: the column is a field of the row.
+    (
+        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        $name:ident: $read:ident $(($($with:expr),+))? $(as $select:literal)?, $($rest:tt)*
+    ) => {
+        table!(@ $t $r [$($c)* ($name [$name] $read [$($($with),+)?] [$($select)?])] $m $l [$($f)* $name,] $($rest)*);
+    };
+    // `field: Part { name: reader, … }`: the columns are the fields of a part of it.
+    (
+        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        $field:ident: $part:ident { $($name:ident: $read:ident),+ $(, ..$others:expr)? }, $($rest:tt)*
+    ) => {
+        table!(@ $t $r [$($c)* $(($name [$field.$name] $read [] []))+] $m $l
+            [$($f)* $field: $part { $($name),+ $(, ..$others)? },] $($rest)*);
+    };
+    // `field: Part { name (of): reader, … }`: likewise, where the column has another name.
+    (
+        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        $field:ident: $part:ident { $($name:ident ($of:ident): $read:ident),+ }, $($rest:tt)*
+    ) => {
+        table!(@ $t $r [$($c)* $(($name [$field.$of] $read [] []))+] $m $l
+            [$($f)* $field: $part { $($of: $name),+ },] $($rest)*);
+    };
+    // `name = method`: the other columns determine it, and it is not read.
+    (@ $t:ident $r:ident $c:tt [$($m:tt)*] $l:tt $f:tt $name:ident = $method:ident, $($rest:tt)*) => {
+        table!(@ $t $r $c [$($m)* ($name $method)] $l $f $($rest)*);
+    };
+    // `let (field, …) = value`: fields made of what was read.
+    (@ $t:ident $r:ident $c:tt $m:tt [$($l:tt)*] [$($f:tt)*] let ($($name:ident),+) = $value:expr, $($rest:tt)*) => {
+        table!(@ $t $r $c $m [$($l)* let ($($name),+) = $value;] [$($f)* $($name,)+] $($rest)*);
+    };
+
+    (
+        @ $table:ident $row:ident
+        [$(($name:ident [$($field:tt)+] $read:ident [$($with:expr),*] [$($select:literal)?]))+]
+        [$(($made:ident $method:ident))*] [$($let:tt)*] [$($fields:tt)+] $(,)?
+    ) => {
+        macro_rules! $table {
+            (columns) => { selected!($table: $(($name $($select)?))+) };
+            (names) => { list!(", "; $($name)+ $($made)*; "") };
+            (values) => { concat!(":", list!(", :"; $($name)+ $($made)*; "")) };
+        }
+
+        pub(super) mod $table {
+            use super::Cell;
+
+            pub(in crate::store) type Row = super::$row;
+
+            #[derive(Clone, Copy)]
+            #[allow(non_camel_case_types, reason = "they are the names of columns")]
+            pub(in crate::store) enum Column { $($name,)+ $($made,)* }
+
+            $(#[inline] pub(in crate::store) fn $name(row: &Row) -> &impl Cell { &row.$($field)+ })+
+            $(#[inline] pub(in crate::store) fn $made(row: &Row) -> impl Cell { row.$method() })*
+        }
+
+        impl Table for $row {
+            const TABLE: &'static str = stringify!($table);
+            const COLUMNS: usize = [$(stringify!($name)),+].len();
+
+            fn from_columns(columns: &mut Columns<'_>) -> Result<Self> {
+                $(let $name = columns.$read($($with),*)?;)+
+                $($let)*
+                Ok($row { $($fields)+ })
+            }
+
+            #[inline]
+            fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
+                $($table::$name(self).put(to)?;)+
+                $($table::$made(self).put(to)?;)*
+                Ok(())
+            }
+
+            fn changed(&self, other: &Self) -> u32 {
+                let mut changed = 0;
+                $(changed |= u32::from(self.$($field)+ != other.$($field)+) << $table::Column::$name as u32;)+
+                $(changed |= u32::from(self.$method() != other.$method()) << $table::Column::$made as u32;)*
+                changed
+            }
+
+            fn texts(&self) -> Vec<(&'static str, String)> {
+                vec![$((stringify!($name), self.$($field)+.show())),+]
+            }
+        }
+    };
+}
+
+table! { writer = WriterRow {
+    no: number,
+    writer: Writer { device: uuid, epoch: epoch },
+    since: number,
+} }
+
+table! { ledger = LedgerRow {
+    ledger_id: uuid,
+    created_at: instant,
+    writer: numbered_writer,
+    clock: ClockState { trusted_at: optional_instant, steps_back: count, ..ClockState::new(created_at) },
+    settings: Settings {
+        explicit_accounts: flag, late_window: count, max_hold: number, max_clock_jump: number, clock_patience: number
+    },
+    head: hash,
+    length: count,
+    id = no,
+} }
+
+table! { price_book = PriceBookRow {
+    no: number,
+    hash: hash,
+    text: string(MAX_BOOK_BYTES),
+} }
+
+table! { account = AccountRow {
+    no: number,
+    id: account_id,
+    state: code(AccountState::from_code),
+    credit_limit: points,
+    balances: Balances { available: points, held: points, pending: points, debt: points },
+    unbacked: count,
+    totals: TotalsRow {
+        recharged: count, consumed: count, refunded: count, expired: count, reinstated: count, revoked: count,
+        clawed_back: count, written_off: count, moved_in: count, moved_out: count
+    },
+    entries: count,
+    last_booked_at: instant,
+    steps_back: count,
+    next_due_at: optional_instant,
+} }
+
+table! { operation = OperationRow {
+    seq: number,
+    writer: numbered_writer,
+    kind: code(OpKind::from_code),
+    account: numbered_account,
+    key: key,
+    recorded_at: instant,
+    booked_at: instant,
+    clock: code(ClockMark::from_code),
+    accepted_at: optional_instant,
+    suspect_since: optional_instant,
+    points: points,
+    price_book: numbered_book,
+    rules_version: number,
+    body: string(BODY),
+    outcome: outcome(points),
+    entry: optional_number,
+    hash: hash,
+} }
+
+table! { entry = EntryRow {
+    account: number,
+    n: number,
+    kind: code(EntryKind::from_code),
+    operation: optional_number,
+    booked_at: instant,
+    points: points,
+    movements: movements as "coalesce(movements, \
+        (SELECT movements FROM long_movements l WHERE l.account = entry.account AND l.n = entry.n))",
+    after: Balances {
+        after_available (available): points, after_held (held): points, after_pending (pending): points, after_debt (debt): points
+    },
+    batch: optional_number,
+    let (change, expired) = changes(&movements).map_err(|_| Error::corrupt("entry.movements come to more than points go"))?,
+} }
+
+table! { reference = ReferenceRow {
+    operation: integer,
+    kind: integer,
+    account: integer,
+    n: integer,
+} }
+
+table! { stretch = StretchRow {
+    account: number,
+    n: number,
+    booked_at: instant,
+} }
+
+table! { batch = BatchRow {
+    no: number,
+    account: number,
+    source: shared_text(NAME),
+    promo: flag,
+    priority: within(0, 1000),
+    amount: points,
+    remaining: points,
+    held: points,
+    used: points,
+    expired: points,
+    revoked: points,
+    moved: points,
+    owed: points,
+    effective_at: instant,
+    dated: flag,
+    expires_at: optional_instant,
+    active: flag,
+    from_batch: optional_number,
+    live = is_live,
+    due_at = due_at,
+} }
+
+table! { hold = HoldRow {
+    operation: number,
+    account: number,
+    points: points,
+    unbacked: points,
+    deadline: instant,
+    phase: code(HoldPhase::from_code),
+    service: optional_string(NAME),
+    price_book: optional_number,
+} }
+
+table! { consume = ConsumeRow {
+    operation: number,
+    account: number,
+    points: points,
+    open: points,
+    refunded: points,
+    written_off: points,
+    clawback_of: optional_number,
+} }
+
+table! { allocation = AllocationRow {
+    owner: number,
+    rank: number,
+    batch: number,
+    points: points,
+    returned: points,
+} }
