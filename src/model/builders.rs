@@ -106,7 +106,7 @@ macro_rules! request {
             /// [`Ledger::batch`](crate::Ledger::batch).
             #[must_use]
             pub fn on(self, $target: &$id, key: &Key) -> Request {
-                self.0.with(stringify!($target), $target.to_string()).with("key", key.as_str())
+                self.0.with(stringify!($target), $target).with("key", key)
             }
         }
     };
@@ -118,7 +118,7 @@ macro_rules! request {
             /// [`Ledger::batch`](crate::Ledger::batch).
             #[must_use]
             pub fn on_file(self, key: &Key) -> Request {
-                self.0.with("key", key.as_str())
+                self.0.with("key", key)
             }
         }
     };
@@ -463,7 +463,7 @@ request!(
 impl Transfer {
     /// To whom, and how many.
     pub fn new(to: &AccountId, points: Points) -> Self {
-        Transfer(Request::new("transfer").with("to", to.as_str()).with("points", points.get()))
+        Transfer(Request::new("transfer").with("to", to).with("points", points.get()))
     }
 }
 

@@ -79,7 +79,9 @@ impl Serialize for Body {
 
 impl<'v> Fields<'v> {
     pub(crate) fn new(given: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
-        Fields { given: given.collect(), asked: 0, read: Vec::new(), body: Body::default() }
+        let given: Vec<_> = given.collect();
+        let (read, body) = (Vec::with_capacity(given.len()), Body(Vec::with_capacity(given.len())));
+        Fields { given, asked: 0, read, body }
     }
 
     /// The field as given; `null` counts as left out.

@@ -19,6 +19,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -147,8 +148,15 @@ fn parse(what: &'static str, text: &str) -> Result<Uuid> {
 }
 
 /// An id is read as strictly as anywhere.
-macro_rules! read_back {
-    ($name:ident) => {
+macro_rules! as_data {
+    ($name:ident, |$id:ident| $text:expr) => {
+        /// For a field of a [`Request`](crate::Request).
+        impl From<&$name> for Value {
+            fn from($id: &$name) -> Self {
+                Value::String($text)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let text = <Cow<'_, str>>::deserialize(deserializer)?;
@@ -204,7 +212,7 @@ macro_rules! our_id {
             }
         }
 
-        read_back!($name);
+        as_data!($name, |id| id.to_string());
     };
 }
 
@@ -307,7 +315,7 @@ macro_rules! caller_id {
             }
         }
 
-        read_back!($name);
+        as_data!($name, |id| id.as_str().to_owned());
     };
 }
 

@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::pricing::PriceBook;
 
+/// More than any operation has. What comes from outside is looked through once for each of its fields.
+const MOST_FIELDS: usize = 64;
+
 /// One operation as data: a JSON object with `op` and the fields of that operation.
 ///
 /// Every write of the library goes through this form; the typed request structs ([`Recharge`](crate::Recharge),
@@ -25,9 +28,9 @@ use crate::pricing::PriceBook;
 /// assert_eq!(twice.unwrap_err().code(), "invalid_argument");
 /// # Ok::<(), counterfoil::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Request {
-    /// By name. A list, for there are few fields, and most of their names are the library's own.
+    /// As given. A list, for there are few fields, and most of their names are the library's own.
     fields: Vec<(Cow<'static, str>, Value)>,
     /// The book of the quote it carries, which a ledger may not have loaded. No part of the JSON: that names it.
     book: Option<Arc<PriceBook>>,
@@ -57,7 +60,9 @@ impl Request {
     /// ```
     #[must_use]
     pub fn new(op: impl Into<String>) -> Self {
-        Request { fields: vec![("op".into(), op.into().into())], book: None }
+        let mut fields = Vec::with_capacity(8);
+        fields.push(("op".into(), op.into().into()));
+        Request { fields, book: None }
     }
 
     /// The kind of operation asked for.
@@ -70,26 +75,19 @@ impl Request {
     #[must_use]
     pub fn with(mut self, field: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         let (field, value) = (field.into(), value.into());
-        let place = self.place(&field);
-        if let Ok(place) = place {
-            self.fields.remove(place);
+        if self.get(&field).is_some() {
+            self.fields.retain(|(name, _)| *name != field);
         }
         if !value.is_null() {
-            self.fields.insert(place.unwrap_or_else(|place| place), (field, value));
+            self.fields.push((field, value));
         }
         self
-    }
-
-    /// Where a field is, or where it would be.
-    fn place(&self, field: &str) -> std::result::Result<usize, usize> {
-        self.fields.binary_search_by(|(name, _)| name.as_ref().cmp(field))
     }
 
     /// The field's value, if it is given.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
-        let place = self.place(field).ok()?;
-        self.fields.get(place).map(|(_, value)| value)
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
@@ -105,12 +103,18 @@ impl Request {
     }
 
     pub(crate) fn from_map(map: Map<String, Value>) -> Self {
-        let mut fields: Vec<_> = map.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        // A host app may have told serde_json to keep another order.
-        fields.sort_by(|(a, _): &(Cow<'static, str>, Value), (b, _)| a.cmp(b));
-        Request { fields, book: None }
+        Request { fields: map.into_iter().map(|(name, value)| (name.into(), value)).collect(), book: None }
     }
 }
+
+/// The same fields, in whatever order.
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields.len() == other.fields.len() && self.fields().all(|(name, value)| other.get(name) == Some(value))
+    }
+}
+
+impl Eq for Request {}
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -132,11 +136,14 @@ impl<'de> Deserialize<'de> for Request {
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Self::Value, A::Error> {
                 let mut request = Request { fields: Vec::new(), book: None };
                 while let Some((name, value)) = access.next_entry::<String, Value>()? {
-                    match request.place(&name) {
-                        // A second "points" must not silently win over the first.
-                        Ok(_) => return Err(A::Error::custom(format!("field `{name}` is given twice"))),
-                        Err(place) => request.fields.insert(place, (name.into(), value)),
+                    if request.fields.len() == MOST_FIELDS {
+                        return Err(A::Error::custom(format!("more than {MOST_FIELDS} fields")));
                     }
+                    // A second "points" must not silently win over the first.
+                    if request.get(&name).is_some() {
+                        return Err(A::Error::custom(format!("field `{name}` is given twice")));
+                    }
+                    request.fields.push((name.into(), value));
                 }
                 Ok(request)
             }
