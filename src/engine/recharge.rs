@@ -48,12 +48,13 @@ impl Booking<'_, '_> {
         self.settle(self.account)
     }
 
-    /// Resolves an expiry once, to an instant after the batch can be used.
+    /// Resolves an expiry once, to an instant after the batch can be used. Relative ones count from when its life begins: a batch
+    /// for later must not be half gone, or gone, when it comes.
     fn expiry(&self, expiry: Expiry, effective_at: Instant) -> Result<Option<Instant>> {
         // While the clock is suspect, relative expiries count from the reading: confirming it must not kill the batch.
         let from =
             if self.time.mark == ClockMark::Suspect && !self.historic { self.context.reading.at } else { self.now };
-        let expires_at = resolve_expiry(expiry, from)?;
+        let expires_at = resolve_expiry(expiry, from.max(effective_at))?;
         let earliest = self.now.max(effective_at);
         match expires_at {
             Some(at) if at <= earliest => Err(Error::invalid(

@@ -40,9 +40,9 @@ pub enum ExpiresIn {
     Never,
     /// At this instant: the batch is gone at it.
     At(DateTime<Utc>),
-    /// This many days from the recharge.
+    /// This many days from now, or from when the points become usable, when that is later.
     Days(i64),
-    /// This many months from the recharge: same day and time, clamped to the month's end.
+    /// This many months, counted likewise: same day and time, clamped to the month's end.
     Months(i64),
     /// Days, to the end of that day in a zone this many minutes east of UTC.
     DaysToEndOfDay(i64, i32),
@@ -443,7 +443,7 @@ request!(
 );
 
 impl SetExpiry {
-    /// The new expiry, counted from now, and why.
+    /// The new expiry, counted from now or from when the batch becomes effective, when that is later; and why.
     pub fn new(expiry: ExpiresIn, reason: impl Into<String>) -> Self {
         SetExpiry(with_expiry(Request::new("set_expiry"), expiry).with("reason", reason.into()))
     }

@@ -166,9 +166,11 @@ const CHARS: Field = field("chars", Chars, "Characters of the text, before the w
 const INPUT_SECONDS: Field = field("input_seconds", Quantity, "Seconds of the material, before the work").of("usage");
 const EXPIRES_AT: Field =
     field("expires_at", InstantOrNever, "At this instant (RFC 3339, with the time of day), or never").of("expiry");
-const IN_DAYS: Field = field("expires_in_days", Span, "So many days from now").of("expiry");
+const IN_DAYS: Field =
+    field("expires_in_days", Span, "So many days from now, or from when the points become usable, when that is later")
+        .of("expiry");
 const IN_MONTHS: Field =
-    field("expires_in_months", Span, "So many months from now, the same day and time").of("expiry");
+    field("expires_in_months", Span, "So many months, the same day and time, counted likewise").of("expiry");
 const END_OF_DAY: Field =
     field("end_of_day", Offset, "To the end of that day at this UTC offset, like +08:00").of("expiry");
 

@@ -36,6 +36,7 @@ mod questions;
 mod refusals;
 mod reports;
 mod said;
+mod scheduled;
 mod schema;
 mod support;
 mod together;

@@ -69,7 +69,7 @@ impl Model {
         let months = request.int("expires_in_months").map(Span::Months);
         let days = request.int("expires_in_days").unwrap_or(self.prices.expiration_days);
         let span = months.unwrap_or(Span::Days(days));
-        let relative = || instant::later(context.base, span, request.int("end_of_day"));
+        let relative = || instant::later(context.base.max(after), span, request.int("end_of_day"));
         let at = request.int("expires_at").or_else(relative).unwrap_or(LAST + 1);
         if at > LAST {
             return refuse("out_of_range");
