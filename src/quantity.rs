@@ -365,9 +365,9 @@ impl Visitor<'_> for QuantityVisitor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UsageKind {
-    /// Seconds that were used: the fact a duration rule is priced by.
+    /// Seconds that were used: what a duration rule, or a metered one in `second`, is priced by.
     Seconds,
-    /// Characters of text to be spoken: a hint, for an estimate only.
+    /// Characters of text: what a metered rule in `char` is priced by, and a hint for an estimate of speech.
     Chars,
     /// A counted quantity, for a metered rule.
     Quantity,
@@ -415,7 +415,7 @@ impl Usage {
         Self::new(UsageKind::Seconds, used)
     }
 
-    /// Characters of text, to estimate speech by. What a character is, the caller decides.
+    /// Characters of text, to be priced, or to estimate speech by. What a character is, the caller decides.
     #[must_use]
     pub fn chars(count: u64) -> Self {
         Self::new(UsageKind::Chars, count)

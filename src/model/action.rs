@@ -279,10 +279,7 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
             promo: fields.flag("promo"),
         },
         OpKind::Consume => {
-            // Points may be labelled with the characters they were for.
-            let labelled = fields.has("points");
-            let refused: &[_] = if labelled { &["input_seconds"] } else { &["chars", "input_seconds"] };
-            let (points, service, usage) = priced(fields, refused)?;
+            let (points, service, usage) = priced(fields, true)?;
             let policy = match fields.text("policy") {
                 Some("strict") => Policy::Strict,
                 Some("up_to") => Policy::UpTo,
@@ -291,7 +288,7 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
             Action::Consume { points, service, usage, policy, occurred_at: fields.instant("occurred_at") }
         }
         OpKind::Hold => {
-            let (points, service, usage) = priced(fields, &[])?;
+            let (points, service, usage) = priced(fields, false)?;
             let price_book = quoted_by(fields, service.is_some())?;
             Action::Hold { points, service, usage, price_book, deadline: number("deadline_seconds", fields)? }
         }
@@ -349,10 +346,10 @@ fn expiry(fields: &Fields<'_>) -> Result<Option<Expiry>> {
 }
 
 /// Points, a service that is priced or labels them, and a usage.
-fn priced(fields: &Fields<'_>, refused: &[&'static str]) -> Result<(Option<i64>, Option<String>, Option<Usage>)> {
+fn priced(fields: &Fields<'_>, done: bool) -> Result<(Option<i64>, Option<String>, Option<Usage>)> {
     let points = fields.number("points");
     let service = fields.text("service").map(String::from);
-    let usage = usage(fields, refused)?;
+    let usage = usage(fields, done)?;
     match (points, &service) {
         (None, None) => Err(missing("points", "give points, or a service the price book knows")),
         (Some(_), None) if usage.is_some() => {
@@ -362,12 +359,13 @@ fn priced(fields: &Fields<'_>, refused: &[&'static str]) -> Result<(Option<i64>,
     }
 }
 
-fn usage(fields: &Fields<'_>, refused: &[&'static str]) -> Result<Option<Usage>> {
-    if let Some(name) = refused.iter().find(|name| fields.has(name)) {
+/// What was used, or is to be.
+fn usage(fields: &Fields<'_>, done: bool) -> Result<Option<Usage>> {
+    if done && fields.has("input_seconds") {
         return Err(Error::invalid(
-            *name,
-            "is what is known before the work: for estimate and hold",
-            "give what was used: seconds, or a quantity",
+            "input_seconds",
+            "are what is known before the work: for estimate and hold",
+            "give what was used: seconds, characters, or a quantity",
         ));
     }
     fields.usage()
@@ -383,7 +381,7 @@ fn quoted_by(fields: &Fields<'_>, service: bool) -> Result<Option<Hash>> {
 }
 
 fn capture(fields: &Fields<'_>) -> Result<CaptureAmount> {
-    match (fields.number("points"), usage(fields, &["chars", "input_seconds"])?) {
+    match (fields.number("points"), usage(fields, true)?) {
         (Some(_), Some(_)) => Err(Error::invalid("points", "are given beside a usage", "give one of them")),
         (None, None) => Err(missing("points", "give the points or the usage to charge; 0 releases all")),
         (Some(points), None) => Ok(CaptureAmount::Points(points)),

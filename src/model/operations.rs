@@ -162,7 +162,7 @@ const REASON: Field =
 const SECONDS: Field = field("seconds", Quantity, "Seconds, as a decimal number").of("usage");
 const QUANTITY: Field = field("quantity", Quantity, "How much of anything counted, as a decimal number").of("usage");
 const UNIT: Field = field("unit", Name, "The unit of the quantity; it must be the price book's").of("usage");
-const CHARS: Field = field("chars", Chars, "Characters of the text, before the work").of("usage");
+const CHARS: Field = field("chars", Chars, "Characters of the text").of("usage");
 const INPUT_SECONDS: Field = field("input_seconds", Quantity, "Seconds of the material, before the work").of("usage");
 const EXPIRES_AT: Field =
     field("expires_at", InstantOrNever, "At this instant (RFC 3339, with the time of day), or never").of("expiry");
@@ -263,7 +263,7 @@ pub static OPERATIONS: &[Operation] = &[
         &HOLD,
         OpKind::Capture,
         "Charge a hold, once; what it does not need goes back",
-        &[SOME_POINTS, SECONDS, QUANTITY, UNIT],
+        &[SOME_POINTS, SECONDS, QUANTITY, UNIT, CHARS],
     ),
     on(&HOLD, OpKind::Release, "Give all of an open hold back", &[]),
     on(

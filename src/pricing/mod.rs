@@ -20,7 +20,7 @@ use crate::quantity::{Quantity, Usage};
 use crate::spelling::nearest;
 use rule::{Purpose, Refusal, Rule};
 
-/// Days from a recharge to its expiry where neither the caller nor a price book names any.
+/// Days from when points become usable to their expiry where neither the caller nor a price book names any.
 pub const DEFAULT_EXPIRATION_DAYS: u32 = 180;
 
 /// The greatest price book, in bytes: 1 MiB.
@@ -125,8 +125,9 @@ impl PriceBook {
 
     /// What the use costs.
     ///
-    /// A duration rule needs seconds, a metered rule a quantity; fixed and free services need nothing and keep what is
-    /// given as a label. Zero is a quantity.
+    /// A duration rule needs seconds, a metered rule a quantity; one that counts in `second` or `char` takes seconds or
+    /// characters, as a duration rule takes a quantity in `second`. Fixed and free services need nothing and keep what is given as
+    /// a label. Zero is a quantity.
     ///
     /// # Errors
     /// [`PriceError`]: an unknown service, a missing or wrong usage, a price out of range.
@@ -146,7 +147,7 @@ impl PriceBook {
 
     /// What the use can cost at most, from what is known before it.
     ///
-    /// A duration rule takes characters where it has `seconds_per_char`, input seconds where it has
+    /// A rule that counts seconds takes characters where it has `seconds_per_char`, input seconds where it has
     /// `use_input_seconds`, and known seconds always. The other rules are priced as by [`PriceBook::price`].
     ///
     /// # Errors
@@ -177,7 +178,7 @@ impl PriceBook {
         self.hash
     }
 
-    /// Days from a recharge to its expiry where the caller names none, 1 to 36 500.
+    /// Days from when points become usable to their expiry where the caller names none, 1 to 36 500.
     #[must_use]
     pub fn expiration_days(&self) -> u32 {
         self.expiration_days
@@ -217,7 +218,7 @@ impl PriceBook {
             Refusal::Usage(advice) => PriceError::Usage(format!("for service `{service}` {advice}")),
             Refusal::OutOfRange => PriceError::OutOfRange(service.to_owned()),
         })?;
-        let unit = rule.unit().or(usage.and_then(Usage::unit_name));
+        let unit = usage.and_then(Usage::unit_name).or(rule.unit());
         Ok(Priced {
             service: service.to_owned(),
             points: charge.points,

@@ -10,16 +10,18 @@ use toml::de::DeTable;
 
 use super::fields::{Faults, Fields, Value};
 use super::report::{Fault, Places, PricingErrors, shown};
-use super::rule::{Duration, Estimation, Metered, Rate, Rule};
+use super::rule::{Duration, Estimation, Metered, Rate, Rule, SECOND};
 use super::{DEFAULT_EXPIRATION_DAYS, MAX_BOOK_BYTES, PriceBook};
 use crate::hash::Hash;
 use crate::quantity::Quantity;
 
 const TOP: [&str; 6] =
     ["expiration_days", "promo_sources", "free_services", "fixed_costs", "duration_based_costs", "metered_costs"];
-const DURATION: [&str; 4] = ["divisor", "multiplier", "min_points", "estimation"];
+const DURATION: [&str; 6] = ["divisor", "multiplier", "per", "points", "min_points", "estimation"];
 const ESTIMATION: [&str; 2] = ["seconds_per_char", "use_input_seconds"];
-const METERED: [&str; 6] = ["unit", "package", "points", "included", "min_points", "max_points"];
+const METERED: [&str; 7] = ["unit", "package", "points", "included", "min_points", "max_points", "estimation"];
+/// Each says by itself how seconds become points.
+const RATES: [&str; 3] = ["divisor", "multiplier", "per"];
 
 pub(super) fn parse(text: &str, file_name: &str) -> Result<PriceBook, PricingErrors> {
     if text.len() > MAX_BOOK_BYTES {
@@ -160,37 +162,56 @@ impl<'t> Reader<'t> {
         let fields = self.faults.known(table, &place, &DURATION);
         let rate = self.rate(&what, at, &fields);
         let min_points = self.field(&fields, "min_points", Some(1), Faults::points);
-        let estimation = match fields.get("estimation") {
-            Some((key, value)) => self.estimation(&what, key, value).map(Some),
-            None => Some(None),
-        };
+        let estimation = self.estimation(&what, &fields);
         Some(Rule::Duration(Duration { rate: rate?, min_points: min_points?, estimation: estimation? }))
     }
 
     fn rate(&mut self, what: &str, at: Range<usize>, fields: &Fields<'t>) -> Option<Rate> {
         let divisor = self.field(fields, "divisor", None, Faults::positive);
         let multiplier = self.field(fields, "multiplier", None, Faults::positive);
-        match (fields.get("divisor"), fields.get("multiplier")) {
-            (Some((one, _)), Some((other, _))) => {
-                let message = format!("{what} has both `divisor` and `multiplier`");
-                let later = if one.start > other.start { one } else { other };
-                self.faults.add_with_help(later.clone(), message, "keep one of them");
+        let per = self.field(fields, "per", None, Faults::positive);
+        let points = self.field(fields, "points", None, Faults::points);
+        let mut given: Vec<(&str, &Range<usize>)> =
+            RATES.into_iter().filter_map(|name| fields.get(name).map(|(key, _)| (name, key))).collect();
+        given.sort_by_key(|(_, key)| key.start);
+        let mut partner = |has: &str, lacks: &str, help: &str| {
+            if let Some((key, _)) = fields.get(has).filter(|_| !fields.contains_key(lacks)) {
+                self.faults.add_with_help(key.clone(), format!("{what} has `{has}` and no `{lacks}`"), help);
+            }
+        };
+        partner("per", "points", "`points` is the price of each `per` seconds that are begun");
+        partner("points", "per", "`per` says for how many seconds they are the price");
+        match given.as_slice() {
+            [] if fields.contains_key("points") => None,
+            [] => {
+                let message = format!("{what} has none of `divisor`, `multiplier` and `per`");
+                self.faults.add_with_help(at, message, "one of them says how seconds become points");
                 None
             }
-            (None, None) => {
-                self.faults.add_with_help(
-                    at,
-                    format!("{what} has neither `divisor` nor `multiplier`"),
-                    "one of them says how seconds become points",
-                );
+            [_] => {
+                let per = per.zip(points).map(|(per, points)| Rate::Per(per, points));
+                divisor.map(Rate::Divisor).or(multiplier.map(Rate::Multiplier)).or(per)
+            }
+            [(first, _), others @ ..] => {
+                for (name, key) in others {
+                    let (one, other) = if name < first { (name, first) } else { (first, name) };
+                    let message = format!("{what} has both `{one}` and `{other}`");
+                    self.faults.add_with_help((*key).clone(), message, "keep one of them");
+                }
                 None
             }
-            (Some(_), None) => divisor.map(Rate::Divisor),
-            (None, Some(_)) => multiplier.map(Rate::Multiplier),
         }
     }
 
-    fn estimation(&mut self, what: &str, key: &Range<usize>, value: &'t Value<'t>) -> Option<Estimation> {
+    /// `Some(None)` where there is none.
+    fn estimation(&mut self, what: &str, fields: &Fields<'t>) -> Option<Option<Estimation>> {
+        match fields.get("estimation") {
+            Some((key, value)) => self.estimate_from(what, key, value).map(Some),
+            None => Some(None),
+        }
+    }
+
+    fn estimate_from(&mut self, what: &str, key: &Range<usize>, value: &'t Value<'t>) -> Option<Estimation> {
         let table = self.faults.table(value, "`estimation`")?;
         let place = format!("in the estimation of {what}");
         let fields = self.faults.known(table, &place, &ESTIMATION);
@@ -242,6 +263,13 @@ impl<'t> Reader<'t> {
         let min_points = self.field(&fields, "min_points", Some(0), Faults::points);
         let max_points =
             self.field(&fields, "max_points", Some(None), |faults, value, what| faults.points(value, what).map(Some));
+        let estimation = self.estimation(&what, &fields);
+        if let (Some((key, _)), Some(unit)) = (fields.get("estimation"), &unit)
+            && unit.as_deref() != Some(SECOND)
+        {
+            let message = format!("{what} has an `estimation`, and does not count in `{SECOND}`");
+            self.faults.add_with_help(key.clone(), message, "an estimation says how many seconds it can become");
+        }
         let (min_points, max_points) = (min_points?, max_points?);
         if let (Some((key, _)), Some(most)) = (fields.get("max_points"), max_points)
             && min_points > most
@@ -256,6 +284,7 @@ impl<'t> Reader<'t> {
             included: included?,
             min_points,
             max_points,
+            estimation: estimation?,
         }))
     }
 

@@ -1,5 +1,7 @@
 //! Exact fractions, as far as 128 bits carry.
 
+use std::cmp::Ordering;
+
 use crate::quantity::Quantity;
 
 /// A non-negative fraction in lowest terms; the denominator is never zero.
@@ -47,9 +49,46 @@ impl Ratio {
         Self::new(left.checked_sub(right)?, self.denominator.checked_mul(widen_self)?)
     }
 
+    fn floor(self) -> u128 {
+        self.numerator.checked_div(self.denominator).unwrap_or(0)
+    }
+
+    /// What is left of the numerator above the whole part.
+    fn rest(self) -> u128 {
+        self.numerator.checked_rem(self.denominator).unwrap_or(0)
+    }
+
     /// The smallest whole number not below this.
     pub(super) fn ceil(self) -> u128 {
         self.numerator.div_ceil(self.denominator)
+    }
+}
+
+impl Ord for Ratio {
+    /// By whole parts, then by the reciprocals of what is left: nothing is multiplied, so nothing can overflow.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut left, mut right, mut reversed) = (*self, *other, false);
+        loop {
+            let (whole, other_whole) = (left.floor(), right.floor());
+            let (rest, other_rest) = (left.rest(), right.rest());
+            let found = match whole.cmp(&other_whole) {
+                Ordering::Equal if rest == 0 || other_rest == 0 => rest.cmp(&other_rest),
+                found => found,
+            };
+            if found != Ordering::Equal || rest == 0 || other_rest == 0 {
+                return if reversed { found.reverse() } else { found };
+            }
+            // The greater fraction has the smaller reciprocal.
+            reversed = !reversed;
+            left = Self { numerator: left.denominator, denominator: rest };
+            right = Self { numerator: right.denominator, denominator: other_rest };
+        }
+    }
+}
+
+impl PartialOrd for Ratio {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -94,5 +133,20 @@ mod tests {
         assert_eq!(third.map(Ratio::ceil), Some(1));
         assert_eq!(Ratio::whole(0).ceil(), 0);
         assert_eq!(Ratio::whole(7).ceil(), 7);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_numbers_however_large_they_are() {
+        let ratio = |numerator, denominator| Ratio::new(numerator, denominator).unwrap();
+        for (a, b) in (0..40_u128).flat_map(|a| (0..40_u128).map(move |b| (a, b))) {
+            for (c, d) in [(1, 1), (3, 7), (7, 3), (5, 8)] {
+                let exact = (a * d).cmp(&(b * c));
+                assert_eq!(ratio(a, c).cmp(&ratio(b, d)), exact, "{a}/{c} {b}/{d}");
+            }
+        }
+        let most = u128::MAX;
+        assert!(ratio(most - 1, most) < ratio(most, most));
+        assert!(ratio(most, most - 1) > ratio(most, most));
+        assert!(ratio(most - 2, most - 1) < ratio(most - 1, most));
     }
 }

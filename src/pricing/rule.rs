@@ -4,6 +4,10 @@ use super::ratio::Ratio;
 use crate::quantity::{Quantity, Usage, UsageKind};
 use crate::units::MAX_POINTS;
 
+/// The units in which a usage can say itself.
+pub(super) const SECOND: &str = "second";
+const CHAR: &str = "char";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Free,
@@ -24,8 +28,11 @@ pub(super) struct Duration {
 pub(super) enum Rate {
     Divisor(Quantity),
     Multiplier(Quantity),
+    /// So many points for each so many seconds that are begun.
+    Per(Quantity, i64),
 }
 
+/// Where the seconds of an estimate come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Estimation {
     SecondsPerChar(Quantity),
@@ -41,6 +48,8 @@ pub(super) struct Metered {
     pub(super) included: Quantity,
     pub(super) min_points: i64,
     pub(super) max_points: Option<i64>,
+    /// Only of one that counts seconds.
+    pub(super) estimation: Option<Estimation>,
 }
 
 /// What a rule makes of a usage.
@@ -81,11 +90,11 @@ impl Rule {
             Self::Free => Ok(Charge { points: 0, words: self.words() }),
             Self::Fixed { points } => Ok(Charge { points: *points, words: self.words() }),
             Self::Duration(rule) => rule.charge(usage, purpose),
-            Self::Metered(rule) => rule.charge(usage),
+            Self::Metered(rule) => rule.charge(usage, purpose),
         }
     }
 
-    /// The unit to record: the rule's own before the caller's.
+    /// The unit of a usage that names none.
     pub(super) fn unit(&self) -> Option<&str> {
         match self {
             Self::Metered(rule) => rule.unit.as_deref(),
@@ -105,61 +114,86 @@ impl Rule {
 
     /// Where the seconds of an estimate come from.
     pub(super) fn estimation_words(&self) -> Option<String> {
-        match self {
-            Self::Duration(rule) => rule.estimation.map(|estimation| match estimation {
-                Estimation::SecondsPerChar(each) => format!("chars * {each} s"),
-                Estimation::InputSeconds => "input seconds".to_owned(),
-            }),
-            _ => None,
-        }
+        let estimation = match self {
+            Self::Duration(rule) => rule.estimation,
+            Self::Metered(rule) => rule.estimation,
+            Self::Free | Self::Fixed { .. } => None,
+        };
+        estimation.map(|estimation| match estimation {
+            Estimation::SecondsPerChar(each) => format!("chars * {each} s"),
+            Estimation::InputSeconds => "input seconds".to_owned(),
+        })
     }
+}
+
+/// What a rule counts in a usage, and its words. Which kind of rule a service has is the book's business: each takes every usage
+/// in which it finds its unit.
+struct Counted {
+    amount: Ratio,
+    words: String,
+}
+
+/// Counts a usage in a rule's unit; none where it cannot.
+fn count(
+    usage: &Usage,
+    unit: &str,
+    estimation: Option<Estimation>,
+    purpose: Purpose,
+) -> Result<Option<Counted>, Refusal> {
+    let value = usage.value();
+    let plain = |words| Ok(Some(Counted { amount: value.into(), words }));
+    // A kind that says its unit may be given it once more.
+    let says = |natural| match_units(usage, Some(natural));
+    match (usage.kind(), unit, purpose, estimation) {
+        (UsageKind::Seconds, SECOND, _, _)
+        | (UsageKind::InputSeconds, SECOND, Purpose::Estimate, Some(Estimation::InputSeconds)) => {
+            says(SECOND)?;
+            plain(format!("{value} s"))
+        }
+        (UsageKind::Quantity, SECOND, _, _) if usage.unit_name() == Some(SECOND) => plain(format!("{value} s")),
+        (UsageKind::Chars, CHAR, _, _) => {
+            says(CHAR)?;
+            plain(format!("{value} char"))
+        }
+        (UsageKind::Chars, SECOND, Purpose::Estimate, Some(Estimation::SecondsPerChar(each))) => {
+            says(CHAR)?;
+            let amount = Ratio::from(value).mul(each.into()).ok_or(Refusal::OutOfRange)?;
+            Ok(Some(Counted { amount, words: format!("{value} char * {each} s") }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What to give a rule that counts seconds.
+fn wanted_seconds(purpose: Purpose, estimation: Option<Estimation>) -> String {
+    match (purpose, estimation) {
+        (Purpose::Price, _) => "give the seconds that were used",
+        (_, Some(Estimation::SecondsPerChar(_))) => "give the number of characters, or the seconds when they are known",
+        (_, Some(Estimation::InputSeconds)) => "give the input seconds, or the seconds when they are known",
+        (_, None) => "give the seconds: its price names no estimation",
+    }
+    .to_owned()
 }
 
 impl Duration {
     fn charge(&self, usage: Option<&Usage>, purpose: Purpose) -> Result<Charge, Refusal> {
-        let usage = usage.ok_or_else(|| Refusal::Usage(self.wanted(purpose)))?;
-        let value = usage.value();
-        let (seconds, words) = match (usage.kind(), purpose, self.estimation) {
-            (UsageKind::Seconds, _, _) => (Ratio::from(value), format!("{value} s")),
-            (UsageKind::Chars, Purpose::Estimate, Some(Estimation::SecondsPerChar(each))) => {
-                let seconds = Ratio::from(value).mul(each.into());
-                let words = format!("{value} char * {each} s");
-                (seconds.ok_or(Refusal::OutOfRange)?, words)
-            }
-            (UsageKind::InputSeconds, Purpose::Estimate, Some(Estimation::InputSeconds)) => {
-                (Ratio::from(value), format!("{value} s"))
-            }
-            _ => return Err(Refusal::Usage(self.wanted(purpose))),
-        };
-        let natural = match usage.kind() {
-            UsageKind::Chars => "char",
-            _ => "second",
-        };
-        match_units(usage, Some(natural))?;
+        let wanted = || Refusal::Usage(wanted_seconds(purpose, self.estimation));
+        let usage = usage.ok_or_else(wanted)?;
+        let seconds = count(usage, SECOND, self.estimation, purpose)?.ok_or_else(wanted)?;
         let points = match self.rate {
-            Rate::Divisor(divisor) => seconds.div(divisor.into()),
-            Rate::Multiplier(multiplier) => Ratio::whole(seconds.ceil()).mul(multiplier.into()),
+            Rate::Divisor(divisor) => seconds.amount.div(divisor.into()).map(Ratio::ceil),
+            Rate::Multiplier(multiplier) => Ratio::whole(seconds.amount.ceil()).mul(multiplier.into()).map(Ratio::ceil),
+            Rate::Per(per, points) => packages(seconds.amount, per, points),
         };
-        let points = points.ok_or(Refusal::OutOfRange)?.ceil();
-        Ok(Charge { points: to_points(points)?.max(self.min_points), words: self.formula(&words) })
-    }
-
-    fn wanted(&self, purpose: Purpose) -> String {
-        match (purpose, self.estimation) {
-            (Purpose::Price, _) => "give the seconds that were used",
-            (_, Some(Estimation::SecondsPerChar(_))) => {
-                "give the number of characters, or the seconds when they are known"
-            }
-            (_, Some(Estimation::InputSeconds)) => "give the input seconds, or the seconds when they are known",
-            (_, None) => "give the seconds: its price names no estimation",
-        }
-        .to_owned()
+        let points = to_points(points.ok_or(Refusal::OutOfRange)?)?;
+        Ok(Charge { points: points.max(self.min_points), words: self.formula(&seconds.words) })
     }
 
     fn formula(&self, seconds: &str) -> String {
         let mut words = match self.rate {
             Rate::Divisor(divisor) => format!("ceil({seconds} / {divisor})"),
             Rate::Multiplier(multiplier) => format!("ceil(ceil({seconds}) * {multiplier})"),
+            Rate::Per(per, points) => format!("ceil({seconds} / {per}) * {points}"),
         };
         if self.min_points > 0 {
             words.push_str(&format!(", at least {}", self.min_points));
@@ -168,36 +202,51 @@ impl Duration {
     }
 }
 
+/// What packages cost, each that is begun; none past what can be told.
+fn packages(amount: Ratio, package: Quantity, points: i64) -> Option<u128> {
+    // Saturating is exact enough: what saturates is above every cap and above the range.
+    Some(amount.div(package.into())?.ceil().saturating_mul(points.unsigned_abs().into()))
+}
+
 impl Metered {
-    fn charge(&self, usage: Option<&Usage>) -> Result<Charge, Refusal> {
-        let usage = usage.filter(|usage| usage.kind() == UsageKind::Quantity).ok_or_else(|| {
-            Refusal::Usage(match &self.unit {
-                Some(unit) => format!("give the quantity, counted in `{unit}`"),
-                None => "give the quantity".to_owned(),
-            })
-        })?;
-        match_units(usage, self.unit.as_deref())?;
-        let quantity = usage.value();
-        let shown = match usage.unit_name().or(self.unit.as_deref()) {
-            Some(unit) => format!("{quantity} {unit}"),
-            None => quantity.to_string(),
-        };
-        if quantity <= self.included {
-            let words = format!("{shown}, {} included", self.included);
-            return Ok(Charge { points: 0, words });
+    fn charge(&self, usage: Option<&Usage>, purpose: Purpose) -> Result<Charge, Refusal> {
+        let wanted = || self.wanted(purpose);
+        let usage = usage.ok_or_else(wanted)?;
+        let Counted { amount, words } = self.count(usage, purpose)?.ok_or_else(wanted)?;
+        if amount <= self.included.into() {
+            return Ok(Charge { points: 0, words: format!("{words}, {} included", self.included) });
         }
-        let packages = Ratio::from(quantity)
-            .sub(self.included.into())
-            .and_then(|beyond| beyond.div(self.package.into()))
-            .ok_or(Refusal::OutOfRange)?
-            .ceil();
-        // Saturating is exact enough: what saturates is above every cap and above the range.
-        let points = packages.saturating_mul(self.points.unsigned_abs().into());
+        let beyond = amount.sub(self.included.into());
+        let points = beyond.and_then(|beyond| packages(beyond, self.package, self.points));
+        let points = points.ok_or(Refusal::OutOfRange)?;
         let points = match self.max_points {
             Some(most) => points.min(most.unsigned_abs().into()),
             None => points,
         };
-        Ok(Charge { points: to_points(points)?.max(self.min_points), words: self.formula(&shown) })
+        Ok(Charge { points: to_points(points)?.max(self.min_points), words: self.formula(&words) })
+    }
+
+    fn count(&self, usage: &Usage, purpose: Purpose) -> Result<Option<Counted>, Refusal> {
+        let unit = self.unit.as_deref();
+        if usage.kind() != UsageKind::Quantity {
+            return count(usage, unit.unwrap_or_default(), self.estimation, purpose);
+        }
+        match_units(usage, unit)?;
+        let quantity = usage.value();
+        let words = match usage.unit_name().or(unit) {
+            Some(unit) => format!("{quantity} {unit}"),
+            None => quantity.to_string(),
+        };
+        Ok(Some(Counted { amount: quantity.into(), words }))
+    }
+
+    fn wanted(&self, purpose: Purpose) -> Refusal {
+        Refusal::Usage(match self.unit.as_deref() {
+            Some(SECOND) => wanted_seconds(purpose, self.estimation),
+            Some(CHAR) => "give the number of characters".to_owned(),
+            Some(unit) => format!("give the quantity, counted in `{unit}`"),
+            None => "give the quantity".to_owned(),
+        })
     }
 
     fn formula(&self, quantity: &str) -> String {

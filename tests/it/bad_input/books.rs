@@ -31,7 +31,7 @@ const BROKEN: &[(&str, &str)] = &[
     ("[duration_based_costs.x]\ndivisor = nan", "finite"),
     ("[duration_based_costs.x]\nmultiplier = inf", "finite"),
     ("[duration_based_costs.x]\ndivisor = 1\nmultiplier = 1", "both"),
-    ("[duration_based_costs.x]\nmin_points = 1", "neither"),
+    ("[duration_based_costs.x]\nmin_points = 1", "none of"),
     ("[duration_based_costs.x]\ndivisor = 1\nmin_points = -1", "negative"),
     ("[duration_based_costs.x]\ndivisor = 1\nestimation = {}", "needs"),
     ("[duration_based_costs.x]\ndivisor = 1\nestimation = { seconds_per_char = 0 }", "more than 0"),

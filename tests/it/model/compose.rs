@@ -191,16 +191,24 @@ impl Generator {
 
     /// A service with a usage that suits it; rarely one that does not.
     fn service(&mut self, line: &mut Value, op: &str) {
-        let service = *self.random.pick(&["tts", "fine", "video", "tokens", "script", "preview"]);
+        let service =
+            *self.random.pick(&["tts", "fine", "video", "dub", "speech", "text", "tokens", "script", "preview"]);
         line["service"] = json!(service);
         let estimate = op == "hold" && line.get("points").is_none();
         match service {
-            "tts" if estimate && self.random.percent(60) => line["chars"] = json!(self.random.range(1, 60)),
+            "text" => line["chars"] = json!(self.random.range(1, 60)),
+            "tts" | "speech" if estimate && self.random.percent(60) => line["chars"] = json!(self.random.range(1, 60)),
             "video" if estimate && self.random.percent(60) => {
                 line["input_seconds"] = json!(self.random.pick(&["2.5", "3", "0.1"]));
             }
             "fine" => line["seconds"] = json!(self.random.pick(&["2.1", "0.3", "1.25", "0"])),
-            "tts" | "video" => line["seconds"] = json!(self.random.pick(&["3", "3.001", "8.999", "0", "14"])),
+            "tts" | "video" | "dub" | "speech" if self.random.percent(20) => {
+                line["quantity"] = json!(self.random.pick(&["3", "8.999"]));
+                line["unit"] = json!(if self.random.percent(90) { "second" } else { "minute" });
+            }
+            "tts" | "video" | "dub" | "speech" => {
+                line["seconds"] = json!(self.random.pick(&["3", "3.001", "8.999", "0", "14"]))
+            }
             "tokens" => {
                 line["quantity"] = json!(self.random.pick(&[0, 200, 201, 1200, 1201, 9000]));
                 line["unit"] = json!(if self.random.percent(96) { "token" } else { "page" });
@@ -248,6 +256,7 @@ impl Generator {
             Some("release") => {}
             _ if service.is_some() && self.random.percent(50) => match service.as_deref() {
                 Some("tokens") => line["quantity"] = json!(self.random.pick(&[100, 1200, 2201])),
+                Some("text") => line["chars"] = json!(self.random.pick(&[7, 31])),
                 _ => line["seconds"] = json!(self.random.pick(&["1.5", "6", "2.4"])),
             },
             _ => line["points"] = json!((most + self.random.range(-6, 3)).max(0)),

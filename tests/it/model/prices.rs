@@ -25,6 +25,22 @@ multiplier = 1.5
 min_points = 3
 estimation = { use_input_seconds = true }
 
+[duration_based_costs.dub]
+per = 5
+points = 2
+
+[metered_costs.speech]
+unit = "second"
+package = 2
+points = 1
+included = 4
+estimation = { seconds_per_char = 0.5 }
+
+[metered_costs.text]
+unit = "char"
+package = 10
+points = 1
+
 [metered_costs.tokens]
 unit = "token"
 package = 1000
@@ -95,8 +111,27 @@ impl Dec {
 pub enum Rule {
     Fixed(i64),
     Free,
-    Seconds { divisor: Option<Dec>, multiplier: Option<Dec>, min: i64, per_char: Option<Dec>, input_seconds: bool },
-    Metered { unit: String, package: i64, points: i64, included: i64, min: i64, max: Option<i64> },
+    Seconds {
+        divisor: Option<Dec>,
+        multiplier: Option<Dec>,
+        min: i64,
+        per_char: Option<Dec>,
+        input_seconds: bool,
+    },
+    /// So many points for each five seconds begun, at least one point.
+    Dub {
+        per: Dec,
+        points: i64,
+    },
+    Metered {
+        unit: String,
+        package: i64,
+        points: i64,
+        included: i64,
+        min: i64,
+        max: Option<i64>,
+        per_char: Option<Dec>,
+    },
 }
 
 /// What a request says about how much was used.
@@ -131,14 +166,33 @@ impl Prices {
             per_char: if divisor == Some("3") { Dec::parse("0.25") } else { None },
             input_seconds: multiplier.is_some(),
         };
-        let tokens =
-            Rule::Metered { unit: "token".into(), package: 1_000, points: 3, included: 200, min: 1, max: Some(12) };
+        let metered = |unit: &str, package, included, per_char: Option<&str>| Rule::Metered {
+            unit: unit.into(),
+            package,
+            points: 1,
+            included,
+            min: 0,
+            max: None,
+            per_char: per_char.and_then(Dec::parse),
+        };
+        let tokens = Rule::Metered {
+            unit: "token".into(),
+            package: 1_000,
+            points: 3,
+            included: 200,
+            min: 1,
+            max: Some(12),
+            per_char: None,
+        };
         let services = [
             ("preview", Rule::Free),
             ("script", Rule::Fixed(4)),
             ("tts", seconds(Some("3"), None, 1)),
             ("fine", seconds(Some("0.3"), None, 2)),
             ("video", seconds(None, Some("1.5"), 3)),
+            ("dub", Rule::Dub { per: Dec::whole(5), points: 2 }),
+            ("speech", metered("second", 2, 4, Some("0.5"))),
+            ("text", metered("char", 10, 0, None)),
             ("tokens", tokens),
         ];
         Prices {
@@ -152,7 +206,9 @@ impl Prices {
     /// Points for a known usage, or the refusal's code.
     pub fn price(&self, service: &str, usage: &Usage) -> Result<i64, &'static str> {
         match (self.rule(service)?, usage) {
-            (Rule::Seconds { .. }, Usage::Chars(_) | Usage::InputSeconds(_)) => Err("invalid_argument"),
+            (Rule::Fixed(_) | Rule::Free, _) => self.estimate(service, usage),
+            (Rule::Metered { unit, .. }, Usage::Chars(_)) if unit == "char" => self.estimate(service, usage),
+            (_, Usage::Chars(_) | Usage::InputSeconds(_)) => Err("invalid_argument"),
             _ => self.estimate(service, usage),
         }
     }
@@ -163,18 +219,19 @@ impl Prices {
             Rule::Fixed(points) => i128::from(*points),
             Rule::Free => 0,
             Rule::Seconds { divisor, multiplier, min, per_char, input_seconds } => {
-                let seconds = match usage {
-                    Usage::Seconds(seconds) => *seconds,
-                    Usage::InputSeconds(seconds) if *input_seconds => *seconds,
-                    Usage::Chars(chars) => per_char.ok_or("invalid_argument")?.times(*chars),
-                    _ => return Err("invalid_argument"),
-                };
+                let seconds = in_seconds(usage, *per_char, *input_seconds)?;
                 by_seconds(seconds, *divisor, *multiplier).max(i128::from(*min))
             }
-            Rule::Metered { unit, package, points, included, min, max } => {
-                let quantity = match usage {
-                    Usage::Quantity(_, Some(given)) if given != unit => return Err("invalid_argument"),
-                    Usage::Quantity(quantity, _) => *quantity,
+            Rule::Dub { per, points } => {
+                let seconds = in_seconds(usage, None, false)?;
+                (seconds.over(*per) * i128::from(*points)).max(1)
+            }
+            Rule::Metered { unit, package, points, included, min, max, per_char } => {
+                let quantity = match (usage, unit.as_str()) {
+                    (Usage::Quantity(_, Some(given)), _) if given != unit => return Err("invalid_argument"),
+                    (Usage::Quantity(quantity, _), _) => *quantity,
+                    (Usage::Chars(chars), "char") => *chars,
+                    (_, "second") => in_seconds(usage, *per_char, false)?,
                     _ => return Err("invalid_argument"),
                 };
                 metered(quantity, (*package, *points, *included), *min, *max)
@@ -202,6 +259,17 @@ impl Prices {
             return Err("pricing");
         }
         self.services.get(service).ok_or("unknown_service")
+    }
+}
+
+/// The seconds of a usage, where it tells them or they can be estimated from it.
+fn in_seconds(usage: &Usage, per_char: Option<Dec>, input_seconds: bool) -> Result<Dec, &'static str> {
+    match usage {
+        Usage::Seconds(seconds) => Ok(*seconds),
+        Usage::Quantity(seconds, Some(unit)) if unit == "second" => Ok(*seconds),
+        Usage::InputSeconds(seconds) if input_seconds => Ok(*seconds),
+        Usage::Chars(chars) => Ok(per_char.ok_or("invalid_argument")?.times(*chars)),
+        _ => Err("invalid_argument"),
     }
 }
 

@@ -38,7 +38,7 @@ const SHAPES: [Row; 19] = [
         &["account", "deadline_seconds"],
         &["points", "service", "seconds", "quantity", "unit", "chars", "input_seconds", "price_book"],
     ),
-    ("capture", &["hold"], &["points", "seconds", "quantity", "unit"]),
+    ("capture", &["hold"], &["points", "seconds", "quantity", "unit", "chars"]),
     ("release", &["hold"], &[]),
     ("renew", &["hold", "deadline_seconds"], &[]),
     ("refund", &["operation", "points", "reason"], &[]),
@@ -168,7 +168,7 @@ impl Request {
         let fine = match self.op.as_str() {
             "recharge" => expiries <= 1 && (relative || !has("end_of_day")),
             "set_expiry" => expiries == 1 && (relative || !has("end_of_day")),
-            "consume" => (has("points") || has("service") && !has("chars")) && usages <= 1,
+            "consume" => (has("points") || has("service")) && usages <= 1,
             "hold" => (has("points") || has("service")) && (has("service") || !has("price_book")) && usages <= 1,
             "capture" => usages + usize::from(has("points")) == 1,
             "transfer" => self.text("to") != self.account.as_deref(),

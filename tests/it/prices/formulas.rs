@@ -97,6 +97,84 @@ fn a_multiplier_rounds_the_seconds_up_first() {
 }
 
 #[test]
+fn a_price_per_so_many_seconds_counts_those_begun() {
+    let cases = [
+        ("per = 5\npoints = 8\nmin_points = 20", "61.2", 104),
+        ("per = 5\npoints = 8\nmin_points = 20", "0", 20),
+        ("per = 5\npoints = 8\nmin_points = 20", "10", 20),
+        ("per = 5\npoints = 8\nmin_points = 20", "10.000000001", 24),
+        ("per = 5\npoints = 8", "0", 1),
+        ("per = 5\npoints = 8", "5", 8),
+        ("per = 5\npoints = 8", "5.1", 16),
+        ("per = 0.3\npoints = 2", "2.1", 14),
+        ("points = 0\nper = 1\nmin_points = 0", "9", 0),
+        ("per = 1\npoints = 9000000000000000", "1", 9_000_000_000_000_000),
+    ];
+    for (rule, used, expected) in cases {
+        let priced = duration(rule).price("s", &seconds(used));
+        assert_eq!(points(priced), expected, "{rule}, {used} s");
+    }
+    let book = duration("per = 5\npoints = 8\nestimation = { seconds_per_char = 0.25 }");
+    let priced = book.estimate("s", &Usage::chars(41)).unwrap();
+    assert_eq!((priced.points, priced.rule.as_str()), (24, "ceil(41 char * 0.25 s / 5) * 8, at least 1"));
+    let out = duration("per = 1\npoints = 9000000000000000").price("s", &seconds("2"));
+    assert_eq!(out, Err(PriceError::OutOfRange("s".to_owned())));
+}
+
+/// Story: speech was priced by its seconds, and one day by packages of seconds, the first of them free. The app, which counts
+/// seconds, was refused from then on: it should have given a quantity. Which kind of price a service has is the book's business.
+#[test]
+fn an_app_does_not_change_when_a_price_does() {
+    let estimations = ["", "estimation = { seconds_per_char = 0.25 }", "estimation = { use_input_seconds = true }"];
+    for estimation in estimations {
+        let by_time = duration(&format!("divisor = 3\nmin_points = 0\n{estimation}"));
+        let counting = metered(&format!("unit = \"second\"\npackage = 3\npoints = 1\n{estimation}"));
+        let usages = [
+            seconds("61.2"),
+            seconds("0"),
+            seconds("3"),
+            Usage::chars(1_201),
+            input("61.2"),
+            counted("61.2").unit("second"),
+            seconds("5").unit("minute"),
+            counted("5").unit("token"),
+            seconds("5").unit("second"),
+        ];
+        for usage in &usages {
+            let told =
+                |priced: Result<Priced, PriceError>| priced.map(|it| (it.points, it.quantity, it.unit)).map_err(drop);
+            assert_eq!(told(by_time.price("s", usage)), told(counting.price("s", usage)), "{usage:?} {estimation}");
+            assert_eq!(
+                told(by_time.estimate("s", usage)),
+                told(counting.estimate("s", usage)),
+                "{usage:?} {estimation}"
+            );
+        }
+    }
+    let speech = metered("unit = \"second\"\npoints = 2\nincluded = 60\nestimation = { seconds_per_char = 0.25 }");
+    assert_eq!(points(speech.price("s", &seconds("61.2"))), 4);
+    assert_eq!(points(speech.price("s", &Usage::duration(Duration::from_millis(61_200)))), 4);
+    assert_eq!(points(speech.estimate("s", &Usage::chars(240))), 0);
+    let priced = speech.estimate("s", &Usage::chars(241)).unwrap();
+    assert_eq!((priced.points, priced.rule.as_str()), (2, "ceil((241 char * 0.25 s - 60) / 1) * 2"));
+    assert_eq!(advice(speech.price("s", &Usage::chars(5))), "for service `s` give the seconds that were used");
+    let characters = metered("unit = \"char\"\npackage = 1000\npoints = 3");
+    for priced in [characters.price("s", &Usage::chars(1_001)), characters.estimate("s", &Usage::chars(1_001))] {
+        let priced = priced.unwrap();
+        assert_eq!((priced.points, priced.unit.as_deref()), (6, Some("char")));
+        assert_eq!(priced.rule, "ceil(1001 char / 1000) * 3");
+    }
+    assert_eq!(points(characters.price("s", &counted("1001").unit("char"))), 6);
+    assert_eq!(advice(characters.price("s", &seconds("5"))), "for service `s` give the number of characters");
+    // A rule without a unit counts quantities: it cannot know what seconds are to it.
+    assert_eq!(advice(metered("points = 1").price("s", &seconds("5"))), "for service `s` give the quantity");
+    assert_eq!(
+        advice(duration("divisor = 3").price("s", &counted("5"))),
+        "for service `s` give the seconds that were used"
+    );
+}
+
+#[test]
 fn metered_prices_count_packages_beyond_what_is_included() {
     let full = "package = 1000\npoints = 3\nincluded = 200\nmin_points = 4\nmax_points = 500";
     let cases = [
@@ -283,6 +361,7 @@ fn the_sample_book_is_the_one_of_the_design() {
     assert_eq!(
         lines,
         [
+            "duration dub: ceil(seconds / 5) * 8, at least 20 (None)",
             "metered llm_tokens: ceil((token - 200) / 1000) * 3, at least 1, at most 500 (None)",
             "fixed script_generation: 10 per use (None)",
             "free subtitle_preview: free (None)",

@@ -63,7 +63,7 @@ const POINTS: &[Row] = &[
         r#"{"field":"expires_at"}"#,
     ),
     (
-        r#"{"op":"recharge","account":"rich","points":5,"source":"s","effective_at":"2028-01-01T00:00:00Z","expires_in_days":30}"#,
+        r#"{"op":"recharge","account":"rich","points":5,"source":"s","effective_at":"2028-01-01T00:00:00Z","expires_at":"2027-12-31T00:00:00Z"}"#,
         "invalid_argument",
         r#"{"field":"expires_at"}"#,
     ),

@@ -277,7 +277,7 @@ fn fields() -> String {
     }
     text.push_str(
         "\nAn expiry is expires_at (an instant or \"never\"), or expires_in_days or expires_in_months, these with \
-         end_of_day (\"+08:00\") if wanted. A usage is seconds, or quantity and unit; of a hold also chars or \
+         end_of_day (\"+08:00\") if wanted. A usage is seconds, chars, or quantity and unit; of a hold also \
          input_seconds.\n\nFor a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. \
          With --historic a line may have at, the instant (RFC 3339) it is booked at.",
     );

@@ -56,7 +56,7 @@ const MISTAKES: &[Mistake] = &[
     (
         3,
         &["consume", "-a", "alice", "--service", "tts", "--chars", "100"],
-        &["chars: is what is known before the work: for estimate and hold", "seconds, or a quantity"],
+        &["usage: does not fit the service's rule", "give the seconds that were used"],
     ),
     // 5
     (
