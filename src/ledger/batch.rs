@@ -165,8 +165,11 @@ impl BatchRun {
         }
         if !dry_run {
             self.remember(made);
+            return Ok(answers);
         }
-        Ok(answers)
+        let new = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).filter(|receipt| !receipt.replayed);
+        let from = new.map(|receipt| receipt.operation.sequence()).min().unwrap_or(i64::MAX);
+        Ok(answers.into_iter().map(|(line, answer)| (line, answer.map(|receipt| receipt.tried(from)))).collect())
     }
 
     /// Tries lines in one transaction, which ends at a failure of the file, when its time is up (`bounded`), and at a

@@ -45,12 +45,13 @@ impl Ledger {
         self.file.apply(request, self.terms())
     }
 
-    /// Says what an operation would do, and books nothing. The ids in the answer are those it would get now.
+    /// Says what an operation would do, and books nothing. The answer is marked `dry_run`; what it would make has no id.
     ///
     /// ```
     /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let line = r#"{"op":"consume","account":"alice","key":"task:1","points":20}"#;
-    /// assert_eq!(ledger.dry_run(&Request::parse(line)?)?.balance.available, 30);
+    /// let tried = ledger.dry_run(&Request::parse(line)?)?;
+    /// assert_eq!((tried.dry_run, tried.operation.is_nil(), tried.balance.available), (true, true, 30));
     /// assert_eq!(ledger.balance(&alice)?.figures.available, 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -59,7 +60,9 @@ impl Ledger {
     /// As for [`Ledger::apply`].
     pub fn dry_run(&self, request: &Request) -> Result<Receipt> {
         self.keep_quoted(request);
-        self.file.apply(request, Terms { dry_run: true, ..self.terms() })
+        let receipt = self.file.apply(request, Terms { dry_run: true, ..self.terms() })?;
+        let booked = if receipt.replayed { i64::MAX } else { receipt.operation.sequence() };
+        Ok(receipt.tried(booked))
     }
 
     /// Books many operations, in transactions of about 20 ms: each has its own outcome, the one it would have had alone,

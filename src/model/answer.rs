@@ -47,7 +47,8 @@ pub struct Figures {
 pub struct Receipt {
     /// The kind of operation, as in a request's `op`.
     pub op: OpKind,
-    /// The operation's id.
+    /// The operation's id; of a dry run nil, for there is none.
+    #[serde(default = "OperationId::nil", skip_serializing_if = "OperationId::is_nil")]
     pub operation: OperationId,
     /// The account; of a transfer, the paying one. None for operations on the file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +57,9 @@ pub struct Receipt {
     pub key: Key,
     /// Whether this is the original answer to an earlier call with the same key.
     pub replayed: bool,
+    /// Whether it was only tried: nothing was booked, and what it would make has no id yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
     /// Points charged, recharged, held, given or taken back (of a revoke: those asked for).
     pub points: i64,
     /// The booked time: when it counts from.
@@ -125,11 +129,33 @@ pub struct Receipt {
     pub balance: Figures,
 }
 
+impl Receipt {
+    /// The answer of a dry run that began at this operation's number: without the ids of what is not there. Another
+    /// operation may get those, and whoever kept them would charge its hold or refund its use.
+    pub(crate) fn tried(mut self, from: i64) -> Self {
+        self.dry_run = true;
+        if self.operation.sequence() >= from {
+            self.operation = OperationId::nil();
+        }
+        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.id.sequence() >= from) {
+            hold.id = HoldId::nil();
+        }
+        let made = self.batch.iter_mut().chain(&mut self.batches).map(|made| &mut made.batch);
+        for batch in made.chain(self.allocations.iter_mut().map(|paid| &mut paid.batch)) {
+            if batch.sequence() >= from {
+                *batch = BatchId::nil();
+            }
+        }
+        self
+    }
+}
+
 /// A batch an operation created or touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Made {
-    /// The batch.
+    /// The batch; nil when a dry run would make it.
+    #[serde(default = "BatchId::nil", skip_serializing_if = "BatchId::is_nil")]
     pub batch: BatchId,
     /// When it expires; JSON `"never"` for none.
     #[serde(with = "or_never")]
@@ -140,7 +166,8 @@ pub struct Made {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HoldMark {
-    /// The hold.
+    /// The hold; nil when a dry run would make it.
+    #[serde(default = "HoldId::nil", skip_serializing_if = "HoldId::is_nil")]
     pub id: HoldId,
     /// What became of it.
     pub state: HoldState,
@@ -153,7 +180,8 @@ pub struct HoldMark {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Allocation {
-    /// The batch that paid.
+    /// The batch that paid; nil when it is one of an earlier line of the same dry run.
+    #[serde(default = "BatchId::nil", skip_serializing_if = "BatchId::is_nil")]
     pub batch: BatchId,
     /// How many points.
     pub points: i64,

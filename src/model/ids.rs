@@ -179,6 +179,17 @@ macro_rules! our_id {
                 self.0
             }
 
+            /// The id of what a dry run would make: it names nothing.
+            pub(crate) const fn nil() -> Self {
+                $name(Uuid::nil())
+            }
+
+            /// Whether it names nothing: what a dry run would make has no id, and JSON leaves it out.
+            #[must_use]
+            pub const fn is_nil(&self) -> bool {
+                self.0.is_nil()
+            }
+
             /// The sequence number of the operation that made this, counted from 1 in its file.
             #[must_use]
             pub fn sequence(self) -> i64 {

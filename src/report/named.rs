@@ -251,7 +251,7 @@ impl Look<'_, '_> {
         let (text, (field, _)) = (name.text, sort.words());
         if let (Some(no), Some(account)) = (passed.elsewhere.filter(|no| *no > 0), account) {
             let message = format!("`{text}` names nothing of `{account}`; it is of `{}`", self.account_row(no)?.id);
-            return Ok(Error::invalid("account", message, "name that account, or none"));
+            return Ok(Error::invalid(field, message, "name that account, or none"));
         }
         let made_by = name.made_by().map(|number| self.source.operation(number)).transpose()?.flatten();
         if let (Sort::Operation | Sort::Charge, Some(head)) = (sort, made_by) {

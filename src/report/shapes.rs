@@ -66,6 +66,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         account: row.account.as_ref().map(|(_, id)| id.clone()),
         key: row.key.clone(),
         replayed,
+        dry_run: false,
         points: row.points,
         booked_at: row.booked_at.utc(),
         recorded_at: row.recorded_at.utc(),

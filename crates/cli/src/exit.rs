@@ -52,10 +52,9 @@ impl Outcome {
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The library said no.
-    Ledger(Box<Error>),
-    /// The library said no, and here more is known of what to do.
-    Advised { error: Box<Error>, help: String },
+    /// The library said no; `help` where here more is known of what to do. `typed` when what was typed cannot be, whatever
+    /// the books say.
+    Ledger { error: Box<Error>, help: Option<String>, typed: bool },
     /// The command line asks for something that cannot be.
     Usage { message: String, help: String },
     /// Nobody could be asked, or somebody said no.
@@ -72,7 +71,22 @@ impl Failure {
     }
 
     pub(crate) fn advised(error: Error, help: impl Into<String>) -> Self {
-        Failure::Advised { error: Box::new(error), help: help.into() }
+        Failure::Ledger { error: Box::new(error), help: Some(help.into()), typed: false }
+    }
+
+    /// The same, found before the books had a say: a value that cannot be is then a fault of the command line.
+    pub(crate) fn typed(self) -> Self {
+        match self {
+            Failure::Ledger { error, help, .. } => {
+                let typed = match &*error {
+                    // What a name means the books say.
+                    Error::InvalidArgument { field, .. } => !["operation", "hold", "batch"].contains(&field.as_str()),
+                    error => matches!(error, Error::OutOfRange { .. }),
+                };
+                Failure::Ledger { error, help, typed }
+            }
+            failure => failure,
+        }
     }
 
     /// A failed write of data: a reader that went away, or a real failure.
@@ -89,32 +103,36 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        // The library knows of no commands.
-        let help = match &error {
-            Error::UnknownService { did_you_mean: None, .. } => {
-                "see the services with `counterfoil pricing show`, or give points"
-            }
-            Error::NotALedger { .. } => "check the path, or create a ledger there with `counterfoil init`",
-            Error::Corrupt { .. } => {
-                "keep the file and its -wal as they are, see with `counterfoil verify` what is wrong, and restore a backup"
-            }
-            Error::Pricing { message, .. } if message == "no price book is loaded" => {
-                "load one with --pricing FILE, or give points"
-            }
-            Error::InvalidArgument { message, .. } if message.ends_with("is later than now") => {
-                "a report is about what was; what will expire is told by expiring, a balance to come by `balance --at`"
-            }
-            _ => return Failure::Ledger(Box::new(error)),
-        };
-        Failure::advised(error, help)
+        let help = advice(&error).map(String::from);
+        Failure::Ledger { error: Box::new(error), help, typed: false }
     }
+}
+
+/// What to do, where it takes a command: the library knows of none.
+fn advice(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::UnknownService { did_you_mean: None, .. } => {
+            "see the services with `counterfoil pricing show`, or give points"
+        }
+        Error::NotALedger { .. } => "check the path, or create a ledger there with `counterfoil init`",
+        Error::Corrupt { .. } => {
+            "keep the file and its -wal as they are, see with `counterfoil verify` what is wrong, and restore a backup"
+        }
+        Error::Pricing { message, .. } if message == "no price book is loaded" => {
+            "load one with --pricing FILE, or give points"
+        }
+        Error::InvalidArgument { message, .. } if message.ends_with("is later than now") => {
+            "a report is about what was; what will expire is told by expiring, a balance to come by `balance --at`"
+        }
+        _ => return None,
+    })
 }
 
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Ledger(error) | Failure::Advised { error, .. } => Outcome::of(error.class()),
-            Failure::Usage { .. } => Outcome::Usage,
+            Failure::Ledger { typed: true, .. } | Failure::Usage { .. } => Outcome::Usage,
+            Failure::Ledger { error, .. } => Outcome::of(error.class()),
             Failure::Unconfirmed { .. } => Outcome::Unconfirmed,
             Failure::Io { .. } => Outcome::Failed,
             Failure::ReaderGone => Outcome::Done,

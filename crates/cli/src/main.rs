@@ -21,9 +21,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         // Help and version come this way too. Nobody left to read them is no failure.
         Err(answer) => {
-            let _ = answer.print();
             let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-            if let Some(hint) = args::hint(&answer, &words) {
+            let hint = args::hint(&answer, &words);
+            if let Some(format) = args::format(&words).filter(|_| answer.use_stderr()) {
+                let failure = args::refused(&answer, hint);
+                Notes::new(format).failure(&failure);
+                return Outcome::from(&failure).code();
+            }
+            let _ = answer.print();
+            if let Some(hint) = hint {
                 Notes::new(args::Format::Table).help(hint);
             }
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));

@@ -48,8 +48,7 @@ pub(crate) struct Notes {
 
 impl Notes {
     pub(crate) fn new(format: Format) -> Self {
-        let json = matches!(format, Format::Json | Format::Jsonl);
-        Notes { json, colour: is_colour_wanted() && stderr().is_terminal() }
+        Notes { json: format.is_json(), colour: is_colour_wanted() && stderr().is_terminal() }
     }
 
     /// Whoever reads stderr may have gone; that stops nothing.
@@ -132,16 +131,16 @@ impl Notes {
     pub(crate) fn failure(self, failure: &Failure) {
         let (code, message, help) = match failure {
             Failure::ReaderGone => return,
-            Failure::Ledger(error) if self.json => return Self::say_json(&Told { error: error.as_ref() }),
-            Failure::Ledger(error) => (error.code(), error.to_string(), error.help()),
-            Failure::Advised { error, help } => (error.code(), error.to_string(), help.clone()),
+            Failure::Ledger { error, help, .. } => {
+                (error.code(), error.to_string(), help.clone().unwrap_or_else(|| error.help()))
+            }
             Failure::Usage { message, help } => ("usage", message.clone(), help.clone()),
             Failure::Unconfirmed { message, help } => ("unconfirmed", message.clone(), help.clone()),
             Failure::Io { message, help } => ("io", message.clone(), help.clone()),
         };
         if self.json {
             let (retryable, details) = match failure {
-                Failure::Advised { error, .. } => (error.is_retryable(), error.details()),
+                Failure::Ledger { error, .. } => (error.is_retryable(), error.details()),
                 _ => (false, json!({})),
             };
             return Self::say_json(&Told { error: &Own { code, message: &message, retryable, help: &help, details } });

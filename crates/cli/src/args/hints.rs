@@ -1,9 +1,32 @@
 //! What clap cannot know about a command line it refuses: what was probably meant.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Error};
+use clap::{CommandFactory, Error, ValueEnum};
 
-use super::{Cli, is_number};
+use super::{Cli, Format, is_number};
+use crate::exit::Failure;
+
+/// The format asked for by a command line that is refused, when programs read it.
+pub(crate) fn format(words: &[String]) -> Option<Format> {
+    let words: Vec<&str> = words.iter().map(String::as_str).take_while(|word| *word != "--").collect();
+    let given = words.iter().zip(words.iter().skip(1)).filter(|(word, _)| **word == "--format").map(|(_, next)| *next);
+    let joined = words.iter().filter_map(|word| word.strip_prefix("--format="));
+    given.chain(joined).find_map(|name| Format::from_str(name, false).ok()).filter(|format| format.is_json())
+}
+
+/// A refused command line in the shape of every other error.
+pub(crate) fn refused(refused: &Error, hint: Option<&str>) -> Failure {
+    if refused.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::usage("no command is named", "counterfoil help lists the commands");
+    }
+    let text = refused.render().to_string();
+    let mut parts = text.split("\n\n").map(str::trim);
+    let message = parts.next().unwrap_or_default().trim_start_matches("error: ").split_whitespace();
+    let message = message.collect::<Vec<_>>().join(" ");
+    let help = parts.flat_map(str::lines).map(|line| line.trim().trim_start_matches("tip: "));
+    let help: Vec<&str> = hint.into_iter().chain(help.filter(|line| !line.is_empty())).collect();
+    Failure::usage(message, help.join("; "))
+}
 
 /// A word of advice on a refused command line, if there is one; `words` is that command line.
 pub(crate) fn hint(refused: &Error, words: &[String]) -> Option<&'static str> {

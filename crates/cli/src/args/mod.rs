@@ -19,7 +19,7 @@ pub(crate) use care::*;
 pub(crate) use change::*;
 pub(crate) use explain::*;
 pub(crate) use export::*;
-pub(crate) use hints::hint;
+pub(crate) use hints::{format, hint, refused};
 pub(crate) use look::*;
 pub(crate) use report::*;
 pub(crate) use values::{instant, is_number, whole};
@@ -40,8 +40,8 @@ Environment:
 Exit codes:
   0  done
   1  the storage failed, nobody read the answers of a batch, or anything unexpected
-  2  the command line is wrong
-  3  refused by the rules of the ledger, or a check that says no
+  2  the command line is wrong, or a value in it
+  3  refused by the books, or a check that says no
   4  verify found a fault, or doctor one
   5  busy: another process kept the file locked
   6  the file or the price book cannot be used
@@ -101,6 +101,13 @@ pub(crate) enum Format {
     Jsonl,
     /// A header and one line per item
     Csv,
+}
+
+impl Format {
+    /// Whether programs read it, also what is said beside the data.
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self, Format::Json | Format::Jsonl)
+    }
 }
 
 /// All commands, in four families.

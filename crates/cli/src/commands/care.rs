@@ -16,7 +16,10 @@ pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcom
         CareCommand::Init(args) => init(session, args),
         CareCommand::Verify(args) => verify(session, args).map_err(|failure| match failure {
             // Nobody who verifies is told to verify.
-            Failure::Advised { error, .. } if matches!(*error, Error::Corrupt { .. }) => Failure::Ledger(error),
+            Failure::Ledger { error, .. } if matches!(*error, Error::Corrupt { .. }) => {
+                let help = error.help();
+                Failure::advised(*error, help)
+            }
             failure => failure,
         }),
         CareCommand::Doctor => doctor(session),

@@ -39,7 +39,8 @@ fn text<'r>(request: &'r Request, field: &str) -> Option<&'r str> {
 
 /// Books an operation, or says what it would do.
 fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> Result<Outcome, Failure> {
-    let request = request(session, operation, matches)?;
+    let request = request(session, operation, matches).map_err(Failure::typed)?;
+    shape(operation, &request).map_err(|error| Failure::from(error).typed())?;
     // A price book has a say in what a service costs, and in when the points of a source expire.
     let priced = operation.field("service").or(operation.field("source")).is_some();
     let named = if priced { session.named_book()? } else { None };
@@ -79,6 +80,12 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
 /// The hold, batch or operation that is named.
 fn target(operation: &Operation) -> Option<&'static str> {
     operation.target.map(|target| target.name).filter(|name| *name != "account")
+}
+
+/// Before the file is opened: what it is done to may be named in more ways than by its id, which stands in for it.
+fn shape(operation: &Operation, request: &Request) -> counterfoil::Result<()> {
+    let anything = "00000000-0000-8000-8000-000000000000";
+    target(operation).map_or_else(|| request.check(), |target| request.clone().with(target, anything).check())
 }
 
 /// The request with the id of what it is done to.

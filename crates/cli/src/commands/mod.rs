@@ -45,10 +45,11 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
     let out = Out::new(common.format(), notes, sink);
     let mut session = Session { common, notes, out };
     let outcome = match &command {
-        Command::Look(command) => look::run(&mut session, command),
-        Command::Report(command) => report::run(&mut session, command),
+        // Whoever only asks is refused nothing but what was typed.
+        Command::Look(command) => look::run(&mut session, command).map_err(Failure::typed),
+        Command::Report(command) => report::run(&mut session, command).map_err(Failure::typed),
         Command::Change(command) => change::run(&mut session, command),
-        Command::Care(command) => care::run(&mut session, command),
+        Command::Care(command) => care::run(&mut session, command).map_err(Failure::typed),
     }?;
     let Session { common, notes, out } = session;
     out.finish()?;

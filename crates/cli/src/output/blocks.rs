@@ -58,7 +58,9 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
     if receipt.replayed {
         block.add("replayed", "the key was used before: this is the first answer, nothing was booked again");
     }
-    block.add("operation", format!("{} ({})", operation_number(receipt.operation), receipt.operation));
+    if !receipt.operation.is_nil() {
+        block.add("operation", format!("{} ({})", operation_number(receipt.operation), receipt.operation));
+    }
     block.add_some("account", receipt.account.as_ref().map(ToString::to_string));
     block.add("booked", time(receipt.booked_at));
     block.add_some("occurred", receipt.occurred_at.map(time));
@@ -86,14 +88,15 @@ fn what(block: &mut Block, receipt: &Receipt) {
     for made in receipt.batch.iter().chain(&receipt.batches) {
         let ends = if made.expires_at.is_some() { "expires " } else { "expires: " };
         let label = if receipt.op == "transfer" { "new batch" } else { "batch" };
-        block.add(label, format!("{}, {ends}{}", batch(made.batch), time_or_never(made.expires_at)));
+        let number = if made.batch.is_nil() { "new".into() } else { batch(made.batch) };
+        block.add(label, format!("{number}, {ends}{}", time_or_never(made.expires_at)));
     }
     block.add_some(
         "hold",
-        receipt
-            .hold
-            .as_ref()
-            .map(|hold| format!("{}, {}, deadline {}", hold.id.sequence(), words(&hold.state), time(hold.deadline))),
+        receipt.hold.as_ref().map(|hold| {
+            let number = if hold.id.is_nil() { "new".into() } else { hold.id.sequence().to_string() };
+            format!("{number}, {}, deadline {}", words(&hold.state), time(hold.deadline))
+        }),
     );
     let label = if receipt.op == "hold" { "set aside" } else { "paid by" };
     block.add_some(label, some_batches(&receipt.allocations));

@@ -1,5 +1,7 @@
 //! What is wrong is said, with its code, and changes nothing.
 
+use serde_json::Value;
+
 use crate::home::{Home, size};
 
 const LONG: &str = "@long@";
@@ -17,19 +19,19 @@ fn stocked() -> Home {
 /// Exit code, error code, words. `@long@` stands for a text of 5000 letters.
 const COMMANDS: &[(i32, &str, &str)] = &[
     // Ids and texts.
-    (3, "invalid_argument", "consume 1 -a ''"),
-    (3, "invalid_argument", "consume 1 -a @long@"),
-    (3, "invalid_argument", "consume 1 -a a\tb"),
-    (3, "invalid_argument", "balance -a ''"),
-    (3, "invalid_argument", "consume 1 -a alice --key ''"),
-    (3, "invalid_argument", "consume 1 -a alice --key @long@"),
-    (3, "invalid_argument", "consume 1 -a alice --reference ''"),
-    (3, "invalid_argument", "consume 1 -a alice --description @long@"),
-    (3, "invalid_argument", "consume 1 -a alice --actor a\nb"),
-    (3, "invalid_argument", "consume 1 -a alice --metadata []"),
-    (3, "invalid_argument", "consume 1 -a alice --metadata {"),
-    (3, "invalid_argument", "refund 2 1 --reason ''"),
-    (3, "invalid_argument", "recharge 1 -a alice --source ''"),
+    (2, "invalid_argument", "consume 1 -a ''"),
+    (2, "invalid_argument", "consume 1 -a @long@"),
+    (2, "invalid_argument", "consume 1 -a a\tb"),
+    (2, "invalid_argument", "balance -a ''"),
+    (2, "invalid_argument", "consume 1 -a alice --key ''"),
+    (2, "invalid_argument", "consume 1 -a alice --key @long@"),
+    (2, "invalid_argument", "consume 1 -a alice --reference ''"),
+    (2, "invalid_argument", "consume 1 -a alice --description @long@"),
+    (2, "invalid_argument", "consume 1 -a alice --actor a\nb"),
+    (2, "invalid_argument", "consume 1 -a alice --metadata []"),
+    (2, "invalid_argument", "consume 1 -a alice --metadata {"),
+    (2, "invalid_argument", "refund 2 1 --reason ''"),
+    (2, "invalid_argument", "recharge 1 -a alice --source ''"),
     (3, "unknown_operation", "show 99"),
     (3, "unknown_operation", "show 0"),
     (3, "unknown_operation", "show 99999999999999999999999"),
@@ -49,64 +51,64 @@ const COMMANDS: &[(i32, &str, &str)] = &[
     (3, "invalid_argument", "revoke 1. all --reason x --yes"),
     (3, "unknown_batch", "set-expiry 99 --expires-at never --reason x"),
     // Points.
-    (3, "invalid_argument", "consume -1 -a alice"),
-    (3, "invalid_argument", "consume 1.5 -a alice"),
-    (3, "invalid_argument", "consume NaN -a alice"),
-    (3, "out_of_range", "consume 9000000000000001 -a alice"),
-    (3, "out_of_range", "consume 99999999999999999999 -a alice"),
-    (3, "invalid_argument", "recharge 0 -a alice --source x"),
-    (3, "invalid_argument", "recharge -5 -a alice --source x"),
+    (2, "invalid_argument", "consume -1 -a alice"),
+    (2, "invalid_argument", "consume 1.5 -a alice"),
+    (2, "invalid_argument", "consume NaN -a alice"),
+    (2, "out_of_range", "consume 9000000000000001 -a alice"),
+    (2, "out_of_range", "consume 99999999999999999999 -a alice"),
+    (2, "invalid_argument", "recharge 0 -a alice --source x"),
+    (2, "invalid_argument", "recharge -5 -a alice --source x"),
     (3, "out_of_range", "recharge 9000000000000000 -a alice --source x"),
-    (3, "invalid_argument", "transfer alice 1 -a alice"),
+    (2, "invalid_argument", "transfer alice 1 -a alice"),
     (3, "insufficient_points", "transfer bob 99 -a alice"),
     (3, "limit_exceeded", "refund 2 31 --reason x"),
-    (3, "invalid_argument", "refund 2 0 --reason x"),
+    (2, "invalid_argument", "refund 2 0 --reason x"),
     (3, "limit_exceeded", "write-off 11 -a bob --reason x --yes"),
     (3, "limit_exceeded", "revoke 1 101 --reason x --yes"),
-    (3, "invalid_argument", "set-limit -1 -a alice"),
-    (3, "invalid_argument", "check -1 -a alice"),
-    (3, "out_of_range", "check 9000000000000001 -a alice"),
+    (2, "invalid_argument", "set-limit -1 -a alice"),
+    (2, "invalid_argument", "check -1 -a alice"),
+    (2, "out_of_range", "check 9000000000000001 -a alice"),
     (3, "insufficient_points", "hold 60 -a alice --deadline 60"),
-    (3, "invalid_argument", "hold 0 -a alice --deadline 60"),
+    (2, "invalid_argument", "hold 0 -a alice --deadline 60"),
     (3, "account_in_debt", "consume 1 -a bob --policy strict"),
     (3, "account_not_empty", "close -a alice --reason x --yes"),
     (3, "unknown_account", "freeze -a nobody --reason x"),
     (3, "unknown_account", "hold 1 -a nobody --deadline 60"),
     // Times and spans.
-    (3, "invalid_argument", "hold 1 -a alice --deadline 0"),
+    (2, "invalid_argument", "hold 1 -a alice --deadline 0"),
     (3, "invalid_argument", "hold 1 -a alice --deadline 25h"),
-    (3, "invalid_argument", "hold 1 -a alice --deadline -5"),
-    (3, "out_of_range", "hold 1 -a alice --deadline 99999999999999999999h"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --expires-at yesterday"),
+    (2, "invalid_argument", "hold 1 -a alice --deadline -5"),
+    (2, "out_of_range", "hold 1 -a alice --deadline 99999999999999999999h"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --expires-at yesterday"),
     (3, "invalid_argument", "recharge 1 -a alice --source x --expires-at 2020-01-01T00:00:00Z"),
     (3, "out_of_range", "recharge 1 -a alice --source x --expires-in-days 3000001"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 0"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 1 --expires-in-months 1"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --end-of-day +08:00"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 1 --end-of-day 8"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --priority -1"),
-    (3, "invalid_argument", "recharge 1 -a alice --source x --priority 1001"),
-    (3, "invalid_argument", "balance -a alice --at 2026-13-01"),
-    (3, "invalid_argument", "balance -a alice --at 1969-12-31"),
-    (3, "invalid_argument", "history -a alice --from noon"),
-    (3, "invalid_argument", "expiring --before 2026-02-30"),
-    (3, "invalid_argument", "consume 1 -a alice --occurred-at now"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 0"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 1 --expires-in-months 1"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --end-of-day +08:00"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --expires-in-days 1 --end-of-day 8"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --priority -1"),
+    (2, "invalid_argument", "recharge 1 -a alice --source x --priority 1001"),
+    (2, "invalid_argument", "balance -a alice --at 2026-13-01"),
+    (2, "invalid_argument", "balance -a alice --at 1969-12-31"),
+    (2, "invalid_argument", "history -a alice --from noon"),
+    (2, "invalid_argument", "expiring --before 2026-02-30"),
+    (2, "invalid_argument", "consume 1 -a alice --occurred-at now"),
     // Usages and settings.
-    (3, "invalid_argument", "consume 1 -a alice --seconds 5"),
-    (3, "invalid_argument", "consume 1 -a alice --service x --seconds -5"),
-    (3, "invalid_argument", "consume 1 -a alice --service x --seconds inf"),
-    (3, "invalid_argument", "consume 1 -a alice --service x --seconds 1 --quantity 1"),
-    (3, "invalid_argument", "consume 1 -a alice --service x --unit page"),
-    (3, "invalid_argument", "consume 1 -a alice --policy maybe"),
-    (3, "invalid_argument", "consume -a alice"),
-    (3, "invalid_argument", "capture 3"),
-    (3, "invalid_argument", "capture 3 1 --chars 5"),
+    (2, "invalid_argument", "consume 1 -a alice --seconds 5"),
+    (2, "invalid_argument", "consume 1 -a alice --service x --seconds -5"),
+    (2, "invalid_argument", "consume 1 -a alice --service x --seconds inf"),
+    (2, "invalid_argument", "consume 1 -a alice --service x --seconds 1 --quantity 1"),
+    (2, "invalid_argument", "consume 1 -a alice --service x --unit page"),
+    (2, "invalid_argument", "consume 1 -a alice --policy maybe"),
+    (2, "invalid_argument", "consume -a alice"),
+    (2, "invalid_argument", "capture 3"),
+    (2, "invalid_argument", "capture 3 1 --chars 5"),
     (6, "pricing", "consume -a alice --service tts --seconds 5"),
     (6, "pricing", "price tts --seconds 5"),
-    (3, "invalid_argument", "configure max_hold 0"),
-    (3, "invalid_argument", "configure max_hold sixty"),
-    (3, "invalid_argument", "configure colour red"),
-    (3, "invalid_argument", "configure accounts maybe"),
+    (2, "invalid_argument", "configure max_hold 0"),
+    (2, "invalid_argument", "configure max_hold sixty"),
+    (2, "invalid_argument", "configure colour red"),
+    (2, "invalid_argument", "configure accounts maybe"),
     // The command line itself, in the command's own words.
     (2, "usage", "consume 1"),
     (2, "usage", "configure max_hold 60 -a alice"),
@@ -150,11 +152,16 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(word).collect()
 }
 
+/// Story: a script asked for the statement of month 13, and for JSON. It got exit code 3, which it took for a refusal of the
+/// books, and a usage error of clap's as text, which it could not read. What was typed wrong is exit code 2, and JSON.
 #[test]
 fn every_bad_command_line_is_refused_and_nothing_changes() {
     let home = stocked();
     let state = home.state();
     for (exit, code, line) in COMMANDS {
+        let told = home.finish(home.command().args(["--format", "json"]).args(words(line)));
+        let error: Value = serde_json::from_str(told.err.lines().last().unwrap_or_default()).unwrap();
+        assert_eq!((told.code, &error["error"]["code"]), (*exit, &Value::from(*code)), "{line}: {told:?}");
         let ran = home.finish(home.command().args(words(line)));
         assert_eq!(ran.code, *exit, "{line}: {ran:?}");
         assert!(ran.err.contains(&format!("({code})")), "{line}: {ran:?}");
@@ -165,6 +172,14 @@ fn every_bad_command_line_is_refused_and_nothing_changes() {
         let ran = home.finish(home.command().args(words(line)));
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line}: {ran:?}");
         assert!(ran.err.starts_with("error: ") || ran.err.contains("Usage:"), "{line}: {ran:?}");
+        for format in ["--format json", "--format=jsonl"] {
+            let ran = home.finish(home.command().args(format.split(' ')).args(words(line)));
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line}: {ran:?}");
+            let told: Value = serde_json::from_str(&ran.err).unwrap_or_else(|error| panic!("{line}: {error}: {ran:?}"));
+            assert_eq!(told["error"]["code"], "usage", "{line}: {told}");
+            let message = told["error"]["message"].as_str().unwrap();
+            assert!(!message.is_empty() && !message.starts_with("error"), "{line}: {told}");
+        }
     }
     assert_eq!(home.state(), state);
     home.run("verify").ok();
@@ -275,8 +290,8 @@ fn files_that_cannot_be_ledgers() {
         }
     }
     for name in [":memory:", "file:x?mode=memory"] {
-        home.args(&["-f", name, "info"]).fails(3, "invalid_argument");
-        home.args(&["init", name]).fails(3, "invalid_argument");
+        home.args(&["-f", name, "info"]).fails(2, "invalid_argument");
+        home.args(&["init", name]).fails(2, "invalid_argument");
     }
     assert_eq!(home.args(&["-f", "", "info"]).code, 2);
     assert!(!home.path("missing").exists() && !home.path(":memory:").exists());

@@ -128,7 +128,7 @@ fn the_likeliest_mistakes() {
     home.run("explain --batch 99").fails(3, "unknown_batch");
     home.run("explain --missing").fails(2, "usage");
     home.run("explain 4 --from 2026-11-01").fails(2, "usage");
-    home.run("explain --missing -a alice --month november").fails(3, "invalid_argument");
+    home.run("explain --missing -a alice --month november").fails(2, "invalid_argument");
     home.run("explain 4 --format csv").fails(2, "usage");
     for words in ["explain", "explain 4 --batch 2", "explain 4 --missing", "explain --missing --batch 2"] {
         assert_eq!(home.run(words).code, 2, "{words}");

@@ -350,7 +350,7 @@ fn the_page_goes_to_stdout_and_not_into_another_format() {
     assert!(page.out.starts_with("<!DOCTYPE html>") && page.out.trim_end().ends_with("</html>"), "{}", page.out);
     assert!(page.out.contains("1 November 2025 to 30 November 2025"));
     assert_eq!(home.run("statement -a alice --html --format json").code, 2);
-    assert_eq!(home.run("statement -a alice --month 2026-13 --html").code, 3);
+    assert_eq!(home.run("statement -a alice --month 2026-13 --html").code, 2);
     assert_eq!(home.run("statement -a alice --offset 8 --html").code, 2);
 }
 

@@ -135,7 +135,7 @@ fn a_statement_of_nobody_and_of_no_month() {
         ("statement -a alice --from 2025-12-01 --to 2025-11-01", "invalid_argument"),
         ("statement -a alice --from tomorrow", "invalid_argument"),
     ] {
-        home.run(words).fails(3, code);
+        home.run(words).fails(2, code);
     }
     for words in [
         "statement -a alice --month 2025-11 --from 2025-11-01",
@@ -288,7 +288,7 @@ fn accounts_with_filters() {
     let cursor = first.err.split_whitespace().next_back().unwrap().to_string();
     assert_eq!(names(&home, &format!("accounts --match *i* --after {cursor}")), ["kiosk-1"], "{first:#?}");
     assert!(home.run("accounts --in-debt --state closed").ok().err.contains("no account fits"));
-    home.run("accounts --state Frozen").fails(3, "invalid_argument");
+    home.run("accounts --state Frozen").fails(2, "invalid_argument");
 }
 
 #[test]
