@@ -29,7 +29,7 @@ pub(crate) fn link(prev: &Hash, op: &OperationRow) -> Hash {
     bytes.number(op.writer.1.epoch);
     bytes.number(op.rules_version);
     // The names, not the codes of this file's tables: the hash outlives the schema.
-    bytes.field(op.kind.text().as_bytes());
+    bytes.field(op.kind.as_str().as_bytes());
     bytes.optional(op.account.as_ref().map(|(_, id)| id.as_str().as_bytes()));
     bytes.field(op.key.as_str().as_bytes());
     bytes.number(op.recorded_at.millis());

@@ -10,7 +10,7 @@ use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldPhase, HoldRow, Key, OpKind,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, HoldState, Key, OpKind,
     OperationRow, Outcome, StretchRow,
 };
 use crate::pricing::PriceBook;
@@ -102,7 +102,7 @@ impl<'s, 'c> Memory<'s, 'c> {
         }
         for row in changes.new_holds.into_iter().chain(changes.holds) {
             let due =
-                |row: &HoldRow| (row.phase == HoldPhase::Open).then_some((row.account, row.deadline, row.operation));
+                |row: &HoldRow| (row.phase == HoldState::Open).then_some((row.account, row.deadline, row.operation));
             let old = self.hold(row.operation)?;
             replace(&mut self.due_holds, old.as_ref().and_then(due), due(&row));
             self.holds.put(row.operation, row);

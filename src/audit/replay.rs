@@ -299,7 +299,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         }
         // It was not: one fault for the mark, then on as it is stored.
         let place = format!("operation {} clock", row.seq);
-        audit.faults.add("operation_mismatch", place, ClockMark::Suspect.text(), row.clock.text());
+        audit.faults.add("operation_mismatch", place, ClockMark::Suspect.as_str(), row.clock.as_str());
         let trusted = Reading { trusted: true, ..reading };
         time = self.time(row, trusted)?;
         Ok(self.decide(row, &command, (trusted, time)).map(|mut booked| {

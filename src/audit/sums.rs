@@ -8,7 +8,7 @@ use super::movements::Moved;
 use super::{Audit, Faults, PAGE, count, show};
 use crate::error::Result;
 use crate::model::{
-    AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldPhase, HoldRow, ReferenceRow,
+    AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, HoldState, ReferenceRow,
     StretchRow,
 };
 use crate::store::{self, Session, Table, audit as stored};
@@ -46,7 +46,7 @@ impl Sums {
     }
 
     fn hold(&mut self, row: &HoldRow) {
-        if row.phase == HoldPhase::Open {
+        if row.phase == HoldState::Open {
             self.open_holds = self.open_holds.saturating_add(1);
             self.unbacked += i128::from(row.unbacked);
             self.falls_due(Some(row.deadline));
@@ -143,7 +143,7 @@ fn holds(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
         i64::MIN,
         |after| stored::holds(session, after, PAGE),
         |_, _, row| {
-            let open = row.phase == HoldPhase::Open;
+            let open = row.phase == HoldState::Open;
             books.accounts.entry(row.account).or_default().hold(&row);
             books.holds.insert(row.operation, (open, row.points.saturating_sub(row.unbacked)));
         },

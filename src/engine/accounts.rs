@@ -1,9 +1,8 @@
 //! Operations on accounts as such: open, set_limit, freeze, unfreeze, close, transfer; and the file's settings.
 
 use super::Booking;
-use super::shift::Bucket;
 use crate::error::{Error, Result};
-use crate::model::{AccountState, Balances, BatchRow, EntryKind, MAX_INDEX, Setting, Settings, batch_no};
+use crate::model::{AccountState, Balances, BatchRow, EntryKind, MAX_INDEX, Place, Setting, Settings, batch_no};
 use crate::units::{add, sub};
 
 impl Booking<'_, '_> {
@@ -69,7 +68,7 @@ impl Booking<'_, '_> {
                     format!("the transfer touches more than {MAX_INDEX} batches"),
                 ));
             }
-            self.books.shift(source.no, Bucket::Remaining, Bucket::Moved, take, None)?;
+            self.books.shift(source.no, Place::Available, Place::Moved, take, None)?;
             sent.push((batch_no(self.seq, index), source, take));
             left = sub(left, take)?;
         }

@@ -11,7 +11,7 @@ use super::source::{Changes, Source, drawn};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Movement, Place,
+    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, MovementRow, Place,
     StretchRow, changes,
 };
 use crate::units::{Instant, add, sub};
@@ -52,7 +52,7 @@ pub(crate) struct Books<'s> {
     entries: Vec<EntryRow>,
     stretches: Vec<StretchRow>,
     /// Of the line that is posted next.
-    pub(super) movements: Vec<Movement>,
+    pub(super) movements: Vec<MovementRow>,
 }
 
 fn lost(what: &str, no: i64) -> Error {
@@ -274,7 +274,7 @@ impl<'s> Books<'s> {
     }
 
     /// A movement of the line that is posted next.
-    pub(super) fn note(&mut self, movement: Movement) {
+    pub(super) fn note(&mut self, movement: MovementRow) {
         if movement.points > 0 {
             put(&mut self.movements, movement);
         }
@@ -283,7 +283,7 @@ impl<'s> Books<'s> {
     /// The hold that the line posted next is about, where it moves nothing of it.
     pub(super) fn concern(&mut self, hold: i64) {
         let (from, to) = (Place::Held, Place::Available);
-        self.movements.push(Movement { operation: Some(hold), batch: None, from, to, points: 0 });
+        self.movements.push(MovementRow { operation: Some(hold), batch: None, from, to, points: 0 });
     }
 
     /// Changes a consume; a changed open part changes the account's debt by as much.

@@ -4,9 +4,8 @@ use super::books::Books;
 use super::draw::{Tally, give_back, settle};
 use super::line::Line;
 use super::pages::{Due, DueKind};
-use super::shift::Bucket;
 use crate::error::Result;
-use crate::model::{BatchNo, EntryKind, HoldPhase};
+use crate::model::{BatchNo, EntryKind, HoldState, Place};
 use crate::units::{Instant, sub};
 
 /// How many due things a step of catch-up reads and books. Few, so that a transaction can end between two steps before it
@@ -40,12 +39,12 @@ pub(super) fn happen(books: &mut Books<'_>, due: Due) -> Result<(EntryKind, i64,
     Ok(match due.what {
         DueKind::Expiry => {
             let points = books.batch(due.no)?.remaining;
-            books.shift(due.no, Bucket::Remaining, Bucket::Expired, points, None)?;
+            books.shift(due.no, Place::Available, Place::Expired, points, None)?;
             (EntryKind::Expire, points, Some(due.no))
         }
         DueKind::Deadline => {
             let points = books.hold(due.no)?.points;
-            resolve(books, due.no, HoldPhase::Expired, due.at, &mut Tally::default())?;
+            resolve(books, due.no, HoldState::Expired, due.at, &mut Tally::default())?;
             (EntryKind::HoldExpire, points, None)
         }
         DueKind::Activation => {
@@ -60,7 +59,7 @@ pub(super) fn happen(books: &mut Books<'_>, due: Due) -> Result<(EntryKind, i64,
 pub(crate) fn resolve(
     books: &mut Books<'_>,
     hold: i64,
-    phase: HoldPhase,
+    phase: HoldState,
     at: Instant,
     tally: &mut Tally,
 ) -> Result<()> {
@@ -68,14 +67,14 @@ pub(crate) fn resolve(
     for slice in books.allocations(hold)?.into_iter().rev() {
         // What goes to `owed` is gone for good; a late capture may draw only on the rest.
         let owed = books.batch(slice.batch)?.owed.min(slice.points);
-        give_back(books, slice.batch, slice.points, (Bucket::Held, hold), at, tally)?;
+        give_back(books, slice.batch, slice.points, (Place::Held, hold), at, tally)?;
         books.set_returned(hold, slice.rank, sub(slice.points, owed)?)?;
     }
     Ok(())
 }
 
 /// Marks an open hold resolved and frees the credit it reserved; its slices are the caller's to move.
-pub(crate) fn end(books: &mut Books<'_>, hold: i64, phase: HoldPhase) -> Result<()> {
+pub(crate) fn end(books: &mut Books<'_>, hold: i64, phase: HoldState) -> Result<()> {
     let (account, points, unbacked) = {
         let row = books.hold(hold)?;
         (row.account, row.points, row.unbacked)

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use super::Booking;
 use super::draw::{coverable, draw};
-use super::shift::Bucket;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind};
+use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind, Place};
 use crate::pricing::{PriceBook, PriceError};
 use crate::quantity::Usage;
 use crate::units::{Instant, MAX_POINTS, Points, add, sub};
@@ -178,7 +177,7 @@ impl<'a> Booking<'a, '_> {
     pub(super) fn charge(&mut self, owner: i64, points: i64, lapsed: Vec<BatchRow>) -> Result<()> {
         let reinstated_before = self.books.account(self.account)?.totals.reinstated;
         let draws = &mut self.outcome.draws;
-        let paid = draw(&mut self.books, self.account, owner, points, Bucket::Used, lapsed, draws)?;
+        let paid = draw(&mut self.books, self.account, owner, points, Place::Used, lapsed, draws)?;
         let open = sub(points, paid)?;
         let row = self.books.account_mut(self.account)?;
         row.totals.consumed = add(row.totals.consumed, points)?;

@@ -2,9 +2,8 @@
 
 use super::books::Books;
 use super::line::Line;
-use super::shift::Bucket;
 use crate::error::Result;
-use crate::model::{BatchNo, BatchRow, DrawKey, EntryKind};
+use crate::model::{BatchNo, BatchRow, DrawKey, EntryKind, Place};
 use crate::units::{Instant, add, sub};
 
 /// Draws up to `need` points in draw order into `to`, allocated to `owner`; returns how many, and lists them batch by batch.
@@ -15,7 +14,7 @@ pub(crate) fn draw(
     account: i64,
     owner: i64,
     need: i64,
-    to: Bucket,
+    to: Place,
     lapsed: Vec<BatchRow>,
     drawn: &mut Vec<(BatchNo, i64)>,
 ) -> Result<i64> {
@@ -30,10 +29,10 @@ pub(crate) fn draw(
         };
         let (batch, from, there) = if lapsed_first {
             let Some(batch) = lapsed.next() else { break };
-            (batch.no, Bucket::Expired, batch.expired)
+            (batch.no, Place::Expired, batch.expired)
         } else {
             let Some(DrawKey { no, .. }) = live else { break };
-            (no, Bucket::Remaining, books.batch(no)?.remaining)
+            (no, Place::Available, books.batch(no)?.remaining)
         };
         let take = there.min(left);
         books.shift(batch, from, to, take, Some(owner))?;
@@ -73,7 +72,7 @@ pub(super) fn pay_debts(books: &mut Books<'_>, account: i64) -> Result<i64> {
         }
         let Some(consume) = books.oldest_open(account)? else { break };
         let mut drawn = Vec::new();
-        let paid = draw(books, account, consume.operation, consume.open, Bucket::Debt, Vec::new(), &mut drawn)?;
+        let paid = draw(books, account, consume.operation, consume.open, Place::Debt, Vec::new(), &mut drawn)?;
         if paid == 0 {
             break;
         }
@@ -92,7 +91,7 @@ pub(crate) struct Tally {
 }
 
 enum Step {
-    GiveBack { batch: BatchNo, points: i64, from: Bucket, of: i64 },
+    GiveBack { batch: BatchNo, points: i64, from: Place, of: i64 },
     RefundClawback { operation: i64, points: i64 },
 }
 
@@ -105,7 +104,7 @@ pub(crate) fn give_back(
     books: &mut Books<'_>,
     batch: BatchNo,
     points: i64,
-    (from, of): (Bucket, i64),
+    (from, of): (Place, i64),
     at: Instant,
     tally: &mut Tally,
 ) -> Result<()> {
@@ -140,7 +139,7 @@ fn give_back_one(
     books: &mut Books<'_>,
     no: BatchNo,
     points: i64,
-    (from, of): (Bucket, i64),
+    (from, of): (Place, i64),
     at: Instant,
     tally: &mut Tally,
 ) -> Result<Vec<Step>> {
@@ -150,7 +149,7 @@ fn give_back_one(
     if owed > 0 {
         let still_owed = sub(batch.owed, owed)?;
         books.change_batch(no, |batch| batch.owed = still_owed)?;
-        books.shift(no, from, Bucket::Revoked, owed, Some(of))?;
+        books.shift(no, from, Place::Revoked, owed, Some(of))?;
         let mut left = owed;
         for clawback in books.source().clawbacks(no)? {
             // What a clamp left uncollected has no clawback, and so comes last.
@@ -163,11 +162,11 @@ fn give_back_one(
     }
     let rest = sub(points, owed)?;
     if rest > 0 && batch.is_expired(at) {
-        books.shift(no, from, Bucket::Expired, rest, Some(of))?;
+        books.shift(no, from, Place::Expired, rest, Some(of))?;
         tally.lapsed = add(tally.lapsed, rest)?;
     } else if rest > 0 {
         books.wake(no, at)?;
-        books.shift(no, from, Bucket::Remaining, rest, Some(of))?;
+        books.shift(no, from, Place::Available, rest, Some(of))?;
         tally.restored = add(tally.restored, rest)?;
     }
     Ok(steps)
@@ -177,7 +176,7 @@ fn give_back_one(
 fn take_back(books: &mut Books<'_>, operation: i64, points: i64) -> Result<Vec<Step>> {
     let consume = books.consume(operation)?;
     let open = consume.open.min(points);
-    let from = if consume.clawback_of.is_some() { Bucket::ClawedBack } else { Bucket::Used };
+    let from = if consume.clawback_of.is_some() { Place::ClawedBack } else { Place::Used };
     let (still_open, refunded) = (sub(consume.open, open)?, add(consume.refunded, points)?);
     books.change_consume(operation, |row| (row.open, row.refunded) = (still_open, refunded))?;
     let mut left = sub(points, open)?;

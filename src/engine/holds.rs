@@ -6,9 +6,8 @@ use super::books::Books;
 use super::catch_up::{end, resolve};
 use super::consume::{credit_left, no_book};
 use super::draw::{Tally, coverable, draw, give_back};
-use super::shift::Bucket;
 use crate::error::{Error, Result};
-use crate::model::{Action, BatchNo, CaptureAmount, EntryKind, HoldPhase, HoldRow};
+use crate::model::{Action, BatchNo, CaptureAmount, EntryKind, HoldRow, HoldState, Place};
 use crate::units::{Instant, add, sub};
 
 impl Booking<'_, '_> {
@@ -22,12 +21,12 @@ impl Booking<'_, '_> {
     fn hold_closed(&self, hold: &HoldRow) -> Result<Error> {
         let head = self.books.source().operation(hold.operation)?;
         let id = head.map_or_else(|| hold.operation.to_string(), |head| head.writer.hold(head.seq).to_string());
-        Ok(Error::HoldClosed { hold: id, state: hold.phase.text() })
+        Ok(Error::HoldClosed { hold: id, state: hold.phase.as_str() })
     }
 
     fn open_hold(&mut self) -> Result<HoldRow> {
         let hold = self.target_hold()?;
-        if hold.phase == HoldPhase::Open { Ok(hold) } else { Err(self.hold_closed(&hold)?) }
+        if hold.phase == HoldState::Open { Ok(hold) } else { Err(self.hold_closed(&hold)?) }
     }
 
     /// The instant a hold ends by itself, within `max_hold` of now.
@@ -78,7 +77,7 @@ impl Booking<'_, '_> {
         self.points = points;
         self.books.new_owner(self.seq);
         let draws = &mut self.outcome.draws;
-        draw(&mut self.books, self.account, self.seq, covered, Bucket::Held, Vec::new(), draws)?;
+        draw(&mut self.books, self.account, self.seq, covered, Place::Held, Vec::new(), draws)?;
         let row = self.books.account_mut(self.account)?;
         row.unbacked = add(row.unbacked, unbacked)?;
         if unbacked > 0 {
@@ -90,7 +89,7 @@ impl Booking<'_, '_> {
             points,
             unbacked,
             deadline,
-            phase: HoldPhase::Open,
+            phase: HoldState::Open,
             service: service.clone(),
             price_book: self.price_book.map(|(no, _)| no),
         })?;
@@ -101,7 +100,7 @@ impl Booking<'_, '_> {
     pub(super) fn release(&mut self) -> Result<()> {
         let hold = self.open_hold()?;
         let mut tally = Tally::default();
-        resolve(&mut self.books, hold.operation, HoldPhase::Released, self.now, &mut tally)?;
+        resolve(&mut self.books, hold.operation, HoldState::Released, self.now, &mut tally)?;
         self.show_hold(hold.operation)?;
         self.tally(tally);
         self.points = hold.points;
@@ -126,7 +125,7 @@ impl Booking<'_, '_> {
 
     pub(super) fn capture(&mut self, amount: &CaptureAmount) -> Result<()> {
         let hold = self.target_hold()?;
-        if !matches!(hold.phase, HoldPhase::Open | HoldPhase::Expired) {
+        if !matches!(hold.phase, HoldState::Open | HoldState::Expired) {
             return Err(self.hold_closed(&hold)?);
         }
         let points = self.capture_points(&hold, amount)?;
@@ -145,7 +144,7 @@ impl Booking<'_, '_> {
         let credit_left = credit_left(account)?;
         // An ordinary draw covers what the slices did not.
         let draws = &mut self.outcome.draws;
-        let drawn = draw(&mut self.books, self.account, self.seq, open, Bucket::Used, Vec::new(), draws)?;
+        let drawn = draw(&mut self.books, self.account, self.seq, open, Place::Used, Vec::new(), draws)?;
         open = sub(open, drawn)?;
         self.outcome.over_limit = open > 0 && open > credit_left;
         let row = self.books.account_mut(self.account)?;
@@ -190,20 +189,20 @@ pub(super) struct Taken {
 /// Takes up to `points` from what a hold holds, or held.
 pub(super) fn take_held(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, at: Instant) -> Result<Taken> {
     match hold.phase {
-        HoldPhase::Open => take_slices(books, hold, owner, points, at),
+        HoldState::Open => take_slices(books, hold, owner, points, at),
         _ => take_lapsed(books, hold, owner, points, at),
     }
 }
 
 /// Takes the prefix of an open hold's slices and gives the rest back.
 fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, at: Instant) -> Result<Taken> {
-    end(books, hold.operation, HoldPhase::Captured)?;
+    end(books, hold.operation, HoldState::Captured)?;
     let mut left = points;
     let (mut taken, mut back) = (Taken::default(), Vec::new());
     for slice in books.allocations(hold.operation)? {
         let take = slice.points.min(left);
         if take > 0 {
-            books.shift(slice.batch, Bucket::Held, Bucket::Used, take, Some(hold.operation))?;
+            books.shift(slice.batch, Place::Held, Place::Used, take, Some(hold.operation))?;
             books.allocate(owner, slice.batch, take)?;
             taken.draws.push((slice.batch, take));
             left = sub(left, take)?;
@@ -215,7 +214,7 @@ fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
     for (slice, part) in back.into_iter().rev() {
         let rest = sub(slice.points, part)?;
         let owed = books.batch(slice.batch)?.owed.min(rest);
-        give_back(books, slice.batch, rest, (Bucket::Held, hold.operation), at, &mut taken.tally)?;
+        give_back(books, slice.batch, rest, (Place::Held, hold.operation), at, &mut taken.tally)?;
         books.set_returned(hold.operation, slice.rank, sub(rest, owed)?)?;
     }
     Ok(taken)
@@ -223,21 +222,21 @@ fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
 
 /// A late capture draws first what its own release gave back or let lapse, as far as that is still there.
 fn take_lapsed(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, at: Instant) -> Result<Taken> {
-    books.change_hold(hold.operation, |row| row.phase = HoldPhase::Captured)?;
+    books.change_hold(hold.operation, |row| row.phase = HoldState::Captured)?;
     let mut left = points;
     let mut taken = Taken::default();
     for slice in books.allocations(hold.operation)? {
         let batch = books.batch(slice.batch)?;
         let (from, there) =
-            if batch.is_expired(at) { (Bucket::Expired, batch.expired) } else { (Bucket::Remaining, batch.remaining) };
+            if batch.is_expired(at) { (Place::Expired, batch.expired) } else { (Place::Available, batch.remaining) };
         let take = slice.returned.min(there).min(left);
         if take == 0 {
             continue;
         }
-        books.shift(slice.batch, from, Bucket::Used, take, Some(hold.operation))?;
+        books.shift(slice.batch, from, Place::Used, take, Some(hold.operation))?;
         books.allocate(owner, slice.batch, take)?;
         taken.draws.push((slice.batch, take));
-        if from == Bucket::Expired {
+        if from == Place::Expired {
             taken.reinstated = add(taken.reinstated, take)?;
         }
         left = sub(left, take)?;

@@ -4,9 +4,8 @@ use super::Booking;
 use super::Target;
 use super::books::Books;
 use super::draw::{Tally, refund};
-use super::shift::Bucket;
 use crate::error::{Error, Result};
-use crate::model::{Amount, BatchNo, ConsumeRow, EntryKind, RevokeShortfall};
+use crate::model::{Amount, BatchNo, ConsumeRow, EntryKind, Place, RevokeShortfall};
 use crate::units::{Instant, add, sub};
 
 /// The points meant, no more than are left; all of nothing is too much as well.
@@ -62,9 +61,9 @@ impl Booking<'_, '_> {
         let points = within("revoke", amount, sub(sub(batch.amount, batch.revoked)?, batch.owed)?)?;
         let from_remaining = batch.remaining.min(points);
         let from_expired = batch.expired.min(sub(points, from_remaining)?);
-        for (bucket, part) in [(Bucket::Remaining, from_remaining), (Bucket::Expired, from_expired)] {
+        for (bucket, part) in [(Place::Available, from_remaining), (Place::Expired, from_expired)] {
             if part > 0 {
-                self.books.shift(no, bucket, Bucket::Revoked, part, None)?;
+                self.books.shift(no, bucket, Place::Revoked, part, None)?;
             }
         }
         let taken = add(from_remaining, from_expired)?;

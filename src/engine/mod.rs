@@ -193,7 +193,7 @@ fn replay(source: &dyn Source, seq: i64, command: &Command) -> Result<Verdict> {
         return Ok(Verdict::Replayed(Box::new(row)));
     }
     let operation = row.writer.1.operation(row.seq).to_string();
-    Err(Error::KeyReused { key: command.key.to_string(), op: command.kind.text(), operation, fields })
+    Err(Error::KeyReused { key: command.key.to_string(), op: command.kind.as_str(), operation, fields })
 }
 
 /// The operation booked under a command's key, if there is one.
@@ -330,7 +330,7 @@ impl Booking<'_, '_> {
     fn check_state(&mut self, command: &Command, opened: &Opened) -> Result<()> {
         let late_capture = match self.target {
             Target::Hold(hold) if self.kind == OpKind::Capture => {
-                self.books.hold(hold)?.phase == crate::model::HoldPhase::Expired
+                self.books.hold(hold)?.phase == crate::model::HoldState::Expired
             }
             _ => false,
         };

@@ -1,7 +1,7 @@
 //! Lists that are read a page at a time, and the order in which things fall due.
 
 use super::table::Keys;
-use crate::model::{BatchRow, HoldPhase, HoldRow};
+use crate::model::{BatchRow, HoldRow, HoldState};
 use crate::units::Instant;
 
 /// An ordered list read page by page from the source, merged with what the working copy changed.
@@ -61,5 +61,5 @@ pub(crate) fn batch_due(batch: &BatchRow) -> Option<Due> {
 }
 
 pub(crate) fn hold_due(hold: &HoldRow) -> Option<Due> {
-    (hold.phase == HoldPhase::Open).then_some(Due { at: hold.deadline, what: DueKind::Deadline, no: hold.operation })
+    (hold.phase == HoldState::Open).then_some(Due { at: hold.deadline, what: DueKind::Deadline, no: hold.operation })
 }

@@ -1,10 +1,9 @@
 //! Recharge and set_expiry: where batches begin, and when they end.
 
 use super::Booking;
-use super::shift::Bucket;
 use super::time::resolve_expiry;
 use crate::error::{Error, Result};
-use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, batch_no};
+use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, Place, batch_no};
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::{Instant, add};
 
@@ -75,7 +74,7 @@ impl Booking<'_, '_> {
         self.books.change_batch(no, |batch| batch.expires_at = expires_at)?;
         if back > 0 {
             self.books.wake(no, self.now)?;
-            self.books.shift(no, Bucket::Expired, Bucket::Remaining, back, None)?;
+            self.books.shift(no, Place::Expired, Place::Available, back, None)?;
         }
         self.points = back;
         self.outcome.reinstated = back;

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use super::books::Books;
 use super::draw::settle;
 use super::line::Line;
-use super::shift::Bucket;
 use crate::error::Result;
-use crate::model::{AccountState, BatchNo, EntryKind};
+use crate::model::{AccountState, BatchNo, EntryKind, Place};
 use crate::units::{Instant, add};
 
 /// Undoes it as of `now`: what lapsed and has not expired comes back, what was to be effective later is pending again, and no
@@ -46,7 +45,7 @@ pub(super) fn reinstate(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Res
         books.set_active(no, false)?;
     }
     if batch.expired > 0 && !batch.is_expired(now) {
-        books.shift(no, Bucket::Expired, Bucket::Remaining, batch.expired, None)?;
+        books.shift(no, Place::Expired, Place::Available, batch.expired, None)?;
         points = add(points, batch.expired)?;
     }
     Ok(points)

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 
 use super::Ledger;
 use super::options::read_book;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId, Page, Query,
-    Quote, Request,
+    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId, Page,
+    Query, Question, Quote, Request,
 };
-use crate::pricing::{PriceBook, Priced};
+use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
 use crate::report::{ClockInfo, Info, Look, OperationInfo};
 use crate::units::{Instant, Points};
@@ -62,7 +62,7 @@ impl Ledger {
     /// # use counterfoil::*;
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// assert!(ledger.check(&alice, Points::new(50)?)?.allowed);
-    /// assert_eq!(ledger.check(&alice, Points::new(51)?)?.reason, Some(CheckReason::InsufficientPoints));
+    /// assert_eq!(ledger.check(&alice, Points::new(51)?)?.reason.as_deref(), Some("insufficient_points"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -438,8 +438,8 @@ impl Ledger {
     /// `pricing` without a price book, `unknown_service`, `invalid_argument` for a missing or wrong usage, `out_of_range`.
     pub fn price<'u>(&self, service: &str, usage: impl Into<Option<&'u Usage>>) -> Result<Quote> {
         let (book, usage) = (self.book()?, usage.into());
-        let priced = book.price(service, usage).map_err(crate::engine::price_error)?;
-        Ok(quote(book, priced, usage))
+        let priced = book.price(service, usage);
+        quote(book, priced, usage)
     }
 
     /// What it can cost at most, from what is known before the work: characters, or input seconds.
@@ -455,18 +455,38 @@ impl Ledger {
     /// As for [`Ledger::price`].
     pub fn estimate<'u>(&self, service: &str, usage: impl Into<Option<&'u Usage>>) -> Result<Quote> {
         let (book, usage) = (self.book()?, usage.into());
-        let priced = book.estimate(service, usage).map_err(crate::engine::price_error)?;
-        Ok(quote(book, priced, usage))
+        let priced = book.estimate(service, usage);
+        quote(book, priced, usage)
     }
 }
 
-fn quote(book: Arc<PriceBook>, priced: Priced, usage: Option<&Usage>) -> Quote {
-    Quote {
-        service: priced.service,
-        points: priced.points,
-        rule: priced.rule,
-        price_book: book.hash(),
-        usage: usage.cloned(),
-        book: Some(book),
+impl Question {
+    /// The answer to `price` or `estimate` by a price book: it takes no ledger.
+    ///
+    /// ```
+    /// use counterfoil::{Question, pricing::PriceBook};
+    /// let book = PriceBook::parse("[fixed_costs]\nposter = 12\n", "prices.toml").map_err(|faults| faults.to_string())?;
+    /// let question = Question::parse(r#"{"get":"price","service":"poster"}"#)?;
+    /// assert_eq!(question.quote(book)?.points, 12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::price`]; `invalid_argument` for any other question.
+    pub fn quote(&self, book: impl Into<Arc<PriceBook>>) -> Result<Quote> {
+        let book = book.into();
+        let (priced, usage) = match self.asked()? {
+            Asked::Price(service, usage) => (book.price(&service, usage.as_ref()), usage),
+            Asked::Estimate(service, usage) => (book.estimate(&service, usage.as_ref()), usage),
+            _ => return Err(Error::invalid("get", "is not about a price", "ask for a price, or an estimate")),
+        };
+        quote(book, priced, usage.as_ref())
     }
+}
+
+type Pricing = std::result::Result<Priced, PriceError>;
+
+fn quote(book: Arc<PriceBook>, priced: Pricing, usage: Option<&Usage>) -> Result<Quote> {
+    let Priced { service, points, rule, .. } = priced.map_err(crate::engine::price_error)?;
+    Ok(Quote { service, points, rule, price_book: book.hash(), usage: usage.cloned(), book: Some(book) })
 }

@@ -183,7 +183,7 @@ impl Command {
                 let subject = subject(operation, account, &mut fields)?;
                 Self::read(operation, subject, key, fields)
             }
-            None => Ok(Command { body: fields.finish(kind.text())?, ..Self::own(kind, key) }),
+            None => Ok(Command { body: fields.finish(kind.as_str())?, ..Self::own(kind, key) }),
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::words::words;
-use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, Key, OpKind, OperationId, Place};
+use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, HoldState, Key, OpKind, OperationId, Place};
 use crate::hash::Hash;
 use crate::pricing::PriceBook;
 use crate::quantity::Usage;
@@ -454,20 +454,6 @@ pub struct BatchInfo {
     pub from_batch: Option<BatchId>,
 }
 
-words!(
-    /// What became of a hold.
-    HoldState {
-        /// Waiting for its job.
-        Open "open",
-        /// Charged.
-        Captured "captured",
-        /// Given back.
-        Released "released",
-        /// Past its deadline; it can still be captured once.
-        Expired "expired",
-    }
-);
-
 /// A hold. JSON shape `counterfoil.hold/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -492,20 +478,6 @@ pub struct HoldInfo {
     pub slices: Vec<Slice>,
 }
 
-words!(
-    /// Why an account could not pay: the error code a strict consume would give.
-    CheckReason {
-        /// Accounts must be opened before their first use.
-        UnknownAccount "unknown_account",
-        AccountClosed "account_closed",
-        AccountFrozen "account_frozen",
-        /// Debt is past the credit limit.
-        AccountInDebt "account_in_debt",
-        /// What is not covered does not fit the credit left.
-        InsufficientPoints "insufficient_points",
-    }
-);
-
 /// Whether an account could pay, as far as can be said beforehand. Advisory: only hold and strict consume decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -520,9 +492,9 @@ pub struct Check {
     pub debt: i64,
     /// The points asked about.
     pub required: i64,
-    /// The error code a strict consume would give.
+    /// Why not: the code of the error a strict consume would give.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<CheckReason>,
+    pub reason: Option<String>,
 }
 
 /// A price, or the upper bound of one.

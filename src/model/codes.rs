@@ -38,7 +38,16 @@ codes!(
 
 codes!(
     /// What became of a hold.
-    HoldPhase { Open = 0 "open", Captured = 1 "captured", Released = 2 "released", Expired = 3 "expired" }
+    HoldState {
+        /// Waiting for its job.
+        Open = 0 "open",
+        /// Charged.
+        Captured = 1 "captured",
+        /// Given back.
+        Released = 2 "released",
+        /// Past its deadline; it can still be captured once.
+        Expired = 3 "expired",
+    }
 );
 
 codes!(

@@ -21,19 +21,18 @@ pub(crate) use action::{
     Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
     Subject,
 };
-pub use answer::Movement as ToldMovement;
 pub use answer::{
-    AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, CheckReason, Entry, Figures, Four, Held, HoldInfo,
-    HoldMark, HoldState, Made, NextExpiry, Page, Quote, Receipt, Slice, Totals,
+    AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark,
+    Made, Movement, NextExpiry, Page, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
-pub use codes::{AccountState, EntryKind};
-pub(crate) use codes::{ClockMark, HoldPhase};
+pub(crate) use codes::ClockMark;
+pub use codes::{AccountState, EntryKind, HoldState};
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
 pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
 pub use movement::Place;
-pub(crate) use movement::{Balances, Movement, changes, decode, encode};
+pub(crate) use movement::{Balances, MovementRow, changes, decode, encode};
 pub(crate) use name::{Name, Reading};
 pub use operations::OpKind;
 pub use period::Period;

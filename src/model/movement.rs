@@ -54,7 +54,7 @@ impl Place {
 
 /// Points going from one place to another inside an account, or in or out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Movement {
+pub(crate) struct MovementRow {
     /// The operation concerned when it is another than the line's: whose debt is paid, what is given back.
     pub(crate) operation: Option<i64>,
     /// The batch whose points they are; none of what no batch has paid for.
@@ -65,7 +65,7 @@ pub(crate) struct Movement {
 }
 
 /// What movements change of an account's figures, and how much of it expired for good.
-pub(crate) fn changes(movements: &[Movement]) -> Result<(Balances, i64)> {
+pub(crate) fn changes(movements: &[MovementRow]) -> Result<(Balances, i64)> {
     let (mut change, mut expired) = (Balances::default(), 0);
     for movement in movements {
         for (place, taken) in [(movement.from, true), (movement.to, false)] {
@@ -92,7 +92,7 @@ pub(crate) fn changes(movements: &[Movement]) -> Result<(Balances, i64)> {
 }
 
 /// As stored: for each the places in one byte, the batch, the operation (0 for none) and the points, seven bits to a byte.
-pub(crate) fn encode(movements: &[Movement], bytes: &mut Vec<u8>) {
+pub(crate) fn encode(movements: &[MovementRow], bytes: &mut Vec<u8>) {
     for movement in movements {
         let places = (movement.from.code() << 4) | movement.to.code();
         bytes.push(u8::try_from(places).unwrap_or_default());
@@ -112,7 +112,7 @@ fn seven(bits: u64) -> u8 {
 }
 
 /// The movements again; `None` when it is not how any are stored.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Movement>> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<MovementRow>> {
     let mut bytes = bytes.iter().copied();
     let mut movements = Vec::new();
     while let Some(places) = bytes.next() {
@@ -134,7 +134,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Movement>> {
             return None;
         }
         let some = |number: i64| (number > 0).then_some(number);
-        movements.push(Movement { operation: some(operation), batch: some(batch), from, to, points });
+        movements.push(MovementRow { operation: some(operation), batch: some(batch), from, to, points });
     }
     Some(movements)
 }
@@ -143,7 +143,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Movement>> {
 mod tests {
     use super::*;
 
-    fn encoded(movements: &[Movement]) -> Vec<u8> {
+    fn encoded(movements: &[MovementRow]) -> Vec<u8> {
         let mut bytes = Vec::new();
         encode(movements, &mut bytes);
         bytes
@@ -158,7 +158,7 @@ mod tests {
             }
             for points in [0, 1, 127, 128, MAX_POINTS] {
                 for (batch, operation) in [(None, None), (Some(1 << 20), None), (Some(i64::MAX), Some(1 << 42))] {
-                    let one = Movement { operation, batch, from, to, points };
+                    let one = MovementRow { operation, batch, from, to, points };
                     assert_eq!(decode(&encoded(&[one, one])), Some(vec![one, one]));
                 }
             }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let one =
-            Movement { operation: None, batch: Some(1 << 20), from: Place::Available, to: Place::Used, points: 300 };
+            MovementRow { operation: None, batch: Some(1 << 20), from: Place::Available, to: Place::Used, points: 300 };
         let bytes = encoded(&[one]);
         (1..bytes.len()).for_each(|cut| assert_eq!(decode(&bytes[..cut]), None));
         for wrong in [vec![0x46], vec![0x44, 0, 0, 1], vec![0x0d, 0, 0, 1], vec![0x46, 0x80, 0, 0, 1]] {

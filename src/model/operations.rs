@@ -118,7 +118,7 @@ const fn on(target: &'static Field, kind: OpKind, help: &'static str, fields: &'
 }
 
 const fn on_file(kind: OpKind, help: &'static str, fields: &'static [Field]) -> Operation {
-    Operation { kind, name: kind.text(), help, target: None, fields }
+    Operation { kind, name: kind.as_str(), help, target: None, fields }
 }
 
 use FieldKind::{

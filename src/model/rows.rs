@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::ids::batch_operation;
 use super::{
-    AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldPhase, Key, Movement, OpKind, Place, Writer,
+    AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldState, Key, MovementRow, OpKind, Place,
+    Writer,
 };
 use crate::error::Result;
 use crate::hash::Hash;
@@ -165,7 +166,7 @@ impl ConsumeRow {
 
     /// What a change of it moves by itself: what is owed from now on, or was cancelled or forgiven. What batches pay of it
     /// is their movement.
-    pub(crate) fn movement_from(&self, before: &ConsumeRow) -> Result<Option<Movement>> {
+    pub(crate) fn movement_from(&self, before: &ConsumeRow) -> Result<Option<MovementRow>> {
         let used = if self.clawback_of.is_some() { Place::ClawedBack } else { Place::Used };
         let (from, to, points) = if self.open > before.open {
             (Place::Debt, used, sub(self.open, before.open)?)
@@ -176,7 +177,7 @@ impl ConsumeRow {
         } else {
             return Ok(None);
         };
-        Ok(Some(Movement { operation: Some(self.operation), batch: None, from, to, points }))
+        Ok(Some(MovementRow { operation: Some(self.operation), batch: None, from, to, points }))
     }
 
     pub(crate) fn is_plain(&self) -> bool {
@@ -203,7 +204,7 @@ pub(crate) struct HoldRow {
     pub(crate) points: i64,
     pub(crate) unbacked: i64,
     pub(crate) deadline: Instant,
-    pub(crate) phase: HoldPhase,
+    pub(crate) phase: HoldState,
     pub(crate) service: Option<String>,
     /// The pinned price book, as its number in the file.
     pub(crate) price_book: Option<i64>,
@@ -220,7 +221,7 @@ pub(crate) struct EntryRow {
     pub(crate) points: i64,
     pub(crate) batch: Option<BatchNo>,
     /// What it did, in order.
-    pub(crate) movements: Vec<Movement>,
+    pub(crate) movements: Vec<MovementRow>,
     /// What they come to: the change of the figures, and the points that expired or lapsed less those that came back.
     pub(crate) change: Balances,
     pub(crate) expired: i64,
@@ -233,7 +234,7 @@ impl EntryRow {
     pub(crate) fn touches(&self) -> BTreeSet<i64> {
         let mut touched = BTreeSet::new();
         if self.kind != EntryKind::Expire {
-            for Movement { operation, batch, from, to, .. } in &self.movements {
+            for MovementRow { operation, batch, from, to, .. } in &self.movements {
                 let gone = |place: &Place| matches!(place, Place::Expired | Place::Revoked | Place::Moved);
                 touched.extend(*operation);
                 touched.extend(batch.filter(|_| gone(from) || gone(to)).map(batch_operation));

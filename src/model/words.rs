@@ -22,10 +22,6 @@ macro_rules! words {
                 match self { $($name::$variant => $text),+ }
             }
 
-            pub(crate) const fn text(self) -> &'static str {
-                self.as_str()
-            }
-
             pub(crate) fn from_text(text: &str) -> Option<Self> {
                 match text { $($text => Some($name::$variant),)+ _ => None }
             }

@@ -5,8 +5,7 @@ use super::shapes::figures;
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, CheckReason, NextExpiry, Totals,
-    TotalsRow,
+    AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, NextExpiry, Totals, TotalsRow,
 };
 use crate::store::{self, Glance, Session};
 use crate::units::{Instant, Reading, add};
@@ -105,14 +104,15 @@ impl Look<'_, '_> {
         let uncovered = required.saturating_sub(available).max(0);
         let fits = uncovered == 0 || uncovered <= limit.saturating_sub(debt).saturating_sub(unbacked);
         let reason = match row.map(|row| row.state) {
-            None if self.ledger.settings.explicit_accounts => Some(CheckReason::UnknownAccount),
-            Some(AccountState::Closed) => Some(CheckReason::AccountClosed),
-            Some(AccountState::Frozen) => Some(CheckReason::AccountFrozen),
-            _ if debt > limit => Some(CheckReason::AccountInDebt),
-            _ if !fits => Some(CheckReason::InsufficientPoints),
+            None if self.ledger.settings.explicit_accounts => Some("unknown_account"),
+            Some(AccountState::Closed) => Some("account_closed"),
+            Some(AccountState::Frozen) => Some("account_frozen"),
+            _ if debt > limit => Some("account_in_debt"),
+            _ if !fits => Some("insufficient_points"),
             _ => None,
         };
-        Ok(Check { sufficient: debt <= limit && fits, allowed: reason.is_none(), available, debt, required, reason })
+        let (sufficient, allowed, reason) = (debt <= limit && fits, reason.is_none(), reason.map(str::to_string));
+        Ok(Check { sufficient, allowed, available, debt, required, reason })
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::model::{Entry, EntryRow, Movement, Place};
+use crate::model::{Entry, EntryRow, MovementRow, Place};
 use crate::units::{add, sub};
 
 /// What came in and what went, by cause. Always
@@ -54,7 +54,7 @@ impl Flows {
     /// What one entry did.
     pub(crate) fn of(row: &EntryRow) -> Result<Self> {
         let mut flows = Flows::default();
-        row.movements.iter().try_for_each(|Movement { from, to, points, .. }| flows.flow(*from, *to, *points))?;
+        row.movements.iter().try_for_each(|MovementRow { from, to, points, .. }| flows.flow(*from, *to, *points))?;
         Ok(flows)
     }
 

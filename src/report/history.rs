@@ -219,7 +219,7 @@ impl Look<'_, '_> {
     pub(super) fn operation_info(&self, row: &OperationRow, consume: Option<&ConsumeRow>) -> Result<OperationInfo> {
         let after = balances_after(self.session, row)?;
         let mut body = parse_body(row)?;
-        body.insert("op".into(), Value::from(row.kind.text()));
+        body.insert("op".into(), Value::from(row.kind.as_str()));
         body.insert("key".into(), Value::from(row.key.as_str()));
         let target = ["hold", "batch", "operation"].iter().any(|name| body.contains_key(*name));
         if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {

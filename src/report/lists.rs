@@ -11,8 +11,8 @@ use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldPhase,
-    HoldRow, Page,
+    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldRow,
+    HoldState, Page,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -92,7 +92,7 @@ impl Look<'_, '_> {
             |row| row.operation,
             |row| {
                 let row = changed.get(&row.operation).map_or(&row, |row| *row);
-                if !query.all && row.phase != HoldPhase::Open {
+                if !query.all && row.phase != HoldState::Open {
                     return Ok(None);
                 }
                 let slices = self.source.allocations(row.operation)?.rows;

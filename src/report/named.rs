@@ -284,7 +284,7 @@ impl Look<'_, '_> {
                 None => String::new(),
             };
             // What has several words is easier to read where a name ends.
-            listed.push(format!("`{}` ({}{of})", one.spelling, one.head.kind.text().replace('_', "-")));
+            listed.push(format!("`{}` ({}{of})", one.spelling, one.head.kind.as_str().replace('_', "-")));
         }
         let more = if found.len() > LISTED { ", \u{2026}" } else { "" };
         let accounts = found.iter().any(|one| found.iter().any(|other| other.head.account != one.head.account));

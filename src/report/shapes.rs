@@ -6,8 +6,8 @@ use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
-    EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldPhase, HoldRow, HoldState, Made, Movement, OpKind,
-    OperationId, OperationRow, Receipt, ToldMovement, Writers,
+    EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement, MovementRow, OpKind,
+    OperationId, OperationRow, Receipt, Writers,
 };
 use crate::units::Instant;
 
@@ -22,19 +22,10 @@ pub(super) fn four(balances: Balances) -> Four {
     Four { available, held, pending, debt }
 }
 
-fn told(writers: &Writers, movement: &Movement) -> ToldMovement {
-    let Movement { operation, batch, from, to, points } = *movement;
+fn told(writers: &Writers, movement: &MovementRow) -> Movement {
+    let MovementRow { operation, batch, from, to, points } = *movement;
     let (batch, operation) = (batch.map(|no| writers.batch(no)), operation.map(|seq| writers.operation(seq)));
-    ToldMovement { batch, operation, from, to, points }
-}
-
-fn hold_state(phase: HoldPhase) -> HoldState {
-    match phase {
-        HoldPhase::Open => HoldState::Open,
-        HoldPhase::Captured => HoldState::Captured,
-        HoldPhase::Released => HoldState::Released,
-        HoldPhase::Expired => HoldState::Expired,
-    }
+    Movement { batch, operation, from, to, points }
 }
 
 fn made(writers: &Writers, (no, expires_at): (BatchNo, i64)) -> Made {
@@ -48,13 +39,9 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
     let hold = match outcome.hold {
         None => None,
         Some((no, phase, deadline)) => {
-            let phase = HoldPhase::from_code(phase)
+            let phase = HoldState::from_code(phase)
                 .ok_or_else(|| Error::corrupt(format!("operation {}: outcome: hold phase {phase}", row.seq)))?;
-            Some(HoldMark {
-                id: writers.hold(no),
-                state: hold_state(phase),
-                deadline: Instant::clamped(deadline).utc(),
-            })
+            Some(HoldMark { id: writers.hold(no), state: phase, deadline: Instant::clamped(deadline).utc() })
         }
     };
     let batches: Vec<Made> = outcome.batches.iter().map(|batch| made(writers, *batch)).collect();
@@ -138,7 +125,7 @@ pub(crate) fn hold(writers: &Writers, account: &AccountId, row: &HoldRow, slices
         points: row.points,
         unbacked: row.unbacked,
         deadline: row.deadline.utc(),
-        state: hold_state(row.phase),
+        state: row.phase,
         service: row.service.clone(),
         slices: slices.iter().map(|slice| allocation(writers, slice)).collect(),
     }

@@ -14,7 +14,7 @@ use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountState, ClockMark, EntryKind, HoldPhase, Key, MAX_EPOCH, Movement, OpKind, Outcome, Writer,
+    AccountId, AccountState, ClockMark, EntryKind, HoldState, Key, MAX_EPOCH, MovementRow, OpKind, Outcome, Writer,
     decode, encode,
 };
 use crate::units::{Instant, MAX_POINTS};
@@ -203,7 +203,7 @@ impl<'r> Columns<'r> {
         self.optional_bytes()?.ok_or_else(|| self.wrong("is missing"))
     }
 
-    pub(super) fn movements(&mut self) -> Result<Vec<Movement>> {
+    pub(super) fn movements(&mut self) -> Result<Vec<MovementRow>> {
         match self.value()? {
             ValueRef::Blob(bytes) if bytes.len() > MOVEMENTS => {
                 Err(self.wrong(&format!("has {} bytes, more than {MOVEMENTS}", bytes.len())))
@@ -371,7 +371,7 @@ cells! {
     Key: |it| it.as_str();
     AccountState: |it| it.code();
     EntryKind: |it| it.code();
-    HoldPhase: |it| it.code();
+    HoldState: |it| it.code();
     ClockMark: |it| it.code();
     OpKind: |it| it.code();
 }
@@ -391,7 +391,7 @@ impl<T: Cell> Cell for Option<T> {
 }
 
 /// NULL when they are too long for an entry.
-impl Cell for Vec<Movement> {
+impl Cell for Vec<MovementRow> {
     fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
         let mut bytes = to.bytes.borrow_mut();
         bytes.clear();

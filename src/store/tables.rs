@@ -8,7 +8,7 @@ use super::columns::{BODY, Cell, Columns, NAME, Parameters};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, EntryKind,
-    EntryRow, HoldPhase, HoldRow, LedgerRow, OpKind, OperationRow, PriceBookRow, ReferenceRow, Settings, StretchRow,
+    EntryRow, HoldRow, HoldState, LedgerRow, OpKind, OperationRow, PriceBookRow, ReferenceRow, Settings, StretchRow,
     TotalsRow, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
@@ -265,7 +265,7 @@ table! { hold = HoldRow {
     points: points,
     unbacked: points,
     deadline: instant,
-    phase: code(HoldPhase::from_code),
+    phase: code(HoldState::from_code),
     service: optional_string(NAME),
     price_book: optional_number,
 } }

@@ -7,8 +7,8 @@ use crate::engine::source::{Changes, Source};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
-    EntryKind, EntryRow, HoldPhase, HoldRow, Key, LedgerRow, Movement, OpKind, OperationRow, Outcome, Place, Settings,
-    TotalsRow, Writer,
+    EntryKind, EntryRow, HoldRow, HoldState, Key, LedgerRow, MovementRow, OpKind, OperationRow, Outcome, Place,
+    Settings, TotalsRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -130,8 +130,8 @@ fn entry_row(account: i64, n: i64, booked_at: i64, operation: Option<i64>) -> En
     }
 }
 
-fn movement(from: Place, to: Place, points: i64) -> Movement {
-    Movement { operation: None, batch: Some(1 << 20), from, to, points }
+fn movement(from: Place, to: Place, points: i64) -> MovementRow {
+    MovementRow { operation: None, batch: Some(1 << 20), from, to, points }
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn every_row_comes_back_as_written() {
             points: 5,
             unbacked: 2,
             deadline: at(77),
-            phase: HoldPhase::Open,
+            phase: HoldState::Open,
             service: Some("tts".to_string()),
             price_book: Some(1),
         }],
@@ -380,7 +380,7 @@ fn what_falls_due_comes_in_order() {
             batch(4, 1, 50, None, true),
             batch(5, 2, 50, Some(300), true),
         ],
-        new_holds: vec![hold(1, 120, HoldPhase::Open), hold(2, 110, HoldPhase::Released)],
+        new_holds: vec![hold(1, 120, HoldState::Open), hold(2, 110, HoldState::Released)],
         ..Changes::default()
     };
     apply(session, &changes).unwrap();

@@ -8,7 +8,7 @@ use super::super::Look;
 use super::{Word, word};
 use crate::engine::Source;
 use crate::error::Result;
-use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, Movement, OperationId, Place};
+use crate::model::{BatchId, BatchNo, EntryKind, EntryRow, MovementRow, OperationId, Place};
 use crate::units::{add, sub};
 
 /// Where some of the points went that came back.
@@ -65,7 +65,7 @@ impl Look<'_, '_> {
         }
         let mut all: Vec<Went> = Vec::new();
         let mut places: BTreeMap<Alike, usize> = BTreeMap::new();
-        for Movement { operation, batch, from, to, points } in &row.movements {
+        for MovementRow { operation, batch, from, to, points } in &row.movements {
             let (what, debt) = match to {
                 _ if !from.is_used() && *from != Place::Held => continue,
                 Place::Pending | Place::Available => ("restored", None),

@@ -13,8 +13,8 @@ use super::{Booked, Said, Word, is_false, is_zero, word};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldPhase, Movement,
-    OpKind, OperationId, Place,
+    AccountId, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, HoldId, HoldState,
+    MovementRow, OpKind, OperationId, Place,
 };
 use crate::report::shapes;
 use crate::report::span::stored_entries;
@@ -268,7 +268,7 @@ impl Walk<'_, '_, '_, '_> {
             let settled = shares(row).into_iter().filter(|share| mine(&share.by));
             self.paid.extend(settled.map(|share| (share.consume, Some(row.booked_at))));
         } else {
-            let used = |movement: &Movement| movement.to == Place::Used && movement.batch == Some(self.batch.no);
+            let used = |movement: &MovementRow| movement.to == Place::Used && movement.batch == Some(self.batch.no);
             self.paid.extend(row.operation.filter(|_| row.movements.iter().any(used)).map(|seq| (seq, None)));
         }
     }
@@ -290,7 +290,7 @@ impl Walk<'_, '_, '_, '_> {
 
     fn hold(&mut self, row: &EntryRow, seq: i64) -> Result<()> {
         let hold = self.books.hold(seq)?.clone();
-        if hold.phase != HoldPhase::Open {
+        if hold.phase != HoldState::Open {
             return Ok(());
         }
         let slices = self.look.allocations_now(&mut self.books, seq)?;

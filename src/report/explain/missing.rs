@@ -12,7 +12,9 @@ use super::trail::hold_of;
 use super::{Booked, Said, Word, is_false, is_zero, word};
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, Movement, OperationId, Place};
+use crate::model::{
+    AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, MovementRow, OperationId, Place,
+};
 use crate::report::shapes::figures;
 use crate::report::span::stored_entries;
 use crate::units::{add, sub, utc, utc_option};
@@ -263,7 +265,7 @@ pub struct NotYet {
 /// By how many points more of each batch have expired after a line; not those it only passed through.
 fn expired(row: &EntryRow) -> Result<BTreeMap<BatchNo, i64>> {
     let mut sums = BTreeMap::new();
-    for Movement { batch, from, to, points, .. } in &row.movements {
+    for MovementRow { batch, from, to, points, .. } in &row.movements {
         let change = match (from, to) {
             (_, Place::Expired) => *points,
             (Place::Expired, _) => sub(0, *points)?,

@@ -11,7 +11,7 @@ use super::trail::hold_of;
 use super::{Booked, is_past};
 use crate::engine::{Books, Source};
 use crate::error::Result;
-use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldPhase, HoldRow};
+use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, HoldState};
 use crate::report::Period;
 use crate::store;
 use crate::units::{add, sub};
@@ -62,9 +62,9 @@ impl After {
         let lasted = end.is_some_and(|end| !is_past(hold.deadline, end));
         !self.made_later(hold.operation)
             && match hold.phase {
-                HoldPhase::Open => true,
-                HoldPhase::Expired => lasted,
-                HoldPhase::Captured | HoldPhase::Released => lasted && self.resolved.contains(&hold.operation),
+                HoldState::Open => true,
+                HoldState::Expired => lasted,
+                HoldState::Captured | HoldState::Released => lasted && self.resolved.contains(&hold.operation),
             }
     }
 

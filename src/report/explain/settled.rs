@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Look;
 use super::{Booked, Said, is_false};
 use crate::error::Result;
-use crate::model::{BatchNo, EntryRow, Movement, OpKind, OperationId, Place};
+use crate::model::{BatchNo, EntryRow, MovementRow, OpKind, OperationId, Place};
 use crate::units::utc;
 
 /// Points that paid what was used earlier and open since.
@@ -61,7 +61,7 @@ pub(super) struct Share {
 /// What a line paid or forgave of debts, the oldest first.
 pub(super) fn shares(row: &EntryRow) -> Vec<Share> {
     let mut shares: Vec<Share> = Vec::new();
-    for Movement { operation, batch, from, points, .. } in row.movements.iter().filter(|it| it.to == Place::Debt) {
+    for MovementRow { operation, batch, from, points, .. } in row.movements.iter().filter(|it| it.to == Place::Debt) {
         let Some(consume) = operation.or(row.operation).filter(|_| !from.is_used()) else { continue };
         let written_off = *from == Place::WrittenOff;
         let by = batch.map(|no| (no, *points));

@@ -12,7 +12,7 @@ use super::{Booked, Said, Word, is_false, is_zero, word_option};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{
-    AccountRow, BatchId, BatchNo, EntryKind, EntryRow, Movement, OpKind, OperationId, Place, batch_operation,
+    AccountRow, BatchId, BatchNo, EntryKind, EntryRow, MovementRow, OpKind, OperationId, Place, batch_operation,
 };
 use crate::report::span::stored_entries;
 use crate::units::{Instant, add, sub, utc};
@@ -141,7 +141,7 @@ impl Story {
 
     /// What of the points it had used a line brought back to batches that had expired.
     fn note_lapsed(&mut self, row: &EntryRow) -> Result<()> {
-        for Movement { operation, batch, from, to, points } in &row.movements {
+        for MovementRow { operation, batch, from, to, points } in &row.movements {
             if *operation != Some(self.seq) || !from.is_used() || *to != Place::Expired {
                 continue;
             }
@@ -169,7 +169,7 @@ impl Story {
             _ => {}
         }
         let (mut refunded, mut written_off) = (0, 0);
-        for Movement { from, points, .. } in mine() {
+        for MovementRow { from, points, .. } in mine() {
             if from.is_used() {
                 refunded = add(refunded, *points)?;
             } else if *from == Place::WrittenOff {
@@ -211,7 +211,7 @@ impl Story {
 }
 
 /// What a movement adds to the points of a batch that are gone, or takes from them.
-pub(super) fn gone(kind: EntryKind, movement: &Movement) -> Result<Vec<(&'static str, i64)>> {
+pub(super) fn gone(kind: EntryKind, movement: &MovementRow) -> Result<Vec<(&'static str, i64)>> {
     let (mut told, points) = (Vec::new(), movement.points);
     if movement.from == Place::Expired {
         told.push(("came_back", sub(0, points)?));

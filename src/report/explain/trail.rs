@@ -7,7 +7,7 @@ use super::super::Look;
 use super::Booked;
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, Movement, Place};
+use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, MovementRow, Place};
 use crate::report::span::stored_entries;
 use crate::store::{self, Forward};
 use crate::units::{Instant, add, sub};
@@ -94,7 +94,7 @@ impl Look<'_, '_> {
         let stored = stored_entries(books, account);
         let (last, mut change, mut least) = (stored.min(n.saturating_add(LINES)), BTreeMap::new(), BTreeMap::new());
         let mut pass = |row: &EntryRow| -> Result<()> {
-            for Movement { batch, from, to, points, .. } in &row.movements {
+            for MovementRow { batch, from, to, points, .. } in &row.movements {
                 let Some(no) = batch.filter(|no| batches.iter().any(|batch| batch.no == *no)) else { continue };
                 let spendable = |place: &Place| matches!(place, Place::Available | Place::Pending);
                 let sum = change.entry(no).or_insert(0);

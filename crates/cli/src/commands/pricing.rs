@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PriceError, Priced, PricingErrors, PricingFault, ServiceRule};
-use counterfoil::quantity::UsageKind;
-use counterfoil::{Error, Hash, Quantity, Usage};
+use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors, PricingFault, ServiceRule};
+use counterfoil::{Error, Hash, Question, Quote};
 use serde::Serialize;
 
 use super::Session;
-use crate::args::{CheckArgs, Format, PricingCommand, QuoteArgs, UsageArgs, whole};
+use crate::args::{CheckArgs, Format, PricingCommand, QuoteArgs, UsageArgs};
 use crate::exit::{Failure, Outcome};
 use crate::output::{Block, PriceFault, Shown};
 
@@ -136,16 +135,7 @@ fn show(session: &mut Session) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// A price, or the upper bound of one, as the library's `Quote` is written.
-#[derive(Serialize)]
-struct Quoted {
-    service: String,
-    points: i64,
-    rule: String,
-    price_book: Hash,
-}
-
-impl Shown for Quoted {
+impl Shown for Quote {
     const CSV: &'static [&'static str] = &["service", "points", "rule", "price_book"];
 
     fn block(&self) -> Block {
@@ -160,64 +150,18 @@ impl Shown for Quoted {
 
 /// What a use costs, or can cost at most.
 pub(super) fn quote(session: &mut Session, args: &QuoteArgs, at_most: bool) -> Result<Outcome, Failure> {
-    let service = args.service.as_deref().or(args.service_flag.as_deref()).unwrap_or_default();
-    let usage = usage(&args.usage)?;
-    let book = book(session)?;
-    let priced = if at_most { book.estimate(service, usage.as_ref()) } else { book.price(service, usage.as_ref()) };
-    let Priced { service, points, rule, .. } = priced.map_err(refusal)?;
-    session.out.one(&Quoted { service, points, rule, price_book: book.hash() })?;
+    let UsageArgs { seconds, quantity, unit, chars, input_seconds } = &args.usage;
+    let service = args.service.as_ref().or(args.service_flag.as_ref());
+    let fields = [
+        ("service", service.map(|service| service.as_str().into())),
+        ("seconds", seconds.clone()),
+        ("quantity", quantity.clone()),
+        ("unit", unit.as_ref().map(|unit| unit.as_str().into())),
+        ("chars", chars.clone()),
+        ("input_seconds", input_seconds.clone()),
+    ];
+    let question = Question::new(if at_most { "estimate" } else { "price" });
+    let question = fields.into_iter().fold(question, |question, (name, value)| question.with(name, value));
+    session.out.one(&question.quote(book(session)?)?)?;
     Ok(Outcome::Done)
-}
-
-/// The library's own words for what cannot be priced.
-fn refusal(error: PriceError) -> Error {
-    match error {
-        PriceError::UnknownService { service, did_you_mean } => Error::UnknownService { service, did_you_mean },
-        PriceError::OutOfRange(_) => Error::OutOfRange { field: "points".into(), message: error.to_string() },
-        other => Error::InvalidArgument {
-            field: "usage".into(),
-            message: "does not fit the service's rule".into(),
-            help: other.to_string(),
-        },
-    }
-}
-
-/// The one usage given, if any.
-fn usage(args: &UsageArgs) -> Result<Option<Usage>, Failure> {
-    let quantity = |field: &str, value: &serde_json::Value| {
-        let text = value.as_str().unwrap_or_default();
-        Quantity::parse(text).map_err(|error| invalid(field, &error.to_string(), "give 0 or more, like 61.2"))
-    };
-    let mut found: Vec<(&str, Usage)> = Vec::new();
-    if let Some(value) = &args.seconds {
-        found.push(("seconds", Usage::new(UsageKind::Seconds, quantity("seconds", value)?)));
-    }
-    if let Some(value) = &args.quantity {
-        let usage = Usage::quantity(quantity("quantity", value)?);
-        found.push((
-            "quantity",
-            match &args.unit {
-                Some(unit) => usage.unit(unit.as_str()),
-                None => usage,
-            },
-        ));
-    } else if args.unit.is_some() {
-        return Err(invalid("unit", "is given without a quantity", "add the quantity, or leave the unit out").into());
-    }
-    if let Some(value) = &args.chars {
-        let count = u64::try_from(whole("chars", value)?);
-        found.push(("chars", Usage::chars(count.map_err(|_| invalid("chars", "is negative", "give 0 or more"))?)));
-    }
-    if let Some(value) = &args.input_seconds {
-        let usage = Usage::new(UsageKind::InputSeconds, quantity("input_seconds", value)?);
-        found.push(("input_seconds", usage));
-    }
-    if let [(first, _), (second, _), ..] = found.as_slice() {
-        return Err(invalid(second, &format!("is given beside `{first}`"), "give one usage").into());
-    }
-    Ok(found.pop().map(|(_, usage)| usage))
-}
-
-fn invalid(field: &str, message: &str, help: &str) -> Error {
-    Error::InvalidArgument { field: field.into(), message: message.into(), help: help.into() }
 }

@@ -175,7 +175,7 @@ fn behind(seconds: i64) -> Option<String> {
 
 pub(super) fn check(check: &Check) -> Block {
     let mut block = Block::default();
-    block.add("allowed", check.reason.map_or_else(|| "yes".into(), |reason| format!("no: {reason}")));
+    block.add("allowed", check.reason.as_ref().map_or_else(|| "yes".into(), |reason| format!("no: {reason}")));
     block.add_figures(&[("required", check.required), ("available", check.available), ("debt", check.debt)]);
     block
 }
