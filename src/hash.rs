@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::units::json_schema;
 
 /// A BLAKE3 hash, 32 bytes. As text, and in JSON, 64 lower-case hexadecimal digits.
 ///
@@ -61,6 +62,8 @@ impl FromStr for Hash {
         })
     }
 }
+
+json_schema!(Hash as "Hash", { "type": "string", "pattern": "^[0-9a-f]{64}$" });
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {

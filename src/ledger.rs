@@ -1,5 +1,7 @@
 //! The handle: opening and closing here, its verbs under `ledger/`. Each is a line or two; the rooms below do the work.
 
+#[cfg(feature = "schema")]
+mod answers;
 mod ask;
 mod batch;
 mod care;
@@ -19,6 +21,8 @@ use crate::pricing::PriceBook;
 use crate::units::Clock;
 use crate::writer::Durability;
 
+#[cfg(feature = "schema")]
+pub use answers::answer_schema;
 pub use ask::Answer;
 pub use batch::{BatchRun, Whole};
 pub use options::{IdSource, Options};

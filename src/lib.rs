@@ -58,6 +58,8 @@ pub mod quantity;
 pub mod report;
 /// What requests and questions may say: every operation and question with its fields, as data.
 pub mod schema {
+    #[cfg(feature = "schema")]
+    pub use crate::ledger::answer_schema;
     pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
     pub use crate::model::schema::{question_schema, request_schema};
     pub use crate::model::{QUESTIONS, QuestionKind};

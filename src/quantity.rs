@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::units::json_schema;
+
 /// The greatest quantity, and the greatest number of points: 9 000 000 000 000 000, safe in a JSON number.
 const LIMIT: u128 = 9_000_000_000_000_000;
 
@@ -321,6 +323,8 @@ impl FromStr for Quantity {
         Self::parse(text)
     }
 }
+
+json_schema!(Quantity as "Quantity", { "type": "string", "pattern": "^[0-9]+([.][0-9]+)?$" });
 
 impl Serialize for Quantity {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -163,49 +163,76 @@ impl Serialize for Instant {
     }
 }
 
-/// A public `DateTime<Utc>` the one way counterfoil writes instants: RFC 3339, milliseconds, `Z`.
-pub(crate) mod utc {
-    use super::{DateTime, Deserialize, Deserializer, SecondsFormat, Serializer, Utc};
+/// Says what a type looks like in the JSON Schema, where its derive cannot tell.
+macro_rules! json_schema {
+    ($name:ident as $told:expr, $schema:tt) => {
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $told.into()
+            }
 
-    pub(crate) fn serialize<S: Serializer>(time: &DateTime<Utc>, s: S) -> Result<S::Ok, S::Error> {
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    };
+}
+pub(crate) use json_schema;
+
+json_schema!(Points as "Points", { "type": "integer", "minimum": 0, "maximum": MAX_POINTS });
+
+/// A public `DateTime<Utc>` the one way counterfoil writes instants: RFC 3339, milliseconds, `Z`. A type, for what serde
+/// is told of a field the JSON Schema is told too.
+#[allow(non_camel_case_types, reason = "serde names it as it does a module")]
+pub(crate) struct utc;
+
+/// The same for an optional instant.
+#[allow(non_camel_case_types, reason = "serde names it as it does a module")]
+pub(crate) struct utc_option;
+
+/// The same where none means `never`.
+#[allow(non_camel_case_types, reason = "serde names it as it does a module")]
+pub(crate) struct or_never;
+
+json_schema!(utc as "Instant", { "type": "string", "format": "date-time" });
+json_schema!(utc_option as "Instant", { "type": "string", "format": "date-time" });
+json_schema!(or_never as "InstantOrNever", { "anyOf": [{ "type": "string", "format": "date-time" }, { "const": "never" }] });
+
+impl utc {
+    pub(crate) fn serialize<S: Serializer>(time: &DateTime<Utc>, s: S) -> std::result::Result<S::Ok, S::Error> {
         s.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DateTime<Utc>, D::Error> {
-        super::read(&String::deserialize(d)?)
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<DateTime<Utc>, D::Error> {
+        read(&String::deserialize(d)?)
     }
 }
 
-/// The same for an optional instant.
-pub(crate) mod utc_option {
-    use super::{DateTime, Deserialize, Deserializer, Serializer, Utc, utc};
-
-    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
+impl utc_option {
+    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> std::result::Result<S::Ok, S::Error> {
         match time {
             Some(time) => utc::serialize(time, s),
             None => s.serialize_none(),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-        Option::<String>::deserialize(d)?.as_deref().map(super::read).transpose()
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<Option<DateTime<Utc>>, D::Error> {
+        Option::<String>::deserialize(d)?.as_deref().map(read).transpose()
     }
 }
 
-/// The same where none means `never`.
-pub(crate) mod or_never {
-    use super::{DateTime, Deserialize, Deserializer, Serializer, Utc, utc};
-
-    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> Result<S::Ok, S::Error> {
+impl or_never {
+    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, s: S) -> std::result::Result<S::Ok, S::Error> {
         match time {
             Some(time) => utc::serialize(time, s),
             None => s.serialize_str("never"),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<Option<DateTime<Utc>>, D::Error> {
         let text = String::deserialize(d)?;
-        (text != "never").then(|| super::read(&text)).transpose()
+        (text != "never").then(|| read(&text)).transpose()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `src/`, from the top floor down. A room may name those below it, and nothing else.
 const FLOORS: [&str; 18] = [
     "lib", "ledger", "file", "audit", "report", "writer", "engine", "store", "db", "chain", "notice", "model",
-    "pricing", "quantity", "units", "hash", "error", "spelling",
+    "pricing", "quantity", "hash", "units", "error", "spelling",
 ];
 /// The engine says in `engine::source` what it has to read and write; the store does it. So the arrow points upwards here.
 const UPWARDS: [(&str, &str, &str); 1] = [("store", "engine", "source")];

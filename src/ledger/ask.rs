@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::Ledger;
 use crate::audit::Verification;
 use crate::error::Result;
-use crate::model::{Allocation, Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, Question, Quote};
-use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, OperationInfo, Statement, UsageLine};
+use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, Question, Quote};
+use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// The answer to a [`Question`]. Its JSON is that of what it holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,14 +41,7 @@ pub enum Answer {
     /// To `explain` with a batch.
     Life(BatchLife),
     /// To `operation`.
-    Operation {
-        /// The operation.
-        #[serde(flatten)]
-        info: OperationInfo,
-        /// Which batches pay for it by now, or back it.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        paid_by: Vec<Allocation>,
-    },
+    Operation(PaidOperation),
     /// To `find`.
     Found(Vec<OperationId>),
     /// To `info`.
@@ -96,10 +89,9 @@ impl Ledger {
             Asked::Life(name, account) => {
                 Answer::Life(self.explain_batch(&self.batch_named(&name, account.as_ref())?)?)
             }
-            Asked::Operation(name, account) => {
-                let id = self.operation_named(&name, account.as_ref())?;
-                Answer::Operation { info: self.operation(&id)?, paid_by: self.allocations(&id)? }
-            }
+            Asked::Operation(name, account) => Answer::Operation(
+                self.look(|look| look.paid_operation(&look.operation_named(&name, account.as_ref())?))?,
+            ),
             Asked::Key(key) => Answer::Found(self.operations_by_key(&key)?),
             Asked::Sequence(sequence) => Answer::Found(vec![self.operation_id(sequence)?]),
             Asked::Info => Answer::Info(self.info()?),

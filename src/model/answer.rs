@@ -16,6 +16,7 @@ use crate::units::{is_false, is_zero, or_never, utc, utc_option};
 
 /// One page of a list, and where the next begins. [`Query::each`](crate::Query::each) follows the pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PageOf{T}"))]
 #[non_exhaustive]
 pub struct Page<T> {
     /// The items of this page.
@@ -27,6 +28,7 @@ pub struct Page<T> {
 
 /// The five figures always shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Figures {
     /// Points that can be spent now.
@@ -43,6 +45,7 @@ pub struct Figures {
 
 /// What an operation did. JSON shape `counterfoil.receipt/1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Receipt {
     /// The kind of operation, as in a request's `op`.
@@ -152,6 +155,7 @@ impl Receipt {
 
 /// A batch an operation created or touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Made {
     /// The batch; nil when a dry run would make it.
@@ -164,6 +168,7 @@ pub struct Made {
 
 /// A hold as a receipt shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct HoldMark {
     /// The hold; nil when a dry run would make it.
@@ -178,6 +183,7 @@ pub struct HoldMark {
 
 /// Points drawn from one batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Allocation {
     /// The batch that paid; nil when it is one of an earlier line of the same dry run.
@@ -202,6 +208,7 @@ pub struct Held {
 
 /// Totals of an account since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Totals {
     /// Points recharged.
@@ -228,6 +235,7 @@ pub struct Totals {
 
 /// The next points to expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct NextExpiry {
     /// When.
@@ -241,6 +249,7 @@ pub struct NextExpiry {
 ///
 /// Before the account's last entry only account, exists, as_of and the five figures are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Balance {
     /// The account.
@@ -275,6 +284,7 @@ pub struct Balance {
 
 /// One change, or one state, of the four balances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Four {
     /// Spendable points.
@@ -297,6 +307,7 @@ impl Four {
 
 /// Points going from one place to another inside an account, or in or out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Movement {
     /// The batch whose points they are; none of what no batch has paid for.
@@ -315,6 +326,7 @@ pub struct Movement {
 
 /// One line of an account's books. JSON shape `counterfoil.entry/1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Entry {
     /// Its number in the account's books.
@@ -411,6 +423,7 @@ words!(
 
 /// A batch. JSON shape `counterfoil.batch/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct BatchInfo {
     /// The batch.
@@ -456,6 +469,7 @@ pub struct BatchInfo {
 
 /// A hold. JSON shape `counterfoil.hold/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct HoldInfo {
     /// The hold.
@@ -480,6 +494,7 @@ pub struct HoldInfo {
 
 /// Whether an account could pay, as far as can be said beforehand. Advisory: only hold and strict consume decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Check {
     /// What is not covered fits the credit left, and debt is within the credit limit.
@@ -499,6 +514,7 @@ pub struct Check {
 
 /// A price, or the upper bound of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Quote {
     /// The service.
@@ -511,6 +527,7 @@ pub struct Quote {
     pub price_book: Hash,
     /// What was asked about; in JSON the fields a request has for it.
     #[serde(flatten, with = "asked")]
+    #[cfg_attr(feature = "schema", schemars(with = "asked::Asked"))]
     pub usage: Option<Usage>,
     /// The book itself, for a hold that is quoted by it.
     #[serde(skip)]
@@ -524,8 +541,9 @@ mod asked {
     use crate::quantity::{Quantity, Usage, UsageKind};
 
     #[derive(Default, Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     #[serde(default)]
-    struct Asked {
+    pub(super) struct Asked {
         #[serde(skip_serializing_if = "Option::is_none")]
         seconds: Option<Quantity>,
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,7 +23,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::units::since_1970;
+use crate::units::{json_schema, since_1970};
 
 const SEQUENCE_BITS: u32 = 42;
 const INDEX_BITS: u32 = 20;
@@ -223,6 +223,7 @@ macro_rules! our_id {
             }
         }
 
+        json_schema!($name as stringify!($name), { "type": "string", "format": "uuid" });
         as_data!($name, |id| id.to_string());
     };
 }
@@ -326,6 +327,7 @@ macro_rules! caller_id {
             }
         }
 
+        json_schema!($name as stringify!($name), { "type": "string", "minLength": 1, "maxLength": 128 });
         as_data!($name, |id| id.as_str().to_owned());
     };
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::pricing::PriceBook;
+use crate::units::json_schema;
 
 /// More than any operation has. What comes from outside is looked through once for each of its fields.
 const MOST_FIELDS: usize = 64;
@@ -136,6 +137,12 @@ impl Serialize for Request {
         serializer.collect_map(self.fields())
     }
 }
+
+json_schema!(Request as "Request", {
+    "description": "An operation as docs/request.schema.json tells it.",
+    "type": "object",
+    "required": ["op"],
+});
 
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {

@@ -51,6 +51,8 @@ macro_rules! words {
             }
         }
 
+        $crate::units::json_schema!($name as stringify!($name), { "type": "string", "enum": $name::TEXTS });
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;

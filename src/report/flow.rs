@@ -12,6 +12,7 @@ use crate::units::{add, sub};
 ///
 /// Holding, settling and activating move points within an account and are no flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Flows {
     /// Points recharged.

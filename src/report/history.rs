@@ -30,6 +30,7 @@ fn fits(query: &Filter, entry: &Entry) -> bool {
 
 /// An operation with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OperationInfo {
     /// Its receipt, as it was given.
@@ -49,6 +50,19 @@ pub struct OperationInfo {
     /// Of a consume or capture: the part no batch has paid for by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_now: Option<i64>,
+}
+
+/// An operation with the batches that pay for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct PaidOperation {
+    /// The operation.
+    #[serde(flatten)]
+    pub info: OperationInfo,
+    /// Which batches pay for a consume or capture by now, or back a hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paid_by: Vec<Allocation>,
 }
 
 /// The balances an operation left: those of its last entry.
@@ -234,6 +248,11 @@ impl Look<'_, '_> {
             refundable: consume.map(ConsumeRow::refundable),
             open_now: consume.map(|consume| consume.open),
         })
+    }
+
+    /// One operation, and what pays for it.
+    pub(crate) fn paid_operation(&self, id: &OperationId) -> Result<PaidOperation> {
+        Ok(PaidOperation { info: self.operation(id)?, paid_by: self.allocations(id)? })
     }
 
     /// Which batches pay for a consume or capture, or back a hold, by now.

@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::pricing::PriceBook;
 use crate::store;
-use crate::units::{Instant, utc};
+use crate::units::{Instant, json_schema, utc};
 
 /// How many stored rows are read at a time.
 pub(super) const READ: usize = 256;
@@ -203,6 +203,7 @@ impl Look<'_, '_> {
 
 /// What the file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Info {
     /// The ledger's id, made at creation.
@@ -236,6 +237,7 @@ pub struct Info {
 
 /// The settings kept in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SettingsInfo {
     /// When accounts are opened.
@@ -251,15 +253,17 @@ pub struct SettingsInfo {
 }
 
 /// A UUID as its text.
-mod as_text {
-    use super::{Deserialize, Uuid};
-    use serde::de::Error;
+#[allow(non_camel_case_types, reason = "serde names it as it does a module")]
+struct as_text;
 
-    pub(super) fn serialize<S: serde::Serializer>(id: &Uuid, s: S) -> Result<S::Ok, S::Error> {
+json_schema!(as_text as "Uuid", { "type": "string", "format": "uuid" });
+
+impl as_text {
+    fn serialize<S: serde::Serializer>(id: &Uuid, s: S) -> std::result::Result<S::Ok, S::Error> {
         s.collect_str(id)
     }
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Uuid, D::Error> {
-        Uuid::parse_str(&String::deserialize(d)?).map_err(D::Error::custom)
+    fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Uuid, D::Error> {
+        Uuid::parse_str(&String::deserialize(d)?).map_err(serde::de::Error::custom)
     }
 }

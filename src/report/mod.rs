@@ -33,8 +33,8 @@ pub use explain::{
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
 pub use flow::Flows;
-pub use history::OperationInfo;
 pub(crate) use history::balances_after;
+pub use history::{OperationInfo, PaidOperation};
 pub use lists::{Info, SettingsInfo};
 pub(crate) use shapes::receipt;
 pub use statement::{KindTotal, Statement};

@@ -21,6 +21,7 @@ use crate::units::{add, utc, utc_option};
 ///
 /// `closing = opening + ` the changes of all lines, figure by figure; and the flows say where the difference came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Statement {
     /// The account.
@@ -60,6 +61,7 @@ pub struct Statement {
 
 /// All lines of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct KindTotal {
     /// The kind, as in an entry.

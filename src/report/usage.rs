@@ -21,6 +21,7 @@ const MOST_LINES: usize = 10_000;
 ///
 /// Over any set of entries `points - refunded`, summed over all lines, is what the flows call `used`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct UsageLine {
     /// The account, when asked for one or by account.

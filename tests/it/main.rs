@@ -38,6 +38,7 @@ mod reports;
 mod said;
 mod scheduled;
 mod schema;
+mod shapes;
 mod support;
 mod together;
 mod tools;

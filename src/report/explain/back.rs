@@ -13,6 +13,7 @@ use crate::units::{add, sub};
 
 /// Where some of the points went that came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Destination {
     /// `restored` (to a live batch), `lapsed` (its batch had expired), `taken` (its batch had been revoked), or

@@ -29,6 +29,7 @@ const USES: usize = 10_000;
 /// - `expired` = the points of `expired` and `lapsed` less those of `came_back`;
 /// - `revoked` = the points of `revoked` and `taken`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct BatchLife {
     /// The batch as it stands: `amount = remaining + held + used + expired + revoked + moved`.
@@ -49,6 +50,7 @@ pub struct BatchLife {
 
 /// Something that happened to a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LifeEvent {
     /// `recharged`, `received`, `effective`, `held` (by a hold still open), `moved`, `expiry_set`, `expired`, `lapsed`,
@@ -88,6 +90,7 @@ pub struct LifeEvent {
 
 /// Points of a batch used for one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ServiceUse {
     /// The service; none when only points were named.
@@ -101,6 +104,7 @@ pub struct ServiceUse {
 
 /// Points of a batch that pay for one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct BatchUse {
     /// The consume, capture, or revoke whose clawback it paid.

@@ -27,6 +27,7 @@ const SIMILAR: usize = 3;
 /// `closing.available = opening.available + recharged + received + returned - spent - settled - expired - revoked
 /// - transferred - held - pending`, and each of these is the sum of its list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Missing {
     /// The account.
@@ -88,6 +89,7 @@ pub struct Missing {
 
 /// What changed the points of an account, by cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Changes {
     /// Points recharged.
@@ -114,6 +116,7 @@ pub struct Changes {
 
 /// Recharges from one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Came {
     /// Where the points came from.
@@ -126,6 +129,7 @@ pub struct Came {
 
 /// Uses of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Spent {
     /// The service; none when only points were named.
@@ -144,6 +148,7 @@ pub struct Spent {
 
 /// A transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Moved {
     /// The transfer.
@@ -163,6 +168,7 @@ pub struct Moved {
 
 /// A refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Returned {
     /// The refund.
@@ -189,6 +195,7 @@ pub struct Returned {
 
 /// Points that expired or were taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Gone {
     /// `expired`, `lapsed` (on their return to an expired batch), `came_back` (points negative), `revoked`, or `taken`
@@ -227,6 +234,7 @@ pub struct Gone {
 
 /// Points of an open hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StillHeld {
     /// The hold.
@@ -249,6 +257,7 @@ pub struct StillHeld {
 
 /// Points of a batch that is not effective yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct NotYet {
     /// The batch.

@@ -64,6 +64,7 @@ fn word_option<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resul
 
 /// What the caller said about an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Said {
     /// Who did it.

@@ -25,6 +25,7 @@ use crate::units::{Instant, or_never, utc, utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Explanation {
     /// The operation; `refundable` and `open_now` as time has made them.
@@ -79,6 +80,7 @@ pub struct Explanation {
 
 /// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct NewValue {
     /// `credit_limit`, `expires_at`, `deadline`, or the name of a setting.
@@ -91,6 +93,7 @@ pub struct NewValue {
 
 /// A batch that paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Payer {
     /// The batch.
@@ -131,6 +134,7 @@ pub struct Payer {
 
 /// What an operation did to one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Side {
     /// The account.

@@ -12,6 +12,7 @@ use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 
 /// How the points of an operation came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reckoning {
     /// `caller` (points were named), `rule` (a price book decided), or `estimate` (an upper bound by a price book).

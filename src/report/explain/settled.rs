@@ -11,6 +11,7 @@ use crate::units::utc;
 
 /// Points that paid what was used earlier and open since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Settled {
     /// When.
@@ -30,6 +31,7 @@ pub struct Settled {
 
 /// A debt, and what was paid, or forgiven, of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PaidDebt {
     /// The consume, capture or revoke that left it.

@@ -19,6 +19,7 @@ use crate::units::{Instant, add, sub, utc};
 
 /// Something done later to an operation, or to what it made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Since {
     /// The kind of the line: `refund`, `write_off`, `revoke`, `set_expiry`, `expire`, `capture`, `release` …
