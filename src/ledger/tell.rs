@@ -3,11 +3,14 @@
 use super::Ledger;
 use crate::error::{Error, Result};
 use crate::model::{AccountId, BatchId, Filter, OperationId, Page, Period, Query};
-use crate::report::{BatchLife, Explanation, Missing, Statement, Summing, UsageLine, Walk, WalkStep};
+use crate::report::{
+    BatchLife, Explanation, Missing, Statement, StatementStep, Summing, Sums, UsageLine, Walk, WalkStep,
+};
 
 /// Reports. They read as [`Ledger::balance`] does: nothing is written, nobody waits.
 impl Ledger {
-    /// What an account began with, every line, and what it ended with: sums that add up. All lines are in memory.
+    /// What an account began with, every line, and what it ended with: sums that add up. All lines are in memory; where there
+    /// may be very many, take [`Ledger::statement_steps`].
     ///
     /// ```
     /// # use counterfoil::*;
@@ -22,7 +25,59 @@ impl Ledger {
     /// # Errors
     /// `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
     pub fn statement(&self, account: &AccountId, period: &Period) -> Result<Statement> {
-        self.look(|look| look.begun(period).and_then(|()| look.statement(account, period)))
+        let (mut walk, mut sums, mut lines) =
+            (Walk::new(Some(account), period), Sums::new(account, period), Vec::new());
+        while let Some(steps) = self.look(|look| walk.read(look))? {
+            for step in steps {
+                lines.extend(sums.add(step)?.map(|line| line.entry));
+            }
+        }
+        let head = self.look(|look| look.statement(sums))?;
+        Ok(Statement { lines, ..head })
+    }
+
+    /// A statement whose lines are handed over one at a time: memory is bounded whatever their number. They are read twice,
+    /// for the sums and to be told; both times as of the moment it began.
+    ///
+    /// `each` is called at every step; an error of its own ends it. No read is open while it runs.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let (mut closing, mut lines) = (0, 0);
+    /// ledger.statement_steps(&alice, &Period::all(), |step| {
+    ///     match step {
+    ///         report::StatementStep::Head(head) => closing = head.closing.net,
+    ///         report::StatementStep::Line(line) => lines += 1,
+    ///         _ => {}
+    ///     }
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// assert_eq!((closing, lines), (50, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `each`, and as for [`Ledger::statement`].
+    pub fn statement_steps<E: From<Error>>(
+        &self,
+        account: &AccountId,
+        period: &Period,
+        mut each: impl FnMut(StatementStep) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let (mut walk, mut sums) = (Walk::new(Some(account), period), Sums::new(account, period));
+        while let Some(steps) = self.look(|look| walk.read(look))? {
+            steps.into_iter().try_for_each(|step| sums.add(step).map(drop))?;
+            each(sums.progress())?;
+        }
+        each(StatementStep::Head(Box::new(self.look(|look| look.statement(sums))?)))?;
+        let mut walk = walk.again();
+        while let Some(steps) = self.look(|look| walk.read(look))? {
+            let lines =
+                steps.into_iter().filter_map(|step| if let WalkStep::Line(line) = step { Some(line) } else { None });
+            lines.map(StatementStep::Line).try_for_each(&mut each)?;
+        }
+        Ok(())
     }
 
     /// What was used: by service and unit; as asked also by day or month, and by account. What is charged counts when it

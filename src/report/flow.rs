@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::model::{Entry, EntryRow, MovementRow, Place};
+use crate::model::{Entry, Place};
 use crate::units::{add, sub};
 
 /// What came in and what went, by cause. Always
@@ -52,13 +52,6 @@ impl Entry {
 }
 
 impl Flows {
-    /// What one entry did.
-    pub(crate) fn of(row: &EntryRow) -> Result<Self> {
-        let mut flows = Flows::default();
-        row.movements.iter().try_for_each(|MovementRow { from, to, points, .. }| flows.flow(*from, *to, *points))?;
-        Ok(flows)
-    }
-
     fn flow(&mut self, from: Place, to: Place, points: i64) -> Result<()> {
         self.pass(from, sub(0, points)?)?;
         self.pass(to, points)

@@ -17,6 +17,7 @@ mod shapes;
 mod similar;
 mod span;
 mod statement;
+mod then;
 mod usage;
 mod walk;
 
@@ -37,7 +38,8 @@ pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};
 pub use lists::{Info, SettingsInfo};
 pub(crate) use shapes::receipt;
-pub use statement::{KindTotal, Statement};
+pub(crate) use statement::Sums;
+pub use statement::{KindTotal, Statement, StatementStep};
 pub(crate) use usage::Summing;
 pub use usage::UsageLine;
 pub(crate) use walk::Walk;

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::shapes::{self, figures};
+use super::shapes::figures;
 use super::span::stored_entries;
-use super::usage::Tally;
-use super::{Flows, Look, Period, UsageLine};
+use super::usage::{Tally, Use};
+use super::{Flows, Look, Period, UsageLine, WalkLine, WalkStep};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{
-    AccountId, AccountRow, AccountState, Balances, BatchInfo, BatchState, Entry, EntryKind, EntryRow, Figures, Four,
+    AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, EntryRow, Figures, Four,
 };
 use crate::store::Forward;
-use crate::units::{add, utc, utc_option};
+use crate::units::{Instant, add, utc, utc_option};
 
 /// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
 ///
@@ -28,7 +28,7 @@ pub struct Statement {
     pub account: AccountId,
     /// Whether it has ever been opened.
     pub exists: bool,
-    /// Whether it takes part, at `as_of`.
+    /// Whether it takes part, at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<AccountState>,
     /// The first instant of the period; none: from the beginning.
@@ -37,7 +37,7 @@ pub struct Statement {
     /// The first instant after the period; none: to the present.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub to: Option<DateTime<Utc>>,
-    /// When it was made: batches are as they stand then, and no line is later.
+    /// When it was made: no line is later.
     #[serde(with = "utc")]
     pub as_of: DateTime<Utc>,
     /// The five figures at the beginning of the period.
@@ -50,7 +50,8 @@ pub struct Statement {
     pub by_kind: Vec<KindTotal>,
     /// What was charged by service and unit, the largest points first.
     pub usage: Vec<UsageLine>,
-    /// Batches pending or live at `as_of`, the soonest to expire first.
+    /// Batches pending or live at the [end](Self::end), as they stood then, the soonest to expire first. Of a period that is over
+    /// they stay the same, as long as no clock is set back.
     pub batches: Vec<BatchInfo>,
     /// The lines, oldest first.
     pub lines: Vec<Entry>,
@@ -75,10 +76,10 @@ pub struct KindTotal {
 }
 
 impl KindTotal {
-    fn add(&mut self, row: &EntryRow) -> Result<()> {
+    fn add(&mut self, entry: &Entry) -> Result<()> {
         self.lines = add(self.lines, 1)?;
-        self.points = add(self.points, row.points)?;
-        let (sum, change) = (&mut self.change, row.change);
+        self.points = add(self.points, entry.points)?;
+        let (sum, change) = (&mut self.change, entry.change);
         for (sum, part) in [
             (&mut sum.available, change.available),
             (&mut sum.held, change.held),
@@ -91,16 +92,21 @@ impl KindTotal {
     }
 }
 
-impl Look<'_, '_> {
-    /// The statement of an account over a period.
-    pub(crate) fn statement(&self, id: &AccountId, period: &Period) -> Result<Statement> {
-        let mut statement = Statement {
-            account: id.clone(),
+impl Statement {
+    /// The instant at which it ends: that of the period, or when it was made while the period goes on.
+    #[must_use]
+    pub fn end(&self) -> DateTime<Utc> {
+        self.to.map_or(self.as_of, |to| to.min(self.as_of))
+    }
+
+    fn new(account: &AccountId, period: &Period) -> Self {
+        Statement {
+            account: account.clone(),
             exists: false,
             state: None,
             from: period.begin(),
             to: period.end(),
-            as_of: self.time.utc(),
+            as_of: DateTime::UNIX_EPOCH,
             opening: Figures::default(),
             closing: Figures::default(),
             flows: Flows::default(),
@@ -108,36 +114,102 @@ impl Look<'_, '_> {
             usage: Vec::new(),
             batches: Vec::new(),
             lines: Vec::new(),
-            clock_suspect: self.suspect,
-        };
-        let Some((books, account, now)) = self.account(id, None)? else { return Ok(statement) };
-        (statement.exists, statement.state, statement.as_of) = (true, Some(account.state), now.utc());
-        let stored = stored_entries(&books, &account);
-        let mut kinds: BTreeMap<&'static str, KindTotal> = BTreeMap::new();
-        let mut usage = Tally::default();
-        let opening = self.before(&books, &account, period)?.unwrap_or_default();
-        let mut closing = opening;
-        self.each_entry(&books, &account, period, |row| {
-            statement.flows.add(&Flows::of(row)?)?;
-            let none = KindTotal { kind: row.kind, lines: 0, points: 0, change: Four::default() };
-            kinds.entry(row.kind.as_str()).or_insert(none).add(row)?;
-            if let Some(used) = self.used(row)? {
-                usage.add(None, used, row.points)?;
+            clock_suspect: false,
+        }
+    }
+}
+
+/// What a long statement is told by: first `Reading`, again and again; then `Head`; then every `Line`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum StatementStep {
+    /// The lines are being summed.
+    Reading {
+        /// How many have been.
+        done: i64,
+        /// How many there are.
+        lines: i64,
+    },
+    /// Everything but the lines: in it, `lines` is empty.
+    Head(Box<Statement>),
+    /// The next line.
+    Line(Box<WalkLine>),
+}
+
+/// A statement being summed, line by line.
+pub(crate) struct Sums {
+    statement: Statement,
+    kinds: BTreeMap<&'static str, KindTotal>,
+    usage: Tally,
+    done: i64,
+    lines: i64,
+    /// The number of the last line.
+    last: i64,
+}
+
+impl Sums {
+    pub(crate) fn new(account: &AccountId, period: &Period) -> Self {
+        let (kinds, usage) = (BTreeMap::new(), Tally::default());
+        Sums { statement: Statement::new(account, period), kinds, usage, done: 0, lines: 0, last: 0 }
+    }
+
+    /// Adds what a walk comes past. A line is handed back.
+    pub(crate) fn add(&mut self, step: WalkStep) -> Result<Option<Box<WalkLine>>> {
+        match step {
+            WalkStep::Account { opening, lines, .. } => {
+                let opening = shown(opening);
+                (self.statement.opening, self.statement.closing, self.lines) = (opening, opening, lines);
+                Ok(None)
             }
-            closing = row.after;
-            statement.lines.push(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?);
-            Ok(())
-        })?;
-        (statement.opening, statement.closing) = (figures(opening), figures(closing));
+            WalkStep::Line(line) => self.line(&line).map(|()| Some(line)),
+            WalkStep::Begin { .. } | WalkStep::End { .. } => Ok(None),
+        }
+    }
+
+    fn line(&mut self, line: &WalkLine) -> Result<()> {
+        let entry = &line.entry;
+        self.statement.flows.add(&entry.flows()?)?;
+        let none = KindTotal { kind: entry.kind, lines: 0, points: 0, change: Four::default() };
+        self.kinds.entry(entry.kind.as_str()).or_insert(none).add(entry)?;
+        let labels = (line.service.clone(), line.unit.clone(), entry.quantity.clone());
+        if let Some(used) = Use::of(entry.kind, entry.points, labels) {
+            self.usage.add(None, used, entry.points)?;
+        }
+        self.statement.closing = shown(entry.after);
+        (self.done, self.last) = (add(self.done, 1)?, entry.n);
+        Ok(())
+    }
+
+    pub(crate) fn progress(&self) -> StatementStep {
+        StatementStep::Reading { done: self.done, lines: self.lines.max(self.done) }
+    }
+}
+
+fn shown(four: Four) -> Figures {
+    let Four { available, held, pending, debt } = four;
+    figures(Balances { available, held, pending, debt })
+}
+
+impl Look<'_, '_> {
+    /// The statement that was summed, without its lines.
+    pub(crate) fn statement(&self, sums: Sums) -> Result<Statement> {
+        let Sums { mut statement, kinds, usage, last, .. } = sums;
         statement.by_kind = kinds.into_values().collect();
         statement.usage = usage.lines(None);
-        self.each_batch(&books, &account, |row| {
-            let batch = shapes::batch(self.writers, id, row, now);
-            if matches!(batch.state, BatchState::Live | BatchState::Pending) {
-                statement.batches.push(batch);
+        (statement.as_of, statement.clock_suspect) = (self.time.utc(), self.suspect);
+        let Some((books, account, now)) = self.account(&statement.account, None)? else { return Ok(statement) };
+        (statement.exists, statement.as_of) = (true, now.utc());
+        let (last, then) = match statement.to.filter(|to| *to <= statement.as_of) {
+            // At the end of a period, what ends with it is still there.
+            Some(end) => {
+                let then = Instant::clamped(end.timestamp_millis().saturating_sub(1));
+                (self.number_before(&books, &account, end)?, then)
             }
-            Ok(())
-        })?;
+            None if last == 0 => (account.entries, now),
+            None => (last, now),
+        };
+        statement.state = Some(self.state_at(&books, &account, last)?);
+        statement.batches = self.batches_at(&books, &account, last, then)?;
         statement.batches.sort_by_key(|batch| (batch.expires_at.is_none(), batch.expires_at, batch.batch));
         Ok(statement)
     }

@@ -66,6 +66,22 @@ pub(super) enum Use {
 }
 
 impl Use {
+    /// What a line of this kind says, with the service, the unit and the quantity of the use it is about.
+    pub(super) fn of(
+        kind: EntryKind,
+        points: i64,
+        (service, unit, quantity): (Option<String>, Option<String>, Option<String>),
+    ) -> Option<Self> {
+        match kind {
+            EntryKind::Consume | EntryKind::Capture => {
+                let released = kind == EntryKind::Capture && points == 0 && quantity.is_none();
+                Some(Use::Charged { service, unit, quantity, uses: i64::from(!released) })
+            }
+            EntryKind::Refund => Some(Use::Refunded { service, unit }),
+            _ => None,
+        }
+    }
+
     fn service(&self) -> Option<&String> {
         match self {
             Use::Charged { service, .. } | Use::Refunded { service, .. } => service.as_ref(),
@@ -215,18 +231,12 @@ impl Look<'_, '_> {
     /// What an entry says of the usage; nothing when it charges and refunds nothing.
     pub(super) fn used(&self, row: &EntryRow) -> Result<Option<Use>> {
         let Some(seq) = row.operation else { return Ok(None) };
-        Ok(match row.kind {
-            EntryKind::Consume | EntryKind::Capture => {
-                let Outcome { service, unit, quantity, .. } = self.stored(seq)?.outcome;
-                let released = row.kind == EntryKind::Capture && row.points == 0 && quantity.is_none();
-                Some(Use::Charged { service, unit, quantity, uses: i64::from(!released) })
-            }
-            EntryKind::Refund => {
-                let Outcome { service, unit, .. } = self.refunded(&self.stored(seq)?)?.outcome;
-                Some(Use::Refunded { service, unit })
-            }
-            _ => None,
-        })
+        let Outcome { service, unit, quantity, .. } = match row.kind {
+            EntryKind::Consume | EntryKind::Capture => self.stored(seq)?.outcome,
+            EntryKind::Refund => self.refunded(&self.stored(seq)?)?.outcome,
+            _ => return Ok(None),
+        };
+        Ok(Use::of(row.kind, row.points, (service, unit, quantity)))
     }
 
     /// The operation behind an entry.

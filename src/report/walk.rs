@@ -61,6 +61,8 @@ pub struct WalkLine {
     pub promo: bool,
     /// The service used, or whose use was refunded.
     pub service: Option<String>,
+    /// The unit that use was counted in.
+    pub unit: Option<String>,
 }
 
 /// The moment a walk began: what was booked since is not in it.
@@ -75,6 +77,7 @@ pub(crate) struct Walk<'w> {
     account: Option<&'w AccountId>,
     period: &'w Period,
     cut: Option<Cut>,
+    begun: bool,
     queue: VecDeque<AccountRow>,
     /// The last account that was put into the queue; none: there are no more.
     last: Option<i64>,
@@ -95,12 +98,20 @@ struct Reading {
 
 impl<'w> Walk<'w> {
     pub(crate) fn new(account: Option<&'w AccountId>, period: &'w Period) -> Self {
-        Walk { account, period, cut: None, queue: VecDeque::new(), last: Some(0), reading: None }
+        Walk { account, period, cut: None, begun: false, queue: VecDeque::new(), last: Some(0), reading: None }
+    }
+
+    /// The same way again, with nothing in it that has been booked since.
+    pub(crate) fn again(&self) -> Self {
+        Walk { cut: self.cut, ..Walk::new(self.account, self.period) }
     }
 
     /// The next steps; none when all has been told.
     pub(crate) fn read(&mut self, look: &Look<'_, '_>) -> Result<Option<Vec<WalkStep>>> {
-        let Some(cut) = self.cut else { return self.begin(look).map(Some) };
+        let cut = self.cut.unwrap_or(Cut { length: look.ledger.length, time: look.time });
+        if !std::mem::replace(&mut self.begun, true) {
+            return self.begin(look, cut).map(Some);
+        }
         let mut steps = Vec::new();
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
@@ -123,9 +134,8 @@ impl<'w> Walk<'w> {
         Ok(Some(steps))
     }
 
-    fn begin(&mut self, look: &Look<'_, '_>) -> Result<Vec<WalkStep>> {
+    fn begin(&mut self, look: &Look<'_, '_>, cut: Cut) -> Result<Vec<WalkStep>> {
         look.begun(self.period)?;
-        let cut = Cut { length: look.ledger.length, time: look.time };
         self.cut = Some(cut);
         if let Some(id) = self.account {
             (self.last, self.queue) = (None, look.source.account_by_id(id)?.into_iter().collect());
@@ -187,7 +197,7 @@ impl Look<'_, '_> {
             if let Some(account) = account {
                 let (books, account, _) = self.caught_up(account, Some(cut.time))?;
                 unbooked_from = reading.next;
-                rows.extend_from_slice(books.entries());
+                rows.extend(books.entries().iter().filter(|row| row.n >= reading.next).cloned());
                 kept = Some((figures(account.balances), totals(&account.totals)));
             }
         }
@@ -208,13 +218,16 @@ impl Look<'_, '_> {
     fn walk_line(&self, id: &AccountId, row: &EntryRow, stretches: &[StretchRow], unbooked: bool) -> Result<WalkLine> {
         let entry = shapes::entry(&self.source, self.writers, id, row, unbooked)?;
         let batch = row.batch.map(|no| self.source.batch(no)).transpose()?.flatten();
-        let service = match (row.kind, row.operation) {
-            (EntryKind::Refund, Some(seq)) => self.refunded(&self.stored(seq)?)?.outcome.service,
-            _ => entry.service.clone(),
+        let (service, unit) = match (row.kind, row.operation) {
+            (EntryKind::Refund, Some(seq)) => {
+                let outcome = self.refunded(&self.stored(seq)?)?.outcome;
+                (outcome.service, outcome.unit)
+            }
+            _ => (entry.service.clone(), entry.unit.clone()),
         };
         let later = stretches.iter().filter(|stretch| stretch.n > row.n).map(|stretch| stretch.booked_at);
         let date = later.fold(row.booked_at, std::cmp::min).utc();
         let (promo, source) = batch.map_or((false, None), |batch| (batch.promo, Some(batch.source.to_string())));
-        Ok(WalkLine { entry, date, source, promo, service })
+        Ok(WalkLine { entry, date, source, promo, service, unit })
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use counterfoil::report::{Flows, Statement, UsageLine};
+use counterfoil::report::{Flows, Statement, StatementStep, UsageLine};
 use counterfoil::{AccountId, Balance, Entry, Figures, Four, Page, Period, Query};
 use serde_json::{Value, json};
 
@@ -201,6 +201,89 @@ fn lives(count: u64, check: impl Fn(&mut Life, u64)) {
     for seed in 0..count {
         check(&mut Life::of(seed), seed);
     }
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+/// A customer was sent September's statement twice: the second one, made in November, showed November's batches and a
+/// frozen account. What a period was like at its end is told alike whenever it is asked for; only who books what time did
+/// may have come since.
+#[test]
+fn a_period_that_is_over_stays_as_it_was() {
+    let told = |statement: &Statement| {
+        let mut told = serde_json::to_value(statement).unwrap();
+        told.as_object_mut().unwrap().retain(|name, _| name != "as_of");
+        told["lines"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(|line| drop(line.as_object_mut().unwrap().remove("unbooked")));
+        told
+    };
+    let mut reached = std::collections::BTreeSet::new();
+    for seed in 0..16 {
+        let mut life = Life::of(seed);
+        let mut made = Vec::new();
+        for step in 0..60 {
+            life.step();
+            let (account, end) = (ACCOUNTS[step % ACCOUNTS.len()], life.now());
+            let op = if step % 10 < 5 { "freeze" } else { "unfreeze" };
+            if step % 5 == 4 {
+                life.book(json!({"op": op, "account": account, "reason": "asked"}));
+            }
+            let period = Period::new((step % 2 == 0).then(|| end - TimeDelta::days(2)), Some(end)).unwrap();
+            let statement = life.statement(account, &period);
+            if statement.exists {
+                made.push((account, period, told(&statement)));
+            }
+        }
+        for (account, period, then) in made {
+            let now = told(&life.statement(account, &period));
+            for (name, now) in now.as_object().unwrap() {
+                let (now, then) = (list(now), list(&then[name]));
+                let differ = now.iter().zip(&then).find(|(now, then)| now != then);
+                assert_eq!(differ, None, "seed {seed}, {account} until {:?}: {name}", period.end());
+                assert_eq!(now.len(), then.len(), "seed {seed}, {account} until {:?}: {name}", period.end());
+            }
+            let present = life.statement(account, &Period::all());
+            reached.insert(("batches", json!(present.batches) != then["batches"]));
+            reached.insert(("state", json!(present.state) != then["state"]));
+        }
+    }
+    assert_eq!(reached.len(), 4, "batches and states changed afterwards, or did not: {reached:?}");
+}
+
+/// What is handed over line by line is the statement.
+#[test]
+fn a_statement_in_steps_is_the_same() {
+    lives(6, |life, seed| {
+        let (mut head, mut lines, mut read) = (None, Vec::new(), 0);
+        let alice = AccountId::new("alice").unwrap();
+        let ledger = life.world.ledger.clone();
+        let stop = ledger.statement_steps(&alice, &Period::all(), |step| {
+            match step {
+                StatementStep::Reading { done, .. } => read = done,
+                StatementStep::Head(told) => head = Some(*told),
+                StatementStep::Line(line) => {
+                    lines.push(line.entry);
+                    // What is booked meanwhile is not in it.
+                    life.world.must(
+                        "meanwhile",
+                        &json!({"op": "open", "account": "alice", "key": format!("m{}", lines.len())}).to_string(),
+                    );
+                }
+                _ => {}
+            }
+            Ok::<(), counterfoil::Error>(())
+        });
+        stop.unwrap();
+        let Some(mut told) = head else { return };
+        assert_eq!(read, lines.len() as i64, "seed {seed}");
+        told.lines = lines;
+        adds_up(life, &told, &format!("seed {seed}, in steps"));
+    });
 }
 
 #[test]

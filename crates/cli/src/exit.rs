@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use counterfoil::{Error, ErrorClass};
+use counterfoil_report::ExportError;
 
 /// How the command ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,15 @@ impl Failure {
         Failure::Io {
             message: format!("the answer could not be written: {error}"),
             help: "what the command did in the ledger stays done; ask again with a look command".into(),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Ledger(error) => error.into(),
+            ExportError::Write(error) => Failure::write(&error),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `export`: the books for other programs.
 
-use counterfoil_report::{Export, ExportError, FORMATS, View};
+use counterfoil_report::{Export, FORMATS, View};
 
 use super::Session;
 use crate::args::{ExportArgs, ExportView, Format};
@@ -43,9 +43,6 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    match done {
-        Ok(()) => Ok(Outcome::Done),
-        Err(ExportError::Ledger(error)) => Err(error.into()),
-        Err(ExportError::Write(error)) => Err(Failure::write(&error)),
-    }
+    done?;
+    Ok(Outcome::Done)
 }

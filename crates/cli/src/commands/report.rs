@@ -22,16 +22,23 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         return Err(Failure::usage(format!("--output {}: this would be no page", path.display()), "add --html"));
     }
     let ledger = session.look()?;
-    let statement = ledger.statement(&account, &period)?;
-    if !statement.exists {
-        session.notes.note(&session.nobody(&ledger, &account)?);
+    if let Some(unknown) = session.unknown(&ledger, &account)? {
+        session.notes.note(&unknown);
     }
     if args.html {
-        let mut page = StatementPage::new(&statement).ledger(ledger.info()?.ledger).offset(offset);
+        let mut page = StatementPage::new(&account).within(period).offset(offset);
         page = args.issuer.iter().fold(page, StatementPage::issuer);
         page = args.number.iter().fold(page, StatementPage::number);
-        session.out.bytes(page.to_string().as_bytes())?;
+        let bar = session.notes.bar("statement");
+        let done = page.write_with(&ledger, session.out.sink(), |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        done?;
+        session.out.flush()?;
     } else {
+        let statement = ledger.statement(&account, &period)?;
         session.out.statement(&statement, offset)?;
     }
     Ok(Outcome::Done)

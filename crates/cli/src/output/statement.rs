@@ -156,7 +156,7 @@ fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io
         usage::print(&statement.usage, sink)?;
     }
     if !statement.batches.is_empty() {
-        writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(offset, statement.as_of))?;
+        writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(offset, statement.end()))?;
         let expires = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".into(), |at| time_at(offset, at));
         let left = statement.batches.iter().map(|batch| Left(expires(batch.expires_at), batch.clone()));
         sheet(BATCHES, &left.collect::<Vec<_>>(), sink)?;

@@ -13,9 +13,13 @@ use super::words::{Stamp, Until, counted, free, points};
 const MONTHS: usize = 6;
 /// Batches shown at once; the others are folded.
 const SHOWN: usize = 24;
+/// Batches told at all; the rest is a number.
+const TOLD: usize = 120;
+/// Ends told beyond the months that are drawn.
+const LATER: usize = 36;
 /// With more ends than this in a month, those of a day are one.
 const ENDS: usize = 5;
-/// Segments of the strip.
+/// With more batches than this the strip has one part for each colour.
 const SEGMENTS: usize = 60;
 
 /// Points that expire together.
@@ -66,8 +70,15 @@ pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month
     }
     let mut months = months.into_iter();
     let drawn = months.by_ref().take(MONTHS).filter_map(|(place, due)| month(place, &due)).collect();
-    let later = months.flat_map(|(_, due)| due);
-    (drawn, later.map(|(until, end, together)| together.due(until.text(), end)).collect())
+    let mut later = months.flat_map(|(_, due)| due);
+    let mut told: Vec<Due> =
+        later.by_ref().take(LATER).map(|(until, end, together)| together.due(until.text(), end)).collect();
+    // The rest as one.
+    if let Some((until, end, mut together)) = later.next() {
+        later.for_each(|(.., other)| together.add(&other));
+        told.push(together.due(format!("{} and later", until.text()), end));
+    }
+    (drawn, told)
 }
 
 impl Together {
@@ -156,6 +167,8 @@ pub(super) struct Batches {
     pub(super) strip: Vec<Part>,
     pub(super) shown: Vec<Batch>,
     pub(super) folded: Vec<Batch>,
+    /// How many are not told, and what is left of them.
+    pub(super) more: Option<(String, String)>,
 }
 
 /// A piece of a strip.
@@ -182,12 +195,23 @@ impl Batches {
     pub(super) fn new(statement: &Statement, offset: FixedOffset) -> Self {
         let batches = &statement.batches;
         let left = batches.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
-        let strip = batches.iter().filter(|batch| batch.remaining > 0).take(SEGMENTS);
-        let strip =
-            strip.map(|batch| Part { class: soon(batch, statement.as_of), width: percent(batch.remaining, left) });
-        let mut shown: Vec<Batch> = batches.iter().map(|batch| Batch::new(batch, statement.as_of, offset)).collect();
+        let mut strip: Vec<(&'static str, i64)> = Vec::new();
+        let many = batches.len() > SEGMENTS;
+        for batch in batches.iter().filter(|batch| batch.remaining > 0) {
+            let class = soon(batch, statement.end());
+            // Too many to be told apart are one for each colour.
+            match strip.last_mut().filter(|last| many && last.0 == class) {
+                Some(last) => last.1 = last.1.saturating_add(batch.remaining),
+                None => strip.push((class, batch.remaining)),
+            }
+        }
+        let part = |(class, points): (&'static str, i64)| Part { class, width: percent(points, left) };
+        let (told, rest) = batches.split_at(batches.len().min(TOLD));
+        let mut shown: Vec<Batch> = told.iter().map(|batch| Batch::new(batch, statement.end(), offset)).collect();
         let folded = shown.split_off(shown.len().min(SHOWN));
-        Batches { strip: strip.collect(), shown, folded }
+        let left = rest.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
+        let more = (!rest.is_empty()).then(|| (counted(rest.len(), "further batch", "further batches"), points(left)));
+        Batches { strip: strip.into_iter().map(part).collect(), shown, folded, more }
     }
 }
 

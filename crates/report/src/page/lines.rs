@@ -27,7 +27,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(entry: &Entry, offset: FixedOffset) -> Self {
+    /// `over`: the period is, and who booked what time did is of no interest any more.
+    pub(super) fn new(entry: &Entry, offset: FixedOffset, over: bool) -> Self {
         let after = entry.after.net();
         let mut parts = parts(entry).into_iter();
         let (change, name) = parts.next().unwrap_or((entry.change.net(), ""));
@@ -52,7 +53,7 @@ impl Line {
             after: points(after),
             negative: after < 0,
             number: entry.operation.map(OperationId::sequence),
-            due: entry.unbooked,
+            due: entry.unbooked && !over,
         }
     }
 }
@@ -61,7 +62,7 @@ impl Line {
 const FREED: &str = "was set aside";
 
 /// The kind of a line in a customer's words.
-fn title(entry: &Entry) -> String {
+pub(super) fn title(entry: &Entry) -> String {
     let said = match entry.kind.as_str() {
         "recharge" => "Recharge",
         "consume" => "Charge",

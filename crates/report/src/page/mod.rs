@@ -3,21 +3,23 @@
 
 mod batches;
 mod chart;
+mod days;
 mod lines;
 mod sums;
 mod ticks;
 mod words;
 
-use std::fmt;
+use std::io::Write;
 
 use askama::Template;
 use chrono::{FixedOffset, Offset, Utc};
-use counterfoil::Figures;
-use counterfoil::report::Statement;
+use counterfoil::report::{Statement, StatementStep, WalkLine};
+use counterfoil::{AccountId, Figures, Ledger, Period};
 
+use crate::ExportError;
 use batches::{Batches, Month};
 use chart::{Chart, Curve};
-use lines::Line;
+use days::Lines;
 use sums::{Figure, Sum, Usage};
 use words::{Stamp, free, strict};
 
@@ -34,40 +36,45 @@ mod filters {
 }
 
 /// A statement as one HTML page: figures, how they add up, the balance over time, what expires when, usage, batches, lines.
-/// Displaying it writes it. It holds no script and asks for nothing from elsewhere; by day, by night, on a phone and on paper.
+/// It holds no script and asks for nothing from elsewhere; by day, by night, on a phone and on paper. The page of a period that
+/// is over is the same whenever it is made, as long as no clock is set back.
+///
+/// Memory is bounded whatever the length of the books. Of a busy period the lines are told day by day (of a long one month by
+/// month, or year by year): the sums of each, and some thousand lines one by one, to be unfolded.
 ///
 /// ```
-/// use counterfoil::{AccountId, Key, Ledger, Period, Points, Recharge};
+/// use counterfoil::{AccountId, Key, Ledger, Points, Recharge};
 /// use counterfoil_report::StatementPage;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let ledger = Ledger::create(folder.path().join("points.ledger"))?;
 /// let alice = AccountId::new("alice")?;
 /// ledger.recharge(&alice, &Key::new("order:881")?, Recharge::new(Points::new(320)?, "wxpay"))?;
-/// let statement = ledger.statement(&alice, &Period::all())?;
-/// let page = StatementPage::new(&statement).to_string();
-/// assert!(page.starts_with("<!DOCTYPE html>") && page.contains("320"));
+/// let mut page = Vec::new();
+/// StatementPage::new(&alice).issuer("Mountain Studio").write(&ledger, &mut page)?;
+/// let page = String::from_utf8(page)?;
+/// assert!(page.starts_with("<!DOCTYPE html>") && page.contains("Mountain Studio") && page.contains("320"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct StatementPage<'s> {
-    statement: &'s Statement,
-    ledger: Option<String>,
+pub struct StatementPage {
+    account: AccountId,
+    period: Period,
     issuer: Option<String>,
     number: Option<String>,
     offset: FixedOffset,
 }
 
-impl<'s> StatementPage<'s> {
-    /// The page of a statement, its times in UTC.
-    pub fn new(statement: &'s Statement) -> Self {
-        StatementPage { statement, ledger: None, issuer: None, number: None, offset: Utc.fix() }
+impl StatementPage {
+    /// The page of an account's whole life, its times in UTC.
+    pub fn new(account: &AccountId) -> Self {
+        StatementPage { account: account.clone(), period: Period::all(), issuer: None, number: None, offset: Utc.fix() }
     }
 
-    /// Names the ledger it is from: the id in [`Ledger::info`](counterfoil::Ledger::info).
-    pub fn ledger(mut self, ledger: impl fmt::Display) -> Self {
-        self.ledger = Some(ledger.to_string());
+    /// Of a period.
+    pub fn within(mut self, period: Period) -> Self {
+        self.period = period;
         self
     }
 
@@ -88,11 +95,80 @@ impl<'s> StatementPage<'s> {
         self.offset = offset;
         self
     }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What the ledger refuses, as [`Ledger::statement`] does; or what the writer says.
+    pub fn write(&self, ledger: &Ledger, out: &mut dyn Write) -> Result<(), ExportError> {
+        self.write_with(ledger, out, |_, _| {})
+    }
+
+    /// The same, telling how far it is: so many of so many steps.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub fn write_with(
+        &self,
+        ledger: &Ledger,
+        out: &mut dyn Write,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), ExportError> {
+        let (mut making, mut read): (Option<Making>, u64) = (None, 0);
+        ledger.statement_steps(&self.account, &self.period, |step| {
+            match step {
+                StatementStep::Reading { done, lines } => {
+                    read = done.unsigned_abs();
+                    progress(read, lines.unsigned_abs().saturating_mul(2));
+                }
+                StatementStep::Head(head) => making = Some(Making::new(*head, self.offset)),
+                StatementStep::Line(line) => {
+                    if let Some(making) = &mut making {
+                        making.add(&line);
+                        progress(read.saturating_add(making.told), read.saturating_mul(2));
+                    }
+                }
+                _ => {}
+            }
+            Ok::<(), ExportError>(())
+        })?;
+        match making {
+            Some(making) => {
+                let info = ledger.info()?;
+                Page::new(self, making, info.ledger.to_string()).write_into(out).map_err(ExportError::Write)
+            }
+            None => Ok(()),
+        }
+    }
 }
 
-impl fmt::Display for StatementPage<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Page::new(self).render_into(f).map_err(|_| fmt::Error)
+/// The page while lines come past.
+struct Making {
+    head: Statement,
+    curve: Option<Curve>,
+    lines: Lines,
+    told: u64,
+    /// The largest number.
+    largest: u64,
+}
+
+impl Making {
+    fn new(head: Statement, offset: FixedOffset) -> Self {
+        let figures = |figures: &Figures| [figures.available, figures.held, figures.pending, figures.debt];
+        let used = head.usage.iter().map(|line| line.points);
+        let all = figures(&head.opening).into_iter().chain(figures(&head.closing)).chain(used);
+        let largest = all.map(i64::unsigned_abs).max().unwrap_or(0);
+        let lines = Lines::new(&head, offset);
+        Making { head, curve: None, lines, told: 0, largest }
+    }
+
+    fn add(&mut self, line: &WalkLine) {
+        self.told = self.told.saturating_add(1);
+        let (at, head) = (line.date.min(self.head.as_of).timestamp_millis(), &self.head);
+        self.curve.get_or_insert_with(|| Curve::new(head, at, head.end().timestamp_millis())).add(at, &line.entry);
+        let numbers = [line.entry.points, line.entry.after.net()].map(i64::unsigned_abs);
+        self.largest = numbers.into_iter().fold(self.largest, u64::max);
+        self.lines.add(line);
     }
 }
 
@@ -101,15 +177,16 @@ impl fmt::Display for StatementPage<'_> {
 #[template(path = "statement.html")]
 struct Page {
     account: String,
-    ledger: Option<String>,
+    ledger: String,
     issuer: Option<String>,
     number: Option<String>,
     /// Some number needs the room of two.
     long: bool,
     period: String,
     zone: String,
-    made: Stamp,
-    /// The day of what is told of the present, whatever the period.
+    /// When it was made, while the period goes on.
+    made: Option<Stamp>,
+    /// The day of what is told of an instant: the last one of the period.
     as_of: String,
     notices: Vec<String>,
     /// What matters first: what can be spent, or what is owed.
@@ -124,61 +201,36 @@ struct Page {
     never: Option<String>,
     usage: Usage,
     batches: Batches,
-    lines: Vec<Line>,
+    lines: Lines,
 }
 
 impl Page {
-    fn new(page: &StatementPage<'_>) -> Self {
-        let (statement, offset) = (page.statement, page.offset);
-        let (months, later) = batches::calendar(&statement.batches, offset);
+    fn new(page: &StatementPage, making: Making, ledger: String) -> Self {
+        let (offset, Making { head, curve, lines, largest, .. }) = (page.offset, making);
+        let (months, later) = batches::calendar(&head.batches, offset);
+        let last = words::last(&head, offset);
         Page {
-            account: strict(statement.account.as_str()),
-            ledger: page.ledger.as_deref().map(strict),
+            account: strict(head.account.as_str()),
+            ledger: strict(&ledger),
             issuer: page.issuer.as_deref().map(free),
             number: page.number.as_deref().map(free),
-            long: is_long(statement),
-            period: words::period(statement, offset),
+            long: largest >= 1_000_000_000,
+            period: words::period(&head, offset),
             zone: words::zone(offset),
-            made: Stamp::new(statement.as_of, offset),
-            as_of: statement.as_of.with_timezone(&offset).format("%-d %b %Y").to_string(),
-            notices: sums::notices(statement),
-            headline: sums::headline(statement),
-            last: words::last(statement, offset),
-            figures: sums::figures(statement),
-            sums: sums::sums(statement),
-            chart: chart(statement, offset),
+            made: last.is_none().then(|| Stamp::new(head.as_of, offset)),
+            as_of: words::as_of(&head, offset),
+            notices: sums::notices(&head, lines.due),
+            headline: sums::headline(&head),
+            last,
+            figures: sums::figures(&head),
+            sums: sums::sums(&head),
+            chart: curve.map(|curve| curve.chart(offset)),
             months,
             later,
-            never: batches::never(&statement.batches),
-            usage: Usage::new(&statement.usage),
-            batches: Batches::new(statement, offset),
-            lines: statement.lines.iter().map(|entry| Line::new(entry, offset)).collect(),
+            never: batches::never(&head.batches),
+            usage: Usage::new(&head.usage),
+            batches: Batches::new(&head, offset),
+            lines,
         }
     }
-}
-
-/// Whether some number has more than three groups of digits.
-fn is_long(statement: &Statement) -> bool {
-    let figures = |figures: &Figures| [figures.available, figures.held, figures.pending, figures.debt];
-    let used = statement.usage.iter().map(|line| line.points);
-    let lines = statement.lines.iter().flat_map(|line| [line.points, line.after.net()]);
-    let all = figures(&statement.opening).into_iter().chain(figures(&statement.closing)).chain(used).chain(lines);
-    all.into_iter().any(|n| n.unsigned_abs() >= 1_000_000_000)
-}
-
-/// The balance over time; none when there is nothing to see.
-fn chart(statement: &Statement, offset: FixedOffset) -> Option<Chart> {
-    let now = statement.as_of.timestamp_millis();
-    let mut latest = now;
-    // What a wrong clock dated is no later than what was booked after it.
-    let dates = statement.lines.iter().rev().map(|entry| {
-        latest = latest.min(entry.booked_at.timestamp_millis());
-        latest
-    });
-    let mut dates: Vec<i64> = dates.collect();
-    dates.reverse();
-    let end = statement.to.map_or(now, |to| to.timestamp_millis().min(now));
-    let mut curve = Curve::new(statement, *dates.first()?, end);
-    dates.into_iter().zip(&statement.lines).for_each(|(at, entry)| curve.add(at, entry));
-    Some(curve.chart(offset))
 }

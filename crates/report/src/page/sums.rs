@@ -75,14 +75,14 @@ pub(super) fn headline(statement: &Statement) -> (&'static str, String) {
 }
 
 /// What a reader must know before believing the figures.
-pub(super) fn notices(statement: &Statement) -> Vec<String> {
+pub(super) fn notices(statement: &Statement, due: bool) -> Vec<String> {
     let mut said = Vec::new();
     if !statement.exists {
         said.push("There is no account of this name in the ledger.".into());
     }
     match statement.state {
         Some(AccountState::Frozen) => {
-            said.push("The account is frozen: nothing can be spent until it is unfrozen.".into())
+            said.push("The account is frozen: nothing can be spent until it is unfrozen.".into());
         }
         Some(AccountState::Closed) => said.push("The account is closed.".into()),
         _ => {}
@@ -90,10 +90,11 @@ pub(super) fn notices(statement: &Statement) -> Vec<String> {
     if statement.to.is_some_and(|to| to > statement.as_of) {
         said.push("The period has not ended yet: more lines may follow.".into());
     }
-    if statement.lines.iter().any(|line| line.unbooked) {
+    if due {
         said.push("Lines marked “due” have happened and will be written to the ledger with its next change.".into());
     }
-    if statement.clock_suspect {
+    // What is true of the moment has no place on the page of a period that is over.
+    if statement.clock_suspect && statement.end() == statement.as_of {
         said.push("The clock of the machine is not believed at present: nothing expires until it is set right.".into());
     }
     said

@@ -151,6 +151,13 @@ pub(super) fn last(statement: &Statement, offset: FixedOffset) -> Option<String>
     })
 }
 
+/// The last day of the period so far.
+pub(super) fn as_of(statement: &Statement, offset: FixedOffset) -> String {
+    let end = statement.end();
+    let day = if end < statement.as_of { Until::new(end, offset).day } else { end.with_timezone(&offset).date_naive() };
+    day.format("%-d %b %Y").to_string()
+}
+
 /// What the statement is about, in words.
 pub(super) fn period(statement: &Statement, offset: FixedOffset) -> String {
     let day = |at| day(at, offset);

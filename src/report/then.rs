@@ -1,0 +1,176 @@
+//! An account as it stood after one of its lines. Rows tell the present only; what the lines since did to them is undone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Look;
+use super::shapes;
+use super::span::stored_entries;
+use crate::engine::Books;
+use crate::error::Result;
+use crate::model::{
+    AccountRow, AccountState, BatchInfo, BatchNo, BatchRow, BatchState, EntryKind, EntryRow, MovementRow, Place,
+};
+use crate::store::Forward;
+use crate::units::{Instant, add, sub};
+
+/// What the lines since did to batches.
+#[derive(Default)]
+struct Since {
+    /// Where points went: more in a place, or fewer.
+    moved: BTreeMap<BatchNo, BTreeMap<i64, i64>>,
+    /// What is owed of a batch after a revoke.
+    owed: BTreeMap<BatchNo, i64>,
+    /// Made since.
+    made: BTreeSet<BatchNo>,
+    /// Whether it was effective.
+    active: BTreeMap<BatchNo, bool>,
+    /// Given another expiry since.
+    expiry: BTreeSet<BatchNo>,
+}
+
+impl Since {
+    fn pass(&mut self, row: &EntryRow, look: &Look<'_, '_>) -> Result<()> {
+        for MovementRow { batch, from, to, points, .. } in row.movements.iter().copied() {
+            let Some(no) = batch else { continue };
+            match (from, to) {
+                (Place::Recharged | Place::Received, _) => {
+                    self.made.insert(no);
+                }
+                (Place::Pending, Place::Available) => {
+                    self.active.entry(no).or_insert(false);
+                }
+                (Place::Available, Place::Pending) => {
+                    self.active.entry(no).or_insert(true);
+                }
+                _ => {}
+            }
+            let places = self.moved.entry(no).or_default();
+            for (place, points) in [(from, sub(0, points)?), (to, points)] {
+                let sum = places.entry(place.code()).or_default();
+                *sum = add(*sum, points)?;
+            }
+            // What is given back of a revoked batch is owed no longer.
+            if to == Place::Revoked && matches!(from, Place::Used | Place::Debt | Place::ClawedBack | Place::Held) {
+                self.owe(no, sub(0, points)?)?;
+            }
+        }
+        match (row.kind, row.batch, row.operation) {
+            (EntryKind::SetExpiry, Some(no), _) => {
+                self.expiry.insert(no);
+            }
+            (EntryKind::Revoke, Some(no), Some(seq)) => self.owe(no, look.stored(seq)?.outcome.owed)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn owe(&mut self, no: BatchNo, points: i64) -> Result<()> {
+        let owed = self.owed.entry(no).or_default();
+        *owed = add(*owed, points)?;
+        Ok(())
+    }
+
+    /// A batch without what happened since.
+    fn undo(&self, row: &BatchRow) -> Result<BatchRow> {
+        let mut then = row.clone();
+        for (place, points) in self.moved.get(&row.no).into_iter().flatten() {
+            let counter = match Place::from_code(*place) {
+                Some(Place::Pending | Place::Available) => &mut then.remaining,
+                Some(Place::Held) => &mut then.held,
+                Some(Place::Used | Place::Debt | Place::ClawedBack) => &mut then.used,
+                Some(Place::Expired) => &mut then.expired,
+                Some(Place::Revoked) => &mut then.revoked,
+                Some(Place::Moved) => &mut then.moved,
+                _ => continue,
+            };
+            *counter = sub(*counter, *points)?;
+        }
+        then.owed = sub(then.owed, self.owed.get(&row.no).copied().unwrap_or(0))?;
+        then.active = self.active.get(&row.no).copied().unwrap_or(row.active);
+        Ok(then)
+    }
+}
+
+impl Look<'_, '_> {
+    /// Hands over the lines after one, oldest first, those not written yet last.
+    fn each_since(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        last: i64,
+        mut each: impl FnMut(&EntryRow) -> Result<()>,
+    ) -> Result<()> {
+        let lines = (account.no, last.saturating_add(1), stored_entries(books, account));
+        self.visit_stored(lines, Forward::Oldest, &mut |row| each(row).map(|()| true))?;
+        books.entries().iter().filter(|row| row.n > last).try_for_each(each)
+    }
+
+    /// The pending and live batches after a line.
+    pub(super) fn batches_at(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        last: i64,
+        then: Instant,
+    ) -> Result<Vec<BatchInfo>> {
+        let mut since = Since::default();
+        self.each_since(books, account, last, |row| since.pass(row, self))?;
+        let mut batches = Vec::new();
+        self.each_batch(books, account, |row| {
+            if since.made.contains(&row.no) {
+                return Ok(());
+            }
+            let mut row = since.undo(row)?;
+            if since.expiry.contains(&row.no) {
+                row.expires_at = self.expiry_before(account, &row, last)?;
+            }
+            let batch = shapes::batch(self.writers, &account.id, &row, then);
+            if matches!(batch.state, BatchState::Live | BatchState::Pending) {
+                batches.push(batch);
+            }
+            Ok(())
+        })?;
+        Ok(batches)
+    }
+
+    /// The expiry a batch had after a line: the last one it was given until then, or the one it was made with.
+    fn expiry_before(&self, account: &AccountRow, batch: &BatchRow, last: i64) -> Result<Option<Instant>> {
+        let mut given = None;
+        self.visit_stored((account.no, 1, last), Forward::Newest, &mut |row| {
+            if let (EntryKind::SetExpiry, Some(no), Some(seq)) = (row.kind, row.batch, row.operation)
+                && no == batch.no
+            {
+                given = self.stored(seq)?.outcome.expiry_of(no);
+            }
+            Ok(given.is_none())
+        })?;
+        match given {
+            Some(expiry) => Ok(expiry),
+            None => Ok(self.stored(batch.operation())?.outcome.expiry_of(batch.no).unwrap_or(batch.expires_at)),
+        }
+    }
+
+    /// Whether the account took part after a line.
+    pub(super) fn state_at(&self, books: &Books<'_>, account: &AccountRow, last: i64) -> Result<AccountState> {
+        let told = |kind| match kind {
+            EntryKind::Freeze => Some(AccountState::Frozen),
+            EntryKind::Close => Some(AccountState::Closed),
+            EntryKind::Open | EntryKind::Unfreeze | EntryKind::Reopen => Some(AccountState::Active),
+            _ => None,
+        };
+        let mut changed = false;
+        self.each_since(books, account, last, |row| {
+            changed = changed || told(row.kind).is_some();
+            Ok(())
+        })?;
+        if !changed {
+            return Ok(account.state);
+        }
+        let mut state = None;
+        self.visit_stored((account.no, 1, last), Forward::Newest, &mut |row| {
+            state = told(row.kind);
+            Ok(state.is_none())
+        })?;
+        Ok(state.unwrap_or(AccountState::Active))
+    }
+}
