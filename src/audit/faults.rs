@@ -13,23 +13,6 @@ pub(super) const MOST_FAULTS: usize = 1000;
 /// Longer values are cut.
 const MOST_TEXT: usize = 400;
 
-/// What a table's rows are found by.
-pub(super) trait RowKey: Copy + Ord {
-    fn text(self) -> String;
-}
-
-impl RowKey for i64 {
-    fn text(self) -> String {
-        self.to_string()
-    }
-}
-
-impl RowKey for (i64, i64) {
-    fn text(self) -> String {
-        format!("{}/{}", self.0, self.1)
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub(super) list: Vec<Fault>,

@@ -169,9 +169,9 @@ impl<'s, 'c> Memory<'s, 'c> {
             return Ok(());
         }
         if let Some(File { session, .. }) = self.file {
-            self.batches.let_go(|after, page| stored::batches(session, after, page), |_| 1)?;
-            self.holds.let_go(|after, page| stored::holds(session, after, page), |_| 1)?;
-            self.consumes.let_go(|after, page| stored::consumes(session, after, page), |_| 1)?;
+            self.batches.let_go(|after, page| stored::page(session, after, page), |_| 1)?;
+            self.holds.let_go(|after, page| stored::page(session, after, page), |_| 1)?;
+            self.consumes.let_go(|after, page| stored::page(session, after, page), |_| 1)?;
             let newest = |rows: &Vec<AllocationRow>| rows.last().map_or(0, |row| row.rank);
             self.allocations.let_go(|after, page| owners(session, after, page), newest)?;
         }
@@ -313,7 +313,7 @@ impl<'s, 'c> Memory<'s, 'c> {
 
 /// Stored allocations by owner. Of one with more than a page, or with a rank left out, there are none: it is not let go.
 fn owners(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, Vec<AllocationRow>>> {
-    let stored = stored::allocations(session, (after, i64::MAX), page)?;
+    let stored = stored::page(session, (after, i64::MAX), page)?;
     let full = stored.len() >= page;
     let mut owners: Keyed<i64, Vec<AllocationRow>> = Vec::new();
     for ((owner, _), row) in stored {

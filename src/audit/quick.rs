@@ -41,7 +41,7 @@ fn operations(audit: &mut Audit<'_, '_>, touched: &mut BTreeSet<i64>) -> Result<
     let newest = audit.session.ledger().map_or(ledger.length, |newest| newest.length);
     // One more than is checked, for the hash the first link builds on.
     let after = newest.saturating_sub(REACH).saturating_sub(1).max(0);
-    let rows = stored::operations(audit.session, after, MOST.saturating_add(2))?;
+    let rows = stored::page::<OperationRow>(audit.session, after, MOST.saturating_add(2))?;
     let mut head = if after == 0 { genesis(audit, &ledger)? } else { None };
     let mut last = after;
     for (seq, row) in rows {
@@ -74,7 +74,7 @@ fn named_hash(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<Ha
     if ledger.length == 0 {
         return genesis(audit, ledger);
     }
-    let rows = stored::operations(audit.session, ledger.length.saturating_sub(1), 1)?;
+    let rows = stored::page::<OperationRow>(audit.session, ledger.length.saturating_sub(1), 1)?;
     Ok(rows.into_iter().find_map(|(seq, row)| row.ok().filter(|_| seq == ledger.length)).map(|row| row.hash))
 }
 
@@ -87,12 +87,14 @@ fn genesis(audit: &mut Audit<'_, '_>, ledger: &LedgerRow) -> Result<Option<Hash>
 
 fn accounts(audit: &mut Audit<'_, '_>, touched: &BTreeSet<i64>) -> Result<()> {
     let rows = if touched.is_empty() {
-        stored::accounts(audit.session, i64::MIN, MOST)?
+        stored::page(audit.session, i64::MIN, MOST)?
     } else {
         let mut rows = Vec::new();
         for no in touched {
             rows.extend(
-                stored::accounts(audit.session, no.saturating_sub(1), 1)?.into_iter().filter(|(found, _)| found == no),
+                stored::page::<AccountRow>(audit.session, no.saturating_sub(1), 1)?
+                    .into_iter()
+                    .filter(|(found, _)| found == no),
             );
         }
         rows

@@ -12,7 +12,8 @@ use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledge
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings, Writer,
+    AccountRow, Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings,
+    Writer,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
@@ -382,7 +383,8 @@ impl<'s, 'c> Replay<'s, 'c> {
         let accounts: Vec<i64> = self.memory.all_accounts().keys().copied().collect();
         for account in accounts {
             if self.follow(audit, account)?
-                && let Some((_, Ok(found))) = stored::accounts(audit.session, account.saturating_sub(1), 1)?.first()
+                && let Some((_, Ok(found))) =
+                    stored::page::<AccountRow>(audit.session, account.saturating_sub(1), 1)?.first()
                 && self.memory.account(account)?.is_some_and(|row| row.steps_back < found.steps_back)
                 && found.steps_back <= self.ledger.clock.steps_back
             {

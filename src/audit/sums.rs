@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::faults::RowKey;
 use super::movements::Moved;
 use super::{Audit, Faults, PAGE, count, show};
 use crate::error::Result;
 use crate::model::{
-    AccountRow, AccountState, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, HoldState, ReferenceRow,
-    StretchRow,
+    AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, HoldState,
+    ReferenceRow, StretchRow,
 };
-use crate::store::{self, Session, Table, audit as stored};
+use crate::store::audit::{self as stored, Paged, RowKey};
+use crate::store::{self, Session};
 use crate::units::Instant;
 
 /// What an account's batches, consumes and holds come to. Wide, so that no damage overflows them.
@@ -111,15 +111,10 @@ pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
 }
 
 /// Hands every readable row of a table to `each`.
-fn walk<K: RowKey, R: Table>(
-    audit: &mut Audit<'_, '_>,
-    from: K,
-    page: impl Fn(K) -> Result<stored::Keyed<K, R>>,
-    mut each: impl FnMut(&mut Faults, K, R),
-) -> Result<u64> {
-    let (mut after, mut done) = (from, 0_u64);
+fn walk<R: Paged>(audit: &mut Audit<'_, '_>, mut each: impl FnMut(&mut Faults, R::Key, R)) -> Result<u64> {
+    let (mut after, mut done) = (R::Key::LEAST, 0_u64);
     loop {
-        let rows = page(after)?;
+        let rows = stored::page::<R>(audit.session, after, PAGE)?;
         let full = rows.len() >= PAGE;
         done = done.saturating_add(count(rows.len()));
         for (key, row) in rows {
@@ -137,47 +132,28 @@ fn walk<K: RowKey, R: Table>(
 }
 
 fn holds(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
-    let session = audit.session;
-    audit.checked.holds = walk(
-        audit,
-        i64::MIN,
-        |after| stored::holds(session, after, PAGE),
-        |_, _, row| {
-            let open = row.phase == HoldState::Open;
-            books.accounts.entry(row.account).or_default().hold(&row);
-            books.holds.insert(row.operation, (open, row.points.saturating_sub(row.unbacked)));
-        },
-    )?;
+    audit.checked.holds = walk::<HoldRow>(audit, |_, _, row| {
+        let open = row.phase == HoldState::Open;
+        books.accounts.entry(row.account).or_default().hold(&row);
+        books.holds.insert(row.operation, (open, row.points.saturating_sub(row.unbacked)));
+    })?;
     Ok(())
 }
 
 fn consumes(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
-    let session = audit.session;
-    audit.checked.consumes = walk(
-        audit,
-        i64::MIN,
-        |after| stored::consumes(session, after, PAGE),
-        |faults, no, row| {
-            books.accounts.entry(row.account).or_default().consume(&row);
-            let gone = i128::from(row.open) + i128::from(row.refunded) + i128::from(row.written_off);
-            if gone > i128::from(row.points) {
-                faults.add(
-                    "i9_consume",
-                    format_args!("consume {no} points"),
-                    format_args!("{gone} or more"),
-                    row.points,
-                );
-            }
-        },
-    )?;
+    audit.checked.consumes = walk::<ConsumeRow>(audit, |faults, no, row| {
+        books.accounts.entry(row.account).or_default().consume(&row);
+        let gone = i128::from(row.open) + i128::from(row.refunded) + i128::from(row.written_off);
+        if gone > i128::from(row.points) {
+            faults.add("i9_consume", format_args!("consume {no} points"), format_args!("{gone} or more"), row.points);
+        }
+    })?;
     Ok(())
 }
 
 fn allocations(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
-    let session = audit.session;
     let mut of_holds: BTreeMap<i64, i128> = BTreeMap::new();
-    let read = |after| stored::allocations(session, after, PAGE);
-    audit.checked.allocations = walk(audit, (i64::MIN, i64::MIN), read, |_, _, row| {
+    audit.checked.allocations = walk(audit, |_, _, row: AllocationRow| {
         let paid = books.paid.entry(row.batch).or_default();
         match books.holds.get(&row.owner) {
             Some((open, _)) => {
@@ -212,21 +188,15 @@ fn draws(audit: &Audit<'_, '_>, books: &mut Books) -> Result<()> {
 }
 
 fn batches(audit: &mut Audit<'_, '_>, books: &mut Books, allocations: bool) -> Result<()> {
-    let session = audit.session;
-    audit.checked.batches = walk(
-        audit,
-        i64::MIN,
-        |after| stored::batches(session, after, PAGE),
-        |faults, no, row| {
-            books.accounts.entry(row.account).or_default().batch(&row);
-            check_batch(faults, &row);
-            if allocations {
-                let paid = books.paid.remove(&no).unwrap_or_default();
-                faults.same("i1_used", format_args!("batch {no} used"), paid.used, i128::from(row.used));
-                faults.same("i1_held", format_args!("batch {no} held"), paid.held, i128::from(row.held));
-            }
-        },
-    )?;
+    audit.checked.batches = walk::<BatchRow>(audit, |faults, no, row| {
+        books.accounts.entry(row.account).or_default().batch(&row);
+        check_batch(faults, &row);
+        if allocations {
+            let paid = books.paid.remove(&no).unwrap_or_default();
+            faults.same("i1_used", format_args!("batch {no} used"), paid.used, i128::from(row.used));
+            faults.same("i1_held", format_args!("batch {no} held"), paid.held, i128::from(row.held));
+        }
+    })?;
     marks(audit)
 }
 
@@ -251,8 +221,7 @@ fn marks(audit: &mut Audit<'_, '_>) -> Result<()> {
     loop {
         let marks = stored::batch_marks(audit.session, after, PAGE)?;
         let Some((last, ..)) = marks.last() else { return Ok(()) };
-        let rows: BTreeMap<BatchNo, Result<BatchRow>> =
-            stored::batches(audit.session, after, PAGE)?.into_iter().collect();
+        let rows: BTreeMap<BatchNo, Result<BatchRow>> = stored::page(audit.session, after, PAGE)?.into_iter().collect();
         after = *last;
         for (no, live, due_at) in marks {
             let Some(Ok(row)) = rows.get(&no) else { continue };
@@ -264,16 +233,13 @@ fn marks(audit: &mut Audit<'_, '_>) -> Result<()> {
 }
 
 fn stretches(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
-    let session = audit.session;
-    let read = |after| stored::stretches(session, after, PAGE);
-    walk(audit, (i64::MIN, i64::MIN), read, |_, key, _| books.stretches.extend([key])).map(drop)
+    walk::<StretchRow>(audit, |_, key, _| books.stretches.extend([key])).map(drop)
 }
 
 fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
     let session = audit.session;
-    let read = |after| stored::entries(session, after, PAGE);
     let (mut moved, mut references) = (Moved::default(), 0);
-    audit.checked.entries = walk(audit, (i64::MIN, i64::MIN), read, |faults, _, row| {
+    audit.checked.entries = walk(audit, |faults, _, row: EntryRow| {
         moved.entry(session, faults, &row);
         references += check_references(session, faults, &row);
         let before = books.newest.get(&row.account).copied();
@@ -375,22 +341,16 @@ fn check_debt(faults: &mut Faults, account: i64, entry: &Newest) {
 }
 
 fn accounts(audit: &mut Audit<'_, '_>, books: &Books) -> Result<()> {
-    let session = audit.session;
     let none = Sums::default();
     let mut named: BTreeSet<i64> = books.accounts.keys().chain(books.newest.keys()).copied().collect();
-    audit.checked.accounts = walk(
-        audit,
-        i64::MIN,
-        |after| stored::accounts(session, after, PAGE),
-        |faults, no, row| {
-            named.remove(&no);
-            let sums = books.accounts.get(&no).unwrap_or(&none);
-            check_balances(faults, &row, sums);
-            check_totals(faults, &row, sums);
-            check_newest(faults, &row, books.newest.get(&no));
-            check_due(faults, &row, sums);
-        },
-    )?;
+    audit.checked.accounts = walk::<AccountRow>(audit, |faults, no, row| {
+        named.remove(&no);
+        let sums = books.accounts.get(&no).unwrap_or(&none);
+        check_balances(faults, &row, sums);
+        check_totals(faults, &row, sums);
+        check_newest(faults, &row, books.newest.get(&no));
+        check_due(faults, &row, sums);
+    })?;
     named.into_iter().for_each(|no| audit.faults.missing::<AccountRow>(no));
     Ok(())
 }

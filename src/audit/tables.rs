@@ -1,44 +1,36 @@
 //! The derived tables, row by row against what the replay made: nothing missing, nothing extra, every column.
 
-use super::faults::RowKey;
 use super::memory::{Expected, Memory};
 use super::{Audit, PAGE, count};
 use crate::error::Result;
-use crate::store::Table;
-use crate::store::audit::{self as stored, Keyed};
+use crate::store::audit::{self as stored, Paged, RowKey};
 
 pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<()> {
-    let session = audit.session;
-    let expected = memory.all_accounts().iter().map(|(no, row)| (*no, Some(row)));
-    let accounts = table(audit, expected, i64::MIN, |after| stored::accounts(session, after, PAGE));
-    audit.faults.part("account", accounts)?;
-    let batches = table(audit, memory.all_batches(), i64::MIN, |after| stored::batches(session, after, PAGE));
-    audit.faults.part("batch", batches)?;
-    let holds = table(audit, memory.all_holds(), i64::MIN, |after| stored::holds(session, after, PAGE));
-    audit.faults.part("hold", holds)?;
-    let consumes = table(audit, memory.all_consumes(), i64::MIN, |after| stored::consumes(session, after, PAGE));
-    audit.faults.part("consume", consumes)?;
-    let from = (i64::MIN, i64::MIN);
-    let read = |after| stored::allocations(session, after, PAGE);
-    let allocations = table(audit, memory.all_allocations(), from, read);
-    audit.faults.part("allocation", allocations)?;
-    let read = |after| stored::stretches(session, after, PAGE);
-    let expected = memory.all_stretches().iter().map(|(key, row)| (*key, Some(row)));
-    let stretches = table(audit, expected, from, read);
-    audit.faults.part("stretch", stretches)
+    table(audit, memory.all_accounts().iter().map(|(no, row)| (*no, Some(row))))?;
+    table(audit, memory.all_batches())?;
+    table(audit, memory.all_holds())?;
+    table(audit, memory.all_consumes())?;
+    table(audit, memory.all_allocations())?;
+    table(audit, memory.all_stretches().iter().map(|(key, row)| (*key, Some(row))))
+}
+
+fn table<'a, R: Paged + PartialEq + 'a>(
+    audit: &mut Audit<'_, '_>,
+    expected: impl Iterator<Item = Expected<'a, R::Key, R>>,
+) -> Result<()> {
+    let outcome = compare(audit, expected);
+    audit.faults.part(R::TABLE, outcome)
 }
 
 /// Both lists are in the order of their keys: one walk over both.
-fn table<'a, K: RowKey, R: Table + PartialEq + 'a>(
+fn compare<'a, R: Paged + PartialEq + 'a>(
     audit: &mut Audit<'_, '_>,
-    expected: impl Iterator<Item = Expected<'a, K, R>>,
-    from: K,
-    mut page: impl FnMut(K) -> Result<Keyed<K, R>>,
+    expected: impl Iterator<Item = Expected<'a, R::Key, R>>,
 ) -> Result<()> {
     let mut expected = expected.peekable();
-    let (mut after, mut done) = (from, 0_u64);
+    let (mut after, mut done) = (R::Key::LEAST, 0_u64);
     loop {
-        let rows = page(after)?;
+        let rows = stored::page::<R>(audit.session, after, PAGE)?;
         let full = rows.len() >= PAGE;
         done = done.saturating_add(count(rows.len()));
         for (key, row) in rows {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Params, Row, params};
+use rusqlite::{Row, params, params_from_iter};
 
 pub(crate) use super::columns::Referred;
 use super::sql::{self, Statement};
@@ -57,7 +57,7 @@ pub(crate) fn ledger(session: &Session<'_>) -> Result<LedgerRow> {
 
 /// How many rows the one-row table has.
 pub(crate) fn ledger_rows(session: &Session<'_>) -> Result<i64> {
-    let count = session.first(sql::LEDGER_COUNT, [], number)?;
+    let count = session.first(sql::LEDGER_COUNT, [], RowKey::read)?;
     Ok(count.unwrap_or(0))
 }
 
@@ -135,15 +135,91 @@ pub(crate) fn foreign_keys(session: &Session<'_>, most: usize) -> Result<Vec<Dan
     dangling.and_then(Iterator::collect).map_err(sqlite_error)
 }
 
-fn keyed<K: PartialOrd + Copy, T>(
-    session: &Session<'_>,
-    sql: Statement,
-    params: impl Params,
-    after: K,
-    key: impl Fn(&Row<'_>) -> Result<K>,
-    map: impl Fn(&Row<'_>) -> Result<T>,
-) -> Result<Keyed<K, T>> {
-    session.walk(sql, params, Some(after), |row: &(K, Result<T>)| row.0, |row| Ok((key(row)?, tolerate(map(row))?)))
+/// What rows are found by, and follow each other by.
+pub(crate) trait RowKey: Copy + Ord {
+    /// Comes before all.
+    const LEAST: Self;
+
+    fn read(row: &Row<'_>) -> Result<Self>;
+
+    fn numbers(self) -> impl Iterator<Item = i64>;
+
+    fn text(self) -> String {
+        self.numbers().map(|number| number.to_string()).collect::<Vec<_>>().join("/")
+    }
+}
+
+impl RowKey for i64 {
+    const LEAST: Self = i64::MIN;
+
+    fn read(row: &Row<'_>) -> Result<Self> {
+        row.get(0).map_err(sqlite_error)
+    }
+
+    fn numbers(self) -> impl Iterator<Item = i64> {
+        [self].into_iter()
+    }
+}
+
+impl RowKey for (i64, i64) {
+    const LEAST: Self = (i64::MIN, i64::MIN);
+
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok((row.get(0).map_err(sqlite_error)?, row.get(1).map_err(sqlite_error)?))
+    }
+
+    fn numbers(self) -> impl Iterator<Item = i64> {
+        [self.0, self.1].into_iter()
+    }
+}
+
+/// A table that is read row by row, in the order of its key.
+pub(crate) trait Paged: Table {
+    type Key: RowKey;
+    const PAGE: Statement;
+
+    fn key(&self) -> Self::Key;
+}
+
+macro_rules! paged {
+    ($($row:ident: $key:ty, |$it:ident| $value:expr, $page:ident;)+) => {$(
+        impl Paged for $row {
+            type Key = $key;
+            const PAGE: Statement = sql::$page;
+
+            fn key(&self) -> $key {
+                let $it = self;
+                $value
+            }
+        }
+    )+};
+}
+
+paged! {
+    AccountRow: i64, |it| it.no, ACCOUNT_PAGE;
+    BatchRow: i64, |it| it.no, BATCH_PAGE;
+    HoldRow: i64, |it| it.operation, HOLD_PAGE;
+    ConsumeRow: i64, |it| it.operation, CONSUME_PAGE;
+    AllocationRow: (i64, i64), |it| (it.owner, it.rank), ALLOCATION_PAGE;
+    StretchRow: (i64, i64), |it| (it.account, it.n), STRETCH_PAGE;
+    EntryRow: (i64, i64), |it| (it.account, it.n), ENTRY_PAGE;
+    OperationRow: i64, |it| it.seq, OPERATION_PAGE;
+}
+
+/// Rows of a table after a key. Of operations, those whose writer is not there are left out.
+pub(crate) fn page<R: Paged>(session: &Session<'_>, after: R::Key, page: usize) -> Result<Keyed<R::Key, R>> {
+    let bounds = params_from_iter(after.numbers().chain([limit(page)]));
+    session.walk(R::PAGE, bounds, Some(after), |row| row.0, keyed)
+}
+
+/// The key is read by itself only when the rest cannot be.
+fn keyed<R: Paged>(row: &Row<'_>) -> Result<(R::Key, Result<R>)> {
+    let read = tolerate(R::read(row))?;
+    let key = match &read {
+        Ok(read) => read.key(),
+        Err(_) => RowKey::read(row)?,
+    };
+    Ok((key, read))
 }
 
 /// Damage is for the caller to report; anything else ends the reading.
@@ -152,22 +228,6 @@ fn tolerate<T>(row: Result<T>) -> Result<Result<T>> {
         Err(error) if !matches!(error, Error::Corrupt { .. }) => Err(error),
         row => Ok(row),
     }
-}
-
-fn number(row: &Row<'_>) -> Result<i64> {
-    row.get(0).map_err(sqlite_error)
-}
-
-fn pair(row: &Row<'_>) -> Result<(i64, i64)> {
-    Ok((row.get(0).map_err(sqlite_error)?, row.get(1).map_err(sqlite_error)?))
-}
-
-pub(crate) fn accounts(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, AccountRow>> {
-    keyed(session, sql::ACCOUNT_PAGE, params![after, limit(page)], after, number, AccountRow::read)
-}
-
-pub(crate) fn batches(session: &Session<'_>, after: BatchNo, page: usize) -> Result<Keyed<BatchNo, BatchRow>> {
-    keyed(session, sql::BATCH_PAGE, params![after, limit(page)], after, number, BatchRow::read)
 }
 
 /// Whether a reference is stored.
@@ -187,14 +247,6 @@ pub(crate) fn doubled_movements(session: &Session<'_>) -> Result<Option<(i64, i6
     session.search(sql::LONG_MOVEMENTS_EXTRA, first, |row| rows::account_and_number(row, "long_movements"))
 }
 
-pub(crate) fn stretches(
-    session: &Session<'_>,
-    after: (i64, i64),
-    page: usize,
-) -> Result<Keyed<(i64, i64), StretchRow>> {
-    keyed(session, sql::STRETCH_PAGE, params![after.0, after.1, limit(page)], after, pair, StretchRow::read)
-}
-
 /// The stored `live` and `due_at`, which a batch's other columns determine.
 pub(crate) fn batch_marks(
     session: &Session<'_>,
@@ -203,32 +255,16 @@ pub(crate) fn batch_marks(
 ) -> Result<Vec<(BatchNo, i64, Option<i64>)>> {
     let number_of = |marks: &(BatchNo, i64, Option<i64>)| marks.0;
     session.walk(sql::BATCH_MARKS, params![after, limit(page)], Some(after), number_of, |row| {
-        Ok((number(row)?, row.get(1).map_err(sqlite_error)?, row.get(2).map_err(sqlite_error)?))
+        Ok((RowKey::read(row)?, row.get(1).map_err(sqlite_error)?, row.get(2).map_err(sqlite_error)?))
     })
-}
-
-pub(crate) fn holds(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, HoldRow>> {
-    keyed(session, sql::HOLD_PAGE, params![after, limit(page)], after, number, HoldRow::read)
-}
-
-pub(crate) fn consumes(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, ConsumeRow>> {
-    keyed(session, sql::CONSUME_PAGE, params![after, limit(page)], after, number, ConsumeRow::read)
-}
-
-/// After `(owner, rank)`.
-pub(crate) fn allocations(
-    session: &Session<'_>,
-    after: (i64, i64),
-    page: usize,
-) -> Result<Keyed<(i64, i64), AllocationRow>> {
-    keyed(session, sql::ALLOCATION_PAGE, params![after.0, after.1, limit(page)], after, pair, AllocationRow::read)
 }
 
 /// What consumes simply paid drew, after an operation; they have no allocation rows.
 pub(crate) fn draws(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, Vec<(BatchNo, i64)>>> {
     let bounds = params![after, limit(page)];
+    let read = |row: &Row<'_>| Ok((RowKey::read(row)?, tolerate(rows::draws(row))?));
     // It passes over operations of other kinds.
-    bounded(session.conn(), || keyed(session, sql::OPERATION_DRAWS_PAGE, bounds, after, number, rows::draws))
+    bounded(session.conn(), || session.walk(sql::OPERATION_DRAWS_PAGE, bounds, Some(after), |row| row.0, read))
 }
 
 /// An account's entries from number `from` on, by number.
@@ -239,27 +275,7 @@ pub(crate) fn entries_from(
     page: usize,
 ) -> Result<Keyed<(i64, i64), EntryRow>> {
     let bounds = params![account, from, i64::MAX, limit(page)];
-    session.walk(sql::ENTRIES_FORWARD, bounds, Some((account, from.saturating_sub(1))), |entry| entry.0, keyed_entry)
-}
-
-/// All entries after `(account, n)`.
-pub(crate) fn entries(session: &Session<'_>, after: (i64, i64), page: usize) -> Result<Keyed<(i64, i64), EntryRow>> {
-    session.walk(sql::ENTRY_PAGE, params![after.0, after.1, limit(page)], Some(after), |entry| entry.0, keyed_entry)
-}
-
-/// There are many of these: the key is read by itself only when the rest cannot be.
-fn keyed_entry(row: &Row<'_>) -> Result<((i64, i64), Result<EntryRow>)> {
-    let entry = tolerate(EntryRow::read(row))?;
-    let key = match &entry {
-        Ok(entry) => (entry.account, entry.n),
-        Err(_) => pair(row)?,
-    };
-    Ok((key, entry))
-}
-
-/// Operations with everything joined to them; one whose writer is not there is left out.
-pub(crate) fn operations(session: &Session<'_>, after: i64, page: usize) -> Result<Keyed<i64, OperationRow>> {
-    keyed(session, sql::OPERATION_PAGE, params![after, limit(page)], after, number, OperationRow::read)
+    session.walk(sql::ENTRIES_FORWARD, bounds, Some((account, from.saturating_sub(1))), |entry| entry.0, keyed)
 }
 
 /// All operations, none left out.
@@ -274,7 +290,7 @@ pub(crate) fn stored_operations(
         let read = rows::bare_operation(row, referred).map(tolerate).transpose()?;
         let (seq, outcome, hash) = match &read {
             Some(Ok(operation)) => (operation.seq, tolerate(rows::stored_outcome(row, operation.points))?, None),
-            _ => (number(row)?, Ok(None), rows::stored_hash(row)),
+            _ => (RowKey::read(row)?, Ok(None), rows::stored_hash(row)),
         };
         let writer = row.get(tables::operation::Column::writer as usize).map_err(sqlite_error)?;
         Ok(StoredOperation { seq, writer, outcome, hash, row: read })

@@ -8,7 +8,7 @@ use super::tables::{
 
 /// A statement, and its place among the statements a session holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     pub(super) number: usize,
     pub(super) text: &'static str,
 }
