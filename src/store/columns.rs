@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rusqlite::types::{Null, ValueRef};
-use rusqlite::{CachedStatement, Row, ToSql};
+use rusqlite::{Row, Statement, ToSql};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -313,7 +313,7 @@ impl<'r> Columns<'r> {
 
 /// Binds the parameters of a statement one after the other.
 pub(crate) struct Parameters<'s, 'c> {
-    statement: &'s mut CachedStatement<'c>,
+    statement: &'s mut Statement<'c>,
     /// Where movements are put together.
     bytes: &'s RefCell<Vec<u8>>,
     next: usize,
@@ -323,7 +323,7 @@ pub(crate) struct Parameters<'s, 'c> {
 pub(super) const LONG: usize = 100;
 
 impl<'s, 'c> Parameters<'s, 'c> {
-    pub(super) fn new(statement: &'s mut CachedStatement<'c>, bytes: &'s RefCell<Vec<u8>>) -> Self {
+    pub(super) fn new(statement: &'s mut Statement<'c>, bytes: &'s RefCell<Vec<u8>>) -> Self {
         Parameters { statement, bytes, next: 0 }
     }
 
