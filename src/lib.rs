@@ -77,8 +77,8 @@ pub use ledger::{Answer, BatchRun, IdSource, Ledger, Options, Watch, Whole};
 pub use model::builders::*;
 pub use model::{
     AccountId, AccountState, AccountsOpen, Allocation, Balance, BatchId, BatchInfo, BatchState, Check, Entry,
-    EntryKind, Figures, Four, Held, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, Movement, NextExpiry, OpKind,
-    OperationId, Page, Period, Place, Query, Question, Quote, Receipt, Request, Slice, Totals,
+    EntryKind, Figures, Four, Held, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, Metadata, Movement, NextExpiry,
+    OpKind, OperationId, Page, Period, Place, Query, Question, Quote, Receipt, Request, Slice, Totals,
 };
 pub use notice::{Change, Changed, LowBalance, Notice};
 pub use quantity::{Quantity, Usage};

@@ -116,9 +116,8 @@ impl File {
     }
 
     fn restore(&mut self) {
-        let map = serde_json::Map::new();
         let key = crate::model::Key::new("restored").unwrap();
-        let command = Command::stored(OpKind::Restore, None, key, &map).unwrap();
+        let command = Command::stored(OpKind::Restore, None, key, &crate::model::Request::default()).unwrap();
         let writer = Writer { epoch: self.writer().epoch % 1000 + 1, ..self.writer() };
         self.command(&command, false, Some(writer)).unwrap();
     }

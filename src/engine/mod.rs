@@ -21,14 +21,12 @@ mod step_back;
 mod table;
 mod time;
 
-use serde_json::{Map, Value};
-
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, EntryKind,
-    LedgerRow, OpKind, OperationRow, Outcome, Subject, TotalsRow,
+    LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, TotalsRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -122,6 +120,9 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     {
         return replay(source, seq, command);
     }
+    if let Some(unfit) = &command.unfit {
+        return Err(unfit.clone());
+    }
     let time = match context.time {
         Some(time) => time,
         None => ledger_time(source, context.ledger, context.reading, Some(command.kind))?,
@@ -210,7 +211,7 @@ pub(crate) fn booked_under_key(source: &dyn Source, command: &Command) -> Result
 }
 
 /// A stored operation's inputs.
-pub(crate) fn parse_body(row: &OperationRow) -> Result<Map<String, Value>> {
+pub(crate) fn parse_body(row: &OperationRow) -> Result<Request> {
     serde_json::from_str(&row.body).map_err(|error| Error::corrupt(format!("operation {}: body: {error}", row.seq)))
 }
 

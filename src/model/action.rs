@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::fields::{Body, Fields, count, given_beside, missing, misspelt, text};
 use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
@@ -136,7 +136,7 @@ pub(crate) enum Subject {
 }
 
 /// A request of good shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) kind: OpKind,
     pub(crate) subject: Subject,
@@ -146,6 +146,8 @@ pub(crate) struct Command {
     pub(crate) action: Action,
     /// The inputs in canonical form, without op, account and key.
     pub(crate) body: Body,
+    /// What is wrong with its form, should it be new: one that was booked before stays as it is.
+    pub(crate) unfit: Option<Error>,
 }
 
 impl Command {
@@ -155,7 +157,7 @@ impl Command {
     }
 
     fn of(request: &Request) -> Result<Self> {
-        let mut fields = Fields::new(request.fields());
+        let mut fields = Fields::of(request);
         let op = fields.take_text("op")?.ok_or_else(|| missing("op", "name the operation, like \"op\":\"consume\""))?;
         let operation = OPERATIONS.iter().find(|operation| operation.name == op).ok_or_else(|| {
             let names = || OPERATIONS.iter().map(|operation| operation.name);
@@ -171,17 +173,12 @@ impl Command {
     }
 
     /// The command a stored operation was booked from.
-    pub(crate) fn stored(
-        kind: OpKind,
-        account: Option<AccountId>,
-        key: Key,
-        body: &Map<String, Value>,
-    ) -> Result<Self> {
-        let mut fields = Fields::new(body.iter().map(|(name, value)| (name.as_str(), value)));
+    pub(crate) fn stored(kind: OpKind, account: Option<AccountId>, key: Key, body: &Request) -> Result<Self> {
+        let mut fields = Fields::of(body);
         match kind.described() {
             Some(operation) => {
                 let subject = subject(operation, account, &mut fields)?;
-                Self::read(operation, subject, key, fields)
+                Ok(Command { unfit: None, ..Self::read(operation, subject, key, fields)? })
             }
             None => Ok(Command { body: fields.finish(kind.as_str())?, ..Self::own(kind, key) }),
         }
@@ -189,7 +186,7 @@ impl Command {
 
     /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
     pub(crate) fn own(kind: OpKind, key: Key) -> Self {
-        Command { kind, subject: Subject::File, key, at: None, action: Action::Own, body: Body::default() }
+        Command { kind, subject: Subject::File, key, at: None, action: Action::Own, body: Body::default(), unfit: None }
     }
 
     fn read(operation: &Operation, subject: Subject, key: Key, mut fields: Fields<'_>) -> Result<Self> {
@@ -201,26 +198,33 @@ impl Command {
         {
             return Err(Error::invalid("to", "is the paying account itself", "name another account"));
         }
-        let at = fields.instant("at");
-        Ok(Command { kind: operation.kind, subject, key, at, action, body: fields.finish(operation.name)? })
+        let (at, unfit) = (fields.instant("at"), fields.unfit());
+        Ok(Command { kind: operation.kind, subject, key, at, action, body: fields.finish(operation.name)?, unfit })
     }
 
     /// The names of the inputs in which a repeated request differs from the first.
-    pub(crate) fn differs_from(&self, first: &Map<String, Value>) -> Vec<String> {
+    pub(crate) fn differs_from(&self, first: &Request) -> Vec<String> {
         let by_book = self.kind == OpKind::Hold
             && is_by_book(|name| self.body.get(name).is_some())
-            && is_by_book(|name| first.contains_key(name));
+            && is_by_book(|name| first.get(name).is_some());
         let compared = |name: &str| match name {
             "at" | "actor" | "description" | "metadata" | "price_book" => false,
             "points" => !by_book,
             _ => true,
         };
-        let names = self.body.names().chain(first.keys().map(String::as_str));
+        let names = self.body.names().chain(first.fields().map(|(name, _)| name));
         let mut names: Vec<&str> = names.filter(|name| compared(name)).collect();
         names.sort_unstable();
         names.dedup();
-        names.retain(|name| self.body.get(name) != first.get(*name));
-        names.into_iter().map(String::from).collect()
+        names.retain(|name| self.body.get(name) != first.get(name));
+        let mut names: Vec<String> = names.into_iter().map(String::from).collect();
+        // What one of them leaves out is no difference.
+        if let (Some(now), Some(then)) = (self.body.metadata(), first.metadata())
+            && !now.says_the_same(then)
+        {
+            names.push("metadata".into());
+        }
+        names
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::words::words;
-use super::{AccountId, AccountState, BatchId, EntryKind, HoldId, HoldState, Key, OpKind, OperationId, Place};
+use super::{
+    AccountId, AccountState, BatchId, EntryKind, HoldId, HoldState, Key, Metadata, OpKind, OperationId, Place,
+};
 use crate::hash::Hash;
 use crate::pricing::PriceBook;
 use crate::quantity::Usage;
@@ -388,7 +389,7 @@ pub struct Entry {
     pub actor: Option<String>,
     /// The caller's metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Metadata>,
     /// The batch it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{AccountId, BatchId, HoldId, Key, OperationId, Quote, Request};
+use super::{AccountId, BatchId, HoldId, Key, Metadata, OperationId, Quote, Request};
 use crate::quantity::{Usage, UsageKind};
 use crate::units::Points;
 
@@ -181,9 +181,9 @@ macro_rules! request {
                 self.set("actor", text.into())
             }
 
-            /// Any JSON object of up to 4096 bytes.
-            pub fn metadata(self, object: Map<String, Value>) -> Self {
-                self.set("metadata", Value::Object(object))
+            /// Any JSON object of up to 4096 bytes, kept as it is.
+            pub fn metadata(self, object: impl Into<Metadata>) -> Self {
+                Self(self.0.with_metadata(object))
             }
         }
     };

@@ -3,12 +3,13 @@
 
 use std::str::FromStr;
 
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::Request;
 use super::ids::check_id;
 use super::operations::{Field, FieldKind, field_names};
+use super::{Metadata, Request};
 use crate::error::{Error, Result};
 use crate::quantity::{Quantity, Usage, UsageKind};
 use crate::spelling::nearest;
@@ -54,34 +55,63 @@ pub(crate) struct Fields<'v> {
     /// A bit for each of them that was asked for. No operation has 64 fields.
     asked: u64,
     read: Vec<(&'static str, Read<'v>)>,
+    metadata: Option<&'v Metadata>,
     body: Body,
+    /// What is wrong with it, if it is not in the books already: there it stays as it is.
+    unfit: Option<Error>,
 }
 
 /// Inputs in canonical form: by name, without what equals its default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Body(Vec<(&'static str, Value)>);
+pub(crate) struct Body {
+    values: Vec<(&'static str, Value)>,
+    metadata: Option<Metadata>,
+}
 
 impl Body {
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+        self.values.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| *name)
+        self.values.iter().map(|(name, _)| *name)
     }
 }
 
 impl Serialize for Body {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        // Already by name: the metadata goes to its place among them.
+        let (mut map, mut metadata) = (serializer.serialize_map(None)?, self.metadata.as_ref());
+        for (name, value) in &self.values {
+            if let Some(metadata) = metadata.take_if(|_| *name > "metadata") {
+                map.serialize_entry("metadata", metadata)?;
+            }
+            map.serialize_entry(name, value)?;
+        }
+        metadata.iter().try_for_each(|metadata| map.serialize_entry("metadata", metadata))?;
+        map.end()
     }
 }
 
 impl<'v> Fields<'v> {
     pub(crate) fn new(given: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
         let given: Vec<_> = given.collect();
-        let (read, body) = (Vec::with_capacity(given.len()), Body(Vec::with_capacity(given.len())));
-        Fields { given, asked: 0, read, body }
+        let (read, values) = (Vec::with_capacity(given.len()), Vec::with_capacity(given.len()));
+        Fields { given, asked: 0, read, metadata: None, body: Body { values, metadata: None }, unfit: None }
+    }
+
+    /// Those of a request.
+    pub(crate) fn of(request: &'v Request) -> Self {
+        Fields { metadata: request.metadata(), ..Fields::new(request.fields()) }
+    }
+
+    /// What is wrong with it where it is new.
+    pub(crate) fn unfit(&mut self) -> Option<Error> {
+        self.unfit.take()
     }
 
     /// The field as given; `null` counts as left out.
@@ -100,13 +130,16 @@ impl<'v> Fields<'v> {
     }
 
     pub(crate) fn keep(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.body.0.push((name, value.into()));
+        self.body.values.push((name, value.into()));
     }
 
     /// Reads these fields in their order, and keeps their canonical form unless it is the default.
     pub(crate) fn read(&mut self, fields: &'static [Field]) -> Result<()> {
         for field in fields {
             let Some(value) = self.take(field.name) else {
+                if let FieldKind::Object(longest) = field.kind {
+                    self.keep_metadata(field.name, longest)?;
+                }
                 match field.required {
                     // What is missing of a setting, its name says.
                     Some(help) if !matches!(field.kind, FieldKind::Setting(_)) => {
@@ -121,6 +154,20 @@ impl<'v> Fields<'v> {
                 self.keep(field.name, canonical);
             }
         }
+        Ok(())
+    }
+
+    /// An object as it is; an empty one is none.
+    fn keep_metadata(&mut self, name: &str, longest: usize) -> Result<()> {
+        let Some(metadata) = self.metadata else { return Ok(()) };
+        let twice = metadata.twice(name)?;
+        let length = metadata.as_str().len();
+        if length > longest {
+            let help = format!("keep it within {longest} bytes");
+            return Err(Error::invalid(name, format!("has {length} bytes of JSON"), help));
+        }
+        self.unfit = self.unfit.take().or(twice);
+        self.body.metadata = (metadata.as_str() != "{}").then(|| metadata.clone());
         Ok(())
     }
 
@@ -141,7 +188,7 @@ impl<'v> Fields<'v> {
             let free = field_names().filter(|known| !self.has(known));
             return Err(no_field(op, name, nearest(name, free).as_deref()));
         }
-        self.body.0.sort_unstable_by_key(|(name, _)| *name);
+        self.body.values.sort_unstable_by_key(|(name, _)| *name);
         Ok(self.body)
     }
 
@@ -215,7 +262,6 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
         }
         FieldKind::Text(longest) => kept_text(free_text(name, value, longest, false)?),
         FieldKind::Lines(longest) => kept_text(free_text(name, value, longest, true)?),
-        FieldKind::Object(longest) => (Read::Raw(value), object(name, value, longest)?),
         FieldKind::Points(least) => kept_number(points(name, value, least)?),
         FieldKind::PointsOrAll if value == "all" => kept_text("all"),
         FieldKind::PointsOrAll => kept_number(points(name, value, 1)?),
@@ -251,7 +297,7 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
         FieldKind::Choice(words) => kept_text(choice(name, text(name, value)?, words)?),
         FieldKind::Hash => kept_text(hash(name, text(name, value)?)?),
         FieldKind::Any => kept_text(text(name, value)?),
-        FieldKind::Choices(_) | FieldKind::Setting(_) => (Read::Raw(value), value.clone()),
+        FieldKind::Choices(_) | FieldKind::Setting(_) | FieldKind::Object(_) => (Read::Raw(value), value.clone()),
     })
 }
 
@@ -283,22 +329,6 @@ fn free_text<'v>(name: &str, value: &'v Value, longest: usize, newlines: bool) -
         ));
     }
     Ok(text)
-}
-
-/// An object as it is; an empty one is none.
-fn object(name: &str, value: &Value, longest: usize) -> Result<Value> {
-    let Value::Object(object) = value else {
-        return Err(Error::invalid(name, "is not a JSON object", "write it like {\"project\":\"7\"}"));
-    };
-    let length = value.to_string().len();
-    if length > longest {
-        let help = format!("keep it within {longest} bytes");
-        return Err(Error::invalid(name, format!("has {length} bytes of JSON"), help));
-    }
-    if has_nul(value) {
-        return Err(Error::invalid(name, "contains a NUL character", "remove it"));
-    }
-    Ok(if object.is_empty() { Value::Null } else { value.clone() })
 }
 
 fn choice(name: &str, text: &str, words: &'static [&'static str]) -> Result<&'static str> {
@@ -423,14 +453,5 @@ fn whole_number(name: &str, value: &Value, what: &str) -> Result<i64> {
         other => {
             Err(Error::invalid(name, format!("{other} is not {what}"), "give a whole JSON number, without quotes"))
         }
-    }
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(map) => map.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        _ => false,
     }
 }

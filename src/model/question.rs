@@ -184,7 +184,7 @@ impl Question {
     /// The question of this name, without its fields. Judged when it is asked.
     #[must_use]
     pub fn new(get: impl Into<Cow<'static, str>>) -> Self {
-        Question(Request::from_map(serde_json::Map::new()).with("get", get.into().into_owned()))
+        Question(Request::default().with("get", get.into().into_owned()))
     }
 
     /// The same question with one field set (or, with `null`, left out).

@@ -5,20 +5,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::metadata::{Metadata, Once};
 use crate::error::{Error, Result};
 use crate::pricing::PriceBook;
 use crate::units::json_schema;
 
 /// More than any operation has. What comes from outside is looked through once for each of its fields.
 const MOST_FIELDS: usize = 64;
+const METADATA: &str = "metadata";
+/// Fields that may hold an object.
+const OBJECTS: [&str; 3] = ["hold", "batch", "operation"];
 
 /// One operation as data: a JSON object with `op` and the fields of that operation.
 ///
 /// Every write of the library goes through this form; the typed request structs ([`Recharge`](crate::Recharge),
-/// [`Consume`](crate::Consume) …) build it. Unknown and repeated fields are refused.
+/// [`Consume`](crate::Consume) …) build it. Unknown and repeated fields are refused. Its metadata is kept as the text given.
 ///
 /// ```
 /// use counterfoil::Request;
@@ -29,10 +34,11 @@ const MOST_FIELDS: usize = 64;
 /// assert_eq!(twice.unwrap_err().code(), "invalid_argument");
 /// # Ok::<(), counterfoil::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Request {
     /// As given. A list, for there are few fields, and most of their names are the library's own.
     fields: Vec<(Cow<'static, str>, Value)>,
+    metadata: Option<Metadata>,
     /// The book of the quote it carries, which a ledger may not have loaded. No part of the JSON: that names it.
     book: Option<Arc<PriceBook>>,
 }
@@ -63,7 +69,7 @@ impl Request {
     pub fn new(op: impl Into<String>) -> Self {
         let mut fields = Vec::with_capacity(8);
         fields.push(("op".into(), op.into().into()));
-        Request { fields, book: None }
+        Request { fields, ..Request::default() }
     }
 
     /// Whether its shape is right: what needs neither file nor clock. Every verb finds the same before it looks at the file.
@@ -91,6 +97,10 @@ impl Request {
     #[must_use]
     pub fn with(mut self, field: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         let (field, value) = (field.into(), value.into());
+        if field == METADATA {
+            self.metadata = (!value.is_null()).then(|| Metadata::of(&value));
+            return self;
+        }
         if self.get(&field).is_some() {
             self.fields.retain(|(name, _)| *name != field);
         }
@@ -100,14 +110,39 @@ impl Request {
         self
     }
 
-    /// The field's value, if it is given.
+    /// The same request with this metadata.
+    ///
+    /// ```
+    /// use counterfoil::{Metadata, Request};
+    /// let request = Request::new("consume").with_metadata(Metadata::parse(r#"{"price":1.10}"#)?);
+    /// assert_eq!(request.metadata().map(Metadata::as_str), Some(r#"{"price":1.10}"#));
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
+        self.metadata = Some(metadata.into());
+        self
+    }
+
+    /// The metadata, if any is given.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// The field's value, if it is given. Metadata is no value, but [text](Request::metadata).
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
         self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
     }
 
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
+    fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.fields.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// Every field that is given. Metadata, which is judged by itself, has no value here.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values().chain(self.metadata.iter().map(|_| (METADATA, &Value::Null)))
     }
 
     pub(crate) fn quoted_by(self, book: Option<Arc<PriceBook>>) -> Self {
@@ -117,16 +152,14 @@ impl Request {
     pub(crate) fn book(&self) -> Option<&Arc<PriceBook>> {
         self.book.as_ref()
     }
-
-    pub(crate) fn from_map(map: Map<String, Value>) -> Self {
-        Request { fields: map.into_iter().map(|(name, value)| (name.into(), value)).collect(), book: None }
-    }
 }
 
 /// The same fields, in whatever order.
 impl PartialEq for Request {
     fn eq(&self, other: &Self) -> bool {
-        self.fields.len() == other.fields.len() && self.fields().all(|(name, value)| other.get(name) == Some(value))
+        self.fields.len() == other.fields.len()
+            && self.metadata == other.metadata
+            && self.values().all(|(name, value)| other.get(name) == Some(value))
     }
 }
 
@@ -134,7 +167,10 @@ impl Eq for Request {}
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.fields())
+        let mut map = serializer.serialize_map(None)?;
+        self.values().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+        self.metadata.iter().try_for_each(|metadata| map.serialize_entry(METADATA, metadata))?;
+        map.end()
     }
 }
 
@@ -156,17 +192,26 @@ impl<'de> Deserialize<'de> for Request {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut request = Request { fields: Vec::new(), book: None };
-                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                let mut request = Request::default();
+                while let Some(name) = access.next_key::<String>()? {
                     if request.fields.len() == MOST_FIELDS {
                         return Err(A::Error::custom(format!("more than {MOST_FIELDS} fields")));
                     }
                     // A second "points" must not silently win over the first.
-                    if request.get(&name).is_some() {
+                    if request.fields().any(|(other, _)| other == name) {
                         return Err(A::Error::custom(format!("field `{name}` is given twice")));
                     }
-                    request.fields.push((name.into(), value));
+                    match name.as_str() {
+                        METADATA => request.metadata = Some(access.next_value()?),
+                        object if OBJECTS.contains(&object) => {
+                            let value = access.next_value::<Once>()?.0;
+                            request.fields.push((name.into(), value));
+                        }
+                        _ => request.fields.push((name.into(), access.next_value()?)),
+                    }
                 }
+                // Null counts as left out.
+                request.metadata = request.metadata.filter(|metadata| metadata.as_str() != "null");
                 Ok(request)
             }
         }

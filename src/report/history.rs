@@ -1,7 +1,6 @@
 //! History: an account's entries, page by page; and single operations with all that is known of them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::span::stored_entries;
 use super::{Look, PASSED_OVER, cursor, shapes};
@@ -232,16 +231,15 @@ impl Look<'_, '_> {
     /// An operation, and what has become of the consume it is.
     pub(super) fn operation_info(&self, row: &OperationRow, consume: Option<&ConsumeRow>) -> Result<OperationInfo> {
         let after = balances_after(self.session, row)?;
-        let mut body = parse_body(row)?;
-        body.insert("op".into(), Value::from(row.kind.as_str()));
-        body.insert("key".into(), Value::from(row.key.as_str()));
-        let target = ["hold", "batch", "operation"].iter().any(|name| body.contains_key(*name));
+        let mut request = parse_body(row)?;
+        let target = ["hold", "batch", "operation"].iter().any(|name| request.get(name).is_some());
+        request = request.with("op", row.kind.as_str()).with("key", row.key.as_str());
         if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {
-            body.insert("account".into(), Value::from(account.as_str()));
+            request = request.with("account", account.as_str());
         }
         Ok(OperationInfo {
             receipt: shapes::receipt(self.writers, row, after, false)?,
-            request: Request::from_map(body),
+            request,
             sequence: row.seq,
             rules_version: row.rules_version,
             hash: row.hash,

@@ -1,13 +1,13 @@
 //! From rows to answers: the one place where numbers become ids and columns become documented fields.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
     EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement, MovementRow, OpKind,
-    OperationId, OperationRow, Receipt, Writers,
+    OperationId, OperationRow, Receipt, Request, Writers,
 };
 use crate::units::Instant;
 
@@ -156,7 +156,7 @@ pub(crate) fn entry(
         Some(seq) => source.operation_row(seq)?.filter(|operation| is_own_line(operation.kind, row.kind)),
         None => None,
     };
-    let body = operation.as_ref().map_or_else(|| Ok(Map::new()), parse_body)?;
+    let body = operation.as_ref().map_or_else(|| Ok(Request::default()), parse_body)?;
     let said = |name: &str| body.get(name).and_then(Value::as_str);
     let text = |name: &str| said(name).map(str::to_string);
     let outcome = operation.as_ref().map(|operation| &operation.outcome);
@@ -194,7 +194,7 @@ pub(crate) fn entry(
         description: text("description"),
         reason: text("reason"),
         actor: text("actor"),
-        metadata: body.get("metadata").and_then(Value::as_object).cloned(),
+        metadata: body.metadata().cloned(),
         batch: row.batch.map(|no| writers.batch(no)),
         unbooked,
     })

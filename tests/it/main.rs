@@ -26,6 +26,7 @@ mod faults;
 mod fixture;
 mod holds;
 mod life;
+mod metadata;
 mod model;
 mod moving;
 mod names;

@@ -53,6 +53,10 @@ pub fn entry(entry: &Entry) -> Result<Value, serde_json::Error> {
             figures.insert("net".into(), four.net().into());
         }
     }
+    // As it was given: a value would lose digits.
+    if let (Some(metadata), Some(text)) = (&entry.metadata, row.get_mut("metadata")) {
+        *text = metadata.as_str().into();
+    }
     Ok(row)
 }
 

@@ -15,11 +15,11 @@ mod trail;
 use chrono::{DateTime, Utc};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
-use crate::model::OperationRow;
+use crate::model::{OperationRow, Request};
 use crate::store::SqlSource;
 use crate::units::{is_false, is_zero};
 
@@ -84,7 +84,7 @@ pub struct Said {
 /// An operation read for what it says of itself.
 struct Booked {
     row: OperationRow,
-    body: Map<String, Value>,
+    body: Request,
 }
 
 impl Booked {

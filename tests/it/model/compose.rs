@@ -99,7 +99,7 @@ impl Generator {
         if self.random.percent(5) {
             line["description"] = json!("words");
             line["actor"] = json!("till 3");
-            line["metadata"] = json!({"shop": 7});
+            line["metadata"] = json!({"shop": self.random.range(7, 8)});
         }
     }
 

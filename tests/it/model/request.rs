@@ -228,7 +228,16 @@ impl Request {
         names.dedup();
         names.retain(|name| self.inputs.get(*name) != other.inputs.get(*name));
         names.retain(|name| *name != "price_book" && !(by_book && *name == "points"));
-        names.into_iter().cloned().collect()
+        let mut names: Vec<String> = names.into_iter().cloned().collect();
+        // Another payment's id is another payment; one that says none is no other.
+        if let (Some(one), Some(two)) = (self.facts.get("metadata"), other.facts.get("metadata"))
+            && one != two
+            && one != &Value::Object(Map::new())
+            && two != &Value::Object(Map::new())
+        {
+            names.push("metadata".into());
+        }
+        names
     }
 }
 

@@ -169,7 +169,7 @@ const ROWS: &[Row] = &[
     Row { line: r#"{"op":"confirm_clock"}"#, same: &[], other: &[] },
 ];
 
-/// Facts that say nothing about what is done.
+/// Facts that say nothing about what is done. Metadata does where both say some: another payment's id is another payment.
 const NOT_COMPARED: &[&str] = &[
     r#"{"actor":"till 4"}"#,
     r#"{"description":"a line\nanother"}"#,

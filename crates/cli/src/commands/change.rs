@@ -2,7 +2,7 @@
 
 use clap::ArgMatches;
 use counterfoil::schema::Operation;
-use counterfoil::{EntryKind, Key, Ledger, Query, Receipt, Request};
+use counterfoil::{EntryKind, Key, Ledger, Metadata, Query, Receipt, Request};
 use serde_json::Value;
 
 use super::{Session, advice, batch, text_variable};
@@ -139,20 +139,22 @@ fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Re
         // Of what is named it says whose it is.
         _ => {}
     }
-    let metadata = text(&request, "metadata").map(|text| {
-        serde_json::from_str::<Value>(text).map_err(|error| counterfoil::Error::InvalidArgument {
-            field: "metadata".into(),
-            message: format!("is not JSON: {error}"),
-            help: "write it like {\"project\":\"7\"}".into(),
-        })
-    });
-    let metadata = metadata.transpose()?;
+    if let Some(Value::String(text)) = value(matches, "metadata") {
+        // Names that are given twice are judged with the rest: by a retry of what is booked they are not.
+        let metadata =
+            serde_json::from_str::<Metadata>(&text).map_err(|error| counterfoil::Error::InvalidArgument {
+                field: "metadata".into(),
+                message: format!("is not JSON: {error}"),
+                help: "write it like {\"project\":\"7\"}".into(),
+            })?;
+        request = request.with_metadata(metadata);
+    }
     let key = value(matches, "key").unwrap_or_else(|| Key::random().to_string().into());
     let actor = match value(matches, "actor") {
         Some(actor) => Some(actor),
         None => text_variable("COUNTERFOIL_ACTOR")?.map(Value::from),
     };
-    Ok(request.with("key", key).with("actor", actor).with("metadata", metadata))
+    Ok(request.with("key", key).with("actor", actor))
 }
 
 fn expire(session: &mut Session, args: &ExpireArgs) -> Result<Outcome, Failure> {

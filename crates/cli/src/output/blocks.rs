@@ -213,7 +213,7 @@ pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
             Some(other) => block.add(fact, other.to_string()),
         }
     }
-    block.add_some("metadata", info.request.get("metadata").map(ToString::to_string));
+    block.add_some("metadata", info.request.metadata().map(ToString::to_string));
     block.add_some("paid by now", some_batches(paid_by).filter(|_| info.receipt.allocations != paid_by));
     block.add_some("open now", info.open_now.filter(|open| *open != 0).map(|open| open.to_string()));
     block.add_some("refundable", info.refundable.map(|points| points.to_string()));

@@ -316,3 +316,30 @@ fn json_is_the_librarys_answer() {
     same("info", json!({"get": "info"}));
     same("verify", json!({"get": "verify"}));
 }
+
+/// A payment's number of thirty digits came back rounded, and 1.10 as 1.1.
+#[test]
+fn metadata_is_told_as_it_was_given() {
+    let home = Home::new();
+    let given = r#"{"u":18446744073709551616,"price":1.10,"a":[1,2]}"#;
+    home.args(&["consume", "1", "-a", "alice", "--key", "k", "--metadata", &given.replace(',', " ,\n")]).ok();
+    home.batch("", &format!(r#"{{"op":"consume","account":"alice","key":"line","points":1,"metadata":{given}}}"#)).ok();
+    for words in [
+        "show k --format json",
+        "show line",
+        "show k",
+        "explain k",
+        "explain line --format json",
+        "history -a alice --format jsonl",
+    ] {
+        let told = home.run(words).ok().out;
+        assert!(told.contains(given), "{words}: {told}");
+    }
+    for program in ["jsonl", "csv"] {
+        let told = home.run(&format!("export --as {program}")).ok().out.replace("\"\"", "\"");
+        assert_eq!(told.matches(given).count(), 2, "{told}");
+    }
+    let twice = ["consume", "1", "-a", "alice", "--key", "t", "--metadata", r#"{"id":1,"id":2}"#];
+    let ran = home.args(&twice).fails(3, "invalid_argument");
+    assert!(ran.err.contains("`id` is given twice"), "{ran:#?}");
+}

@@ -246,7 +246,7 @@ impl<'w> Journal<'w> {
         add("description", entry.description.clone());
         add("reason", entry.reason.clone());
         add("actor", entry.actor.clone());
-        add("metadata", entry.metadata.as_ref().and_then(|object| serde_json::to_string(object).ok()));
+        add("metadata", entry.metadata.as_ref().map(ToString::to_string));
         add("unbooked", entry.unbooked.then(|| "true".into()));
         if self.syntax.states_days() {
             let Four { available, held, pending, debt, .. } = entry.after;

@@ -79,7 +79,6 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
         ("shortfall", "shortfall"),
         ("priority", "priority"),
         ("promo", "promo"),
-        ("metadata", "metadata"),
     ] {
         match request.get(field) {
             None => {}
@@ -87,6 +86,7 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
             Some(other) => rows.push(vec![label.into(), other.to_string()]),
         }
     }
+    rows.extend(request.metadata().map(|metadata| vec!["metadata".into(), metadata.to_string()]));
     if let Some(of) = request.get("operation").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
         rows.push(vec!["refunds".into(), by_operation(of)]);
     }
