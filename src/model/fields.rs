@@ -136,6 +136,9 @@ impl<'v> Fields<'v> {
     /// Reads these fields in their order, and keeps their canonical form unless it is the default.
     pub(crate) fn read(&mut self, fields: &'static [Field]) -> Result<()> {
         for field in fields {
+            if field.required.is_none() && self.rest().is_none() {
+                continue;
+            }
             let Some(value) = self.take(field.name) else {
                 if let FieldKind::Object(longest) = field.kind {
                     self.keep_metadata(field.name, longest)?;
@@ -181,10 +184,14 @@ impl<'v> Fields<'v> {
         Ok(())
     }
 
+    /// The first field that was not asked for.
+    fn rest(&self) -> Option<&(&'v str, &'v Value)> {
+        self.given.get(usize::try_from(self.asked.trailing_ones()).ok()?)
+    }
+
     /// Ends the reading: whatever was not asked for is unknown to this operation.
     pub(crate) fn finish(mut self, op: &str) -> Result<Body> {
-        let first = usize::try_from(self.asked.trailing_ones()).unwrap_or_default();
-        if let Some((name, _)) = self.given.get(first) {
+        if let Some((name, _)) = self.rest() {
             let free = field_names().filter(|known| !self.has(known));
             return Err(no_field(op, name, nearest(name, free).as_deref()));
         }
