@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::OtherReader;
 use crate::error::Result;
+use crate::store::audit::{self as stored, Paged, RowKey};
 use crate::store::{self, BookCache, Session};
 use faults::Faults;
 
@@ -261,6 +262,26 @@ fn storage(audit: &mut Audit<'_, '_>) -> Result<()> {
         audit.faults.add("foreign_key", place, format_args!("a row of {}", dangling.parent), "none");
     }
     Ok(())
+}
+
+/// Hands every row of a table to `each`, or what keeps it from being read; how many there are.
+fn each_row<R: Paged>(
+    audit: &mut Audit<'_, '_>,
+    step: &'static str,
+    mut each: impl FnMut(&mut Faults, R::Key, Result<R>),
+) -> Result<u64> {
+    let session = audit.session;
+    let mut done = 0_u64;
+    for row in store::pages(R::Key::LEAST, PAGE, |after, page| stored::page::<R>(session, after, page), |row| row.0) {
+        let (key, row) = row?;
+        each(&mut audit.faults, key, row);
+        done = done.saturating_add(1);
+        if done.is_multiple_of(count(PAGE)) {
+            audit.tell(step, done, None);
+        }
+    }
+    audit.tell(step, done, None);
+    Ok(done)
 }
 
 fn count(rows: usize) -> u64 {

@@ -391,13 +391,10 @@ impl<'s, 'c> Replay<'s, 'c> {
                 self.memory.know_steps(account, found.steps_back, Instant::MAX);
             }
             let entries = self.memory.account(account)?.map_or(0, |row| row.entries);
-            let mut from = entries.saturating_add(1);
-            loop {
-                let extra = stored::entries_from(audit.session, account, from, PAGE)?;
-                let next = extra.last().and_then(|((_, last), _)| last.checked_add(1));
-                extra.iter().for_each(|((_, n), _)| audit.faults.extra::<EntryRow>(format_args!("{account}/{n}")));
-                let Some(next) = next else { break };
-                from = next;
+            let read = |after: i64, page| stored::entries_from(audit.session, account, after.saturating_add(1), page);
+            for row in store::pages(entries, PAGE, read, |((_, n), _)| *n) {
+                let ((_, n), _) = row?;
+                audit.faults.extra::<EntryRow>(format_args!("{account}/{n}"));
             }
         }
         Ok(())
@@ -488,15 +485,10 @@ pub(super) fn check_link(audit: &mut Audit<'_, '_>, head: Option<&Hash>, row: &O
 }
 
 fn read_writers(audit: &mut Audit<'_, '_>) -> Result<BTreeMap<i64, (Writer, i64)>> {
-    let mut writers = BTreeMap::new();
-    loop {
-        let after = writers.last_key_value().map_or(i64::MIN, |(no, _)| *no);
-        let page = store::writer_page(audit.session, after, PAGE)?;
-        if page.is_empty() {
-            break;
-        }
-        writers.extend(page.into_iter().map(|row| (row.no, (row.writer, row.since))));
-    }
+    let read = |after, page| store::writer_page(audit.session, after, page);
+    let rows = store::pages(i64::MIN, PAGE, read, |row| row.no);
+    let writers: BTreeMap<_, _> =
+        rows.map(|row| row.map(|row| (row.no, (row.writer, row.since)))).collect::<Result<_>>()?;
     audit.checked.writers = count(writers.len());
     let mut seen: Vec<Writer> = Vec::new();
     for (place, (no, (writer, _))) in (1_i64..).zip(&writers) {
@@ -515,27 +507,23 @@ type Hashes = BTreeMap<i64, Hash>;
 /// The stored price books that can be read, and the hashes of all.
 fn read_books(audit: &mut Audit<'_, '_>) -> Result<(BTreeMap<i64, PriceBook>, Hashes)> {
     let (mut books, mut hashes) = (BTreeMap::new(), BTreeMap::new());
-    let mut after = i64::MIN;
-    loop {
-        let page = match store::price_book_page(audit.session, after, 16) {
-            Ok(page) => page,
-            other => {
-                audit.faults.part("price_book", other.map(drop))?;
+    let read = |after, page| store::price_book_page(audit.session, after, page);
+    for row in store::pages(i64::MIN, 16, read, |row| row.no) {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                audit.faults.part("price_book", Err(error))?;
                 break;
             }
         };
-        let Some(last) = page.last().map(|row| row.no) else { break };
-        after = last;
-        for row in page {
-            hashes.insert(row.no, row.hash);
-            audit.checked.price_books = audit.checked.price_books.saturating_add(1);
-            let place = format!("price_book {} text", row.no);
-            let hash = Hash::of(row.text.as_bytes());
-            audit.faults.same("price_book_mismatch", format_args!("{place} or hash"), hash, row.hash);
-            match PriceBook::parse(&row.text, &place) {
-                Ok(book) => drop(books.insert(row.no, book)),
-                Err(error) => audit.faults.add("price_book_unreadable", place, "a price book", error),
-            }
+        hashes.insert(row.no, row.hash);
+        audit.checked.price_books = audit.checked.price_books.saturating_add(1);
+        let place = format!("price_book {} text", row.no);
+        let hash = Hash::of(row.text.as_bytes());
+        audit.faults.same("price_book_mismatch", format_args!("{place} or hash"), hash, row.hash);
+        match PriceBook::parse(&row.text, &place) {
+            Ok(book) => drop(books.insert(row.no, book)),
+            Err(error) => audit.faults.add("price_book_unreadable", place, "a price book", error),
         }
     }
     Ok((books, hashes))

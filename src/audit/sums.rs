@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::movements::Moved;
-use super::{Audit, Faults, PAGE, count, show};
+use super::{Audit, Faults, PAGE, each_row, show};
 use crate::error::Result;
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, HoldState,
@@ -112,23 +112,10 @@ pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
 
 /// Hands every readable row of a table to `each`.
 fn walk<R: Paged>(audit: &mut Audit<'_, '_>, mut each: impl FnMut(&mut Faults, R::Key, R)) -> Result<u64> {
-    let (mut after, mut done) = (R::Key::LEAST, 0_u64);
-    loop {
-        let rows = stored::page::<R>(audit.session, after, PAGE)?;
-        let full = rows.len() >= PAGE;
-        done = done.saturating_add(count(rows.len()));
-        for (key, row) in rows {
-            after = key;
-            match row {
-                Ok(row) => each(&mut audit.faults, key, row),
-                Err(error) => audit.faults.unreadable::<R>(key.text(), &error),
-            }
-        }
-        audit.tell("sums", done, None);
-        if !full {
-            return Ok(done);
-        }
-    }
+    each_row(audit, "sums", |faults, key, row| match row {
+        Ok(row) => each(faults, key, row),
+        Err(error) => faults.unreadable::<R>(key.text(), &error),
+    })
 }
 
 fn holds(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
@@ -175,16 +162,13 @@ fn allocations(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
 
 /// Consumes simply paid say in their outcome which batches paid.
 fn draws(audit: &Audit<'_, '_>, books: &mut Books) -> Result<()> {
-    let mut after = i64::MIN;
-    loop {
-        let page = stored::draws(audit.session, after, PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = *last;
+    for row in store::pages(i64::MIN, PAGE, |after, page| stored::draws(audit.session, after, page), |row| row.0) {
         // An outcome that cannot be read was reported with its operation.
-        for (batch, points) in page.into_iter().filter_map(|(_, draws)| draws.ok()).flatten() {
+        for (batch, points) in row?.1.into_iter().flatten() {
             books.paid.entry(batch).or_default().used += i128::from(points);
         }
     }
+    Ok(())
 }
 
 fn batches(audit: &mut Audit<'_, '_>, books: &mut Books, allocations: bool) -> Result<()> {
@@ -294,13 +278,9 @@ fn surplus_references(audit: &mut Audit<'_, '_>, expected: usize) -> Result<()> 
 
 fn each_reference(session: &Session<'_>, mut each: impl FnMut(&ReferenceRow)) -> Result<()> {
     let least = i64::MIN;
-    let mut after = ReferenceRow { operation: least, kind: least, account: least, n: least };
-    loop {
-        let page = stored::references(session, after, PAGE)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = *last;
-        page.iter().for_each(&mut each);
-    }
+    let from = ReferenceRow { operation: least, kind: least, account: least, n: least };
+    let mut rows = store::pages(from, PAGE, |after, page| stored::references(session, after, page), |row| *row);
+    rows.try_for_each(|row| row.map(|row| each(&row)))
 }
 
 fn check_entry(faults: &mut Faults, before: Option<Newest>, row: &EntryRow, turns: bool) {

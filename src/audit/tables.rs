@@ -1,9 +1,9 @@
 //! The derived tables, row by row against what the replay made: nothing missing, nothing extra, every column.
 
 use super::memory::{Expected, Memory};
-use super::{Audit, PAGE, count};
+use super::{Audit, each_row};
 use crate::error::Result;
-use crate::store::audit::{self as stored, Paged, RowKey};
+use crate::store::audit::{Paged, RowKey};
 
 pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<()> {
     table(audit, memory.all_accounts().iter().map(|(no, row)| (*no, Some(row))))?;
@@ -28,30 +28,17 @@ fn compare<'a, R: Paged + PartialEq + 'a>(
     expected: impl Iterator<Item = Expected<'a, R::Key, R>>,
 ) -> Result<()> {
     let mut expected = expected.peekable();
-    let (mut after, mut done) = (R::Key::LEAST, 0_u64);
-    loop {
-        let rows = stored::page::<R>(audit.session, after, PAGE)?;
-        let full = rows.len() >= PAGE;
-        done = done.saturating_add(count(rows.len()));
-        for (key, row) in rows {
-            after = key;
-            while let Some((missing, _)) = expected.next_if(|(other, _)| *other < key) {
-                audit.faults.missing::<R>(missing.text());
-            }
-            let twin = expected.next_if(|(other, _)| *other == key);
-            match (twin, row) {
-                (_, Err(error)) => audit.faults.unreadable::<R>(key.text(), &error),
-                (None, Ok(_)) => audit.faults.extra::<R>(key.text()),
-                (Some((_, twin)), Ok(row)) => {
-                    twin.into_iter().for_each(|twin| audit.faults.compare(key.text(), twin, &row));
-                }
-            }
+    each_row(audit, "tables", |faults, key, row| {
+        while let Some((missing, _)) = expected.next_if(|(other, _)| *other < key) {
+            faults.missing::<R>(missing.text());
         }
-        audit.tell("tables", done, None);
-        if !full {
-            break;
+        let twin = expected.next_if(|(other, _)| *other == key);
+        match (twin, row) {
+            (_, Err(error)) => faults.unreadable::<R>(key.text(), &error),
+            (None, Ok(_)) => faults.extra::<R>(key.text()),
+            (Some((_, twin)), Ok(row)) => twin.into_iter().for_each(|twin| faults.compare(key.text(), twin, &row)),
         }
-    }
+    })?;
     expected.for_each(|(key, _)| audit.faults.missing::<R>(key.text()));
     Ok(())
 }

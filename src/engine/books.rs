@@ -496,8 +496,8 @@ impl<'s> Books<'s> {
         self.batches.get(&no).map(|slot| &slot.row)
     }
 
-    pub(crate) fn held_holds(&self) -> impl Iterator<Item = &HoldRow> {
-        self.holds.iter().map(|(_, slot)| &slot.row)
+    pub(crate) fn held_hold(&self, operation: i64) -> Option<&HoldRow> {
+        self.holds.get(&operation).map(|slot| &slot.row)
     }
 }
 

@@ -4,10 +4,18 @@ use super::lists::{READ, collect};
 use super::{Look, PASSED_OVER};
 use crate::engine::Source;
 use crate::error::Result;
-use crate::model::{AccountRow, Balance, Filter, Page};
+use crate::model::{AccountId, AccountRow, Balance, Filter, Page};
 use crate::store;
 
 impl Look<'_, '_> {
+    /// The accounts after one, or this one alone.
+    fn rows_of(&self, id: Option<&AccountId>, after: i64) -> impl Iterator<Item = Result<AccountRow>> {
+        let one = id.and_then(|id| self.source.account_by_id(id).transpose());
+        let one = one.filter(|row| row.as_ref().map_or(true, |row| row.no > after));
+        let all = id.is_none().then(|| store::accounts(self.session, after, READ));
+        one.into_iter().chain(all.into_iter().flatten())
+    }
+
     /// Accounts with their balances, in order of opening.
     pub(crate) fn accounts(&self, query: &Filter) -> Result<Page<Balance>> {
         let (states, expiring) = (&query.states, query.expiring);
@@ -23,10 +31,7 @@ impl Look<'_, '_> {
         collect(
             query,
             PASSED_OVER,
-            |after| match &query.account {
-                Some(id) => Ok(self.source.account_by_id(id)?.into_iter().filter(|row| row.no > after).collect()),
-                None => store::account_page(self.session, after, READ),
-            },
+            |after| self.rows_of(query.account.as_ref(), after),
             |row| row.no,
             |row| {
                 if !may_fit(&row) {

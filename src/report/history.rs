@@ -86,7 +86,6 @@ impl Look<'_, '_> {
         let operation = query.operation.as_ref().map(named).transpose()?;
         let mut page = Page { items: Vec::new(), next: None };
         let Some((books, account, _)) = self.account(id, None)? else { return Ok(page) };
-        let unbooked = books.entries();
         let stored = stored_entries(&books, &account);
         let (first, last) = self.range(&books, &account, &query.period)?;
         let place_of = operation.map(|seq| self.numbers_of(account.no, stored, seq)).transpose()?;
@@ -118,26 +117,22 @@ impl Look<'_, '_> {
             }
             Ok(page.next.is_none())
         };
-        if query.newest_first {
-            let top = if after == 0 { i64::MAX } else { after.saturating_sub(1) };
-            for row in unbooked.iter().rev().filter(|row| row.n <= top) {
-                if !visit(row)? {
-                    return Ok(page);
-                }
-            }
-            self.visit_stored(
-                (account.no, first.max(from), last.min(to).min(top).min(stored)),
-                Forward::Newest,
-                &mut visit,
-            )?;
-        } else {
-            let bottom = after.saturating_add(1);
-            let places = (account.no, first.max(from).max(bottom), last.min(to).min(stored));
-            let on = self.visit_stored(places, Forward::Oldest, &mut visit)?;
-            for row in unbooked.iter().filter(|row| on && row.n >= bottom) {
-                if !visit(row)? {
-                    return Ok(page);
-                }
+        let (mut from, mut to) = (first.max(from), last.min(to));
+        let way = if query.newest_first { Forward::Newest } else { Forward::Oldest };
+        match way {
+            Forward::Newest if after > 0 => to = to.min(after.saturating_sub(1)),
+            Forward::Newest => {}
+            Forward::Oldest => from = from.max(after.saturating_add(1)),
+        }
+        let unbooked = books.entries().iter().filter(|row| (from..=to).contains(&row.n)).cloned().map(Ok);
+        let written = self.stored_rows(account.no, from, to.min(stored), way);
+        let rows: Box<dyn Iterator<Item = Result<EntryRow>>> = match way {
+            Forward::Oldest => Box::new(written.chain(unbooked)),
+            Forward::Newest => Box::new(unbooked.rev().chain(written)),
+        };
+        for row in rows {
+            if !visit(&row?)? {
+                break;
             }
         }
         Ok(page)
@@ -148,50 +143,38 @@ impl Look<'_, '_> {
         store::numbers_of_entries_at(self.session, account, stored, self.stored(seq)?.booked_at)
     }
 
-    /// Hands over stored entries (an account's, from a number to another) until it is enough; whether it never was.
-    pub(super) fn visit_stored(
+    /// An account's entries from a number to another, oldest first, those not written yet last.
+    pub(super) fn rows(
         &self,
-        (account, first, last): (i64, i64, i64),
-        way: Forward,
-        visit: &mut dyn FnMut(&EntryRow) -> Result<bool>,
-    ) -> Result<bool> {
-        let mut on = Ok(true);
-        self.walk(account, first, last, way, |row| {
-            on = visit(&row);
-            matches!(on, Ok(true))
-        })?;
-        on
+        books: &Books<'_>,
+        account: &AccountRow,
+        (first, last): (i64, i64),
+    ) -> impl Iterator<Item = Result<EntryRow>> {
+        let stored = self.stored_rows(account.no, first, last.min(stored_entries(books, account)), Forward::Oldest);
+        let unbooked = books.entries().iter().filter(move |row| (first..=last).contains(&row.n));
+        stored.chain(unbooked.cloned().map(Ok))
     }
 
-    pub(super) fn walk(
+    /// Those that are stored, from either end.
+    pub(super) fn stored_rows(
         &self,
         account: i64,
-        from: i64,
-        to: i64,
+        first: i64,
+        last: i64,
         way: Forward,
-        mut more: impl FnMut(EntryRow) -> bool,
-    ) -> Result<()> {
-        let (mut from, mut to) = (from, to);
-        while from <= to {
-            let rows = store::entries(self.session, account, from, to, way, READ)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            // Beyond the largest number there is no next one.
-            let next = match way {
-                Forward::Oldest => last.n.checked_add(1),
-                Forward::Newest => last.n.checked_sub(1),
+    ) -> impl Iterator<Item = Result<EntryRow>> {
+        let before = match way {
+            Forward::Oldest => first.saturating_sub(1),
+            Forward::Newest => last.saturating_add(1),
+        };
+        let read = move |before: i64, page| {
+            let (from, to) = match way {
+                Forward::Oldest => (before.saturating_add(1), last),
+                Forward::Newest => (first, before.saturating_sub(1)),
             };
-            for row in rows {
-                if !more(row) {
-                    return Ok(());
-                }
-            }
-            match (way, next) {
-                (_, None) => return Ok(()),
-                (Forward::Oldest, Some(next)) => from = next,
-                (Forward::Newest, Some(next)) => to = next,
-            }
-        }
-        Ok(())
+            if from > to { Ok(Vec::new()) } else { store::entries(self.session, account, from, to, way, page) }
+        };
+        store::pages(before, READ, read, |row: &EntryRow| row.n)
     }
 
     pub(super) fn known(&self, id: &OperationId) -> Result<i64> {

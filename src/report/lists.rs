@@ -21,41 +21,32 @@ use crate::units::{Instant, json_schema, utc};
 /// How many stored rows are read at a time.
 pub(super) const READ: usize = 256;
 
-/// Collects one page out of rows read in order, until it is full or has passed over a great many rows; the cursor is
-/// the last row's key.
-pub(super) fn collect<R, T>(
+/// Collects one page out of rows in order, until it is full or has passed over a great many of them; the cursor is the last
+/// row's key.
+pub(super) fn collect<R, T, I: Iterator<Item = Result<R>>>(
     query: &Filter,
     most_passed_over: usize,
-    read: impl Fn(i64) -> Result<Vec<R>>,
+    rows: impl FnOnce(i64) -> I,
     key: impl Fn(&R) -> i64,
     mut show: impl FnMut(R) -> Result<Option<T>>,
 ) -> Result<Page<T>> {
     let mut after = cursor(query.after.as_deref())?;
-    let mut items = Vec::new();
-    let mut passed_over = 0_usize;
-    loop {
-        let rows = read(after)?;
-        let complete = rows.len() < READ;
-        for row in rows {
-            // One more than asked for tells whether there is a next page.
-            let place = key(&row);
-            if let Some(item) = show(row)? {
-                if items.len() == query.size() {
-                    return Ok(Page { items, next: Some(after.to_string()) });
-                }
-                items.push(item);
-            } else {
-                passed_over = passed_over.saturating_add(1);
-            }
-            after = place;
-        }
-        if complete {
-            return Ok(Page { items, next: None });
-        }
+    let (mut items, mut passed_over) = (Vec::new(), 0_usize);
+    for row in rows(after) {
+        let row = row?;
         if passed_over >= most_passed_over {
             return Ok(Page { items, next: Some(after.to_string()) });
         }
+        // One more than asked for tells whether there is a next page.
+        let place = key(&row);
+        match show(row)? {
+            Some(_) if items.len() == query.size() => return Ok(Page { items, next: Some(after.to_string()) }),
+            Some(item) => items.push(item),
+            None => passed_over = passed_over.saturating_add(1),
+        }
+        after = place;
     }
+    Ok(Page { items, next: None })
 }
 
 impl Look<'_, '_> {
@@ -64,15 +55,13 @@ impl Look<'_, '_> {
         let Some((books, account, now)) = self.account(id, None)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
         collect(
             query,
             usize::MAX,
-            |after| store::batches_of_account(self.session, account.no, after, READ),
+            |after| self.batch_rows(&books, &account, after),
             |row| row.no,
             |row| {
-                let row = changed.get(&row.no).map_or(&row, |row| *row);
-                let info = shapes::batch(self.writers, id, row, now);
+                let info = shapes::batch(self.writers, id, &row, now);
                 let open = matches!(info.state, BatchState::Live | BatchState::Pending);
                 Ok((query.all || open).then_some(info))
             },
@@ -84,38 +73,45 @@ impl Look<'_, '_> {
         let Some((books, account, _)) = self.account(id, None)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
         collect(
             query,
             usize::MAX,
-            |after| store::holds_of_account(self.session, account.no, after, READ),
+            |after| self.hold_rows(&books, &account, after),
             |row| row.operation,
             |row| {
-                let row = changed.get(&row.operation).map_or(&row, |row| *row);
                 if !query.all && row.phase != HoldState::Open {
                     return Ok(None);
                 }
                 let slices = self.source.allocations(row.operation)?.rows;
-                Ok(Some(shapes::hold(self.writers, id, row, &slices)))
+                Ok(Some(shapes::hold(self.writers, id, &row, &slices)))
             },
         )
     }
 
-    /// Hands over every batch of an account, caught up, in order of creation.
-    pub(super) fn each_batch(
+    /// The batches of an account after one, caught up, in order of creation.
+    pub(super) fn batch_rows(
         &self,
         books: &Books<'_>,
         account: &AccountRow,
-        mut each: impl FnMut(&BatchRow) -> Result<()>,
-    ) -> Result<()> {
-        let changed: BTreeMap<BatchNo, &BatchRow> = books.held_batches().map(|batch| (batch.no, batch)).collect();
-        let mut after = 0;
-        loop {
-            let rows = store::batches_of_account(self.session, account.no, after, READ)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.no;
-            rows.iter().try_for_each(|row| each(changed.get(&row.no).copied().unwrap_or(row)))?;
-        }
+        after: BatchNo,
+    ) -> impl Iterator<Item = Result<BatchRow>> {
+        let no = account.no;
+        let read = move |after, page| store::batches_of_account(self.session, no, after, page);
+        let rows = store::pages(after, READ, read, |row: &BatchRow| row.no);
+        rows.map(|row| row.map(|row| books.held_batch(row.no).cloned().unwrap_or(row)))
+    }
+
+    /// The holds of an account after one, caught up, in order of creation.
+    pub(super) fn hold_rows(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        after: i64,
+    ) -> impl Iterator<Item = Result<HoldRow>> {
+        let no = account.no;
+        let read = move |after, page| store::holds_of_account(self.session, no, after, page);
+        let rows = store::pages(after, READ, read, |row: &HoldRow| row.operation);
+        rows.map(|row| row.map(|row| books.held_hold(row.operation).cloned().unwrap_or(row)))
     }
 
     /// Batches with points left that expire until `before`, soonest first.
@@ -126,16 +122,10 @@ impl Look<'_, '_> {
                 self.expiring_of(&account, before, &mut found)?;
             }
         } else {
-            let mut after = 0;
-            loop {
-                let rows = store::account_page(self.session, after, READ)?;
-                let Some(last) = rows.last() else { break };
-                after = last.no;
+            for row in store::accounts(self.session, 0, READ) {
+                let row = row?;
                 // An account in which nothing falls due until then has nothing that expires until then.
-                let may_fit = |row: &AccountRow| {
-                    row.turns(&self.clock, self.time) || row.next_due_at.is_some_and(|due| due <= before)
-                };
-                for row in rows.into_iter().filter(may_fit) {
+                if row.turns(&self.clock, self.time) || row.next_due_at.is_some_and(|due| due <= before) {
                     self.expiring_of(&self.caught_up(row, None)?, before, &mut found)?;
                 }
             }

@@ -16,16 +16,16 @@ impl Look<'_, '_> {
     pub(crate) fn accounts_like(&self, id: &AccountId, limit: usize) -> Result<Vec<AccountId>> {
         let wanted = Wanted::new(id.as_str());
         let mut near: Vec<(Distance, AccountId)> = Vec::new();
-        let (mut after, mut compared) = (0, 0_usize);
-        while compared < COMPARED {
-            let rows = store::account_page(self.session, after, READ)?;
-            let Some(last) = rows.last() else { break };
-            after = last.no;
-            compared = compared.saturating_add(rows.len());
-            let found = rows.into_iter().filter(|row| row.id != *id);
-            near.extend(found.filter_map(|row| wanted.distance(row.id.as_str()).map(|distance| (distance, row.id))));
-            near.sort();
-            near.truncate(limit);
+        for row in store::accounts(self.session, 0, READ).take(COMPARED) {
+            let row = row?;
+            if let Some(distance) = wanted.distance(row.id.as_str()).filter(|_| row.id != *id) {
+                let near_one = (distance, row.id);
+                let place = near.partition_point(|other| *other < near_one);
+                if place < limit {
+                    near.insert(place, near_one);
+                    near.truncate(limit);
+                }
+            }
         }
         Ok(near.into_iter().map(|(_, id)| id).collect())
     }

@@ -6,15 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::shapes::figures;
-use super::span::stored_entries;
 use super::usage::{Tally, Use};
 use super::{Flows, Look, Period, UsageLine, WalkLine, WalkStep};
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{
-    AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, EntryRow, Figures, Four,
-};
-use crate::store::Forward;
+use crate::model::{AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four};
 use crate::units::{Instant, add, utc, utc_option};
 
 /// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
@@ -212,20 +208,6 @@ impl Look<'_, '_> {
         statement.batches = self.batches_at(&books, &account, last, then)?;
         statement.batches.sort_by_key(|batch| (batch.expires_at.is_none(), batch.expires_at, batch.batch));
         Ok(statement)
-    }
-
-    /// Hands over the entries of an account booked within a period, oldest first, those not written yet last.
-    pub(super) fn each_entry(
-        &self,
-        books: &Books<'_>,
-        account: &AccountRow,
-        period: &Period,
-        mut each: impl FnMut(&EntryRow) -> Result<()>,
-    ) -> Result<()> {
-        let (first, last) = self.range(books, account, period)?;
-        let stored = stored_entries(books, account);
-        self.visit_stored((account.no, first, last.min(stored)), Forward::Oldest, &mut |row| each(row).map(|()| true))?;
-        books.entries().iter().filter(|row| (first..=last).contains(&row.n)).try_for_each(each)
     }
 
     /// The balances at the beginning of a period; `None` before the first entry.

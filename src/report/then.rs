@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Look;
 use super::shapes;
-use super::span::stored_entries;
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{
@@ -92,19 +91,6 @@ impl Since {
 }
 
 impl Look<'_, '_> {
-    /// Hands over the lines after one, oldest first, those not written yet last.
-    fn each_since(
-        &self,
-        books: &Books<'_>,
-        account: &AccountRow,
-        last: i64,
-        mut each: impl FnMut(&EntryRow) -> Result<()>,
-    ) -> Result<()> {
-        let lines = (account.no, last.saturating_add(1), stored_entries(books, account));
-        self.visit_stored(lines, Forward::Oldest, &mut |row| each(row).map(|()| true))?;
-        books.entries().iter().filter(|row| row.n > last).try_for_each(each)
-    }
-
     /// The pending and live batches after a line.
     pub(super) fn batches_at(
         &self,
@@ -114,13 +100,16 @@ impl Look<'_, '_> {
         then: Instant,
     ) -> Result<Vec<BatchInfo>> {
         let mut since = Since::default();
-        self.each_since(books, account, last, |row| since.pass(row, self))?;
+        for row in self.rows(books, account, (last.saturating_add(1), i64::MAX)) {
+            since.pass(&row?, self)?;
+        }
         let mut batches = Vec::new();
-        self.each_batch(books, account, |row| {
+        for row in self.batch_rows(books, account, 0) {
+            let row = row?;
             if since.made.contains(&row.no) {
-                return Ok(());
+                continue;
             }
-            let mut row = since.undo(row)?;
+            let mut row = since.undo(&row)?;
             if since.expiry.contains(&row.no) {
                 row.expires_at = self.expiry_before(account, &row, last)?;
             }
@@ -128,26 +117,22 @@ impl Look<'_, '_> {
             if matches!(batch.state, BatchState::Live | BatchState::Pending) {
                 batches.push(batch);
             }
-            Ok(())
-        })?;
+        }
         Ok(batches)
     }
 
     /// The expiry a batch had after a line: the last one it was given until then, or the one it was made with.
     fn expiry_before(&self, account: &AccountRow, batch: &BatchRow, last: i64) -> Result<Option<Instant>> {
-        let mut given = None;
-        self.visit_stored((account.no, 1, last), Forward::Newest, &mut |row| {
+        for row in self.stored_rows(account.no, 1, last, Forward::Newest) {
+            let row = row?;
             if let (EntryKind::SetExpiry, Some(no), Some(seq)) = (row.kind, row.batch, row.operation)
                 && no == batch.no
+                && let Some(given) = self.stored(seq)?.outcome.expiry_of(no)
             {
-                given = self.stored(seq)?.outcome.expiry_of(no);
+                return Ok(given);
             }
-            Ok(given.is_none())
-        })?;
-        match given {
-            Some(expiry) => Ok(expiry),
-            None => Ok(self.stored(batch.operation())?.outcome.expiry_of(batch.no).unwrap_or(batch.expires_at)),
         }
+        Ok(self.stored(batch.operation())?.outcome.expiry_of(batch.no).unwrap_or(batch.expires_at))
     }
 
     /// Whether the account took part after a line.
@@ -158,19 +143,15 @@ impl Look<'_, '_> {
             EntryKind::Open | EntryKind::Unfreeze | EntryKind::Reopen => Some(AccountState::Active),
             _ => None,
         };
-        let mut changed = false;
-        self.each_since(books, account, last, |row| {
-            changed = changed || told(row.kind).is_some();
-            Ok(())
-        })?;
-        if !changed {
+        let mut since = self.rows(books, account, (last.saturating_add(1), i64::MAX));
+        if !since.try_fold(false, |changed, row| row.map(|row| changed || told(row.kind).is_some()))? {
             return Ok(account.state);
         }
-        let mut state = None;
-        self.visit_stored((account.no, 1, last), Forward::Newest, &mut |row| {
-            state = told(row.kind);
-            Ok(state.is_none())
-        })?;
-        Ok(state.unwrap_or(AccountState::Active))
+        for row in self.stored_rows(account.no, 1, last, Forward::Newest) {
+            if let Some(state) = told(row?.kind) {
+                return Ok(state);
+            }
+        }
+        Ok(AccountState::Active)
     }
 }

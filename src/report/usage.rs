@@ -210,18 +210,18 @@ impl Look<'_, '_> {
         }
         let (first, last) = self.range(&Books::new(&self.source), account, &query.period)?;
         let mut looked_at = 0_usize;
-        self.visit_stored((account.no, first, last), Forward::Oldest, &mut |row| {
+        for row in self.stored_rows(account.no, first, last, Forward::Oldest) {
+            let row = row?;
             looked_at = looked_at.saturating_add(1);
             let booked_at = row.booked_at.utc();
-            if let Some(used) = self.used(row)?
+            if let Some(used) = self.used(&row)?
                 && query.service.as_ref().is_none_or(|wanted| used.service() == Some(wanted))
             {
                 let label =
                     |(format, offset): (&str, FixedOffset)| booked_at.with_timezone(&offset).format(format).to_string();
                 sums.tally.add(query.calendar.map(label), used, row.points)?;
             }
-            Ok(true)
-        })?;
+        }
         if query.per_account {
             sums.page.items.extend(std::mem::take(&mut sums.tally).lines(Some(&account.id)));
         }

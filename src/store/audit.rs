@@ -7,7 +7,7 @@ use rusqlite::{Row, params, params_from_iter};
 pub(crate) use super::columns::Referred;
 use super::sql::{self, Statement};
 use super::tables::{self, Table};
-use super::{Session, limit, rows};
+use super::{Session, limit, pages, rows};
 use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -299,17 +299,9 @@ pub(crate) fn stored_operations(
 
 /// The ids of all accounts that have one.
 pub(crate) fn account_names(session: &Session<'_>, page: usize) -> Result<HashMap<i64, AccountId>> {
-    let (mut names, mut after) = (HashMap::new(), i64::MIN);
-    loop {
-        let some = session.walk(
-            sql::ACCOUNT_NAMES,
-            params![after, limit(page)],
-            Some(after),
-            |name| name.0,
-            rows::account_name,
-        )?;
-        let Some((last, _)) = some.last() else { return Ok(names) };
-        after = *last;
-        names.extend(some.into_iter().filter_map(|(no, id)| id.map(|id| (no, id))));
-    }
+    let read = |after, page| {
+        session.walk(sql::ACCOUNT_NAMES, params![after, limit(page)], Some(after), |name| name.0, rows::account_name)
+    };
+    let names = pages(i64::MIN, page, read, |name: &(i64, Option<AccountId>)| name.0);
+    names.filter_map(|name| name.map(|(no, id)| id.map(|id| (no, id))).transpose()).collect()
 }

@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use super::session::out_of_order;
 use super::tables::Table;
-use super::{Glance, Session, limit, rows, sql};
+use super::{Glance, Session, limit, pages, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, Key, OperationRow, PriceBookRow,
@@ -44,6 +44,11 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {
     session.flush()?;
     session.walk(sql::ACCOUNT_PAGE, params![after, limit(page)], Some(after), |row| row.no, AccountRow::read)
+}
+
+/// Every account, in order of opening, from the one after `after` on.
+pub(crate) fn accounts(session: &Session<'_>, after: i64, page: usize) -> impl Iterator<Item = Result<AccountRow>> {
+    pages(after, page, move |after, page| account_page(session, after, page), |row| row.no)
 }
 
 /// Accounts in which something falls due at or before `until`, the most overdue first.

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 mod columns;
 mod create;
 mod lists;
+mod pages;
 mod read;
 mod row_cache;
 mod rows;
@@ -21,10 +22,12 @@ mod write;
 
 pub(crate) use create::{NewLedger, create};
 pub(crate) use lists::{
-    Forward, account_page, accounts_due, batches_before, batches_of_account, configured_before, entries, entry, glance,
-    holds_of_account, key_uses, lapsed_after, newest_price_book, number_of_entry_at, numbers_of_entries_at,
-    operations_after, overdue, price_book_page, price_book_use, references, stretches, writer_page, writers,
+    Forward, account_page, accounts, accounts_due, batches_before, batches_of_account, configured_before, entries,
+    entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book, number_of_entry_at,
+    numbers_of_entries_at, operations_after, overdue, price_book_page, price_book_use, references, stretches,
+    writer_page, writers,
 };
+pub(crate) use pages::pages;
 pub(crate) use read::{BookCache, SqlSource};
 pub(crate) use row_cache::{RowCache, data_version};
 pub(crate) use rows::Glance;

@@ -87,7 +87,7 @@ fn no_report_is_about_what_has_not_begun() {
     ];
     for error in refused {
         assert!(matches!(&error, Error::InvalidArgument { field, .. } if field == "from"), "{error:?}");
-        assert!(error.help().contains("balance --at"), "{error:?}");
+        assert!(error.help().contains("about what was"), "{error:?}");
     }
     // One that begins now, or ends later, is known as far as it goes.
     let now = Period::new(Some(instant("2027-01-10T12:00:00Z")), Some(instant("2027-02-01T00:00:00Z"))).unwrap();
@@ -149,7 +149,7 @@ fn a_misspelt_field_is_recognised() {
         // Nothing given is like what is missing; and what is there already was not meant.
         (r#"{"op":"consume","colour":"red","key":"1","points":1}"#, "account", "name the account"),
         (r#"{"op":"consume","account":"alice","key":"1","points":1,"pionts":2}"#, "pionts", "see the fields of"),
-        (r#"{"op":"consume","account":"alice","key":"1","service":"tts","chars":5}"#, "chars", "give what was used"),
+        (r#"{"op":"consume","account":"alice","key":"1","service":"tts","chars":5}"#, "usage", "give the seconds"),
         (
             r#"{"op":"recharge","account":"a","key":"1","points":1,"source":"x","expires_at":"2027-12-31"}"#,
             "expires_at",

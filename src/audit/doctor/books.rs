@@ -86,15 +86,10 @@ struct Walk {
 
 fn walk(session: &Session<'_>, look: &Look<'_, '_>, time: Instant) -> Result<Walk> {
     let mut walk = Walk::default();
-    let mut after = 0;
-    loop {
-        let page = store::account_page(session, after, PAGE)?;
-        let Some(last) = page.last() else { return Ok(walk) };
-        after = last.no;
-        for row in &page {
-            walk.visit(session, look, row, time)?;
-        }
+    for row in store::accounts(session, 0, PAGE) {
+        walk.visit(session, look, &row?, time)?;
     }
+    Ok(walk)
 }
 
 impl Walk {

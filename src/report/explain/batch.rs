@@ -176,7 +176,10 @@ impl Look<'_, '_> {
         };
         let stored = stored_entries(&books, &account);
         let period = Period::new(None, None)?;
-        self.each_entry(&books, &account, &period, |row| walk.pass(row, row.n > stored))?;
+        for row in self.rows(&books, &account, self.range(&books, &account, &period)?) {
+            let row = row?;
+            walk.pass(&row, row.n > stored)?;
+        }
         walk.finish()
     }
 

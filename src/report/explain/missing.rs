@@ -338,10 +338,11 @@ impl Look<'_, '_> {
         let mut closing = opening;
         let stored = stored_entries(&books, &account);
         let mut lookup = self.account(id, None)?.map_or_else(|| Books::new(&self.source), |(books, ..)| books);
-        self.each_entry(&books, &account, period, |row| {
+        for row in self.rows(&books, &account, self.range(&books, &account, period)?) {
+            let row = row?;
             closing = row.after;
-            self.sort_in(&mut missing, &mut lookup, row, row.n > stored)
-        })?;
+            self.sort_in(&mut missing, &mut lookup, &row, row.n > stored)?;
+        }
         missing.changes.held = sub(closing.held, opening.held)?;
         missing.changes.pending = sub(closing.pending, opening.pending)?;
         (missing.opening, missing.closing) = (figures(opening), figures(closing));

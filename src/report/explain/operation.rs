@@ -282,14 +282,9 @@ impl Look<'_, '_> {
 
     /// An operation's lines in an account, the last of which is known.
     fn lines_until(&self, account: i64, last: i64, seq: i64) -> Result<Vec<EntryRow>> {
-        let mut lines = Vec::new();
-        self.walk(account, 1, last, Forward::Newest, |row| {
-            let mine = row.operation == Some(seq);
-            if mine {
-                lines.push(row);
-            }
-            mine
-        })?;
+        let rows = self.stored_rows(account, 1, last, Forward::Newest);
+        let mine = |row: &Result<EntryRow>| row.as_ref().map_or(true, |row| row.operation == Some(seq));
+        let mut lines: Vec<EntryRow> = rows.take_while(mine).collect::<Result<_>>()?;
         lines.reverse();
         Ok(lines)
     }
@@ -298,15 +293,9 @@ impl Look<'_, '_> {
     fn lines_at(&self, account: &AccountRow, operation: &OperationRow) -> Result<Vec<EntryRow>> {
         let at = operation.booked_at;
         let (first, last) = store::numbers_of_entries_at(self.session, account.no, account.entries, at)?;
-        let mut lines = Vec::new();
-        self.walk(account.no, first, last, Forward::Oldest, |line| {
-            let mine = line.operation == Some(operation.seq);
-            if mine {
-                lines.push(line);
-            }
-            mine || lines.is_empty()
-        })?;
-        Ok(lines)
+        let rows = self.stored_rows(account.no, first, last, Forward::Oldest);
+        let mine = |row: &Result<EntryRow>| row.as_ref().map_or(true, |row| row.operation == Some(operation.seq));
+        rows.skip_while(|row| !mine(row)).take_while(mine).collect()
     }
 
     fn side(&self, account: &AccountRow, lines: &[EntryRow]) -> Result<Option<Side>> {
@@ -346,8 +335,7 @@ impl Look<'_, '_> {
 
     fn hold_now(&self, told: &mut Explanation, booked: &Booked, books: &Books<'_>) -> Result<()> {
         if let (Some((no, ..)), Some((_, account))) = (booked.row.outcome.hold, &booked.row.account) {
-            let caught_up = books.held_holds().find(|hold| hold.operation == no).cloned();
-            let hold = caught_up.map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
+            let hold = books.held_hold(no).cloned().map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
             let slices = self.source.allocations(no)?.rows;
             told.hold_now = hold.map(|hold| shapes::hold(self.writers, account, &hold, &slices));
         }

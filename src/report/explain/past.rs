@@ -13,10 +13,7 @@ use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, HoldState};
 use crate::report::Period;
-use crate::store;
 use crate::units::{add, sub};
-
-const READ: usize = 256;
 
 /// What the lines after a period did to holds and pending batches.
 #[derive(Default)]
@@ -94,21 +91,23 @@ impl Look<'_, '_> {
         let mut after = After::default();
         if let Some(end) = period.end().filter(|_| held > 0 || pending > 0) {
             let rest = Period::new(Some(end), None)?;
-            self.each_entry(books, account, &rest, |row| after.pass(row))?;
+            let mut rows = self.rows(books, account, self.range(books, account, &rest)?);
+            rows.try_for_each(|row| after.pass(&row?))?;
         }
         let mut holds = Vec::new();
         if held > 0 {
-            self.each_hold(books, account, |hold| {
-                if after.was_open(hold, period.end()) {
-                    holds.push(self.still_held(hold)?);
+            for hold in self.hold_rows(books, account, 0) {
+                let hold = hold?;
+                if after.was_open(&hold, period.end()) {
+                    holds.push(self.still_held(&hold)?);
                 }
-                Ok(())
-            })?;
+            }
         }
         let mut batches = Vec::new();
         if pending > 0 {
-            self.each_batch(books, account, |batch| {
-                let points = after.was_pending(batch)?;
+            for batch in self.batch_rows(books, account, 0) {
+                let batch = batch?;
+                let points = after.was_pending(&batch)?;
                 if points > 0 {
                     batches.push(NotYet {
                         batch: self.writers.batch(batch.no),
@@ -117,8 +116,7 @@ impl Look<'_, '_> {
                         effective_at: batch.effective_at.utc(),
                     });
                 }
-                Ok(())
-            })?;
+            }
         }
         Ok((holds, batches))
     }
@@ -133,22 +131,6 @@ impl Look<'_, '_> {
             service: hold.service.clone(),
             said: booked.said(),
         })
-    }
-
-    fn each_hold(
-        &self,
-        books: &Books<'_>,
-        account: &AccountRow,
-        mut each: impl FnMut(&HoldRow) -> Result<()>,
-    ) -> Result<()> {
-        let changed: BTreeMap<i64, &HoldRow> = books.held_holds().map(|hold| (hold.operation, hold)).collect();
-        let mut after = 0;
-        loop {
-            let rows = store::holds_of_account(self.session, account.no, after, READ)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.operation;
-            rows.iter().try_for_each(|row| each(changed.get(&row.operation).copied().unwrap_or(row)))?;
-        }
     }
 
     /// A batch with what time has done to it.

@@ -52,12 +52,12 @@ impl Look<'_, '_> {
         for at in former.into_iter().chain([batch.expires_at]).flatten() {
             let stored = stored_entries(books, account);
             let (first, last) = store::numbers_of_entries_at(self.session, account.no, stored, at)?;
-            self.walk(account.no, first, last, Forward::Oldest, |row| {
+            for row in self.stored_rows(account.no, first, last, Forward::Oldest) {
+                let row = row?;
                 if mine(&row) {
                     trail.insert(row.n, row);
                 }
-                true
-            })?;
+            }
         }
         trail.extend(books.entries().iter().filter(|row| mine(row)).map(|row| (row.n, row.clone())));
         Ok(trail)
@@ -106,7 +106,7 @@ impl Look<'_, '_> {
             Ok(())
         };
         if !batches.is_empty() {
-            self.visit_stored((account.no, n, last), Forward::Oldest, &mut |row| pass(row).map(|()| true))?;
+            self.stored_rows(account.no, n, last, Forward::Oldest).try_for_each(|row| pass(&row?))?;
         }
         if last == stored {
             books.entries().iter().try_for_each(&mut pass)?;
