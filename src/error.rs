@@ -46,7 +46,8 @@ macro_rules! errors {
             /// What kind of trouble it is.
             ///
             /// ```
-            /// use counterfoil::{AccountId, ErrorClass};
+            /// use counterfoil::AccountId;
+            /// use counterfoil::error::ErrorClass;
             /// assert_eq!(AccountId::new("").unwrap_err().class(), ErrorClass::Refused);
             /// ```
             #[must_use]
@@ -298,7 +299,8 @@ impl Error {
 /// An [`Error`] as JSON tells it, to be read back.
 ///
 /// ```
-/// use counterfoil::{AccountId, ErrorInfo};
+/// use counterfoil::AccountId;
+/// use counterfoil::error::{ErrorClass, ErrorInfo};
 /// let error = AccountId::new("").unwrap_err();
 /// let read: ErrorInfo = serde_json::from_str(&serde_json::to_string(&error)?)?;
 /// assert_eq!((read.code.as_str(), read.class()), (error.code(), Some(ErrorClass::Refused)));

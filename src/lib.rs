@@ -28,11 +28,14 @@
 //! |---|---|
 //! | open or create a file | [`Ledger::options`] |
 //! | change the books, in Rust | a verb of [`Ledger`] with its struct, like [`Ledger::recharge`] with [`Recharge`] |
-//! | change them from JSON | [`Request::parse`] and [`Ledger::apply`]; many at once: [`Ledger::batch`] |
+//! | change them from JSON | [`Request::parse`] and [`Ledger::apply`]; many at once: [`Ledger::batch`], or a run of lines ([`batch`]) |
 //! | look, in Rust | a verb of [`Ledger`]; those that give lists take a [`Query`], and [`Query::each`] follows the pages |
 //! | look from JSON | [`Question::parse`] and [`Ledger::ask`] |
-//! | read what reports say | the types in [`report`] |
-//! | hear of changes | [`Ledger::watch`] |
+//! | read what reports say | the types in [`report`]; what other answers are made of is in [`answer`] |
+//! | hear of changes | [`Ledger::watch`], which tells [`Notice`]s |
+//! | set prices | [`Options::pricing_file`], or a book of [`pricing`] |
+//! | know what may be said | [`schema`] |
+//! | tell errors apart | [`Error::code`], or its kind ([`error`]) |
 //! | prove the file | [`Ledger::verify`] |
 //!
 //! Every answer is plain data that serde writes and reads. [`Error`] says what went wrong and what to do. The repository's
@@ -41,49 +44,60 @@
 mod audit;
 mod chain;
 mod db;
+mod engine;
+pub mod error;
+mod file;
+mod hash;
+mod ledger;
+mod model;
+pub mod notice;
+pub mod pricing;
+pub mod quantity;
+pub mod report;
+mod spelling;
+mod store;
+mod units;
+mod writer;
+
+/// What answers are made of: the parts of a receipt, a balance, a list, a proof.
+pub mod answer {
+    pub use crate::audit::{Checked, Fault, Progress, Verification};
+    pub use crate::file::{Closing, ExpireReport};
+    pub use crate::model::{
+        AccountState, AccountsOpen, Allocation, BatchState, Check, Figures, Four, HoldMark, HoldState, Made, Movement,
+        NextExpiry, Place, Slice, Totals,
+    };
+}
 /// What [`Options::diagnose`] finds out, as data.
 pub mod diagnosis {
     pub use crate::audit::Diagnosis;
     pub use crate::model::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
 }
-mod engine;
-mod error;
-mod file;
-mod hash;
-mod ledger;
-mod model;
-mod notice;
-pub mod pricing;
-pub mod quantity;
-pub mod report;
-/// What requests and questions may say: every operation and question with its fields, as data.
+/// Many operations in one run.
+pub mod batch {
+    pub use crate::ledger::{BatchRun, Whole};
+}
+/// What requests and questions may say, and what is answered, as data: every operation and question with its fields.
 pub mod schema {
     #[cfg(feature = "schema")]
     pub use crate::ledger::answer_schema;
     pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
     pub use crate::model::schema::{question_schema, request_schema};
     pub use crate::model::{QUESTIONS, QuestionKind};
+    pub use crate::spelling::nearest;
 }
-mod spelling;
-mod store;
-mod units;
-mod writer;
 
-pub use audit::{Checked, Fault, Progress, Verification};
-pub use error::{ERROR_CODES, Error, ErrorClass, ErrorInfo, Result};
-pub use file::{Closing, ExpireReport};
+pub use error::{Error, Result};
 pub use hash::Hash;
-pub use ledger::{Answer, BatchRun, IdSource, Ledger, Options, Watch, Whole};
+pub use ledger::{Answer, IdSource, Ledger, Options, Watch};
 pub use model::builders::*;
 pub use model::{
-    AccountId, AccountState, AccountsOpen, Allocation, Balance, BatchId, BatchInfo, BatchState, Check, Entry,
-    EntryKind, Figures, Four, Held, HoldId, HoldInfo, HoldMark, HoldState, Key, Made, Metadata, Movement, NextExpiry,
-    OpKind, OperationId, Page, Period, Place, Query, Question, Quote, Receipt, Request, Slice, Totals,
+    AccountId, Balance, BatchId, BatchInfo, Entry, EntryKind, Held, HoldId, HoldInfo, Key, Metadata, OpKind,
+    OperationId, Page, Period, Query, Question, Quote, Receipt, Request,
 };
-pub use notice::{Change, Changed, LowBalance, Notice};
-pub use quantity::{Quantity, Usage};
-pub use spelling::nearest;
-pub use units::{Clock, MAX_POINTS, ManualClock, Points, SystemClock};
+pub use notice::Notice;
+pub use quantity::Usage;
+pub use units::{Clock, ManualClock, Points, SystemClock};
 pub use writer::Durability;
 
 /// The README's Rust example is compiled with the examples of the documentation.

@@ -7,7 +7,7 @@ const MAX_BYTES: usize = 128;
 /// with the fewest letters more, fewer, other or exchanged; none when more than about a third differs.
 ///
 /// ```
-/// assert_eq!(counterfoil::nearest("vidoe", ["tts", "video"]).as_deref(), Some("video"));
+/// assert_eq!(counterfoil::schema::nearest("vidoe", ["tts", "video"]).as_deref(), Some("video"));
 /// ```
 #[must_use]
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 
 /// The largest number of points an amount, a balance or a debt may reach. Safe as a JSON number everywhere.
-pub const MAX_POINTS: i64 = 9_000_000_000_000_000;
+pub(crate) const MAX_POINTS: i64 = 9_000_000_000_000_000;
 
 /// A whole number of points, 0 to 9 000 000 000 000 000.
 ///

@@ -38,7 +38,7 @@ const FLOATS: [&str; 4] = ["f32", "f64", "as_f32", "as_f64"];
 const FLOATS_ALLOWED: [(&str, &str); 2] = [("src/quantity.rs", "f64"), ("src/model/fields.rs", "as_f64")];
 
 /// What may follow the name of the library in one of its texts, so that no command of a shell does.
-const NAMED: [&str; 5] = ["ledger", "operation", "question", "reads", "request"];
+const NAMED: [&str; 6] = ["answer", "ledger", "operation", "question", "reads", "request"];
 /// Commands and options of a shell.
 const SHELL: [&str; 8] = ["chmod", "chown", "rm", "mv", "cp", "export", "cat", "sudo"];
 
@@ -450,6 +450,26 @@ fn drawers(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
+/// The names a crate has at its root; of the typed requests, those their table makes.
+fn root_names(lib: &str, builders: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let uses = lib.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
+    for path in uses {
+        let list = path.rsplit_once("::").map_or(path, |(_, name)| name);
+        let list = path.split_once('{').map_or(list, |(_, list)| list.trim_end_matches('}'));
+        let list = list.split(',').map(|name| name.trim().rsplit(' ').next().unwrap());
+        names.extend(list.filter(|name| !name.is_empty() && *name != "*").map(str::to_string));
+    }
+    let made = builders
+        .split("\nrequest!(")
+        .skip(1)
+        .filter_map(|made| made.lines().find(|line| line.starts_with("    ") && !line.contains("///")));
+    let named =
+        builders.lines().filter_map(|line| line.strip_prefix("pub enum ").or_else(|| line.strip_prefix("pub struct ")));
+    names.extend(made.chain(named).map(|line| line.split_whitespace().next().unwrap().to_string()));
+    names
+}
+
 /// Tables and indexes without a comment right above.
 fn bare_schema(schema: &str) -> Vec<String> {
     let lines: Vec<&str> = schema.lines().collect();
@@ -468,7 +488,7 @@ fn missing_codes(readme: &str) -> Vec<&'static str> {
     let row = |code: &str| {
         readme.lines().any(|line| line.starts_with(&format!("| `{code}` |")) && line.matches('|').count() == 4)
     };
-    counterfoil::ERROR_CODES.into_iter().filter(|code| !row(code)).collect()
+    counterfoil::error::ERROR_CODES.into_iter().filter(|code| !row(code)).collect()
 }
 
 /// Commands the README gives for the tests that `.ci/run` does not run.
@@ -561,6 +581,20 @@ fn sql_stays_in_the_store() {
 #[test]
 fn rules_are_pure() {
     none(impure_rules(&sources(&["src"])));
+}
+
+/// What every app needs stands at the root; more of it and none of it is found.
+#[test]
+fn the_root_has_few_names() {
+    let names = root_names(&text("src/lib.rs"), &text("src/model/builders.rs"));
+    for name in ["Ledger", "Points", "Recharge", "Policy", "Receipt"] {
+        assert!(names.iter().any(|one| one == name), "{name} is not among {names:?}");
+    }
+    assert!(names.len() <= 56, "{} names at the root, in a module they are found sooner: {names:?}", names.len());
+    let lib =
+        "mod a;\npub use a::B;\npub mod c {\n    pub use a::D;\n}\npub use a::{\n    E, f as F,\n};\npub use m::*;\n";
+    let builders = "use x;\npub enum G {\n}\nrequest!(\n    /// An H.\n    H on account: I\n);\n";
+    assert_eq!(root_names(lib, builders), ["B", "E", "F", "H", "G"]);
 }
 
 #[test]
@@ -732,7 +766,7 @@ fn gaps_in_the_documents_are_found() {
         2
     );
     none(bare_schema("-- A.\nCREATE TABLE a (\n);\n-- B.\nCREATE INDEX b ON a (c);\n"));
-    assert_eq!(missing_codes("").len(), counterfoil::ERROR_CODES.len());
+    assert_eq!(missing_codes("").len(), counterfoil::error::ERROR_CODES.len());
     assert!(!missing_codes("| `busy` | locked | try again |").contains(&"busy"));
     assert!(missing_codes("| `busy` | locked |").contains(&"busy"));
     assert_eq!(unrun_commands("", "").len(), 1);

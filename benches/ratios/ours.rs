@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use counterfoil::{AccountId, Consume, Durability, Key, Ledger, Points, Receipt, Recharge, Request, Result, Whole};
+use counterfoil::batch::Whole;
+use counterfoil::{AccountId, Consume, Durability, Key, Ledger, Points, Receipt, Recharge, Request, Result};
 
 /// Enough for every charge of a run.
 pub(crate) const PLENTY: i64 = 1_000_000_000_000;

@@ -44,7 +44,7 @@ words! {
 }
 
 words! {
-    /// What a finding is about, in the order of a [`Diagnosis`](crate::Diagnosis).
+    /// What a finding is about, in the order of a [`Diagnosis`](crate::diagnosis::Diagnosis).
     Topic {
         /// The SQLite that is linked.
         Sqlite "sqlite",

@@ -384,7 +384,7 @@ impl Query {
     /// # use counterfoil::*;
     /// # let alice = AccountId::new("alice")?;
     /// let question = Query::new().limit(20).question("history").with("account", alice.as_str());
-    /// assert_eq!(serde_json::to_string(&question)?, r#"{"account":"alice","get":"history","limit":20}"#);
+    /// assert_eq!(serde_json::to_string(&question)?, r#"{"get":"history","limit":20,"account":"alice"}"#);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use counterfoil::{AccountState, EntryKind, ErrorInfo, Notice, OpKind, Period, Points, Query};
+use counterfoil::answer::AccountState;
+use counterfoil::error::ErrorInfo;
+use counterfoil::{EntryKind, Notice, OpKind, Period, Points, Query};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;

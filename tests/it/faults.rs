@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil::{Clock, Error, Ledger, ManualClock, Options, Receipt, Request, Verification};
+use counterfoil::answer::Verification;
+use counterfoil::{Clock, Error, Ledger, ManualClock, Options, Receipt, Request};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use counterfoil::{
-    AccountId, Changed, Durability, Error, Ledger, LowBalance, ManualClock, Notice, Points, Receipt, Request, Watch,
-    Whole,
-};
+use counterfoil::batch::Whole;
+use counterfoil::notice::{Changed, LowBalance};
+use counterfoil::{AccountId, Durability, Error, Ledger, ManualClock, Notice, Points, Receipt, Request, Watch};
 use serde_json::json;
 
 use crate::support::{START, World, folder, options};

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use counterfoil::answer::{Figures, Four};
 use counterfoil::report::{Flows, Statement, StatementStep, UsageLine};
-use counterfoil::{AccountId, Balance, Entry, Figures, Four, Page, Period, Query};
+use counterfoil::{AccountId, Balance, Entry, Page, Period, Query};
 use serde_json::{Value, json};
 
 use crate::model::generate::Random;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use counterfoil::quantity::Quantity;
 use counterfoil::schema::{OPERATIONS, QUESTIONS, answer_schema};
-use counterfoil::{Error, Hash, Quantity, Question};
+use counterfoil::{Error, Hash, Question};
 use serde_json::{Value, json};
 
 use crate::support::{NOBODY, START, World, sample, situations};

@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
+use counterfoil::error::ERROR_CODES;
 use counterfoil::pricing::PriceBook;
-use counterfoil::{AccountId, Durability, ERROR_CODES, Error, Ledger, ManualClock, Options, Query, Receipt, Request};
+use counterfoil::{AccountId, Durability, Error, Ledger, ManualClock, Options, Query, Receipt, Request};
 use serde_json::{Value, json};
 
 use crate::prices::SAMPLE;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use counterfoil::answer::{Allocation, HoldState};
 use counterfoil::pricing::PriceBook;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, Allocation, BatchId, BatchInfo, Configure, ConfirmClock, Consume, Entry, ExpiresIn, Hold, HoldState,
-    Key, Ledger, ManualClock, OperationId, Points, Policy, Query, Receipt, Recharge, Refund, Revoke, WriteOff,
+    AccountId, BatchId, BatchInfo, Configure, ConfirmClock, Consume, Entry, ExpiresIn, Hold, Key, Ledger, ManualClock,
+    OperationId, Points, Policy, Query, Receipt, Recharge, Refund, Revoke, WriteOff,
 };
 
 use crate::support::{START, folder, instant, options};
@@ -43,7 +44,7 @@ fn paid(allocations: &[Allocation]) -> Vec<(BatchId, i64)> {
 /// available, held, pending, debt, net
 type Five = (i64, i64, i64, i64, i64);
 
-fn five(figures: counterfoil::Figures) -> Five {
+fn five(figures: counterfoil::answer::Figures) -> Five {
     (figures.available, figures.held, figures.pending, figures.debt, figures.net)
 }
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use counterfoil::{Error, ErrorClass};
+use counterfoil::Error;
+use counterfoil::error::ErrorClass;
 use counterfoil_report::ExportError;
 
 /// How the command ended, for scripts.

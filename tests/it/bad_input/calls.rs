@@ -114,7 +114,7 @@ fn reads() {
     let unknown = AccountId::new("nobody").unwrap();
     target.run("unknown account", "ok", |world| {
         let balance = world.ledger.balance(&unknown)?;
-        assert!(!balance.exists && balance.figures == counterfoil::Figures::default());
+        assert!(!balance.exists && balance.figures == counterfoil::answer::Figures::default());
         assert!(world.ledger.history(&unknown, &Query::new())?.items.is_empty());
         Ok(())
     });

@@ -291,7 +291,7 @@ fn what_belongs_to_a_run() {
         let run: Vec<(u64, Request)> =
             (1..).zip(lines.iter().chain([&line]).map(|line| Request::parse(line).unwrap())).collect();
         target.run(line, code, |world| {
-            let answers = world.ledger.batch_run().apply_whole(&run, counterfoil::Whole::DryRun)?;
+            let answers = world.ledger.batch_run().apply_whole(&run, counterfoil::batch::Whole::DryRun)?;
             let codes: Vec<_> = answers
                 .iter()
                 .map(|(_, answer)| answer.as_ref().map_or_else(counterfoil::Error::code, |_| "ok"))

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use counterfoil::answer::BatchState;
 use counterfoil::report::Explanation;
-use counterfoil::{AccountId, BatchInfo, BatchState, Clock, OperationId, Period, Query};
+use counterfoil::{AccountId, BatchInfo, Clock, OperationId, Period, Query};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;
@@ -242,8 +243,9 @@ fn every_operation_is_explained() {
             let told = world.ledger.explain(&world.ledger.operation_id(number).unwrap()).unwrap();
             let receipt = &told.operation.receipt;
             for side in &told.sides {
-                let change =
-                    |of: fn(&counterfoil::Four) -> i64| -> i64 { side.lines.iter().map(|line| of(&line.change)).sum() };
+                let change = |of: fn(&counterfoil::answer::Four) -> i64| -> i64 {
+                    side.lines.iter().map(|line| of(&line.change)).sum()
+                };
                 assert_eq!(side.before.available + change(|four| four.available), side.after.available, "{told:#?}");
                 assert_eq!(side.before.held + change(|four| four.held), side.after.held, "{told:#?}");
                 assert_eq!(side.before.pending + change(|four| four.pending), side.after.pending, "{told:#?}");

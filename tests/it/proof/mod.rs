@@ -150,8 +150,9 @@ fn hledger_comes_to_the_same_balances() {
         assert_eq!(sum(points, ":Pending"), total(|b| b.figures.pending));
         assert_eq!(-sum(debt, ""), total(|b| b.figures.debt));
         let used = if view == View::Holder { "Expenses:Used" } else { "Income:Used" };
-        let totals =
-            |figure: fn(&counterfoil::Totals) -> i64| all.iter().filter_map(|b| b.totals).map(|t| figure(&t)).sum();
+        let totals = |figure: fn(&counterfoil::answer::Totals) -> i64| {
+            all.iter().filter_map(|b| b.totals).map(|t| figure(&t)).sum()
+        };
         let consumed: i64 = totals(|t| t.consumed - t.refunded);
         assert_eq!(sum(used, ""), consumed);
         assert_eq!(sum("Equity:Transfers", ""), 0);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil::{AccountId, Error, Ledger, OpKind, Query, Receipt, Request, nearest};
+use counterfoil::schema::nearest;
+use counterfoil::{AccountId, Error, Ledger, OpKind, Query, Receipt, Request};
 use serde_json::Value;
 
 use super::Session;

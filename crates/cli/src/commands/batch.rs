@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use counterfoil::{BatchRun, Error, Receipt, Request, Whole};
+use counterfoil::batch::{BatchRun, Whole};
+use counterfoil::{Error, Receipt, Request};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use counterfoil::answer::{Checked, Progress, Verification};
 use counterfoil::diagnosis::Level;
-use counterfoil::{Checked, Error, Ledger, Progress, Verification};
+use counterfoil::{Error, Ledger};
 use indicatif::ProgressBar;
 
 use super::{Session, guide, pricing, remedy};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use counterfoil::ErrorInfo;
 use counterfoil::diagnosis::{self, Fact, Finding, Level, Open, Rights, Topic};
+use counterfoil::error::ErrorInfo;
 
 use crate::output::{Advised, Diagnosis};
 

@@ -1,7 +1,8 @@
 //! Single answers for people.
 
+use counterfoil::answer::{Allocation, Check, Figures};
 use counterfoil::report::{Info, OperationInfo};
-use counterfoil::{Allocation, Balance, Check, Figures, OpKind, Receipt};
+use counterfoil::{Balance, OpKind, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 

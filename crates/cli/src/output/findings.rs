@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use counterfoil::ErrorInfo;
 use counterfoil::diagnosis::{Finding, Level};
+use counterfoil::error::ErrorInfo;
 use serde::Serialize;
 
 use super::blocks::words;

@@ -1,8 +1,9 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
+use counterfoil::answer::{AccountState, BatchState, Check, Fault};
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Info, OperationInfo};
-use counterfoil::{AccountState, Balance, BatchInfo, BatchState, Check, Fault, HoldInfo, Receipt};
+use counterfoil::{Balance, BatchInfo, HoldInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -272,7 +273,7 @@ pub(crate) struct Operation {
     #[serde(flatten)]
     pub(crate) info: OperationInfo,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) paid_by: Vec<counterfoil::Allocation>,
+    pub(crate) paid_by: Vec<counterfoil::answer::Allocation>,
 }
 
 impl Shown for Operation {

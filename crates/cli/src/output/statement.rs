@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, FixedOffset, Utc};
+use counterfoil::answer::{AccountState, Figures, Four};
 use counterfoil::report::{KindTotal, Statement};
-use counterfoil::{AccountState, BatchInfo, Entry, Figures, Four};
+use counterfoil::{BatchInfo, Entry};
 
 use super::blocks::{SUSPECT, balance_line, words};
 use super::table::{Block, Column, batch, number, sheet, text, time_at};

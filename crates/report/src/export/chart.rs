@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil::{AccountId, Figures, Four, Totals};
+use counterfoil::AccountId;
+use counterfoil::answer::{Figures, Four, Totals};
 
 use super::View;
 use super::journal::{Posting, Syntax};

@@ -4,8 +4,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use counterfoil::AccountId;
+use counterfoil::answer::{Figures, Four, Totals};
 use counterfoil::report::{WalkLine, WalkStep};
-use counterfoil::{AccountId, Figures, Four, Totals};
 
 use super::chart::{Chart, Place, side, used_in, used_under};
 use super::names::line;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta, Utc};
+use counterfoil::BatchInfo;
+use counterfoil::answer::BatchState;
 use counterfoil::report::Statement;
-use counterfoil::{BatchInfo, BatchState};
 
 use super::sums::percent;
 use super::words::{Stamp, Until, counted, free, points};

@@ -13,8 +13,9 @@ use std::io::Write;
 
 use askama::Template;
 use chrono::{FixedOffset, Offset, Utc};
+use counterfoil::answer::Figures;
 use counterfoil::report::{Statement, StatementStep, WalkLine};
-use counterfoil::{AccountId, Figures, Ledger, Period};
+use counterfoil::{AccountId, Ledger, Period};
 
 use crate::ExportError;
 use batches::{Batches, Month};

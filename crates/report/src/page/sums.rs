@@ -1,6 +1,6 @@
 //! What is at the top: the figures, how they add up, and what was used.
 
-use counterfoil::AccountState;
+use counterfoil::answer::AccountState;
 use counterfoil::report::{Statement, UsageLine};
 
 use super::words::{self, free, points, signed};

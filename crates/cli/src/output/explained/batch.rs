@@ -1,7 +1,7 @@
 //! The life of a batch.
 
 use chrono::FixedOffset;
-use counterfoil::BatchState;
+use counterfoil::answer::BatchState;
 use counterfoil::report::{BatchLife, BatchUse, LifeEvent};
 
 use super::{Clock, Story, by_operation, counted, or_never, points, said};

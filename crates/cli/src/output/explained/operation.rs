@@ -1,8 +1,9 @@
 //! One operation explained.
 
 use chrono::{DateTime, FixedOffset};
+use counterfoil::answer::Figures;
 use counterfoil::report::{Explanation, PaidDebt, Payer, Since};
-use counterfoil::{EntryKind, Figures, OpKind};
+use counterfoil::{EntryKind, OpKind};
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, debt, destination, points, said};
