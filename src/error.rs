@@ -3,6 +3,21 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
+/// One fault of a price book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PricingFault {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Column in the line, from 1, counted in characters. A byte order mark does not count.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it, where that is not plain from the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
 /// The result of every fallible call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -93,8 +108,12 @@ errors! {
 pub enum Error {
     /// Not enough points, counting the credit limit.
     #[error("account `{account}` has {available} points available and {required} are needed")]
-    InsufficientPoints { account: String, available: i64, required: i64, credit_left: i64 }
-        = "insufficient_points", Refused, "recharge the account, ask for less, or raise its credit limit";
+    InsufficientPoints { account: String, available: i64, required: i64, credit_left: Option<i64> }
+        = "insufficient_points", Refused, match credit_left {
+        // What is moved away is never lent.
+        None => "recharge the account, or ask for less",
+        Some(_) => "recharge the account, ask for less, or raise its credit limit",
+    };
     /// The account's debt is above its credit limit.
     #[error("account `{account}` is in debt by {debt} points (credit limit {credit_limit})")]
     AccountInDebt { account: String, debt: i64, credit_limit: i64 }
@@ -146,11 +165,15 @@ pub enum Error {
     /// The hold is resolved already.
     #[error("hold `{hold}` is {state}")]
     HoldClosed { hold: String, state: &'static str }
-        = "hold_closed", Refused, "a hold resolves once; charge with consume, or mend with refund";
+        = "hold_closed", Refused, match *state {
+        "expired" => "its points went back at its deadline; work that was done can still be captured, once",
+        "released" => "its points went back: charge the work with consume, or hold anew",
+        _ => "it was charged by its capture: mend that with refund, or charge more with consume",
+    };
     /// More was asked back than is left: a refund, a revoke or a write-off.
     #[error("{what}: {asked} points asked, {left} left")]
     LimitExceeded { what: &'static str, asked: i64, left: i64 }
-        = "limit_exceeded", Refused, "ask for no more than what is left";
+        = "limit_exceeded", Refused, if *left == 0 { "nothing is left of it: there is no more to do" } else { "ask for no more than what is left" };
     /// The key was used before for an operation with other inputs.
     #[error("key `{key}` was used for another {op} (operation {operation}): {} differ", fields.join(", "))]
     KeyReused { key: String, op: &'static str, operation: String, fields: Vec<String> }
@@ -169,7 +192,7 @@ pub enum Error {
         = "time_backwards", Refused, "load history in the order of time, before anything newer is booked";
     /// The price book cannot be read, or there is none.
     #[error("{message}")]
-    Pricing { message: String, help: String }
+    Pricing { message: String, help: String, faults: Vec<PricingFault> }
         = "pricing", Unusable, help;
     /// Another process kept the file locked until the deadline.
     #[error("the ledger is busy: another process kept it locked for {waited_ms} ms")]
@@ -181,16 +204,20 @@ pub enum Error {
         = "outcome_unknown", Failed retryable, "repeat the operation with the same key: it books once and answers with what is there";
     /// The ledger was opened read-only, or the file cannot be written.
     #[error("the ledger cannot be written: {message}")]
-    ReadOnly { message: String }
-        = "read_only", Unusable, "check the permissions of the file and its folder, and open it for writing";
+    ReadOnly { message: String, help: String }
+        = "read_only", Unusable, help;
+    /// This user has no right to read the file, or to enter its folder.
+    #[error("{message}")]
+    NoPermission { message: String }
+        = "no_permission", Unusable, "ask its owner for the right to read it and to enter its folder, or run this as a user who may";
     /// The file is not a counterfoil ledger.
     #[error("{path}: not a counterfoil ledger: {message}")]
-    NotALedger { path: String, message: String }
-        = "not_a_ledger", Unusable, "check the path, or create a ledger there";
+    NotALedger { path: String, message: String, help: String }
+        = "not_a_ledger", Unusable, help;
     /// Creating would overwrite a file.
     #[error("{path}: exists already")]
     LedgerExists { path: String }
-        = "ledger_exists", Unusable, "open it, or choose another path: nothing is overwritten";
+        = "ledger_exists", Unusable, "nothing is overwritten: choose another path, or open what is there";
     /// The file was written by a newer counterfoil.
     #[error("the file has schema version {found}, this counterfoil reads up to {supported}")]
     SchemaTooNew { found: i64, supported: i64 }
@@ -215,6 +242,10 @@ pub enum Error {
     #[error("another SQLite in this process closed the file, and with it dropped the ledger's locks")]
     LocksLost
         = "locks_lost", Failed retryable, "repeat the operation with the same key; do not open the ledger with another SQLite in this process";
+    /// Whoever watched its progress stopped it.
+    #[error("{what} was stopped by its caller")]
+    Cancelled { what: &'static str }
+        = "cancelled", Failed, "nothing is half-done: begin again when it is wanted";
     /// No space left on the disk.
     #[error("the disk is full: {message}")]
     DiskFull { message: String }
@@ -263,6 +294,18 @@ impl Error {
         Error::UnsafeLocation { path: path.display().to_string(), message: message.into(), help: help.into() }
     }
 
+    pub(crate) fn not_a_ledger(path: &std::path::Path, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Error::NotALedger { path: path.display().to_string(), message: message.into(), help: help.into() }
+    }
+
+    pub(crate) fn pricing(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Error::Pricing { message: message.into(), help: help.into(), faults: Vec::new() }
+    }
+
+    pub(crate) fn read_only(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Error::ReadOnly { message: message.into(), help: help.into() }
+    }
+
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Error::Corrupt { message: message.into() }
     }
@@ -291,7 +334,8 @@ impl Error {
     /// The facts behind the message, as a JSON object (for programs).
     #[must_use]
     pub fn details(&self) -> Value {
-        let facts = self.fields().into_iter().filter(|(field, _)| !["message", "help"].contains(field));
+        let facts = self.fields().into_iter();
+        let facts = facts.filter(|(field, value)| !["message", "help"].contains(field) && *value != json!([]));
         facts.map(|(field, value)| (field.to_string(), value)).collect()
     }
 }

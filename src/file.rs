@@ -68,7 +68,7 @@ impl Call<'_> {
 
     fn writer(&self) -> Result<&Writer> {
         let writer = self.connections.writer.as_ref();
-        writer.ok_or_else(|| Error::ReadOnly { message: "it was opened to look only".into() })
+        writer.ok_or_else(|| Error::read_only("it was opened to look only", "open it for writing"))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::error::Error;
 use crate::units::json_schema;
 
 /// The greatest quantity, and the greatest number of points: 9 000 000 000 000 000, safe in a JSON number.
@@ -41,6 +42,15 @@ pub enum QuantityError {
     /// Greater than 9 000 000 000 000 000.
     #[error("a quantity is at most 9000000000000000")]
     TooLarge,
+}
+
+impl From<QuantityError> for Error {
+    fn from(error: QuantityError) -> Self {
+        match error {
+            QuantityError::TooLarge => Error::out_of_range("quantity", error.to_string()),
+            _ => Error::invalid("quantity", error.to_string(), "give 0 or more, like 61.2"),
+        }
+    }
 }
 
 /// An exact, non-negative decimal number: seconds, tokens, megabytes.

@@ -6,6 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
+use super::place::NO_LEDGER;
 use super::{APPLICATION_ID, SCHEMA_VERSION, busy, errors::opening_error};
 use crate::error::{Error, Result};
 
@@ -161,10 +162,8 @@ fn identify(conn: &Connection, path: &Path) -> Result<i64> {
     };
     let application = read("application_id")?;
     if application != APPLICATION_ID {
-        return Err(Error::NotALedger {
-            path: path.display().to_string(),
-            message: format!("it is an SQLite file of another program (application id {application:#x})"),
-        });
+        let message = format!("it is an SQLite file of another program (application id {application:#x})");
+        return Err(Error::not_a_ledger(path, message, NO_LEDGER));
     }
     let found = read("user_version")?;
     if found > SCHEMA_VERSION {

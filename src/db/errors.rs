@@ -1,10 +1,10 @@
 //! SQLite's errors in our words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::place::{Right, may};
+use super::place::{NO_LEDGER, RIGHTS, Right, beside, may};
 use super::{busy, reserve};
 use crate::error::Error;
 
@@ -37,7 +37,7 @@ pub(crate) fn sqlite_error(error: rusqlite::Error) -> Error {
             Error::Busy { waited_ms: busy::waited_ms() }
         }
         Some(ErrorCode::DiskFull) => Error::DiskFull { message },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::ReadOnly { message },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::read_only(message, RIGHTS),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt { message },
         // What we write follows from what was read: a violated constraint means that the file contradicts itself. And no
         // value of ours is longer than a connection allows.
@@ -57,24 +57,31 @@ pub(crate) fn writing_error(error: rusqlite::Error) -> Error {
 /// The same while opening, when the file may be anything.
 pub(super) fn opening_error(path: &Path, error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => Error::NotALedger {
-            path: path.display().to_string(),
-            message: "it is not an SQLite file, or its first page is damaged".to_string(),
-        },
+        Some(ErrorCode::NotADatabase) => {
+            Error::not_a_ledger(path, "it is not an SQLite file, or its first page is damaged", NO_LEDGER)
+        }
         // No room for a -shm is not told as such.
         Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) if reserve::is_full(path) => {
             Error::DiskFull { message: text(&error) }
         }
-        Some(ErrorCode::CannotOpen) if may(path, Right::Read) == Some(false) => {
-            Error::storage(format!("{}: you have no right to read it", path.display()))
+        Some(ErrorCode::CannotOpen) if let Some(shut) = unreadable(path) => {
+            Error::NoPermission { message: format!("{}: you have no right to read it", shut.display()) }
         }
         // No right to make what a ledger needs beside it.
         Some(ErrorCode::CannotOpen) if path.parent().and_then(|folder| may(folder, Right::Write)) == Some(false) => {
-            Error::ReadOnly { message: format!("{}: nothing can be written in its folder", path.display()) }
+            Error::read_only(format!("{}: nothing can be written in its folder", path.display()), RIGHTS)
         }
         Some(ErrorCode::CannotOpen) => Error::storage(format!("{}: {}", path.display(), text(&error))),
         _ => sqlite_error(error),
     }
+}
+
+/// Which of the file and those beside it this user may not read.
+fn unreadable(path: &Path) -> Option<PathBuf> {
+    ["", "-wal", "-shm"]
+        .map(|suffix| beside(path, suffix))
+        .into_iter()
+        .find(|path| may(path, Right::Read) == Some(false))
 }
 
 /// SQLite's own text with its extended code, which tells a failed fsync from a failed read.

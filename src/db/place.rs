@@ -1,10 +1,16 @@
 //! Where a ledger may lie, and whether it is still there.
 
 use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::Fact;
+
+/// What to do where nothing may be written.
+pub(super) const RIGHTS: &str = "get the right to write the file and its folder, or use a user who has it";
+/// What to do about a file of something else.
+pub(super) const NO_LEDGER: &str = "check the path; if this was a ledger, keep it as it is and restore a backup";
 
 /// A file's identity while it exists, whatever it is called.
 #[cfg(unix)]
@@ -138,18 +144,21 @@ pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
         _ => Path::new("."),
     };
     let folder = fs::canonicalize(folder).map_err(|error| {
-        Error::invalid(
-            "path",
-            format!("the folder {} cannot be reached: {error}", folder.display()),
-            "create the folder first",
-        )
+        let message = format!("the folder {} cannot be reached: {error}", folder.display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => Error::NoPermission { message },
+            _ => Error::invalid("path", message, "create the folder first"),
+        }
     })?;
     let resolved = folder.join(name);
     judged(&resolved, None)?;
     match fs::symlink_metadata(&resolved) {
         Ok(found) if is_unborn(&found) => {}
         Ok(_) => return Err(Error::LedgerExists { path: resolved.display().to_string() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Err(Error::NoPermission { message: format!("{}: {error}", resolved.display()) });
+        }
         // A name the file system cannot hold: too long, or with a NUL.
         Err(error) => {
             let message = format!("{}: {error}", resolved.display());
@@ -198,26 +207,28 @@ fn check_name(path: &Path) -> Result<()> {
 }
 
 fn unreachable_file(path: &Path, error: &std::io::Error) -> Error {
-    let message = match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file, and opening creates none".to_string(),
-        _ => error.to_string(),
-    };
-    Error::NotALedger { path: path.display().to_string(), message }
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let message = "there is no such file, and opening creates none";
+            Error::not_a_ledger(path, message, "check the path, or create a ledger there")
+        }
+        ErrorKind::PermissionDenied => Error::NoPermission { message: format!("{}: {error}", path.display()) },
+        _ => Error::not_a_ledger(path, error.to_string(), "check the path"),
+    }
 }
 
 fn check_kind(path: &Path, metadata: &Metadata) -> Result<()> {
-    let not_a_ledger =
-        |message: &str| Err(Error::NotALedger { path: path.display().to_string(), message: message.to_string() });
-    if metadata.is_dir() {
-        return not_a_ledger("it is a folder");
-    }
-    if !metadata.is_file() {
-        return not_a_ledger("it is not a regular file");
-    }
-    if is_unborn(metadata) {
-        return not_a_ledger("it is empty, as an interrupted creation leaves it: create the ledger again");
-    }
-    Ok(())
+    let (message, help) = if metadata.is_dir() {
+        ("it is a folder", "check the path: give that of the ledger file in it")
+    } else if !metadata.is_file() {
+        ("it is not a regular file", "check the path: give that of the ledger file itself")
+    } else if is_unborn(metadata) {
+        let help = "create the ledger again, which takes the empty file over; or restore a backup to another path";
+        ("it is empty, as an interrupted creation leaves it", help)
+    } else {
+        return Ok(());
+    };
+    Err(Error::not_a_ledger(path, message, help))
 }
 
 /// What is doubtful about where a file lies, the worst first; `found` is the file, if there is one.
@@ -344,10 +355,13 @@ fn cloud_folder(path: &Path) -> Option<String> {
 
 /// What a failed call on a file, but by SQLite, means.
 pub(super) fn file_error(path: &Path, error: &std::io::Error) -> Error {
-    use std::io::ErrorKind::{AlreadyExists, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use ErrorKind::{AlreadyExists, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let message = format!("{}: {error}", path.display());
     match error.kind() {
-        PermissionDenied | ReadOnlyFilesystem => Error::ReadOnly { message },
+        PermissionDenied => Error::read_only(message, RIGHTS),
+        ReadOnlyFilesystem => {
+            Error::read_only(message, "nothing can be written there: copy the ledger to another disk")
+        }
         StorageFull | QuotaExceeded => Error::DiskFull { message },
         AlreadyExists => Error::LedgerExists { path: path.display().to_string() },
         _ => Error::Storage { message },

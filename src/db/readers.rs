@@ -407,7 +407,7 @@ fn look(place: &Place, role: Role) -> Result<()> {
     if version < SCHEMA_VERSION {
         let message =
             format!("the file has schema version {version}: open it for writing once, to bring it to {SCHEMA_VERSION}");
-        return Err(Error::ReadOnly { message });
+        return Err(Error::read_only(message, "open it for writing once, which backs it up first"));
     }
     schema::check(&conn, SCHEMA)?;
     conn.close().map_err(|(_, error)| sqlite_error(error))
@@ -424,7 +424,8 @@ fn unreadable(place: &Place, error: &Error) -> Error {
     };
     match error {
         Error::DiskFull { message } => Error::DiskFull { message: told(message) },
-        Error::ReadOnly { message } => Error::ReadOnly { message: told(message) },
+        Error::ReadOnly { message, help } => Error::read_only(told(message), help.clone()),
+        Error::NoPermission { .. } => error.clone(),
         Error::Storage { message } => Error::Storage { message: told(message) },
         other => Error::storage(told(&other.to_string())),
     }

@@ -11,6 +11,7 @@ use super::create::use_wal;
 use super::errors::{opening_error, sqlite_error};
 use super::migrate::{PLAN, Plan, migrate};
 use super::opened::{Opened, Using, log_bytes};
+use super::place::RIGHTS;
 use super::readers::{log_length, page_bytes, run};
 use super::{Connection, SCHEMA_VERSION, busy, reserve, schema};
 use crate::error::{Error, Result};
@@ -84,7 +85,7 @@ impl WritingConnection {
         let (conn, version) = connect(path, Role::Writer)?;
         // SQLite opens a file it may not write as read-only, without an error.
         if conn.is_readonly("main").map_err(sqlite_error)? {
-            return Err(Error::ReadOnly { message: format!("{} is not writable", path.display()) });
+            return Err(Error::read_only(format!("{} is not writable", path.display()), RIGHTS));
         }
         if version < plan.version {
             migrate(&conn, file, plan)?;

@@ -53,7 +53,7 @@ impl Booking<'_, '_> {
         let row = self.books.account(self.account)?;
         if points > row.balances.available {
             let (account, available, required) = (row.id.to_string(), row.balances.available, points);
-            return Err(Error::InsufficientPoints { account, available, required, credit_left: 0 });
+            return Err(Error::InsufficientPoints { account, available, required, credit_left: None });
         }
         let mut left = points;
         let (mut index, mut sent) = (0, Vec::new());

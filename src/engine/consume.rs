@@ -7,25 +7,17 @@ use super::draw::{coverable, draw};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind, Place};
-use crate::pricing::{PriceBook, PriceError};
+use crate::pricing::PriceBook;
 use crate::quantity::Usage;
-use crate::units::{Instant, MAX_POINTS, Points, add, sub};
+use crate::units::{Instant, Points, add, sub};
 
 /// What of the credit limit neither debt nor open holds use. May be negative.
 pub(super) fn credit_left(account: &AccountRow) -> Result<i64> {
     sub(sub(account.credit_limit, account.balances.debt)?, account.unbacked)
 }
 
-pub(crate) fn price_error(error: PriceError) -> Error {
-    match error {
-        PriceError::UnknownService { service, did_you_mean } => Error::UnknownService { service, did_you_mean },
-        PriceError::Usage(help) => Error::invalid("usage", "does not fit the service's rule", help),
-        PriceError::OutOfRange(_) => Error::out_of_range("points", format!("the price is past {MAX_POINTS} points")),
-    }
-}
-
 pub(crate) fn no_book() -> Error {
-    Error::Pricing { message: "no price book is loaded".into(), help: "load one, or give points".into() }
+    Error::pricing("no price book is loaded", "load one, or give points")
 }
 
 impl<'a> Booking<'a, '_> {
@@ -53,9 +45,9 @@ impl<'a> Booking<'a, '_> {
             return Ok(Cow::Borrowed(book));
         }
         let source = self.books.source();
-        let unknown = || Error::Pricing {
-            message: "the price book of the quote is neither loaded nor stored".into(),
-            help: "estimate again, and hold by the new quote".into(),
+        let unknown = || {
+            let message = "the price book of the quote is neither loaded nor stored";
+            Error::pricing(message, "estimate again, and hold by the new quote")
         };
         let no = source.price_book_no(hash)?.ok_or_else(unknown)?;
         self.price_book = Some((no, *hash));
@@ -77,8 +69,7 @@ impl<'a> Booking<'a, '_> {
         usage: Option<&Usage>,
         estimate: bool,
     ) -> Result<i64> {
-        let priced =
-            if estimate { book.estimate(service, usage) } else { book.price(service, usage) }.map_err(price_error)?;
+        let priced = if estimate { book.estimate(service, usage) } else { book.price(service, usage) }?;
         self.label(Some(service), usage);
         if self.outcome.unit.is_none() {
             self.outcome.unit = priced.unit.filter(|_| usage.is_some());
@@ -145,7 +136,7 @@ impl<'a> Booking<'a, '_> {
                 account: id,
                 available,
                 required,
-                credit_left: credit_left.max(0),
+                credit_left: Some(credit_left.max(0)),
             });
         }
         Ok(())

@@ -33,7 +33,7 @@ use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use books::Books;
 pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_fully};
-pub(crate) use consume::{no_book, price_error};
+pub(crate) use consume::no_book;
 use line::Line;
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;

@@ -487,6 +487,6 @@ impl Question {
 type Pricing = std::result::Result<Priced, PriceError>;
 
 fn quote(book: Arc<PriceBook>, priced: Pricing, usage: Option<&Usage>) -> Result<Quote> {
-    let Priced { service, points, rule, .. } = priced.map_err(crate::engine::price_error)?;
+    let Priced { service, points, rule, .. } = priced?;
     Ok(Quote { service, points, rule, price_book: book.hash(), usage: usage.cloned(), book: Some(book) })
 }

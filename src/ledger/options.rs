@@ -255,9 +255,9 @@ fn read_bounded(file: std::fs::File) -> std::result::Result<String, String> {
 
 /// Reads and checks a price book file.
 pub(crate) fn read_book(path: &Path) -> Result<PriceBook> {
-    let unreadable = |message: String| Error::Pricing {
-        message: format!("{}: {message}", path.display()),
-        help: "give the path of a TOML price book, like config/pricing.toml".into(),
+    let unreadable = |message: String| {
+        let message = format!("{}: {message}", path.display());
+        Error::pricing(message, "give the path of a TOML price book that may be read, like config/pricing.toml")
     };
     // Opening a pipe would wait for its writer.
     if !std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.is_file() {
@@ -265,8 +265,5 @@ pub(crate) fn read_book(path: &Path) -> Result<PriceBook> {
     }
     let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let text = read_bounded(file).map_err(unreadable)?;
-    PriceBook::parse(&text, &path.display().to_string()).map_err(|errors| Error::Pricing {
-        message: errors.to_string(),
-        help: "mend what is marked; until then nothing of the file is in force".into(),
-    })
+    Ok(PriceBook::parse(&text, &path.display().to_string())?)
 }

@@ -1,6 +1,6 @@
 //! Typed values out of TOML, collecting faults instead of stopping at the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -29,6 +29,8 @@ pub(super) type Fields<'t> = BTreeMap<&'t str, (Range<usize>, &'t Value<'t>)>;
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     list: Vec<Fault>,
+    /// Where the parts of a name begin that was taken apart at its dots: said once.
+    taken_apart: BTreeSet<usize>,
 }
 
 impl Faults {
@@ -74,6 +76,9 @@ impl Faults {
                 fields.insert(name, (key.span(), value));
                 continue;
             }
+            if self.taken_apart.contains(&key.span().start) {
+                continue;
+            }
             let help = match nearest(name, keys.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known here: {}", keys.join(", ")),
@@ -82,6 +87,34 @@ impl Faults {
             self.add_with_help(key.span(), message, help);
         }
         fields
+    }
+
+    /// Finds services whose name TOML has taken apart at its dots (`gpt-4.1` without quotes is `1` in `gpt-4`); `known` are the
+    /// fields of a service here. Whether the table is nothing else.
+    pub(super) fn dotted(&mut self, section: &str, name: &str, value: &Value<'_>, known: &[&str]) -> bool {
+        let Some(table) = value.get_ref().as_table() else { return false };
+        let (mut parts, mut others) = (0_usize, table.is_empty());
+        for (key, inner) in table {
+            let part = key.get_ref().as_ref();
+            // A field of no service, with more in it; a fixed price has no fields at all.
+            if known.contains(&part) || !(known.is_empty() || inner.get_ref().is_table()) {
+                others = true;
+                continue;
+            }
+            parts = parts.saturating_add(1);
+            self.taken_apart.insert(key.span().start);
+            let whole = format!("{name}.{part}");
+            if whole.len() > MAX_NAME || !self.dotted(section, &whole, inner, known) {
+                let whole = shown(&whole);
+                let message = format!("`{whole}` is not in quotes, so its dot takes the name apart");
+                let help = match known {
+                    [] => format!("a name with a dot needs quotes: \"{whole}\" = …; a fixed price is one number"),
+                    _ => format!("a name with a dot needs quotes: [{section}.\"{whole}\"]"),
+                };
+                self.add_with_help(key.span(), message, help);
+            }
+        }
+        parts > 0 && !others
     }
 
     pub(super) fn points(&mut self, value: &Value<'_>, what: &str) -> Option<i64> {

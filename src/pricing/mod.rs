@@ -13,11 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use report::{PricingErrors, PricingFault};
+pub use report::PricingErrors;
 
+use crate::error::Error;
+pub use crate::error::PricingFault;
 use crate::hash::Hash;
 use crate::quantity::{Quantity, Usage};
 use crate::spelling::nearest;
+use crate::units::MAX_POINTS;
 use rule::{Purpose, Refusal, Rule};
 
 /// Days from when points become usable to their expiry where neither the caller nor a price book names any.
@@ -45,6 +48,18 @@ pub enum PriceError {
     /// exactly.
     #[error("the price of `{}` for this quantity is out of range", report::shown(.0))]
     OutOfRange(String),
+}
+
+impl From<PriceError> for Error {
+    fn from(error: PriceError) -> Self {
+        match error {
+            PriceError::UnknownService { service, did_you_mean } => Error::UnknownService { service, did_you_mean },
+            PriceError::Usage(help) => Error::invalid("usage", "does not fit the service's rule", help),
+            PriceError::OutOfRange(_) => {
+                Error::out_of_range("points", format!("the price is past {MAX_POINTS} points"))
+            }
+        }
+    }
 }
 
 fn hint(did_you_mean: &Option<String>) -> String {

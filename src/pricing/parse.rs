@@ -115,11 +115,11 @@ impl<'t> Reader<'t> {
                     self.promo_sources = names.into_keys().map(str::to_owned).collect();
                 }
                 "free_services" => self.free(value),
-                "fixed_costs" => self.section(value, "fixed_costs", Self::fixed),
+                "fixed_costs" => self.section(value, "fixed_costs", &[], Self::fixed),
                 "duration_based_costs" => {
-                    self.section(value, "duration_based_costs", Self::duration);
+                    self.section(value, "duration_based_costs", &DURATION, Self::duration);
                 }
-                _ => self.section(value, "metered_costs", Self::metered),
+                _ => self.section(value, "metered_costs", &METERED, Self::metered),
             }
         }
     }
@@ -134,6 +134,7 @@ impl<'t> Reader<'t> {
         &mut self,
         value: &'t Value<'t>,
         section: &'static str,
+        known: &[&str],
         rule: fn(&mut Self, &str, Range<usize>, &'t Value<'t>) -> Option<Rule>,
     ) {
         let Some(table) = self.faults.table(value, &format!("`{section}`")) else {
@@ -141,6 +142,9 @@ impl<'t> Reader<'t> {
         };
         for (key, value) in table {
             let name = key.get_ref().as_ref();
+            if self.faults.dotted(section, name, value, known) {
+                continue;
+            }
             let named = self.faults.name(name, key.span());
             let rule = rule(self, name, key.span(), value);
             if named {

@@ -6,26 +6,13 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::error::{Error, PricingFault};
+
 /// Faults that are drawn; a file of noise could have hundreds of thousands, and all of them stay in the list.
 const MAX_DRAWN: usize = 100;
 
 /// Longer lines are not drawn.
 const MAX_LINE: usize = 2_000;
-
-/// One fault of a price book.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct PricingFault {
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// Column in the line, from 1, counted in characters. A byte order mark does not count.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it, where that is not plain from the message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub help: Option<String>,
-}
 
 /// Every fault of a price book. Displayed, each is drawn at its place in the file, in plain text without colours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,6 +74,16 @@ impl fmt::Display for PricingErrors {
 }
 
 impl std::error::Error for PricingErrors {}
+
+impl From<PricingErrors> for Error {
+    fn from(errors: PricingErrors) -> Self {
+        Error::Pricing {
+            message: errors.rendered,
+            help: "mend what is marked; until then nothing of the file is in force".into(),
+            faults: errors.faults,
+        }
+    }
+}
 
 /// A fault before its place is counted out.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What the lines of the books name, what a mistake is told, and what is no report's business.
 
 use counterfoil::{AccountId, Entry, EntryKind, Error, Period, Query};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{World, instant};
 
@@ -170,4 +170,32 @@ fn the_kinds_are_those_history_knows() {
         world.ledger.history(&alice, &Query::new().kind(kind.as_str())).unwrap();
     }
     assert_eq!(EntryKind::ALL.len(), 24);
+}
+
+/// Story: somebody whose hold had run out was told to charge with consume, which books without the points that were set aside:
+/// the capture that would still have worked was never tried. And who had nothing left to refund was told to ask for less.
+#[test]
+fn what_to_do_fits_what_was_refused() {
+    let mut world = World::empty();
+    world.must("", r#"{"op":"recharge","account":"me","key":"1","points":50,"source":"gift","expires_at":"never"}"#);
+    for name in ["captured", "released", "expired"] {
+        let line = json!({"op": "hold", "account": "me", "key": name, "points": 5, "deadline_seconds": 60});
+        world.must(name, &line.to_string());
+    }
+    world.must("used", r#"{"op":"capture","hold":"@captured","key":"c","points":5}"#);
+    world.must("", r#"{"op":"release","hold":"@released","key":"r"}"#);
+    world.must("", r#"{"op":"refund","operation":"@used","key":"2","points":"all","reason":"x"}"#);
+    world.advance(120);
+    let help = |line: &Value| world.apply(line).unwrap_err().help();
+    for (line, said) in [
+        (json!({"op": "renew", "hold": "@expired", "key": "3", "deadline_seconds": 60}), "can still be captured"),
+        (json!({"op": "release", "hold": "@expired", "key": "3"}), "can still be captured"),
+        (json!({"op": "capture", "hold": "@released", "key": "3", "points": 5}), "charge the work with consume"),
+        (json!({"op": "capture", "hold": "@captured", "key": "3", "points": 5}), "mend that with refund"),
+        (json!({"op": "refund", "operation": "@used", "key": "3", "points": 1, "reason": "x"}), "nothing is left"),
+        (json!({"op": "transfer", "account": "me", "to": "you", "key": "3", "points": 90}), "or ask for less"),
+    ] {
+        assert!(help(&line).contains(said), "{line}: {}", help(&line));
+    }
+    world.must("", r#"{"op":"capture","hold":"@expired","key":"e","points":5}"#);
 }

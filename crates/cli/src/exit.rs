@@ -125,7 +125,9 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::UnknownService { did_you_mean: None, .. } => {
             "see the services with `counterfoil pricing show`, or give points"
         }
-        Error::NotALedger { .. } => "check the path, or create a ledger there with `counterfoil init`",
+        Error::NotALedger { help, .. } if help == "check the path, or create a ledger there" => {
+            "check the path, or create a ledger there with `counterfoil init`"
+        }
         Error::Corrupt { .. } => {
             "keep the file and its -wal as they are, see with `counterfoil verify` what is wrong, and restore a backup"
         }

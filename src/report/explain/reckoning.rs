@@ -77,7 +77,7 @@ impl Look<'_, '_> {
         let priced = match (priced, quoted) {
             (Ok(priced), Some(points)) if priced.points != points => return Ok(named(points)),
             (Err(_), Some(points)) => return Ok(named(points)),
-            (priced, _) => priced.map_err(crate::engine::price_error)?,
+            (priced, _) => priced?,
         };
         Ok(Some(Reckoning { by, points: priced.points, rule: Some(priced.rule), price_book: hash, pinned_by }))
     }

@@ -16,7 +16,8 @@ use crate::output::{Block, PriceFault, Shown};
 fn parse(path: &Path) -> Result<Result<PriceBook, PricingErrors>, Failure> {
     let unreadable = |message: String| Error::Pricing {
         message: format!("{}: {message}", path.display()),
-        help: "give the path of a TOML price book, like config/pricing.toml".into(),
+        help: "give the path of a TOML price book that you may read, like config/pricing.toml".into(),
+        faults: Vec::new(),
     };
     let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if size > MAX_BOOK_BYTES as u64 {
@@ -28,15 +29,7 @@ fn parse(path: &Path) -> Result<Result<PriceBook, PricingErrors>, Failure> {
 
 /// Reads a price book, whole or not at all.
 pub(super) fn read(path: &Path) -> Result<PriceBook, Failure> {
-    parse(path)?.map_err(|faults| faulty(&faults))
-}
-
-fn faulty(faults: &PricingErrors) -> Failure {
-    Error::Pricing {
-        message: faults.to_string(),
-        help: "mend what is marked; until then nothing of the file is in force".into(),
-    }
-    .into()
+    parse(path)?.map_err(|faults| Error::from(faults).into())
 }
 
 pub(super) fn run(session: &mut Session, command: &PricingCommand) -> Result<Outcome, Failure> {
@@ -88,7 +81,7 @@ fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
         Err(faults) => faults,
     };
     let pretty = match session.out.format() {
-        Format::Table => return Err(faulty(&faults)),
+        Format::Table => return Err(Error::from(faults).into()),
         Format::Csv => {
             let lines: Vec<PriceFault> = faults.faults().iter().cloned().map(PriceFault).collect();
             session.out.all(&lines)?;
@@ -115,7 +108,7 @@ fn book(session: &Session) -> Result<PriceBook, Failure> {
     }
     session.look()?.newest_pricing()?.ok_or_else(|| {
         let message = "nothing has been booked under a price book yet".into();
-        Error::Pricing { message, help: "name a price book with --pricing FILE".into() }.into()
+        Error::Pricing { message, help: "name a price book with --pricing FILE".into(), faults: Vec::new() }.into()
     })
 }
 

@@ -301,6 +301,51 @@ fn files_that_cannot_be_ledgers() {
     home.run("verify").ok();
 }
 
+/// Story: a ledger that another user had made 0600 failed with `storage` and "see the message"; a hard link was to be moved to a
+/// local disk, and so was a ledger beside which the `-wal` of another lay.
+#[cfg(unix)]
+#[test]
+fn what_to_do_fits_the_place() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = stocked();
+    for (exit, code, words, said) in [
+        (6, "not_a_ledger", "balance -a alice -f none", "counterfoil init"),
+        (6, "not_a_ledger", "balance -a alice -f text", "if this was a ledger, keep it as it is"),
+        (6, "not_a_ledger", "balance -a alice -f .", "give that of the ledger file in it"),
+        (6, "not_a_ledger", "restore none copy.ledger --yes", "check the path"),
+        (6, "ledger_exists", "backup text", "choose another path"),
+        (6, "unsafe_location", "init beside", "move the two away together"),
+    ] {
+        home.write("text", "this is no ledger, and long enough to be one");
+        home.write("beside-wal", "the newest operations of another ledger");
+        let ran = home.run(words).fails(exit, code);
+        assert!(ran.err.contains(said) && !ran.err.contains("local disk"), "{words}: {}", ran.err);
+    }
+    std::fs::hard_link(home.ledger(), home.path("second")).unwrap();
+    let ran = home.run("balance -a alice").fails(6, "unsafe_location");
+    assert!(ran.err.contains("remove all its names but one") && !ran.err.contains("local disk"), "{}", ran.err);
+    std::fs::remove_file(home.path("second")).unwrap();
+    // Another user, where one can be had.
+    let setpriv = |words: &str| {
+        let counterfoil = home.command().get_program().to_owned();
+        let mut other = std::process::Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(counterfoil).args(words.split(' '));
+        other.current_dir(home.path("")).output().ok().filter(|ran| ran.status.success() || !words.contains("version"))
+    };
+    std::fs::set_permissions(home.path(""), PermissionsExt::from_mode(0o755)).unwrap();
+    if setpriv("--version").is_none() {
+        return;
+    }
+    let ran = setpriv("balance -a alice -f points.ledger").unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!((ran.status.code(), told.contains("(no_permission)")), (Some(6), true), "{told}");
+    assert!(told.contains("ask its owner for the right to read it"), "{told}");
+    std::fs::set_permissions(home.path(""), PermissionsExt::from_mode(0o700)).unwrap();
+    let path = home.ledger().display().to_string();
+    let ran = setpriv(&format!("balance -a alice -f {path}")).unwrap();
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("(no_permission)"), "a folder nobody else may enter");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_that_may_only_be_read() {

@@ -54,7 +54,7 @@ const MISTAKES: &[Mistake] = &[
     (2, &["expiring", "--days", "-1"], &["'-1' for '--days", "0..="]),
     (2, &["accounts", "--limit", "-1"], &["'-1' for '--limit", "1..="]),
     (
-        2,
+        3,
         &["consume", "-a", "alice", "--service", "tts", "--chars", "100"],
         &["usage: does not fit the service's rule", "give the seconds that were used"],
     ),

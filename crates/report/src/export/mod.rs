@@ -107,6 +107,22 @@ impl From<io::Error> for ExportError {
     }
 }
 
+/// So that `?` works beside the ledger's own calls.
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Ledger(error) => error,
+            ExportError::Write(cause) => {
+                let message = format!("the export could not be written: {cause}");
+                match cause.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { message },
+                    _ => Error::Storage { message },
+                }
+            }
+        }
+    }
+}
+
 /// What to export, and for whom: everything, one account, a period of either. A journal is whole only if its last line
 /// says how many entries it has.
 ///
