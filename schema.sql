@@ -220,7 +220,7 @@ CREATE INDEX batch_account ON batch (account, no);
 CREATE TABLE hold (
     operation  INTEGER PRIMARY KEY REFERENCES operation (seq),
     account    INTEGER NOT NULL REFERENCES account (no),
-    points     INTEGER NOT NULL CHECK (points BETWEEN 1 AND 9000000000000000),
+    points     INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000), -- 0: for a service that costs nothing
     unbacked   INTEGER NOT NULL CHECK (unbacked BETWEEN 0 AND points),
     deadline   INTEGER NOT NULL CHECK (deadline BETWEEN 0 AND 253402300799999),
     phase      INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 3), -- 0 open, 1 captured, 2 released, 3 expired
@@ -233,11 +233,12 @@ CREATE INDEX hold_due ON hold (account, deadline, operation) WHERE phase = 0;
 -- The holds of an account, for listing.
 CREATE INDEX hold_account ON hold (account, operation);
 
--- A consume, capture or clawback with an open part, refunds or write-offs. A consume simply paid has no row here.
+-- A consume, capture or clawback with an open part, refunds or write-offs. A consume simply paid has no row here, nor one that
+-- cost nothing until it is refunded, which can be once.
 CREATE TABLE consume (
     operation   INTEGER PRIMARY KEY REFERENCES operation (seq),
     account     INTEGER NOT NULL REFERENCES account (no),
-    points      INTEGER NOT NULL CHECK (points BETWEEN 1 AND 9000000000000000),
+    points      INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
     open        INTEGER NOT NULL CHECK (open >= 0),
     refunded    INTEGER NOT NULL CHECK (refunded >= 0),
     written_off INTEGER NOT NULL CHECK (written_off >= 0),

@@ -132,9 +132,10 @@ pub enum Error {
         = "account_exists", Refused, "change its limit with set_limit";
     /// An account that still holds, owes or reserves points cannot be closed.
     #[error(
-        "account `{account}` is not empty: available {available}, held {held}, pending {pending}, debt {debt}, unbacked holds {unbacked}"
+        "account `{account}` is not empty: available {available}, held {held}, pending {pending}, debt {debt}, unbacked holds {unbacked}{}",
+        if *open_hold { "; a hold is open" } else { "" }
     )]
-    AccountNotEmpty { account: String, available: i64, held: i64, pending: i64, debt: i64, unbacked: i64 }
+    AccountNotEmpty { account: String, available: i64, held: i64, pending: i64, debt: i64, unbacked: i64, open_hold: bool }
         = "account_not_empty", Refused, "transfer, release, settle or write off what is left, then close";
     /// No such account.
     #[error("there is no account `{account}`")]

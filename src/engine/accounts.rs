@@ -31,12 +31,13 @@ impl Booking<'_, '_> {
     }
 
     pub(super) fn close(&mut self) -> Result<()> {
+        // One for work that costs nothing shows in no figure. What was due has been resolved.
+        let open_hold = !self.books.source().long_holds(self.account, self.now)?.is_empty();
         let row = self.books.account(self.account)?;
         let Balances { available, held, pending, debt } = row.balances;
-        // Every open hold holds points or reserves credit, so these five say all.
-        if row.balances != Balances::default() || row.unbacked != 0 {
+        if row.balances != Balances::default() || row.unbacked != 0 || open_hold {
             let (account, unbacked) = (row.id.to_string(), row.unbacked);
-            return Err(Error::AccountNotEmpty { account, available, held, pending, debt, unbacked });
+            return Err(Error::AccountNotEmpty { account, available, held, pending, debt, unbacked, open_hold });
         }
         self.set_state(EntryKind::Close, AccountState::Closed)
     }

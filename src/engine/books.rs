@@ -280,10 +280,9 @@ impl<'s> Books<'s> {
         }
     }
 
-    /// The hold that the line posted next is about, where it moves nothing of it.
-    pub(super) fn concern(&mut self, hold: i64) {
-        let (from, to) = (Place::Held, Place::Available);
-        self.movements.push(MovementRow { operation: Some(hold), batch: None, from, to, points: 0 });
+    /// What the line posted next is about, where it moves nothing of it: a hold, or a use that cost nothing.
+    pub(super) fn concern(&mut self, operation: i64, from: Place, to: Place) {
+        self.movements.push(MovementRow { operation: Some(operation), batch: None, from, to, points: 0 });
     }
 
     /// Changes a consume; a changed open part changes the account's debt by as much.

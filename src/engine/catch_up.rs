@@ -80,7 +80,9 @@ pub(crate) fn end(books: &mut Books<'_>, hold: i64, phase: HoldState) -> Result<
         (row.account, row.points, row.unbacked)
     };
     if points == unbacked {
-        books.concern(hold);
+        // Work that costs nothing is used all the same.
+        let used = points == 0 && phase == HoldState::Captured;
+        books.concern(hold, Place::Held, if used { Place::Used } else { Place::Available });
     }
     books.change_hold(hold, |row| row.phase = phase)?;
     let row = books.account_mut(account)?;

@@ -67,9 +67,6 @@ impl Booking<'_, '_> {
         if service.is_some() && quoted_by.is_none() {
             self.name_book()?;
         }
-        if points == 0 {
-            return Err(Error::invalid("points", "the estimate is 0", "a free service needs no hold: just consume"));
-        }
         let deadline = self.deadline(*deadline)?;
         let covered = coverable(&mut self.books, self.account, points, &[])?;
         self.check_covered(points, covered)?;
@@ -118,17 +115,20 @@ impl Booking<'_, '_> {
         let deadline = self.deadline(deadline)?;
         self.outcome.before = Some(hold.deadline.millis());
         self.books.change_hold(hold.operation, |row| row.deadline = deadline)?;
-        self.books.concern(hold.operation);
+        self.books.concern(hold.operation, Place::Held, Place::Available);
         self.show_hold(hold.operation)?;
         self.post(EntryKind::Renew, 0, None)
     }
 
-    pub(super) fn capture(&mut self, amount: &CaptureAmount) -> Result<()> {
+    pub(super) fn capture(&mut self, amount: &CaptureAmount, capped: Option<bool>) -> Result<()> {
         let hold = self.target_hold()?;
         if !matches!(hold.phase, HoldState::Open | HoldState::Expired) {
             return Err(self.hold_closed(&hold)?);
         }
-        let points = self.capture_points(&hold, amount)?;
+        let asked = self.capture_points(&hold, amount)?;
+        // Work that was to cost nothing is not charged without a word.
+        let points = if capped.unwrap_or(hold.points == 0) { asked.min(hold.points) } else { asked };
+        self.outcome.short = sub(asked, points)?;
         self.reopen_if_closed()?;
         self.points = points;
         self.books.new_owner(self.seq);
@@ -157,9 +157,9 @@ impl Booking<'_, '_> {
 
     fn capture_points(&mut self, hold: &HoldRow, amount: &CaptureAmount) -> Result<i64> {
         match amount {
-            CaptureAmount::Points(points) => {
+            CaptureAmount::Held | CaptureAmount::Points(_) => {
                 self.outcome.service.clone_from(&hold.service);
-                Ok(*points)
+                Ok(if let CaptureAmount::Points(points) = amount { *points } else { hold.points })
             }
             CaptureAmount::Usage(usage) => {
                 let service = hold.service.as_deref().ok_or_else(|| {
@@ -242,7 +242,7 @@ fn take_lapsed(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
         left = sub(left, take)?;
     }
     if taken.draws.is_empty() {
-        books.concern(hold.operation);
+        books.concern(hold.operation, Place::Held, if hold.points == 0 { Place::Used } else { Place::Available });
     }
     Ok(taken)
 }

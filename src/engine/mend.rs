@@ -43,7 +43,13 @@ impl Booking<'_, '_> {
 
     pub(super) fn refund(&mut self, amount: Amount) -> Result<()> {
         let Target::Consume(operation) = self.target else { return Err(Error::corrupt("a refund has no consume")) };
-        let points = within("refund", amount, self.books.consume(operation)?.refundable())?;
+        let consume = self.books.consume(operation)?.clone();
+        // A use that cost nothing has a row once it was refunded.
+        if consume.points == 0 && amount == Amount::All && self.books.source().consume(operation)?.is_none() {
+            self.books.concern(operation, Place::Used, Place::Available);
+            return self.post(EntryKind::Refund, 0, None);
+        }
+        let points = within("refund", amount, consume.refundable())?;
         self.reopen_if_closed()?;
         let mut tally = Tally::default();
         refund(&mut self.books, operation, points, self.now, &mut tally)?;

@@ -21,6 +21,8 @@ mod step_back;
 mod table;
 mod time;
 
+use std::borrow::Cow;
+
 use crate::chain;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -109,6 +111,7 @@ struct Booking<'a, 's> {
 /// Decides one command.
 pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) -> Result<Verdict> {
     let (account, target) = find_target(source, &command.subject)?;
+    let command = &*inheriting(source, command, target)?;
     let known = match (&account, &command.subject) {
         (Some(no), _) => source.account(*no)?,
         (None, Subject::Account(id)) => source.account_by_id(id)?,
@@ -184,6 +187,22 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
     }
 }
 
+/// A capture with the reference of its hold, unless it has its own: written out or not, it is the same request.
+fn inheriting<'c>(source: &dyn Source, command: &'c Command, target: Target) -> Result<Cow<'c, Command>> {
+    const NAME: &str = "reference";
+    let Target::Hold(hold) = target else { return Ok(Cow::Borrowed(command)) };
+    if command.kind != OpKind::Capture || command.body.get(NAME).is_some() {
+        return Ok(Cow::Borrowed(command));
+    }
+    let mut command = Cow::Borrowed(command);
+    // A proof keeps no operations: it has the stored inputs, with what was inherited among them.
+    let Some(row) = source.operation_row(hold)? else { return Ok(command) };
+    if let Some(reference) = parse_body(&row)?.get(NAME) {
+        command.to_mut().body.add(NAME, reference.clone());
+    }
+    Ok(command)
+}
+
 /// The same key again: the same inputs get the original answer, others are told what differs.
 fn replay(source: &dyn Source, seq: i64, command: &Command) -> Result<Verdict> {
     let row =
@@ -244,7 +263,7 @@ impl Booking<'_, '_> {
             (None, Subject::File) => return Ok(opened),
             (None, Subject::Account(id)) => {
                 let by_name = self.kind == OpKind::Open;
-                let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Consume);
+                let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Consume | OpKind::Hold);
                 self.account = self.open_unknown(id, by_name || first_use, by_name, &mut opened)?;
             }
             (None, _) => return Err(Error::corrupt("a target has no account")),
@@ -368,7 +387,7 @@ impl Booking<'_, '_> {
             Action::Recharge { .. } => self.recharge(&command.action)?,
             Action::Consume { .. } => self.consume(&command.action)?,
             Action::Hold { .. } => self.hold(&command.action)?,
-            Action::Capture { amount } => self.capture(amount)?,
+            Action::Capture { amount, capped } => self.capture(amount, *capped)?,
             Action::Release => self.release()?,
             Action::Renew { deadline } => self.renew(*deadline)?,
             Action::Refund { amount } => self.refund(*amount)?,

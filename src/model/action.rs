@@ -47,6 +47,8 @@ pub(crate) enum Amount {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CaptureAmount {
+    /// What is held.
+    Held,
     Points(i64),
     Usage(Usage),
 }
@@ -94,6 +96,8 @@ pub(crate) enum Action {
     },
     Capture {
         amount: CaptureAmount,
+        /// Whether no more is taken than was held, where that was said.
+        capped: Option<bool>,
     },
     Release,
     Renew {
@@ -296,7 +300,9 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
             let price_book = quoted_by(fields, service.is_some())?;
             Action::Hold { points, service, usage, price_book, deadline: number("deadline_seconds", fields)? }
         }
-        OpKind::Capture => Action::Capture { amount: capture(fields)? },
+        OpKind::Capture => {
+            Action::Capture { amount: capture(fields)?, capped: fields.text("cap").map(|cap| cap == "held") }
+        }
         OpKind::Release => Action::Release,
         OpKind::Renew => Action::Renew { deadline: number("deadline_seconds", fields)? },
         OpKind::Refund => Action::Refund { amount: amount(fields) },
@@ -387,7 +393,7 @@ fn quoted_by(fields: &Fields<'_>, service: bool) -> Result<Option<Hash>> {
 fn capture(fields: &Fields<'_>) -> Result<CaptureAmount> {
     match (fields.number("points"), usage(fields, true)?) {
         (Some(_), Some(_)) => Err(Error::invalid("points", "are given beside a usage", "give one of them")),
-        (None, None) => Err(missing("points", "give the points or the usage to charge; 0 releases all")),
+        (None, None) => Ok(CaptureAmount::Held),
         (Some(points), None) => Ok(CaptureAmount::Points(points)),
         (None, Some(usage)) => Ok(CaptureAmount::Usage(usage)),
     }

@@ -111,7 +111,7 @@ pub struct Receipt {
     /// Expired points that came back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reinstated: i64,
-    /// What `up_to` could not cover.
+    /// What `up_to` could not cover, or what a capture was asked for beyond its cap.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub short: i64,
     /// Strict would have refused this for debt or shortage.

@@ -322,10 +322,17 @@ impl Hold {
         Hold(with_deadline(Request::new("hold").with("points", points.get()), deadline))
     }
 
+    /// What the price book says for one use of a fixed or free service. A hold for work that costs nothing holds no points.
+    pub fn fixed(service: impl Into<String>, deadline: Duration) -> Self {
+        Hold(with_deadline(Request::new("hold").with("service", service.into()), deadline))
+    }
+
     /// Exactly what was quoted, by the price book that quoted it, also when another has been loaded since: a capture of the
     /// quoted usage charges the quoted points. When its key comes again, the points of the day are not compared.
     pub fn quoted(quote: &Quote, deadline: Duration) -> Self {
-        let request = Request::new("hold").with("points", quote.points).with("service", quote.service.as_str());
+        let request = Request::new("hold").with("service", quote.service.as_str());
+        // What costs nothing names no points.
+        let request = if quote.points > 0 { request.with("points", quote.points) } else { request };
         let request = match &quote.usage {
             Some(usage) => with_usage(request, usage),
             None => request,
@@ -348,6 +355,7 @@ request!(
     /// use counterfoil::{Capture, Points, Usage};
     /// let by_points = Capture::points(Points::new(25)?);
     /// let by_usage: Capture = Usage::seconds("8.4")?.into();
+    /// let all_of_it = Capture::held();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Capture on hold: HoldId
@@ -362,6 +370,21 @@ impl Capture {
     /// What the hold's own price book says for this usage of the hold's service.
     pub fn usage(usage: &Usage) -> Self {
         Capture(with_usage(Request::new("capture"), usage))
+    }
+
+    /// What is held, whether batches or credit back it.
+    pub fn held() -> Self {
+        Capture(Request::new("capture"))
+    }
+
+    /// Takes no more than was held: the receipt says what is `short`. So it is anyway where nothing was held.
+    pub fn at_most_held(self) -> Self {
+        self.set("cap", "held")
+    }
+
+    /// Takes all of it, also where nothing was held.
+    pub fn uncapped(self) -> Self {
+        self.set("cap", "none")
     }
 }
 

@@ -77,6 +77,12 @@ impl Body {
         self.metadata.as_ref()
     }
 
+    /// Adds an input that was not given.
+    pub(crate) fn add(&mut self, name: &'static str, value: Value) {
+        self.values.push((name, value));
+        self.values.sort_unstable_by_key(|(name, _)| *name);
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(|(name, _)| *name)
     }

@@ -262,8 +262,19 @@ pub static OPERATIONS: &[Operation] = &[
     on(
         &HOLD,
         OpKind::Capture,
-        "Charge a hold, once; what it does not need goes back",
-        &[SOME_POINTS, SECONDS, QUANTITY, UNIT, CHARS],
+        "Charge a hold, once: what is held, or so much; what it does not need goes back",
+        &[
+            SOME_POINTS,
+            SECONDS,
+            QUANTITY,
+            UNIT,
+            CHARS,
+            field(
+                "cap",
+                Choice(&["held", "none"]),
+                "held (take no more than was held), none (take it all); left out, held where nothing was held, else none",
+            ),
+        ],
     ),
     on(&HOLD, OpKind::Release, "Give all of an open hold back", &[]),
     on(

@@ -146,7 +146,7 @@ impl BatchRow {
 }
 
 /// A consume (or capture, or a revoke's clawback) with something special about it: an open part, refunds, write-offs,
-/// or being a clawback. A consume simply paid by batches has no such row.
+/// or being a clawback. A consume simply paid by batches has no such row, nor one of 0 points until it is refunded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConsumeRow {
     pub(crate) operation: i64,
@@ -181,7 +181,7 @@ impl ConsumeRow {
     }
 
     pub(crate) fn is_plain(&self) -> bool {
-        self.open == 0 && self.refunded == 0 && self.written_off == 0 && self.clawback_of.is_none()
+        self.points > 0 && self.open == 0 && self.refunded == 0 && self.written_off == 0 && self.clawback_of.is_none()
     }
 }
 

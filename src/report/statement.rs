@@ -10,7 +10,7 @@ use super::usage::{Tally, Use};
 use super::{Flows, Look, Period, UsageLine, WalkLine, WalkStep};
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four};
+use crate::model::{AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four, Place};
 use crate::units::{Instant, add, utc, utc_option};
 
 /// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
@@ -168,7 +168,8 @@ impl Sums {
         let none = KindTotal { kind: entry.kind, lines: 0, points: 0, change: Four::default() };
         self.kinds.entry(entry.kind.as_str()).or_insert(none).add(entry)?;
         let labels = (line.service.clone(), line.unit.clone(), entry.quantity.clone());
-        if let Some(used) = Use::of(entry.kind, entry.points, labels) {
+        let used = entry.movements.iter().any(|movement| movement.to == Place::Used);
+        if let Some(used) = Use::of(entry.kind, used, labels) {
             self.usage.add(None, used, entry.points)?;
         }
         self.statement.closing = shown(entry.after);

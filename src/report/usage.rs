@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Look, cursor};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, EntryKind, EntryRow, Filter, OperationId, OperationRow, Outcome, Page};
+use crate::model::{
+    AccountId, AccountRow, EntryKind, EntryRow, Filter, OperationId, OperationRow, Outcome, Page, Place,
+};
 use crate::quantity::{Quantity, QuantitySum};
 use crate::store::{self, Forward};
 use crate::units::{add, is_zero};
@@ -66,15 +68,17 @@ pub(super) enum Use {
 }
 
 impl Use {
-    /// What a line of this kind says, with the service, the unit and the quantity of the use it is about.
+    /// What a line of this kind says, with whether a movement of it ends in use, and the service, the unit and the quantity of the
+    /// use it is about.
     pub(super) fn of(
         kind: EntryKind,
-        points: i64,
+        used: bool,
         (service, unit, quantity): (Option<String>, Option<String>, Option<String>),
     ) -> Option<Self> {
         match kind {
             EntryKind::Consume | EntryKind::Capture => {
-                let released = kind == EntryKind::Capture && points == 0 && quantity.is_none();
+                // Work that costs nothing moves no points of its hold, to where it was used.
+                let released = kind == EntryKind::Capture && !used && quantity.is_none();
                 Some(Use::Charged { service, unit, quantity, uses: i64::from(!released) })
             }
             EntryKind::Refund => Some(Use::Refunded { service, unit }),
@@ -236,7 +240,8 @@ impl Look<'_, '_> {
             EntryKind::Refund => self.refunded(&self.stored(seq)?)?.outcome,
             _ => return Ok(None),
         };
-        Ok(Use::of(row.kind, row.points, (service, unit, quantity)))
+        let used = row.movements.iter().any(|movement| movement.to == Place::Used);
+        Ok(Use::of(row.kind, used, (service, unit, quantity)))
     }
 
     /// The operation behind an entry.

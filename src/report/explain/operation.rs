@@ -16,7 +16,7 @@ use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
+    EntryRow, Figures, HoldInfo, MovementRow, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
@@ -153,7 +153,8 @@ const NEXT: usize = 1000;
 /// How many of its draws a hold had set aside: the first ones.
 fn set_aside(lines: &[EntryRow]) -> usize {
     let capture = lines.iter().filter(|line| line.kind == EntryKind::Capture);
-    capture.flat_map(|line| &line.movements).filter(|it| it.to == Place::Used && it.operation.is_some()).count()
+    let of_hold = |it: &&MovementRow| it.to == Place::Used && it.operation.is_some() && it.points > 0;
+    capture.flat_map(|line| &line.movements).filter(of_hold).count()
 }
 
 impl Look<'_, '_> {

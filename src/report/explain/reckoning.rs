@@ -15,10 +15,11 @@ use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reckoning {
-    /// `caller` (points were named), `rule` (a price book decided), or `estimate` (an upper bound by a price book).
+    /// `caller` (points were named), `rule` (a price book decided), `estimate` (an upper bound by a price book), or `held` (what
+    /// the hold `pinned_by` held).
     #[serde(deserialize_with = "word")]
     pub by: Word,
-    /// What was asked for; less may have been booked with policy `up_to`.
+    /// What was asked for; less may have been booked with policy `up_to` or a `cap`.
     pub points: i64,
     /// The rule in words, with the numbers put in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,11 @@ impl Look<'_, '_> {
             | Action::Hold { points: Some(points), price_book: None, .. } => {
                 return Ok(named(points));
             }
-            Action::Capture { amount: CaptureAmount::Points(points) } => return Ok(named(points)),
+            Action::Capture { amount: CaptureAmount::Points(points), .. } => return Ok(named(points)),
+            Action::Capture { amount: CaptureAmount::Held, .. } => {
+                let pinned_by = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
+                return Ok(Some(Reckoning { by: "held", points: row.points, rule: None, price_book: None, pinned_by }));
+            }
             Action::Recharge { points, ref source, expiry, promo, .. } => {
                 let rule = recharge_words(book.as_ref(), source, expiry.is_none(), promo.is_none());
                 let price_book = hash.filter(|_| !rule.is_empty());
@@ -62,7 +67,7 @@ impl Look<'_, '_> {
             }
             Action::Consume { service, usage, .. } => ("rule", service, usage, None),
             Action::Hold { service, usage, .. } => ("estimate", service, usage, None),
-            Action::Capture { amount: CaptureAmount::Usage(usage) } => {
+            Action::Capture { amount: CaptureAmount::Usage(usage), .. } => {
                 let hold = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
                 ("rule", row.outcome.service.clone(), Some(usage), hold)
             }

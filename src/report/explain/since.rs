@@ -166,6 +166,8 @@ impl Story {
                 tell.extend(row.batch.filter(|no| self.paid.contains(no)).map(|no| (None, Some(no), row.points)));
             }
             EntryKind::Revoke => tell.extend(touched.map(|no| (Some("revoked"), Some(no), row.points))),
+            // Of a use that cost nothing: nothing is moved to tell of it.
+            EntryKind::Refund if row.points == 0 => tell.extend(mine().next().map(|_| (None, None, 0))),
             _ if self.is_hold && mine().next().is_some() => tell.push((None, None, row.points)),
             _ => {}
         }

@@ -11,7 +11,7 @@ use crate::support::{START, code_of, folder, options};
 fn shape_comes_before_a_reference_to_nothing() {
     let mut target = Target::new();
     for line in [
-        r#"{"op":"capture","hold":{"ref_line":9},"key":"k"}"#,
+        r#"{"op":"capture","hold":{"ref_line":9},"key":"k","cap":"most"}"#,
         r#"{"op":"capture","hold":{"ref_line":9},"points":1}"#,
         r#"{"op":"capture","hold":{"ref_line":9},"key":"k","points":-1}"#,
         r#"{"op":"refund","operation":{"ref_line":9},"key":"k","points":1}"#,

@@ -221,7 +221,9 @@ fn points() {
     ];
     let mut target = Target::new();
     for line in lines {
-        for (value, code) in values.into_iter().chain([("null", MISSING)]) {
+        // A capture without an amount takes what is held.
+        let absent = Some(("null", MISSING)).filter(|_| !line.contains("capture"));
+        for (value, code) in values.into_iter().chain(absent) {
             target.line(&line.replace('N', value), code);
         }
         // No points at all are points only where a trace of them is wanted.
@@ -316,9 +318,10 @@ const MISFITS: &[&str] = &[
     r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","chars":"1.5"}"#,
     r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"tts","chars":1,"input_seconds":10}"#,
     r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"points":1,"chars":1}"#,
-    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"subtitle_preview"}"#,
+    r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"subtitle_preview","points":0}"#,
     r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60}"#,
-    r#"{"op":"capture","hold":"@spoken","key":"k"}"#,
+    r#"{"op":"capture","hold":"@spoken","key":"k","cap":"most"}"#,
+    r#"{"op":"capture","hold":"@spoken","key":"k","cap":5}"#,
     r#"{"op":"capture","hold":"@spoken","key":"k","chars":1}"#,
     r#"{"op":"capture","hold":"@spoken","key":"k","input_seconds":1}"#,
     r#"{"op":"capture","hold":"@spoken","key":"k","points":1,"seconds":1}"#,
@@ -372,7 +375,9 @@ fn usages() {
         r#"{"op":"hold","account":"rich","key":"k","deadline_seconds":60,"service":"video","input_seconds":Q}"#,
         r#"{"op":"capture","hold":"@spoken","key":"k","seconds":Q}"#,
     ] {
-        for value in bad.iter().chain([&"null"]) {
+        // A capture without an amount takes what is held.
+        let absent = Some(&"null").filter(|_| !line.contains("capture"));
+        for value in bad.iter().chain(absent) {
             target.line(&line.replace('Q', value), MISSING);
         }
     }

@@ -60,7 +60,8 @@ fn every_operation_is_strict_about_its_fields() {
         let foreign = if line.contains("recharge") { "policy" } else { "promo" };
         target.line(&with(line, foreign, json!(true)), BAD);
         let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
-        for field in fields.keys() {
+        // A capture without an amount takes what is held.
+        for field in fields.keys().filter(|field| !(line.contains("capture") && *field == "points")) {
             target.line(&without(line, field), BAD);
         }
     }

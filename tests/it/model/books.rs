@@ -73,6 +73,8 @@ pub struct Consume {
     pub written_off: i64,
     pub open: i64,
     pub parts: Vec<Part>,
+    /// It cost nothing, and that was refunded.
+    pub traced: bool,
     /// A clawback: made by a revoke of this batch.
     pub clawback_of: Option<usize>,
 }

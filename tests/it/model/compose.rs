@@ -254,12 +254,23 @@ impl Generator {
         match line["op"].as_str() {
             Some("renew") => line["deadline_seconds"] = json!(self.random.pick(&[1, 5, 600, 86_400])),
             Some("release") => {}
+            _ if self.random.percent(15) => self.cap(line),
             _ if service.is_some() && self.random.percent(50) => match service.as_deref() {
                 Some("tokens") => line["quantity"] = json!(self.random.pick(&[100, 1200, 2201])),
                 Some("text") => line["chars"] = json!(self.random.pick(&[7, 31])),
                 _ => line["seconds"] = json!(self.random.pick(&["1.5", "6", "2.4"])),
             },
             _ => line["points"] = json!((most + self.random.range(-6, 3)).max(0)),
+        }
+    }
+
+    /// What is held, or no more than that, or all in spite of it.
+    fn cap(&mut self, line: &mut Value) {
+        if self.random.percent(50) {
+            line["points"] = json!(self.few());
+        }
+        if self.random.percent(60) {
+            line["cap"] = json!(self.random.pick(&["held", "held", "none"]));
         }
     }
 

@@ -19,8 +19,9 @@ impl Model {
 
     /// The books as this line would leave them, and its receipt.
     pub fn attempt(&self, line: &Value, reading: Reading) -> Result<(Model, Value), Refusal> {
-        let request = Request::parse(line)?;
+        let mut request = Request::parse(line)?;
         let scope = self.scope(&request)?;
+        self.inherit(&mut request);
         if let Some(earlier) = self.earlier(&scope, &request) {
             return Ok((self.clone(), self.answer_again(earlier, &request)?));
         }
@@ -86,6 +87,18 @@ impl Model {
         Ok(request.account.clone())
     }
 
+    /// A capture has its hold's reference unless it names its own.
+    fn inherit(&self, request: &mut Request) {
+        if request.op != "capture" || request.inputs.contains_key("reference") {
+            return;
+        }
+        let hold = self.target_hold(request).map(|hold| self.holds[hold].operation as usize - 1);
+        if let Some(reference) = hold.and_then(|hold| self.log[hold].request.facts.get("reference")).cloned() {
+            request.facts.insert("reference".into(), reference.clone());
+            request.inputs.insert("reference".into(), reference);
+        }
+    }
+
     pub fn target_hold(&self, request: &Request) -> Option<usize> {
         let number: i64 = request.text("hold")?.strip_prefix("hold:")?.parse().ok()?;
         self.holds.iter().position(|hold| hold.operation == number)
@@ -121,7 +134,7 @@ impl Model {
 
     /// `unknown_account`: who may not be opened on first use.
     fn require_accounts(&self, request: &Request) -> Result<(), Refusal> {
-        let opens = matches!(request.op.as_str(), "open" | "recharge" | "consume");
+        let opens = matches!(request.op.as_str(), "open" | "recharge" | "consume" | "hold");
         let refused = self.settings.explicit && request.op != "open";
         let named = request.account.as_ref().filter(|_| !opens || refused);
         let to = request.text("to").map(String::from).filter(|_| refused);

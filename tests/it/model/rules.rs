@@ -75,12 +75,10 @@ impl Model {
             None => self.priced(request.text("service"), &request.usage(), true)?,
         };
         let deadline = self.deadline(request, now)?;
-        if points == 0 {
-            return refuse("invalid_argument");
-        }
         let slices = self.plan(account, points, now, None);
         let backed: i64 = slices.iter().map(|slice| slice.points).sum();
         self.strictly(account, points, points - backed)?;
+        self.open_on_first_use(account, context);
         for slice in &slices {
             self.batches[slice.batch].remaining -= slice.points;
             self.batches[slice.batch].held += slice.points;
@@ -113,16 +111,23 @@ impl Model {
         if !matches!(hold.state, HoldState::Open | HoldState::Expired) {
             return refuse("hold_closed");
         }
-        let points = match (request.int("points"), &hold.service) {
-            (Some(points), _) => points,
-            (None, None) => return refuse("invalid_argument"),
-            (None, service) => self.priced(service.as_deref(), &request.usage(), false)?,
+        let asked = match (request.int("points"), request.usage(), &hold.service) {
+            (Some(points), ..) => points,
+            (None, Usage::None, _) => hold.points,
+            (None, _, None) => return refuse("invalid_argument"),
+            (None, usage, service) => self.priced(service.as_deref(), &usage, false)?,
         };
+        let capped = match request.text("cap") {
+            Some(cap) => cap == "held",
+            None => hold.points == 0,
+        };
+        let points = if capped { asked.min(hold.points) } else { asked };
         self.reopen(account, now, Some(context.number));
         let credit = self.accounts[account].credit_limit - self.figures(account)[3] - self.unbacked(account, Some(h));
         self.holds[h].state = HoldState::Captured;
         let c = self.new_consume(account, context.number, points, None);
         let mut draft = Draft { points, ..Draft::default() };
+        draft.put("short", json!(asked - points));
         let mut need = points;
         if hold.state == HoldState::Open {
             need -= self.take_slices(h, c, points);
@@ -201,7 +206,14 @@ impl Model {
 
     fn refund(&mut self, request: &Request, context: &Context) -> Outcome {
         let c = self.target_consume(request).expect("resolved before");
-        let most = self.consumes[c].refundable();
+        let consume = &mut self.consumes[c];
+        if consume.points == 0 && request.int("points").is_none() && !consume.traced {
+            // A trace, once: nothing moves, and a closed account stays closed.
+            consume.traced = true;
+            self.book_own(request, context, "refund", 0);
+            return Ok(Draft::default());
+        }
+        let most = consume.refundable();
         let points = request.int("points").unwrap_or(most);
         if points == 0 || points > most {
             return refuse("limit_exceeded");
@@ -267,6 +279,7 @@ impl Model {
             written_off: 0,
             open: 0,
             parts: Vec::new(),
+            traced: false,
             clawback_of,
         });
         self.consumes.len() - 1

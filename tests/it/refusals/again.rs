@@ -102,6 +102,8 @@ const ROWS: &[Row] = &[
             (r#"{"hold":"@spoken"}"#, &["hold"]),
             (r#"{"hold":"@late","points":1}"#, &["hold", "points"]),
             (r#"{"points":null,"seconds":5}"#, &["points", "seconds"]),
+            (r#"{"points":null}"#, &["points"]),
+            (r#"{"cap":"held"}"#, &["cap"]),
         ],
     },
     Row { line: r#"{"op":"release","hold":"@spoken"}"#, same: &[], other: &[(r#"{"hold":"@open"}"#, &["hold"])] },

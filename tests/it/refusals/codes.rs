@@ -161,7 +161,7 @@ const HOLDS: &[Row] = &[
         r#"{"field":"deadline_seconds"}"#,
     ),
     (
-        r#"{"op":"hold","account":"rich","service":"subtitle_preview","deadline_seconds":60}"#,
+        r#"{"op":"hold","account":"rich","points":0,"service":"subtitle_preview","deadline_seconds":60}"#,
         "invalid_argument",
         r#"{"field":"points"}"#,
     ),

@@ -101,7 +101,7 @@ fn examples(operation: &Operation) -> &'static [&'static str] {
             "consume -a alice --service tts --seconds 61.2 --policy strict",
         ],
         "hold" => &["hold 40 -a alice --deadline 1h", "hold -a alice --service tts --chars 1200 --deadline 15m"],
-        "capture" => &["capture 7 25", "capture 7 --seconds 61.2"],
+        "capture" => &["capture 7", "capture 7 25", "capture 7 --seconds 61.2 --cap held"],
         "release" => &["release 7"],
         "renew" => &["renew 7 --deadline 2h"],
         "refund" => &["refund 12 all --reason 'render failed'"],

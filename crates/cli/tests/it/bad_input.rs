@@ -101,7 +101,7 @@ const COMMANDS: &[(i32, &str, &str)] = &[
     (2, "invalid_argument", "consume 1 -a alice --service x --unit page"),
     (2, "invalid_argument", "consume 1 -a alice --policy maybe"),
     (2, "invalid_argument", "consume -a alice"),
-    (2, "invalid_argument", "capture 3"),
+    (2, "invalid_argument", "capture 3 --cap most"),
     (2, "invalid_argument", "capture 3 1 --chars 5"),
     (6, "pricing", "consume -a alice --service tts --seconds 5"),
     (6, "pricing", "price tts --seconds 5"),

@@ -138,6 +138,7 @@ fn price(story: &mut Story, told: &Explanation) {
             let at_most = if by == "estimate" { "at most " } else { "" };
             rows.push(vec![format!("{at_most}{}", points(reckoning.points)), format!("= {rule}")]);
         }
+        (None, "held") => rows.push(vec![points(reckoning.points), "what was held".into()]),
         (None, _) => rows.push(vec![points(reckoning.points), "named by the caller, not by a rule".into()]),
     }
     rows.extend(service.map(|service| vec!["for".into(), service]));
@@ -146,7 +147,8 @@ fn price(story: &mut Story, told: &Explanation) {
         rows.push(vec!["price book".into(), format!("{book:.16}\u{2026}{pinned}")]);
     }
     if receipt.short > 0 {
-        let short = format!("{} not covered, and with policy up_to not charged", points(receipt.short));
+        let why = if receipt.op == "capture" { "beyond what was held" } else { "not covered, and with policy up_to" };
+        let short = format!("{} {why} not charged", points(receipt.short));
         rows.push(vec!["short".into(), short]);
     }
     if receipt.over_limit {
