@@ -61,18 +61,42 @@ pub fn entry(entry: &Entry) -> Result<Value, serde_json::Error> {
 }
 
 /// A statement's opening, its lines, its closing: the first balance and the sum of a column of changes make the last balance.
-///
-/// # Errors
-/// What the writer says.
-pub fn statement(statement: &Statement, out: &mut dyn Write) -> io::Result<()> {
-    let Statement { account, opening, closing, from, to, as_of, .. } = statement;
-    let mut lines = Lines::new(ENTRY, out);
-    let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
-    statement.lines.iter().try_for_each(|line| lines.add(&entry(line)?))?;
-    let end = to.filter(|to| to < as_of).unwrap_or(*as_of);
-    lines.add(&json!({"account": account, "kind": "closing", "booked_at": iso(end), "after": closing}))?;
-    lines.finish()
+#[derive(Debug)]
+pub struct StatementSheet<'s> {
+    lines: Lines<'s>,
+    closing: Value,
+}
+
+impl<'s> StatementSheet<'s> {
+    /// The sheet of a statement whose lines are still to come; writes the opening.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn new(head: &Statement, out: &'s mut dyn Write) -> io::Result<Self> {
+        let Statement { account, opening, closing, from, .. } = head;
+        let mut lines = Lines::new(ENTRY, out);
+        let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
+        let closing = json!({"account": account, "kind": "closing", "booked_at": iso(head.end()), "after": closing});
+        Ok(StatementSheet { lines, closing })
+    }
+
+    /// The next line.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn add(&mut self, line: &Entry) -> io::Result<()> {
+        self.lines.add(&entry(line)?)
+    }
+
+    /// Writes the closing.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.lines.add(&self.closing)?;
+        self.lines.finish()
+    }
 }
 
 /// The header for columns named by their path: `after.available` is `after_available`.

@@ -6,7 +6,7 @@ use super::PeriodArgs;
 
 #[derive(Debug, Args)]
 #[command(override_usage = "counterfoil explain [OPTIONS] <OPERATION>
-       counterfoil explain [OPTIONS] --missing -a ACCOUNT [--from TIME] [--to TIME] [--month MONTH]
+       counterfoil explain [OPTIONS] --missing -a ACCOUNT [--from TIME] [--to TIME] [--month MONTH] [--all]
        counterfoil explain [OPTIONS] --batch BATCH")]
 pub(crate) struct ExplainArgs {
     /// The operation: its number, its id or its key
@@ -15,6 +15,9 @@ pub(crate) struct ExplainArgs {
     /// Why points of the account are gone
     #[arg(long, conflicts_with_all = ["operation", "batch"])]
     pub(crate) missing: bool,
+    /// Every line that took points, however many: else the newest of each cause, and the earlier ones together
+    #[arg(long, requires = "missing")]
+    pub(crate) all: bool,
     /// The life of this batch: its id, N.i for the i-th that operation N made (N for the only one), or the key of that
     #[arg(long, value_name = "BATCH", conflicts_with = "operation")]
     pub(crate) batch: Option<String>,

@@ -25,7 +25,7 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
     match (&args.operation, &args.batch) {
         (Some(operation), _) => one(session, operation, offset)?,
         (None, Some(batch)) => life(session, batch, offset)?,
-        (None, None) => missing(session, &period, offset)?,
+        (None, None) => missing(session, &period, offset, args.all)?,
     }
     Ok(Outcome::Done)
 }
@@ -50,10 +50,10 @@ fn life(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Fa
     session.out.told(&told, |told| explained::life(told, offset))
 }
 
-fn missing(session: &mut Session, period: &Period, offset: FixedOffset) -> Result<(), Failure> {
+fn missing(session: &mut Session, period: &Period, offset: FixedOffset, all: bool) -> Result<(), Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let told = ledger.explain_missing(&account, period)?;
-    session.out.told(&told, |told| explained::missing(told, offset))?;
+    session.out.told(&told, |told| explained::missing(told, offset, all))?;
     if !told.exists {
         session.notes.note(&session.nobody(&ledger, &account)?);
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use counterfoil::Query;
+use counterfoil::report::StatementStep;
 use counterfoil_report::StatementPage;
 
 use super::{Session, advice};
@@ -25,11 +26,11 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
     if let Some(unknown) = session.unknown(&ledger, &account)? {
         session.notes.note(&unknown);
     }
+    let bar = session.notes.bar("statement");
     if args.html {
         let mut page = StatementPage::new(&account).within(period).offset(offset);
         page = args.issuer.iter().fold(page, StatementPage::issuer);
         page = args.number.iter().fold(page, StatementPage::number);
-        let bar = session.notes.bar("statement");
         let done = page.write_with(&ledger, session.out.sink(), |done, total| {
             bar.set_length(total);
             bar.set_position(done);
@@ -38,8 +39,21 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         done?;
         session.out.flush()?;
     } else {
-        let statement = ledger.statement(&account, &period)?;
-        session.out.statement(&statement, offset)?;
+        let done = session.out.statement(offset, |each| {
+            ledger.statement_steps(&account, &period, |step| {
+                match &step {
+                    StatementStep::Reading { done, lines } => {
+                        bar.set_length(lines.unsigned_abs().saturating_mul(2));
+                        bar.set_position(done.unsigned_abs());
+                    }
+                    StatementStep::Line(_) => bar.inc(1),
+                    _ => {}
+                }
+                each(step)
+            })
+        });
+        bar.finish_and_clear();
+        done?;
     }
     Ok(Outcome::Done)
 }

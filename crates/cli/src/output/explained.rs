@@ -8,6 +8,8 @@ pub(crate) use batch::life;
 pub(crate) use missing::missing;
 pub(crate) use operation::operation;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
 use counterfoil::report::{Destination, PaidDebt, Said};
@@ -74,19 +76,28 @@ fn debt(debt: &PaidDebt, when: Clock<'_>) -> String {
     format!("for {} of {}{service} ({})", debt.op, when(debt.booked_at), by_operation(debt.operation))
 }
 
+/// Of a longer list the newest are told one by one, and the earlier ones together.
+const SHOWN: usize = 20;
+/// Earlier ones are told by so many names; the rest is one.
+const NAMES: usize = 12;
+
 /// A text being written: paragraphs, each with a head and a table.
 #[derive(Default)]
-struct Story(String);
+struct Story {
+    text: String,
+    /// Lists are told whole.
+    all: bool,
+}
 
 impl Story {
     fn line(&mut self, line: impl AsRef<str>) {
-        self.0.push_str(line.as_ref().trim_end());
-        self.0.push('\n');
+        self.text.push_str(line.as_ref().trim_end());
+        self.text.push('\n');
     }
 
     fn head(&mut self, line: impl AsRef<str>) {
-        if !self.0.is_empty() {
-            self.0.push('\n');
+        if !self.text.is_empty() {
+            self.text.push('\n');
         }
         self.line(line);
     }
@@ -113,7 +124,28 @@ impl Story {
         }
     }
 
+    /// A list, oldest first, as rows that begin with points. Of a long one the earlier ones are told together, by name.
+    fn list<T>(&mut self, items: &[T], told: impl Fn(&T) -> (i64, String), row: impl Fn(&T) -> Vec<Vec<String>>) {
+        let earlier = if self.all || items.len() <= SHOWN + NAMES { 0 } else { items.len().saturating_sub(SHOWN) };
+        let (earlier, newest) = items.split_at(earlier);
+        let mut names: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        for (points, name) in earlier.iter().map(told) {
+            let name = if names.len() < NAMES || names.contains_key(&name) { name } else { "others".into() };
+            let sum = names.entry(name).or_default();
+            *sum = (sum.0.saturating_add(1), sum.1.saturating_add(points));
+        }
+        let together = names.into_iter().map(|(name, (lines, points))| {
+            vec![points.to_string(), format!("{} before, {name}", counted(lines, "line"))]
+        });
+        let mut rows: Vec<Vec<String>> = together.collect();
+        rows.extend(newest.iter().flat_map(row));
+        self.rows(&[0], rows);
+        if !earlier.is_empty() {
+            self.line("  (--all tells each line)");
+        }
+    }
+
     fn end(self) -> String {
-        self.0.trim_end().to_string()
+        self.text.trim_end().to_string()
     }
 }

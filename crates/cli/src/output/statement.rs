@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, FixedOffset, Utc};
 use counterfoil::answer::{AccountState, Figures, Four};
-use counterfoil::report::{KindTotal, Statement};
+use counterfoil::report::{KindTotal, Statement, StatementStep};
 use counterfoil::{BatchInfo, Entry};
+use counterfoil_report::sheet::StatementSheet;
 
 use super::blocks::{SUSPECT, balance_line, words};
-use super::table::{Block, Column, batch, number, sheet, text, time_at};
+use super::table::{Block, Column, Rows, batch, number, sheet, text, time_at};
 use super::{Out, entries, usage};
 use crate::args::Format;
 use crate::exit::Failure;
@@ -96,7 +97,7 @@ const BATCHES: &[Column<Left>] = &[
 /// Which of the four figures ever move or are anything in a statement; `available` is always told.
 fn told(statement: &Statement) -> [bool; 4] {
     let Figures { held, pending, debt, .. } = statement.opening;
-    let moved = |figure: fn(&Four) -> i64| statement.lines.iter().any(|entry| figure(&entry.change) != 0);
+    let moved = |figure: fn(&Four) -> i64| statement.by_kind.iter().any(|kind| figure(&kind.change) != 0);
     [true, held != 0 || moved(|c| c.held), pending != 0 || moved(|c| c.pending), debt != 0 || moved(|c| c.debt)]
 }
 
@@ -122,34 +123,123 @@ fn figures(after: &Four) -> Figures {
     figures
 }
 
+/// A statement being written, its lines one at a time.
+enum Written<'s> {
+    Table {
+        rows: Rows<Line>,
+        sink: &'s mut dyn Write,
+    },
+    Sheet(StatementSheet<'s>),
+    /// What follows the lines.
+    Json {
+        rest: String,
+        any: bool,
+        sink: &'s mut dyn Write,
+    },
+}
+
 impl Out {
-    /// A statement. People see times at an offset from UTC.
-    pub(crate) fn statement(&mut self, statement: &Statement, offset: FixedOffset) -> Result<(), Failure> {
-        match self.format {
-            Format::Table => print(statement, offset, &mut self.sink).map_err(|error| Failure::write(&error))?,
-            Format::Json => self.json(statement, true)?,
-            Format::Jsonl => self.json(statement, false)?,
-            Format::Csv => counterfoil_report::sheet::statement(statement, &mut self.sink)
-                .map_err(|error| Failure::write(&error))?,
-        }
+    /// A statement that is handed over by steps. People see times at an offset from UTC.
+    pub(crate) fn statement(
+        &mut self,
+        offset: FixedOffset,
+        steps: impl FnOnce(&mut dyn FnMut(StatementStep) -> Result<(), Failure>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        print(self.format, &mut self.sink, offset, steps)?;
         self.flush()
     }
 }
 
-fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io::Result<()> {
-    head(statement, offset).print(sink)?;
-    writeln!(sink)?;
-    let told = told(statement);
-    let [_, _, _, in_debt] = told;
-    let mut columns: Vec<&'static Column<Line>> = WORDS.iter().collect();
-    columns.extend(chosen(CHANGES, &told));
-    columns.extend(chosen(BALANCES, &[told.as_slice(), &[in_debt]].concat()));
-    sheet(columns, &lines(statement, offset), sink)?;
-    if !statement.lines.is_empty() {
+fn print(
+    format: Format,
+    sink: &mut dyn Write,
+    offset: FixedOffset,
+    steps: impl FnOnce(&mut dyn FnMut(StatementStep) -> Result<(), Failure>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut sink = Some(sink);
+    let mut written: Option<(Box<Statement>, Written<'_>)> = None;
+    let failed = |error: io::Error| Failure::write(&error);
+    steps(&mut |step| match (step, &mut written) {
+        (StatementStep::Head(head), _) => {
+            let Some(sink) = sink.take() else { return Ok(()) };
+            let begun = Written::begin(&head, format, offset, sink).map_err(failed)?;
+            written = Some((head, begun));
+            Ok(())
+        }
+        (StatementStep::Line(line), Some((_, written))) => written.add(&line.entry, offset).map_err(failed),
+        _ => Ok(()),
+    })?;
+    if let Some((head, written)) = written {
+        written.finish(&head, offset).map_err(failed)?;
+    }
+    Ok(())
+}
+
+impl<'s> Written<'s> {
+    fn begin(
+        statement: &Statement,
+        format: Format,
+        offset: FixedOffset,
+        sink: &'s mut dyn Write,
+    ) -> io::Result<Written<'s>> {
+        let (json, place) = match format {
+            Format::Csv => return StatementSheet::new(statement, sink).map(Written::Sheet),
+            Format::Table => {
+                head(statement, offset).print(sink)?;
+                writeln!(sink)?;
+                let told = told(statement);
+                let [_, _, _, in_debt] = told;
+                let mut columns: Vec<&'static Column<Line>> = WORDS.iter().collect();
+                columns.extend(chosen(CHANGES, &told));
+                columns.extend(chosen(BALANCES, &[told.as_slice(), &[in_debt]].concat()));
+                let mut rows = Rows::new(columns);
+                let opening = Line { kind: "opening".into(), after: Some(statement.opening), ..Line::default() };
+                rows.add(&opening, sink)?;
+                return Ok(Written::Table { rows, sink });
+            }
+            Format::Json => (serde_json::to_string_pretty(statement)?, "\"lines\": ["),
+            Format::Jsonl => (serde_json::to_string(statement)?, "\"lines\":["),
+        };
+        // The lines have their place among the other fields. No text within can look like it: its quotes are escaped.
+        let (before, rest) = json.split_once(place).ok_or_else(|| io::Error::other("a statement without lines"))?;
+        write!(sink, "{before}{place}")?;
+        Ok(Written::Json { rest: rest.into(), any: false, sink })
+    }
+
+    fn add(&mut self, entry: &Entry, offset: FixedOffset) -> io::Result<()> {
+        match self {
+            Written::Table { rows, sink } => rows.add(&line(entry, offset), *sink),
+            Written::Sheet(sheet) => sheet.add(entry),
+            Written::Json { any, sink, .. } => {
+                let between = if std::mem::replace(any, true) { "," } else { "" };
+                write!(sink, "{between}{}", serde_json::to_string(entry)?)
+            }
+        }
+    }
+
+    fn finish(self, statement: &Statement, offset: FixedOffset) -> io::Result<()> {
+        match self {
+            Written::Table { mut rows, sink } => {
+                let Statement { opening, closing, .. } = statement;
+                let total = Some(change(opening, closing));
+                let last = Line { kind: "closing".into(), change: total, after: Some(*closing), ..Line::default() };
+                rows.add(&last, sink)?;
+                rows.finish(sink)?;
+                sums(statement, offset, sink)
+            }
+            Written::Sheet(sheet) => sheet.finish(),
+            Written::Json { rest, sink, .. } => writeln!(sink, "{rest}"),
+        }
+    }
+}
+
+/// What stands below the lines.
+fn sums(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io::Result<()> {
+    if !statement.by_kind.is_empty() {
         writeln!(sink, "\nwhere points came from and went")?;
         causes(statement).print(sink)?;
         writeln!(sink, "\nby kind of line")?;
-        let columns = KINDS.iter().chain(chosen(KIND_CHANGES, &told));
+        let columns = KINDS.iter().chain(chosen(KIND_CHANGES, &told(statement)));
         sheet(columns, &kinds(statement), sink)?;
     }
     if !statement.usage.is_empty() {
@@ -159,8 +249,11 @@ fn print(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io
     if !statement.batches.is_empty() {
         writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(offset, statement.end()))?;
         let expires = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".into(), |at| time_at(offset, at));
-        let left = statement.batches.iter().map(|batch| Left(expires(batch.expires_at), batch.clone()));
-        sheet(BATCHES, &left.collect::<Vec<_>>(), sink)?;
+        let mut rows = Rows::new(BATCHES);
+        for batch in &statement.batches {
+            rows.add(&Left(expires(batch.expires_at), batch.clone()), sink)?;
+        }
+        rows.finish(sink)?;
     }
     Ok(())
 }
@@ -184,12 +277,8 @@ fn head(statement: &Statement, offset: FixedOffset) -> Block {
     block
 }
 
-fn lines(statement: &Statement, offset: FixedOffset) -> Vec<Line> {
-    let Statement { opening, closing, .. } = statement;
-    let first = Line { kind: "opening".into(), after: Some(*opening), ..Line::default() };
-    let total = Some(change(opening, closing));
-    let last = Line { kind: "closing".into(), change: total, after: Some(*closing), ..Line::default() };
-    let line = |entry: &Entry| Line {
+fn line(entry: &Entry, offset: FixedOffset) -> Line {
+    Line {
         booked: time_at(offset, entry.booked_at),
         kind: entries::kind(entry),
         operation: entries::its_operation(entry),
@@ -198,8 +287,7 @@ fn lines(statement: &Statement, offset: FixedOffset) -> Vec<Line> {
         points: entry.points.to_string(),
         change: Some(entry.change),
         after: Some(figures(&entry.after)),
-    };
-    [first].into_iter().chain(statement.lines.iter().map(line)).chain([last]).collect()
+    }
 }
 
 /// The flows, with what moved between the figures, from the opening net to the closing one.

@@ -318,3 +318,27 @@ fn no_key_is_given_twice() {
         }
     }
 }
+
+/// `explain --missing` of a gift shop printed 64 970 lines: one for each gift that had expired. The newest are told, and the
+/// earlier ones together, by source; the sums are the same.
+#[test]
+fn a_long_list_of_causes_is_told_together() {
+    let home = Home::new();
+    let line = |n: i64| {
+        let at = chrono::DateTime::from_timestamp(1_760_000_000 + n * 600, 0).unwrap().to_rfc3339();
+        let source = if n % 3 == 0 { "gift" } else { "invite" };
+        serde_json::json!({"op": "recharge", "account": "alice", "key": n.to_string(), "points": 2 + n % 2, "source": source,
+            "expires_in_days": 1, "at": at})
+    };
+    home.write("gifts.jsonl", (0..300).map(|n| format!("{}\n", line(n))).collect::<String>());
+    home.run("batch --historic gifts.jsonl --output answers.jsonl").ok();
+    let told = home.run("explain --missing -a alice").ok().out;
+    let lines = told.lines().count();
+    assert!(lines < 60, "{lines} lines:\n{told}");
+    let expired = told.split("Expired: ").nth(1).unwrap();
+    let sum: i64 = expired.lines().skip(1).map_while(|line| line.split_whitespace().next()?.parse::<i64>().ok()).sum();
+    assert_eq!(sum, 750, "{told}");
+    assert!(expired.contains("lines before, gift") && expired.contains("lines before, invite"), "{told}");
+    let all = home.run("explain --missing -a alice --all").ok().out;
+    assert!(all.lines().count() > 300 && !all.contains("lines before"), "{all}");
+}

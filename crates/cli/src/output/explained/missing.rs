@@ -1,15 +1,16 @@
 //! Why points are gone.
 
 use chrono::FixedOffset;
-use counterfoil::report::{Gone, Missing, Moved, Returned};
+use counterfoil::report::{Gone, Missing, Moved, Returned, Settled};
 
 use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
 use crate::output::table::{self, batch, time_at};
 
 /// The equation, then every term with the lines that make it up; times are told as clocks at `offset` show them.
-pub(crate) fn missing(told: &Missing, offset: FixedOffset) -> String {
+/// Long lists are told in part unless `all` of them is wanted.
+pub(crate) fn missing(told: &Missing, offset: FixedOffset, all: bool) -> String {
     let when: Clock<'_> = &|at| time_at(offset, at);
-    let mut story = Story::default();
+    let mut story = Story { all, ..Story::default() };
     if !told.exists {
         return format!("{}: no such account, so no points", crate::output::safe::line(told.account.as_str()));
     }
@@ -74,7 +75,7 @@ fn came(story: &mut Story, told: &Missing, when: Clock<'_>) {
     moved(story, "Received", told.changes.received, &told.received, when);
     if !told.returned.is_empty() {
         story.head(format!("Given back by refunds: {}", points(told.changes.returned)));
-        story.rows(&[0], told.returned.iter().map(|refund| returned(refund, when)).collect());
+        story.list(&told.returned, |refund| (refund.points, "refunds".into()), |refund| vec![returned(refund, when)]);
     }
 }
 
@@ -109,14 +110,16 @@ fn settled(story: &mut Story, told: &Missing, when: Clock<'_>) {
         return;
     }
     story.head(format!("Settled an old debt: {} paid what was used earlier", points(told.changes.settled)));
-    let mut rows = Vec::new();
-    for settled in &told.settled {
-        for (index, paid) in settled.debts.iter().enumerate() {
+    let row = |settled: &Settled| {
+        let paid = settled.debts.iter().enumerate();
+        let row = paid.map(|(index, paid)| {
             let at = if index == 0 { when(settled.at) } else { String::new() };
-            rows.push(vec![paid.points.to_string(), at, debt(paid, when), said(&paid.said)]);
-        }
-    }
-    story.rows(&[0], rows);
+            vec![paid.points.to_string(), at, debt(paid, when), said(&paid.said)]
+        });
+        row.collect()
+    };
+    let sum = |settled: &Settled| settled.debts.iter().fold(0_i64, |sum, paid| sum.saturating_add(paid.points));
+    story.list(&told.settled, |settled| (sum(settled), "debts paid".into()), row);
 }
 
 fn gone(story: &mut Story, head: &str, sum: i64, list: &[Gone], when: Clock<'_>) {
@@ -124,7 +127,8 @@ fn gone(story: &mut Story, head: &str, sum: i64, list: &[Gone], when: Clock<'_>)
         return;
     }
     story.head(format!("{head}: {}", points(sum)));
-    story.rows(&[0], list.iter().map(|gone| one_gone(gone, when)).collect());
+    let name = |gone: &Gone| gone.source.clone().unwrap_or_else(|| gone.how.to_string());
+    story.list(list, |gone| (gone.points, name(gone)), |gone| vec![one_gone(gone, when)]);
 }
 
 fn one_gone(gone: &Gone, when: Clock<'_>) -> Vec<String> {
@@ -164,9 +168,10 @@ fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved], when: Clock<'_
     let row = |moved: &Moved| {
         let other = moved.other.as_ref().map_or("another account", |other| other.as_str());
         let what = format!("{way} {other}, {}", by_operation(moved.operation));
-        vec![moved.points.to_string(), when(moved.at), what, said(&moved.said)]
+        vec![vec![moved.points.to_string(), when(moved.at), what, said(&moved.said)]]
     };
-    story.rows(&[0], list.iter().map(row).collect());
+    let other = |moved: &Moved| moved.other.as_ref().map_or_else(|| "another account".into(), ToString::to_string);
+    story.list(list, |moved| (moved.points, format!("{way} {}", other(moved))), row);
 }
 
 fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
@@ -175,17 +180,17 @@ fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
         let row = |held: &counterfoil::report::StillHeld| {
             let service = held.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
             let what = format!("hold {}{service}, until {} at the latest", held.hold.sequence(), when(held.deadline));
-            vec![held.points.to_string(), when(held.since), what, said(&held.said)]
+            vec![vec![held.points.to_string(), when(held.since), what, said(&held.said)]]
         };
-        story.rows(&[0], told.held.iter().map(row).collect());
+        story.list(&told.held, |held| (held.points, "holds".into()), row);
     }
     if !told.pending.is_empty() {
         story.head(format!("Not effective yet: {}", points(told.closing.pending)));
         let row = |pending: &counterfoil::report::NotYet| {
             let what =
                 format!("batch {} ({}), from {}", batch(pending.batch), pending.source, when(pending.effective_at));
-            vec![pending.points.to_string(), what]
+            vec![vec![pending.points.to_string(), what]]
         };
-        story.rows(&[0], told.pending.iter().map(row).collect());
+        story.list(&told.pending, |pending| (pending.points, pending.source.clone()), row);
     }
 }
