@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, EntryKind,
-    LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, TotalsRow,
+    LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, Totals,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -295,7 +295,7 @@ impl Booking<'_, '_> {
             credit_limit: 0,
             balances: Balances::default(),
             unbacked: 0,
-            totals: TotalsRow::default(),
+            totals: Totals::default(),
             entries: 0,
             last_booked_at: Instant::MIN,
             steps_back: self.clock_after().steps_back,

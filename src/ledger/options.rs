@@ -13,7 +13,7 @@ use crate::db::is_unborn;
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::model::MAX_EPOCH;
-use crate::pricing::{MAX_BOOK_BYTES, PriceBook};
+use crate::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors};
 use crate::store::{self, NewLedger};
 use crate::units::{Clock, Reading, SystemClock};
 use crate::writer::Durability;
@@ -253,17 +253,36 @@ fn read_bounded(file: std::fs::File) -> std::result::Result<String, String> {
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
-/// Reads and checks a price book file.
-pub(crate) fn read_book(path: &Path) -> Result<PriceBook> {
-    let unreadable = |message: String| {
-        let message = format!("{}: {message}", path.display());
-        Error::pricing(message, "give the path of a TOML price book that may be read, like config/pricing.toml")
-    };
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.is_file() {
-        return Err(unreadable("is not a regular file".into()));
+impl PriceBook {
+    /// Reads a price book file: the book, or all its faults.
+    ///
+    /// ```
+    /// use counterfoil::pricing::PriceBook;
+    /// let book = PriceBook::read("config/pricing.toml")??;
+    /// assert!(book.services().count() > 3);
+    /// assert_eq!(PriceBook::read("no/such.toml").unwrap_err().code(), "pricing");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `pricing` when the file cannot be read, is none, or is longer than a price book may be.
+    pub fn read(path: impl AsRef<Path>) -> Result<std::result::Result<PriceBook, PricingErrors>> {
+        let path = path.as_ref();
+        let unreadable = |message: String| {
+            let message = format!("{}: {message}", path.display());
+            Error::pricing(message, "give the path of a TOML price book that may be read, like config/pricing.toml")
+        };
+        // Opening a pipe would wait for its writer.
+        if !std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.is_file() {
+            return Err(unreadable("is not a regular file".into()));
+        }
+        let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        let text = read_bounded(file).map_err(unreadable)?;
+        Ok(PriceBook::parse(&text, &path.display().to_string()))
     }
-    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let text = read_bounded(file).map_err(unreadable)?;
-    Ok(PriceBook::parse(&text, &path.display().to_string())?)
+}
+
+/// Reads a price book file whole, or not at all.
+pub(crate) fn read_book(path: &Path) -> Result<PriceBook> {
+    Ok(PriceBook::read(path)??)
 }

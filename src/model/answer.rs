@@ -207,7 +207,7 @@ pub struct Held {
     pub receipt: Receipt,
 }
 
-/// Totals of an account since it was opened.
+/// Totals of an account since it was opened, never decreasing but for `clawed_back`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]

@@ -15,21 +15,6 @@ use crate::error::Result;
 use crate::hash::Hash;
 use crate::units::{Instant, is_zero, sub};
 
-/// Running totals of an account, never decreasing but for `clawed_back`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct TotalsRow {
-    pub(crate) recharged: i64,
-    pub(crate) consumed: i64,
-    pub(crate) refunded: i64,
-    pub(crate) expired: i64,
-    pub(crate) reinstated: i64,
-    pub(crate) revoked: i64,
-    pub(crate) clawed_back: i64,
-    pub(crate) written_off: i64,
-    pub(crate) moved_in: i64,
-    pub(crate) moved_out: i64,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccountRow {
     pub(crate) no: i64,
@@ -39,7 +24,7 @@ pub(crate) struct AccountRow {
     pub(crate) balances: Balances,
     /// What open holds reserve of the credit limit beyond the points they hold.
     pub(crate) unbacked: i64,
-    pub(crate) totals: TotalsRow,
+    pub(crate) totals: super::Totals,
     /// Number of the newest entry; 0 before the first.
     pub(crate) entries: i64,
     /// `booked_at` of the newest entry.

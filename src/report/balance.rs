@@ -4,38 +4,9 @@ use super::Look;
 use super::shapes::figures;
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
-use crate::model::{
-    AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, NextExpiry, Totals, TotalsRow,
-};
+use crate::model::{AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, NextExpiry};
 use crate::store::{self, Glance, Session};
 use crate::units::{Instant, Reading, add};
-
-pub(super) fn totals(row: &TotalsRow) -> Totals {
-    let TotalsRow {
-        recharged,
-        consumed,
-        refunded,
-        expired,
-        reinstated,
-        revoked,
-        clawed_back,
-        written_off,
-        moved_in,
-        moved_out,
-    } = *row;
-    Totals {
-        recharged,
-        consumed,
-        refunded,
-        expired,
-        reinstated,
-        revoked,
-        clawed_back,
-        written_off,
-        moved_in,
-        moved_out,
-    }
-}
 
 impl Look<'_, '_> {
     /// The balance now, or at an instant: before the account's last entry it is read from the entries.
@@ -142,7 +113,7 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
         as_of: now.utc(),
         figures: figures(row.balances),
         credit_limit: Some(row.credit_limit),
-        totals: Some(totals(&row.totals)),
+        totals: Some(row.totals),
         next_expiry,
         clock_suspect: false,
         clock_behind: 0,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, EntryKind,
     EntryRow, HoldRow, HoldState, LedgerRow, OpKind, OperationRow, PriceBookRow, ReferenceRow, Settings, StretchRow,
-    TotalsRow, Writer, WriterRow, changes,
+    Totals, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -177,7 +177,7 @@ table! { account = AccountRow {
     credit_limit: points,
     balances: Balances { available: points, held: points, pending: points, debt: points },
     unbacked: count,
-    totals: TotalsRow {
+    totals: Totals {
         recharged: count, consumed: count, refunded: count, expired: count, reinstated: count, revoked: count,
         clawed_back: count, written_off: count, moved_in: count, moved_out: count
     },

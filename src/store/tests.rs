@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
     EntryKind, EntryRow, HoldRow, HoldState, Key, LedgerRow, MovementRow, OpKind, OperationRow, Outcome, Place,
-    Settings, TotalsRow, Writer,
+    Settings, Totals, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -46,7 +46,7 @@ fn account(no: i64, id: &str) -> AccountRow {
         credit_limit: 7,
         balances: Balances { available: 1, held: 2, pending: 3, debt: 0 },
         unbacked: 4,
-        totals: TotalsRow {
+        totals: Totals {
             recharged: 1,
             consumed: 2,
             refunded: 3,

@@ -1,9 +1,8 @@
 //! Price books: read, check, show, and quote from them.
 
-use std::fs;
 use std::path::Path;
 
-use counterfoil::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors, PricingFault, ServiceRule};
+use counterfoil::pricing::{PriceBook, PricingFault, ServiceRule};
 use counterfoil::{Error, Hash, Question, Quote};
 use serde::Serialize;
 
@@ -12,24 +11,9 @@ use crate::args::{CheckArgs, Format, PricingCommand, QuoteArgs, UsageArgs};
 use crate::exit::{Failure, Outcome};
 use crate::output::{Block, PriceFault, Shown};
 
-/// A price book file: a book, or the faults in it.
-fn parse(path: &Path) -> Result<Result<PriceBook, PricingErrors>, Failure> {
-    let unreadable = |message: String| Error::Pricing {
-        message: format!("{}: {message}", path.display()),
-        help: "give the path of a TOML price book that you may read, like config/pricing.toml".into(),
-        faults: Vec::new(),
-    };
-    let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_BOOK_BYTES as u64 {
-        return Err(unreadable(format!("{size} bytes is more than a price book may have ({MAX_BOOK_BYTES})")).into());
-    }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    Ok(PriceBook::parse(&text, &path.display().to_string()))
-}
-
 /// Reads a price book, whole or not at all.
 pub(super) fn read(path: &Path) -> Result<PriceBook, Failure> {
-    parse(path)?.map_err(|faults| Error::from(faults).into())
+    Ok(PriceBook::read(path)?.map_err(Error::from)?)
 }
 
 pub(super) fn run(session: &mut Session, command: &PricingCommand) -> Result<Outcome, Failure> {
@@ -71,7 +55,7 @@ struct Bad<'f> {
 fn check(session: &mut Session, args: &CheckArgs) -> Result<Outcome, Failure> {
     let path = args.path.as_ref().or(session.common.pricing.as_ref());
     let path = path.ok_or_else(|| Failure::usage("no price book is named", "name the file: pricing check FILE"))?;
-    let faults = match parse(path)? {
+    let faults = match PriceBook::read(path)? {
         Ok(book) => {
             let services = book.services().count();
             let (price_book, expiration_days) = (book.hash(), book.expiration_days());
