@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, EntryKind,
-    LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, Totals,
+    LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, Totals, check_ends,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -203,6 +203,11 @@ fn inheriting<'c>(source: &dyn Source, command: &'c Command, target: Target) -> 
     Ok(command)
 }
 
+/// Judges the form of an account that is not there yet.
+fn check_new(command: &Command, field: &str, id: &AccountId) -> Result<()> {
+    if command.asked { check_ends(field, id.as_str()) } else { Ok(()) }
+}
+
 /// The same key again: the same inputs get the original answer, others are told what differs.
 fn replay(source: &dyn Source, seq: i64, command: &Command) -> Result<Verdict> {
     let row =
@@ -264,6 +269,7 @@ impl Booking<'_, '_> {
             (None, Subject::Account(id)) => {
                 let by_name = self.kind == OpKind::Open;
                 let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Consume | OpKind::Hold);
+                check_new(command, "account", id)?;
                 self.account = self.open_unknown(id, by_name || first_use, by_name, &mut opened)?;
             }
             (None, _) => return Err(Error::corrupt("a target has no account")),
@@ -276,7 +282,10 @@ impl Booking<'_, '_> {
                     self.books.enter_account(row);
                     no
                 }
-                None => self.open_unknown(to, true, false, &mut opened)?,
+                None => {
+                    check_new(command, "to", to)?;
+                    self.open_unknown(to, true, false, &mut opened)?
+                }
             };
             opened.to = Some(no);
         }

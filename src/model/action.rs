@@ -152,6 +152,8 @@ pub(crate) struct Command {
     pub(crate) body: Body,
     /// What is wrong with its form, should it be new: one that was booked before stays as it is.
     pub(crate) unfit: Option<Error>,
+    /// Whether it is asked for now, not read from the books.
+    pub(crate) asked: bool,
 }
 
 impl Command {
@@ -173,6 +175,7 @@ impl Command {
         })?;
         let subject = subject(operation, None, &mut fields)?;
         let key = fields.take_text("key")?.ok_or_else(|| missing("key", KEY.required.unwrap_or_default()))?;
+        fields.judge_ends("key", key);
         Self::read(operation, subject, Key::new(key)?, fields)
     }
 
@@ -182,7 +185,7 @@ impl Command {
         match kind.described() {
             Some(operation) => {
                 let subject = subject(operation, account, &mut fields)?;
-                Ok(Command { unfit: None, ..Self::read(operation, subject, key, fields)? })
+                Ok(Command { unfit: None, asked: false, ..Self::read(operation, subject, key, fields)? })
             }
             None => Ok(Command { body: fields.finish(kind.as_str())?, ..Self::own(kind, key) }),
         }
@@ -190,7 +193,16 @@ impl Command {
 
     /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
     pub(crate) fn own(kind: OpKind, key: Key) -> Self {
-        Command { kind, subject: Subject::File, key, at: None, action: Action::Own, body: Body::default(), unfit: None }
+        Command {
+            kind,
+            subject: Subject::File,
+            key,
+            at: None,
+            action: Action::Own,
+            body: Body::default(),
+            unfit: None,
+            asked: false,
+        }
     }
 
     fn read(operation: &Operation, subject: Subject, key: Key, mut fields: Fields<'_>) -> Result<Self> {
@@ -203,7 +215,16 @@ impl Command {
             return Err(Error::invalid("to", "is the paying account itself", "name another account"));
         }
         let (at, unfit) = (fields.instant("at"), fields.unfit());
-        Ok(Command { kind: operation.kind, subject, key, at, action, body: fields.finish(operation.name)?, unfit })
+        Ok(Command {
+            kind: operation.kind,
+            subject,
+            key,
+            at,
+            action,
+            body: fields.finish(operation.name)?,
+            unfit,
+            asked: true,
+        })
     }
 
     /// The names of the inputs in which a repeated request differs from the first.

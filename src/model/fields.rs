@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::ids::check_id;
+use super::ids::{check_ends, check_id};
 use super::operations::{Field, FieldKind, field_names};
 use super::{Metadata, Request};
 use crate::error::{Error, Result};
@@ -115,6 +115,13 @@ impl<'v> Fields<'v> {
         Fields { metadata: request.metadata(), ..Fields::new(request.fields()) }
     }
 
+    /// An account is judged where it is opened.
+    pub(crate) fn judge_ends(&mut self, name: &str, text: &str) {
+        if self.unfit.is_none() && name != "to" {
+            self.unfit = check_ends(name, text).err();
+        }
+    }
+
     /// What is wrong with it where it is new.
     pub(crate) fn unfit(&mut self) -> Option<Error> {
         self.unfit.take()
@@ -158,6 +165,9 @@ impl<'v> Fields<'v> {
                 }
             };
             let (read, canonical) = read(field, value)?;
+            if let (Read::Text(text), FieldKind::Name | FieldKind::Text(_)) = (read, field.kind) {
+                self.judge_ends(field.name, text);
+            }
             self.read.push((field.name, read));
             if !canonical.is_null() && !is_default(field, &canonical) {
                 self.keep(field.name, canonical);

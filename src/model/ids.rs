@@ -282,6 +282,17 @@ pub(crate) fn check_id(field: &str, text: &str) -> Result<()> {
     Err(Error::invalid(field, wrong, "give 1 to 128 bytes of UTF-8 without control characters"))
 }
 
+/// What is wrong with a text that is white at either end: pasted with it, it would be another key, account or reference that
+/// looks the same. Only what is new is judged so; what stands in the books stays as it is.
+pub(crate) fn check_ends(field: &str, text: &str) -> Result<()> {
+    let end = if text.starts_with(char::is_whitespace) { "begins" } else { "ends" };
+    if text.trim().len() == text.len() {
+        return Ok(());
+    }
+    let help = format!("leave it out: `{}`", text.trim());
+    Err(Error::invalid(field, format!("`{text}` {end} with white space"), help))
+}
+
 macro_rules! caller_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -290,7 +301,8 @@ macro_rules! caller_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks and wraps a text of 1 to 128 bytes of UTF-8 without control characters.
+            /// Checks and wraps a text of 1 to 128 bytes of UTF-8 without control characters. One that begins or ends with white
+            /// space names what is in the books already; nothing new is booked under it.
             ///
             /// # Errors
             /// `invalid_argument`.

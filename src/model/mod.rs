@@ -31,7 +31,7 @@ pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, EntryKind, HoldState};
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
-pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation};
+pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, check_ends};
 pub use metadata::Metadata;
 pub use movement::Place;
 pub(crate) use movement::{Balances, MovementRow, changes, decode, encode};

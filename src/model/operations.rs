@@ -22,9 +22,9 @@ pub enum FieldKind {
     Id,
     /// 1 to 128 bytes without control characters, and without white space at either end.
     Name,
-    /// 1 to so many bytes without control characters.
+    /// 1 to so many bytes without control characters, and without white space at either end.
     Text(usize),
-    /// The same, and newlines are allowed.
+    /// 1 to so many bytes without control characters but newlines.
     Lines(usize),
     /// A JSON object of up to so many bytes.
     Object(usize),

@@ -43,4 +43,5 @@ mod shapes;
 mod support;
 mod together;
 mod tools;
+mod white_space;
 mod worked;

@@ -88,6 +88,25 @@ pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, rece
     }
 }
 
+/// Notes that the key of a recharge was used for one of another account: an order's callback may have come twice. A fair key
+/// for everybody, like `monthly:2026-11`, is told of too.
+pub(super) fn shared_key(session: &Session, ledger: &Ledger, receipt: &Receipt) {
+    if receipt.op != OpKind::Recharge || receipt.replayed {
+        return;
+    }
+    let others = ledger.operations_by_key(&receipt.key).unwrap_or_default();
+    let other = others
+        .iter()
+        .filter_map(|id| ledger.operation(id).ok())
+        .find(|other| other.receipt.op == OpKind::Recharge && other.receipt.account != receipt.account);
+    if let Some((other, account)) = other.and_then(|other| Some((other.sequence, other.receipt.account?))) {
+        session.notes.note(&format!(
+            "the key `{}` was also used to recharge account `{account}` (operation {other}); a key is an account's own",
+            receipt.key
+        ));
+    }
+}
+
 /// What can be done about points of a refund that came back to a batch whose time is over.
 pub(super) fn lapsed(session: &Session, receipt: &Receipt) {
     if receipt.op == "refund" && receipt.lapsed > 0 {

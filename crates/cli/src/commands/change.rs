@@ -57,6 +57,7 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
         let receipt = ledger.dry_run(&request).map_err(refused)?;
         session.out.one(&receipt)?;
         advice::opened(session, &ledger, &request, &receipt, true);
+        advice::shared_key(session, &ledger, &receipt);
         advice::lapsed(session, &receipt);
         session.notes.note("dry run: nothing was booked");
         return Ok(Outcome::Done);
@@ -73,6 +74,7 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
     let receipt = ledger.apply(&request).map_err(refused)?;
     session.out.one(&receipt)?;
     advice::opened(session, &ledger, &request, &receipt, false);
+    advice::shared_key(session, &ledger, &receipt);
     advice::lapsed(session, &receipt);
     Ok(Outcome::Done)
 }

@@ -340,3 +340,23 @@ fn a_damaged_file_is_verified_once() {
     assert!(help("balance -a alice", "corrupt").contains("counterfoil verify"));
     assert_eq!(help("verify", "corrupt"), "help: keep the file and its -wal as they are, and restore a backup");
 }
+
+/// The callback of one order came twice, the second time for another account, and the points were there twice without a word.
+#[test]
+fn a_recharge_under_another_accounts_key_is_told_of() {
+    let home = Home::new();
+    home.run("recharge 320 -a alice --source wxpay --key order:881").ok();
+    home.run("consume 1 -a carol --key order:881").ok();
+    let note = "note: the key `order:881` was also used to recharge account `alice` (operation 1)";
+    for words in [
+        "recharge 320 -a bob --source wxpay --key order:881 --dry-run",
+        "recharge 320 -a bob --source wxpay --key order:881",
+    ] {
+        let ran = home.run(words).ok();
+        assert!(ran.err.contains(note), "{ran:#?}");
+    }
+    // A retry of one of them books nothing, and there is nothing to say.
+    assert_eq!(home.run("recharge 320 -a bob --source wxpay --key order:881").ok().err, "");
+    let ran = home.args(&["recharge", "320", "-a", "alice", "--source", "wxpay", "--key", "order:881\u{a0}"]);
+    assert!(ran.fails(3, "invalid_argument").err.contains("leave it out: `order:881`"));
+}
