@@ -118,6 +118,10 @@ impl Instant {
                 return Error::out_of_range(field, format!("`{text}` is after the year 9999"));
             }
             let help = match chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+                Ok(day) if field == "expires_at" => {
+                    let next = day.succ_opt().unwrap_or(day);
+                    format!("with end_of_day beside it, like +08:00, it is the end of that day, which is {next}T00:00:00+08:00")
+                }
                 Ok(day) => {
                     format!("say when on that day, with the offset from UTC: {day}T00:00:00+08:00 is a midnight")
                 }

@@ -1,6 +1,6 @@
 //! The clock rule and the calendar: which instant an operation is booked at, and when a batch expires.
 
-use chrono::{DateTime, Days, FixedOffset, Months, TimeZone};
+use chrono::{DateTime, Days, FixedOffset, Months, TimeDelta, TimeZone};
 
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -58,12 +58,13 @@ pub(crate) fn resolve_expiry(expiry: Expiry, from: Instant) -> Result<Option<Ins
     let (offset, local) = match expiry {
         Expiry::Never => return Ok(None),
         Expiry::At(instant) => return Ok(Some(instant)),
-        Expiry::Days(_, offset) | Expiry::Months(_, offset) => {
+        Expiry::Hours(_, offset) | Expiry::Days(_, offset) | Expiry::Months(_, offset) => {
             let zone = FixedOffset::east_opt(offset.unwrap_or(0)).ok_or_else(past_the_end)?;
             (offset, from.utc().with_timezone(&zone))
         }
     };
     let moved = match expiry {
+        Expiry::Hours(hours, _) => TimeDelta::try_hours(hours).and_then(|hours| local.checked_add_signed(hours)),
         Expiry::Days(days, _) => u64::try_from(days).ok().and_then(|days| local.checked_add_days(Days::new(days))),
         Expiry::Months(months, _) => {
             u32::try_from(months).ok().and_then(|months| local.checked_add_months(Months::new(months)))
@@ -104,6 +105,11 @@ mod tests {
         assert_eq!(resolve(Expiry::Days(1, Some(8 * 3600)), "2026-11-22T17:00:00Z"), "2026-11-24T16:00:00.000Z");
         // Exactly at local midnight the day that begins counts in full.
         assert_eq!(resolve(Expiry::Days(1, Some(8 * 3600)), "2026-11-22T16:00:00Z"), "2026-11-24T16:00:00.000Z");
+        assert_eq!(resolve(Expiry::Hours(36, None), "2026-11-22T10:00:00Z"), "2026-11-23T22:00:00.000Z");
+        // At 10 o'clock at +08:00 the end of the day is 14 hours away; exactly reached, a midnight means the next one.
+        assert_eq!(resolve(Expiry::Hours(13, Some(8 * 3600)), "2026-11-22T02:00:00Z"), "2026-11-22T16:00:00.000Z");
+        assert_eq!(resolve(Expiry::Hours(14, Some(8 * 3600)), "2026-11-22T02:00:00Z"), "2026-11-23T16:00:00.000Z");
+        assert_eq!(resolve(Expiry::Hours(i64::MAX, None), "2026-11-22T17:00:00Z"), "out_of_range");
         assert_eq!(resolve(Expiry::Days(3_000_000, None), "2026-11-22T17:00:00Z"), "out_of_range");
         assert_eq!(resolve(Expiry::Never, "2026-11-22T17:00:00Z"), "never");
     }

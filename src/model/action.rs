@@ -20,6 +20,7 @@ const DEFAULT_PRIORITY: i64 = 50;
 pub(crate) enum Expiry {
     Never,
     At(Instant),
+    Hours(i64, Option<i32>),
     /// Days from the recharge; with an offset (seconds east of UTC), to the end of that local day.
     Days(i64, Option<i32>),
     Months(i64, Option<i32>),
@@ -332,8 +333,9 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
             shortfall: if fields.text("shortfall") == Some("clamp") { Shortfall::Clamp } else { Shortfall::Debt },
         },
         OpKind::SetExpiry => Action::SetExpiry {
-            expiry: expiry(fields)?
-                .ok_or_else(|| missing("expires_at", "give expires_at, expires_in_days or expires_in_months"))?,
+            expiry: expiry(fields)?.ok_or_else(|| {
+                missing("expires_at", "give expires_at, expires_in_hours, expires_in_days or expires_in_months")
+            })?,
         },
         OpKind::Transfer => Action::Transfer {
             to: AccountId::new(fields.text("to").unwrap_or_default())?,
@@ -354,11 +356,15 @@ fn amount(fields: &Fields<'_>) -> Amount {
 }
 
 fn expiry(fields: &Fields<'_>) -> Result<Option<Expiry>> {
-    let mut given = ["expires_at", "expires_in_days", "expires_in_months"].into_iter().filter(|name| fields.has(name));
+    let all = ["expires_at", "expires_in_hours", "expires_in_days", "expires_in_months"];
+    let mut given = all.into_iter().filter(|name| fields.has(name));
     if let (Some(first), Some(second)) = (given.next(), given.next()) {
         return Err(given_beside(second, first, "give one expiry"));
     }
     let zone = fields.number("end_of_day").and_then(|seconds| i32::try_from(seconds).ok());
+    if let Some(hours) = fields.number("expires_in_hours") {
+        return Ok(Some(Expiry::Hours(hours, zone)));
+    }
     if let Some(days) = fields.number("expires_in_days") {
         return Ok(Some(Expiry::Days(days, zone)));
     }
@@ -368,8 +374,8 @@ fn expiry(fields: &Fields<'_>) -> Result<Option<Expiry>> {
     if zone.is_some() {
         return Err(Error::invalid(
             "end_of_day",
-            "is given without expires_in_days or expires_in_months",
-            "add one of them, or leave it out",
+            "is given without a day that ends",
+            "add expires_in_hours, expires_in_days, expires_in_months, or a date as expires_at; or leave it out",
         ));
     }
     let never = fields.text("expires_at").map(|_| Expiry::Never);

@@ -75,6 +75,9 @@ pub struct Receipt {
     /// When it happened in the world; one given later than the booked time is clamped to it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub occurred_at: Option<DateTime<Utc>>,
+    /// When the caller said it happened, where that was later than `booked_at`, to which `occurred_at` was brought.
+    #[serde(with = "utc_option", default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at_given: Option<DateTime<Utc>>,
     /// The service charged or held for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,

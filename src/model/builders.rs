@@ -40,10 +40,14 @@ pub enum ExpiresIn {
     Never,
     /// At this instant: the batch is gone at it.
     At(DateTime<Utc>),
+    /// This many hours from now, or from when the points become usable, when that is later.
+    Hours(i64),
     /// This many days from now, or from when the points become usable, when that is later.
     Days(i64),
     /// This many months, counted likewise: same day and time, clamped to the month's end.
     Months(i64),
+    /// Hours, to the end of the day they end in, in a zone this many minutes east of UTC.
+    HoursToEndOfDay(i64, i32),
     /// Days, to the end of that day in a zone this many minutes east of UTC.
     DaysToEndOfDay(i64, i32),
     /// Months, to the end of that day in a zone this many minutes east of UTC.
@@ -64,6 +68,10 @@ fn with_expiry(request: Request, expiry: ExpiresIn) -> Request {
     match expiry {
         ExpiresIn::Never => request.with("expires_at", "never"),
         ExpiresIn::At(at) => request.with("expires_at", time(at)),
+        ExpiresIn::Hours(hours) => request.with("expires_in_hours", hours),
+        ExpiresIn::HoursToEndOfDay(hours, zone) => {
+            request.with("expires_in_hours", hours).with("end_of_day", offset(zone))
+        }
         ExpiresIn::Days(days) => request.with("expires_in_days", days),
         ExpiresIn::Months(months) => request.with("expires_in_months", months),
         ExpiresIn::DaysToEndOfDay(days, zone) => request.with("expires_in_days", days).with("end_of_day", offset(zone)),

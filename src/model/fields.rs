@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use chrono::{NaiveDate, TimeDelta};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -57,6 +58,8 @@ pub(crate) struct Fields<'v> {
     read: Vec<(&'static str, Read<'v>)>,
     metadata: Option<&'v Metadata>,
     body: Body,
+    /// `end_of_day` went into an instant.
+    ends_a_day: bool,
     /// What is wrong with it, if it is not in the books already: there it stays as it is.
     unfit: Option<Error>,
 }
@@ -107,12 +110,35 @@ impl<'v> Fields<'v> {
     pub(crate) fn new(given: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
         let given: Vec<_> = given.collect();
         let (read, values) = (Vec::with_capacity(given.len()), Vec::with_capacity(given.len()));
-        Fields { given, asked: 0, read, metadata: None, body: Body { values, metadata: None }, unfit: None }
+        Fields {
+            given,
+            asked: 0,
+            read,
+            metadata: None,
+            body: Body { values, metadata: None },
+            ends_a_day: false,
+            unfit: None,
+        }
     }
 
     /// Those of a request.
     pub(crate) fn of(request: &'v Request) -> Self {
         Fields { metadata: request.metadata(), ..Fields::new(request.fields()) }
+    }
+
+    /// The end of a day, in the calendar given beside it: the instant is all that is kept.
+    fn end_of(&mut self, name: &'static str, value: &Value) -> Result<Option<Instant>> {
+        let day = value.as_str().and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
+        let Some(day) = day.filter(|_| self.has("end_of_day")) else { return Ok(None) };
+        let (east, _) = match self.take_text("end_of_day")? {
+            Some(text) => offset("end_of_day", text)?,
+            None => return Ok(None),
+        };
+        self.ends_a_day = true;
+        let midnight = day.succ_opt().and_then(|next| next.and_hms_opt(0, 0, 0));
+        let end = midnight.and_then(|midnight| midnight.and_utc().checked_sub_signed(TimeDelta::seconds(east)));
+        let past = || Error::out_of_range(name, format!("the end of {day} is past the year 9999"));
+        Instant::from_utc(name, end.ok_or_else(past)?).map(Some)
     }
 
     /// An account is judged where it is opened.
@@ -149,7 +175,8 @@ impl<'v> Fields<'v> {
     /// Reads these fields in their order, and keeps their canonical form unless it is the default.
     pub(crate) fn read(&mut self, fields: &'static [Field]) -> Result<()> {
         for field in fields {
-            if field.required.is_none() && self.rest().is_none() {
+            let read_already = field.name == "end_of_day" && self.ends_a_day;
+            if read_already || (field.required.is_none() && self.rest().is_none()) {
                 continue;
             }
             let Some(value) = self.take(field.name) else {
@@ -164,7 +191,11 @@ impl<'v> Fields<'v> {
                     _ => continue,
                 }
             };
-            let (read, canonical) = read(field, value)?;
+            let ends = if field.kind == FieldKind::InstantOrNever { self.end_of(field.name, value)? } else { None };
+            let (read, canonical) = match ends {
+                Some(ends) => (Read::Instant(ends), ends.to_string().into()),
+                None => read(field, value)?,
+            };
             if let (Read::Text(text), FieldKind::Name | FieldKind::Text(_)) = (read, field.kind) {
                 self.judge_ends(field.name, text);
             }

@@ -34,7 +34,7 @@ pub enum FieldKind {
     PointsOrAll,
     /// A whole number from the first to the second.
     Count(i64, i64),
-    /// So many days or months: 1 or more.
+    /// So many hours, days or months: 1 or more.
     Span,
     /// True or false.
     Flag,
@@ -164,8 +164,14 @@ const QUANTITY: Field = field("quantity", Quantity, "How much of anything counte
 const UNIT: Field = field("unit", Name, "The unit of the quantity; it must be the price book's").of("usage");
 const CHARS: Field = field("chars", Chars, "Characters of the text").of("usage");
 const INPUT_SECONDS: Field = field("input_seconds", Quantity, "Seconds of the material, before the work").of("usage");
-const EXPIRES_AT: Field =
-    field("expires_at", InstantOrNever, "At this instant (RFC 3339, with the time of day), or never").of("expiry");
+const EXPIRES_AT: Field = field(
+    "expires_at",
+    InstantOrNever,
+    "At this instant (RFC 3339), at the end of this day (a date, with end_of_day), or never",
+)
+.of("expiry");
+const IN_HOURS: Field =
+    field("expires_in_hours", Span, "So many hours from now, or from effective_at when that is later").of("expiry");
 const IN_DAYS: Field =
     field("expires_in_days", Span, "So many days from now, or from when the points become usable, when that is later")
         .of("expiry");
@@ -218,6 +224,7 @@ pub static OPERATIONS: &[Operation] = &[
             field("priority", Count(0, 1000), "Place in the draw order: lower is drawn first").default("50"),
             field("promo", Flag, "Promotional, or paid for, when that is not what the price book says of the source"),
             EXPIRES_AT,
+            IN_HOURS,
             IN_DAYS,
             IN_MONTHS,
             END_OF_DAY,
@@ -308,7 +315,7 @@ pub static OPERATIONS: &[Operation] = &[
         &BATCH,
         OpKind::SetExpiry,
         "Change when a batch ends; an expired one comes back",
-        &[EXPIRES_AT, IN_DAYS, IN_MONTHS, END_OF_DAY, REASON],
+        &[EXPIRES_AT, IN_HOURS, IN_DAYS, IN_MONTHS, END_OF_DAY, REASON],
     ),
     on(
         &ACCOUNT,

@@ -1,5 +1,6 @@
 //! From rows to answers: the one place where numbers become ids and columns become documented fields.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::engine::{Source, parse_body};
@@ -33,6 +34,17 @@ fn made(writers: &Writers, (no, expires_at): (BatchNo, i64)) -> Made {
     Made { batch: writers.batch(no), expires_at }
 }
 
+/// When a consume was said to have happened, where that was later than it was booked.
+fn later_than_now(row: &OperationRow) -> Result<Option<DateTime<Utc>>> {
+    if row.outcome.occurred_at != Some(row.booked_at.millis()) {
+        return Ok(None);
+    }
+    let body = parse_body(row)?;
+    let given = body.get("occurred_at").and_then(Value::as_str);
+    let given = given.map(|text| Instant::parse("occurred_at", text)).transpose()?;
+    Ok(given.filter(|given| *given > row.booked_at).map(Instant::utc))
+}
+
 /// The receipt of an operation: at once, and every time its key comes again.
 pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, replayed: bool) -> Result<Receipt> {
     let outcome = &row.outcome;
@@ -48,6 +60,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
     let (batch, batches) =
         if row.kind == OpKind::Transfer { (None, batches) } else { (batches.into_iter().next(), Vec::new()) };
     Ok(Receipt {
+        occurred_at_given: later_than_now(row)?,
         op: row.kind,
         operation: writers.operation(row.seq),
         account: row.account.as_ref().map(|(_, id)| id.clone()),

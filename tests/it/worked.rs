@@ -456,3 +456,60 @@ fn example_14_balance_and_history_agree_unswept() {
     assert_eq!(books.ledger.info().unwrap().operations, 4);
     books.proved();
 }
+
+/// "Expires on 31 December" was read as its first instant, so the last day was lost; a use in 2062 became one of now without a word.
+#[test]
+fn a_date_is_its_whole_last_day_and_what_is_yet_to_happen_is_brought_to_now() {
+    use counterfoil::{AccountId, Clock, Ledger, ManualClock, Query, Request};
+    let folder = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(ManualClock::at("2030-12-01T02:00:00Z").unwrap());
+    let ledger = Ledger::options().clock(clock.clone()).create_if_missing(true).open(folder.path().join("l")).unwrap();
+    let say = |line: &str| ledger.apply(&Request::parse(line).unwrap());
+    let recharge = |expiry: &str| {
+        format!(
+            r#"{{"op":"recharge","account":"a","key":"{}","points":5,"source":"g",{expiry}}}"#,
+            expiry.replace('"', "")
+        )
+    };
+    for (expiry, ends) in [
+        (r#""expires_at":"2030-12-31","end_of_day":"+08:00""#, "2030-12-31T16:00:00Z"),
+        (r#""end_of_day":"Z","expires_at":"2030-12-31""#, "2031-01-01T00:00:00Z"),
+        (r#""expires_in_hours":36"#, "2030-12-02T14:00:00Z"),
+        (r#""expires_in_hours":13,"end_of_day":"+08:00""#, "2030-12-01T16:00:00Z"),
+        // A midnight exactly reached means the next one.
+        (r#""expires_in_hours":14,"end_of_day":"+08:00""#, "2030-12-02T16:00:00Z"),
+    ] {
+        let made = say(&recharge(expiry)).unwrap().batch.unwrap();
+        assert_eq!(made.expires_at, Some(ends.parse().unwrap()), "{expiry}");
+        assert!(say(&recharge(expiry)).unwrap().replayed);
+    }
+    // What is kept is the instant, so that written out it is the same request.
+    let line = recharge(r#""expires_at":"2030-12-31","end_of_day":"+08:00""#);
+    let written = line.replace(r#""2030-12-31","end_of_day":"+08:00""#, r#""2031-01-01T00:00:00+08:00""#);
+    assert!(say(&written).unwrap().replayed);
+    let error = say(&recharge(r#""expires_at":"2030-12-31""#)).unwrap_err();
+    assert!(error.help().contains("the end of that day, which is 2031-01-01T00:00:00+08:00"), "{}", error.help());
+    for wrong in [
+        r#""expires_at":"2030-12-31T00:00:00Z","end_of_day":"+08:00""#,
+        r#""expires_at":"never","end_of_day":"+08:00""#,
+        r#""expires_at":"2030-11-30","end_of_day":"+08:00""#,
+        r#""expires_at":"2030-12-31","end_of_day":"8""#,
+        r#""expires_at":"2030-12-31","end_of_day":null"#,
+        r#""expires_in_hours":0"#,
+        r#""expires_in_hours":1,"expires_in_days":1"#,
+    ] {
+        assert_eq!(say(&recharge(wrong)).unwrap_err().code(), "invalid_argument", "{wrong}");
+    }
+    let late = r#"{"op":"consume","account":"a","key":"late","points":1,"occurred_at":"2062-11-20T10:00:00Z"}"#;
+    let receipt = say(late).unwrap();
+    assert_eq!(
+        (receipt.occurred_at, receipt.occurred_at_given),
+        (Some(clock.now()), Some("2062-11-20T10:00:00Z".parse().unwrap()))
+    );
+    assert_eq!(say(late).unwrap().occurred_at_given, receipt.occurred_at_given);
+    let now = r#"{"op":"consume","account":"a","key":"now","points":1,"occurred_at":"2030-12-01T02:00:00Z"}"#;
+    assert_eq!(say(now).unwrap().occurred_at_given, None);
+    let lines = ledger.history(&AccountId::new("a").unwrap(), &Query::new().kind("consume")).unwrap();
+    assert!(lines.items.iter().all(|line| line.occurred_at == Some(clock.now())));
+    assert!(ledger.verify().unwrap().ok);
+}

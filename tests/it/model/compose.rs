@@ -151,7 +151,8 @@ impl Generator {
         match self.random.range(1, 100) {
             1..=12 => line["expires_at"] = json!("never"),
             13..=35 if !known.is_empty() => line["expires_at"] = json!(instant::text(*self.random.pick(&known))),
-            36..=48 => line["expires_in_days"] = json!(self.random.range(1, 4)),
+            36..=40 => line["expires_in_hours"] = json!(self.random.range(1, 40)),
+            41..=48 => line["expires_in_days"] = json!(self.random.range(1, 4)),
             49..=56 => line["expires_in_months"] = json!(self.random.range(1, 3)),
             _ => {
                 let spans = [0, 1, SECOND, 2 * SECOND, 5 * SECOND, 60 * SECOND, HOUR, DAY, 10 * DAY, 100 * DAY];

@@ -1,6 +1,6 @@
 //! Instants as i64 milliseconds, and their text.
 
-use chrono::{DateTime, Days, Months, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Days, Months, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -35,6 +35,7 @@ pub fn parse_offset(text: &str) -> Option<i64> {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Span {
+    Hours(i64),
     Days(i64),
     Months(i64),
 }
@@ -45,6 +46,7 @@ pub fn later(from: i64, span: Span, offset: Option<i64>) -> Option<i64> {
     let shift = offset.unwrap_or(0) * SECOND;
     let local = naive(from + shift)?;
     let moved = match span {
+        Span::Hours(n) => local.checked_add_signed(TimeDelta::try_hours(n)?)?,
         Span::Days(n) => local.checked_add_days(Days::new(n.try_into().ok()?))?,
         Span::Months(n) => local.checked_add_months(Months::new(n.try_into().ok()?))?,
     };

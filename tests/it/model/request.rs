@@ -23,14 +23,14 @@ const FACTS: [&str; 4] = ["reference", "description", "actor", "metadata"];
 
 /// (op, required fields, optional fields)
 type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
-const EXPIRY: [&str; 4] = ["expires_at", "expires_in_days", "expires_in_months", "end_of_day"];
+const EXPIRY: [&str; 5] = ["expires_at", "expires_in_hours", "expires_in_days", "expires_in_months", "end_of_day"];
 const SHAPES: [Row; 19] = [
     ("open", &["account"], &["credit_limit"]),
     ("set_limit", &["account", "credit_limit"], &[]),
     (
         "recharge",
         &["account", "points", "source"],
-        &[EXPIRY[0], EXPIRY[1], EXPIRY[2], EXPIRY[3], "effective_at", "priority", "promo"],
+        &[EXPIRY[0], EXPIRY[1], EXPIRY[2], EXPIRY[3], EXPIRY[4], "effective_at", "priority", "promo"],
     ),
     ("consume", &["account"], &["points", "service", "seconds", "quantity", "unit", "chars", "policy", "occurred_at"]),
     (
@@ -131,7 +131,7 @@ impl Request {
                 json!(in_range(points)?)
             }
             "credit_limit" => json!(in_range(whole(0)?)?),
-            "deadline_seconds" | "expires_in_days" | "expires_in_months" => json!(whole(1)?),
+            "deadline_seconds" | "expires_in_hours" | "expires_in_days" | "expires_in_months" => json!(whole(1)?),
             "expires_at" if value == "never" => value.clone(),
             "expires_at" | "effective_at" | "occurred_at" => json!(moment(value)?),
             "end_of_day" => {
@@ -164,8 +164,8 @@ impl Request {
     fn whole(&self) -> Result<(), Refusal> {
         let has = |name: &str| self.inputs.contains_key(name);
         let usages = ["seconds", "quantity", "chars", "input_seconds"].iter().filter(|name| has(name)).count();
-        let expiries = EXPIRY[..3].iter().filter(|name| has(name)).count();
-        let relative = has("expires_in_days") || has("expires_in_months");
+        let expiries = EXPIRY[..4].iter().filter(|name| has(name)).count();
+        let relative = has("expires_in_hours") || has("expires_in_days") || has("expires_in_months");
         let fine = match self.op.as_str() {
             "recharge" => expiries <= 1 && (relative || !has("end_of_day")),
             "set_expiry" => expiries == 1 && (relative || !has("end_of_day")),

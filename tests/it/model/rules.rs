@@ -60,6 +60,9 @@ impl Model {
             labels.insert("occurred_at".into(), json!(instant::text(occurred)));
         }
         self.say_consume(&mut draft, c, &labels);
+        if let Some(given) = request.int("occurred_at").filter(|given| *given > now) {
+            draft.put("occurred_at_given", json!(instant::text(given)));
+        }
         let note = Note { operation: Some(context.number), batch: None, labels };
         self.book(account, "consume", now, draft.points, note);
         Ok(draft)

@@ -66,7 +66,8 @@ impl Model {
         if request.text("expires_at") == Some("never") {
             return Ok(None);
         }
-        let months = request.int("expires_in_months").map(Span::Months);
+        let hours = request.int("expires_in_hours").map(Span::Hours);
+        let months = hours.or(request.int("expires_in_months").map(Span::Months));
         let days = request.int("expires_in_days").unwrap_or(self.prices.expiration_days);
         let span = months.unwrap_or(Span::Days(days));
         let relative = || instant::later(context.base.max(after), span, request.int("end_of_day"));

@@ -38,7 +38,7 @@ fn without_chunks(mut best: Vec<Step>, fails: &mut dyn FnMut(&[Step]) -> bool) -
     best
 }
 
-const OPTIONAL: [&str; 14] = [
+const OPTIONAL: [&str; 15] = [
     "reference",
     "description",
     "actor",
@@ -52,6 +52,7 @@ const OPTIONAL: [&str; 14] = [
     "end_of_day",
     "credit_limit",
     "expires_at",
+    "expires_in_hours",
     "expires_in_days",
 ];
 

@@ -276,7 +276,7 @@ fn fields() -> String {
         text.push_str(&format!("  {:<23}  {names}\n", operation.name));
     }
     text.push_str(
-        "\nAn expiry is expires_at (an instant or \"never\"), or expires_in_days or expires_in_months, these with \
+        "\nAn expiry is expires_at (an instant or \"never\"), or expires_in_hours, expires_in_days or expires_in_months, these with \
          end_of_day (\"+08:00\") if wanted. A usage is seconds, chars, or quantity and unit; of a hold also \
          input_seconds.\n\nFor a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. \
          With --historic a line may have at, the instant (RFC 3339) it is booked at.",

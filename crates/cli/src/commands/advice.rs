@@ -10,6 +10,7 @@ use super::Session;
 use crate::args::HistoryArgs;
 use crate::exit::Failure;
 use crate::ids::{self, Whose};
+use crate::output::time;
 
 /// What a refusal of an operation says; `typed` is the hold, batch or operation as it was named, `points` those asked for.
 pub(super) fn refused(
@@ -104,6 +105,14 @@ pub(super) fn shared_key(session: &Session, ledger: &Ledger, receipt: &Receipt) 
             "the key `{}` was also used to recharge account `{account}` (operation {other}); a key is an account's own",
             receipt.key
         ));
+    }
+}
+
+/// Warns that something was said to have happened later than now.
+pub(super) fn brought_to_now(session: &Session, receipt: &Receipt) {
+    if let Some(given) = receipt.occurred_at_given {
+        let (given, now) = (time(given), time(receipt.booked_at));
+        session.notes.warning(&format!("occurred_at {given} is later than now; it counts as {now}"));
     }
 }
 

@@ -58,6 +58,7 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
         session.out.one(&receipt)?;
         advice::opened(session, &ledger, &request, &receipt, true);
         advice::shared_key(session, &ledger, &receipt);
+        advice::brought_to_now(session, &receipt);
         advice::lapsed(session, &receipt);
         session.notes.note("dry run: nothing was booked");
         return Ok(Outcome::Done);
@@ -75,6 +76,7 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
     session.out.one(&receipt)?;
     advice::opened(session, &ledger, &request, &receipt, false);
     advice::shared_key(session, &ledger, &receipt);
+    advice::brought_to_now(session, &receipt);
     advice::lapsed(session, &receipt);
     Ok(Outcome::Done)
 }
