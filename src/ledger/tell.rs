@@ -18,7 +18,7 @@ impl Ledger {
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let statement = ledger.statement(&alice, &Period::all())?;
     /// assert_eq!((statement.opening.net, statement.closing.net), (0, 30));
-    /// assert_eq!((statement.flows.recharged, statement.flows.used), (50, 20));
+    /// assert_eq!((statement.totals.recharged, statement.totals.consumed), (50, 20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -127,7 +127,7 @@ impl Ledger {
     /// let mut recharged = 0;
     /// ledger.walk(None, &Period::all(), |step| {
     ///     if let report::WalkStep::Line(line) = step {
-    ///         recharged += line.entry.flows()?.recharged;
+    ///         recharged += line.entry.totals()?.recharged;
     ///     }
     ///     Ok::<(), Error>(())
     /// })?;

@@ -33,7 +33,6 @@ pub use explain::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
-pub use flow::Flows;
 pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};
 pub use lists::{Info, SettingsInfo};

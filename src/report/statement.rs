@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::shapes::figures;
 use super::usage::{Tally, Use};
-use super::{Flows, Look, Period, UsageLine, WalkLine, WalkStep};
+use super::{Look, Period, UsageLine, WalkLine, WalkStep};
 use crate::engine::Books;
 use crate::error::Result;
-use crate::model::{AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four, Place};
+use crate::model::{
+    AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four, Place, Totals,
+};
 use crate::units::{Instant, add, utc, utc_option};
 
 /// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
 ///
-/// `closing = opening + ` the changes of all lines, figure by figure; and the flows say where the difference came from.
+/// `closing = opening + ` the changes of all lines, figure by figure; and the totals say where the difference came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -40,8 +42,8 @@ pub struct Statement {
     pub opening: Figures,
     /// The five figures at its end.
     pub closing: Figures,
-    /// Where points came from and went.
-    pub flows: Flows,
+    /// Where points came from and went, in the words of a balance's totals. Of all time they are those totals.
+    pub totals: Totals,
     /// The lines summed by kind, in order of the kinds' names.
     pub by_kind: Vec<KindTotal>,
     /// What was charged by service and unit, the largest points first.
@@ -105,7 +107,7 @@ impl Statement {
             as_of: DateTime::UNIX_EPOCH,
             opening: Figures::default(),
             closing: Figures::default(),
-            flows: Flows::default(),
+            totals: Totals::default(),
             by_kind: Vec::new(),
             usage: Vec::new(),
             batches: Vec::new(),
@@ -164,7 +166,7 @@ impl Sums {
 
     fn line(&mut self, line: &WalkLine) -> Result<()> {
         let entry = &line.entry;
-        self.statement.flows.add(&entry.flows()?)?;
+        self.statement.totals.add(&entry.totals()?)?;
         let none = KindTotal { kind: entry.kind, lines: 0, points: 0, change: Four::default() };
         self.kinds.entry(entry.kind.as_str()).or_insert(none).add(entry)?;
         let labels = (line.service.clone(), line.unit.clone(), entry.quantity.clone());

@@ -21,7 +21,7 @@ const MOST_LINES: usize = 10_000;
 
 /// The uses of one service, counted in one unit, within one period. JSON shape `counterfoil.usage/1`.
 ///
-/// Over any set of entries `points - refunded`, summed over all lines, is what the flows call `used`.
+/// Over any set of entries `points - refunded`, summed over all lines, is `consumed - refunded` of the totals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]

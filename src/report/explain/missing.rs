@@ -13,7 +13,7 @@ use super::{Booked, Said, Word, is_false, is_zero, word};
 use crate::engine::Books;
 use crate::error::Result;
 use crate::model::{
-    AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, MovementRow, OperationId, Place,
+    AccountId, BatchId, BatchNo, EntryKind, EntryRow, Figures, HoldId, MovementRow, OperationId, Place, Totals,
 };
 use crate::report::shapes::figures;
 use crate::report::span::stored_entries;
@@ -50,6 +50,8 @@ pub struct Missing {
     pub opening: Figures,
     /// The five figures at its end.
     pub closing: Figures,
+    /// What the lines did, in the words of a balance's totals, whatever it did to `available`.
+    pub totals: Totals,
     /// The sums of the lists below.
     pub changes: Changes,
     /// Recharges, by source.
@@ -316,6 +318,7 @@ impl Look<'_, '_> {
             as_of: self.time.utc(),
             opening: Figures::default(),
             closing: Figures::default(),
+            totals: Totals::default(),
             changes: Changes::default(),
             recharged: Vec::new(),
             received: Vec::new(),
@@ -341,6 +344,7 @@ impl Look<'_, '_> {
         for row in self.rows(&books, &account, self.range(&books, &account, period)?) {
             let row = row?;
             closing = row.after;
+            missing.totals.add(&Totals::of(&row)?)?;
             self.sort_in(&mut missing, &mut lookup, &row, row.n > stored)?;
         }
         missing.changes.held = sub(closing.held, opening.held)?;

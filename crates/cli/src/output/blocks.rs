@@ -1,6 +1,6 @@
 //! Single answers for people.
 
-use counterfoil::answer::{Allocation, Check, Figures};
+use counterfoil::answer::{Allocation, Check, Figures, Totals};
 use counterfoil::report::{Info, OperationInfo};
 use counterfoil::{Balance, OpKind, Receipt};
 use serde::Serialize;
@@ -144,22 +144,9 @@ pub(super) fn balance(balance: &Balance) -> Block {
     }
     block.add_some("next expiry", balance.next_expiry.map(|next| format!("{}: {} points", time(next.at), next.points)));
     if let Some(totals) = &balance.totals {
-        let said = [
-            ("recharged", totals.recharged),
-            ("consumed", totals.consumed),
-            ("refunded", totals.refunded),
-            ("expired", totals.expired),
-            ("reinstated", totals.reinstated),
-            ("revoked", totals.revoked),
-            ("clawed back", totals.clawed_back),
-            ("written off", totals.written_off),
-            ("moved in", totals.moved_in),
-            ("moved out", totals.moved_out),
-        ];
-        let said: Vec<String> =
-            said.iter().filter(|(_, points)| *points != 0).map(|(name, points)| format!("{name} {points}")).collect();
+        let said = said_totals(totals);
         if !said.is_empty() {
-            block.add("so far", said.join(", "));
+            block.add("so far", said);
         }
     }
     if balance.clock_suspect {
@@ -223,4 +210,22 @@ pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
     block.add("rules version", info.rules_version.to_string());
     block.add("hash", info.hash.to_string());
     block
+}
+
+/// The totals that are something, each by its name.
+pub(super) fn said_totals(totals: &Totals) -> String {
+    let said = [
+        ("recharged", totals.recharged),
+        ("consumed", totals.consumed),
+        ("refunded", totals.refunded),
+        ("expired", totals.expired),
+        ("reinstated", totals.reinstated),
+        ("revoked", totals.revoked),
+        ("clawed back", totals.clawed_back),
+        ("written off", totals.written_off),
+        ("moved in", totals.moved_in),
+        ("moved out", totals.moved_out),
+    ];
+    let said = said.iter().filter(|(_, points)| *points != 0).map(|(name, points)| format!("{name} {points}"));
+    said.collect::<Vec<_>>().join(", ")
 }

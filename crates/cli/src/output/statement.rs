@@ -292,17 +292,20 @@ fn line(entry: &Entry, offset: FixedOffset) -> Line {
 
 /// The flows, with what moved between the figures, from the opening net to the closing one.
 fn causes(statement: &Statement) -> Block {
-    let Statement { opening, closing, flows, .. } = statement;
+    let Statement { opening, closing, totals, .. } = statement;
     let Four { held, pending, .. } = change(opening, closing);
     let less = |points: i64| 0_i64.saturating_sub(points);
     let moves = [
-        ("recharged", flows.recharged),
-        ("moved in", flows.moved_in),
-        ("written off", flows.written_off),
-        ("used", less(flows.used)),
-        ("expired", less(flows.expired)),
-        ("revoked", less(flows.revoked)),
-        ("moved out", less(flows.moved_out)),
+        ("recharged", totals.recharged),
+        ("moved in", totals.moved_in),
+        ("written off", totals.written_off),
+        ("consumed", less(totals.consumed)),
+        ("refunded", totals.refunded),
+        ("expired", less(totals.expired)),
+        ("reinstated", totals.reinstated),
+        ("revoked", less(totals.revoked)),
+        ("clawed back", less(totals.clawed_back)),
+        ("moved out", less(totals.moved_out)),
         (if held > 0 { "set aside in holds" } else { "back from holds" }, less(held)),
         (if pending > 0 { "not yet effective" } else { "become effective" }, less(pending)),
     ];

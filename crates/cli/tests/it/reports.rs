@@ -56,7 +56,7 @@ fn a_statement_reads_like_one_and_adds_up() {
     ] {
         assert!(out.contains(said), "no `{said}` in\n{out}");
     }
-    assert_eq!(figure(out, "opening net") + figure(out, "used"), figure(out, "closing net"), "{out}");
+    assert_eq!(figure(out, "opening net") + figure(out, "consumed"), figure(out, "closing net"), "{out}");
     // What never moved has no column, and a text of several lines stays on one.
     let head = out.lines().find(|line| line.starts_with("booked")).unwrap();
     assert!(head.contains("+held") && !head.contains("debt") && !head.contains("pending"), "{head}");
@@ -71,7 +71,7 @@ fn a_statement_reads_like_one_and_adds_up() {
     );
     assert!(east.contains("欢迎 🎬"), "{east}");
     let [opening, recharged, used, closing] =
-        ["opening net", "recharged", "used", "closing net"].map(|label| figure(&east, label));
+        ["opening net", "recharged", "consumed", "closing net"].map(|label| figure(&east, label));
     assert_eq!(opening + recharged + used, closing, "{east}");
 
     let whole = home.run("statement -a bob").ok().out;
@@ -84,7 +84,7 @@ fn a_statement_reads_like_one_and_adds_up() {
     assert!(page.contains("from 1 December 2025 until now"), "{page}");
     assert!(whole.contains("closing    available 0, held 0, pending 0, debt 20, net -20"), "{whole}");
     assert!(whole.contains("1 token "), "{whole}");
-    assert_eq!(figure(&whole, "moved in") + figure(&whole, "used"), figure(&whole, "closing net"), "{whole}");
+    assert_eq!(figure(&whole, "moved in") + figure(&whole, "consumed"), figure(&whole, "closing net"), "{whole}");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_statement_in_every_format() {
     assert_eq!(line.jsonl().len(), 1);
     assert_eq!(line.jsonl()[0]["lines"], json["lines"]);
     assert_eq!(
-        json["opening"]["net"].as_i64().unwrap() - json["flows"]["used"].as_i64().unwrap(),
+        json["opening"]["net"].as_i64().unwrap() - json["totals"]["consumed"].as_i64().unwrap(),
         json["closing"]["net"]
     );
     assert_eq!(json["usage"][0]["service"], "video");

@@ -301,15 +301,15 @@ impl Writer for Journal<'_> {
 impl Current {
     /// Where the points came from or went.
     fn causes(&mut self, line: &WalkLine, postings: &mut Vec<Posting>) -> Result<(), ExportError> {
-        let flows = line.entry.flows()?;
+        let totals = line.entry.totals()?;
         let (promo, source) = (line.promo, || line.source.clone());
         let causes = [
-            (Place::Recharged(promo, source()), -flows.recharged),
-            (Place::Used(line.service.clone()), flows.used),
-            (Place::Expired, flows.expired),
-            (Place::Revoked(promo, source()), flows.revoked),
-            (Place::WrittenOff, -flows.written_off),
-            (Place::Moved, flows.moved_out - flows.moved_in),
+            (Place::Recharged(promo, source()), -totals.recharged),
+            (Place::Used(line.service.clone()), used_in(&totals)),
+            (Place::Expired, totals.expired - totals.reinstated),
+            (Place::Revoked(promo, source()), totals.revoked + totals.clawed_back),
+            (Place::WrittenOff, -totals.written_off),
+            (Place::Moved, totals.moved_out - totals.moved_in),
         ];
         let moved = causes.into_iter().filter(|(_, points)| *points != 0);
         postings.extend(moved.map(|(place, points)| self.chart.post(place, points.into(), None)));

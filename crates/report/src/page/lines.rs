@@ -1,7 +1,7 @@
 //! The lines of the statement.
 
 use chrono::FixedOffset;
-use counterfoil::report::Flows;
+use counterfoil::answer::Totals;
 use counterfoil::{Entry, EntryKind, OperationId};
 
 use super::words::{Stamp, amount, free, points, signed, strict};
@@ -100,8 +100,11 @@ pub(super) fn title(entry: &Entry) -> String {
 /// The change of net, by cause, what the line is about first. A charge for work that was set aside is the charge, and
 /// what was set aside for it beside that: as one number it would be neither.
 fn parts(entry: &Entry) -> Vec<(i64, &'static str)> {
-    let Ok(flows) = entry.flows() else { return Vec::new() };
-    let Flows { recharged, moved_in, written_off, used, expired, revoked, moved_out, .. } = flows;
+    let Ok(totals) = entry.totals() else { return Vec::new() };
+    let Totals { recharged, moved_in, written_off, moved_out, .. } = totals;
+    let used = totals.consumed.saturating_sub(totals.refunded);
+    let expired = totals.expired.saturating_sub(totals.reinstated);
+    let revoked = totals.revoked.saturating_add(totals.clawed_back);
     let (held, pending) = (entry.change.held.saturating_neg(), entry.change.pending.saturating_neg());
     let aside = (held, if held < 0 { "set aside" } else { FREED });
     let usable = (pending, if pending < 0 { "not usable yet" } else { "become usable" });

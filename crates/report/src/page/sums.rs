@@ -42,18 +42,21 @@ pub(super) struct Sum {
 
 /// From the opening to the closing net, by cause. What was only set aside or is not usable yet has left net as well.
 pub(super) fn sums(statement: &Statement) -> Vec<Sum> {
-    let (opening, closing, flows) = (&statement.opening, &statement.closing, &statement.flows);
+    let (opening, closing, totals) = (&statement.opening, &statement.closing, &statement.totals);
     let taken = |n: i64| n.saturating_neg();
     let held = opening.held.saturating_sub(closing.held);
     let pending = opening.pending.saturating_sub(closing.pending);
     let causes = [
-        ("Recharged", flows.recharged),
-        ("Received by transfer", flows.moved_in),
-        ("Debt written off", flows.written_off),
-        (if flows.used < 0 { "Refunded, more than used" } else { "Used, less refunds" }, taken(flows.used)),
-        (if flows.expired < 0 { "Come back from expired" } else { "Expired" }, taken(flows.expired)),
-        (if flows.revoked < 0 { "Come back from revoked" } else { "Revoked" }, taken(flows.revoked)),
-        ("Sent by transfer", taken(flows.moved_out)),
+        ("Recharged", totals.recharged),
+        ("Moved in by transfer", totals.moved_in),
+        ("Debt written off", totals.written_off),
+        ("Consumed", taken(totals.consumed)),
+        ("Refunded", totals.refunded),
+        ("Expired", taken(totals.expired)),
+        ("Reinstated from expired", totals.reinstated),
+        ("Revoked", taken(totals.revoked)),
+        ("Clawed back", taken(totals.clawed_back)),
+        ("Moved out by transfer", taken(totals.moved_out)),
         (if held < 0 { "Set aside for work in progress" } else { "No longer set aside" }, held),
         (if pending < 0 { "Recharged, not usable yet" } else { "Become usable" }, pending),
     ];

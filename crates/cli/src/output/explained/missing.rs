@@ -4,6 +4,7 @@ use chrono::FixedOffset;
 use counterfoil::report::{Gone, Missing, Moved, Returned, Settled};
 
 use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
+use crate::output::blocks::said_totals;
 use crate::output::table::{self, batch, time_at};
 
 /// The equation, then every term with the lines that make it up; times are told as clocks at `offset` show them.
@@ -62,6 +63,10 @@ fn equation(story: &mut Story, told: &Missing) {
     }
     rows.push(vec!["available at the end".into(), format!("= {}", told.closing.available)]);
     story.rows(&[1], rows);
+    let totals = said_totals(&told.totals);
+    if !totals.is_empty() {
+        story.head(format!("In the words of the balance: {totals}"));
+    }
 }
 
 fn came(story: &mut Story, told: &Missing, when: Clock<'_>) {
