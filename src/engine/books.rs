@@ -446,6 +446,12 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
+    /// When time will next change an account, as the working copy has it.
+    pub(crate) fn next_due_at(&mut self, account: i64) -> Result<Option<Instant>> {
+        self.settle_next_due()?;
+        Ok(self.account(account)?.next_due_at)
+    }
+
     // ---- entries
 
     /// Writes a line of the account's books: the movements since the line before.

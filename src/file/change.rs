@@ -11,10 +11,11 @@ use super::File;
 use crate::engine::{self, Booked, Books, CATCH_UP_LIMIT, Changes, Context, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Action, Balances, ClockState, Command, Key, OpKind, OperationRow, Receipt, Request, Writers,
+    AccountId, Action, Balances, ClockState, Command, Figures, HoldState, Key, OpKind, OperationRow, Receipt, Request,
+    Writers,
 };
 use crate::pricing::PriceBook;
-use crate::report;
+use crate::report::{self, Look};
 use crate::store::{self, BookCache, Session, SqlSource};
 use crate::units::Reading;
 use crate::writer::{Decision, Durability, Failure};
@@ -72,7 +73,8 @@ enum Step {
     /// Only catch-up was written: run again.
     Again,
     Booked(Box<Booked>),
-    Replayed(Box<OperationRow>, Balances),
+    /// With the balances of then, and those and the state of its hold now.
+    Replayed(Box<OperationRow>, Balances, (Option<Figures>, Option<HoldState>)),
 }
 
 impl Step {
@@ -81,7 +83,8 @@ impl Step {
         let receipt = match self {
             Step::Again => return Ok(None),
             Step::Booked(booked) => report::receipt(writers, &booked.operation, booked.after, false),
-            Step::Replayed(row, after) => report::receipt(writers, row, *after, true),
+            Step::Replayed(row, after, (balance_now, state_now)) => report::receipt(writers, row, *after, true)
+                .map(|receipt| Receipt { balance_now: *balance_now, state_now: *state_now, ..receipt }),
         };
         receipt.map(Some)
     }
@@ -92,11 +95,12 @@ struct Task {
     command: Command,
     terms: Terms,
     cache: Arc<BookCache>,
+    writers: Writers,
 }
 
 impl Task {
     fn run(&self, session: &Session<'_>) -> Result<Step> {
-        work_until(session, &self.cache, &self.command, &self.terms, Instant::now())
+        work_until(session, (&self.cache, &self.writers), &self.command, &self.terms, Instant::now())
     }
 }
 
@@ -107,7 +111,7 @@ impl File {
         let call = self.call()?;
         let writer = call.writer()?;
         let (durability, dry_run) = (terms.durability, terms.dry_run);
-        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache) });
+        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache), writers: self.writers.clone() });
         // Somebody else's operations must not be rolled back with a dry run.
         let mut alone = dry_run;
         loop {
@@ -170,7 +174,8 @@ impl File {
                 let terms = terms();
                 let command = parse(request, &terms)?;
                 loop {
-                    let receipt = work_until(session, &self.cache, &command, &terms, began)?.receipt(&self.writers)?;
+                    let receipt = work_until(session, (&self.cache, &self.writers), &command, &terms, began)?
+                        .receipt(&self.writers)?;
                     if bounded || receipt.is_some() {
                         return Ok(receipt);
                     }
@@ -276,13 +281,13 @@ impl File {
 /// Goes on while only catch-up is written, until the time is up.
 fn work_until(
     session: &Session<'_>,
-    cache: &BookCache,
+    with: (&BookCache, &Writers),
     command: &Command,
     terms: &Terms,
     began: Instant,
 ) -> Result<Step> {
     loop {
-        match work(session, cache, command, terms)? {
+        match work(session, with, command, terms)? {
             Step::Again if began.elapsed() < HOLD => {}
             step => return Ok(step),
         }
@@ -290,7 +295,12 @@ fn work_until(
 }
 
 /// Read, decide, write: one operation inside a transaction.
-fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Terms) -> Result<Step> {
+fn work(
+    session: &Session<'_>,
+    (cache, writers): (&BookCache, &Writers),
+    command: &Command,
+    terms: &Terms,
+) -> Result<Step> {
     let ledger = session.ledger()?;
     // A dry run cannot be committed piece by piece.
     let limit = if terms.dry_run { usize::MAX } else { CATCH_UP_LIMIT };
@@ -318,7 +328,8 @@ fn work(session: &Session<'_>, cache: &BookCache, command: &Command, terms: &Ter
         Verdict::Replayed(row) => {
             session.look_first();
             let after = report::balances_after(session, &row)?;
-            Ok(Step::Replayed(row, after))
+            let now = Look::new(session, cache, writers, terms.reading)?.present_of(&row)?;
+            Ok(Step::Replayed(row, after, now))
         }
         // The point of no return: everything is decided, and from here on every write must succeed.
         Verdict::CatchUp(changes) => {

@@ -134,6 +134,12 @@ pub struct Receipt {
     pub clock_behind: i64,
     /// The account's balances after the operation.
     pub balance: Figures,
+    /// Of a replayed receipt: the account's balances now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance_now: Option<Figures>,
+    /// Of a replayed receipt: what has become of its hold by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_now: Option<HoldState>,
 }
 
 impl Receipt {
@@ -275,6 +281,9 @@ pub struct Balance {
     /// Totals since the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totals: Option<Totals>,
+    /// When time alone will next change something: an expiry, points that become usable, the deadline of a hold.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
+    pub next_change_at: Option<DateTime<Utc>>,
     /// The next live points to expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_expiry: Option<NextExpiry>,
@@ -492,6 +501,16 @@ pub struct HoldInfo {
     /// The service it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// The operation that made it.
+    pub operation: OperationId,
+    /// The key it was made under.
+    pub key: Key,
+    /// The caller's reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// When it was made.
+    #[serde(with = "utc")]
+    pub booked_at: DateTime<Utc>,
     /// The slices of batches set aside, in draw order.
     pub slices: Vec<Slice>,
 }

@@ -4,7 +4,10 @@ use super::Look;
 use super::shapes::figures;
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, NextExpiry};
+use crate::model::{
+    AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, Figures, HoldState, NextExpiry,
+    OperationRow,
+};
 use crate::store::{self, Glance, Session};
 use crate::units::{Instant, Reading, add};
 
@@ -36,7 +39,8 @@ impl Look<'_, '_> {
         now: Instant,
     ) -> Result<Balance> {
         let next_expiry = self.next_expiry(books, row.no)?;
-        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, row, now, next_expiry) })
+        let row = AccountRow { next_due_at: books.next_due_at(row.no)?, ..row.clone() };
+        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, &row, now, next_expiry) })
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.
@@ -63,6 +67,14 @@ impl Look<'_, '_> {
             }
             limit = limit.saturating_mul(4);
         }
+    }
+
+    /// The balances and the hold of an operation as they are by now.
+    pub(crate) fn present_of(&self, row: &OperationRow) -> Result<(Option<Figures>, Option<HoldState>)> {
+        let Some((no, _)) = &row.account else { return Ok((None, None)) };
+        let (mut books, account, _) = self.caught_up(self.account_row(*no)?, None)?;
+        let state = row.outcome.hold.map(|(hold, ..)| books.hold(hold).map(|hold| hold.phase)).transpose()?;
+        Ok((Some(figures(account.balances)), state))
     }
 
     /// Whether the account could pay `required` points.
@@ -114,6 +126,7 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
         figures: figures(row.balances),
         credit_limit: Some(row.credit_limit),
         totals: Some(row.totals),
+        next_change_at: row.next_due_at.map(Instant::utc),
         next_expiry,
         clock_suspect: false,
         clock_behind: 0,
@@ -143,6 +156,7 @@ fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Balance {
         figures: figures(balances.unwrap_or_default()),
         credit_limit: None,
         totals: None,
+        next_change_at: None,
         next_expiry: None,
         clock_suspect: false,
         clock_behind: 0,

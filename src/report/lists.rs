@@ -83,7 +83,7 @@ impl Look<'_, '_> {
                     return Ok(None);
                 }
                 let slices = self.source.allocations(row.operation)?.rows;
-                Ok(Some(shapes::hold(self.writers, id, &row, &slices)))
+                shapes::hold(&self.source, self.writers, id, &row, &slices).map(Some)
             },
         )
     }

@@ -94,6 +94,8 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         clock_suspect: row.clock == crate::model::ClockMark::Suspect,
         clock_behind: row.clock_behind(),
         balance: figures(after),
+        balance_now: None,
+        state_now: None,
     })
 }
 
@@ -131,8 +133,18 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
     }
 }
 
-pub(crate) fn hold(writers: &Writers, account: &AccountId, row: &HoldRow, slices: &[AllocationRow]) -> HoldInfo {
-    HoldInfo {
+/// A hold, with the operation that made it.
+pub(crate) fn hold(
+    source: &dyn Source,
+    writers: &Writers,
+    account: &AccountId,
+    row: &HoldRow,
+    slices: &[AllocationRow],
+) -> Result<HoldInfo> {
+    let lost = || Error::corrupt(format!("operation {} made a hold and is missing", row.operation));
+    let made = source.operation_row(row.operation)?.ok_or_else(lost)?;
+    let body = parse_body(&made)?;
+    Ok(HoldInfo {
         hold: writers.hold(row.operation),
         account: account.clone(),
         points: row.points,
@@ -140,8 +152,12 @@ pub(crate) fn hold(writers: &Writers, account: &AccountId, row: &HoldRow, slices
         deadline: row.deadline.utc(),
         state: row.phase,
         service: row.service.clone(),
+        operation: writers.operation(row.operation),
+        key: made.key,
+        reference: body.get("reference").and_then(Value::as_str).map(str::to_string),
+        booked_at: made.booked_at.utc(),
         slices: slices.iter().map(|slice| allocation(writers, slice)).collect(),
-    }
+    })
 }
 
 pub(crate) fn allocation(writers: &Writers, row: &AllocationRow) -> Allocation {

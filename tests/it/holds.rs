@@ -368,3 +368,54 @@ fn a_capture_belongs_to_what_its_hold_belongs_to() {
     assert_eq!(found.len(), 5);
     proved(&world.ledger);
 }
+
+/// Story: an app was started again, repeated its hold, and read `open` and 990 points left in the answer: those of yesterday, and the job
+/// had been captured since. An answer to a key used before says what is now beside what was then.
+#[test]
+fn a_repeated_answer_says_what_is_now() {
+    let world = world(MENU);
+    let again = || world.ledger.hold(&alice(), &key("1"), Hold::new(Points::new(10).unwrap(), HOUR)).unwrap().receipt;
+    let first = again();
+    assert_eq!((first.balance_now, first.state_now), (None, None));
+    let told = |receipt: counterfoil::Receipt| {
+        let (then, now) = (receipt.hold.unwrap().state, receipt.state_now.unwrap());
+        (then.as_str(), receipt.balance.available, now.as_str(), receipt.balance_now.unwrap().available)
+    };
+    world.ledger.consume(&alice(), &key("c"), counterfoil::Consume::points(Points::new(90).unwrap())).unwrap();
+    assert_eq!(told(again()), ("open", 990, "open", 900));
+    // Time alone counts, swept or not.
+    world.advance(3_600);
+    assert_eq!(told(again()), ("open", 990, "expired", 910));
+    world.ledger.capture(&first.hold.clone().unwrap().id, &key("1"), Points::new(4).unwrap()).unwrap();
+    assert_eq!(told(again()), ("open", 990, "captured", 906));
+}
+
+/// Story: of two holds in the list nobody knew which was whose job, and when anything would change by itself an app could only
+/// guess.
+#[test]
+fn a_hold_says_whose_it_is_and_a_balance_when_it_changes() {
+    let world = world(MENU);
+    let next = || world.ledger.balance(&alice()).unwrap().next_change_at.unwrap();
+    let start = crate::support::instant(crate::support::START);
+    let days = chrono::TimeDelta::days;
+    assert_eq!(next(), start + days(180));
+    let later = Recharge::new(Points::new(5).unwrap(), "gift").effective_at(start + days(2));
+    world.ledger.recharge(&alice(), &key("later"), later).unwrap();
+    assert_eq!(next(), start + days(2));
+    let made = world
+        .ledger
+        .hold(&alice(), &key("task:1"), Hold::new(Points::new(10).unwrap(), HOUR).reference("task 1"))
+        .unwrap();
+    assert_eq!(next(), start + chrono::TimeDelta::hours(1));
+    let hold = world.ledger.holds(&alice(), &Query::new()).unwrap().items.remove(0);
+    assert_eq!(
+        (hold.operation, hold.key.as_str(), hold.booked_at),
+        (made.receipt.operation, "task:1", made.receipt.booked_at)
+    );
+    assert_eq!(hold.reference.as_deref(), Some("task 1"));
+    // Passed, and not booked yet, is not next.
+    world.advance(3_600);
+    assert_eq!(next(), start + days(2));
+    world.advance(2 * 24 * 3_600);
+    assert_eq!(next(), start + days(180));
+}

@@ -338,7 +338,8 @@ impl Look<'_, '_> {
         if let (Some((no, ..)), Some((_, account))) = (booked.row.outcome.hold, &booked.row.account) {
             let hold = books.held_hold(no).cloned().map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
             let slices = self.source.allocations(no)?.rows;
-            told.hold_now = hold.map(|hold| shapes::hold(self.writers, account, &hold, &slices));
+            let shown = |hold| shapes::hold(&self.source, self.writers, account, &hold, &slices);
+            told.hold_now = hold.map(shown).transpose()?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ impl Model {
         let scope = self.scope(&request)?;
         self.inherit(&mut request);
         if let Some(earlier) = self.earlier(&scope, &request) {
-            return Ok((self.clone(), self.answer_again(earlier, &request)?));
+            return Ok((self.clone(), self.answer_again(earlier, &request, reading)?));
         }
         self.require_accounts(&request)?;
         let context = self.context(&request, scope.as_deref(), reading)?;
@@ -122,13 +122,25 @@ impl Model {
         })
     }
 
-    fn answer_again(&self, earlier: &Booked, request: &Request) -> Result<Value, Refusal> {
+    fn answer_again(&self, earlier: &Booked, request: &Request, reading: Reading) -> Result<Value, Refusal> {
         let fields = earlier.request.differs(request);
         if !fields.is_empty() {
             return Err(Refusal { code: "key_reused".into(), fields });
         }
         let mut receipt = earlier.receipt.clone();
         receipt["replayed"] = json!(!self.bug(Bug::ReplayWithoutReceipt));
+        // What it answers is of then; beside it stands what is now.
+        if let Some(account) = &earlier.scope {
+            let now = self.balance(account, None, reading);
+            receipt["balance_now"] = ["available", "held", "pending", "debt", "net"]
+                .into_iter()
+                .map(|figure| (figure.to_string(), now[figure].clone()))
+                .collect();
+            let hold = receipt["hold"]["id"].clone();
+            if let Some(hold) = self.holds(account, reading).into_iter().find(|shown| shown["hold"] == hold) {
+                receipt["state_now"] = hold["state"].clone();
+            }
+        }
         Ok(receipt)
     }
 

@@ -59,6 +59,9 @@ impl Model {
         if let Some(next) = copy.next_expiry(account, at) {
             value["next_expiry"] = next;
         }
+        if let Some(next) = copy.next_change(account) {
+            value["next_change_at"] = json!(instant::text(next));
+        }
         if heard.suspect {
             value["clock_suspect"] = json!(true);
         }
@@ -66,6 +69,14 @@ impl Model {
             value["clock_behind"] = json!(heard.behind);
         }
         value
+    }
+
+    /// When time alone does something next: to points that are left, or to an open hold.
+    fn next_change(&self, account: &str) -> Option<i64> {
+        let left = self.batches.iter().filter(|batch| batch.account == account && batch.remaining > 0);
+        let batches = left.filter_map(|batch| if batch.active { batch.expires_at } else { Some(batch.effective_at) });
+        let open = self.holds.iter().filter(|hold| hold.account == account && hold.state == HoldState::Open);
+        batches.chain(open.map(|hold| hold.deadline)).min()
     }
 
     fn next_expiry(&self, account: &str, at: i64) -> Option<Value> {
@@ -183,6 +194,13 @@ impl Model {
             });
             if let Some(service) = &hold.service {
                 value["service"] = json!(service);
+            }
+            let made = &self.log[hold.operation as usize - 1];
+            value["operation"] = json!(format!("op:{}", hold.operation));
+            value["key"] = json!(made.request.key);
+            value["booked_at"] = made.receipt["booked_at"].clone();
+            if let Some(reference) = made.request.facts.get("reference") {
+                value["reference"] = reference.clone();
             }
             value
         });

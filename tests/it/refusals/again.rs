@@ -206,7 +206,7 @@ fn the_same_key_again() {
         for patch in ["{}"].iter().chain(row.same).chain(NOT_COMPARED) {
             rows += 1;
             let answer = world.apply(&patched(line, &fields(patch)));
-            let same = answer.as_ref().is_ok_and(|receipt| serde_json::to_value(receipt).unwrap() == original);
+            let same = answer.as_ref().is_ok_and(|receipt| as_then(receipt) == original);
             wrong.check(same, || format!("{} with {patch}\n    {answer:?}", row.line));
         }
         let reference: (&str, &[&str]) = (r#"{"reference":"other"}"#, &["reference"]);
@@ -229,6 +229,15 @@ fn the_same_key_again() {
     assert!(rows >= 180, "{rows}");
 }
 
+/// A replayed receipt without what it says of now.
+fn as_then(receipt: &counterfoil::Receipt) -> Value {
+    let mut receipt = serde_json::to_value(receipt).unwrap();
+    assert_eq!(receipt.get("balance_now").is_some(), receipt["account"].is_string(), "{receipt}");
+    assert_eq!(receipt.get("state_now").is_some(), receipt["hold"].is_object(), "{receipt}");
+    receipt.as_object_mut().unwrap().retain(|name, _| name != "balance_now" && name != "state_now");
+    receipt
+}
+
 fn line_text(world: &World, line: &Value) -> String {
     world.resolve(line).to_string()
 }
@@ -248,7 +257,7 @@ fn the_same_key_again_in_a_ledger_just_opened() {
         original["replayed"] = true.into();
         reopen(&mut world);
         let answer = world.apply(line);
-        let same = answer.as_ref().is_ok_and(|receipt| serde_json::to_value(receipt).unwrap() == original);
+        let same = answer.as_ref().is_ok_and(|receipt| as_then(receipt) == original);
         wrong.check(same, || format!("{}\n    {answer:?}", row.line));
         if let Some((patch, _)) = row.other.first() {
             reopen(&mut world);
