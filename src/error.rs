@@ -1,5 +1,7 @@
 //! The one error type: stable codes, what to do about each, and its JSON form.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -280,6 +282,35 @@ fn escaped(c: char) -> impl Iterator<Item = char> {
     let escape = c.is_control().then(|| c.escape_default());
     let plain = (!c.is_control()).then_some(c);
     escape.into_iter().flatten().chain(plain)
+}
+
+/// What whoever watches a long work says after each step: nothing, and it goes on; or a [`ControlFlow`], whose `Break` stops it.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// let stopped = ledger.verify_with(|_| ControlFlow::Break(())).unwrap_err();
+/// assert_eq!(stopped.code(), "cancelled");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Watched {
+    /// Whether it goes on; `what` names the work.
+    ///
+    /// # Errors
+    /// `cancelled`.
+    fn go_on(self, what: &'static str) -> Result<()>;
+}
+
+impl Watched for () {
+    fn go_on(self, _: &'static str) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<B> Watched for ControlFlow<B> {
+    fn go_on(self, what: &'static str) -> Result<()> {
+        if self.is_break() { Err(Error::Cancelled { what }) } else { Ok(()) }
+    }
 }
 
 impl Error {

@@ -205,14 +205,18 @@ impl File {
 
     // ---- care
 
-    pub(crate) fn verify(&self, quick: bool, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
+    pub(crate) fn verify(&self, quick: bool, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Verification> {
         if quick {
             return self.snapshot(|session| audit::verify_quick(session, progress));
         }
         self.call()?.readers().with_others(|conn, others| audit::verify(&Session::new(conn), others, progress))
     }
 
-    pub(crate) fn backup(&self, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
+    pub(crate) fn backup(
+        &self,
+        target: &Path,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Verification> {
         let call = self.call()?;
         proven_copy(call.readers(), target, &mut |_| Ok(()), progress).map(|(_, verification)| verification)
     }
@@ -221,7 +225,7 @@ impl File {
     pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<Published> {
         let source = Readers::open(backup)?;
         let renew = &mut |conn: &Connection| renew_epoch(conn, epoch, reading);
-        proven_copy(&source, target, renew, &mut |_| ()).map(|(published, _)| published)
+        proven_copy(&source, target, renew, &mut |_| Ok(())).map(|(published, _)| published)
     }
 }
 
@@ -263,9 +267,9 @@ fn proven_copy(
     source: &Readers,
     target: &Path,
     change: &mut dyn FnMut(&Connection) -> Result<()>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<(Published, Verification)> {
-    progress(Progress { step: "copy", done: 0, total: None });
+    progress(Progress { step: "copy", done: 0, total: None })?;
     let mut proof = None;
     let published = db::copy(source, target, |conn| {
         db::change_copy(conn, || change(conn).and_then(|()| store::write_head(&Session::new(conn))))?;

@@ -87,6 +87,7 @@ pub mod schema {
     pub use crate::spelling::nearest;
 }
 
+pub use chrono;
 pub use error::{Error, Result};
 pub use hash::Hash;
 pub use ledger::{Answer, IdSource, Ledger, Options, Watch};

@@ -27,12 +27,13 @@ mod window;
 
 use std::borrow::Cow;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
 
 use crate::db::OtherReader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::audit::{self as stored, Paged, RowKey};
 use crate::store::{self, BookCache, Session};
 use faults::Faults;
@@ -142,16 +143,17 @@ struct Audit<'a, 'c> {
     session: &'a Session<'c>,
     faults: Faults,
     checked: Checked,
-    progress: &'a mut dyn FnMut(Progress),
+    progress: &'a mut dyn FnMut(Progress) -> Result<()>,
 }
 
 impl<'a, 'c> Audit<'a, 'c> {
-    fn new(session: &'a Session<'c>, progress: &'a mut dyn FnMut(Progress)) -> Self {
+    fn new(session: &'a Session<'c>, progress: &'a mut dyn FnMut(Progress) -> Result<()>) -> Self {
         Audit { session, faults: Faults::default(), checked: Checked::default(), progress }
     }
 
-    fn tell(&mut self, step: &'static str, done: u64, total: Option<u64>) {
-        (self.progress)(Progress { step, done, total });
+    /// An error where whoever is told stops the work.
+    fn tell(&mut self, step: &'static str, done: u64, total: Option<u64>) -> Result<()> {
+        (self.progress)(Progress { step, done, total })
     }
 
     fn verdict(self) -> Verification {
@@ -165,7 +167,7 @@ impl<'a, 'c> Audit<'a, 'c> {
 pub(crate) fn verify(
     session: &Session<'_>,
     others: Option<[OtherReader; 2]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<Verification> {
     store::audit::snapshot(session, || {
         let mut audit = Audit::new(session, progress);
@@ -182,7 +184,10 @@ pub(crate) fn verify(
 }
 
 /// Checks only what is bounded.
-pub(crate) fn verify_quick(session: &Session<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Verification> {
+pub(crate) fn verify_quick(
+    session: &Session<'_>,
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
+) -> Result<Verification> {
     store::audit::snapshot(session, || {
         let mut audit = Audit::new(session, progress);
         quick::run(&mut audit)?;
@@ -192,10 +197,14 @@ pub(crate) fn verify_quick(session: &Session<'_>, progress: &mut dyn FnMut(Progr
 
 /// The replay here, the rows by themselves in a thread of their own.
 fn beside(audit: &mut Audit<'_, '_>, [second, ahead]: [OtherReader; 2]) -> Result<Rows> {
+    let stopped = &AtomicBool::new(false);
     thread::scope(|scope| {
-        let other = scope.spawn(move || rows(&Session::new(&second), &mut |_| ()));
-        audit.tell("storage", 0, None);
-        let books = books(audit, Some(ahead));
+        let go_on = move |_| {
+            if stopped.load(Ordering::Relaxed) { Err(Error::Cancelled { what: "the verification" }) } else { Ok(()) }
+        };
+        let other = scope.spawn(move || rows(&Session::new(&second), &mut { go_on }));
+        let books = audit.tell("storage", 0, None).and_then(|()| books(audit, Some(ahead)));
+        stopped.store(books.is_err(), Ordering::Relaxed);
         // A panic there is one here.
         let rows = other.join().unwrap_or_else(|panic| resume_unwind(panic));
         books.and(rows)
@@ -218,9 +227,9 @@ struct Rows {
     checked: Checked,
 }
 
-fn rows(session: &Session<'_>, progress: &mut dyn FnMut(Progress)) -> Result<Rows> {
+fn rows(session: &Session<'_>, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Rows> {
     let mut audit = Audit::new(session, progress);
-    audit.tell("storage", 0, None);
+    audit.tell("storage", 0, None)?;
     let outcome = storage(&mut audit);
     audit.faults.part("storage", outcome)?;
     let storage = std::mem::take(&mut audit.faults);
@@ -277,10 +286,10 @@ fn each_row<R: Paged>(
         each(&mut audit.faults, key, row);
         done = done.saturating_add(1);
         if done.is_multiple_of(count(PAGE)) {
-            audit.tell(step, done, None);
+            audit.tell(step, done, None)?;
         }
     }
-    audit.tell(step, done, None);
+    audit.tell(step, done, None)?;
     Ok(done)
 }
 

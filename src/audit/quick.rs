@@ -18,7 +18,7 @@ const MOST: usize = 1000;
 const REACH: i64 = 1000;
 
 pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
-    audit.tell("storage", 0, None);
+    audit.tell("storage", 0, None)?;
     let outcome = storage(audit);
     audit.faults.part("storage", outcome)?;
     let mut touched = BTreeSet::new();
@@ -62,7 +62,7 @@ fn operations(audit: &mut Audit<'_, '_>, touched: &mut BTreeSet<i64>) -> Result<
             }
         }
         audit.checked.operations = audit.checked.operations.saturating_add(1);
-        audit.tell("operations", audit.checked.operations, None);
+        audit.tell("operations", audit.checked.operations, None)?;
     }
     let named = named_hash(audit, &ledger)?;
     check_head(audit, &ledger, last, named);
@@ -107,7 +107,7 @@ fn accounts(audit: &mut Audit<'_, '_>, touched: &BTreeSet<i64>) -> Result<()> {
         }
     }
     audit.checked.accounts = count(seen.len());
-    audit.tell("sums", audit.checked.accounts, None);
+    audit.tell("sums", audit.checked.accounts, None)?;
     for row in seen.values() {
         account(audit, row)?;
     }

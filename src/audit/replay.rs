@@ -138,7 +138,7 @@ impl<'s, 'c> Replay<'s, 'c> {
                     self.named = self.head;
                 }
             }
-            audit.tell("operations", audit.checked.operations, total);
+            audit.tell("operations", audit.checked.operations, total)?;
         }
         if let Some(stored) = &self.stored {
             check_head(audit, stored, self.last, self.named);

@@ -147,7 +147,7 @@ impl File {
     }
 
     fn verify(&self) -> Verification {
-        verify(&self.session(), None, &mut |_| ()).unwrap()
+        verify(&self.session(), None, &mut |_| Ok(())).unwrap()
     }
 }
 
@@ -212,10 +212,10 @@ fn a_sound_file_has_no_fault() {
     let c = verification.checked;
     assert_eq!((c.operations, c.replayed, c.writers, c.price_books), (c.replayed, c.operations, 2, 1));
     assert!(c.entries > c.operations && c.accounts == 5 && c.batches == 4 && c.holds == 3 && c.consumes > 2, "{c:?}");
-    let quick = verify_quick(&f.session(), &mut |_| ()).unwrap();
+    let quick = verify_quick(&f.session(), &mut |_| Ok(())).unwrap();
     assert_eq!(quick.faults, []);
-    assert_eq!(verify(&File::new().session(), None, &mut |_| ()).unwrap().faults, []);
-    assert_eq!(verify_quick(&File::new().session(), &mut |_| ()).unwrap().faults, []);
+    assert_eq!(verify(&File::new().session(), None, &mut |_| Ok(())).unwrap().faults, []);
+    assert_eq!(verify_quick(&File::new().session(), &mut |_| Ok(())).unwrap().faults, []);
 }
 
 /// Drops what stands in the way of a hand that changes the file.
@@ -356,7 +356,7 @@ fn quick_sees_the_head_the_tail_and_the_balances() {
     ] {
         f.conn.execute_batch("BEGIN").unwrap();
         f.conn.execute_batch(sql).unwrap();
-        let verification = verify_quick(&f.session(), &mut |_| ()).unwrap();
+        let verification = verify_quick(&f.session(), &mut |_| Ok(())).unwrap();
         f.conn.execute_batch("ROLLBACK").unwrap();
         let codes: BTreeSet<&str> = verification.faults.iter().map(|fault| &*fault.code).collect();
         assert!(codes.contains(code), "{sql}: {codes:?}");
@@ -409,7 +409,7 @@ fn any_history_verifies() {
         }
         let verification = f.verify();
         assert_eq!(verification.faults, [], "seed {seed}");
-        assert_eq!(verify_quick(&f.session(), &mut |_| ()).unwrap().faults, [], "seed {seed}");
+        assert_eq!(verify_quick(&f.session(), &mut |_| Ok(())).unwrap().faults, [], "seed {seed}");
     }
 }
 

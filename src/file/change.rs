@@ -200,7 +200,7 @@ impl File {
         &self,
         limit: Option<u64>,
         terms: &Terms,
-        progress: &mut dyn FnMut(&ExpireReport),
+        progress: &mut dyn FnMut(&ExpireReport) -> Result<()>,
     ) -> Result<ExpireReport> {
         let call = self.call()?;
         let writer = call.writer()?;
@@ -219,10 +219,11 @@ impl File {
             }
             let idle = done.entries == report.entries && done.accounts == report.accounts;
             report = done;
-            progress(&report);
+            let go_on = progress(&report);
             if !report.more || left == 0 || idle {
                 return Ok(report);
             }
+            go_on?;
             thread::sleep(PAUSE);
         }
     }

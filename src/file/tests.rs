@@ -47,7 +47,7 @@ fn alice(
 }
 
 fn verified(file: &File) {
-    let verification = file.verify(false, &mut |_| ()).unwrap();
+    let verification = file.verify(false, &mut |_| Ok(())).unwrap();
     assert!(verification.ok, "{:?}", verification.faults);
 }
 
@@ -149,7 +149,7 @@ fn what_was_rolled_back_is_not_at_hand() {
     });
     assert_eq!((failed.unwrap_err().code(), tried), ("closed", 2));
     assert_eq!(book(&file, &strict(7, 70)).unwrap().balance.available, 0);
-    assert!(file.verify(false, &mut |_| ()).unwrap().faults.is_empty());
+    assert!(file.verify(false, &mut |_| Ok(())).unwrap().faults.is_empty());
 }
 
 fn db_connection(folder: &tempfile::TempDir) -> crate::db::Connection {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Ledger;
 use crate::audit::{Progress, Verification};
-use crate::error::Result;
+use crate::error::{Result, Watched};
 use crate::file::ExpireReport;
 use crate::model::{Configure, ConfirmClock, Key, Receipt};
 
@@ -58,7 +58,7 @@ impl Ledger {
         self.expire_with(limit, |_| ())
     }
 
-    /// The same, reporting after each transaction how far it is.
+    /// The same, reporting after each transaction how far it is. Stopped, it has booked what it reported.
     ///
     /// ```
     /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -67,9 +67,13 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::expire`].
-    pub fn expire_with(&self, limit: Option<u64>, mut progress: impl FnMut(&ExpireReport)) -> Result<ExpireReport> {
-        self.file.expire(limit, &self.terms(), &mut progress)
+    /// `cancelled` when `progress` stops it ([`Watched`]), and as for [`Ledger::expire`].
+    pub fn expire_with<W: Watched>(
+        &self,
+        limit: Option<u64>,
+        mut progress: impl FnMut(&ExpireReport) -> W,
+    ) -> Result<ExpireReport> {
+        self.file.expire(limit, &self.terms(), &mut |report| progress(report).go_on("the sweep"))
     }
 
     /// Proves the whole file: hash chain, replay of every operation, every stored row, SQLite's own checks. Writes nothing.
@@ -83,7 +87,7 @@ impl Ledger {
     /// # Errors
     /// `storage`, `closed`. Faults are not errors: they are in the answer.
     pub fn verify(&self) -> Result<Verification> {
-        self.file.verify(false, &mut |_| ())
+        self.file.verify(false, &mut |_| Ok(()))
     }
 
     /// A bounded check: the newest operations, the head, and the sums of some accounts.
@@ -97,7 +101,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::verify`].
     pub fn verify_quick(&self) -> Result<Verification> {
-        self.file.verify(true, &mut |_| ())
+        self.file.verify(true, &mut |_| Ok(()))
     }
 
     /// The full proof, reporting how far it is.
@@ -110,9 +114,9 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::verify`].
-    pub fn verify_with(&self, mut progress: impl FnMut(Progress)) -> Result<Verification> {
-        self.file.verify(false, &mut progress)
+    /// `cancelled` when `progress` stops it ([`Watched`]), and as for [`Ledger::verify`].
+    pub fn verify_with<W: Watched>(&self, mut progress: impl FnMut(Progress) -> W) -> Result<Verification> {
+        self.file.verify(false, &mut |step| progress(step).go_on("the verification"))
     }
 
     /// Copies the ledger to a new file while it is in use, and verifies the copy before it gets its name.
@@ -140,8 +144,12 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// As for [`Ledger::backup`].
-    pub fn backup_with(&self, target: impl AsRef<Path>, mut progress: impl FnMut(Progress)) -> Result<Verification> {
-        self.file.backup(target.as_ref(), &mut progress)
+    /// `cancelled` when `progress` stops it ([`Watched`]), which leaves nothing behind, and as for [`Ledger::backup`].
+    pub fn backup_with<W: Watched>(
+        &self,
+        target: impl AsRef<Path>,
+        mut progress: impl FnMut(Progress) -> W,
+    ) -> Result<Verification> {
+        self.file.backup(target.as_ref(), &mut |step| progress(step).go_on("the backup"))
     }
 }

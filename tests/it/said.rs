@@ -1,5 +1,7 @@
 //! What the lines of the books name, what a mistake is told, and what is no report's business.
 
+use std::ops::ControlFlow;
+
 use counterfoil::{AccountId, Entry, EntryKind, Error, Period, Query};
 use serde_json::{Value, json};
 
@@ -198,4 +200,25 @@ fn what_to_do_fits_what_was_refused() {
         assert!(help(&line).contains(said), "{line}: {}", help(&line));
     }
     world.must("", r#"{"op":"capture","hold":"@expired","key":"e","points":5}"#);
+}
+
+/// Story: an app closed its window while a backup was being proved, and had to wait for the end of it: there was no way to stop.
+#[test]
+fn long_work_stops_when_it_is_told_to() {
+    let mut world = World::empty();
+    world.must("", r#"{"op":"recharge","account":"me","key":"1","points":50,"source":"gift","expires_at":"never"}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("copy.ledger");
+    let stopped = world.ledger.verify_with(|_| ControlFlow::Break(())).unwrap_err();
+    assert_eq!((stopped.code(), stopped.is_retryable()), ("cancelled", false));
+    for step in ["copy", "storage", "operations"] {
+        let stop = |progress: counterfoil::answer::Progress| match progress.step == step {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        assert_eq!(world.ledger.backup_with(&target, stop).unwrap_err().code(), "cancelled", "{step}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{step}: something is left");
+    }
+    assert!(world.ledger.backup(&target).unwrap().ok);
+    assert!(world.ledger.verify_with(|_| ControlFlow::Continue::<()>(())).unwrap().ok);
 }

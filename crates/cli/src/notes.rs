@@ -85,6 +85,14 @@ impl Notes {
         self.plain("warning", text);
     }
 
+    /// A warning that is also a fact programs go by.
+    pub(crate) fn remark(self, name: &str, fact: &Value, text: &str) {
+        if self.json {
+            return Self::say(&json!({ "warning": text, name: fact }).to_string());
+        }
+        self.warning(text);
+    }
+
     /// A key that was made up: with it the same operation can be asked for again without booking twice.
     pub(crate) fn key(self, key: &str) {
         self.plain("key", key);

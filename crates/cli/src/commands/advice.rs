@@ -26,10 +26,7 @@ pub(super) fn refused(
         None => error.into(),
     };
     match (error, typed) {
-        (Error::UnknownAccount { account }, _) => match near(ledger, &account) {
-            Some(near) => Failure::advised(Error::UnknownAccount { account }, format!("did you mean `{near}`?")),
-            None => Error::UnknownAccount { account }.into(),
-        },
+        (Error::UnknownAccount { account }, _) => refused_account(ledger, account),
         (Error::UnknownOperation { wanted, .. }, Some(text)) => {
             let error = Error::UnknownOperation { operation: text.into(), wanted };
             match points.filter(|number| operation(ledger, whose, text).is_none() && is_charge(ledger, *number)) {
@@ -42,6 +39,14 @@ pub(super) fn refused(
         (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), _) => advised(error),
         (Error::HoldClosed { state, .. }, Some(text)) => Error::HoldClosed { hold: text.into(), state }.into(),
         (error, _) => error.into(),
+    }
+}
+
+/// An account nobody has opened, and perhaps the one that was meant.
+pub(super) fn refused_account(ledger: &Ledger, account: String) -> Failure {
+    match near(ledger, &account) {
+        Some(near) => Failure::advised(Error::UnknownAccount { account }, format!("did you mean `{near}`?")),
+        None => Error::UnknownAccount { account }.into(),
     }
 }
 

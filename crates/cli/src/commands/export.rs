@@ -27,13 +27,10 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
     let export = Export::new(args.target).view(view).within(args.period.period()?).offset(args.period.offset);
     let ledger = session.look()?;
     if let Some(account) = &account {
-        match session.unknown(&ledger, account)? {
-            Some(unknown) => session.notes.note(&unknown),
-            // The environment named it: what lacks all others should not pass for the whole.
-            None if session.common.account.is_none() => {
-                session.notes.note(&format!("only `{account}`; --all-accounts takes all"));
-            }
-            None => {}
+        session.known(&ledger, account)?;
+        // The environment named it: what lacks all others should not pass for the whole.
+        if session.common.account.is_none() {
+            session.notes.note(&format!("only `{account}`; --all-accounts takes all"));
         }
     }
     let export = account.into_iter().fold(export, Export::account);

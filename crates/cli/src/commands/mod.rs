@@ -100,17 +100,27 @@ impl Session {
         Ok(ledger)
     }
 
-    /// Says when the computer's clock is slow.
+    /// Says when the computer's clock is slow, or so fast that it is not believed.
     fn tell_clock(&self, ledger: &Ledger) -> Result<(), Failure> {
         let clock = ledger.clock()?;
+        if clock.suspect {
+            let text = format!(
+                "the clock reads {}, far past the newest time in the ledger, {}: it is not believed, and ledger time stands \
+                 still; if it is right, say so with `counterfoil confirm-clock`, else set it",
+                time(clock.reading),
+                time(clock.accepted_at)
+            );
+            self.notes.remark("clock_suspect", &true.into(), &text);
+        }
         if clock.behind > 0 {
-            self.notes.warning(&format!(
+            let text = format!(
                 "the clock reads {}, {} seconds behind the newest time in the ledger, {}; if it is right, say so with \
                  `counterfoil confirm-clock`, else set it",
                 time(clock.reading),
                 clock.behind,
                 time(clock.accepted_at)
-            ));
+            );
+            self.notes.remark("clock_behind", &clock.behind.into(), &text);
         }
         Ok(())
     }
@@ -171,6 +181,14 @@ impl Session {
     /// What is said of an account nobody has opened; nothing of one that is there.
     fn unknown(&self, ledger: &Ledger, account: &AccountId) -> Result<Option<String>, Failure> {
         if ledger.balance(account)?.exists { Ok(None) } else { self.nobody(ledger, account).map(Some) }
+    }
+
+    /// Refuses what is to be handed to somebody about an account that nobody has opened: it is a slip of the pen.
+    fn known(&self, ledger: &Ledger, account: &AccountId) -> Result<(), Failure> {
+        if ledger.balance(account)?.exists {
+            return Ok(());
+        }
+        Err(advice::refused_account(ledger, account.to_string()))
     }
 
     /// The same of an account that may not be named: then all are meant.

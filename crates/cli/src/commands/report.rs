@@ -23,9 +23,7 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         return Err(Failure::usage(format!("--output {}: this would be no page", path.display()), "add --html"));
     }
     let ledger = session.look()?;
-    if let Some(unknown) = session.unknown(&ledger, &account)? {
-        session.notes.note(&unknown);
-    }
+    session.known(&ledger, &account)?;
     let bar = session.notes.bar("statement");
     if args.html {
         let mut page = StatementPage::new(&account).within(period).offset(offset);

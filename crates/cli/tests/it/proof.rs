@@ -92,7 +92,7 @@ fn of_one_account_and_a_period_of_it() {
     assert!(journal.contains("Assets:Points:alice:Available"), "{journal}");
     assert!(!journal.contains("cmd"), "{journal}");
     home.run("export --as beancount --output books.beancount").ok();
-    assert!(home.run("export --as hledger -a nobody").ok().err.contains("there is no account"));
+    assert!(home.run("export --as hledger -a nobody").fails(3, "unknown_account").err.contains("there is no account"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, Utc};
+use counterfoil::error::Watched;
 use counterfoil::report::WalkStep;
 use counterfoil::{AccountId, Error, Ledger, Period};
 
@@ -196,12 +197,12 @@ impl Export {
     /// The same, reporting how far it is: of the file in operations, of one account in entries; and how many there are.
     ///
     /// # Errors
-    /// As for [`Export::write`].
-    pub fn write_with(
+    /// `cancelled` when `progress` stops it (`Watched`); `out` has what was written before. And as for [`Export::write`].
+    pub fn write_with<W: Watched>(
         &self,
         ledger: &Ledger,
         out: &mut dyn Write,
-        mut progress: impl FnMut(u64, u64),
+        mut progress: impl FnMut(u64, u64) -> W,
     ) -> Result<(), ExportError> {
         let mut writer = (self.format.begin)(self, out);
         let one = self.account.is_some();
@@ -212,7 +213,7 @@ impl Export {
                 WalkStep::Account { lines: n, .. } if one => total = u64::try_from(*n).unwrap_or(0),
                 WalkStep::Line(line) if one || line.entry.operation.is_some() => {
                     done = done.saturating_add(1).min(total);
-                    progress(done, total);
+                    progress(done, total).go_on("the export")?;
                 }
                 _ => {}
             }

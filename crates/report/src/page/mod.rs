@@ -14,6 +14,7 @@ use std::io::Write;
 use askama::Template;
 use chrono::{FixedOffset, Offset, Utc};
 use counterfoil::answer::Figures;
+use counterfoil::error::Watched;
 use counterfoil::report::{Statement, StatementStep, WalkLine};
 use counterfoil::{AccountId, Ledger, Period};
 
@@ -108,25 +109,25 @@ impl StatementPage {
     /// The same, telling how far it is: so many of so many steps.
     ///
     /// # Errors
-    /// As for [`write`](Self::write).
-    pub fn write_with(
+    /// `cancelled` when `progress` stops it (`Watched`), and as for [`write`](Self::write).
+    pub fn write_with<W: Watched>(
         &self,
         ledger: &Ledger,
         out: &mut dyn Write,
-        mut progress: impl FnMut(u64, u64),
+        mut progress: impl FnMut(u64, u64) -> W,
     ) -> Result<(), ExportError> {
         let (mut making, mut read): (Option<Making>, u64) = (None, 0);
         ledger.statement_steps(&self.account, &self.period, |step| {
             match step {
                 StatementStep::Reading { done, lines } => {
                     read = done.unsigned_abs();
-                    progress(read, lines.unsigned_abs().saturating_mul(2));
+                    progress(read, lines.unsigned_abs().saturating_mul(2)).go_on("the statement")?;
                 }
                 StatementStep::Head(head) => making = Some(Making::new(*head, self.offset)),
                 StatementStep::Line(line) => {
                     if let Some(making) = &mut making {
                         making.add(&line);
-                        progress(read.saturating_add(making.told), read.saturating_mul(2));
+                        progress(read.saturating_add(making.told), read.saturating_mul(2)).go_on("the statement")?;
                     }
                 }
                 _ => {}
