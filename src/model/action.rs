@@ -157,6 +157,23 @@ pub(crate) struct Command {
     pub(crate) asked: bool,
 }
 
+impl Request {
+    /// Whether its shape is right: what needs neither file nor clock. Every verb finds the same before it looks at the file.
+    ///
+    /// ```
+    /// use counterfoil::Request;
+    /// let line = Request::parse(r#"{"op":"consume","account":"alice","key":"task:1","points":-1}"#)?;
+    /// assert_eq!(line.check().unwrap_err().code(), "invalid_argument");
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument`, `out_of_range`.
+    pub fn check(&self) -> Result<()> {
+        Command::parse(self).map(drop)
+    }
+}
+
 impl Command {
     /// Checks a request's shape.
     pub(crate) fn parse(request: &Request) -> Result<Self> {

@@ -72,21 +72,6 @@ impl Request {
         Request { fields, ..Request::default() }
     }
 
-    /// Whether its shape is right: what needs neither file nor clock. Every verb finds the same before it looks at the file.
-    ///
-    /// ```
-    /// use counterfoil::Request;
-    /// let line = Request::parse(r#"{"op":"consume","account":"alice","key":"task:1","points":-1}"#)?;
-    /// assert_eq!(line.check().unwrap_err().code(), "invalid_argument");
-    /// # Ok::<(), counterfoil::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `invalid_argument`, `out_of_range`.
-    pub fn check(&self) -> Result<()> {
-        super::Command::parse(self).map(drop)
-    }
-
     /// The kind of operation asked for.
     #[must_use]
     pub fn op(&self) -> Option<&str> {
