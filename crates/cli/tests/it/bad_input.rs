@@ -73,7 +73,7 @@ const COMMANDS: &[(i32, &str, &str)] = &[
     (3, "account_in_debt", "consume 1 -a bob --policy strict"),
     (3, "account_not_empty", "close -a alice --reason x --yes"),
     (3, "unknown_account", "freeze -a nobody --reason x"),
-    (3, "unknown_account", "hold 1 -a nobody --deadline 60"),
+    (3, "insufficient_points", "hold 1 -a nobody --deadline 60"),
     // Times and spans.
     (2, "invalid_argument", "hold 1 -a alice --deadline 0"),
     (3, "invalid_argument", "hold 1 -a alice --deadline 25h"),

@@ -69,6 +69,7 @@ fn json_has_the_documented_keys() {
         "exists",
         "held",
         "net",
+        "next_change_at",
         "next_expiry",
         "pending",
         "state",
@@ -108,7 +109,10 @@ fn json_has_the_documented_keys() {
     ];
     assert_eq!(keys(&batches[0]), wanted);
     let holds = home.run("holds -a alice --format json").ok().json();
-    assert_eq!(keys(&holds[0]), ["account", "deadline", "hold", "points", "slices", "state", "unbacked"]);
+    assert_eq!(
+        keys(&holds[0]),
+        ["account", "booked_at", "deadline", "hold", "key", "operation", "points", "slices", "state", "unbacked"]
+    );
     let check = home.run("check 5 -a alice --format json").ok().json();
     assert_eq!(keys(&check), ["allowed", "available", "debt", "required", "sufficient"]);
     let verify = home.run("verify --format json").ok().json();

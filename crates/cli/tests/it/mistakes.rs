@@ -31,7 +31,7 @@ const MISTAKES: &[Mistake] = &[
     (2, &["recharge", "30", "alice", "--source", "wx"], &["unexpected argument 'alice'", "-a ACCOUNT"]),
     (3, &["freeze", "-a", "alcie", "--reason", "x"], &["no account `alcie`", "did you mean `alice`?"]),
     (3, &["hold", "5", "-a", " Alice", "--deadline", "1h"], &["begins with white space", "leave it out: `Alice`"]),
-    (3, &["hold", "5", "-a", "zoe", "--deadline", "1h"], &["no account `zoe`", "check the spelling"]),
+    (3, &["hold", "5", "-a", "zoe", "--deadline", "1h"], &["account `zoe` has 0 points available and 5 are needed"]),
     (2, &["recharge", "30", "wxpay", "-a", "alice"], &["unexpected argument 'wxpay'", "--source SOURCE"]),
     (2, &["transfer", "5", "--to", "bob", "-a", "alice"], &["comes first, without --to: transfer bob 5"]),
     (2, &["accounts", "--frozen"], &["help: write --state frozen"]),
