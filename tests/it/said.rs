@@ -155,7 +155,7 @@ fn a_misspelt_field_is_recognised() {
         (
             r#"{"op":"recharge","account":"a","key":"1","points":1,"source":"x","expires_at":"2027-12-31"}"#,
             "expires_at",
-            "2027-12-31T00:00:00+08:00",
+            "2028-01-01T00:00:00+08:00",
         ),
     ] {
         let error = world.apply_text(line).unwrap_err();

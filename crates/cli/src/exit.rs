@@ -114,7 +114,8 @@ impl From<ExportError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let help = advice(&error).map(String::from);
+        let as_typed = |help: &str| help.contains("end_of_day").then(|| help.replace("end_of_day", "--end-of-day"));
+        let help = advice(&error).map(String::from).or_else(|| as_typed(&error.help()));
         Failure::Ledger { error: Box::new(error), help, typed: false }
     }
 }

@@ -83,7 +83,21 @@ fn ids() {
         r#"{"op":"consume","account":"rich","key":"k","points":1,"service":ID}"#,
         r#"{"op":"consume","account":"rich","key":"k","points":1,"service":"s","quantity":1,"unit":ID}"#,
     ];
-    let bad = ["", &too_long, &long_bytes, "\0", "a\0b", "a\nb", "a\rb", "\t", "\u{1b}[31mred", "\u{7f}", "\u{85}"];
+    let bad = [
+        "",
+        " ",
+        "\u{3000}a",
+        &too_long,
+        &long_bytes,
+        "\0",
+        "a\0b",
+        "a\nb",
+        "a\rb",
+        "\t",
+        "\u{1b}[31mred",
+        "\u{7f}",
+        "\u{85}",
+    ];
     let mut target = Target::new();
     for (line, field) in lines.iter().zip(["account", "key", "source", "to", "service", "unit"]) {
         for id in bad {
@@ -96,16 +110,15 @@ fn ids() {
             target.line(&line.replace("ID", "null"), MISSING);
         }
     }
-    // Text is text: nothing is trimmed, folded or forbidden beyond control characters.
+    // Text is text: nothing is trimmed, folded or forbidden beyond control characters, and white space at its ends.
     for id in [
-        " ",
         &longest,
         &emoji,
         "é",
         "\u{202e}bidi",
         "\u{feff}",
         "\u{200b}",
-        "\u{2028}",
+        "a\u{2028}b",
         "'; DROP TABLE account; --",
         "../..",
         "@",

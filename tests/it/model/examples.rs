@@ -116,7 +116,8 @@ fn example_4_the_same_callback_twice() {
     let mut second = desk.does(5, line.clone());
     assert_eq!(second["replayed"], true);
     second["replayed"] = json!(false);
-    assert_eq!(first, second);
+    let now = second.as_object_mut().unwrap().remove("balance_now");
+    assert_eq!((now.as_ref(), &second), (Some(&first["balance"]), &first));
     line["points"] = json!(11);
     assert_eq!(desk.run(6, line), Err("key_reused".into()));
     assert_eq!(desk.model.batches("ann", at(6)).len(), 1);

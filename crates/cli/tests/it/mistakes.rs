@@ -78,7 +78,7 @@ const MISTAKES: &[Mistake] = &[
     (
         2,
         &["recharge", "1", "-a", "alice", "--source", "x", "--expires-at", "2099-12-31"],
-        &["say when on that day", "2099-12-31T00:00:00+08:00"],
+        &["with --end-of-day beside it, like +08:00, it is the end of that day", "2100-01-01T00:00:00+08:00"],
     ),
     (
         2,

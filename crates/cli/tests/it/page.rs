@@ -262,11 +262,11 @@ fn hostile_texts_are_text() {
 #[test]
 fn the_page_is_whole_when_there_is_little_or_much() {
     let Some(mut browser) = Browser::start() else { return };
-    // Nobody; an account with nothing; the most points there can be.
+    // An account with nothing; the most points there can be.
     let home = Home::new();
     home.run("open -a empty --key 1").ok();
     home.run("recharge 9000000000000000 -a rich --source bank --expires-at never --key 2").ok();
-    for account in ["nobody", "empty", "rich"] {
+    for account in ["empty", "rich"] {
         let (page, statement) = both(&home, &["-a", account]);
         everywhere(&mut browser, &page, |browser, _| says_what_the_statement_says(browser, &statement));
     }
