@@ -86,8 +86,8 @@ CREATE TABLE operation (
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
-    -- 20 expire
-    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 20),
+    -- 20 expire, 21 plan, 22 stop
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 22),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
     account       INTEGER NOT NULL CHECK (account >= 0),
     key           TEXT    NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 128),
@@ -121,8 +121,8 @@ CREATE TABLE entry (
     n                INTEGER NOT NULL CHECK (n >= 1),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
-    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 27),
+    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 29),
     -- NULL for what time did by itself.
     operation        INTEGER REFERENCES operation (seq),
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
@@ -171,7 +171,7 @@ CREATE TABLE stretch (
 ) STRICT, WITHOUT ROWID;
 
 -- Points recharged together. amount = remaining + held + used + expired + revoked + moved.
--- no = (operation.seq << 20) | index, so that a public id needs no index of its own.
+-- no = (operation.seq << 20) | index, so that a public id needs no index of its own; for a plan's, index = period << 4 | 1.
 CREATE TABLE batch (
     no           INTEGER PRIMARY KEY,
     account      INTEGER NOT NULL REFERENCES account (no),
@@ -187,7 +187,7 @@ CREATE TABLE batch (
     moved        INTEGER NOT NULL CHECK (moved >= 0),
     owed         INTEGER NOT NULL CHECK (owed >= 0),
     effective_at INTEGER NOT NULL CHECK (effective_at BETWEEN 0 AND 253402300799999),
-    -- Whether effective_at was asked for: then it holds also when accepted time goes back behind it.
+    -- Whether effective_at was asked for, or is a period's: then it holds also when accepted time goes back behind it.
     dated        INTEGER NOT NULL CHECK (dated IN (0, 1)),
     expires_at   INTEGER CHECK (expires_at BETWEEN 0 AND 253402300799999), -- NULL: never
     active       INTEGER NOT NULL CHECK (active IN (0, 1)),
@@ -196,15 +196,17 @@ CREATE TABLE batch (
     -- When time next does something to it; NULL when nothing is left.
     due_at       INTEGER CHECK (due_at IS CASE WHEN remaining = 0 THEN NULL WHEN active THEN expires_at ELSE effective_at END),
     from_batch   INTEGER REFERENCES batch (no),
+    -- The line of the account's books that it came with: the order of creation, also of those that time makes.
+    entry        INTEGER NOT NULL CHECK (entry >= 1),
     CHECK (amount = remaining + held + used + expired + revoked + moved),
     CHECK (revoked + owed <= amount),
     CHECK (expires_at IS NULL OR expires_at > effective_at)
 ) STRICT;
 
 -- The draw order; never expiring batches last.
-CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 9223372036854775807), promo DESC, no) WHERE live = 1;
+CREATE INDEX batch_draw ON batch (account, priority, ifnull(expires_at, 9223372036854775807), promo DESC, entry, no) WHERE live = 1;
 -- What falls due next in an account: at one instant what expires, then what becomes effective.
-CREATE INDEX batch_due ON batch (account, due_at, active DESC, no) WHERE due_at IS NOT NULL;
+CREATE INDEX batch_due ON batch (account, due_at, active DESC, entry, no) WHERE due_at IS NOT NULL;
 -- Expired points a late consume may still draw. Also of batches that have lost none: so expiry does not rewrite it.
 CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expires_at IS NOT NULL;
 -- What is pending again when accepted time goes back.
@@ -215,6 +217,31 @@ CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX batch_pending ON batch (effective_at) WHERE active = 0;
 -- The batches of an account, for listing.
 CREATE INDEX batch_account ON batch (account, no);
+
+-- Recurring recharges. operation = the plan's own sequence number; its terms stand there.
+CREATE TABLE plan (
+    operation       INTEGER PRIMARY KEY REFERENCES operation (seq),
+    account         INTEGER NOT NULL REFERENCES account (no),
+    -- Its line in the account's books.
+    entry           INTEGER NOT NULL CHECK (entry >= 1),
+    -- When the first period begins, from which all are counted.
+    anchor          INTEGER NOT NULL CHECK (anchor BETWEEN 0 AND 253402300799999),
+    -- What its batches are, and how many days they last where the terms do not say (else NULL): of the price book at its booking.
+    promo           INTEGER NOT NULL CHECK (promo IN (0, 1)),
+    expiration_days INTEGER CHECK (expiration_days >= 1),
+    -- The next period, counted from 1, and when it begins: NULL when none is to come.
+    period          INTEGER NOT NULL CHECK (period BETWEEN 1 AND 65536),
+    due_at          INTEGER CHECK (due_at BETWEEN 0 AND 253402300799999),
+    stopped         INTEGER NOT NULL CHECK (stopped IN (0, 1)),
+    CHECK (stopped = 0 OR due_at IS NULL)
+) STRICT;
+
+-- What falls due next in an account.
+CREATE INDEX plan_due ON plan (account, due_at, operation) WHERE due_at IS NOT NULL;
+-- What begins when, in all accounts: to tell a suspect clock.
+CREATE INDEX plan_next ON plan (due_at) WHERE due_at IS NOT NULL;
+-- The plans of an account, for listing.
+CREATE INDEX plan_account ON plan (account, operation);
 
 -- Points set aside for a job in progress. operation = the hold's own sequence number.
 CREATE TABLE hold (
@@ -280,6 +307,7 @@ CREATE TRIGGER writer_no_update BEFORE UPDATE ON writer BEGIN SELECT RAISE(ABORT
 CREATE TRIGGER writer_no_delete BEFORE DELETE ON writer BEGIN SELECT RAISE(ABORT, 'writers are never deleted'); END;
 CREATE TRIGGER account_no_delete BEFORE DELETE ON account BEGIN SELECT RAISE(ABORT, 'accounts are never deleted'); END;
 CREATE TRIGGER batch_no_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batches are never deleted'); END;
+CREATE TRIGGER plan_no_delete BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'plans are never deleted'); END;
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
 CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
 CREATE TRIGGER allocation_no_delete BEFORE DELETE ON allocation BEGIN SELECT RAISE(ABORT, 'allocations are never deleted'); END;
@@ -287,8 +315,10 @@ CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT
 CREATE TRIGGER ledger_identity BEFORE UPDATE OF id, ledger_id, created_at ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger''s identity never changes'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
-CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch ON batch
+CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry ON batch
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;
+CREATE TRIGGER plan_identity BEFORE UPDATE OF operation, account, entry, anchor, promo, expiration_days ON plan
+BEGIN SELECT RAISE(ABORT, 'a plan''s terms never change'); END;
 CREATE TRIGGER hold_identity BEFORE UPDATE OF operation, account, points, unbacked, service, price_book ON hold
 BEGIN SELECT RAISE(ABORT, 'a hold''s origin never changes'); END;
 CREATE TRIGGER consume_identity BEFORE UPDATE OF operation, account, points, clawback_of ON consume

@@ -132,13 +132,13 @@ pub enum Error {
     #[error("account `{account}` exists already, with credit limit {credit_limit}")]
     AccountExists { account: String, credit_limit: i64 }
         = "account_exists", Refused, "change its limit with set_limit";
-    /// An account that still holds, owes or reserves points cannot be closed.
+    /// An account that still holds, owes or reserves points, or is to be given more, cannot be closed.
     #[error(
-        "account `{account}` is not empty: available {available}, held {held}, pending {pending}, debt {debt}, unbacked holds {unbacked}{}",
+        "account `{account}` is not empty: available {available}, held {held}, pending {pending}, debt {debt}, unbacked holds {unbacked}, plans to come {plans}{}",
         if *open_hold { "; a hold is open" } else { "" }
     )]
-    AccountNotEmpty { account: String, available: i64, held: i64, pending: i64, debt: i64, unbacked: i64, open_hold: bool }
-        = "account_not_empty", Refused, "transfer, release, settle or write off what is left, then close";
+    AccountNotEmpty { account: String, available: i64, held: i64, pending: i64, debt: i64, unbacked: i64, open_hold: bool, plans: i64 }
+        = "account_not_empty", Refused, "transfer, release, settle or write off what is left, stop its plans, then close";
     /// No such account.
     #[error("there is no account `{account}`")]
     UnknownAccount { account: String }
@@ -165,6 +165,10 @@ pub enum Error {
     #[error("there is no hold `{hold}`")]
     UnknownHold { hold: String }
         = "unknown_hold", Refused, "look the hold up in the account's holds";
+    /// No such plan.
+    #[error("there is no plan `{plan}`")]
+    UnknownPlan { plan: String }
+        = "unknown_plan", Refused, "look the plan up in the account's plans";
     /// The hold is resolved already.
     #[error("hold `{hold}` is {state}")]
     HoldClosed { hold: String, state: &'static str }

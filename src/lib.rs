@@ -65,7 +65,7 @@ pub mod answer {
     pub use crate::file::{Closing, ExpireReport};
     pub use crate::model::{
         AccountState, AccountsOpen, Allocation, BatchState, Check, Figures, Four, HoldMark, HoldState, Made, Movement,
-        NextExpiry, Place, Slice, Totals,
+        NextExpiry, Place, PlanMark, PlanState, Slice, Totals,
     };
 }
 /// What [`Options::diagnose`] finds out, as data.
@@ -93,8 +93,8 @@ pub use hash::Hash;
 pub use ledger::{Answer, IdSource, Ledger, Options, Watch};
 pub use model::builders::*;
 pub use model::{
-    AccountId, Balance, BatchId, BatchInfo, Entry, EntryKind, Held, HoldId, HoldInfo, Key, Metadata, OpKind,
-    OperationId, Page, Period, Query, Question, Quote, Receipt, Request,
+    AccountId, Balance, BatchId, BatchInfo, Entry, EntryKind, Every, Held, HoldId, HoldInfo, Key, Metadata, OpKind,
+    OperationId, Page, Period, PlanId, PlanInfo, Query, Question, Quote, Receipt, Request,
 };
 pub use notice::Notice;
 pub use quantity::Usage;

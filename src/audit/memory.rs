@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::kept::Kept;
-use crate::engine::source::{Allocations, OperationHead};
+use crate::engine::source::{Allocations, Listed, OperationHead};
 use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, HoldState, Key, OpKind,
-    OperationRow, Outcome, StretchRow,
+    OperationRow, Outcome, PlanRow, StretchRow,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Keyed};
@@ -29,6 +29,7 @@ pub(crate) struct Memory<'s, 'c> {
     account_ids: HashMap<AccountId, i64>,
     batches: Kept<BatchRow>,
     holds: Kept<HoldRow>,
+    plans: BTreeMap<i64, PlanRow>,
     consumes: Kept<ConsumeRow>,
     /// By owner, in order of rank.
     allocations: Kept<Vec<AllocationRow>>,
@@ -43,8 +44,11 @@ pub(crate) struct Memory<'s, 'c> {
     book_hashes: BTreeMap<Hash, i64>,
     /// (account, place in the draw order) of live batches.
     live: BTreeSet<(i64, DrawKey)>,
-    /// (account, due_at, whether it is an activation, batch): the order in which they fall due.
-    due_batches: BTreeSet<(i64, Instant, bool, BatchNo)>,
+    /// (account, due_at, whether it is an activation, its line, batch): the order in which they fall due.
+    due_batches: BTreeSet<(i64, Instant, bool, i64, BatchNo)>,
+    /// (account, due_at, plan) of plans with periods to come, and the same without the account.
+    due_plans: BTreeSet<(i64, Instant, i64)>,
+    next_periods: BTreeSet<(Instant, i64)>,
     /// (account, deadline, hold) of open holds.
     due_holds: BTreeSet<(i64, Instant, i64)>,
     /// (account, expires_at, batch) where points have lapsed.
@@ -84,6 +88,7 @@ struct Past {
 enum First {
     Batch(BatchNo),
     Hold(i64),
+    Plan(i64),
 }
 
 impl<'s, 'c> Memory<'s, 'c> {
@@ -99,6 +104,14 @@ impl<'s, 'c> Memory<'s, 'c> {
         self.accounts.extend(changes.new_accounts.into_iter().chain(changes.accounts).map(|row| (row.no, row)));
         for row in changes.new_batches.into_iter().chain(changes.batches) {
             self.put_batch(row)?;
+        }
+        for row in changes.new_plans.into_iter().chain(changes.plans) {
+            let due = |row: &PlanRow| row.due_at.map(|at| (row.account, at, row.operation));
+            let next = |row: &PlanRow| row.due_at.map(|at| (at, row.operation));
+            let old = self.plans.get(&row.operation);
+            replace(&mut self.due_plans, old.and_then(due), due(&row));
+            replace(&mut self.next_periods, old.and_then(next), next(&row));
+            self.plans.insert(row.operation, row);
         }
         for row in changes.new_holds.into_iter().chain(changes.holds) {
             let due =
@@ -119,7 +132,7 @@ impl<'s, 'c> Memory<'s, 'c> {
 
     fn put_batch(&mut self, row: BatchRow) -> Result<()> {
         let live = |row: &BatchRow| row.is_live().then(|| (row.account, row.draw_key()));
-        let due = |row: &BatchRow| row.due_at().map(|at| (row.account, at, !row.active, row.no));
+        let due = |row: &BatchRow| row.due_at().map(|at| (row.account, at, !row.active, row.entry, row.no));
         let lapsed = |row: &BatchRow| {
             let at = row.expires_at.filter(|_| row.expired > 0);
             at.map(|at| (row.account, at, row.no))
@@ -235,23 +248,50 @@ impl<'s, 'c> Memory<'s, 'c> {
         changes.map(Some)
     }
 
-    fn one_event(&self, account: i64, at: Instant) -> Result<Changes> {
-        let mut books = Books::new(self);
-        if !catch_up(&mut books, account, at, usize::MAX)? || books.entries().is_empty() {
-            return Err(Error::corrupt(format!("account {account}: what is due at {at} cannot be booked")));
+    /// Passes over a period that gives nothing, when it is what falls due next, by an instant.
+    pub(crate) fn gives_nothing(&mut self, account: i64, by: Instant) -> Result<bool> {
+        if !matches!(self.first_due(account), Some((at, First::Plan(_))) if at <= by) {
+            return Ok(false);
         }
-        books.take_changes()
+        let event = self.next_event(account)?.filter(|event| event.entries.is_empty());
+        let silent = event.is_some();
+        event.map_or(Ok(()), |event| self.apply(event))?;
+        Ok(silent)
     }
 
-    /// At one instant expiry comes first, then deadlines, then activation.
-    fn first_due(&self, account: i64) -> Option<(Instant, First)> {
-        let batch = self.due_batches.range((account, Instant::MIN, false, 0)..).next().filter(|due| due.0 == account);
-        let hold = self.due_holds.range((account, Instant::MIN, 0)..).next().filter(|due| due.0 == account);
-        match (batch, hold) {
-            (Some(batch), Some(hold)) if (hold.1, false) < (batch.1, batch.2) => Some((hold.1, First::Hold(hold.2))),
-            (Some(batch), _) => Some((batch.1, First::Batch(batch.3))),
-            (None, hold) => hold.map(|hold| (hold.1, First::Hold(hold.2))),
+    /// The plan, and its period, that begins next in an account, when nothing else falls due before.
+    pub(crate) fn next_period(&self, account: i64) -> Option<(i64, i64)> {
+        match self.first_due(account)? {
+            (_, First::Plan(plan)) => self.plans.get(&plan).map(|row| (plan, row.period)),
+            _ => None,
         }
+    }
+
+    fn one_event(&self, account: i64, at: Instant) -> Result<Changes> {
+        let mut books = Books::new(self);
+        let done = catch_up(&mut books, account, at, usize::MAX)?;
+        let changes = books.take_changes()?;
+        if !done || changes == Changes::default() {
+            return Err(Error::corrupt(format!("account {account}: what is due at {at} cannot be booked")));
+        }
+        Ok(changes)
+    }
+
+    /// At one instant expiry comes first, then deadlines, then what begins.
+    fn first_due(&self, account: i64) -> Option<(Instant, First)> {
+        let batch = self.due_batches.range((account, Instant::MIN, false, 0, 0)..).next();
+        let batch = batch
+            .filter(|due| due.0 == account)
+            .map(|(_, at, begins, entry, no)| ((*at, if *begins { 2 } else { 0 }, *entry), First::Batch(*no)));
+        let hold = self.due_holds.range((account, Instant::MIN, 0)..).next();
+        let hold = hold.filter(|due| due.0 == account).map(|(_, at, no)| ((*at, 1, 0), First::Hold(*no)));
+        let plan = self.due_plans.range((account, Instant::MIN, 0)..).next();
+        let plan = plan.filter(|due| due.0 == account).map(|(_, at, no)| {
+            let entry = self.plans.get(no).map_or(0, |plan| plan.entry);
+            ((*at, 2, entry), First::Plan(*no))
+        });
+        let first = [batch, hold, plan].into_iter().flatten().min_by_key(|(order, _)| *order);
+        first.map(|((at, ..), what)| (at, what))
     }
 
     /// Accounts with points that would be lost after `after` and until `until`.
@@ -273,6 +313,10 @@ impl<'s, 'c> Memory<'s, 'c> {
 
     pub(super) fn all_holds(&self) -> impl Iterator<Item = Expected<'_, i64, HoldRow>> {
         self.holds.all().map(|(operation, row)| (operation, row.ok()))
+    }
+
+    pub(super) fn all_plans(&self) -> impl Iterator<Item = Expected<'_, i64, PlanRow>> {
+        self.plans.iter().map(|(operation, row)| (*operation, Some(row)))
     }
 
     pub(super) fn all_consumes(&self) -> impl Iterator<Item = Expected<'_, i64, ConsumeRow>> {
@@ -368,6 +412,10 @@ impl Source for Memory<'_, '_> {
         self.holds.get(operation, || self.source().map_or(Ok(None), |file| file.hold(operation)))
     }
 
+    fn plan(&self, operation: i64) -> Result<Option<PlanRow>> {
+        Ok(self.plans.get(&operation).cloned())
+    }
+
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>> {
         self.consumes.get(operation, || self.source().map_or(Ok(None), |file| file.consume(operation)))
     }
@@ -403,7 +451,7 @@ impl Source for Memory<'_, '_> {
     }
 
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>> {
-        let first = DrawKey { priority: i64::MIN, expires_at: i64::MIN, paid: i64::MIN, no: i64::MIN };
+        let first = DrawKey { priority: i64::MIN, expires_at: i64::MIN, paid: i64::MIN, entry: i64::MIN, no: i64::MIN };
         let keys = self.live.range((account, after.unwrap_or(first))..).take_while(|(no, _)| *no == account);
         self.batch_rows(keys.map(|(_, key)| *key).filter(|key| Some(*key) != after).map(|key| key.no).take(limit))
     }
@@ -445,7 +493,8 @@ impl Source for Memory<'_, '_> {
                 _ => Ok(Vec::new()),
             };
         }
-        let range = self.due_batches.range((account, Instant::MIN, false, i64::MIN)..=(account, until, true, i64::MAX));
+        let (from, to) = ((account, Instant::MIN, false, 0, 0), (account, until, true, i64::MAX, i64::MAX));
+        let range = self.due_batches.range(from..=to);
         self.batch_rows(range.map(|(.., no)| *no).take(limit))
     }
 
@@ -461,27 +510,42 @@ impl Source for Memory<'_, '_> {
         self.hold_rows(range.map(|(_, _, operation)| *operation))
     }
 
-    fn next_due(
-        &self,
-        account: i64,
-        _read: Option<Instant>,
-        without_batches: &[BatchNo],
-        without_holds: &[i64],
-    ) -> Result<Option<Instant>> {
-        let without_batches: BTreeSet<BatchNo> = without_batches.iter().copied().collect();
-        let without_holds: BTreeSet<i64> = without_holds.iter().copied().collect();
+    fn due_plans(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<PlanRow>> {
+        let plans = |numbers: &mut dyn Iterator<Item = i64>| {
+            Ok(numbers.filter_map(|operation| self.plans.get(&operation).cloned()).collect())
+        };
+        if self.stepping {
+            let first = self.first_due(account).filter(|(at, _)| *at <= until);
+            return match first {
+                Some((_, First::Plan(operation))) => plans(&mut [operation].into_iter()),
+                _ => Ok(Vec::new()),
+            };
+        }
+        let range = self.due_plans.range((account, Instant::MIN, i64::MIN)..=(account, until, i64::MAX)).take(limit);
+        plans(&mut range.map(|(_, _, operation)| *operation))
+    }
+
+    fn next_due(&self, account: i64, _read: Option<Instant>, without: &Listed) -> Result<Option<Instant>> {
         let mut batches =
-            self.due_batches.range((account, Instant::MIN, false, i64::MIN)..).take_while(|due| due.0 == account);
+            self.due_batches.range((account, Instant::MIN, false, 0, 0)..).take_while(|due| due.0 == account);
         let mut holds = self.due_holds.range((account, Instant::MIN, i64::MIN)..).take_while(|due| due.0 == account);
-        let batch = batches.find(|due| !without_batches.contains(&due.3)).map(|due| due.1);
-        let hold = holds.find(|due| !without_holds.contains(&due.2)).map(|due| due.1);
-        Ok([batch, hold].into_iter().flatten().min())
+        let mut plans = self.due_plans.range((account, Instant::MIN, i64::MIN)..).take_while(|due| due.0 == account);
+        let batch = batches.find(|due| !without.batches.contains(&due.4)).map(|due| due.1);
+        let hold = holds.find(|due| !without.holds.contains(&due.2)).map(|due| due.1);
+        let plan = plans.find(|due| !without.plans.contains(&due.2)).map(|due| due.1);
+        Ok([batch, hold, plan].into_iter().flatten().min())
     }
 
     fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
         let any =
             |set: &BTreeSet<(Instant, BatchNo)>| set.range((after, i64::MAX)..=(until, i64::MAX)).next().is_some();
-        Ok(after < until && (any(&self.expiring) || any(&self.pending)))
+        Ok(after < until && [&self.next_periods, &self.expiring, &self.pending].into_iter().any(any))
+    }
+
+    fn behind_plans(&self, until: Instant) -> Result<Vec<i64>> {
+        let plans = self.next_periods.range(..=(until, i64::MAX)).filter_map(|(_, no)| self.plans.get(no));
+        let accounts: BTreeSet<i64> = plans.map(|plan| plan.account).collect();
+        Ok(accounts.into_iter().collect())
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {

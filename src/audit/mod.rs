@@ -92,6 +92,9 @@ pub struct Checked {
     pub accounts: u64,
     /// Batches.
     pub batches: u64,
+    /// Plans.
+    #[serde(default)]
+    pub plans: u64,
     /// Allocations.
     pub allocations: u64,
     /// Holds, open or resolved.

@@ -12,8 +12,8 @@ use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledge
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountRow, Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, Settings,
-    Writer,
+    AccountRow, Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, PlanRow,
+    Settings, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
@@ -348,6 +348,8 @@ impl<'s, 'c> Replay<'s, 'c> {
         let Some(row) = self.memory.all_accounts().get(&account) else { return Ok(false) };
         let next = row.entries.saturating_add(1);
         let Some((kind, booked_at)) = self.window.time_entry(audit.session, account, next)? else { return Ok(false) };
+        // No line tells of a period that gave nothing.
+        while self.memory.gives_nothing(account, booked_at)? {}
         let event = match self.memory.next_event(account) {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(false),
@@ -364,6 +366,17 @@ impl<'s, 'c> Replay<'s, 'c> {
             self.memory.apply(event)?;
         }
         Ok(same)
+    }
+
+    /// The last periods of an account's plans may have given nothing: how far a plan has come tells.
+    fn follow_silent(&mut self, audit: &Audit<'_, '_>, account: i64) -> Result<()> {
+        while let Some((plan, period)) = self.memory.next_period(account)
+            && let Some((_, Ok(found))) = stored::page::<PlanRow>(audit.session, plan.saturating_sub(1), 1)?.first()
+            && found.operation == plan
+            && found.period > period
+            && self.memory.gives_nothing(account, self.reach)?
+        {}
+        Ok(())
     }
 
     fn compare_entries(&mut self, audit: &mut Audit<'_, '_>, changes: &Changes) -> Result<()> {
@@ -390,6 +403,7 @@ impl<'s, 'c> Replay<'s, 'c> {
             {
                 self.memory.know_steps(account, found.steps_back, Instant::MAX);
             }
+            self.follow_silent(audit, account)?;
             let entries = self.memory.account(account)?.map_or(0, |row| row.entries);
             let read = |after: i64, page| stored::entries_from(audit.session, account, after.saturating_add(1), page);
             for row in store::pages(entries, PAGE, read, |((_, n), _)| *n) {

@@ -8,7 +8,7 @@ use super::{Audit, Faults, PAGE, each_row, show};
 use crate::error::Result;
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, HoldState,
-    ReferenceRow, StretchRow,
+    PlanRow, ReferenceRow, StretchRow,
 };
 use crate::store::audit::{self as stored, Paged, RowKey};
 use crate::store::{self, Session};
@@ -94,6 +94,8 @@ struct Books {
 
 pub(super) fn run(audit: &mut Audit<'_, '_>) -> Result<()> {
     let mut books = Books::default();
+    let outcome = plans(audit, &mut books);
+    audit.faults.part("plan", outcome)?;
     let outcome = holds(audit, &mut books).and_then(|()| consumes(audit, &mut books));
     let whole = outcome.is_ok();
     audit.faults.part("hold, consume", outcome)?;
@@ -123,6 +125,13 @@ fn holds(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
         let open = row.phase == HoldState::Open;
         books.accounts.entry(row.account).or_default().hold(&row);
         books.holds.insert(row.operation, (open, row.points.saturating_sub(row.unbacked)));
+    })?;
+    Ok(())
+}
+
+fn plans(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
+    audit.checked.plans = walk::<PlanRow>(audit, |_, _, row| {
+        books.accounts.entry(row.account).or_default().falls_due(row.due_at);
     })?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::store::audit::{Paged, RowKey};
 pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<()> {
     table(audit, memory.all_accounts().iter().map(|(no, row)| (*no, Some(row))))?;
     table(audit, memory.all_batches())?;
+    table(audit, memory.all_plans())?;
     table(audit, memory.all_holds())?;
     table(audit, memory.all_consumes())?;
     table(audit, memory.all_allocations())?;

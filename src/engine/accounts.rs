@@ -35,9 +35,11 @@ impl Booking<'_, '_> {
         let open_hold = !self.books.source().long_holds(self.account, self.now)?.is_empty();
         let row = self.books.account(self.account)?;
         let Balances { available, held, pending, debt } = row.balances;
-        if row.balances != Balances::default() || row.unbacked != 0 || open_hold {
-            let (account, unbacked) = (row.id.to_string(), row.unbacked);
-            return Err(Error::AccountNotEmpty { account, available, held, pending, debt, unbacked, open_hold });
+        let (no, account, unbacked) = (row.no, row.id.to_string(), row.unbacked);
+        let empty = row.balances == Balances::default() && unbacked == 0 && !open_hold;
+        let plans = i64::try_from(self.books.plans_to_come(no)?).unwrap_or(i64::MAX);
+        if !empty || plans > 0 {
+            return Err(Error::AccountNotEmpty { account, available, held, pending, debt, unbacked, open_hold, plans });
         }
         self.set_state(EntryKind::Close, AccountState::Closed)
     }

@@ -6,13 +6,13 @@
 use std::mem;
 
 use super::line::Line;
-use super::pages::{Due, Pages, batch_due, hold_due};
-use super::source::{Changes, Source, drawn};
+use super::pages::{Due, Pages, batch_due, hold_due, plan_due};
+use super::source::{Changes, Listed, Source, drawn};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, MovementRow, Place,
-    StretchRow, changes,
+    PlanRow, StretchRow, changes,
 };
 use crate::units::{Instant, add, sub};
 
@@ -45,6 +45,7 @@ pub(crate) struct Books<'s> {
     accounts: Table<i64, Slot<AccountRow>>,
     batches: Table<BatchNo, Slot<BatchRow>>,
     holds: Table<i64, Slot<HoldRow>>,
+    plans: Table<i64, Slot<PlanRow>>,
     consumes: Table<i64, Slot<ConsumeRow>>,
     allocations: Table<(i64, i64), Slot<AllocationRow>>,
     owners: Keys<i64>,
@@ -66,6 +67,7 @@ impl<'s> Books<'s> {
             accounts: Table::default(),
             batches: Table::default(),
             holds: Table::default(),
+            plans: Table::default(),
             consumes: Table::default(),
             allocations: Table::default(),
             owners: Keys::default(),
@@ -156,6 +158,13 @@ impl<'s> Books<'s> {
         self.batches.get(&no).map(|slot| &slot.row).ok_or_else(|| lost("batch", no))
     }
 
+    pub(super) fn has_batch(&mut self, no: BatchNo) -> Result<bool> {
+        if let Some(row) = if self.batches.contains(&no) { None } else { self.source.batch(no)? } {
+            self.enter_batch(row, State::Loaded);
+        }
+        Ok(self.batches.contains(&no))
+    }
+
     pub(crate) fn change_batch(&mut self, no: BatchNo, change: impl FnOnce(&mut BatchRow)) -> Result<()> {
         self.batch(no)?;
         let slot = self.batches.get_mut(&no).ok_or_else(|| lost("batch", no))?;
@@ -233,6 +242,66 @@ impl<'s> Books<'s> {
         }
         let (account, due) = (slot.row.account, hold_due(&slot.row));
         self.due_changed(account, old, due)
+    }
+
+    // ---- plans
+
+    pub(super) fn add_plan(&mut self, row: PlanRow) -> Result<()> {
+        let (account, due) = (row.account, plan_due(&row));
+        self.enter_plan(row, State::New);
+        self.due_changed(account, None, due)
+    }
+
+    fn enter_plan(&mut self, row: PlanRow, state: State) {
+        if self.plans.contains(&row.operation) {
+            return;
+        }
+        if let Some(due) = plan_due(&row) {
+            self.views(row.account).due.insert(due, ());
+        }
+        self.plans.insert(row.operation, Slot { row, state });
+    }
+
+    pub(crate) fn plan(&mut self, operation: i64) -> Result<&PlanRow> {
+        if !self.plans.contains(&operation) {
+            let row = self.source.plan(operation)?.ok_or_else(|| lost("plan", operation))?;
+            self.enter_plan(row, State::Loaded);
+        }
+        self.plans.get(&operation).map(|slot| &slot.row).ok_or_else(|| lost("plan", operation))
+    }
+
+    pub(super) fn change_plan(&mut self, operation: i64, change: impl FnOnce(&mut PlanRow)) -> Result<()> {
+        self.plan(operation)?;
+        let slot = self.plans.get_mut(&operation).ok_or_else(|| lost("plan", operation))?;
+        let old = plan_due(&slot.row);
+        change(&mut slot.row);
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        let (account, due) = (slot.row.account, plan_due(&slot.row));
+        self.due_changed(account, old, due)
+    }
+
+    /// How many periods of an account's plans begin by an instant and are not given yet, counted to one more than `most`.
+    pub(super) fn periods_by(&mut self, account: i64, until: Instant, most: i64) -> Result<i64> {
+        self.plans_to_come(account)?;
+        let plans = self.plans.iter().map(|(_, slot)| &slot.row).filter(|row| row.account == account);
+        let mut count = 0_i64;
+        for plan in plans {
+            let mut period = plan.period;
+            while count <= most && plan.due_at.is_some() && plan.begins(period).is_some_and(|at| at <= until) {
+                (period, count) = (add(period, 1)?, add(count, 1)?);
+            }
+        }
+        Ok(count)
+    }
+
+    /// How many plans of an account have periods to come.
+    pub(super) fn plans_to_come(&mut self, account: i64) -> Result<usize> {
+        let stored = self.source.due_plans(account, Instant::MAX, usize::MAX)?;
+        stored.into_iter().for_each(|row| self.enter_plan(row, State::Loaded));
+        let rows = self.plans.iter().map(|(_, slot)| &slot.row);
+        Ok(rows.filter(|row| row.account == account && row.due_at.is_some()).count())
     }
 
     // ---- consumes
@@ -414,16 +483,19 @@ impl<'s> Books<'s> {
         self.views(account).due.first_key().copied()
     }
 
-    /// Reads what is due until `until`, at most `limit` batches and holds. When there is more: the last thing up to which
+    /// Reads what is due until `until`, at most `limit` batches, holds and plans. When there is more: the last thing up to which
     /// nothing is missing.
     pub(crate) fn read_due(&mut self, account: i64, until: Instant, limit: usize) -> Result<Option<Due>> {
         let batches = self.source.due_batches(account, until, limit)?;
         let holds = self.source.due_holds(account, until, limit)?;
+        let plans = self.source.due_plans(account, until, limit)?;
         let last_batch = batches.last().and_then(batch_due).filter(|_| batches.len() >= limit);
         let last_hold = holds.last().and_then(hold_due).filter(|_| holds.len() >= limit);
+        let last_plan = plans.last().and_then(plan_due).filter(|_| plans.len() >= limit);
         batches.into_iter().for_each(|row| self.enter_batch(row, State::Loaded));
         holds.into_iter().for_each(|row| self.enter_hold(row, State::Loaded));
-        let last = [last_batch, last_hold].into_iter().flatten().min();
+        plans.into_iter().for_each(|row| self.enter_plan(row, State::Loaded));
+        let last = [last_batch, last_hold, last_plan].into_iter().flatten().min();
         // Of those at the instant of the last there may be more.
         let before = |last: Due| last.at.millis().checked_sub(1).filter(|millis| *millis >= 0).map(Instant::clamped);
         self.views(account).due_read = last.map_or(Some(until), before);
@@ -434,12 +506,13 @@ impl<'s> Books<'s> {
     fn settle_next_due(&mut self) -> Result<()> {
         let stale: Vec<i64> = self.views.iter().filter(|(_, views)| views.due_stale).map(|(no, _)| *no).collect();
         for no in stale {
-            let batches: Vec<BatchNo> =
-                self.batches.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
-            let holds: Vec<i64> =
-                self.holds.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect();
+            let here = Listed {
+                batches: self.batches.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect(),
+                holds: self.holds.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect(),
+                plans: self.plans.iter().filter(|(_, slot)| slot.row.account == no).map(|(key, _)| *key).collect(),
+            };
             let read = self.views(no).due_read;
-            let stored = self.source.next_due(no, read, &batches, &holds)?;
+            let stored = self.source.next_due(no, read, &here)?;
             let here = self.first_due(no).map(|due| due.at);
             self.account_mut(no)?.next_due_at = [stored, here].into_iter().flatten().min();
         }
@@ -450,6 +523,18 @@ impl<'s> Books<'s> {
     pub(crate) fn next_due_at(&mut self, account: i64) -> Result<Option<Instant>> {
         self.settle_next_due()?;
         Ok(self.account(account)?.next_due_at)
+    }
+
+    /// Of the rows read: whether points would be lost or begin, or a plan would give, after an instant and by another.
+    pub(super) fn would_fall_due(&self, after: Instant, until: Instant) -> bool {
+        let within = |at: Instant| at > after && at <= until;
+        let of_batch = |row: &BatchRow| {
+            let ends = row.expires_at.filter(|_| row.remaining > 0 || row.held > 0 || row.expired > 0);
+            let begins = Some(row.effective_at).filter(|_| !row.active && row.remaining > 0);
+            ends.into_iter().chain(begins).any(within)
+        };
+        self.batches.iter().any(|(_, slot)| of_batch(&slot.row))
+            || self.plans.iter().any(|(_, slot)| slot.row.due_at.is_some_and(within))
     }
 
     // ---- entries
@@ -484,6 +569,7 @@ impl<'s> Books<'s> {
         let mut changes = Changes { entries, new_stretches, ..Changes::default() };
         part(&mut self.accounts, &mut changes.new_accounts, &mut changes.accounts);
         part(&mut self.batches, &mut changes.new_batches, &mut changes.batches);
+        part(&mut self.plans, &mut changes.new_plans, &mut changes.plans);
         part(&mut self.holds, &mut changes.new_holds, &mut changes.holds);
         part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes);
         part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations);
@@ -495,6 +581,16 @@ impl<'s> Books<'s> {
     /// The rows of the working copy, for reads that write nothing.
     pub(crate) fn held_batches(&self) -> impl Iterator<Item = &BatchRow> {
         self.batches.iter().map(|(_, slot)| &slot.row)
+    }
+
+    /// Batches that the source has not.
+    pub(crate) fn new_batches(&self, account: i64) -> impl Iterator<Item = &BatchRow> {
+        let new = self.batches.iter().filter(|(_, slot)| slot.state == State::New).map(|(_, slot)| &slot.row);
+        new.filter(move |row| row.account == account)
+    }
+
+    pub(crate) fn held_plan(&self, operation: i64) -> Option<&PlanRow> {
+        self.plans.get(&operation).map(|slot| &slot.row)
     }
 
     pub(crate) fn held_batch(&self, no: BatchNo) -> Option<&BatchRow> {

@@ -4,7 +4,8 @@ use super::books::Books;
 use super::draw::{Tally, give_back, settle};
 use super::line::Line;
 use super::pages::{Due, DueKind};
-use crate::error::Result;
+use super::plans::give;
+use crate::error::{Error, Result};
 use crate::model::{BatchNo, EntryKind, HoldState, Place};
 use crate::units::{Instant, sub};
 
@@ -18,10 +19,13 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
         return Ok(true);
     }
     let last = books.read_due(account, until, limit)?;
+    let mut left = limit;
     while let Some(due) = books.first_due(account).filter(|due| due.at <= until) {
-        if last.is_some_and(|last| due > last) {
+        // A plan may have any number of periods.
+        if left == 0 || last.is_some_and(|last| due > last) {
             return Ok(false);
         }
+        left = left.saturating_sub(1);
         fall_due(books, account, due)?;
     }
     Ok(last.is_none())
@@ -29,14 +33,14 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
 
 /// Books one due thing, and what it settles.
 fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
-    let (kind, points, batch) = happen(books, due)?;
+    let Some((kind, points, batch)) = happen(books, due)? else { return Ok(()) };
     books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch })?;
     settle(books, account, None, due.at)
 }
 
-/// What one due thing does by itself.
-pub(super) fn happen(books: &mut Books<'_>, due: Due) -> Result<(EntryKind, i64, Option<BatchNo>)> {
-    Ok(match due.what {
+/// What one due thing does by itself; nothing when no line tells of it.
+fn happen(books: &mut Books<'_>, due: Due) -> Result<Option<(EntryKind, i64, Option<BatchNo>)>> {
+    Ok(Some(match due.what {
         DueKind::Expiry => {
             let points = books.batch(due.no)?.remaining;
             books.shift(due.no, Place::Available, Place::Expired, points, None)?;
@@ -52,7 +56,11 @@ pub(super) fn happen(books: &mut Books<'_>, due: Due) -> Result<(EntryKind, i64,
             books.set_active(due.no, true)?;
             (EntryKind::Activate, points, Some(due.no))
         }
-    })
+        DueKind::Period => {
+            let Some((batch, points)) = give(books, due.no)? else { return Ok(None) };
+            (EntryKind::Recharge, points, Some(batch))
+        }
+    }))
 }
 
 /// Ends an open hold and gives all its slices back, in reverse rank.
@@ -97,4 +105,16 @@ pub(crate) fn catch_up_fully(books: &mut Books<'_>, account: i64, until: Instant
         limit = limit.saturating_mul(4);
     }
     Ok(())
+}
+
+/// How many periods a look into the future goes through.
+const MOST_AHEAD: i64 = 10_000;
+
+/// The same for a look at what is to come, from an instant to which all is booked.
+pub(crate) fn catch_up_ahead(books: &mut Books<'_>, account: i64, until: Instant) -> Result<()> {
+    if books.periods_by(account, until, MOST_AHEAD)? > MOST_AHEAD {
+        let said = format!("{until} is more than {MOST_AHEAD} periods of the account's plans ahead");
+        return Err(Error::invalid("at", said, "ask about an earlier instant"));
+    }
+    catch_up_fully(books, account, until)
 }

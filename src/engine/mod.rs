@@ -8,12 +8,14 @@
 mod accounts;
 mod books;
 mod catch_up;
+mod clock;
 mod consume;
 mod draw;
 mod holds;
 mod line;
 mod mend;
 mod pages;
+mod plans;
 mod recharge;
 mod shift;
 pub(crate) mod source;
@@ -34,12 +36,12 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use books::Books;
-pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_fully};
+pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_fully};
+pub(crate) use clock::{LedgerTime, ledger_time};
 pub(crate) use consume::no_book;
 use line::Line;
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
-pub(crate) use time::{LedgerTime, ledger_time};
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
 /// the operations booked under it.
@@ -85,6 +87,7 @@ enum Target {
     None,
     Hold(i64),
     Batch(BatchNo),
+    Plan(i64),
     Consume(i64),
 }
 
@@ -153,6 +156,7 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         changes.new_accounts.clear();
         return Ok(Verdict::CatchUp(Box::new(changes)));
     }
+    booking.check_batch(command)?;
     booking.check_state(command, &opened)?;
     let ledger = booking.decide(command, &opened)?;
     booking.finish(command, ledger)
@@ -174,8 +178,19 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
             operation(id.sequence())?
                 .filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0)
                 .ok_or_else(unknown)?;
-            let batch = source.batch(id.no())?.ok_or_else(unknown)?;
-            Ok((Some(batch.account), Target::Batch(batch.no)))
+            // Time may make it yet, before the operation; whether it does, is seen then.
+            let account = match source.batch(id.no())? {
+                Some(batch) => batch.account,
+                None => source.plan(id.sequence())?.filter(|plan| plan.may_make(id.no())).ok_or_else(unknown)?.account,
+            };
+            Ok((Some(account), Target::Batch(id.no())))
+        }
+        Subject::Plan(id) => {
+            let unknown = || Error::UnknownPlan { plan: id.to_string() };
+            let head =
+                operation(id.sequence())?.filter(|head| head.writer.plan(head.seq) == *id).ok_or_else(unknown)?;
+            let plan = source.plan(head.seq)?.ok_or_else(unknown)?;
+            Ok((Some(plan.account), Target::Plan(plan.operation)))
         }
         Subject::Operation(id) => {
             let head = operation(id.sequence())?
@@ -268,7 +283,7 @@ impl Booking<'_, '_> {
             (None, Subject::File) => return Ok(opened),
             (None, Subject::Account(id)) => {
                 let by_name = self.kind == OpKind::Open;
-                let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Consume | OpKind::Hold);
+                let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Plan | OpKind::Consume | OpKind::Hold);
                 check_new(command, "account", id)?;
                 self.account = self.open_unknown(id, by_name || first_use, by_name, &mut opened)?;
             }
@@ -356,6 +371,16 @@ impl Booking<'_, '_> {
         Ok(true)
     }
 
+    /// A batch that was still to come has come.
+    fn check_batch(&mut self, command: &Command) -> Result<()> {
+        match (self.target, &command.subject) {
+            (Target::Batch(no), Subject::Batch(id)) if !self.books.has_batch(no)? => {
+                Err(Error::UnknownBatch { batch: id.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_state(&mut self, command: &Command, opened: &Opened) -> Result<()> {
         let late_capture = match self.target {
             Target::Hold(hold) if self.kind == OpKind::Capture => {
@@ -394,6 +419,8 @@ impl Booking<'_, '_> {
             Action::Open { credit_limit } => self.open(*credit_limit, !opened.new.is_empty())?,
             Action::SetLimit { credit_limit } => self.set_limit(*credit_limit)?,
             Action::Recharge { .. } => self.recharge(&command.action)?,
+            Action::Plan(terms) => self.plan(terms)?,
+            Action::Stop => self.stop()?,
             Action::Consume { .. } => self.consume(&command.action)?,
             Action::Hold { .. } => self.hold(&command.action)?,
             Action::Capture { amount, capped } => self.capture(amount, *capped)?,

@@ -1,7 +1,7 @@
 //! Lists that are read a page at a time, and the order in which things fall due.
 
 use super::table::Keys;
-use crate::model::{BatchRow, HoldRow, HoldState};
+use crate::model::{BatchRow, HoldRow, HoldState, PlanRow};
 use crate::units::Instant;
 
 /// An ordered list read page by page from the source, merged with what the working copy changed.
@@ -40,12 +40,23 @@ impl<K: Ord + Copy> Pages<K> {
     }
 }
 
-/// Something that falls due: at one instant expiry first, then deadlines, then activation, each by creation.
+/// Something that falls due, in the order in which it does: at one instant what expires, then deadlines, then what begins, each
+/// by creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Due {
     pub(crate) at: Instant,
+    turn: Turn,
+    /// The line that a batch or plan came with.
+    entry: i64,
     pub(crate) what: DueKind,
     pub(crate) no: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Ends,
+    Deadline,
+    Begins,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,13 +64,21 @@ pub(crate) enum DueKind {
     Expiry,
     Deadline,
     Activation,
+    /// Of a plan.
+    Period,
 }
 
 pub(crate) fn batch_due(batch: &BatchRow) -> Option<Due> {
-    let what = if batch.active { DueKind::Expiry } else { DueKind::Activation };
-    batch.due_at().map(|at| Due { at, what, no: batch.no })
+    let (what, turn) = if batch.active { (DueKind::Expiry, Turn::Ends) } else { (DueKind::Activation, Turn::Begins) };
+    batch.due_at().map(|at| Due { at, turn, entry: batch.entry, what, no: batch.no })
 }
 
 pub(crate) fn hold_due(hold: &HoldRow) -> Option<Due> {
-    (hold.phase == HoldState::Open).then_some(Due { at: hold.deadline, what: DueKind::Deadline, no: hold.operation })
+    let (at, what, no) = (hold.deadline, DueKind::Deadline, hold.operation);
+    (hold.phase == HoldState::Open).then_some(Due { at, turn: Turn::Deadline, entry: 0, what, no })
+}
+
+pub(crate) fn plan_due(plan: &PlanRow) -> Option<Due> {
+    let (entry, what, no) = (plan.entry, DueKind::Period, plan.operation);
+    plan.due_at.map(|at| Due { at, turn: Turn::Begins, entry, what, no })
 }

@@ -17,29 +17,14 @@ impl Booking<'_, '_> {
         let dated = effective_at.is_some();
         let effective_at = effective_at.unwrap_or(self.now);
         let expires_at = self.expiry(expiry.unwrap_or(Expiry::Days(days, None)), effective_at)?;
-        let active = effective_at <= self.now;
         let no = batch_no(self.seq, 1);
         let totals = &mut self.books.account_mut(self.account)?.totals;
         totals.recharged = add(totals.recharged, *points)?;
         self.books.arrive(BatchRow {
-            no,
-            account: self.account,
-            source: source.as_str().into(),
-            promo,
-            priority: *priority,
-            amount: *points,
-            remaining: *points,
-            held: 0,
-            used: 0,
-            expired: 0,
-            revoked: 0,
-            moved: 0,
-            owed: 0,
-            effective_at,
             dated,
             expires_at,
-            active,
-            from_batch: None,
+            active: effective_at <= self.now,
+            ..BatchRow::new(no, self.account, source, promo, *priority, *points, effective_at)
         })?;
         self.points = *points;
         self.outcome.batches.push((no, expires_at.map_or(-1, Instant::millis)));

@@ -17,6 +17,8 @@ impl Books<'_> {
         let to = remaining(batch.active);
         self.note(MovementRow { operation: None, batch: Some(batch.no), from, to, points: batch.remaining });
         let row = self.account_mut(batch.account)?;
+        // It comes with the line that is posted next.
+        let batch = BatchRow { entry: add(row.entries, 1)?, ..batch };
         let spendable = if batch.active { &mut row.balances.available } else { &mut row.balances.pending };
         *spendable = add(*spendable, batch.remaining)?;
         self.add_batch(batch)

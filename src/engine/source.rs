@@ -3,11 +3,13 @@
 //! The file implements it over SQL (`store`), `verify` over plain maps. Lists come in pages, so that an operation
 //! on an account with a hundred thousand batches reads the few it needs.
 
+use std::collections::BTreeSet;
+
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind,
-    OperationRow, StretchRow, Writer,
+    OperationRow, PlanRow, StretchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -20,6 +22,7 @@ pub(crate) trait Source {
     fn next_account_no(&self) -> Result<i64>;
     fn batch(&self, no: BatchNo) -> Result<Option<BatchRow>>;
     fn hold(&self, operation: i64) -> Result<Option<HoldRow>>;
+    fn plan(&self, operation: i64) -> Result<Option<PlanRow>>;
     /// The consume's own row; a plain consume has none.
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>>;
     /// All allocations of a consume or hold.
@@ -34,7 +37,7 @@ pub(crate) trait Source {
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>>;
     /// Batches with `expired > 0` and `after < expires_at <= until`, in any order.
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>>;
-    /// Batches with an `effective_at` that was asked for and lies after `after`, in any order.
+    /// Batches with an `effective_at` that was asked for, or is a period's, and lies after `after`, in any order.
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>>;
     /// Open holds with `deadline > after`, in any order.
     fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>>;
@@ -43,27 +46,33 @@ pub(crate) trait Source {
     /// A batch's clawbacks, oldest first.
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>>;
     /// Batches with `due_at <= until`, the first `limit` in the order they fall due: at one instant those that expire, then
-    /// those that become effective, each by number.
+    /// those that become effective, each in order of creation.
     fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>>;
     /// Open holds with `deadline <= until`, by `(deadline, operation)`, the first `limit`.
     fn due_holds(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<HoldRow>>;
-    /// The smallest `due_at` of the account's batches and `deadline` of its open holds, leaving out the things listed. All that
-    /// is due by `read` is listed: nobody need look there.
-    fn next_due(
-        &self,
-        account: i64,
-        read: Option<Instant>,
-        without_batches: &[BatchNo],
-        without_holds: &[i64],
-    ) -> Result<Option<Instant>>;
+    /// Plans with a period that begins by `until`, by `(due_at, operation)`, the first `limit`.
+    fn due_plans(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<PlanRow>>;
+    /// The smallest `due_at` of the account's batches and plans and `deadline` of its open holds, leaving out the things listed.
+    /// All that is due by `read` is listed: nobody need look there.
+    fn next_due(&self, account: i64, read: Option<Instant>, without: &Listed) -> Result<Option<Instant>>;
     /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0, or is pending with
-    /// points left and has `after < effective_at <= until`.
+    /// points left and has `after < effective_at <= until`, or any plan's next period begins after `after` and by `until`.
     fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool>;
+    /// Accounts with a plan of which a period begins by an instant and is not given yet.
+    fn behind_plans(&self, until: Instant) -> Result<Vec<i64>>;
     /// A price book stored in the file.
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>>;
     /// The number of the stored price book with this hash.
     fn price_book_no(&self, hash: &Hash) -> Result<Option<i64>>;
     fn next_price_book_no(&self) -> Result<i64>;
+}
+
+/// Things of an account, by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) batches: BTreeSet<BatchNo>,
+    pub(crate) holds: BTreeSet<i64>,
+    pub(crate) plans: BTreeSet<i64>,
 }
 
 /// The allocations of a consume or hold, by rank.
@@ -113,6 +122,8 @@ pub(crate) struct Changes {
     pub(crate) accounts: Vec<AccountRow>,
     pub(crate) new_batches: Vec<BatchRow>,
     pub(crate) batches: Vec<BatchRow>,
+    pub(crate) new_plans: Vec<PlanRow>,
+    pub(crate) plans: Vec<PlanRow>,
     pub(crate) new_holds: Vec<HoldRow>,
     pub(crate) holds: Vec<HoldRow>,
     pub(crate) new_consumes: Vec<ConsumeRow>,

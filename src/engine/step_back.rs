@@ -13,16 +13,16 @@ use crate::units::{Instant, add};
 /// Undoes it as of `now`: what lapsed and has not expired comes back, what was to be effective later is pending again, and no
 /// hold is further from its end than `max_hold` seconds.
 pub(crate) fn step_back(books: &mut Books<'_>, account: i64, now: Instant, max_hold: i64) -> Result<()> {
-    let mut batches: BTreeSet<BatchNo> = BTreeSet::new();
+    let mut batches: BTreeSet<(i64, BatchNo)> = BTreeSet::new();
     let lapsed = books.source().lapsed_batches(account, now, Instant::MAX)?;
     let dated = books.source().dated_batches(account, now)?;
-    batches.extend(lapsed.iter().chain(&dated).map(|batch| batch.no));
+    batches.extend(lapsed.iter().chain(&dated).map(|batch| (batch.entry, batch.no)));
     let line = |kind, points, batch| Line { kind, operation: None, booked_at: now, points, batch };
     if !lapsed.is_empty() && books.account(account)?.state == AccountState::Closed {
         books.account_mut(account)?.state = AccountState::Active;
         books.post(account, line(EntryKind::Reopen, 0, None))?;
     }
-    for no in batches {
+    for (_, no) in batches {
         let points = reinstate(books, no, now)?;
         if points > 0 {
             books.post(account, line(EntryKind::Reinstate, points, Some(no)))?;

@@ -1,63 +1,17 @@
-//! The clock rule and the calendar: which instant an operation is booked at, and when a batch expires.
+//! The calendar: when a batch expires, and when a period begins.
 
 use chrono::{DateTime, Days, FixedOffset, Months, TimeDelta, TimeZone};
 
-use super::source::Source;
 use crate::error::{Error, Result};
-use crate::model::{ClockMark, ClockState, Expiry, LedgerRow, OpKind};
-use crate::units::{Instant, Reading};
-
-/// What a clock reading comes to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LedgerTime {
-    /// The reading itself, or the newest accepted one while the reading is suspect.
-    pub(crate) at: Instant,
-    pub(crate) mark: ClockMark,
-    /// What the log says of the clock once the reading is in it.
-    pub(crate) clock: ClockState,
-}
-
-/// Ledger time for a reading taken for an operation of this kind, or for a look at the books.
-pub(crate) fn ledger_time(
-    source: &dyn Source,
-    ledger: &LedgerRow,
-    reading: Reading,
-    kind: Option<OpKind>,
-) -> Result<LedgerTime> {
-    let (at, old) = (reading.at, ledger.clock);
-    if !reading.trusted && kind != Some(OpKind::ConfirmClock) && is_suspect(source, ledger, at)? {
-        let clock = ClockState { suspect_since: old.suspect_since.or(Some(at)), ..old };
-        return Ok(LedgerTime { at: old.accepted_at, mark: ClockMark::Suspect, clock });
-    }
-    let mark = if reading.trusted { ClockMark::Trusted } else { ClockMark::Plain };
-    let step_back = match mark {
-        ClockMark::Trusted => old.behind(at) > 0,
-        _ => kind == Some(OpKind::ConfirmClock) && at < old.accepted_at,
-    };
-    let clock = ClockState {
-        accepted_at: if step_back { at } else { old.accepted_at.max(at) },
-        suspect_since: None,
-        trusted_at: Some(at).filter(|_| reading.trusted).or(old.trusted_at),
-        steps_back: old.steps_back.saturating_add(i64::from(step_back)),
-    };
-    Ok(LedgerTime { at, mark, clock })
-}
-
-/// Whether a reading is not to be believed: it has jumped far, points would be lost or become effective by it, and such
-/// readings have not gone on for long.
-fn is_suspect(source: &dyn Source, ledger: &LedgerRow, at: Instant) -> Result<bool> {
-    let (clock, settings) = (ledger.clock, ledger.settings);
-    let far = at.since(clock.accepted_at) > settings.max_clock_jump.saturating_mul(1000);
-    let patience = settings.clock_patience.saturating_mul(1000);
-    let gone_on = clock.suspect_since.is_some_and(|since| at.since(since) >= patience);
-    Ok(far && !gone_on && source.would_fall_due(clock.accepted_at, at)?)
-}
+use crate::model::{Every, Expiry, Terms};
+use crate::units::Instant;
 
 /// The instant a batch ends (`None`: never), counted from `from`.
 pub(crate) fn resolve_expiry(expiry: Expiry, from: Instant) -> Result<Option<Instant>> {
     let (offset, local) = match expiry {
         Expiry::Never => return Ok(None),
         Expiry::At(instant) => return Ok(Some(instant)),
+        Expiry::PeriodEnd => return Err(Error::corrupt("what is of no plan has no period")),
         Expiry::Hours(_, offset) | Expiry::Days(_, offset) | Expiry::Months(_, offset) => {
             let zone = FixedOffset::east_opt(offset.unwrap_or(0)).ok_or_else(past_the_end)?;
             (offset, from.utc().with_timezone(&zone))
@@ -69,11 +23,25 @@ pub(crate) fn resolve_expiry(expiry: Expiry, from: Instant) -> Result<Option<Ins
         Expiry::Months(months, _) => {
             u32::try_from(months).ok().and_then(|months| local.checked_add_months(Months::new(months)))
         }
-        Expiry::Never | Expiry::At(_) => None,
+        Expiry::Never | Expiry::At(_) | Expiry::PeriodEnd => None,
     };
     let moved = moved.ok_or_else(past_the_end)?;
     let end = if offset.is_some() { next_midnight(&moved).ok_or_else(past_the_end)? } else { moved };
     Instant::from_utc("expires_at", end.to_utc()).map(Some)
+}
+
+/// When a period begins, counted from 1 at the anchor; `None` past the year 9999. Months are clamped to their end, each
+/// counted from the anchor: the 31st stays the 31st where there is one.
+pub(super) fn period_at(terms: &Terms, anchor: Instant, period: i64) -> Option<Instant> {
+    let local = anchor.utc().with_timezone(&FixedOffset::east_opt(terms.offset)?);
+    let before = period.checked_sub(1)?;
+    let days = |days: i64| u64::try_from(before.checked_mul(days)?).ok().map(Days::new);
+    let at = match terms.every {
+        Every::Days(every) => local.checked_add_days(days(every)?),
+        Every::Weeks(every) => local.checked_add_days(days(every.checked_mul(7)?)?),
+        Every::Months(every) => local.checked_add_months(Months::new(u32::try_from(before.checked_mul(every)?).ok()?)),
+    };
+    Instant::from_utc("anchor", at?.to_utc()).ok()
 }
 
 /// The midnight that ends the local day.

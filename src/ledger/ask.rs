@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Ledger;
 use crate::audit::Verification;
 use crate::error::Result;
-use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, Question, Quote};
+use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, PlanInfo, Question, Quote};
 use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// The answer to a [`Question`]. Its JSON is that of what it holds.
@@ -24,6 +24,8 @@ pub enum Answer {
     Batches(Page<BatchInfo>),
     /// To `holds`.
     Holds(Page<HoldInfo>),
+    /// To `plans`.
+    Plans(Page<PlanInfo>),
     /// To `history`.
     History(Page<Entry>),
     /// To `expiring`.
@@ -75,6 +77,7 @@ impl Ledger {
             Asked::Estimate(service, usage) => Answer::Quote(self.estimate(&service, usage.as_ref())?),
             Asked::Batches(account, filter) => Answer::Batches(self.look(|look| look.batches(&account, &filter))?),
             Asked::Holds(account, filter) => Answer::Holds(self.look(|look| look.holds(&account, &filter))?),
+            Asked::Plans(account, filter) => Answer::Plans(self.look(|look| look.plans(&account, &filter))?),
             Asked::History(account, filter) => Answer::History(self.look(|look| look.history(&account, &filter))?),
             Asked::Expiring(before, account) => {
                 Answer::Expiring(self.look(|look| look.expiring(before, account.as_ref()))?)

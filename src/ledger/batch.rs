@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::Ledger;
 use crate::error::{Error, Result};
-use crate::model::{BatchId, Command, HoldId, OpKind, OperationId, Receipt, Request};
+use crate::model::{BatchId, Command, HoldId, OpKind, OperationId, PlanId, Receipt, Request};
 
 /// The fields in which a line may point at an earlier one.
-const TARGETS: [&str; 3] = ["hold", "batch", "operation"];
+const TARGETS: [&str; 4] = ["hold", "batch", "plan", "operation"];
 
 /// Each line with its outcome.
 type Answers = Vec<(u64, Result<Receipt>)>;
@@ -241,6 +241,7 @@ struct Things {
     operation: Option<OperationId>,
     batch: Option<BatchId>,
     hold: Option<HoldId>,
+    plan: Option<PlanId>,
 }
 
 impl Things {
@@ -254,6 +255,7 @@ impl Things {
             operation: matches!(receipt.op, OpKind::Consume | OpKind::Capture).then_some(receipt.operation),
             batch: made.map(|made| made.batch),
             hold: receipt.hold.as_ref().filter(|_| receipt.op == "hold").map(|hold| hold.id),
+            plan: receipt.plan.as_ref().filter(|_| receipt.op == "plan").map(|plan| plan.id),
         }
     }
 
@@ -261,6 +263,7 @@ impl Things {
         match field {
             "hold" => self.hold.map(|id| id.to_string()),
             "batch" => self.batch.map(|id| id.to_string()),
+            "plan" => self.plan.map(|id| id.to_string()),
             _ => self.operation.map(|id| id.to_string()),
         }
     }
@@ -271,6 +274,7 @@ fn nothing_made(field: &str, line: u64) -> Error {
     match field {
         "hold" => Error::UnknownHold { hold: what },
         "batch" => Error::UnknownBatch { batch: what },
+        "plan" => Error::UnknownPlan { plan: what },
         _ => Error::UnknownOperation { operation: what, wanted: "consume or capture" },
     }
 }

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::file::{Book, Terms};
 use crate::model::{
     AccountId, BatchId, Capture, CloseAccount, Consume, Freeze, Held, Hold, HoldId, Key, OpenAccount, OperationId,
-    Receipt, Recharge, Refund, Release, Renew, Request, Revoke, SetExpiry, SetLimit, Transfer, Unfreeze, WriteOff,
+    Plan, PlanId, Receipt, Recharge, Refund, Release, Renew, Request, Revoke, SetExpiry, SetLimit, Stop, Transfer,
+    Unfreeze, WriteOff,
 };
 use crate::units::Reading;
 
@@ -234,6 +235,43 @@ impl Ledger {
     /// `unknown_hold`, `hold_closed`, `account_closed`, the price errors, and as for [`Ledger::apply`].
     pub fn capture(&self, hold: &HoldId, key: &Key, capture: impl Into<Capture>) -> Result<Receipt> {
         self.apply(&capture.into().on(hold, key))
+    }
+
+    /// Recharges an account again and again: one batch for each period, by time alone. The periods before now are not given; one
+    /// that begins now is given at once. Nothing has to be called for the others: every read counts them, the next write books
+    /// them.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let monthly = Plan::new(Points::new(100)?, "plan:pro", Every::Months(1)).expires(ExpiresIn::PeriodEnd);
+    /// let receipt = ledger.plan(&alice, &Key::new("subscription:7")?, monthly)?;
+    /// assert_eq!(receipt.balance.available, 150);
+    /// let in_a_month = receipt.booked_at + chrono::TimeDelta::days(32);
+    /// assert_eq!(ledger.balance_at(&alice, in_a_month)?.totals.map(|totals| totals.recharged), Some(250));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `account_closed`, `invalid_argument` when no period is to come, and as for [`Ledger::apply`].
+    pub fn plan(&self, account: &AccountId, key: &Key, plan: Plan) -> Result<Receipt> {
+        self.apply(&plan.on(account, key))
+    }
+
+    /// Ends a plan. A period at this very instant is given first; what was given stays.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let weekly = Plan::new(Points::new(10)?, "gift", Every::Weeks(1));
+    /// let plan = ledger.plan(&alice, &Key::new("gift:1")?, weekly)?.plan.ok_or("no plan")?.id;
+    /// let receipt = ledger.stop(&plan, &Key::new("gift:1")?, Stop::new())?;
+    /// assert_eq!((receipt.balance.available, receipt.plan.and_then(|plan| plan.next_at)), (60, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_plan`, `account_closed`, and as for [`Ledger::apply`].
+    pub fn stop(&self, plan: &PlanId, key: &Key, stop: Stop) -> Result<Receipt> {
+        self.apply(&stop.on(plan, key))
     }
 
     /// Gives all of an open hold back.

@@ -10,7 +10,7 @@ use super::options::read_book;
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId, Page,
-    Query, Question, Quote, Request,
+    PlanId, PlanInfo, Query, Question, Quote, Request,
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
@@ -103,6 +103,23 @@ impl Ledger {
     pub fn holds(&self, account: &AccountId, query: &Query) -> Result<Page<HoldInfo>> {
         let filter = query.filter("holds")?;
         self.look(|look| look.holds(account, &filter))
+    }
+
+    /// An account's plans: those with periods to come, or all.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// ledger.plan(&alice, &Key::new("gift:1")?, Plan::new(Points::new(10)?, "gift", Every::Weeks(1)))?;
+    /// assert_eq!(ledger.plans(&alice, &Query::new())?.items[0].next_period, Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::batches`].
+    pub fn plans(&self, account: &AccountId, query: &Query) -> Result<Page<PlanInfo>> {
+        let filter = query.filter("plans")?;
+        self.look(|look| look.plans(account, &filter))
     }
 
     /// Batches with points left that expire at or before an instant, soonest first; of one account or of all.
@@ -226,6 +243,22 @@ impl Ledger {
     /// `unknown_hold`, and as for [`Ledger::operation_named`].
     pub fn hold_named(&self, name: &str, account: Option<&AccountId>) -> Result<HoldId> {
         self.look(|look| look.hold_named(name, account))
+    }
+
+    /// The same of a plan.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let receipt = ledger.plan(&alice, &Key::new("gift:1")?, Plan::new(Points::new(10)?, "gift", Every::Weeks(1)))?;
+    /// assert_eq!(Some(ledger.plan_named("gift:1", Some(&alice))?), receipt.plan.map(|plan| plan.id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `unknown_plan`, and as for [`Ledger::operation_named`].
+    pub fn plan_named(&self, name: &str, account: Option<&AccountId>) -> Result<PlanId> {
+        self.look(|look| look.plan_named(name, account))
     }
 
     /// The id of the operation with this number in the file's log.

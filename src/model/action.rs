@@ -1,12 +1,15 @@
 //! A request, checked for its shape: what needs neither file nor clock. One function per family of operations.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::expiry::Expiry;
 use super::fields::{Body, Fields, count, given_beside, missing, misspelt, text};
 use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
-use super::{AccountId, BatchId, HoldId, Key, OperationId, Request};
+use super::plan::{Every, Terms};
+use super::{AccountId, BatchId, HoldId, Key, OperationId, PlanId, Request};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::quantity::Usage;
@@ -14,17 +17,6 @@ use crate::spelling::nearest;
 use crate::units::Instant;
 
 const DEFAULT_PRIORITY: i64 = 50;
-
-/// When a batch ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expiry {
-    Never,
-    At(Instant),
-    Hours(i64, Option<i32>),
-    /// Days from the recharge; with an offset (seconds east of UTC), to the end of that local day.
-    Days(i64, Option<i32>),
-    Months(i64, Option<i32>),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -80,6 +72,8 @@ pub(crate) enum Action {
         priority: i64,
         promo: Option<bool>,
     },
+    Plan(Arc<Terms>),
+    Stop,
     Consume {
         points: Option<i64>,
         service: Option<String>,
@@ -136,6 +130,7 @@ pub(crate) enum Subject {
     Account(AccountId),
     Hold(HoldId),
     Batch(BatchId),
+    Plan(PlanId),
     Operation(OperationId),
     File,
 }
@@ -285,6 +280,7 @@ fn subject(operation: &Operation, known: Option<AccountId>, fields: &mut Fields<
     match (field.name, known) {
         ("hold", _) => target(field.name, fields, absent).map(Subject::Hold),
         ("batch", _) => target(field.name, fields, absent).map(Subject::Batch),
+        ("plan", _) => target(field.name, fields, absent).map(Subject::Plan),
         ("operation", _) => target(field.name, fields, absent).map(Subject::Operation),
         (_, Some(account)) => Ok(Subject::Account(account)),
         (name, None) => AccountId::new(fields.take_text(name)?.ok_or_else(absent)?).map(Subject::Account),
@@ -325,6 +321,8 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
             priority: fields.number("priority").unwrap_or(DEFAULT_PRIORITY),
             promo: fields.flag("promo"),
         },
+        OpKind::Plan => Action::Plan(Arc::new(terms(fields)?)),
+        OpKind::Stop => Action::Stop,
         OpKind::Consume => {
             let (points, service, usage) = priced(fields, true)?;
             let policy = match fields.text("policy") {
@@ -368,6 +366,31 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
     })
 }
 
+fn terms(fields: &Fields<'_>) -> Result<Terms> {
+    let number = |name| fields.number(name);
+    let mut given = ["every_days", "every_weeks", "every_months"].into_iter().filter(|name| fields.has(name));
+    if let (Some(first), Some(second)) = (given.next(), given.next()) {
+        return Err(given_beside(second, first, "give one length of a period"));
+    }
+    let every = match (number("every_days"), number("every_weeks"), number("every_months")) {
+        (Some(days), ..) => Every::Days(days),
+        (_, Some(weeks), _) => Every::Weeks(weeks),
+        (.., Some(months)) => Every::Months(months),
+        _ => return Err(missing("every_months", "say how long a period is: every_days, every_weeks or every_months")),
+    };
+    Ok(Terms {
+        points: number("points").ok_or_else(|| missing("points", ""))?,
+        source: fields.text("source").unwrap_or_default().to_string(),
+        every,
+        anchor: fields.instant("anchor"),
+        offset: number("offset").and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(0),
+        count: number("count"),
+        expiry: expiry(fields)?,
+        priority: number("priority").unwrap_or(DEFAULT_PRIORITY),
+        promo: fields.flag("promo"),
+    })
+}
+
 fn amount(fields: &Fields<'_>) -> Amount {
     fields.number("points").map_or(Amount::All, Amount::Points)
 }
@@ -395,8 +418,8 @@ fn expiry(fields: &Fields<'_>) -> Result<Option<Expiry>> {
             "add expires_in_hours, expires_in_days, expires_in_months, or a date as expires_at; or leave it out",
         ));
     }
-    let never = fields.text("expires_at").map(|_| Expiry::Never);
-    Ok(fields.instant("expires_at").map(Expiry::At).or(never))
+    let word = fields.text("expires_at").map(|word| if word == "never" { Expiry::Never } else { Expiry::PeriodEnd });
+    Ok(fields.instant("expires_at").map(Expiry::At).or(word))
 }
 
 /// Points, a service that is priced or labels them, and a usage.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::words::words;
 use super::{
-    AccountId, AccountState, BatchId, EntryKind, HoldId, HoldState, Key, Metadata, OpKind, OperationId, Place,
+    AccountId, AccountState, BatchId, EntryKind, HoldId, HoldState, Key, Metadata, OpKind, OperationId, Place, PlanId,
+    PlanState,
 };
 use crate::hash::Hash;
 use crate::pricing::PriceBook;
@@ -64,7 +65,7 @@ pub struct Receipt {
     /// Whether it was only tried: nothing was booked, and what it would make has no id yet.
     #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,
-    /// Points charged, recharged, held, given or taken back (of a revoke: those asked for).
+    /// Points charged, recharged, held, given or taken back (of a revoke: those asked for; of a plan: those of each period).
     pub points: i64,
     /// The booked time: when it counts from.
     #[serde(with = "utc")]
@@ -99,6 +100,9 @@ pub struct Receipt {
     /// The hold made, or what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldMark>,
+    /// The plan made, or what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanMark>,
     /// Which batches paid (or were set aside), in draw order, before any later settling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocations: Vec<Allocation>,
@@ -153,6 +157,9 @@ impl Receipt {
         if let Some(hold) = self.hold.as_mut().filter(|hold| hold.id.sequence() >= from) {
             hold.id = HoldId::nil();
         }
+        if let Some(plan) = self.plan.as_mut().filter(|plan| plan.id.sequence() >= from) {
+            plan.id = PlanId::nil();
+        }
         let made = self.batch.iter_mut().chain(&mut self.batches).map(|made| &mut made.batch);
         for batch in made.chain(self.allocations.iter_mut().map(|paid| &mut paid.batch)) {
             if batch.sequence() >= from {
@@ -189,6 +196,19 @@ pub struct HoldMark {
     /// When it ends by itself.
     #[serde(with = "utc")]
     pub deadline: DateTime<Utc>,
+}
+
+/// A plan as a receipt shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct PlanMark {
+    /// The plan; nil when a dry run would make it.
+    #[serde(default = "PlanId::nil", skip_serializing_if = "PlanId::is_nil")]
+    pub id: PlanId,
+    /// When its next period begins; none when none is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
+    pub next_at: Option<DateTime<Utc>>,
 }
 
 /// Points drawn from one batch.
@@ -473,8 +493,11 @@ pub struct BatchInfo {
     pub expires_at: Option<DateTime<Utc>>,
     /// What it is now.
     pub state: BatchState,
-    /// The operation that made it.
+    /// The operation that made it; of a plan's batch, the plan's.
     pub operation: OperationId,
+    /// Which period of its plan it is for, counted from 1 at the anchor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<i64>,
     /// The batch it was transferred from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_batch: Option<BatchId>,
@@ -513,6 +536,65 @@ pub struct HoldInfo {
     pub booked_at: DateTime<Utc>,
     /// The slices of batches set aside, in draw order.
     pub slices: Vec<Slice>,
+}
+
+/// A plan. JSON shape `counterfoil.plan/1`. What it was not given is left out, as in its request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct PlanInfo {
+    /// The plan: its id is that of the operation which made it.
+    pub plan: PlanId,
+    /// Whom it recharges.
+    pub account: AccountId,
+    /// Points of each period.
+    pub points: i64,
+    /// Where its points come from.
+    pub source: String,
+    /// Promotional, or paid for.
+    pub promo: bool,
+    /// The place of its batches in the draw order: lower is drawn first.
+    pub priority: i64,
+    /// A period is so many days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_days: Option<i64>,
+    /// A period is so many weeks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_weeks: Option<i64>,
+    /// A period is so many months.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_months: Option<i64>,
+    /// When the first period begins.
+    #[serde(with = "utc")]
+    pub anchor: DateTime<Utc>,
+    /// The UTC offset whose calendar counts.
+    pub offset: String,
+    /// How many periods there are, counted from the anchor; left out, it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
+    /// When its batches end: an instant, `never`, or `period_end`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// So many hours after each begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_hours: Option<i64>,
+    /// So many days after each begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_days: Option<i64>,
+    /// So many months after each begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_months: Option<i64>,
+    /// To the end of that day at this UTC offset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_of_day: Option<String>,
+    /// Whether it goes on.
+    pub state: PlanState,
+    /// Which period comes next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_period: Option<i64>,
+    /// When it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
+    pub next_at: Option<DateTime<Utc>>,
 }
 
 /// Whether an account could pay, as far as can be said beforehand. Advisory: only hold and strict consume decide.

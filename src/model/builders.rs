@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-use super::{AccountId, BatchId, HoldId, Key, Metadata, OperationId, Quote, Request};
+use super::{AccountId, BatchId, Every, HoldId, Key, Metadata, OperationId, PlanId, Quote, Request};
 use crate::quantity::{Usage, UsageKind};
 use crate::units::Points;
 
@@ -52,6 +52,8 @@ pub enum ExpiresIn {
     DaysToEndOfDay(i64, i32),
     /// Months, to the end of that day in a zone this many minutes east of UTC.
     MonthsToEndOfDay(i64, i32),
+    /// Of a plan's batches: when the next period begins.
+    PeriodEnd,
 }
 
 fn time(time: DateTime<Utc>) -> Value {
@@ -67,6 +69,7 @@ fn offset(minutes: i32) -> Value {
 fn with_expiry(request: Request, expiry: ExpiresIn) -> Request {
     match expiry {
         ExpiresIn::Never => request.with("expires_at", "never"),
+        ExpiresIn::PeriodEnd => request.with("expires_at", "period_end"),
         ExpiresIn::At(at) => request.with("expires_at", time(at)),
         ExpiresIn::Hours(hours) => request.with("expires_in_hours", hours),
         ExpiresIn::HoursToEndOfDay(hours, zone) => {
@@ -253,6 +256,66 @@ impl Recharge {
         self.set("promo", promo)
     }
 }
+
+request!(
+    /// Recharges an account again and again, one batch for each period.
+    ///
+    /// ```
+    /// use counterfoil::{Every, ExpiresIn, Plan, Points};
+    /// let monthly = Plan::new(Points::new(100)?, "plan:pro", Every::Months(1)).expires(ExpiresIn::PeriodEnd);
+    /// # Ok::<(), counterfoil::Error>(())
+    /// ```
+    Plan on account: AccountId
+);
+
+impl Plan {
+    /// Points of each period (1 or more), where they come from (1 to 128 bytes), and how long a period is.
+    pub fn new(points: Points, source: impl Into<String>, every: Every) -> Self {
+        let request = Request::new("plan").with("points", points.get()).with("source", source.into());
+        Plan(match every {
+            Every::Days(days) => request.with("every_days", days),
+            Every::Weeks(weeks) => request.with("every_weeks", weeks),
+            Every::Months(months) => request.with("every_months", months),
+        })
+    }
+
+    /// When the first period begins, from which all are counted; left out, now. Those before now are not given.
+    pub fn anchor(self, at: DateTime<Utc>) -> Self {
+        self.set("anchor", time(at))
+    }
+
+    /// The calendar that counts: so many minutes east of UTC, default 0.
+    pub fn offset(self, minutes: i32) -> Self {
+        self.set("offset", offset(minutes))
+    }
+
+    /// How many periods there are, counted from the anchor: 1 to 65 535. Left out, it goes on.
+    pub fn count(self, periods: i64) -> Self {
+        self.set("count", periods)
+    }
+
+    /// When each batch ends, counted from the beginning of its period; left out, the price book's `expiration_days`, else 180
+    /// days.
+    pub fn expires(mut self, expiry: ExpiresIn) -> Self {
+        self.0 = with_expiry(self.0, expiry);
+        self
+    }
+
+    /// Draw order: lower first, 0 to 1000, default 50.
+    pub fn priority(self, priority: i64) -> Self {
+        self.set("priority", priority)
+    }
+
+    /// Promotional (drawn before paid ones of the same expiry); wins over the price book's `promo_sources`.
+    pub fn promo(self, promo: bool) -> Self {
+        self.set("promo", promo)
+    }
+}
+
+request!(
+    /// Ends a plan.
+    Stop plain "stop" on plan: PlanId
+);
 
 request!(
     /// Charges points.

@@ -191,7 +191,8 @@ impl<'v> Fields<'v> {
                     _ => continue,
                 }
             };
-            let ends = if field.kind == FieldKind::InstantOrNever { self.end_of(field.name, value)? } else { None };
+            let ends =
+                if matches!(field.kind, FieldKind::InstantOr(_)) { self.end_of(field.name, value)? } else { None };
             let (read, canonical) = match ends {
                 Some(ends) => (Read::Instant(ends), ends.to_string().into()),
                 None => read(field, value)?,
@@ -327,8 +328,10 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
                 return Err(Error::invalid(name, format!("{other} is neither true nor false"), "write true or false"));
             }
         },
-        FieldKind::InstantOrNever if value == "never" => kept_text("never"),
-        FieldKind::Instant | FieldKind::InstantOrNever => {
+        FieldKind::InstantOr(words) if value.as_str().is_some_and(|text| words.contains(&text)) => {
+            kept_text(text(name, value)?)
+        }
+        FieldKind::Instant | FieldKind::InstantOr(_) => {
             let instant = Instant::parse(name, text(name, value)?)?;
             (Read::Instant(instant), instant.to_string().into())
         }

@@ -9,7 +9,9 @@
 //! | 4 | version, 8 |
 //! | 2 | variant |
 //! | 42 | the operation's sequence number |
-//! | 20 | index: 0 is the operation itself, 1 … what it made: its batches in order, or its hold |
+//! | 20 | index: 0 is the operation itself (a plan too), 1 … what it made: its batches in order, or its hold |
+//!
+//! Of a plan's batches the index is the period's number times 16, and 1.
 //!
 //! (The version's four bits lie between the two parts of the epoch.)
 
@@ -38,12 +40,25 @@ pub(crate) const MAX_EPOCH: i64 = (1 << 28) - 1;
 /// A batch's integer key: the operation's sequence number and the index of the batch in it. Ordered by creation.
 pub(crate) type BatchNo = i64;
 
+/// The most batches that one period of a plan makes: its own and those that roll out of it.
+const OF_PERIOD_BITS: u32 = 4;
+
 pub(crate) const fn batch_no(operation: i64, index: i64) -> BatchNo {
     (operation << INDEX_BITS) | index
 }
 
 pub(crate) const fn batch_operation(no: BatchNo) -> i64 {
     no >> INDEX_BITS
+}
+
+/// A period's batch: which it is follows from the plan and the period alone.
+pub(crate) const fn period_batch(plan: i64, period: i64) -> BatchNo {
+    batch_no(plan, (period << OF_PERIOD_BITS) | 1)
+}
+
+/// The period of a plan that a batch is for; 0 for one that is of no plan.
+pub(crate) const fn batch_period(no: BatchNo) -> i64 {
+    (no & MAX_INDEX) >> OF_PERIOD_BITS
 }
 
 /// Who writes the file: a device in an epoch. Part of every operation's id and hash.
@@ -75,6 +90,10 @@ impl Writer {
     pub(crate) fn hold(&self, sequence: i64) -> HoldId {
         self.ids().hold(sequence)
     }
+
+    pub(crate) fn plan(&self, sequence: i64) -> PlanId {
+        self.ids().plan(sequence)
+    }
 }
 
 /// The ids of one writer: their bits up to the variant.
@@ -96,6 +115,10 @@ impl Ids {
 
     fn hold(self, sequence: i64) -> HoldId {
         HoldId(self.id(batch_no(sequence, 1)))
+    }
+
+    fn plan(self, sequence: i64) -> PlanId {
+        PlanId(self.id(batch_no(sequence, 0)))
     }
 }
 
@@ -129,6 +152,10 @@ impl Writers {
 
     pub(crate) fn hold(&self, sequence: i64) -> HoldId {
         self.of(sequence).hold(sequence)
+    }
+
+    pub(crate) fn plan(&self, sequence: i64) -> PlanId {
+        self.of(sequence).plan(sequence)
     }
 }
 
@@ -255,6 +282,15 @@ our_id!(
     /// ```
     HoldId,
     "hold"
+);
+our_id!(
+    /// The id of a plan: that of the operation which made it.
+    ///
+    /// ```
+    /// assert!("".parse::<counterfoil::PlanId>().is_err());
+    /// ```
+    PlanId,
+    "plan"
 );
 
 impl BatchId {

@@ -4,6 +4,7 @@ mod action;
 mod answer;
 pub(crate) mod builders;
 mod codes;
+mod expiry;
 mod fields;
 mod finding;
 mod ids;
@@ -12,6 +13,7 @@ mod movement;
 mod name;
 pub(crate) mod operations;
 mod period;
+mod plan;
 mod question;
 mod request;
 mod rows;
@@ -19,25 +21,30 @@ pub(crate) mod schema;
 mod words;
 
 pub(crate) use action::{
-    Action, Amount, CaptureAmount, Command, Expiry, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
-    Subject,
+    Action, Amount, CaptureAmount, Command, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall, Subject,
 };
 pub use answer::{
     AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark,
-    Made, Movement, NextExpiry, Page, Quote, Receipt, Slice, Totals,
+    Made, Movement, NextExpiry, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
 pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, EntryKind, HoldState};
+pub(crate) use expiry::Expiry;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
-pub use ids::{AccountId, BatchId, HoldId, Key, OperationId};
-pub(crate) use ids::{BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, check_ends};
+pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
+pub(crate) use ids::{
+    BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, batch_period, check_ends, period_batch,
+};
 pub use metadata::Metadata;
 pub use movement::Place;
 pub(crate) use movement::{Balances, MovementRow, changes, decode, encode};
 pub(crate) use name::{Name, Reading};
+pub(crate) use operations::MAX_PERIODS;
 pub use operations::OpKind;
 pub use period::Period;
+pub use plan::{Every, PlanState};
+pub(crate) use plan::{PlanRow, Terms};
 pub(crate) use question::{Asked, Filter};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;

@@ -10,7 +10,7 @@ codes!(
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
-        Restore = 19 "restore", Expire = 20 "expire",
+        Restore = 19 "restore", Expire = 20 "expire", Plan = 21 "plan", Stop = 22 "stop",
     }
 );
 
@@ -40,8 +40,8 @@ pub enum FieldKind {
     Flag,
     /// An instant (RFC 3339).
     Instant,
-    /// An instant (RFC 3339), or `"never"`.
-    InstantOrNever,
+    /// An instant (RFC 3339), or one of these words.
+    InstantOr(&'static [&'static str]),
     /// A UTC offset like `"+08:00"`.
     Offset,
     /// Seconds above 0 with at most three decimals: a whole number or decimal text.
@@ -74,7 +74,7 @@ pub struct Field {
     pub required: Option<&'static str>,
     /// What it is when left out, where that is one value. Written out, it is the same request.
     pub default: Option<&'static str>,
-    /// `expiry`, `usage` or `facts`, for fields that belong together.
+    /// `expiry`, `every`, `usage` or `facts`, for fields that belong together.
     pub group: Option<&'static str>,
     /// What it means, in a line.
     pub help: &'static str,
@@ -89,7 +89,7 @@ pub struct Operation {
     pub name: &'static str,
     /// What it does, in a line.
     pub help: &'static str,
-    /// The field that names what it is done to: `account`, `hold`, `batch` or `operation`; none for the file itself.
+    /// The field that names what it is done to: `account`, `hold`, `batch`, `plan` or `operation`; none for the file itself.
     pub target: Option<&'static Field>,
     /// Its own fields, in the order in which they are judged. Every operation has [`FACTS`] besides.
     pub fields: &'static [Field],
@@ -122,13 +122,15 @@ const fn on_file(kind: OpKind, help: &'static str, fields: &'static [Field]) -> 
 }
 
 use FieldKind::{
-    Chars, Choice, Count, Flag, Hash, Id, Instant, InstantOrNever, Lines, Name, Object, Offset, Points, PointsOrAll,
+    Chars, Choice, Count, Flag, Hash, Id, Instant, InstantOr, Lines, Name, Object, Offset, Points, PointsOrAll,
     Quantity, Seconds, Setting, Span, Text,
 };
 
 /// Longest description or reason, and longest metadata as JSON text.
 const LONG_TEXT: usize = 4096;
 const SHORT_TEXT: usize = 1024;
+/// The most periods a plan gives: 179 years of days.
+pub(crate) const MAX_PERIODS: i64 = (1 << 16) - 1;
 /// A hundred years, in seconds: more than any setting needs.
 pub(super) const MAX_SETTING_SECONDS: i64 = 3_155_760_000;
 
@@ -136,6 +138,7 @@ const GIVE_ID: &str = "give the id from the receipt";
 static ACCOUNT: Field = field("account", Name, "The account").required("name the account");
 static HOLD: Field = field("hold", Id, "The hold").required(GIVE_ID);
 static BATCH: Field = field("batch", Id, "The batch").required(GIVE_ID);
+static PLAN: Field = field("plan", Id, "The plan").required(GIVE_ID);
 static CHARGE: Field = field("operation", Id, "The consume or capture").required(GIVE_ID);
 
 /// The idempotency key, which every operation has.
@@ -166,7 +169,7 @@ const CHARS: Field = field("chars", Chars, "Characters of the text").of("usage")
 const INPUT_SECONDS: Field = field("input_seconds", Quantity, "Seconds of the material, before the work").of("usage");
 const EXPIRES_AT: Field = field(
     "expires_at",
-    InstantOrNever,
+    InstantOr(&["never"]),
     "At this instant (RFC 3339), at the end of this day (a date, with end_of_day), or never",
 )
 .of("expiry");
@@ -179,6 +182,13 @@ const IN_MONTHS: Field =
     field("expires_in_months", Span, "So many months, the same day and time, counted likewise").of("expiry");
 const END_OF_DAY: Field =
     field("end_of_day", Offset, "To the end of that day at this UTC offset, like +08:00").of("expiry");
+
+const SOURCE: Field = field("source", Name, "Where the points come from, like wxpay or gift")
+    .required("say where the points come from, like \"wxpay\" or \"gift\"");
+const PRIORITY: Field =
+    field("priority", Count(0, 1000), "Place in the draw order: lower is drawn first").default("50");
+const PROMO: Field =
+    field("promo", Flag, "Promotional, or paid for, when that is not what the price book says of the source");
 
 const fn service(help: &'static str) -> Field {
     field("service", Name, help)
@@ -218,11 +228,10 @@ pub static OPERATIONS: &[Operation] = &[
         "Add a batch of points; old debt is settled from it at once",
         &[
             NEEDED_POINTS,
-            field("source", Name, "Where the points come from, like wxpay or gift")
-                .required("say where the points come from, like \"wxpay\" or \"gift\""),
+            SOURCE,
             field("effective_at", Instant, "Usable from this instant (RFC 3339), when that is not now"),
-            field("priority", Count(0, 1000), "Place in the draw order: lower is drawn first").default("50"),
-            field("promo", Flag, "Promotional, or paid for, when that is not what the price book says of the source"),
+            PRIORITY,
+            PROMO,
             EXPIRES_AT,
             IN_HOURS,
             IN_DAYS,
@@ -230,6 +239,38 @@ pub static OPERATIONS: &[Operation] = &[
             END_OF_DAY,
         ],
     ),
+    on(
+        &ACCOUNT,
+        OpKind::Plan,
+        "Recharge again and again: one batch for each period, by time alone",
+        &[
+            NEEDED_POINTS,
+            SOURCE,
+            field("every_days", Span, "A period is so many days").of("every"),
+            field("every_weeks", Span, "A period is so many weeks").of("every"),
+            field("every_months", Span, "A period is so many months, which end with a shorter month").of("every"),
+            field(
+                "anchor",
+                Instant,
+                "When the first period begins (RFC 3339); left out, now. Those before now are not given",
+            ),
+            field("offset", Offset, "The UTC offset whose calendar counts, like +08:00").default("+00:00"),
+            field("count", Count(1, MAX_PERIODS), "How many periods there are, counted from the anchor"),
+            PRIORITY,
+            PROMO,
+            field(
+                "expires_at",
+                InstantOr(&["never", "period_end"]),
+                "At this instant (RFC 3339), never, or when the next period begins (period_end)",
+            )
+            .of("expiry"),
+            IN_HOURS,
+            IN_DAYS,
+            IN_MONTHS,
+            END_OF_DAY,
+        ],
+    ),
+    on(&PLAN, OpKind::Stop, "End a plan; what it has given stays", &[]),
     on(
         &ACCOUNT,
         OpKind::Consume,

@@ -39,7 +39,7 @@ const QUANTITY: Field = field("quantity", FieldKind::Quantity, "How much is used
 const UNIT: Field = field("unit", FieldKind::Name, "What `quantity` counts");
 const CHARS: Field = field("chars", FieldKind::Chars, "Whole characters");
 const INPUT_SECONDS: Field = field("input_seconds", FieldKind::Quantity, "Seconds of the input, for an estimate");
-const ALL: Field = field("all", FieldKind::Flag, "Also what is spent, expired or resolved").default("false");
+const ALL: Field = field("all", FieldKind::Flag, "Also what is spent, expired, resolved or ended").default("false");
 const FROM: Field = field("from", FieldKind::Instant, "Booked at or after this instant");
 const TO: Field = field("to", FieldKind::Instant, "Booked before this instant");
 const LIMIT: Field = field("limit", FieldKind::Count(1, MAX_LIMIT), "At most so many items a page").default("100");
@@ -65,6 +65,7 @@ pub static QUESTIONS: &[QuestionKind] = &[
     kind("estimate", "What it can cost at most", &[SERVICE, SECONDS, QUANTITY, UNIT, CHARS, INPUT_SECONDS]),
     kind("batches", "An account's batches: those pending or live, or all", &[ACCOUNT, ALL, LIMIT, AFTER]),
     kind("holds", "An account's holds: those open, or all", &[ACCOUNT, ALL, LIMIT, AFTER]),
+    kind("plans", "An account's plans: those with periods to come, or all", &[ACCOUNT, ALL, LIMIT, AFTER]),
     kind(
         "history",
         "The lines of an account's books",
@@ -472,6 +473,7 @@ pub(crate) enum Asked {
     Estimate(String, Option<Usage>),
     Batches(AccountId, Filter),
     Holds(AccountId, Filter),
+    Plans(AccountId, Filter),
     History(AccountId, Filter),
     Expiring(Instant, Option<AccountId>),
     Accounts(Filter),
@@ -505,6 +507,7 @@ impl Asked {
             }
             "batches" => Asked::Batches(given.account()?, given.filter()?),
             "holds" => Asked::Holds(given.account()?, given.filter()?),
+            "plans" => Asked::Plans(given.account()?, given.filter()?),
             "history" => Asked::History(given.account()?, given.filter()?),
             "expiring" => {
                 let before = given.instant("before");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ids::batch_operation;
+use super::ids::{batch_operation, batch_period};
 use super::{
     AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldState, Key, MovementRow, OpKind, Place,
     Writer,
@@ -64,13 +64,15 @@ pub(crate) struct BatchRow {
     /// Still to be taken back when spent, held or moved points return; part of none of the counters above.
     pub(crate) owed: i64,
     pub(crate) effective_at: Instant,
-    /// Whether `effective_at` was asked for.
+    /// Whether `effective_at` was asked for, or is a period's.
     pub(crate) dated: bool,
     /// `None`: never expires.
     pub(crate) expires_at: Option<Instant>,
     /// Whether the batch's points have become available (booked as effective).
     pub(crate) active: bool,
     pub(crate) from_batch: Option<BatchNo>,
+    /// The number of the line it came with: the order of creation, also of those that time makes.
+    pub(crate) entry: i64,
 }
 
 /// A batch's place in the draw order: compare as a tuple.
@@ -81,10 +83,45 @@ pub(crate) struct DrawKey {
     pub(crate) expires_at: i64,
     /// 0 promo, 1 paid.
     pub(crate) paid: i64,
+    /// The order of creation.
+    pub(crate) entry: i64,
     pub(crate) no: BatchNo,
 }
 
 impl BatchRow {
+    /// A batch with everything remaining, effective and without an end.
+    pub(crate) fn new(
+        no: BatchNo,
+        account: i64,
+        source: &str,
+        promo: bool,
+        priority: i64,
+        amount: i64,
+        effective_at: Instant,
+    ) -> Self {
+        BatchRow {
+            no,
+            account,
+            source: source.into(),
+            promo,
+            priority,
+            amount,
+            remaining: amount,
+            held: 0,
+            used: 0,
+            expired: 0,
+            revoked: 0,
+            moved: 0,
+            owed: 0,
+            effective_at,
+            dated: false,
+            expires_at: None,
+            active: true,
+            from_batch: None,
+            entry: 0,
+        }
+    }
+
     /// The same with everything remaining: as a batch begins.
     pub(crate) fn untouched(self) -> Self {
         let remaining = self.amount;
@@ -95,11 +132,18 @@ impl BatchRow {
         batch_operation(self.no)
     }
 
+    /// The period of the plan that made it, counted from 1.
+    pub(crate) fn period(&self) -> Option<i64> {
+        let received = self.from_batch.is_some_and(|from| batch_operation(from) != self.operation());
+        Some(batch_period(self.no)).filter(|period| *period > 0 && !received)
+    }
+
     pub(crate) fn draw_key(&self) -> DrawKey {
         DrawKey {
             priority: self.priority,
             expires_at: self.expires_at.map_or(i64::MAX, Instant::millis),
             paid: i64::from(!self.promo),
+            entry: self.entry,
             no: self.no,
         }
     }
@@ -224,8 +268,7 @@ impl EntryRow {
                 touched.extend(*operation);
                 touched.extend(batch.filter(|_| gone(from) || gone(to)).map(batch_operation));
             }
-            let arrived = matches!(self.kind, EntryKind::Recharge | EntryKind::TransferIn);
-            touched.extend(self.batch.filter(|_| !arrived).map(batch_operation));
+            touched.extend(self.batch.map(batch_operation));
         }
         touched.retain(|operation| self.operation != Some(*operation));
         touched
@@ -272,6 +315,9 @@ pub(crate) struct Outcome {
     /// (batch, expires_at or -1 for never) of each batch created or touched.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) batches: Vec<(i64, i64)>,
+    /// (plan, when its next period begins or -1 for none).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<(i64, i64)>,
     /// (hold, phase code, deadline).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hold: Option<(i64, i64, i64)>,

@@ -88,7 +88,7 @@ fn kind(kind: FieldKind) -> (Vec<&'static str>, Value) {
         FieldKind::Span => (vec!["integer"], json!({ "minimum": 1 })),
         FieldKind::Flag => (vec!["boolean"], json!({})),
         FieldKind::Instant => (vec!["string"], json!({ "format": "date-time" })),
-        FieldKind::InstantOrNever => (vec!["string"], json!({})),
+        FieldKind::InstantOr(_) => (vec!["string"], json!({})),
         FieldKind::Offset => (vec!["string"], json!({ "pattern": "^(Z|[+-][0-9]{2}:[0-9]{2})$" })),
         FieldKind::Seconds => {
             (vec!["integer", "string"], json!({ "minimum": 1, "pattern": "^[0-9]+([.][0-9]{1,3})?$" }))

@@ -1,5 +1,6 @@
 //! Lists: batches, holds, what expires soon, accounts; and what the file says of itself.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldRow,
-    HoldState, Page,
+    HoldState, Page, PlanInfo, PlanRow, PlanState,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -88,7 +89,27 @@ impl Look<'_, '_> {
         )
     }
 
-    /// The batches of an account after one, caught up, in order of creation.
+    /// An account's plans in order of creation.
+    pub(crate) fn plans(&self, id: &AccountId, query: &Filter) -> Result<Page<PlanInfo>> {
+        let Some((books, account, _)) = self.account(id, None)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        collect(
+            query,
+            usize::MAX,
+            |after| {
+                let read = |after, page| store::plans_of_account(self.session, account.no, after, page);
+                store::pages(after, READ, read, |row: &PlanRow| row.operation)
+            },
+            |row| row.operation,
+            |row| {
+                let info = shapes::plan(self.writers, id, books.held_plan(row.operation).unwrap_or(&row));
+                Ok((query.all || info.state == PlanState::Active).then_some(info))
+            },
+        )
+    }
+
+    /// The batches of an account after one, caught up, by number: those that are stored, and those that time has made since.
     pub(super) fn batch_rows(
         &self,
         books: &Books<'_>,
@@ -98,7 +119,17 @@ impl Look<'_, '_> {
         let no = account.no;
         let read = move |after, page| store::batches_of_account(self.session, no, after, page);
         let rows = store::pages(after, READ, read, |row: &BatchRow| row.no);
-        rows.map(|row| row.map(|row| books.held_batch(row.no).cloned().unwrap_or(row)))
+        let mut rows = rows.map(|row| row.map(|row| books.held_batch(row.no).cloned().unwrap_or(row))).peekable();
+        let mut new: Vec<BatchRow> = books.new_batches(no).filter(|row| row.no > after).cloned().collect();
+        new.sort_unstable_by_key(|row| Reverse(row.no));
+        std::iter::from_fn(move || {
+            let stored = match rows.peek() {
+                Some(Ok(row)) => row.no,
+                Some(Err(_)) => BatchNo::MIN,
+                None => BatchNo::MAX,
+            };
+            new.pop_if(|row| row.no < stored).map(Ok).or_else(|| rows.next())
+        })
     }
 
     /// The holds of an account after one, caught up, in order of creation.

@@ -21,7 +21,7 @@ mod then;
 mod usage;
 mod walk;
 
-use crate::engine::{Books, catch_up_fully, ledger_time, step_back};
+use crate::engine::{Books, catch_up_ahead, catch_up_fully, ledger_time, step_back};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Period, Writers};
 use crate::store::{BookCache, Session, SqlSource};
@@ -108,9 +108,12 @@ impl<'a, 'c> Look<'a, 'c> {
         if turns {
             step_back(&mut books, no, now, self.ledger.settings.max_hold)?;
         }
-        let now = at.map_or(now, |at| at.max(now));
         catch_up_fully(&mut books, no, now)?;
+        let ahead = at.filter(|at| *at > now);
+        if let Some(at) = ahead {
+            catch_up_ahead(&mut books, no, at)?;
+        }
         let row = books.account(no)?.clone();
-        Ok((books, row, now))
+        Ok((books, row, ahead.unwrap_or(now)))
     }
 }

@@ -1,10 +1,10 @@
-//! What a name means: the operation, batch or hold that somebody names by number, id or key. A name that could mean two
+//! What a name means: the operation, batch, hold or plan that somebody names by number, id or key. A name that could mean two
 //! things is refused, and told how to say which.
 
 use super::Look;
 use crate::engine::{Source, source::OperationHead};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, BatchId, HoldId, Key, MAX_INDEX, Name, OpKind, OperationId, Reading, batch_no};
+use crate::model::{AccountId, BatchId, HoldId, Key, MAX_INDEX, Name, OpKind, OperationId, PlanId, Reading, batch_no};
 use crate::store;
 
 /// Uses of a key that are read at once, and the most that are looked through for one that fits.
@@ -21,6 +21,7 @@ enum Sort {
     Charge,
     Batch,
     Hold,
+    Plan,
 }
 
 impl Sort {
@@ -30,6 +31,7 @@ impl Sort {
             Sort::Operation | Sort::Charge => ("operation", "operations"),
             Sort::Batch => ("batch", "batches"),
             Sort::Hold => ("hold", "holds"),
+            Sort::Plan => ("plan", "plans"),
         }
     }
 
@@ -39,8 +41,9 @@ impl Sort {
         match self {
             Sort::Operation => true,
             Sort::Charge => matches!(kind, OpKind::Consume | OpKind::Capture),
-            Sort::Batch => matches!(kind, OpKind::Recharge | OpKind::Transfer),
+            Sort::Batch => matches!(kind, OpKind::Recharge | OpKind::Plan | OpKind::Transfer),
             Sort::Hold => kind == OpKind::Hold,
+            Sort::Plan => kind == OpKind::Plan,
         }
     }
 
@@ -49,6 +52,7 @@ impl Sort {
             Sort::Operation | Sort::Charge => Error::UnknownOperation { operation: text.into(), wanted },
             Sort::Batch => Error::UnknownBatch { batch: text.into() },
             Sort::Hold => Error::UnknownHold { hold: text.into() },
+            Sort::Plan => Error::UnknownPlan { plan: text.into() },
         }
     }
 }
@@ -91,11 +95,20 @@ impl Look<'_, '_> {
         Ok(found.head.writer.hold(found.head.seq))
     }
 
+    pub(crate) fn plan_named(&self, text: &str, account: Option<&AccountId>) -> Result<PlanId> {
+        let found = self.named(Sort::Plan, &Name::new(text), account)?;
+        Ok(found.head.writer.plan(found.head.seq))
+    }
+
     pub(crate) fn batch_named(&self, text: &str, account: Option<&AccountId>) -> Result<BatchId> {
         let Candidate { head, index, .. } = self.named(Sort::Batch, &Name::new(text), account)?;
         let id = |index| head.writer.batch(batch_no(head.seq, index));
         if let Some(index) = index {
             return Ok(id(index));
+        }
+        if head.kind == OpKind::Plan {
+            let message = format!("operation {} is a plan, which makes a batch for each period", head.seq);
+            return Err(Error::invalid("batch", message, "name the batch as the account's batches show it"));
         }
         let mut made = 0;
         for index in 1..=MAX_INDEX {
@@ -160,7 +173,7 @@ impl Look<'_, '_> {
     fn by_id(&self, sort: Sort, name: &Name<'_>) -> Result<Option<Candidate>> {
         let Some(id) = name.id else { return Ok(None) };
         let same = |head: &OperationHead, sequence, batch: BatchId| match sort {
-            Sort::Operation | Sort::Charge => head.writer.operation(sequence).uuid() == id,
+            Sort::Operation | Sort::Charge | Sort::Plan => head.writer.operation(sequence).uuid() == id,
             Sort::Batch => batch.index() > 0 && head.writer.batch(batch.no()) == batch,
             Sort::Hold => head.writer.hold(sequence).uuid() == id,
         };

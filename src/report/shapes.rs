@@ -1,14 +1,15 @@
 //! From rows to answers: the one place where numbers become ids and columns become documented fields.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use serde_json::Value;
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
-    EntryRow, Figures, Four, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement, MovementRow, OpKind,
-    OperationId, OperationRow, Receipt, Request, Writers,
+    EntryRow, Every, Expiry, Figures, Four, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement,
+    MovementRow, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
+    batch_operation,
 };
 use crate::units::Instant;
 
@@ -56,6 +57,10 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
             Some(HoldMark { id: writers.hold(no), state: phase, deadline: Instant::clamped(deadline).utc() })
         }
     };
+    let plan = outcome.plan.map(|(plan, next_at)| PlanMark {
+        id: writers.plan(plan),
+        next_at: (next_at >= 0).then(|| Instant::clamped(next_at).utc()),
+    });
     let batches: Vec<Made> = outcome.batches.iter().map(|batch| made(writers, *batch)).collect();
     let (batch, batches) =
         if row.kind == OpKind::Transfer { (None, batches) } else { (batches.into_iter().next(), Vec::new()) };
@@ -78,6 +83,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         batch,
         batches,
         hold,
+        plan,
         allocations: outcome
             .draws
             .iter()
@@ -129,8 +135,51 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
         expires_at: row.expires_at.map(Instant::utc),
         state,
         operation: writers.operation(row.operation()),
+        period: row.period(),
         from_batch: row.from_batch.map(|no| writers.batch(no)),
     }
+}
+
+/// A plan as it stands (catch-up done).
+pub(crate) fn plan(writers: &Writers, account: &AccountId, row: &PlanRow) -> PlanInfo {
+    let terms = &row.terms;
+    let zone = |seconds: i32| FixedOffset::east_opt(seconds).map_or_else(String::new, |offset| offset.to_string());
+    let mut info = PlanInfo {
+        plan: writers.plan(row.operation),
+        account: account.clone(),
+        points: terms.points,
+        source: terms.source.clone(),
+        promo: row.promo,
+        priority: terms.priority,
+        every_days: None,
+        every_weeks: None,
+        every_months: None,
+        anchor: row.anchor.utc(),
+        offset: zone(terms.offset),
+        count: terms.count,
+        expires_at: None,
+        expires_in_hours: None,
+        expires_in_days: None,
+        expires_in_months: None,
+        end_of_day: None,
+        state: row.state(),
+        next_period: row.due_at.map(|_| row.period),
+        next_at: row.due_at.map(Instant::utc),
+    };
+    match terms.every {
+        Every::Days(days) => info.every_days = Some(days),
+        Every::Weeks(weeks) => info.every_weeks = Some(weeks),
+        Every::Months(months) => info.every_months = Some(months),
+    }
+    match row.expiry() {
+        Expiry::Never => info.expires_at = Some("never".into()),
+        Expiry::PeriodEnd => info.expires_at = Some("period_end".into()),
+        Expiry::At(at) => info.expires_at = Some(at.to_string()),
+        Expiry::Hours(hours, offset) => (info.expires_in_hours, info.end_of_day) = (Some(hours), offset.map(zone)),
+        Expiry::Days(days, offset) => (info.expires_in_days, info.end_of_day) = (Some(days), offset.map(zone)),
+        Expiry::Months(months, offset) => (info.expires_in_months, info.end_of_day) = (Some(months), offset.map(zone)),
+    }
+    info
 }
 
 /// A hold, with the operation that made it.
@@ -172,6 +221,15 @@ fn is_own_line(operation: OpKind, entry: EntryKind) -> bool {
     }
 }
 
+/// Where a batch's points came from. One that is not booked yet has it from the operation that makes it.
+pub(super) fn batch_source(source: &dyn Source, no: BatchNo) -> Result<Option<String>> {
+    if let Some(batch) = source.batch(no)? {
+        return Ok(Some(batch.source.to_string()));
+    }
+    let Some(operation) = source.operation_row(batch_operation(no))? else { return Ok(None) };
+    Ok(parse_body(&operation)?.get("source").and_then(Value::as_str).map(str::to_string))
+}
+
 /// A line of an account's books, with what its operation says about itself.
 pub(crate) fn entry(
     source: &dyn Source,
@@ -190,7 +248,7 @@ pub(crate) fn entry(
     let text = |name: &str| said(name).map(str::to_string);
     let outcome = operation.as_ref().map(|operation| &operation.outcome);
     let source_name = match (row.operation, row.batch) {
-        (None, Some(no)) => source.batch(no)?.map(|batch| batch.source.to_string()),
+        (None, Some(no)) => batch_source(source, no)?,
         _ => text("source"),
     };
     let counterparty = match row.kind {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow,
-    ReferenceRow, StretchRow,
+    PlanRow, ReferenceRow, StretchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -198,6 +198,7 @@ macro_rules! paged {
 paged! {
     AccountRow: i64, |it| it.no, ACCOUNT_PAGE;
     BatchRow: i64, |it| it.no, BATCH_PAGE;
+    PlanRow: i64, |it| it.operation, PLAN_PAGE;
     HoldRow: i64, |it| it.operation, HOLD_PAGE;
     ConsumeRow: i64, |it| it.operation, CONSUME_PAGE;
     AllocationRow: (i64, i64), |it| (it.owner, it.rank), ALLOCATION_PAGE;

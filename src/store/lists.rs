@@ -2,15 +2,15 @@
 
 use std::cmp::Reverse;
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::session::out_of_order;
 use super::tables::Table;
 use super::{Glance, Session, limit, pages, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, Key, OperationRow, PriceBookRow,
-    ReferenceRow, StretchRow, WriterRow, Writers,
+    AccountId, AccountRow, Action, BatchNo, BatchRow, Command, EntryKind, EntryRow, HoldRow, Key, OpKind, OperationRow,
+    PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow, Writers,
 };
 use crate::units::{Instant, add};
 
@@ -30,11 +30,11 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
             // Without a batch there is one row.
             return Ok(glance.next_expiry.is_some());
         };
-        let Some((_, also, no)) = rows::glance_batch(row)? else { return Ok(false) };
-        if last.is_some_and(|last| last >= no) {
+        let Some((_, also, place)) = rows::glance_batch(row)? else { return Ok(false) };
+        if last.is_some_and(|last| last >= place) {
             return Err(out_of_order(sql::ACCOUNT_GLANCE));
         }
-        last = Some(no);
+        last = Some(place);
         *points = add(*points, also)?;
         Ok(true)
     })?;
@@ -72,6 +72,26 @@ pub(crate) fn batches_of_account(
         |row| row.no,
         BatchRow::read,
     )
+}
+
+/// A plan as stored, with the terms that its operation names.
+pub(super) fn plan(session: &Session<'_>, row: &Row<'_>) -> Result<PlanRow> {
+    let plan = PlanRow::read(row)?;
+    let stored = session.first(sql::OPERATION_BY_SEQ, params![plan.operation], OperationRow::read)?;
+    let wrong = || Error::corrupt(format!("plan {} has no operation that made it", plan.operation));
+    let made = stored.filter(|made| made.kind == OpKind::Plan).ok_or_else(wrong)?;
+    let account = made.account.as_ref().map(|(_, id)| id.clone());
+    let body = serde_json::from_str(&made.body).map_err(|_| wrong())?;
+    match Command::stored(made.kind, account, made.key.clone(), &body)?.action {
+        Action::Plan(terms) => Ok(PlanRow { terms, ..plan }),
+        _ => Err(wrong()),
+    }
+}
+
+/// An account's plans in order of creation.
+pub(crate) fn plans_of_account(session: &Session<'_>, account: i64, after: i64, page: usize) -> Result<Vec<PlanRow>> {
+    let bounds = params![account, after, limit(page)];
+    session.walk(sql::PLANS_OF_ACCOUNT, bounds, Some(after), |row: &PlanRow| row.operation, |row| plan(session, row))
 }
 
 pub(crate) fn holds_of_account(session: &Session<'_>, account: i64, after: i64, page: usize) -> Result<Vec<HoldRow>> {

@@ -1,6 +1,6 @@
 //! What the engine asks of the books.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{ToSql, params};
@@ -10,11 +10,12 @@ use super::sql::{self, Statement};
 use super::tables::Table;
 use super::{Session, limit, lists, rows};
 use crate::db::bounded;
-use crate::engine::source::{Allocations, OperationHead, Source};
+use crate::engine::source::{Allocations, Listed, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow,
+    PlanRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -87,6 +88,10 @@ impl Source for SqlSource<'_, '_> {
         self.session.first(sql::HOLD_BY_OPERATION, params![operation], HoldRow::read)
     }
 
+    fn plan(&self, operation: i64) -> Result<Option<PlanRow>> {
+        self.session.first(sql::PLAN_BY_OPERATION, params![operation], |row| lists::plan(self.session, row))
+    }
+
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>> {
         self.session.first(sql::CONSUME_BY_OPERATION, params![operation], ConsumeRow::read)
     }
@@ -127,7 +132,7 @@ impl Source for SqlSource<'_, '_> {
         };
         let promo = 1_i64.saturating_sub(after.paid);
         let left = |found: &Vec<BatchRow>| limit(page.saturating_sub(found.len()));
-        let kind = params![account, limit(page), after.priority, after.expires_at, promo, after.no];
+        let kind = params![account, limit(page), after.priority, after.expires_at, promo, after.entry, after.no];
         let mut found = batches(sql::LIVE_SAME_KIND, kind)?;
         if found.len() < page {
             let expiry = params![account, left(&found), after.priority, after.expires_at, promo];
@@ -179,7 +184,7 @@ impl Source for SqlSource<'_, '_> {
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
         self.session.flush()?;
-        let order = |row: &BatchRow| (row.due_at(), !row.active, row.no);
+        let order = |row: &BatchRow| (row.due_at(), !row.active, row.entry, row.no);
         self.session.walk(sql::BATCHES_DUE, params![account, until.millis(), limit(page)], None, order, BatchRow::read)
     }
 
@@ -188,27 +193,37 @@ impl Source for SqlSource<'_, '_> {
         self.session.walk(sql::HOLDS_DUE, params![account, until.millis(), limit(page)], None, order, HoldRow::read)
     }
 
-    fn next_due(
-        &self,
-        account: i64,
-        read: Option<Instant>,
-        without_batches: &[BatchNo],
-        without_holds: &[i64],
-    ) -> Result<Option<Instant>> {
+    fn due_plans(&self, account: i64, until: Instant, page: usize) -> Result<Vec<PlanRow>> {
+        let order = |row: &PlanRow| (row.due_at, row.operation);
+        let bounds = params![account, until.millis(), limit(page)];
+        self.session.walk(sql::PLANS_DUE, bounds, None, order, |row| lists::plan(self.session, row))
+    }
+
+    fn next_due(&self, account: i64, read: Option<Instant>, without: &Listed) -> Result<Option<Instant>> {
         self.session.flush()?;
         let from = (account, read.map_or(-1, Instant::millis));
-        let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", from, without_batches)?;
-        let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", from, without_holds)?;
-        Ok(match (batch, hold) {
-            (Some(batch), Some(hold)) => Some(batch.min(hold)),
-            (batch, hold) => batch.or(hold),
-        })
+        let batch = first_due(self.session, sql::BATCH_NEXT_DUE, "batch", from, &without.batches)?;
+        let hold = first_due(self.session, sql::HOLD_NEXT_DUE, "hold", from, &without.holds)?;
+        let plan = first_due(self.session, sql::PLAN_NEXT_DUE, "plan", from, &without.plans)?;
+        Ok([batch, hold, plan].into_iter().flatten().min())
     }
 
     fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool> {
         self.session.flush()?;
         let any = |sql| self.session.search(sql, params![after.millis(), until.millis()], |_| Ok(()));
-        Ok(any(sql::BATCH_WOULD_EXPIRE)?.is_some() || any(sql::BATCH_WOULD_START)?.is_some())
+        for sql in [sql::PLAN_WOULD_GIVE, sql::BATCH_WOULD_EXPIRE, sql::BATCH_WOULD_START] {
+            if any(sql)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn behind_plans(&self, until: Instant) -> Result<Vec<i64>> {
+        let place = |row: &(Instant, i64, i64)| (row.0, row.1);
+        let plans = self.session.walk(sql::PLANS_BEHIND, params![until.millis()], None, place, rows::behind)?;
+        let accounts: BTreeSet<i64> = plans.into_iter().map(|(.., account)| account).collect();
+        Ok(accounts.into_iter().collect())
     }
 
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>> {
@@ -249,9 +264,8 @@ fn first_due(
     sql: Statement,
     table: &'static str,
     from: (i64, i64),
-    without: &[i64],
+    without: &BTreeSet<i64>,
 ) -> Result<Option<Instant>> {
-    let without: HashSet<i64> = without.iter().copied().collect();
     let (mut due, mut left) = (None, without.len());
     session.each(sql, from, |row| {
         let (at, key) = rows::due(row, table)?;

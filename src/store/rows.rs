@@ -25,6 +25,12 @@ pub(super) fn due(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64)> 
     Ok((columns.instant()?, columns.integer()?))
 }
 
+/// When a plan's next period begins, the plan, and its account.
+pub(super) fn behind(row: &Row<'_>) -> Result<(Instant, i64, i64)> {
+    let mut columns = Columns::new("plan", row);
+    Ok((columns.instant()?, columns.number()?, columns.number()?))
+}
+
 /// The key of an entry, and of what goes with one.
 pub(super) fn account_and_number(row: &Row<'_>, table: &'static str) -> Result<(i64, i64)> {
     let mut columns = Columns::new(table, row);
@@ -56,17 +62,20 @@ pub(super) fn glance(row: &Row<'_>) -> Result<Glance> {
     Ok(Glance { account, clock, max_clock_jump, next_expiry })
 }
 
-/// Of the same row: when a batch expires, its points, and its number.
-pub(super) fn glance_batch(row: &Row<'_>) -> Result<Option<(Instant, i64, BatchNo)>> {
+/// When a batch expires, its points, and its place among those that expire with it.
+type Expiring = (Instant, i64, (i64, BatchNo));
+
+/// Of the same row.
+pub(super) fn glance_batch(row: &Row<'_>) -> Result<Option<Expiring>> {
     expiring(&mut Columns::new("batch", row).at(AccountRow::COLUMNS))
 }
 
-fn expiring(c: &mut Columns<'_>) -> Result<Option<(Instant, i64, BatchNo)>> {
+fn expiring(c: &mut Columns<'_>) -> Result<Option<Expiring>> {
     let Some(at) = c.optional_instant()? else {
-        c.skip(2);
+        c.skip(3);
         return Ok(None);
     };
-    Ok(Some((at, c.points()?, c.number()?)))
+    Ok(Some((at, c.points()?, (c.number()?, c.number()?))))
 }
 
 /// The ledger as its newest operation has left it.

@@ -3,7 +3,8 @@
 
 use super::columns::{Cell, Parameters};
 use super::tables::{
-    Table, account, allocation, batch, consume, entry, hold, ledger, operation, price_book, reference, stretch, writer,
+    Table, account, allocation, batch, consume, entry, hold, ledger, operation, plan, price_book, reference, stretch,
+    writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -121,7 +122,7 @@ statements! {
         ACCOUNT_BY_NO = select!(account "WHERE no = ?1");
         /// All that a balance needs when nothing has fallen due: the account, the clock's state, and a row for each batch that
         /// expires soonest.
-        ACCOUNT_GLANCE = concat!("SELECT ", account!(columns), ", due_at, remaining, b.no, \
+        ACCOUNT_GLANCE = concat!("SELECT ", account!(columns), ", due_at, remaining, b.entry, b.no, \
             (SELECT ifnull(accepted_at, recorded_at) FROM operation ORDER BY seq DESC LIMIT 1) AS accepted_at, l.steps_back, max_clock_jump \
             FROM ledger l CROSS JOIN account LEFT JOIN batch b INDEXED BY batch_due ON b.account = account.no AND active = 1 AND due_at = \
             (SELECT due_at FROM batch WHERE account = account.no AND active = 1 AND due_at > 0 ORDER BY due_at LIMIT 1) \
@@ -135,21 +136,21 @@ statements! {
         BATCHES_OF_ACCOUNT = select!(batch "INDEXED BY batch_account WHERE account = ?1 AND no > ?2 ORDER BY no LIMIT ?3");
         /// The newest made before another.
         BATCHES_BEFORE = select!(batch "INDEXED BY batch_account WHERE account = ?1 AND no < ?2 ORDER BY no DESC LIMIT ?3");
-        LIVE_FIRST = live_batches!("", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
+        LIVE_FIRST = live_batches!("", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, entry, no");
         // After a place in the draw order: one statement for each column that may be the first to differ, the last one first.
-        LIVE_SAME_KIND = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo = ?5 AND no > ?6", "no");
-        LIVE_SAME_EXPIRY = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo < ?5", "promo DESC, no");
+        LIVE_SAME_KIND = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo = ?5 AND (entry, no) > (?6, ?7)", "entry, no");
+        LIVE_SAME_EXPIRY = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo < ?5", "promo DESC, entry, no");
         LIVE_SAME_PRIORITY = live_batches!(
             "AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) > ?4",
-            "ifnull(expires_at, 9223372036854775807), promo DESC, no"
+            "ifnull(expires_at, 9223372036854775807), promo DESC, entry, no"
         );
-        LIVE_LATER_PRIORITY = live_batches!("AND priority > ?3", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, no");
+        LIVE_LATER_PRIORITY = live_batches!("AND priority > ?3", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, entry, no");
         BATCHES_LAPSED = select!(batch "INDEXED BY batch_lapsed WHERE account = ?1 AND expires_at > ?2 AND expires_at <= ?3 AND expired > 0 \
              ORDER BY expires_at, no");
         BATCHES_DATED = select!(batch "INDEXED BY batch_dated WHERE dated = 1 AND account = ?1 AND effective_at > ?2 \
              ORDER BY effective_at, no");
-        BATCHES_DUE = select!(batch "INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, no LIMIT ?3");
-        BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at > ?2 ORDER BY due_at, active DESC, no";
+        BATCHES_DUE = select!(batch "INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, entry, no LIMIT ?3");
+        BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at > ?2 ORDER BY due_at, active DESC, entry, no";
         /// Of the diagnosis: how many are past their expiry and not yet expired.
         BATCHES_DUE_COUNT = "SELECT count(*) FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 AND active = 1";
         BATCH_WOULD_EXPIRE = "SELECT 1 FROM batch INDEXED BY batch_expiry \
@@ -158,6 +159,14 @@ statements! {
         BATCHES_LAPSED_AFTER = "SELECT ifnull(sum(expired), 0) FROM batch INDEXED BY batch_expiry WHERE expires_at > ?1";
         BATCH_WOULD_START = "SELECT 1 FROM batch INDEXED BY batch_pending \
             WHERE active = 0 AND effective_at > ?1 AND effective_at <= ?2 AND remaining > 0 LIMIT 1";
+
+        PLAN_BY_OPERATION = select!(plan "WHERE operation = ?1");
+        PLAN_PAGE = select!(plan "WHERE operation > ?1 ORDER BY operation LIMIT ?2");
+        PLANS_OF_ACCOUNT = select!(plan "INDEXED BY plan_account WHERE account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3");
+        PLANS_DUE = select!(plan "INDEXED BY plan_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, operation LIMIT ?3");
+        PLAN_NEXT_DUE = "SELECT due_at, operation FROM plan INDEXED BY plan_due WHERE account = ?1 AND due_at > ?2 ORDER BY due_at, operation";
+        PLAN_WOULD_GIVE = "SELECT 1 FROM plan INDEXED BY plan_next WHERE due_at > ?1 AND due_at <= ?2 LIMIT 1";
+        PLANS_BEHIND = "SELECT due_at, operation, account FROM plan INDEXED BY plan_next WHERE due_at <= ?1 ORDER BY due_at, operation";
 
         HOLD_BY_OPERATION = select!(hold "WHERE operation = ?1");
         HOLD_PAGE = select!(hold "WHERE operation > ?1 ORDER BY operation LIMIT ?2");
@@ -287,6 +296,9 @@ statements! {
         BATCH_UPDATE_INDEXED = update batch (
             remaining, held, used, revoked, moved, owed, expired, expires_at, active, live, due_at where no
         );
+
+        PLAN_INSERT = insert plan ();
+        PLAN_UPDATE = update plan (period, due_at, stopped where operation);
 
         HOLD_INSERT = insert hold ();
         HOLD_UPDATE = update hold (deadline, phase where operation);

@@ -2,14 +2,16 @@
 //! engine works on. From the description follow the select list, the reader, the insert, what an update binds, which columns
 //! two rows differ in, and their text in a fault.
 
+use std::sync::Arc;
+
 use rusqlite::Row;
 
 use super::columns::{BODY, Cell, Columns, NAME, Parameters};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, EntryKind,
-    EntryRow, HoldRow, HoldState, LedgerRow, OpKind, OperationRow, PriceBookRow, ReferenceRow, Settings, StretchRow,
-    Totals, Writer, WriterRow, changes,
+    EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, OpKind, OperationRow, PlanRow, PriceBookRow, ReferenceRow,
+    Settings, StretchRow, Totals, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -87,7 +89,9 @@ macro_rules! table {
     };
     // `let (field, …) = value`: fields made of what was read.
     (@ $t:ident $r:ident $c:tt $m:tt [$($l:tt)*] [$($f:tt)*] let ($($name:ident),+) = $value:expr, $($rest:tt)*) => {
-        table!(@ $t $r $c $m [$($l)* let ($($name),+) = $value;] [$($f)* $($name,)+] $($rest)*);
+        table!(@ $t $r $c $m
+            [$($l)* #[allow(unused_parens, reason = "there may be one")] let ($($name),+) = $value;]
+            [$($f)* $($name,)+] $($rest)*);
     };
 
     (
@@ -255,8 +259,23 @@ table! { batch = BatchRow {
     expires_at: optional_instant,
     active: flag,
     from_batch: optional_number,
+    entry: number,
     live = is_live,
     due_at = due_at,
+} }
+
+table! { plan = PlanRow {
+    operation: number,
+    account: number,
+    entry: number,
+    anchor: instant,
+    promo: flag,
+    expiration_days: optional_number,
+    period: within(1, MAX_PERIODS + 1),
+    due_at: optional_instant,
+    stopped: flag,
+    // They stand in its operation, from where they are put in (`lists::plan`).
+    let (terms) = Arc::default(),
 } }
 
 table! { hold = HoldRow {

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::chain;
-use crate::engine::source::{Changes, Source};
+use crate::engine::source::{Changes, Listed, Source};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
@@ -65,6 +65,11 @@ fn account(no: i64, id: &str) -> AccountRow {
     }
 }
 
+fn listed(batches: &[i64], holds: &[i64]) -> Listed {
+    let (batches, holds) = (batches.iter().copied().collect(), holds.iter().copied().collect());
+    Listed { batches, holds, ..Listed::default() }
+}
+
 fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: bool) -> BatchRow {
     BatchRow {
         no,
@@ -85,6 +90,7 @@ fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: b
         expires_at: expires_at.map(at),
         active: true,
         from_batch: None,
+        entry: 1,
     }
 }
 
@@ -171,6 +177,7 @@ fn every_column_of_the_schema_is_described() {
         ("ledger", ledger!(names)),
         ("long_movements", "account, n, movements"),
         ("operation", operation!(names)),
+        ("plan", plan!(names)),
         ("price_book", price_book!(names)),
         ("reference", reference!(names)),
         ("stretch", stretch!(names)),
@@ -202,12 +209,14 @@ fn the_widest_update_has_every_column_that_changes() {
             .collect::<String>()
     };
     assert_eq!(left(sql::ACCOUNT_UPDATE_DUE.columns, account!(names), "no, id"), "");
-    let fixed = "no, account, source, promo, priority, amount, effective_at, dated, from_batch";
+    let fixed = "no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry";
     assert_eq!(left(sql::BATCH_UPDATE_INDEXED.columns, batch!(names), fixed), "");
     let fixed = "operation, account, points, unbacked, service, price_book";
     assert_eq!(left(sql::HOLD_UPDATE.columns, hold!(names), fixed), "");
     assert_eq!(left(sql::CONSUME_UPDATE.columns, consume!(names), "operation, account, points, clawback_of"), "");
     assert_eq!(left(sql::ALLOCATION_UPDATE.columns, allocation!(names), "owner, rank, batch, points"), "");
+    let fixed = "operation, account, entry, anchor, promo, expiration_days";
+    assert_eq!(left(sql::PLAN_UPDATE.columns, plan!(names), fixed), "");
     // Head and length are written by a statement of their own.
     assert_eq!(left(sql::LEDGER_UPDATE.columns, ledger!(names), "ledger_id, created_at, head, length, id"), "");
 }
@@ -353,7 +362,7 @@ fn changes_reach_every_column() {
         assert_eq!(source.batch(1 << 20).unwrap(), Some(spent.clone()));
         assert_eq!(source.account(1).unwrap(), Some(owner));
         assert_eq!(source.live_batches(1, None, 9).unwrap().len(), usize::from(remaining > 0));
-        assert_eq!(source.next_due(1, None, &[], &[]).unwrap(), spent.due_at());
+        assert_eq!(source.next_due(1, None, &listed(&[], &[])).unwrap(), spent.due_at());
         assert_eq!(source.lapsed_batches(1, at(500), at(600)).unwrap().len(), usize::from(expired > 0));
     }
     assert_eq!(accounts_due(session, at(699), 5).unwrap(), vec![]);
@@ -444,12 +453,12 @@ fn what_falls_due_comes_in_order() {
     assert_eq!(numbers(source.due_batches(1, at(200), 2).unwrap()), vec![3, 1]);
     assert_eq!(source.due_holds(1, at(120), 9).unwrap().len(), 1);
     assert_eq!(source.due_holds(1, at(119), 9).unwrap().len(), 0);
-    assert_eq!(source.next_due(1, None, &[], &[]).unwrap(), Some(at(120)));
-    assert_eq!(source.next_due(1, None, &[], &[1]).unwrap(), Some(at(150)));
-    assert_eq!(source.next_due(1, None, &[3, 1], &[1]).unwrap(), Some(at(200)));
-    assert_eq!(source.next_due(1, None, &[1, 2, 3], &[1]).unwrap(), None);
-    assert_eq!(source.next_due(1, Some(at(120)), &[], &[]).unwrap(), Some(at(150)));
-    assert_eq!(source.next_due(1, Some(at(119)), &[], &[]).unwrap(), Some(at(120)));
+    assert_eq!(source.next_due(1, None, &listed(&[], &[])).unwrap(), Some(at(120)));
+    assert_eq!(source.next_due(1, None, &listed(&[], &[1])).unwrap(), Some(at(150)));
+    assert_eq!(source.next_due(1, None, &listed(&[3, 1], &[1])).unwrap(), Some(at(200)));
+    assert_eq!(source.next_due(1, None, &listed(&[1, 2, 3], &[1])).unwrap(), None);
+    assert_eq!(source.next_due(1, Some(at(120)), &listed(&[], &[])).unwrap(), Some(at(150)));
+    assert_eq!(source.next_due(1, Some(at(119)), &listed(&[], &[])).unwrap(), Some(at(120)));
     assert!(source.would_fall_due(at(199), at(200)).unwrap());
     assert!(!source.would_fall_due(at(200), at(299)).unwrap());
 }

@@ -16,6 +16,8 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     changes.accounts.iter().try_for_each(|row| session.set_account(row))?;
     changes.new_batches.iter().try_for_each(|row| insert_batch(session, row))?;
     changes.batches.iter().try_for_each(|row| update_batch(session, row))?;
+    session.write_all(&sql::PLAN_INSERT, &changes.new_plans)?;
+    changes.plans.iter().try_for_each(|row| one(session.write(&sql::PLAN_UPDATE, row)?, "plan", row.operation))?;
     session.write_all(&sql::HOLD_INSERT, &changes.new_holds)?;
     changes.holds.iter().try_for_each(|row| one(session.write(&sql::HOLD_UPDATE, row)?, "hold", row.operation))?;
     session.write_all(&sql::CONSUME_INSERT, &changes.new_consumes)?;

@@ -57,7 +57,7 @@ impl Library {
     /// The library's ids in the place of the model's; an id nobody made stays unknown.
     fn outwards(&self, line: &Value) -> Value {
         let mut line = line.clone();
-        for field in ["hold", "batch", "operation"] {
+        for field in ["hold", "batch", "plan", "operation"] {
             if let Some(id) = line[field].as_str() {
                 let nobody = "00000000-0000-8000-8000-0000000f423f".to_string();
                 line[field] = json!(self.ids.get(id).unwrap_or(&nobody));
@@ -120,7 +120,11 @@ fn short(field: &str, text: &str) -> Option<String> {
         "batch" | "from_batch" => {
             text.parse::<BatchId>().ok().map(|id| format!("batch:{}.{}", id.sequence(), id.index()))
         }
-        "hold" | "id" => text.parse::<HoldId>().ok().map(|id| format!("hold:{}", id.sequence())),
+        // A plan's id is its operation's.
+        "hold" | "id" | "plan" => {
+            let id = text.parse::<HoldId>().ok()?;
+            Some(format!("{}:{}", if id.index() == 0 { "plan" } else { "hold" }, id.sequence()))
+        }
         _ => None,
     }
 }
@@ -132,6 +136,12 @@ fn all() -> Query {
 impl System for Library {
     fn apply(&mut self, line: &Value, reading: Reading) -> Result<Value, String> {
         self.set(reading);
+        // No answer may have told yet of a batch that time made.
+        if line["batch"].as_str().is_some_and(|id| !self.ids.contains_key(id)) {
+            for account in self.accounts() {
+                self.batches(&account, reading);
+            }
+        }
         let line = self.outwards(line);
         // The model lets every line be historic.
         let request: Request = Request::parse(&line.to_string()).map_err(|error| error.code().to_string())?;
@@ -153,7 +163,10 @@ impl System for Library {
             Some(at) => self.ledger.balance_at(&account, DateTime::from_timestamp_millis(at).unwrap()),
             None => self.ledger.balance(&account),
         };
-        self.said(&balance.unwrap())
+        match balance {
+            Ok(balance) => self.said(&balance),
+            Err(error) => json!({"refused": error.code()}),
+        }
     }
 
     fn check(&mut self, account: &str, points: i64, reading: Reading) -> Value {
@@ -205,6 +218,17 @@ impl System for Library {
         self.set(reading);
         let page = self.ledger.holds(&AccountId::new(account).unwrap(), &all()).unwrap();
         self.said_list(&page.items)
+    }
+
+    fn plans(&mut self, account: &str, reading: Reading) -> Vec<Value> {
+        self.set(reading);
+        let page = self.ledger.plans(&AccountId::new(account).unwrap(), &all()).unwrap();
+        let shown = ["plan", "points", "source", "promo", "anchor", "state", "next_period", "next_at"];
+        let mut plans = self.said_list(&page.items);
+        for plan in &mut plans {
+            plan.as_object_mut().unwrap().retain(|name, _| shown.contains(&name.as_str()));
+        }
+        plans
     }
 
     fn accounts(&mut self) -> Vec<String> {

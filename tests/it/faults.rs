@@ -73,6 +73,12 @@ pub fn rich(folder: &Path) -> PathBuf {
     story.book(r#"{"op":"configure","key":"s1","setting":"late_window","value":86400}"#);
     story.book(r#"{"op":"recharge","account":"carol","key":"r4","points":9,"source":"invite","expires_in_days":2}"#);
     story.book(r#"{"op":"freeze","account":"carol","key":"z1","reason":"asked"}"#);
+    // Plans: one that goes on, one of which all periods were given, one that was stopped.
+    story.book(r#"{"op":"plan","account":"gail","key":"p1","points":6,"source":"gift","every_months":1,"expires_at":"period_end"}"#);
+    story.book(r#"{"op":"plan","account":"gail","key":"p2","points":3,"source":"wxpay","every_days":1,"count":2}"#);
+    let plan = story.book(r#"{"op":"plan","account":"gail","key":"p3","points":2,"source":"wxpay","every_weeks":2}"#);
+    let plan = plan.plan.unwrap().id;
+    story.book(&format!(r#"{{"op":"stop","plan":"{plan}","key":"p3"}}"#));
     // One line of many movements.
     for n in 0..25 {
         story.book(&format!(r#"{{"op":"recharge","account":"frank","key":"m{n}","points":1,"source":"invite"}}"#));
@@ -98,7 +104,7 @@ pub fn rich(folder: &Path) -> PathBuf {
     story.book(r#"{"op":"consume","account":"erin","key":"c4","points":1}"#);
     story.clock.set_trusted(false);
     // What a sweep was the last to touch may or may not know of that.
-    for account in ["alice", "bob", "carol", "dave"] {
+    for account in ["alice", "bob", "carol", "dave", "gail"] {
         story.book(&format!(r#"{{"op":"set_limit","account":"{account}","key":"sl","credit_limit":40}}"#));
     }
     assert!(story.ledger.verify().unwrap().ok, "{:#?}", story.ledger.verify().unwrap().faults);

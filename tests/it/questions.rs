@@ -43,6 +43,10 @@ fn questions_are_answered_as_the_verbs_answer() {
         ),
         (json!({"get": "holds", "account": "rich"}), json!(ledger.holds(&rich, &Query::new()).unwrap())),
         (
+            json!({"get": "plans", "account": "rich", "all": true}),
+            json!(ledger.plans(&rich, &Query::new().all(true)).unwrap()),
+        ),
+        (
             json!({"get": "history", "account": "rich", "kind": ["consume", "refund"], "newest_first": true, "limit": 1}),
             json!(ledger.history(&rich, &lines).unwrap()),
         ),

@@ -162,6 +162,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
         }
         ask(json!({"get": "check", "account": account, "points": 1000}));
         ask(json!({"get": "holds", "account": account, "all": true}));
+        ask(json!({"get": "plans", "account": account, "all": true}));
         for batch in ask(json!({"get": "batches", "account": account, "all": true}))["items"].as_array().unwrap() {
             ask(json!({"get": "explain", "batch": batch["batch"]}));
         }

@@ -73,7 +73,7 @@ impl World {
     /// The line with ids in the place of `@names`; `@nobody` is an id that nobody made.
     pub fn resolve(&self, line: &Value) -> Value {
         let mut line = line.clone();
-        for field in ["hold", "batch", "operation"] {
+        for field in ["hold", "batch", "plan", "operation"] {
             let Some(name) = line[field].as_str().and_then(|text| text.strip_prefix('@')).map(str::to_string) else {
                 continue;
             };
@@ -102,6 +102,8 @@ impl World {
             batch.map(|id| self.made.insert((name.into(), "batch"), id));
             let hold = receipt.hold.as_ref().map(|hold| hold.id.to_string());
             hold.map(|id| self.made.insert((name.into(), "hold"), id));
+            let plan = receipt.plan.as_ref().map(|plan| plan.id.to_string());
+            plan.map(|id| self.made.insert((name.into(), "plan"), id));
         }
         receipt
     }
@@ -114,8 +116,9 @@ impl World {
             let id: &AccountId = &balance.account;
             let batches = self.ledger.batches(id, &all).unwrap();
             let holds = self.ledger.holds(id, &all).unwrap();
+            let plans = self.ledger.plans(id, &all).unwrap();
             let history = self.ledger.history(id, &Query::new().limit(10_000)).unwrap();
-            shown.push(json!([balance, batches, holds, history]));
+            shown.push(json!([balance, batches, holds, plans, history]));
         }
         json!(shown)
     }
@@ -174,6 +177,15 @@ const SITUATIONS: &[(&str, &str)] = &[
     ("charge", r#"{"op":"capture","hold":"@captured","key":"used","points":5}"#),
     ("released", r#"{"op":"hold","account":"rich","key":"released","points":5,"deadline_seconds":21600}"#),
     ("", r#"{"op":"release","hold":"@released","key":"used"}"#),
+    (
+        "monthly",
+        r#"{"op":"plan","account":"rich","key":"used","points":5,"source":"wxpay","every_months":1,"count":12,"anchor":"2030-01-31T00:00:00Z"}"#,
+    ),
+    (
+        "weekly",
+        r#"{"op":"plan","account":"rich","key":"weekly","points":5,"source":"gift","every_weeks":1,"anchor":"2030-01-31T00:00:00Z"}"#,
+    ),
+    ("", r#"{"op":"stop","plan":"@weekly","key":"used"}"#),
     ("late", r#"{"op":"hold","account":"rich","key":"late","points":5,"deadline_seconds":60}"#),
     ("gone", r#"{"op":"recharge","account":"rich","key":"gone","points":7,"source":"gift"}"#),
     ("", r#"{"op":"revoke","batch":"@gone","key":"used","points":"all","reason":"chargeback"}"#),
@@ -198,6 +210,11 @@ const SITUATIONS: &[(&str, &str)] = &[
     ("", r#"{"op":"set_expiry","batch":"@closed","key":"used","expires_in_days":300,"reason":"goodwill"}"#),
     ("closed_spent", r#"{"op":"consume","account":"closed","key":"used","points":10,"policy":"strict"}"#),
     ("", r#"{"op":"refund","operation":"@closed_spent","key":"used","points":2,"reason":"failed"}"#),
+    (
+        "closed_plan",
+        r#"{"op":"plan","account":"closed","key":"used","points":5,"source":"gift","every_days":1,"anchor":"2030-01-31T00:00:00Z"}"#,
+    ),
+    ("", r#"{"op":"stop","plan":"@closed_plan","key":"used"}"#),
     (
         "closed_captured",
         r#"{"op":"hold","account":"closed","key":"used","points":2,"service":"tts","deadline_seconds":21600}"#,

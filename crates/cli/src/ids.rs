@@ -1,7 +1,7 @@
 //! What is named on the command line: operations, batches and holds, by number, id or key. The library says what a name
 //! means; here is whose things are meant, and what to look up when it means nothing.
 
-use counterfoil::{AccountId, BatchId, Error, HoldId, Ledger, OperationId, Result};
+use counterfoil::{AccountId, BatchId, Error, HoldId, Ledger, OperationId, PlanId, Result};
 
 /// Whose things are meant.
 #[derive(Debug, Default)]
@@ -32,6 +32,10 @@ pub(crate) fn charge(ledger: &Ledger, whose: &Whose, text: &str) -> Result<Opera
 
 pub(crate) fn batch(ledger: &Ledger, whose: &Whose, text: &str) -> Result<BatchId> {
     whose.find(|account| ledger.batch_named(text, account))
+}
+
+pub(crate) fn plan(ledger: &Ledger, whose: &Whose, text: &str) -> Result<PlanId> {
+    whose.find(|account| ledger.plan_named(text, account))
 }
 
 pub(crate) fn hold(ledger: &Ledger, whose: &Whose, text: &str) -> Result<HoldId> {

@@ -152,7 +152,8 @@ fn pages_and_indexes_follow_the_rows() {
     let edge = |after, until| l.memory.would_fall_due(Instant::clamped(after), Instant::clamped(until)).unwrap();
     assert!(edge(6_999, 7_000) && !edge(7_000, 7_999) && !edge(9_000, 5) && edge(0, 9_000));
     let first = l.memory.all_batches().map(|(no, _)| no).find(|no| no >> 20 == 3).unwrap();
-    assert_eq!(l.memory.next_due(1, None, &[first], &[]).unwrap(), Some(Instant::clamped(8_000)));
+    let first = Listed { batches: [first].into(), ..Listed::default() };
+    assert_eq!(l.memory.next_due(1, None, &first).unwrap(), Some(Instant::clamped(8_000)));
     l.now = 8_500;
     l.book(r#"{"op":"consume","account":"a","key":"4","points":7}"#);
     assert_eq!(l.memory.open_consumes(1, 0, 9).unwrap().len(), 1);

@@ -140,6 +140,10 @@ impl Model {
                 faults.push(format!("I4: at {at}: {batch:?}"));
             }
         }
+        for plan in self.plans.iter().filter(|plan| plan.account == account && plan.due().is_some_and(|due| due <= at))
+        {
+            faults.push(format!("I4: at {at}: {plan:?}"));
+        }
         let open = self.holds.iter().filter(|hold| hold.account == account && hold.state == HoldState::Open);
         for hold in open.filter(|hold| hold.deadline <= at) {
             faults.push(format!("I4: at {at}: {hold:?}"));

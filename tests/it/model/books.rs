@@ -2,6 +2,7 @@
 
 use super::clock::{Clock, Heard};
 use super::instant::DAY;
+use super::plans::Plan;
 use super::prices::Prices;
 use super::request::Request;
 use serde_json::{Map, Value, json};
@@ -37,6 +38,10 @@ pub struct Batch {
     pub account: String,
     /// Operation number, and the how-many-th batch it made.
     pub made_by: (i64, i64),
+    /// When it was made, among batches and plans.
+    pub made: usize,
+    /// Of a plan's: which period's.
+    pub period: Option<i64>,
     pub source: String,
     pub promo: bool,
     pub priority: i64,
@@ -49,7 +54,7 @@ pub struct Batch {
     pub moved: i64,
     pub owed: i64,
     pub effective_at: i64,
-    /// Whether somebody asked for that instant; else it was effective at once.
+    /// Whether somebody asked for that instant, or it is a period's; else it was effective at once.
     pub asked: bool,
     /// None: never.
     pub expires_at: Option<i64>,
@@ -196,6 +201,9 @@ pub struct Model {
     pub batches: Vec<Batch>,
     pub consumes: Vec<Consume>,
     pub holds: Vec<Hold>,
+    pub plans: Vec<Plan>,
+    /// How many batches and plans there are.
+    pub made: usize,
     pub log: Vec<Arc<Booked>>,
     pub planted: Option<Bug>,
     /// Draws that broke I7, noted when they were made.
@@ -254,6 +262,8 @@ impl Model {
             batches: Vec::new(),
             consumes: Vec::new(),
             holds: Vec::new(),
+            plans: Vec::new(),
+            made: 0,
             log: Vec::new(),
             planted: None,
             misdrawn: Vec::new(),

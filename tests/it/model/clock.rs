@@ -2,6 +2,7 @@
 
 use super::books::{Bug, HoldState, Model, Reading, State};
 use super::instant::{LAST, MINUTE, SECOND};
+use super::plans::Plan;
 use super::time::Note;
 
 /// What the file knows about clocks: all of it follows from its log.
@@ -89,9 +90,24 @@ impl Model {
         ms > self.clock.accepted.saturating_add(self.settings.max_clock_jump)
     }
 
-    /// Whether points would expire, or a batch become effective, between the newest accepted reading and this one.
+    /// Whether points would expire, a batch become effective or a period begin between the newest accepted reading and this one:
+    /// the same whether what was due before is booked or not, so that a plan that is behind is looked at as it would be then.
     fn falls_due_before(&self, ms: i64) -> bool {
+        let accepted = self.clock.accepted;
+        let behind = |plan: &Plan| plan.due().is_some_and(|at| at <= accepted);
+        let caught_up = |account: &str| {
+            let mut copy = self.clone();
+            copy.advance(account, accepted);
+            copy.something_between(ms)
+        };
+        self.something_between(ms) || self.plans.iter().filter(|plan| behind(plan)).any(|plan| caught_up(&plan.account))
+    }
+
+    fn something_between(&self, ms: i64) -> bool {
         let on_the_way = |at: i64| self.clock.accepted < at && at <= ms;
+        if self.plans.iter().any(|plan| plan.due().is_some_and(on_the_way)) {
+            return true;
+        }
         self.batches.iter().any(|batch| {
             let expires = batch.expires_at.is_some_and(on_the_way);
             let starts = !batch.active && on_the_way(batch.effective_at);

@@ -1,14 +1,16 @@
 //! One line of each kind, with the model at hand to aim well.
 
 use super::books::{Booked, Hold, HoldState, MAX_POINTS, Reading};
-use super::generate::Generator;
+use super::generate::{Generator, START};
 use super::instant::{self, DAY, HOUR, SECOND};
 use super::prices::SAMPLE_BOOK;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const OPS: [(&str, i64); 18] = [
-    ("recharge", 18),
+const OPS: [(&str, i64); 20] = [
+    ("recharge", 16),
+    ("plan", 5),
+    ("stop", 2),
     ("consume", 24),
     ("hold", 14),
     ("capture", 12),
@@ -40,6 +42,7 @@ impl Generator {
             "capture" if !self.some_hold(&[HoldState::Open, HoldState::Expired]) => "hold",
             "release" | "renew" if !self.some_hold(&[HoldState::Open]) => "hold",
             "refund" if self.model.consumes.is_empty() => "consume",
+            "stop" if self.model.plans.is_empty() => "plan",
             "revoke" | "set_expiry" if self.model.batches.is_empty() => "recharge",
             op => op,
         }
@@ -57,6 +60,11 @@ impl Generator {
         match op {
             "open" | "set_limit" => line["credit_limit"] = json!(self.random.pick(&[0, 0, 5, 20])),
             "recharge" => self.recharge(&mut line, now),
+            "plan" => self.plan(&mut line, now),
+            "stop" => {
+                let plans: Vec<i64> = self.model.plans.iter().map(|plan| plan.operation).collect();
+                line["plan"] = self.target(&plans);
+            }
             "consume" => self.consume(&mut line, &account, now),
             "hold" => self.hold(&mut line, &account, reading),
             "capture" | "release" | "renew" => self.on_hold(&mut line, &account, now),
@@ -70,7 +78,7 @@ impl Generator {
             "configure" => self.configure(&mut line),
             _ => {}
         }
-        let target = ["hold", "batch", "operation"].iter().any(|field| line.get(*field).is_some());
+        let target = ["hold", "batch", "plan", "operation"].iter().any(|field| line.get(*field).is_some());
         if target || matches!(op, "configure" | "confirm_clock") {
             line.as_object_mut().expect("a line is an object").remove("account");
         }
@@ -139,6 +147,51 @@ impl Generator {
             line["promo"] = json!(self.random.percent(50));
         }
         if self.random.percent(1) {
+            line["points"] = json!(MAX_POINTS - self.random.range(0, 20));
+        }
+    }
+
+    /// Few periods where they are short, or the clock was never set: a model is slow where there are thousands of batches, and
+    /// knows nothing of a catch-up in several steps.
+    fn plan(&mut self, line: &mut Value, now: i64) {
+        line["points"] = json!(self.few());
+        line["source"] = json!(self.random.pick(&["card", "gift", "plan"]));
+        let counted = match self.random.range(1, 10) {
+            1..=5 => {
+                line["every_days"] = json!(self.random.range(1, 4));
+                true
+            }
+            6..=7 => {
+                line["every_weeks"] = json!(self.random.range(1, 3));
+                true
+            }
+            _ => {
+                line["every_months"] = json!(self.random.pick(&[1, 1, 2, 12]));
+                self.random.percent(60)
+            }
+        };
+        if counted || now < START - 300 * DAY {
+            line["count"] = json!(self.random.range(1, 9));
+        }
+        if self.random.percent(50) {
+            let ahead = *self.random.pick(&[-40 * DAY, -3 * DAY, -DAY, 0, 1, HOUR, DAY, 8 * DAY]);
+            line["anchor"] = json!(instant::text((now + ahead).max(0)));
+        }
+        if self.random.percent(30) {
+            line["offset"] = json!(self.random.pick(&["+08:00", "-03:30", "Z"]));
+        }
+        match self.random.range(1, 10) {
+            1..=4 => line["expires_at"] = json!("period_end"),
+            5 => {}
+            _ => self.expiry(line, now),
+        }
+        if self.random.percent(20) {
+            line["priority"] = json!(self.random.pick(&[10, 50, 90]));
+        }
+        if self.random.percent(20) {
+            line["promo"] = json!(self.random.percent(50));
+        }
+        if self.random.percent(2) {
             line["points"] = json!(MAX_POINTS - self.random.range(0, 20));
         }
     }
@@ -325,7 +378,7 @@ impl Generator {
     pub fn respell(&mut self, line: &mut Value) {
         let default = match line["op"].as_str() {
             Some("consume") => Some(("policy", json!("postpaid"))),
-            Some("recharge") => Some(("priority", json!(50))),
+            Some("recharge" | "plan") => Some(("priority", json!(50))),
             Some("revoke") => Some(("shortfall", json!("debt"))),
             Some("open") => Some(("credit_limit", json!(0))),
             _ => None,
@@ -370,7 +423,9 @@ impl Generator {
     /// Lines that are refused, each for one reason alone.
     pub fn nonsense(&mut self, reading: Reading) {
         let mut line = json!({"account": self.account(), "key": format!("k{}", self.steps.len())});
-        let more = match self.random.range(1, 12) {
+        let more = match self.random.range(1, 14) {
+            13 => json!({"op": "stop", "account": null, "plan": {"step": 999_999}}),
+            14 => json!({"op": "plan", "points": 1, "source": "card", "every_days": 1, "every_months": 1}),
             1 => json!({"op": "recharge", "points": 0, "source": "card"}),
             2 => json!({"op": "consume", "points": -1}),
             3 => json!({"op": "consume", "points": MAX_POINTS + 1}),

@@ -60,6 +60,9 @@ impl Model {
         for account in self.involved(&request, scope.as_deref()) {
             self.catch_up(&account, context.now);
         }
+        if request.inputs.contains_key("batch") && self.target_batch(&request).is_none() {
+            return refuse("unknown_batch");
+        }
         self.check_state(&request, context)?;
         let draft = self.perform(&request, context)?;
         self.check_range()?;
@@ -76,8 +79,16 @@ impl Model {
             return Ok(Some(self.holds[hold].account.clone()));
         }
         if request.inputs.contains_key("batch") {
-            let batch = self.target_batch(request).ok_or_else(|| Refusal::new("unknown_batch"))?;
-            return Ok(Some(self.batches[batch].account.clone()));
+            if let Some(batch) = self.target_batch(request) {
+                return Ok(Some(self.batches[batch].account.clone()));
+            }
+            // One that a plan is still to give may be there by the time of the operation.
+            let plan = self.plan_to_make(request).ok_or_else(|| Refusal::new("unknown_batch"))?;
+            return Ok(Some(self.plans[plan].account.clone()));
+        }
+        if request.inputs.contains_key("plan") {
+            let plan = self.target_plan(request).ok_or_else(|| Refusal::new("unknown_plan"))?;
+            return Ok(Some(self.plans[plan].account.clone()));
         }
         if request.inputs.contains_key("operation") {
             let consume = self.target_consume(request);
@@ -146,7 +157,7 @@ impl Model {
 
     /// `unknown_account`: who may not be opened on first use.
     fn require_accounts(&self, request: &Request) -> Result<(), Refusal> {
-        let opens = matches!(request.op.as_str(), "open" | "recharge" | "consume" | "hold");
+        let opens = matches!(request.op.as_str(), "open" | "recharge" | "plan" | "consume" | "hold");
         let refused = self.settings.explicit && request.op != "open";
         let named = request.account.as_ref().filter(|_| !opens || refused);
         let to = request.text("to").map(String::from).filter(|_| refused);

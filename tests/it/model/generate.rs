@@ -189,6 +189,7 @@ impl Generator {
         let model = &self.model;
         let batches = model.batches.iter().flat_map(|b| b.expires_at.into_iter().chain([b.effective_at]));
         let edges = batches.chain(model.holds.iter().map(|hold| hold.deadline));
+        let edges = edges.chain(model.plans.iter().filter_map(|plan| plan.due()));
         let near = |at: &i64| *at > self.clock && *at < self.clock + 40 * DAY;
         let mut edges: Vec<i64> = edges.filter(near).collect();
         edges.sort();
@@ -213,8 +214,14 @@ impl Generator {
         let mut at = None;
         if !instants.is_empty() && self.random.percent(60) {
             let beside = *self.random.pick(&instants) + self.random.range(-1, 1);
-            let last = if self.random.percent(20) { LAST } else { newest };
+            // Without an end, a plan has too many periods until then for a model.
+            let endless = self.model.plans.iter().any(|plan| plan.count.is_none() && plan.due().is_some());
+            let end = if endless { newest + 300 * DAY } else { LAST };
+            let last = if self.random.percent(20) { end } else { newest };
             at = Some(beside.clamp(0, last));
+            if self.random.percent(10) {
+                at = Some(newest + self.random.range(1, 90) * DAY);
+            }
         }
         let points = self.random.range(0, 15);
         self.push(reading, Act::Read { account, at, points });

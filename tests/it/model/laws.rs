@@ -118,6 +118,7 @@ pub fn same_books(a: &mut dyn System, b: &mut dyn System, step: usize, at: Readi
         same_list(step, &format!("history of {id}"), &a.history(&id, at), &b.history(&id, at))?;
         same_list(step, &format!("batches of {id}"), &a.batches(&id, at), &b.batches(&id, at))?;
         same_list(step, &format!("holds of {id}"), &a.holds(&id, at), &b.holds(&id, at))?;
+        same_list(step, &format!("plans of {id}"), &a.plans(&id, at), &b.plans(&id, at))?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod instant;
 #[cfg(test)]
 mod itself;
 pub mod laws;
+pub mod plans;
 pub mod prices;
 pub mod request;
 pub mod rules;

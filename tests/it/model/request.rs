@@ -24,7 +24,22 @@ const FACTS: [&str; 4] = ["reference", "description", "actor", "metadata"];
 /// (op, required fields, optional fields)
 type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
 const EXPIRY: [&str; 5] = ["expires_at", "expires_in_hours", "expires_in_days", "expires_in_months", "end_of_day"];
-const SHAPES: [Row; 19] = [
+const PLAN: [&str; 13] = [
+    "every_days",
+    "every_weeks",
+    "every_months",
+    "anchor",
+    "offset",
+    "count",
+    "priority",
+    "promo",
+    EXPIRY[0],
+    EXPIRY[1],
+    EXPIRY[2],
+    EXPIRY[3],
+    EXPIRY[4],
+];
+const SHAPES: [Row; 21] = [
     ("open", &["account"], &["credit_limit"]),
     ("set_limit", &["account", "credit_limit"], &[]),
     (
@@ -32,6 +47,8 @@ const SHAPES: [Row; 19] = [
         &["account", "points", "source"],
         &[EXPIRY[0], EXPIRY[1], EXPIRY[2], EXPIRY[3], EXPIRY[4], "effective_at", "priority", "promo"],
     ),
+    ("plan", &["account", "points", "source"], &PLAN),
+    ("stop", &["plan"], &[]),
     ("consume", &["account"], &["points", "service", "seconds", "quantity", "unit", "chars", "policy", "occurred_at"]),
     (
         "hold",
@@ -131,10 +148,14 @@ impl Request {
                 json!(in_range(points)?)
             }
             "credit_limit" => json!(in_range(whole(0)?)?),
-            "deadline_seconds" | "expires_in_hours" | "expires_in_days" | "expires_in_months" => json!(whole(1)?),
-            "expires_at" if value == "never" => value.clone(),
-            "expires_at" | "effective_at" | "occurred_at" => json!(moment(value)?),
-            "end_of_day" => {
+            "deadline_seconds" | "expires_in_hours" | "expires_in_days" | "expires_in_months" | "every_days"
+            | "every_weeks" | "every_months" => {
+                json!(whole(1)?)
+            }
+            "count" => json!(whole(1).and_then(|n| if n > 65_535 { Err(bad()) } else { Ok(n) })?),
+            "expires_at" if value == "never" || self.op == "plan" && value == "period_end" => value.clone(),
+            "expires_at" | "effective_at" | "occurred_at" | "anchor" => json!(moment(value)?),
+            "end_of_day" | "offset" => {
                 let offset = value.as_str().and_then(instant::parse_offset);
                 json!(offset.ok_or_else(bad)?)
             }
@@ -153,6 +174,10 @@ impl Request {
         let (name, value) = match self.op.as_str() {
             "open" => ("credit_limit", json!(0)),
             "recharge" => ("priority", json!(50)),
+            "plan" => {
+                self.inputs.entry("offset".into()).or_insert(json!(0));
+                ("priority", json!(50))
+            }
             "consume" => ("policy", json!("postpaid")),
             "revoke" => ("shortfall", json!("debt")),
             _ => return,
@@ -168,6 +193,10 @@ impl Request {
         let relative = has("expires_in_hours") || has("expires_in_days") || has("expires_in_months");
         let fine = match self.op.as_str() {
             "recharge" => expiries <= 1 && (relative || !has("end_of_day")),
+            "plan" => {
+                let every = ["every_days", "every_weeks", "every_months"].iter().filter(|name| has(name)).count();
+                every == 1 && expiries <= 1 && (relative || !has("end_of_day"))
+            }
             "set_expiry" => expiries == 1 && (relative || !has("end_of_day")),
             "consume" => (has("points") || has("service")) && usages <= 1,
             "hold" => (has("points") || has("service")) && (has("service") || !has("price_book")) && usages <= 1,

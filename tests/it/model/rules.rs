@@ -13,6 +13,8 @@ impl Model {
             "open" => self.open(request, context),
             "set_limit" => self.set_limit(request, context),
             "recharge" => self.recharge(request, context),
+            "plan" => self.begin_plan(request, context),
+            "stop" => self.stop_plan(request, context),
             "consume" => self.consume(request, context),
             "hold" => self.hold(request, context),
             "capture" => self.capture(request, context),

@@ -33,9 +33,11 @@ impl Model {
         let source = request.text("source").unwrap_or_default().to_string();
         let promo = request.inputs.get("promo").and_then(Value::as_bool);
         self.open_on_first_use(account, context);
-        self.batches.push(Batch {
+        let b = self.push_batch(Batch {
             account: account.into(),
             made_by: (context.number, 1),
+            made: 0,
+            period: None,
             promo: promo.unwrap_or_else(|| self.prices.promo_sources.contains(&source)),
             source,
             priority: request.int("priority").unwrap_or(50),
@@ -53,7 +55,6 @@ impl Model {
             active: effective_at <= now,
             from_batch: None,
         });
-        let b = self.batches.len() - 1;
         self.total(account, "recharged", points);
         let mut draft = Draft { points, ..Draft::default() };
         draft.put("batch", self.batch_said(b));
@@ -145,6 +146,7 @@ impl Model {
             made.push(Batch {
                 account: to.clone(),
                 made_by: (context.number, i),
+                period: None,
                 amount: part.points,
                 remaining: part.points,
                 held: 0,
@@ -164,7 +166,9 @@ impl Model {
         self.book_own(request, context, "transfer_out", points);
         self.open_on_first_use(&to, context);
         let first = self.batches.len();
-        self.batches.extend(made);
+        for batch in made {
+            self.push_batch(batch);
+        }
         self.total(&to, "moved_in", points);
         let labels = self.labels(request, None);
         let note = Note { operation: Some(context.number), batch: None, labels };
@@ -199,6 +203,9 @@ impl Model {
         let (kind, state) = match request.op.as_str() {
             "freeze" => ("freeze", State::Frozen),
             "unfreeze" => ("unfreeze", State::Active),
+            _ if self.plans.iter().any(|plan| plan.account == account && plan.due().is_some()) => {
+                return refuse("account_not_empty");
+            }
             _ if open_hold || self.figures(account) != [0; 4] => return refuse("account_not_empty"),
             _ => ("close", State::Closed),
         };
@@ -207,7 +214,7 @@ impl Model {
         Ok(Draft::default())
     }
 
-    fn book_batch(&mut self, request: &Request, context: &Context, kind: &'static str, points: i64, b: usize) {
+    pub fn book_batch(&mut self, request: &Request, context: &Context, kind: &'static str, points: i64, b: usize) {
         let labels = self.labels(request, None);
         let note = Note { operation: Some(context.number), batch: Some(b), labels };
         self.book(&context.account, kind, context.now, points, note);
@@ -218,7 +225,7 @@ impl Model {
         format!("batch:{operation}.{i}")
     }
 
-    fn batch_said(&self, b: usize) -> Value {
+    pub fn batch_said(&self, b: usize) -> Value {
         json!({"batch": self.batch_id(b), "expires_at": expires_said(&self.batches[b])})
     }
 }

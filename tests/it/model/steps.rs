@@ -43,7 +43,7 @@ impl Made {
             Value::Array(items) => items.iter_mut().for_each(|item| self.by_step(item)),
             Value::Object(fields) => fields.values_mut().for_each(|value| self.by_step(value)),
             Value::String(text) => {
-                let Some((kind @ ("op" | "batch" | "hold"), id)) = text.split_once(':') else { return };
+                let Some((kind @ ("op" | "batch" | "hold" | "plan"), id)) = text.split_once(':') else { return };
                 let (number, which) = id.split_once('.').unwrap_or((id, "1"));
                 if let Some((step, _)) = self.0.iter().find(|(_, made)| *made == number) {
                     *text = format!("{kind} of step {step}, {which}");
@@ -56,7 +56,7 @@ impl Made {
     /// The line with ids for targets; what no step made is unknown.
     pub fn resolve(&self, line: &Value) -> Value {
         let mut line = line.clone();
-        for field in ["hold", "batch", "operation"] {
+        for field in ["hold", "batch", "plan", "operation"] {
             let target = line[field].clone();
             let Some(step) = target["step"].as_u64() else {
                 if target.is_null() {
@@ -67,6 +67,7 @@ impl Made {
             let number = self.0.get(&(step as usize)).map_or("999999", |number| number);
             line[field] = json!(match field {
                 "hold" => format!("hold:{number}"),
+                "plan" => format!("plan:{number}"),
                 "batch" => format!("batch:{number}.{}", target["i"].as_u64().unwrap_or(1)),
                 _ => format!("op:{number}"),
             });
@@ -77,7 +78,7 @@ impl Made {
 
 /// What a history is run against: this model, or the real library.
 ///
-/// Ids are "op:N", "batch:N.i" and "hold:N" on both sides.
+/// Ids are "op:N", "batch:N.i", "hold:N" and "plan:N" on both sides.
 pub trait System {
     /// The receipt, or the refusal's code.
     fn apply(&mut self, line: &Value, reading: Reading) -> Result<Value, String>;
@@ -89,6 +90,7 @@ pub trait System {
     fn history(&mut self, account: &str, reading: Reading) -> Vec<Value>;
     fn batches(&mut self, account: &str, reading: Reading) -> Vec<Value>;
     fn holds(&mut self, account: &str, reading: Reading) -> Vec<Value>;
+    fn plans(&mut self, account: &str, reading: Reading) -> Vec<Value>;
     fn accounts(&mut self) -> Vec<String>;
 }
 
@@ -116,6 +118,9 @@ impl System for super::books::Model {
     }
     fn holds(&mut self, account: &str, reading: Reading) -> Vec<Value> {
         (*self).holds(account, reading)
+    }
+    fn plans(&mut self, account: &str, reading: Reading) -> Vec<Value> {
+        (*self).plans(account, reading)
     }
     fn accounts(&mut self) -> Vec<String> {
         (*self).accounts()

@@ -13,6 +13,15 @@ pub struct Note {
     pub labels: Map<String, Value>,
 }
 
+/// What falls due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    Expiry,
+    Deadline,
+    Activation,
+    Period,
+}
+
 impl Model {
     /// available, held, pending, debt: always summed, never stored.
     pub fn figures(&self, account: &str) -> Figures {
@@ -72,23 +81,33 @@ impl Model {
         at > ends || at == ends && !self.bug(Bug::LiveAtExpiry)
     }
 
-    /// (instant, kind, which): expiry 0, deadline 1, activation 2.
-    pub fn next_due(&self, account: &str, until: i64) -> Option<(i64, u8, usize)> {
+    pub fn push_batch(&mut self, batch: Batch) -> usize {
+        self.batches.push(Batch { made: self.made, ..batch });
+        self.made += 1;
+        self.batches.len() - 1
+    }
+
+    /// (instant, turn, when it was made, what, which). Of one instant: expiry, deadline, then what begins, batches and periods in
+    /// the order in which batch and plan were made.
+    pub fn next_due(&self, account: &str, until: i64) -> Option<(i64, u8, usize, Due, usize)> {
         let mut due = Vec::new();
         for (i, batch) in self.batches.iter().enumerate() {
             if batch.account != account {
                 continue;
             }
             let over = batch.expires_at.filter(|_| batch.remaining > 0 && self.ended(batch, until));
-            due.extend(over.map(|at| (at, 0, i)));
+            due.extend(over.map(|at| (at, 0, batch.made, Due::Expiry, i)));
             if !batch.active && batch.effective_at <= until {
-                due.push((batch.effective_at, 2, i));
+                due.push((batch.effective_at, 2, batch.made, Due::Activation, i));
             }
         }
         for (i, hold) in self.holds.iter().enumerate() {
             if hold.account == account && hold.state == HoldState::Open && hold.deadline <= until {
-                due.push((hold.deadline, 1, i));
+                due.push((hold.deadline, 1, i, Due::Deadline, i));
             }
+        }
+        for (i, plan) in self.plans.iter().enumerate().filter(|(_, plan)| plan.account == account) {
+            due.extend(plan.due().filter(|at| *at <= until).map(|at| (at, 2, plan.made, Due::Period, i)));
         }
         due.into_iter().min()
     }
@@ -97,22 +116,28 @@ impl Model {
         if self.begins_stretch(account, until, &self.clock) {
             self.undo(account, until);
         }
-        while let Some((at, kind, i)) = self.next_due(account, until) {
+        self.advance(account, until);
+    }
+
+    /// Books what falls due, one after the other.
+    pub fn advance(&mut self, account: &str, until: i64) {
+        while let Some((at, .., kind, i)) = self.next_due(account, until) {
             match kind {
-                0 => {
+                Due::Period => self.period_begins(i, at),
+                Due::Expiry => {
                     let points = std::mem::take(&mut self.batches[i].remaining);
                     self.batches[i].expired += points;
                     self.total(account, "expired", points);
                     let note = Note { batch: Some(i), ..Note::default() };
                     self.book(account, "expire", at, points, note);
                 }
-                1 => {
+                Due::Deadline => {
                     self.holds[i].state = HoldState::Expired;
                     self.give_slices_back(i, 0, at, &mut Draft::default());
                     let points = self.holds[i].points;
                     self.book(account, "hold_expire", at, points, Note::default());
                 }
-                _ => {
+                Due::Activation => {
                     self.batches[i].active = true;
                     let points = self.batches[i].remaining;
                     if points > 0 {

@@ -39,6 +39,9 @@ impl Model {
         if !self.accounts.contains_key(account) {
             return past(account, at, None);
         }
+        if at > now && self.too_far_ahead(account, at) {
+            return json!({"refused": "invalid_argument"});
+        }
         let copy = self.caught_up(account, Some(at), reading);
         let books = &copy.accounts[account];
         if at < now && books.entries.last().is_some_and(|last| at < last.booked_at) {
@@ -76,7 +79,8 @@ impl Model {
         let left = self.batches.iter().filter(|batch| batch.account == account && batch.remaining > 0);
         let batches = left.filter_map(|batch| if batch.active { batch.expires_at } else { Some(batch.effective_at) });
         let open = self.holds.iter().filter(|hold| hold.account == account && hold.state == HoldState::Open);
-        batches.chain(open.map(|hold| hold.deadline)).min()
+        let plans = self.plans.iter().filter(|plan| plan.account == account).filter_map(|plan| plan.due());
+        batches.chain(open.map(|hold| hold.deadline)).chain(plans).min()
     }
 
     fn next_expiry(&self, account: &str, at: i64) -> Option<Value> {
@@ -142,8 +146,9 @@ impl Model {
     pub fn batches(&self, account: &str, reading: Reading) -> Vec<Value> {
         let at = self.read_time(account, reading);
         let copy = self.caught_up(account, None, reading);
-        let own = (0..copy.batches.len()).filter(|b| copy.batches[*b].account == account);
-        own.map(|b| copy.batch_shown(b, at)).collect()
+        let mut own: Vec<usize> = (0..copy.batches.len()).filter(|b| copy.batches[*b].account == account).collect();
+        own.sort_by_key(|b| copy.batches[*b].made_by);
+        own.into_iter().map(|b| copy.batch_shown(b, at)).collect()
     }
 
     fn batch_shown(&self, b: usize, at: i64) -> Value {
@@ -173,10 +178,17 @@ impl Model {
             "state": state,
             "operation": format!("op:{}", batch.made_by.0),
         });
+        if let Some(period) = batch.period {
+            value["period"] = json!(period);
+        }
         if let Some(from) = batch.from_batch {
             value["from_batch"] = json!(self.batch_id(from));
         }
         value
+    }
+
+    pub fn plans(&self, account: &str, reading: Reading) -> Vec<Value> {
+        self.caught_up(account, None, reading).plans_shown(account)
     }
 
     pub fn holds(&self, account: &str, reading: Reading) -> Vec<Value> {

@@ -54,6 +54,29 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        line: r#"{"op":"plan","account":"friend","points":5,"source":"wxpay","every_months":1,"anchor":"2027-01-31T00:00:00Z","expires_at":"period_end"}"#,
+        same: &[
+            r#"{"offset":"Z"}"#,
+            r#"{"offset":"+00:00"}"#,
+            r#"{"priority":50}"#,
+            r#"{"anchor":"2027-01-31T08:00:00+08:00"}"#,
+        ],
+        other: &[
+            (r#"{"points":6}"#, &["points"]),
+            (r#"{"every_months":2}"#, &["every_months"]),
+            (r#"{"every_months":null,"every_days":30}"#, &["every_days", "every_months"]),
+            (r#"{"offset":"+08:00"}"#, &["offset"]),
+            (r#"{"count":12}"#, &["count"]),
+            (r#"{"anchor":null}"#, &["anchor"]),
+            (r#"{"expires_at":"never"}"#, &["expires_at"]),
+        ],
+    },
+    Row {
+        line: r#"{"op":"stop","plan":"@monthly"}"#,
+        same: &[],
+        other: &[(r#"{"reference":"case 1"}"#, &["reference"]), (r#"{"plan":"@weekly"}"#, &["plan"])],
+    },
+    Row {
         line: r#"{"op":"consume","account":"rich","service":"tts","seconds":"61.2","reference":"task 19"}"#,
         same: &[r#"{"policy":"postpaid"}"#, r#"{"seconds":"61.20"}"#, r#"{"seconds":"612e-1"}"#],
         other: &[

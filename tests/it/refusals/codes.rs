@@ -53,6 +53,47 @@ const POINTS: &[Row] = &[
     (r#"{"op":"recharge","account":"closed","points":5,"source":"s"}"#, "account_closed", r#"{"account":"closed"}"#),
     (r#"{"op":"recharge","account":"rich","points":0,"source":"s"}"#, "invalid_argument", r#"{"field":"points"}"#),
     (
+        r#"{"op":"plan","account":"nobody","points":5,"source":"s","every_days":1}"#,
+        "unknown_account",
+        r#"{"account":"nobody"}"#,
+    ),
+    (
+        r#"{"op":"plan","account":"closed","points":5,"source":"s","every_days":1}"#,
+        "account_closed",
+        r#"{"account":"closed"}"#,
+    ),
+    (r#"{"op":"plan","account":"rich","points":5,"source":"s"}"#, "invalid_argument", r#"{"field":"every_months"}"#),
+    (
+        r#"{"op":"plan","account":"rich","points":5,"source":"s","every_days":1,"every_weeks":1}"#,
+        "invalid_argument",
+        r#"{"field":"every_weeks"}"#,
+    ),
+    (
+        r#"{"op":"plan","account":"rich","points":0,"source":"s","every_days":1}"#,
+        "invalid_argument",
+        r#"{"field":"points"}"#,
+    ),
+    (
+        r#"{"op":"plan","account":"rich","points":1,"source":"s","every_days":1,"count":0}"#,
+        "invalid_argument",
+        r#"{"field":"count"}"#,
+    ),
+    (
+        r#"{"op":"plan","account":"rich","points":1,"source":"s","every_days":1,"count":3,"anchor":"2027-01-01T00:00:00Z"}"#,
+        "invalid_argument",
+        r#"{"field":"anchor"}"#,
+    ),
+    (
+        r#"{"op":"plan","account":"rich","points":1,"source":"s","every_months":1,"expires_at":"2027-01-01T00:00:00Z"}"#,
+        "invalid_argument",
+        r#"{"field":"anchor"}"#,
+    ),
+    (
+        r#"{"op":"recharge","account":"rich","points":1,"source":"s","expires_at":"period_end"}"#,
+        "invalid_argument",
+        r#"{"field":"expires_at"}"#,
+    ),
+    (
         r#"{"op":"recharge","account":"rich","points":9000000000000000,"source":"s"}"#,
         "out_of_range",
         r#"{"field":"points"}"#,
@@ -183,6 +224,9 @@ const HOLDS: &[Row] = &[
     (r#"{"op":"capture","hold":"@open","seconds":1}"#, "invalid_argument", "{}"),
     (r#"{"op":"capture","hold":"@spoken","quantity":1}"#, "invalid_argument", r#"{"field":"usage"}"#),
     (r#"{"op":"capture","hold":"@spoken","points":1,"seconds":1}"#, "invalid_argument", r#"{"field":"points"}"#),
+    (r#"{"op":"stop","plan":"@nobody"}"#, "unknown_plan", "{}"),
+    (r#"{"op":"stop","plan":"@closed_plan"}"#, "account_closed", r#"{"account":"closed"}"#),
+    (r#"{"op":"stop"}"#, "invalid_argument", r#"{"field":"plan"}"#),
     (r#"{"op":"release","hold":"@nobody"}"#, "unknown_hold", "{}"),
     (r#"{"op":"release","hold":"@captured"}"#, "hold_closed", r#"{"state":"captured"}"#),
     (r#"{"op":"release","hold":"@late"}"#, "hold_closed", r#"{"state":"expired"}"#),

@@ -37,6 +37,7 @@ const COMMON: &[(Cause, &str, &str)] = &[
 const NOBODY: (Cause, &str, &str) = (UnknownAccount, r#"{"account":"nobody"}"#, "unknown_account");
 const CLOSED: (Cause, &str, &str) = (State, r#"{"account":"closed"}"#, "account_closed");
 const NO_HOLD: (Cause, &str, &str) = (Target, r#"{"hold":"@nobody"}"#, "unknown_hold");
+const NO_PLAN: (Cause, &str, &str) = (Target, r#"{"plan":"@nobody"}"#, "unknown_plan");
 const NO_BATCH: (Cause, &str, &str) = (Target, r#"{"batch":"@nobody"}"#, "unknown_batch");
 const NO_SERVICE: (Cause, &str, &str) = (Prices, r#"{"points":null,"service":"nope"}"#, "unknown_service");
 const CLOSED_BATCH: (Cause, &str, &str) = (State, r#"{"batch":"@closed"}"#, "account_closed");
@@ -52,6 +53,14 @@ const OPERATIONS: &[Operation] = &[
     Operation {
         line: r#"{"op":"recharge","account":"rich","points":5,"source":"wxpay"}"#,
         causes: &[NOBODY, CLOSED, (Limits, r#"{"expires_at":"2027-01-10T13:00:00Z"}"#, "invalid_argument")],
+    },
+    Operation {
+        line: r#"{"op":"plan","account":"rich","points":5,"source":"wxpay","every_months":1}"#,
+        causes: &[NOBODY, CLOSED, (Limits, r#"{"expires_at":"2027-01-10T13:00:00Z"}"#, "invalid_argument")],
+    },
+    Operation {
+        line: r#"{"op":"stop","plan":"@monthly"}"#,
+        causes: &[NO_PLAN, (State, r#"{"plan":"@closed_plan"}"#, "account_closed")],
     },
     Operation {
         line: r#"{"op":"consume","account":"rich","points":1,"policy":"strict"}"#,

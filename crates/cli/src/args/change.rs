@@ -7,8 +7,8 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args, Command, Error, FromArgMa
 use counterfoil::schema::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
 use serde_json::Value;
 
-use super::UsageArgs;
 use super::values::{amount, count, decimal, setting, span};
+use super::{ListArgs, UsageArgs};
 
 const BATCH: &str = "Examples:
   counterfoil batch operations.jsonl --atomic
@@ -24,6 +24,8 @@ nobody reads the answers any more, what comes later is not booked, and the exit 
 pub(crate) enum ChangeCommand {
     /// Books one operation.
     Book(&'static Operation, ArgMatches),
+    /// Lists the plans of an account.
+    Plans(ListArgs),
     Other(OtherCommand),
 }
 
@@ -40,7 +42,9 @@ pub(crate) enum OtherCommand {
 
 impl Subcommand for ChangeCommand {
     fn augment_subcommands(command: Command) -> Command {
-        OtherCommand::augment_subcommands(command.subcommands(OPERATIONS.iter().map(booking)))
+        let (of_plans, others): (Vec<_>, Vec<_>) = OPERATIONS.iter().partition(|operation| is_of_plans(operation));
+        let commands = command.subcommands(others.into_iter().map(booking)).subcommand(plans(&of_plans));
+        OtherCommand::augment_subcommands(commands)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -48,13 +52,17 @@ impl Subcommand for ChangeCommand {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        operation(name).is_some() || OtherCommand::has_subcommand(name)
+        name == PLAN || operation(name).is_some() || OtherCommand::has_subcommand(name)
     }
 }
 
 impl FromArgMatches for ChangeCommand {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        match matches.subcommand().and_then(|(name, matches)| Some((operation(name)?, matches))) {
+        let below = matches.subcommand().filter(|(name, _)| *name == PLAN).and_then(|(_, below)| below.subcommand());
+        if let Some((LIST, matches)) = below {
+            return ListArgs::from_arg_matches(matches).map(ChangeCommand::Plans);
+        }
+        match below.or(matches.subcommand()).and_then(|(name, matches)| Some((operation(name)?, matches))) {
             Some((operation, matches)) => Ok(ChangeCommand::Book(operation, matches.clone())),
             None => OtherCommand::from_arg_matches(matches).map(ChangeCommand::Other),
         }
@@ -65,9 +73,36 @@ impl FromArgMatches for ChangeCommand {
     }
 }
 
+/// What plans are asked for stands together, below one command.
+const PLAN: &str = "plan";
+const LIST: &str = "list";
+
+fn is_of_plans(operation: &Operation) -> bool {
+    matches!(operation.name, "plan" | "stop")
+}
+
+fn plans(operations: &[&'static Operation]) -> Command {
+    let list = Command::new(LIST).about("The account's plans: those with periods to come, or all");
+    let list = list.after_help("Example:\n  counterfoil plan list -a alice --all");
+    Command::new(PLAN)
+        .about("Recurring recharges: make one, list them, end one")
+        .after_help(
+            "Example:\n  counterfoil plan new 100 -a alice --source plan:pro --every-months 1 --expires-at period_end",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(operations.iter().copied().map(booking))
+        .subcommand(ListArgs::augment_args(list))
+}
+
 /// The operation a command books.
 fn operation(command: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| dashed(operation.name) == command)
+    OPERATIONS.iter().find(|operation| called(operation) == command)
+}
+
+/// The name of its command, without the one it stands below.
+fn called(operation: &Operation) -> String {
+    if operation.name == PLAN { "new".into() } else { dashed(operation.name) }
 }
 
 fn dashed(name: &str) -> String {
@@ -107,6 +142,11 @@ fn examples(operation: &Operation) -> &'static [&'static str] {
         "refund" => &["refund 12 all --reason 'render failed'"],
         "revoke" => &["revoke 3 all --reason 'order refunded'"],
         "set_expiry" => &["set-expiry 3 --expires-at 2027-12-31T00:00:00Z --reason 'the outage'"],
+        "plan" => &[
+            "plan new 100 -a alice --source plan:pro --every-months 1 --expires-at period_end",
+            "plan new 20 -a alice --source gift --every-weeks 1 --count 4 --expires-in-days 14",
+        ],
+        "stop" => &["plan stop 7"],
         "transfer" => &["transfer bob 30 -a alice"],
         "write_off" => &["write-off 60 -a bob --reason 'goodwill'"],
         "freeze" => &["freeze -a bob --reason 'card stolen'"],
@@ -121,12 +161,12 @@ fn examples(operation: &Operation) -> &'static [&'static str] {
 /// Fields given by their place. Points may be given by their name as well.
 fn has_place(field: &Field) -> bool {
     let limit = field.name == "credit_limit" && field.required.is_some();
-    limit || matches!(field.name, "hold" | "batch" | "operation" | "points" | "to" | "setting" | "value")
+    limit || matches!(field.name, "hold" | "batch" | "plan" | "operation" | "points" | "to" | "setting" | "value")
 }
 
 /// The command that books an operation.
 fn booking(operation: &'static Operation) -> Command {
-    let (name, asks) = (dashed(operation.name), question(operation).is_some());
+    let (name, asks) = (called(operation), question(operation).is_some());
     let examples = examples(operation);
     let title = if examples.len() == 1 { "Example:" } else { "Examples:" };
     let calls: String = examples.iter().map(|call| format!("\n  counterfoil {call}")).collect();
@@ -143,7 +183,8 @@ fn booking(operation: &'static Operation) -> Command {
     }
     // Two ways to give what must be given are too long a line.
     if operation.fields.iter().any(|field| has_place(field) && is_points(field) && field.required.is_some()) {
-        command = command.override_usage(usage(operation, &name));
+        let whole = if is_of_plans(operation) { format!("{PLAN} {name}") } else { name };
+        command = command.override_usage(usage(operation, &whole));
     }
     if operation.field("seconds").is_some() {
         command = UsageArgs::augment_args(command);
@@ -213,6 +254,7 @@ fn bare(field: &'static Field) -> Arg {
     }
     let heading = field.group.map(|group| match group {
         "expiry" => "Expiry",
+        "every" => "Period (one of)",
         _ => "Facts",
     });
     Arg::new(field.name).help(help).help_heading(heading).value_name(value_name(field)).value_parser(parser(field.kind))
@@ -229,7 +271,7 @@ fn value_name(field: &Field) -> String {
         (_, FieldKind::Count(least, most)) => format!("{least}-{most}"),
         (_, FieldKind::Flag) => "true|false".into(),
         (_, FieldKind::Instant) => "TIME".into(),
-        (_, FieldKind::InstantOrNever) => "TIME|never".into(),
+        (_, FieldKind::InstantOr(words)) => format!("TIME|{}", words.join("|")),
         (_, FieldKind::Offset) => "OFFSET".into(),
         (_, FieldKind::Seconds) => "SPAN".into(),
         _ => last.to_uppercase(),
@@ -245,6 +287,10 @@ fn parser(kind: FieldKind) -> ValueParser {
         FieldKind::Quantity => ValueParser::new(decimal),
         FieldKind::Flag => BoolValueParser::new().map(Value::from).into(),
         // As other words of the command are written: up-to.
+        FieldKind::InstantOr(words) => ValueParser::new(move |text: &str| {
+            let word = words.iter().find(|word| word.replace('_', "-") == text);
+            Ok::<_, String>(Value::from(word.copied().unwrap_or(text)))
+        }),
         FieldKind::Choice(_) => ValueParser::new(|text: &str| Ok::<_, String>(Value::from(text.replace('-', "_")))),
         FieldKind::Setting(_) => ValueParser::new(|text: &str| Ok::<_, String>(setting(text))),
         _ => ValueParser::new(|text: &str| Ok::<_, String>(Value::from(text))),
@@ -254,7 +300,7 @@ fn parser(kind: FieldKind) -> ValueParser {
 /// What a line of `batch` may say.
 fn fields() -> String {
     let mut text = String::from(
-        "A line has op, key and account (no account where hold, batch or operation implies it, nor with configure and \
+        "A line has op, key and account (no account where hold, batch, plan or operation implies it, nor with configure and \
          confirm_clock). It may have reference, description, actor and metadata. Fields of each op besides:\n",
     );
     for operation in OPERATIONS {

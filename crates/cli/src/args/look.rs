@@ -86,7 +86,7 @@ pub(crate) struct BalanceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Everything, also what is spent, expired or resolved
+    /// Everything, also what is spent, expired, resolved or ended
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]

@@ -36,7 +36,9 @@ pub(super) fn refused(
                 None => advised(error),
             }
         }
-        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. }), _) => advised(error),
+        (error @ (Error::UnknownHold { .. } | Error::UnknownBatch { .. } | Error::UnknownPlan { .. }), _) => {
+            advised(error)
+        }
         (Error::HoldClosed { state, .. }, Some(text)) => Error::HoldClosed { hold: text.into(), state }.into(),
         (error, _) => error.into(),
     }
@@ -76,7 +78,7 @@ fn near(ledger: &Ledger, account: &str) -> Option<AccountId> {
 /// Notes that the operation opened an account (or would, when it was only tried) whose name is nearly that of another.
 pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, receipt: &Receipt, tried: bool) {
     let account = match (receipt.op, &receipt.account) {
-        (OpKind::Recharge | OpKind::Consume, Some(account)) => account.to_string(),
+        (OpKind::Recharge | OpKind::Plan | OpKind::Consume, Some(account)) => account.to_string(),
         (OpKind::Transfer, _) => request.get("to").and_then(Value::as_str).unwrap_or_default().into(),
         _ => return,
     };

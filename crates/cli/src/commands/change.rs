@@ -5,7 +5,7 @@ use counterfoil::schema::Operation;
 use counterfoil::{EntryKind, Key, Ledger, Metadata, Query, Receipt, Request};
 use serde_json::Value;
 
-use super::{Session, advice, batch, text_variable};
+use super::{Session, advice, batch, look, text_variable};
 use crate::args::{ChangeCommand, ExpireArgs, OtherCommand, question};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -15,6 +15,7 @@ use crate::output::{Sweep, balance_line, time};
 pub(super) fn run(session: &mut Session, command: &ChangeCommand) -> Result<Outcome, Failure> {
     match command {
         ChangeCommand::Book(operation, matches) => book(session, operation, matches),
+        ChangeCommand::Plans(args) => look::plans(session, args),
         ChangeCommand::Other(OtherCommand::Batch(args)) => batch::run(session, args),
         ChangeCommand::Other(OtherCommand::Expire(args)) => expire(session, args),
     }
@@ -81,7 +82,7 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
     Ok(Outcome::Done)
 }
 
-/// The hold, batch or operation that is named.
+/// The hold, batch, plan or operation that is named.
 fn target(operation: &Operation) -> Option<&'static str> {
     operation.target.map(|target| target.name).filter(|name| *name != "account")
 }
@@ -104,6 +105,7 @@ fn aimed(
     let id = match target {
         "hold" => ids::hold(ledger, whose, typed)?.to_string(),
         "batch" => ids::batch(ledger, whose, typed)?.to_string(),
+        "plan" => ids::plan(ledger, whose, typed)?.to_string(),
         _ => ids::charge(ledger, whose, typed)?.to_string(),
     };
     Ok(request.with(target, id))

@@ -3,7 +3,7 @@
 use std::convert::identity;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, Balance, BatchInfo, Clock, HoldInfo, Ledger, Points, Query, SystemClock};
+use counterfoil::{AccountId, Balance, BatchInfo, Clock, HoldInfo, Ledger, PlanInfo, Points, Query, SystemClock};
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{
@@ -83,6 +83,16 @@ fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
     let empty = if args.all { "no holds" } else { "no open holds; use --all to include resolved and expired ones" };
     let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.holds(&account, query));
     match session.out.pages(&args.paging, &query, identity::<HoldInfo>, page)? {
+        true => Ok(Outcome::Done),
+        false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
+    }
+}
+
+pub(super) fn plans(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
+    let (account, ledger) = (session.account()?, session.look()?);
+    let empty = if args.all { "no plans" } else { "no plan goes on; use --all to include those that have ended" };
+    let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.plans(&account, query));
+    match session.out.pages(&args.paging, &query, identity::<PlanInfo>, page)? {
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
     }

@@ -1,6 +1,6 @@
 //! Single answers for people.
 
-use counterfoil::answer::{Allocation, Check, Figures, Totals};
+use counterfoil::answer::{Allocation, Check, Figures, PlanMark, Totals};
 use counterfoil::report::{Info, OperationInfo};
 use counterfoil::{Balance, OpKind, Receipt};
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
             | OpKind::Restore
             | OpKind::Expire
     );
-    if pointless {
+    if pointless || (receipt.op == OpKind::Stop && receipt.points == 0) {
         block.add(receipt.op.as_str(), "done");
     } else {
         block.add(receipt.op.as_str(), format!("{} points", receipt.points));
@@ -99,8 +99,14 @@ fn what(block: &mut Block, receipt: &Receipt) {
             format!("{number}, {}, deadline {}", words(&hold.state), time(hold.deadline))
         }),
     );
+    block.add_some("plan", receipt.plan.as_ref().map(plan));
     let label = if receipt.op == "hold" { "set aside" } else { "paid by" };
     block.add_some(label, some_batches(&receipt.allocations));
+}
+
+fn plan(plan: &PlanMark) -> String {
+    let next = plan.next_at.map_or_else(|| "none to come".into(), |at| format!("next {}", time(at)));
+    format!("{}, {next}", plan.id.sequence())
 }
 
 fn effects(block: &mut Block, receipt: &Receipt) {

@@ -3,7 +3,7 @@
 use counterfoil::answer::{AccountState, BatchState, Check, Fault};
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Info, OperationInfo};
-use counterfoil::{Balance, BatchInfo, HoldInfo, Receipt};
+use counterfoil::{Balance, BatchInfo, HoldInfo, PlanInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -65,6 +65,7 @@ impl Listed for BatchInfo {
         "state",
         "operation",
         "from_batch",
+        "period",
     ];
 }
 
@@ -104,6 +105,62 @@ impl Listed for HoldInfo {
         text("batches", |h| blocks::batch_names(&h.slices)),
     ];
     const CSV: &'static [&'static str] = &["hold", "account", "points", "unbacked", "deadline", "state", "service"];
+}
+
+impl Listed for PlanInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("plan", |p| p.plan.sequence().to_string()),
+        text("state", |p| words(&p.state)),
+        number("points", |p| p.points.to_string()),
+        text("source", |p| p.source.clone()),
+        text("every", every),
+        text("expires", expires),
+        text("period", |p| match (p.next_period, p.count) {
+            (Some(period), Some(count)) => format!("{period} of {count}"),
+            (Some(period), None) => period.to_string(),
+            (None, _) => "-".into(),
+        }),
+        text("next", |p| p.next_at.map_or_else(|| "-".into(), time)),
+    ];
+    const CSV: &'static [&'static str] = &[
+        "plan",
+        "account",
+        "points",
+        "source",
+        "promo",
+        "priority",
+        "every_days",
+        "every_weeks",
+        "every_months",
+        "anchor",
+        "offset",
+        "count",
+        "expires_at",
+        "expires_in_hours",
+        "expires_in_days",
+        "expires_in_months",
+        "end_of_day",
+        "state",
+        "next_period",
+        "next_at",
+    ];
+}
+
+fn many(number: i64, what: &str) -> String {
+    if number == 1 { what.into() } else { format!("{number} {what}s") }
+}
+
+fn every(plan: &PlanInfo) -> String {
+    let lengths = [(plan.every_days, "day"), (plan.every_weeks, "week"), (plan.every_months, "month")];
+    lengths.into_iter().find_map(|(number, what)| number.map(|number| many(number, what))).unwrap_or_default()
+}
+
+fn expires(plan: &PlanInfo) -> String {
+    let after = |(number, what): (Option<i64>, &str)| number.map(|number| format!("after {}", many(number, what)));
+    let lengths = [(plan.expires_in_hours, "hour"), (plan.expires_in_days, "day"), (plan.expires_in_months, "month")];
+    let lasting = lengths.into_iter().find_map(after);
+    let at = plan.expires_at.as_deref().map(|at| at.replace('_', " "));
+    lasting.or(at).unwrap_or_default()
 }
 
 impl Listed for Balance {
