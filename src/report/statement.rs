@@ -207,8 +207,9 @@ impl Look<'_, '_> {
             None if last == 0 => (account.entries, now),
             None => (last, now),
         };
-        statement.state = Some(self.state_at(&books, &account, last)?);
-        statement.batches = self.batches_at(&books, &account, last, then)?;
+        let since = self.since(&books, &account, last)?;
+        statement.state = Some(self.state_before(&account, &since)?);
+        statement.batches = self.batches_before(&books, &account, &since, then)?;
         statement.batches.sort_by_key(|batch| (batch.expires_at.is_none(), batch.expires_at, batch.batch));
         Ok(statement)
     }

@@ -12,9 +12,13 @@ use crate::model::{
 use crate::store::Forward;
 use crate::units::{Instant, add, sub};
 
-/// What the lines since did to batches.
+/// What the lines after one did.
 #[derive(Default)]
-struct Since {
+pub(super) struct Since {
+    /// The line they come after.
+    last: i64,
+    /// Whether the account came to take part, or ceased to.
+    state: bool,
     /// Where points went: more in a place, or fewer.
     moved: BTreeMap<BatchNo, BTreeMap<i64, i64>>,
     /// What is owed of a batch after a revoke.
@@ -25,6 +29,16 @@ struct Since {
     active: BTreeMap<BatchNo, bool>,
     /// Given another expiry since.
     expiry: BTreeSet<BatchNo>,
+}
+
+/// Whether an account takes part after a line of this kind, where that says so.
+fn state_after(kind: EntryKind) -> Option<AccountState> {
+    match kind {
+        EntryKind::Freeze => Some(AccountState::Frozen),
+        EntryKind::Close => Some(AccountState::Closed),
+        EntryKind::Open | EntryKind::Unfreeze | EntryKind::Reopen => Some(AccountState::Active),
+        _ => None,
+    }
 }
 
 impl Since {
@@ -53,6 +67,7 @@ impl Since {
                 self.owe(no, sub(0, points)?)?;
             }
         }
+        self.state |= state_after(row.kind).is_some();
         match (row.kind, row.batch, row.operation) {
             (EntryKind::SetExpiry, Some(no), _) => {
                 self.expiry.insert(no);
@@ -91,18 +106,22 @@ impl Since {
 }
 
 impl Look<'_, '_> {
-    /// The pending and live batches after a line.
-    pub(super) fn batches_at(
-        &self,
-        books: &Books<'_>,
-        account: &AccountRow,
-        last: i64,
-        then: Instant,
-    ) -> Result<Vec<BatchInfo>> {
-        let mut since = Since::default();
+    pub(super) fn since(&self, books: &Books<'_>, account: &AccountRow, last: i64) -> Result<Since> {
+        let mut since = Since { last, ..Since::default() };
         for row in self.rows(books, account, (last.saturating_add(1), i64::MAX)) {
             since.pass(&row?, self)?;
         }
+        Ok(since)
+    }
+
+    /// The pending and live batches before what came since.
+    pub(super) fn batches_before(
+        &self,
+        books: &Books<'_>,
+        account: &AccountRow,
+        since: &Since,
+        then: Instant,
+    ) -> Result<Vec<BatchInfo>> {
         let mut batches = Vec::new();
         for row in self.batch_rows(books, account, 0) {
             let row = row?;
@@ -111,7 +130,7 @@ impl Look<'_, '_> {
             }
             let mut row = since.undo(&row)?;
             if since.expiry.contains(&row.no) {
-                row.expires_at = self.expiry_before(account, &row, last)?;
+                row.expires_at = self.expiry_before(account, &row, since.last)?;
             }
             let batch = shapes::batch(self.writers, &account.id, &row, then);
             if matches!(batch.state, BatchState::Live | BatchState::Pending) {
@@ -135,20 +154,13 @@ impl Look<'_, '_> {
         Ok(self.stored(batch.operation())?.outcome.expiry_of(batch.no).unwrap_or(batch.expires_at))
     }
 
-    /// Whether the account took part after a line.
-    pub(super) fn state_at(&self, books: &Books<'_>, account: &AccountRow, last: i64) -> Result<AccountState> {
-        let told = |kind| match kind {
-            EntryKind::Freeze => Some(AccountState::Frozen),
-            EntryKind::Close => Some(AccountState::Closed),
-            EntryKind::Open | EntryKind::Unfreeze | EntryKind::Reopen => Some(AccountState::Active),
-            _ => None,
-        };
-        let mut since = self.rows(books, account, (last.saturating_add(1), i64::MAX));
-        if !since.try_fold(false, |changed, row| row.map(|row| changed || told(row.kind).is_some()))? {
+    /// Whether the account took part before what came since.
+    pub(super) fn state_before(&self, account: &AccountRow, since: &Since) -> Result<AccountState> {
+        if !since.state {
             return Ok(account.state);
         }
-        for row in self.stored_rows(account.no, 1, last, Forward::Newest) {
-            if let Some(state) = told(row?.kind) {
+        for row in self.stored_rows(account.no, 1, since.last, Forward::Newest) {
+            if let Some(state) = state_after(row?.kind) {
                 return Ok(state);
             }
         }
