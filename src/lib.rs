@@ -81,7 +81,7 @@ pub mod batch {
 pub mod schema {
     #[cfg(feature = "schema")]
     pub use crate::ledger::answer_schema;
-    pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation};
+    pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation, TARGETS};
     pub use crate::model::schema::{question_schema, request_schema};
     pub use crate::model::{QUESTIONS, QuestionKind};
     pub use crate::spelling::nearest;

@@ -8,10 +8,8 @@ use uuid::Uuid;
 
 use super::Ledger;
 use crate::error::{Error, Result};
+use crate::model::operations::TARGETS;
 use crate::model::{BatchId, Command, HoldId, OpKind, OperationId, PlanId, Receipt, Request};
-
-/// The fields in which a line may point at an earlier one.
-const TARGETS: [&str; 4] = ["hold", "batch", "plan", "operation"];
 
 /// Each line with its outcome.
 type Answers = Vec<(u64, Result<Receipt>)>;

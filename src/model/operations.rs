@@ -141,6 +141,9 @@ static BATCH: Field = field("batch", Id, "The batch").required(GIVE_ID);
 static PLAN: Field = field("plan", Id, "The plan").required(GIVE_ID);
 static CHARGE: Field = field("operation", Id, "The consume or capture").required(GIVE_ID);
 
+/// The fields in which an operation names what it is done to. Where it does, it has no account: that follows.
+pub static TARGETS: [&str; 4] = [HOLD.name, BATCH.name, PLAN.name, CHARGE.name];
+
 /// The idempotency key, which every operation has.
 pub static KEY: Field = field("key", Name, "Idempotency key: the same key never books twice")
     .required("give an idempotency key: the same key never books twice")

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::metadata::{Metadata, Once};
+use super::operations::TARGETS;
 use crate::error::{Error, Result};
 use crate::pricing::PriceBook;
 use crate::units::json_schema;
@@ -17,8 +18,6 @@ use crate::units::json_schema;
 /// More than any operation has. What comes from outside is looked through once for each of its fields.
 const MOST_FIELDS: usize = 64;
 const METADATA: &str = "metadata";
-/// Fields that may hold an object.
-const OBJECTS: [&str; 3] = ["hold", "batch", "operation"];
 
 /// One operation as data: a JSON object with `op` and the fields of that operation.
 ///
@@ -188,7 +187,8 @@ impl<'de> Deserialize<'de> for Request {
                     }
                     match name.as_str() {
                         METADATA => request.metadata = Some(access.next_value()?),
-                        object if OBJECTS.contains(&object) => {
+                        // It may be an object that points at an earlier line.
+                        target if TARGETS.contains(&target) => {
                             let value = access.next_value::<Once>()?.0;
                             request.fields.push((name.into(), value));
                         }

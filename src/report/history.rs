@@ -7,6 +7,7 @@ use super::{Look, PASSED_OVER, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
+use crate::model::operations::TARGETS;
 use crate::model::{
     AccountId, AccountRow, Allocation, Balances, ConsumeRow, Entry, EntryRow, Filter, Key, OpKind, OperationId,
     OperationRow, Page, Receipt, Request,
@@ -215,7 +216,7 @@ impl Look<'_, '_> {
     pub(super) fn operation_info(&self, row: &OperationRow, consume: Option<&ConsumeRow>) -> Result<OperationInfo> {
         let after = balances_after(self.session, row)?;
         let mut request = parse_body(row)?;
-        let target = ["hold", "batch", "operation"].iter().any(|name| request.get(name).is_some());
+        let target = TARGETS.iter().any(|name| request.get(name).is_some());
         request = request.with("op", row.kind.as_str()).with("key", row.key.as_str());
         if let Some((_, account)) = row.account.as_ref().filter(|_| !target) {
             request = request.with("account", account.as_str());

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use counterfoil::answer::PlanState;
-use counterfoil::{AccountId, Every, ExpiresIn, Key, Ledger, Plan, Points, Query, Recharge, Stop};
+use counterfoil::schema::{OPERATIONS, TARGETS};
+use counterfoil::{AccountId, Every, ExpiresIn, Key, Ledger, Plan, Points, Query, Recharge, Request, Stop};
 use serde_json::{Value, json};
 
 use crate::support::{World, instant};
@@ -205,4 +206,27 @@ fn a_period_not_booked_yet_can_be_taken_back() {
     world.advance(24 * 3600);
     assert_eq!(world.ledger.balance(&alice()).unwrap().figures.available, 10);
     assert!(world.ledger.verify().unwrap().ok);
+}
+
+/// Somebody asked what a stop had been, and gave what was shown to another ledger of the same plan: it was refused for the
+/// account beside the plan. Four lists said what an operation may name, and three knew of no plan.
+#[test]
+fn a_stop_is_shown_as_it_was_asked_for() {
+    let mut world = World::empty();
+    world.must("plan", r#"{"op":"plan","account":"alice","key":"1","points":5,"source":"gift","every_days":1}"#);
+    let plan = world.ledger.plan_named("1", Some(&alice())).unwrap();
+    let stopped = world.ledger.stop(&plan, &key("2"), Stop::new()).unwrap();
+    let shown = world.ledger.operation(&stopped.operation).unwrap().request;
+    assert!(shown.get("account").is_none(), "{shown:?}");
+    assert!(world.ledger.apply(&shown).unwrap().replayed);
+
+    let twice = r#"{"op":"stop","plan":{"ref_line":1,"ref_line":2},"key":"3"}"#;
+    assert!(Request::parse(twice).unwrap_err().to_string().contains("`ref_line` is given twice"));
+}
+
+#[test]
+fn what_operations_name_is_listed_once() {
+    let named = OPERATIONS.iter().filter_map(|operation| operation.target).map(|field| field.name);
+    let named: std::collections::BTreeSet<&str> = named.filter(|name| *name != "account").collect();
+    assert_eq!(named, std::collections::BTreeSet::from(TARGETS));
 }

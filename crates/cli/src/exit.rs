@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use counterfoil::Error;
 use counterfoil::error::ErrorClass;
+use counterfoil::schema::TARGETS;
 use counterfoil_report::ExportError;
 
 /// How the command ended, for scripts.
@@ -82,7 +83,7 @@ impl Failure {
             Failure::Ledger { error, help, .. } => {
                 let typed = match &*error {
                     // What a name means the books say.
-                    Error::InvalidArgument { field, .. } => !["operation", "hold", "batch"].contains(&field.as_str()),
+                    Error::InvalidArgument { field, .. } => !TARGETS.contains(&field.as_str()),
                     error => matches!(error, Error::OutOfRange { .. }),
                 };
                 Failure::Ledger { error, help, typed }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use counterfoil::batch::{BatchRun, Whole};
+use counterfoil::schema::TARGETS;
 use counterfoil::{Error, Receipt, Request};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -367,9 +368,8 @@ impl Kept {
     /// A line that points at another: what that one made by its id, for in this file its number is another's; the new number
     /// of one that was refused too; 0, which is no line's, for one that made nothing.
     fn aimed(&self, request: &Request, run: &BatchRun) -> Option<Request> {
-        let (field, line) = ["hold", "batch", "operation"]
-            .iter()
-            .find_map(|field| Some((*field, request.get(field)?.get("ref_line")?.as_u64()?)))?;
+        let (field, line) =
+            TARGETS.iter().find_map(|field| Some((*field, request.get(field)?.get("ref_line")?.as_u64()?)))?;
         let place = || json!({ "ref_line": self.places.get(&line).copied().unwrap_or_default() });
         Some(run.aimed(request).unwrap_or_else(|_| request.clone().with(field, place())))
     }

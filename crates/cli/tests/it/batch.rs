@@ -200,11 +200,12 @@ fn refused_lines_are_kept_to_be_mended() {
 {"op":"release","hold":{"ref_line":1},"key":"6"}
 {"op":"consume","account":"alice","key":"7","points":11,"policy":"strict","metadata":{"n":1.10}}
 what?
+{"op":"stop","plan":{"ref_line":1},"key":"8"}
 "#;
     let ran = home.batch("--refused mend.jsonl --format jsonl", lines);
     assert_eq!(ran.code, 3, "{ran:?}");
     let told: Vec<Value> = ran.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(told[0]["summary"], serde_json::json!({"lines": 8, "booked": 2, "replayed": 0, "refused": 6}));
+    assert_eq!(told[0]["summary"], serde_json::json!({"lines": 9, "booked": 2, "replayed": 0, "refused": 7}));
     let hold = ran.jsonl()[1]["hold"]["id"].clone();
     let strict = ran.jsonl()[6].clone();
     assert_eq!(
@@ -215,12 +216,14 @@ what?
     let kept = std::fs::read_to_string(home.path("mend.jsonl")).unwrap();
     let kept: Vec<&str> = kept.lines().collect();
     let original: Vec<&str> = lines.lines().collect();
-    assert_eq!((kept[0], kept[4], kept[5], kept.len()), (original[3], original[7], original[8], 6));
+    assert_eq!((kept[0], kept[4], kept[5], kept.len()), (original[3], original[7], original[8], 7));
     let target = |n: usize| serde_json::from_str::<Value>(kept[n]).unwrap()["hold"].clone();
     assert_eq!(
         [target(1), target(2), target(3)],
         [serde_json::json!({"ref_line": 1}), hold, serde_json::json!({"ref_line": 0})]
     );
+    let stop = serde_json::from_str::<Value>(kept[6]).unwrap();
+    assert_eq!(stop["plan"], serde_json::json!({"ref_line": 0}));
     // It is never written over, nor is anything else, and no empty one is left.
     home.batch("--refused mend.jsonl", lines).fails(2, "usage");
     home.batch("--refused points.ledger", lines).fails(2, "usage");
