@@ -3,6 +3,8 @@
 
 use counterfoil::{AccountId, BatchId, Error, HoldId, Ledger, OperationId, PlanId, Result};
 
+use crate::shell::word;
+
 /// Whose things are meant.
 #[derive(Debug, Default)]
 pub(crate) struct Whose {
@@ -46,7 +48,7 @@ pub(crate) fn hold(ledger: &Ledger, whose: &Whose, text: &str) -> Result<HoldId>
 fn perhaps_reference(error: Error, text: &str) -> Error {
     match error {
         Error::InvalidArgument { field, message, help } if message.contains("is not an id") => {
-            let reference = quoted(text);
+            let reference = word(text);
             let help = format!(
                 "{help}; what has this as its reference: counterfoil history -a ACCOUNT --reference {reference}"
             );
@@ -54,10 +56,4 @@ fn perhaps_reference(error: Error, text: &str) -> Error {
         }
         error => error,
     }
-}
-
-/// A text as a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(&byte);
-    if text.bytes().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

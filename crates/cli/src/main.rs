@@ -7,6 +7,7 @@ mod exit;
 mod ids;
 mod notes;
 mod output;
+mod shell;
 
 use std::process::ExitCode;
 

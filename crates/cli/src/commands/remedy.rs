@@ -6,6 +6,7 @@ use counterfoil::diagnosis::{self, Fact, Finding, Level, Open, Rights, Topic};
 use counterfoil::error::ErrorInfo;
 
 use crate::output::{Advised, Diagnosis};
+use crate::shell::quoted;
 
 /// What was found, each with what to do about it.
 pub(super) fn advised(diagnosis: diagnosis::Diagnosis) -> Diagnosis {
@@ -161,9 +162,4 @@ fn may_write(path: &Path, rights: &Rights) -> String {
             quoted(&path.display().to_string())
         ),
     }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    format!("'{}'", path.replace('\'', "'\\''"))
 }
