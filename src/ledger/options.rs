@@ -209,8 +209,9 @@ impl Options {
         Ok(Ledger::assemble(file, self.clock, book, self.durability))
     }
 
-    /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened. Changes nothing and waits for nobody; as every look, it may leave an empty `-wal` and a `-shm` beside a
-    /// ledger that nobody has open. Reads every account once.
+    /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened.
+    /// Changes nothing and waits for nobody; as every look, it may leave an empty `-wal` and a `-shm` beside a ledger that
+    /// nobody has open. Reads every account once.
     ///
     /// ```
     /// use counterfoil::{Ledger, diagnosis::Level};

@@ -71,27 +71,8 @@ fn listed(batches: &[i64], holds: &[i64]) -> Listed {
 }
 
 fn batch(no: i64, account: i64, priority: i64, expires_at: Option<i64>, promo: bool) -> BatchRow {
-    BatchRow {
-        no,
-        account,
-        source: "wxpay".into(),
-        promo,
-        priority,
-        amount: 100,
-        remaining: 100,
-        held: 0,
-        used: 0,
-        expired: 0,
-        revoked: 0,
-        moved: 0,
-        owed: 0,
-        effective_at: at(10),
-        dated: false,
-        expires_at: expires_at.map(at),
-        active: true,
-        from_batch: None,
-        entry: 1,
-    }
+    let expires_at = expires_at.map(at);
+    BatchRow { expires_at, entry: 1, ..BatchRow::new(no, account, "wxpay", promo, priority, 100, at(10)) }
 }
 
 fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Option<(i64, Hash)>) -> OperationRow {
