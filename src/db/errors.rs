@@ -64,16 +64,21 @@ pub(super) fn opening_error(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) if reserve::is_full(path) => {
             Error::DiskFull { message: text(&error) }
         }
-        Some(ErrorCode::CannotOpen) if let Some(shut) = unreadable(path) => {
-            Error::NoPermission { message: format!("{}: you have no right to read it", shut.display()) }
-        }
-        // No right to make what a ledger needs beside it.
-        Some(ErrorCode::CannotOpen) if path.parent().and_then(|folder| may(folder, Right::Write)) == Some(false) => {
-            Error::read_only(format!("{}: nothing can be written in its folder", path.display()), RIGHTS)
-        }
-        Some(ErrorCode::CannotOpen) => Error::storage(format!("{}: {}", path.display(), text(&error))),
+        Some(ErrorCode::CannotOpen) => shut(path, &error),
         _ => sqlite_error(error),
     }
+}
+
+/// Why SQLite could not open a file that is there.
+fn shut(path: &Path, error: &rusqlite::Error) -> Error {
+    if let Some(shut) = unreadable(path) {
+        return Error::NoPermission { message: format!("{}: you have no right to read it", shut.display()) };
+    }
+    // No right to make what a ledger needs beside it.
+    if path.parent().and_then(|folder| may(folder, Right::Write)) == Some(false) {
+        return Error::read_only(format!("{}: nothing can be written in its folder", path.display()), RIGHTS);
+    }
+    Error::storage(format!("{}: {}", path.display(), text(error)))
 }
 
 /// Which of the file and those beside it this user may not read.
