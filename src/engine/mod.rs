@@ -442,6 +442,10 @@ impl Booking<'_, '_> {
         for no in opened.involved() {
             self.check_range(no)?;
         }
+        // A stop may take back more than an account may have: what a wrong clock gave of a plan.
+        if self.points > MAX_POINTS {
+            return Err(Error::out_of_range("points", format!("the operation would come to {} points", self.points)));
+        }
         Ok(ledger)
     }
 

@@ -221,7 +221,7 @@ table! { entry = EntryRow {
     movements: movements as "coalesce(movements, \
         (SELECT movements FROM long_movements l WHERE l.account = entry.account AND l.n = entry.n))",
     after: Balances {
-        after_available (available): points, after_held (held): points, after_pending (pending): points, after_debt (debt): points
+        after_available (available): count, after_held (held): count, after_pending (pending): count, after_debt (debt): points
     },
     batch: optional_number,
     let (change, expired) = changes(&movements).map_err(|_| Error::corrupt("entry.movements come to more than points go"))?,

@@ -124,6 +124,30 @@ fn a_stop_ends_what_is_to_come() {
     assert!(world.ledger.verify().unwrap().ok);
 }
 
+/// A clock months ahead gave seven weeks of a plan with nearly as many points as there can be, one after another; when the time is
+/// known again they all wait. A stop that would take back more than an operation can say was called damage. It is `out_of_range`,
+/// and what is between is read.
+#[test]
+fn a_stop_of_more_than_there_can_be_is_refused() {
+    let world = World::empty();
+    let most = Points::MAX;
+    let weekly = Plan::new(most, "card", Every::Weeks(1))
+        .anchor(instant("2027-01-17T00:00:00Z"))
+        .count(7)
+        .expires(ExpiresIn::PeriodEnd);
+    let plan = world.ledger.plan(&alice(), &key("1"), weekly).unwrap().plan.unwrap();
+    at(&world, "2027-04-01T00:00:00Z");
+    world.ledger.freeze(&alice(), &key("2"), "asked").unwrap();
+    at(&world, "2027-01-20T00:00:00Z");
+    let error = world.ledger.stop(&plan.id, &key("3"), Stop::new()).unwrap_err();
+    assert_eq!(error.code(), "out_of_range");
+    assert!(lines(&world.ledger, 0).iter().any(|line| line.0 == "reinstate"));
+    at(&world, "2027-02-22T00:00:00Z");
+    let stopped = world.ledger.stop(&plan.id, &key("3"), Stop::new()).unwrap();
+    assert_eq!(stopped.points, Points::MAX.get());
+    assert!(world.ledger.verify().unwrap().ok);
+}
+
 /// A period that would be more points than there can be gives nothing; the plan goes on, and what it gave before was spent.
 #[test]
 fn a_period_past_the_range_gives_nothing() {

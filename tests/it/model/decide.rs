@@ -66,6 +66,9 @@ impl Model {
         self.check_state(&request, context)?;
         let draft = self.perform(&request, context)?;
         self.check_range()?;
+        if draft.points > MAX_POINTS {
+            return refuse("out_of_range");
+        }
         let receipt = self.receipt(&request, context, draft);
         let booked = Booked { scope, request, receipt: receipt.clone() };
         self.log.push(Arc::new(booked));
