@@ -70,6 +70,7 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
     if receipt.account.is_some() {
         block.add("balance", balance_line(&receipt.balance));
     }
+    block.add_some("now", receipt.balance_now.as_ref().map(balance_line));
     if receipt.clock_suspect {
         block.add("clock", SUSPECT);
     }
@@ -99,6 +100,7 @@ fn what(block: &mut Block, receipt: &Receipt) {
             format!("{number}, {}, deadline {}", words(&hold.state), time(hold.deadline))
         }),
     );
+    block.add_some("hold now", receipt.state_now.as_ref().map(words));
     block.add_some("plan", receipt.plan.as_ref().map(plan));
     let label = if receipt.op == "hold" { "set aside" } else { "paid by" };
     block.add_some(label, some_batches(&receipt.allocations));
@@ -149,6 +151,9 @@ pub(super) fn balance(balance: &Balance) -> Block {
         block.add("credit limit", limit.to_string());
     }
     block.add_some("next expiry", balance.next_expiry.map(|next| format!("{}: {} points", time(next.at), next.points)));
+    // An expiry said above is no news.
+    let expiry = balance.next_expiry.map(|next| next.at);
+    block.add_some("next change", balance.next_change_at.filter(|at| Some(*at) != expiry).map(time));
     if let Some(totals) = &balance.totals {
         let said = said_totals(totals);
         if !said.is_empty() {

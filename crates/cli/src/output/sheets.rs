@@ -99,12 +99,24 @@ impl Listed for HoldInfo {
         text("hold", |h| h.hold.sequence().to_string()),
         text("state", |h| words(&h.state)),
         number("points", |h| h.points.to_string()),
-        number("unbacked", |h| h.unbacked.to_string()),
         text("deadline", |h| time(h.deadline)),
         text("service", |h| h.service.clone().unwrap_or_else(|| "-".into())),
-        text("batches", |h| blocks::batch_names(&h.slices)),
+        text("reference", |h| h.reference.clone().unwrap_or_else(|| "-".into())),
+        text("key", |h| h.key.to_string()),
     ];
-    const CSV: &'static [&'static str] = &["hold", "account", "points", "unbacked", "deadline", "state", "service"];
+    const CSV: &'static [&'static str] = &[
+        "hold",
+        "account",
+        "points",
+        "unbacked",
+        "booked_at",
+        "deadline",
+        "state",
+        "service",
+        "operation",
+        "key",
+        "reference",
+    ];
 }
 
 impl Listed for PlanInfo {
@@ -200,6 +212,7 @@ const BALANCE: &[&str] = &[
     "totals.written_off",
     "totals.moved_in",
     "totals.moved_out",
+    "next_change_at",
     "next_expiry.at",
     "next_expiry.points",
     "clock_suspect",
@@ -246,10 +259,12 @@ const RECEIPT: &[&str] = &[
     "account",
     "key",
     "replayed",
+    "dry_run",
     "points",
     "booked_at",
     "recorded_at",
     "occurred_at",
+    "occurred_at_given",
     "service",
     "quantity",
     "unit",
@@ -259,6 +274,8 @@ const RECEIPT: &[&str] = &[
     "hold.id",
     "hold.state",
     "hold.deadline",
+    "plan.id",
+    "plan.next_at",
     "open",
     "restored",
     "lapsed",
@@ -274,6 +291,12 @@ const RECEIPT: &[&str] = &[
     "balance.pending",
     "balance.debt",
     "balance.net",
+    "balance_now.available",
+    "balance_now.held",
+    "balance_now.pending",
+    "balance_now.debt",
+    "balance_now.net",
+    "state_now",
 ];
 
 impl Shown for Receipt {

@@ -24,6 +24,7 @@ mod mistakes;
 mod page;
 mod proof;
 mod reports;
+mod shown;
 mod terminal;
 #[path = "../../../../tests/it/tools.rs"]
 mod tools;

@@ -1,0 +1,75 @@
+//! What tables and CSV show of what JSON has.
+
+use std::collections::BTreeMap;
+
+use crate::home::Home;
+
+/// The one row of a sheet, by the names of its columns.
+fn row(text: &str) -> BTreeMap<String, String> {
+    let mut sheet = csv::Reader::from_reader(text.as_bytes());
+    let names = sheet.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = sheet.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1, "{text}");
+    names.iter().zip(&rows[0]).map(|(name, cell)| (name.to_string(), cell.to_string())).collect()
+}
+
+/// An operator repeated a recharge and a hold a day later. The table and the sheet told the balance and the hold of then, as if
+/// they were those of now; only JSON told both.
+#[test]
+fn a_repeated_receipt_tells_what_is_now() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay --key r").ok();
+    home.run("hold 40 -a alice --deadline 1h --key h").ok();
+    home.run("capture 2 30 --key c").ok();
+
+    let again = home.run("recharge 100 -a alice --source wxpay --key r").ok();
+    assert!(again.out.contains("\nbalance    available 100, held 0, "), "{}", again.out);
+    assert!(again.out.contains("\nnow        available 70, held 0, "), "{}", again.out);
+    let again = home.run("hold 40 -a alice --deadline 1h --key h").ok();
+    assert!(
+        again.out.contains("\nhold       2, open, ") && again.out.contains("\nhold now   captured\n"),
+        "{}",
+        again.out
+    );
+
+    let sheet = row(&home.run("hold 40 -a alice --deadline 1h --key h --format csv").ok().out);
+    let told =
+        ["replayed", "balance_available", "balance_now_available", "hold_state", "state_now"].map(|name| &sheet[name]);
+    assert_eq!(told, ["true", "60", "70", "open", "captured"]);
+    let tried = row(&home.run("consume 1 -a alice --key n --dry-run --format csv").ok().out);
+    assert_eq!((tried["dry_run"].as_str(), tried["balance_now_available"].as_str()), ("true", ""));
+    let first = home.run("consume 1 -a alice --key n").ok();
+    assert!(!first.out.contains("\nnow "), "{}", first.out);
+}
+
+/// A studio looked for the hold of an order: its list told neither the order, nor the key it was made under, nor when.
+#[test]
+fn a_list_of_holds_says_what_they_are_for() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay").ok();
+    home.run("hold 40 -a alice --deadline 1h --key job:17 --reference order-9").ok();
+    let table = home.run("holds -a alice").ok().out;
+    assert!(table.contains("order-9") && table.contains("job:17"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let json = home.run("holds -a alice --format json").ok().json();
+    let sheet = row(&home.run("holds -a alice --format csv").ok().out);
+    for name in ["key", "reference", "operation", "booked_at"] {
+        assert_eq!(json[0][name], sheet[name].as_str(), "{name}");
+    }
+}
+
+/// An app's operator wanted to know when a balance would change by itself: a hold's deadline was told in JSON alone.
+#[test]
+fn a_balance_says_when_time_changes_it() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay --expires-at never").ok();
+    assert!(!home.run("balance -a alice").ok().out.contains("next change"));
+    home.run("hold 40 -a alice --deadline 1h").ok();
+    let table = home.run("balance -a alice").ok().out;
+    assert!(table.contains("\nnext change  2"), "{table}");
+    let json = home.run("balance -a alice --format json").ok().json();
+    assert_eq!(
+        json["next_change_at"],
+        row(&home.run("balance -a alice --format csv").ok().out)["next_change_at"].as_str()
+    );
+}
