@@ -4,16 +4,45 @@ use serde::Serialize;
 
 use super::Ledger;
 use crate::audit::Verification;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, PlanInfo, Question, Quote};
 use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
 
-/// The answer to a [`Question`]. Its JSON is that of what it holds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-#[non_exhaustive]
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is handed on at once")]
-pub enum Answer {
+/// The answers, each with what it holds; that can be taken out of it.
+macro_rules! answers {
+    ($($(#[$about:meta])+ $kind:ident($holds:ty),)+) => {
+        /// The answer to a [`Question`]. Its JSON is that of what it holds. Whoever knows what was asked takes it out:
+        ///
+        /// ```
+        /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+        /// use counterfoil::{Balance, Question};
+        /// let balance: Balance = ledger.ask(&Question::new("balance").with("account", "alice"))?.try_into()?;
+        /// assert_eq!(balance.figures.available, 50);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        #[non_exhaustive]
+        #[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is handed on at once")]
+        pub enum Answer {
+            $($(#[$about])+ $kind($holds),)+
+        }
+
+        $(impl TryFrom<Answer> for $holds {
+            type Error = Error;
+
+            /// `invalid_argument` when the question was another.
+            fn try_from(answer: Answer) -> Result<Self> {
+                match answer {
+                    Answer::$kind(held) => Ok(held),
+                    _ => Err(Error::invalid("get", "has another answer", "take out what this question is answered by")),
+                }
+            }
+        })+
+    };
+}
+
+answers! {
     /// To `balance`.
     Balance(Balance),
     /// To `check`.

@@ -22,7 +22,7 @@ pub(crate) use export::*;
 pub(crate) use hints::{format, hint, refused};
 pub(crate) use look::*;
 pub(crate) use report::*;
-pub(crate) use values::{instant, is_number, whole};
+pub(crate) use values::{instant, is_number};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -122,21 +122,6 @@ pub(super) fn offset(text: &str) -> Result<FixedOffset, String> {
     }
 }
 
-/// A count the library wants as a whole number of its own.
-pub(crate) fn whole(field: &str, value: &Value) -> Result<i64, Error> {
-    if let Some(whole) = value.as_i64() {
-        return Ok(whole);
-    }
-    if value.is_u64() || value.as_f64().is_some_and(|size| size >= 9.0e15) {
-        return Err(Error::OutOfRange { field: field.into(), message: format!("{value} is too large") });
-    }
-    Err(Error::InvalidArgument {
-        field: field.into(),
-        message: format!("{value} is not a whole number"),
-        help: "give a whole number".into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,8 @@
 //! `explain`: sentences and sums for people, the library's whole answer for programs.
 
 use chrono::FixedOffset;
-use counterfoil::{Error, Period};
+use counterfoil::report::{BatchLife, Explanation, Missing};
+use counterfoil::{Error, Period, Query, Question};
 
 use super::Session;
 use crate::args::{ExplainArgs, Format};
@@ -32,27 +33,29 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
 
 fn one(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
     let ledger = session.look()?;
-    let told = ids::operation(&ledger, &session.whose()?, text)
-        .and_then(|id| ledger.explain(&id))
-        .map_err(|error| pointed(error, text))?;
+    let id = ids::operation(&ledger, &session.whose()?, text).map_err(|error| pointed(error, text))?;
+    let question = Question::new("explain").with("operation", id.to_string());
+    let told: Explanation = ledger.ask(&question)?.try_into()?;
     session.out.told(&told, |told| explained::operation(told, offset))
 }
 
 fn life(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
     let ledger = session.look()?;
     let whose = session.whose()?;
-    let told = ids::batch(&ledger, &whose, text).and_then(|id| ledger.explain_batch(&id));
-    let told =
-        told.map_err(|error| match ids::operation(&ledger, &whose, text).and_then(|id| ledger.operation(&id)) {
+    let named = ids::batch(&ledger, &whose, text);
+    let id =
+        named.map_err(|error| match ids::operation(&ledger, &whose, text).and_then(|id| ledger.operation(&id)) {
             Ok(info) => made_none(text, &info),
             Err(_) => error,
         })?;
+    let told: BatchLife = ledger.ask(&Question::new("explain").with("batch", id.to_string()))?.try_into()?;
     session.out.told(&told, |told| explained::life(told, offset))
 }
 
 fn missing(session: &mut Session, period: &Period, offset: FixedOffset, all: bool) -> Result<(), Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
-    let told = ledger.explain_missing(&account, period)?;
+    let question = Query::new().within(*period).question("missing").with("account", account.as_str());
+    let told: Missing = ledger.ask(&question)?.try_into()?;
     session.out.told(&told, |told| explained::missing(told, offset, all))?;
     if !told.exists {
         session.notes.note(&session.nobody(&ledger, &account)?);

@@ -2,16 +2,20 @@
 
 use std::convert::identity;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{AccountId, Balance, BatchInfo, Clock, HoldInfo, Ledger, PlanInfo, Points, Query, SystemClock};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use counterfoil::answer::Check;
+use counterfoil::report::{Info, PaidOperation};
+use counterfoil::{
+    AccountId, Answer, Balance, BatchInfo, Clock, Error, HoldInfo, Ledger, Page, PlanInfo, Query, Question, SystemClock,
+};
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{
-    AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant, whole,
+    AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant,
 };
 use crate::exit::{Failure, Outcome};
 use crate::ids::{self, Whose};
-use crate::output::{Expiring, Line, Operation, time};
+use crate::output::{Expiring, Line, Listed, time};
 
 /// What a page after the last says.
 const NO_MORE: &str = "nothing comes after that place";
@@ -19,8 +23,14 @@ const NO_MORE: &str = "nothing comes after that place";
 pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcome, Failure> {
     match command {
         LookCommand::Balance(args) => balance(session, args),
-        LookCommand::Batches(args) => batches(session, args),
-        LookCommand::Holds(args) => holds(session, args),
+        LookCommand::Batches(args) => {
+            let open = "no batches; use --all to include spent and expired ones";
+            list::<BatchInfo>(session, args, "batches", open, "no batches")
+        }
+        LookCommand::Holds(args) => {
+            let open = "no open holds; use --all to include resolved and expired ones";
+            list::<HoldInfo>(session, args, "holds", open, "no holds")
+        }
         LookCommand::History(args) => history(session, args),
         LookCommand::Show(args) => show(session, &args.operation),
         LookCommand::Explain(args) => explain::run(session, args),
@@ -34,15 +44,16 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
     }
 }
 
+fn written(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 fn balance(session: &mut Session, args: &BalanceArgs) -> Result<Outcome, Failure> {
     let account = session.account()?;
     let at = args.at.as_deref().map(|text| instant("at", text)).transpose()?;
     let ledger = session.look()?;
-    let balance = match at {
-        Some(at) => ledger.balance_at(&account, at)?,
-        None => ledger.balance(&account)?,
-    };
-    session.out.one(&balance)?;
+    let question = Question::new("balance").with("account", account.as_str()).with("at", at.map(written));
+    let balance: Balance = session.tell(&ledger, &question)?;
     // It may have been opened since the instant asked about.
     if !balance.exists
         && let Some(unknown) = session.unknown(&ledger, &account)?
@@ -68,34 +79,28 @@ fn nothing(
     Ok(Outcome::Done)
 }
 
-fn batches(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
+/// What an account has: what is said when nothing is open, or nothing is there at all.
+fn list<T: Listed>(
+    session: &mut Session,
+    args: &ListArgs,
+    get: &'static str,
+    open: &str,
+    all: &str,
+) -> Result<Outcome, Failure>
+where
+    Page<T>: TryFrom<Answer, Error = Error>,
+{
     let (account, ledger) = (session.account()?, session.look()?);
-    let empty = if args.all { "no batches" } else { "no batches; use --all to include spent and expired ones" };
-    let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.batches(&account, query));
-    match session.out.pages(&args.paging, &query, identity::<BatchInfo>, page)? {
+    let question = Question::new(get).with("account", account.as_str()).with("all", args.all);
+    match session.out.pages(&ledger, &args.paging, &question, identity::<T>)? {
         true => Ok(Outcome::Done),
-        false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
-    }
-}
-
-fn holds(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
-    let (account, ledger) = (session.account()?, session.look()?);
-    let empty = if args.all { "no holds" } else { "no open holds; use --all to include resolved and expired ones" };
-    let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.holds(&account, query));
-    match session.out.pages(&args.paging, &query, identity::<HoldInfo>, page)? {
-        true => Ok(Outcome::Done),
-        false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
+        false => nothing(session, (&ledger, &account), &args.paging, || Ok(if args.all { all } else { open }.into())),
     }
 }
 
 pub(super) fn plans(session: &mut Session, args: &ListArgs) -> Result<Outcome, Failure> {
-    let (account, ledger) = (session.account()?, session.look()?);
-    let empty = if args.all { "no plans" } else { "no plan goes on; use --all to include those that have ended" };
-    let (query, page) = (Query::new().all(args.all), |query: &Query| ledger.plans(&account, query));
-    match session.out.pages(&args.paging, &query, identity::<PlanInfo>, page)? {
-        true => Ok(Outcome::Done),
-        false => nothing(session, (&ledger, &account), &args.paging, || Ok(empty.into())),
-    }
+    let open = "no plan goes on; use --all to include those that have ended";
+    list::<PlanInfo>(session, args, "plans", open, "no plans")
 }
 
 fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure> {
@@ -105,15 +110,14 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     // What an operation of another account did here is asked for too, as a transfer to this one.
     let whose = Whose { named: None, usual: Some(account.clone()) };
     let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, &whose, text)).transpose()?;
-    let mut asked = Query::new().newest_first(args.newest).within(period);
-    asked = args.kind.iter().fold(asked, |query, kind| query.kind(kind.replace('-', "_")));
-    asked = args.service.iter().fold(asked, Query::service);
-    asked = args.reference.iter().fold(asked, Query::reference);
-    asked = args.source.iter().fold(asked, Query::source);
-    asked = args.description.iter().fold(asked, Query::description);
-    asked = operation.into_iter().fold(asked, Query::operation);
+    let kinds: Vec<String> = args.kind.iter().map(|kind| kind.replace('-', "_")).collect();
+    let question = Query::new().within(period).question("history").with("account", account.as_str());
+    let question = question.with("kind", kinds).with("newest_first", args.newest);
+    let question = question.with("service", args.service.clone()).with("reference", args.reference.clone());
+    let question = question.with("source", args.source.clone()).with("description", args.description.clone());
+    let question = question.with("operation", operation.map(|id| id.to_string()));
     let shown = |entry| Line { entry, offset: args.period.offset };
-    match session.out.pages(&args.paging, &asked, shown, |query| ledger.history(&account, query))? {
+    match session.out.pages(&ledger, &args.paging, &question, shown)? {
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || advice::no_entries(&ledger, &account, args)),
     }
@@ -122,8 +126,7 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
 fn show(session: &mut Session, operation: &str) -> Result<Outcome, Failure> {
     let ledger = session.look()?;
     let id = ids::operation(&ledger, &session.whose()?, operation)?;
-    let (info, paid_by) = (ledger.operation(&id)?, ledger.allocations(&id)?);
-    session.out.one(&Operation { info, paid_by })?;
+    let _: PaidOperation = session.tell(&ledger, &Question::new("operation").with("operation", id.to_string()))?;
     Ok(Outcome::Done)
 }
 
@@ -134,7 +137,10 @@ fn expiring(session: &mut Session, args: &ExpiringArgs) -> Result<Outcome, Failu
     };
     let account = session.one_or_all(args.all_accounts)?;
     let ledger = session.look()?;
-    let found: Vec<Expiring> = ledger.expiring(before, account.as_ref())?.into_iter().map(Expiring).collect();
+    let question = Question::new("expiring").with("before", written(before));
+    let question = question.with("account", account.as_ref().map(AccountId::as_str));
+    let found = Vec::<BatchInfo>::try_from(ledger.ask(&question)?)?;
+    let found: Vec<Expiring> = found.into_iter().map(Expiring).collect();
     if !session.out.all(&found)? {
         let unknown = session.unknown_one(&ledger, account.as_ref())?;
         session.notes.note(&match (unknown, &account) {
@@ -153,16 +159,14 @@ fn accounts(session: &mut Session, args: &AccountsArgs) -> Result<Outcome, Failu
         (Some(text), _) => Some(instant("expiring_before", text)?),
         (None, days) => days.map(|days| SystemClock.now() + TimeDelta::days(days.into())),
     };
-    let mut asked = Query::new().in_debt(args.in_debt);
-    asked = args.state.iter().fold(asked, Query::state);
-    asked = before.into_iter().fold(asked, Query::expiring);
-    asked = args.pattern.iter().fold(asked, |query, pattern| query.matching(pattern));
     // The environment names whom most commands are about; this one is about all, unless one is named here.
     let account = session.common.account.as_ref().map(AccountId::new).transpose()?;
-    asked = account.iter().fold(asked, Query::account);
+    let question = Question::new("accounts").with("account", account.as_ref().map(AccountId::as_str));
+    let question = question.with("in_debt", args.in_debt).with("state", args.state.clone());
+    let question = question.with("expiring", before.map(written)).with("matching", args.pattern.clone());
     let ledger = session.look()?;
     let filtered = args.in_debt || !args.state.is_empty() || before.is_some() || args.pattern.is_some();
-    if !session.out.pages(&args.paging, &asked, identity::<Balance>, |query| ledger.accounts(query))? {
+    if !session.out.pages(&ledger, &args.paging, &question, identity::<Balance>)? {
         let unknown = session.unknown_one(&ledger, account.as_ref())?;
         session.notes.note(&match unknown {
             Some(unknown) => unknown,
@@ -176,10 +180,9 @@ fn accounts(session: &mut Session, args: &AccountsArgs) -> Result<Outcome, Failu
 
 fn check(session: &mut Session, args: &NeededPoints) -> Result<Outcome, Failure> {
     let account = session.account()?;
-    let required = Points::new(whole("points", &args.value().unwrap_or_default())?)?;
     let ledger = session.look()?;
-    let check = ledger.check(&account, required)?;
-    session.out.one(&check)?;
+    let question = Question::new("check").with("account", account.as_str()).with("points", args.value());
+    let check: Check = session.tell(&ledger, &question)?;
     if let Some(unknown) = session.unknown(&ledger, &account)? {
         session.notes.note(&unknown);
     }
@@ -187,7 +190,7 @@ fn check(session: &mut Session, args: &NeededPoints) -> Result<Outcome, Failure>
 }
 
 fn info(session: &mut Session) -> Result<Outcome, Failure> {
-    let info = session.look()?.info()?;
-    session.out.one(&info)?;
+    let ledger = session.look()?;
+    let _: Info = session.tell(&ledger, &Question::new("info"))?;
     Ok(Outcome::Done)
 }

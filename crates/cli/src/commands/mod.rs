@@ -17,13 +17,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use counterfoil::pricing::PriceBook;
-use counterfoil::{AccountId, Ledger, Options};
+use counterfoil::{AccountId, Answer, Error, Ledger, Options, Question};
 
 use crate::args::{Cli, Command, Common};
 use crate::exit::{Failure, Outcome};
 use crate::ids::Whose;
 use crate::notes::Notes;
-use crate::output::{Out, Sink, time};
+use crate::output::{Out, Shown, Sink, time};
 
 /// A command being run: where the ledger is, and where the answer goes.
 struct Session {
@@ -90,6 +90,16 @@ impl Session {
         self.warn(&ledger);
         self.tell_clock(&ledger)?;
         Ok(ledger)
+    }
+
+    /// Asks, and shows the answer.
+    fn tell<T>(&mut self, ledger: &Ledger, question: &Question) -> Result<T, Failure>
+    where
+        T: Shown + TryFrom<Answer, Error = Error>,
+    {
+        let answer = T::try_from(ledger.ask(question)?)?;
+        self.out.one(&answer)?;
+        Ok(answer)
     }
 
     /// The ledger, to change.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use counterfoil::Query;
 use counterfoil::report::StatementStep;
+use counterfoil::{AccountId, Query};
 use counterfoil_report::StatementPage;
 
 use super::{Session, advice};
@@ -64,16 +64,16 @@ fn is_page(path: &Path) -> bool {
 fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
     let account = session.one_or_all(args.all_accounts)?;
     let offset = args.period.offset;
-    let mut asked = Query::new().within(args.period.period()?).per_account(args.per_account);
-    asked = account.iter().fold(asked, Query::account);
-    asked = args.service.iter().fold(asked, Query::service);
-    asked = match args.by {
+    let asked = Query::new().within(args.period.period()?).per_account(args.per_account);
+    let asked = match args.by {
         By::Service => asked,
         By::Day => asked.by_day(offset),
         By::Month => asked.by_month(offset),
     };
+    let question = asked.question("usage").with("service", args.service.clone());
+    let question = question.with("account", account.as_ref().map(AccountId::as_str));
     let ledger = session.look()?;
-    let any = session.out.usage(args.by != By::Service, args.per_account, &asked, |query| ledger.usage(query))?;
+    let any = session.out.usage(args.by != By::Service, args.per_account, &ledger, &question)?;
     if !any {
         let like = |service| advice::service_like(&ledger, account.as_ref(), service);
         let near = args.service.as_deref().map(like).transpose()?.flatten();

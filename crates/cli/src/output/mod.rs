@@ -12,7 +12,7 @@ mod usage;
 
 use std::io::Write;
 
-use counterfoil::{Page, Query};
+use counterfoil::{Answer, Error, Ledger, Page, Question};
 use counterfoil_report::sheet::Lines;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(crate) use counterfoil_report::quantity::amount;
 pub(crate) use counterfoil_report::safe;
 pub(crate) use entries::Line;
 pub(crate) use findings::{Advised, Diagnosis};
-pub(crate) use sheets::{Expiring, Listed, Operation, PriceFault, Shown, Sweep};
+pub(crate) use sheets::{Expiring, Listed, PriceFault, Shown, Sweep};
 pub(crate) use sink::{Sink, same_file};
 pub(crate) use table::{Block, time};
 
@@ -109,26 +109,18 @@ impl Out {
     /// item what is shown.
     pub(crate) fn pages<I, T: Listed>(
         &mut self,
+        ledger: &Ledger,
         paging: &Paging,
-        query: &Query,
+        question: &Question,
         shown: impl Fn(I) -> T,
-        page: impl Fn(&Query) -> counterfoil::Result<Page<I>>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Failure>
+    where
+        Page<I>: TryFrom<Answer, Error = Error>,
+    {
         let mut next = None;
         let any = self.items(|add| {
-            let mut left = paging.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let mut cursor = paging.after.clone();
-            loop {
-                let asked = cursor.into_iter().fold(query.clone().limit(left.min(PAGE)), Query::after);
-                let found = page(&asked)?;
-                left = left.saturating_sub(found.items.len());
-                found.items.into_iter().try_for_each(|item| add(&shown(item)))?;
-                if found.next.is_none() || left == 0 {
-                    next = found.next;
-                    return Ok(());
-                }
-                cursor = found.next;
-            }
+            next = pages(ledger, paging, question, |item| add(&shown(item)))?;
+            Ok(())
         })?;
         if let Some(cursor) = next {
             self.notes.next(&cursor);
@@ -191,6 +183,30 @@ impl Out {
     /// Everything was answered: a file asked for gets its name.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         self.sink.finish()
+    }
+}
+
+/// Hands over the items of a list one by one, page after page; where the next page begins, when as many as were wanted are told.
+fn pages<I>(
+    ledger: &Ledger,
+    paging: &Paging,
+    question: &Question,
+    mut each: impl FnMut(I) -> Result<(), Failure>,
+) -> Result<Option<String>, Failure>
+where
+    Page<I>: TryFrom<Answer, Error = Error>,
+{
+    let mut left = paging.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut cursor = paging.after.clone();
+    loop {
+        let asked = question.clone().with("limit", left.min(PAGE)).with("after", cursor);
+        let found = Page::<I>::try_from(ledger.ask(&asked)?)?;
+        left = left.saturating_sub(found.items.len());
+        found.items.into_iter().try_for_each(&mut each)?;
+        if found.next.is_none() || left == 0 {
+            return Ok(found.next);
+        }
+        cursor = found.next;
     }
 }
 

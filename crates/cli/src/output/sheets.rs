@@ -2,7 +2,7 @@
 
 use counterfoil::answer::{AccountState, BatchState, Check, Fault};
 use counterfoil::pricing::ServiceRule;
-use counterfoil::report::{Info, OperationInfo};
+use counterfoil::report::{Info, PaidOperation};
 use counterfoil::{Balance, BatchInfo, HoldInfo, PlanInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
@@ -347,16 +347,7 @@ impl Shown for Info {
     }
 }
 
-/// An operation, with the batches that pay for it by now.
-#[derive(Debug, Serialize)]
-pub(crate) struct Operation {
-    #[serde(flatten)]
-    pub(crate) info: OperationInfo,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) paid_by: Vec<counterfoil::answer::Allocation>,
-}
-
-impl Shown for Operation {
+impl Shown for PaidOperation {
     const CSV: &'static [&'static str] = RECEIPT;
 
     fn block(&self) -> Block {

@@ -1,16 +1,19 @@
 //! Usage: its lines, and what they come to.
 
+use std::convert::identity;
 use std::io::Write;
 
 use counterfoil::report::UsageLine;
-use counterfoil::{Page, Query};
+use counterfoil::{Ledger, Question};
 use serde_json::Value;
 
 use super::sheets::Listed;
 use super::table::{Column, Rows, number, sheet, text};
-use super::{Out, amount};
+use super::{Out, amount, pages};
 use crate::args::{Format, Paging};
 use crate::exit::Failure;
+
+const ALL: Paging = Paging { limit: None, after: None };
 
 /// A line as people see it: also the total is one.
 pub(super) struct Row {
@@ -108,22 +111,21 @@ impl Out {
         &mut self,
         by_period: bool,
         per_account: bool,
-        query: &Query,
-        page: impl Fn(&Query) -> counterfoil::Result<Page<UsageLine>>,
+        ledger: &Ledger,
+        question: &Question,
     ) -> Result<bool, Failure> {
         if self.format != Format::Table {
-            return self.pages(&Paging { limit: None, after: None }, query, std::convert::identity, page);
+            return self.pages::<UsageLine, _>(ledger, &ALL, question, identity);
         }
         let failed = |error: std::io::Error| Failure::write(&error);
         let mut rows = Rows::new(columns(by_period, per_account));
         let mut total = Row::total(by_period, per_account);
         let mut empty = true;
-        for line in query.clone().limit(super::PAGE).each(page) {
-            let line = line?;
+        pages(ledger, &ALL, question, |line: UsageLine| {
             empty = false;
             total.add(&line);
-            rows.add(&Row::new(&line), &mut self.sink).map_err(failed)?;
-        }
+            rows.add(&Row::new(&line), &mut self.sink).map_err(failed)
+        })?;
         if !empty {
             rows.add(&total, &mut self.sink).map_err(failed)?;
             rows.finish(&mut self.sink).map_err(failed)?;
