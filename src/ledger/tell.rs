@@ -180,7 +180,7 @@ impl Ledger {
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let missing = ledger.explain_missing(&alice, &Period::all())?;
-    /// assert_eq!((missing.changes.recharged, missing.changes.spent, missing.closing.available), (50, 20, 30));
+    /// assert_eq!((missing.recharged.points, missing.spent.points, missing.closing.available), (50, 20, 30));
     /// let nobody = ledger.explain_missing(&AccountId::new("alcie")?, &Period::all())?;
     /// assert_eq!(nobody.did_you_mean, [alice]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -192,7 +192,7 @@ impl Ledger {
         self.look(|look| look.begun(period).and_then(|()| look.explain_missing(account, period)))
     }
 
-    /// The life of one batch to the last point. Reads all lines of its account.
+    /// The life of one batch to the last point. Reads all lines of its account from its first on.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -200,7 +200,7 @@ impl Ledger {
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let life = ledger.explain_batch(&bought.batch.unwrap().batch)?;
     /// assert_eq!((life.batch.amount, life.batch.remaining, life.batch.used), (50, 30, 20));
-    /// assert_eq!((life.uses[0].operation, life.uses[0].points), (charged.operation, 20));
+    /// assert_eq!((life.uses[0].operation, life.uses[0].points), (Some(charged.operation), 20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

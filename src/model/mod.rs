@@ -49,3 +49,4 @@ pub(crate) use question::{Asked, Filter};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
 pub(crate) use rows::*;
+pub(crate) use words::words;

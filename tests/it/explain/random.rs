@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::answer::BatchState;
-use counterfoil::report::Explanation;
+use counterfoil::report::{Explanation, Step};
 use counterfoil::{AccountId, BatchInfo, Clock, OperationId, Period, Query};
 use serde_json::{Value, json};
 
@@ -179,7 +179,7 @@ fn every_batch_is_accounted_for() {
                 let life = world.ledger.explain_batch(&batch.batch).unwrap();
                 assert_eq!(life.batch, batch);
                 let sum = |what: &str| -> i64 {
-                    life.events.iter().filter(|event| event.what == what).map(|event| event.points).sum()
+                    life.steps.iter().filter(|step| step.what == what).map(|step| step.points).sum()
                 };
                 let b = &batch;
                 assert_eq!(b.amount, b.remaining + b.held + b.used + b.expired + b.revoked + b.moved);
@@ -190,7 +190,7 @@ fn every_batch_is_accounted_for() {
                 assert_eq!(sum("expired") + sum("lapsed") - sum("came_back"), b.expired, "{seed}: {life:#?}");
                 assert_eq!(sum("revoked") + sum("taken"), b.revoked, "{seed}: {life:#?}");
                 // Nothing is a rest, which could be negative.
-                assert!(life.events.iter().all(|event| event.points >= 0), "{seed}: {life:#?}");
+                assert!(life.steps.iter().all(|step| step.points >= 0), "{seed}: {life:#?}");
             }
         }
     }
@@ -212,15 +212,15 @@ fn all_is_told(told: &Explanation) {
     let settled: i64 = lines.filter(|line| line.kind == "settle").map(|line| line.points).sum();
     assert_eq!(told.settled.iter().map(|settled| settled.points).sum::<i64>(), settled, "{told:#?}");
     for settled in &told.settled {
-        assert_eq!(settled.debts.iter().map(|debt| debt.points).sum::<i64>(), settled.points, "{told:#?}");
+        assert_eq!(settled.parts.iter().map(|debt| debt.points).sum::<i64>(), settled.points, "{told:#?}");
     }
     if receipt.op == "write_off" {
         assert_eq!(told.forgiven.iter().map(|debt| debt.points).sum::<i64>(), receipt.points, "{told:#?}");
     }
     if matches!(receipt.op.as_str(), "recharge" | "transfer") {
         for batch in &told.batches_now {
-            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch) && since.how.is_some());
-            let gone: i64 = gone.map(|since| since.points).sum();
+            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch));
+            let gone: i64 = gone.map(Step::gone).sum();
             assert_eq!(gone, batch.expired + batch.revoked + batch.moved, "{told:#?}");
         }
     }
@@ -233,9 +233,9 @@ fn every_operation_is_explained() {
         let (world, _, found) = watched_history(seed, 120);
         let mut paid: BTreeMap<OperationId, i64> = BTreeMap::new();
         for account in accounts(&world) {
-            for settled in world.ledger.explain_missing(&account, &Period::all()).unwrap().settled {
-                for debt in settled.debts {
-                    *paid.entry(debt.operation).or_default() += debt.points;
+            for settled in world.ledger.explain_missing(&account, &Period::all()).unwrap().settled.steps {
+                for debt in settled.parts {
+                    *paid.entry(debt.operation.unwrap()).or_default() += debt.points;
                 }
             }
         }
@@ -261,7 +261,7 @@ fn every_operation_is_explained() {
                 assert_eq!(own + receipt.open, receipt.points, "{told:#?}");
                 let open = told.operation.open_now.unwrap();
                 assert_eq!(own + later - back + open + told.refunded + told.written_off, receipt.points, "{told:#?}");
-                let refunds = told.since.iter().filter(|since| since.what == "refund");
+                let refunds = told.since.iter().filter(|since| since.what == "returned");
                 assert_eq!(refunds.map(|since| since.points).sum::<i64>(), told.refunded, "{told:#?}");
             }
             if receipt.op == "transfer" {
