@@ -184,7 +184,7 @@ impl Project {
                 format!("{}, {seconds} s of speech", key.replace(':', " ")),
                 receipt.points
             );
-            together += receipt.points;
+            together += receipt.points.get();
         }
         println!("  {:<58} {together:>4}   {} left now", "together", self.balance()?.available);
         Ok(())
@@ -228,9 +228,9 @@ impl Project {
             ("consumed", totals.consumed),
             ("refunded", totals.refunded),
             ("expired", totals.expired),
-            ("available", balance.figures.available),
-            ("held", balance.figures.held),
-            ("debt", balance.figures.debt),
+            ("available", balance.figures.available.get()),
+            ("held", balance.figures.held.get()),
+            ("debt", balance.figures.debt.get()),
         ] {
             println!("  {name:<10} {points:>5}");
         }

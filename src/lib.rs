@@ -18,7 +18,7 @@
 //! let hold = ledger.hold(&me, &Key::new("task:19")?, Hold::quoted(&quote, Duration::from_secs(3600)))?;
 //! let took = Duration::from_millis(61_200); // … the job runs …
 //! let receipt = ledger.capture(&hold.id, &Key::new("task:19")?, Usage::duration(took))?;
-//! assert_eq!((receipt.points, receipt.balance.available), (21, 299));
+//! assert!(receipt.points == 21 && receipt.balance.available == 299);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -38,8 +38,9 @@
 //! | tell errors apart | [`Error::code`], or its kind ([`error`]) |
 //! | prove the file | [`Ledger::verify`] |
 //!
-//! Every answer is plain data that serde writes and reads. [`Error`] says what went wrong and what to do. The repository's
-//! README has a tour, ARCHITECTURE.md the invariants.
+//! Every answer is plain data that serde writes and reads. What is so many points is [`Points`]; totals, changes and counts
+//! are `i64`. [`Error`] says what went wrong and what to do. The repository's README has a tour, ARCHITECTURE.md the
+//! invariants.
 
 mod audit;
 mod chain;

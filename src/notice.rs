@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, Figures, OpKind, OperationId};
-use crate::units::{is_false, utc};
+use crate::units::{Points, is_false, utc};
 pub(crate) use remind::{Levels, Reminders};
 
 /// So many names of swept accounts are kept for whoever has not news them yet.
@@ -51,7 +51,7 @@ pub enum Notice {
 /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
 /// let Notice::Changed(changed) = watch.wait()? else { unreachable!() };
 /// assert_eq!((changed.first, changed.last, changed.everything), (Some(2), Some(2), false));
-/// assert_eq!((changed.changes[0].op, changed.changes[0].points), (OpKind::Consume, 20));
+/// assert!(changed.changes[0].op == OpKind::Consume && changed.changes[0].points == 20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ pub struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<AccountId>,
     /// Points, as in its receipt.
-    pub points: i64,
+    pub points: Points,
     /// When it counts from.
     #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
@@ -117,7 +117,7 @@ pub struct Change {
 /// let mut watch = ledger.watch()?;
 /// ledger.warn_below(&alice, Points::new(80)?);
 /// let Some(Notice::LowBalance(low)) = watch.next(Duration::ZERO)? else { unreachable!() };
-/// assert_eq!((low.account, low.threshold, low.balance.available), (alice, 80, 50));
+/// assert!(low.account == alice && low.threshold == 80 && low.balance.available == 50);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ pub struct LowBalance {
     /// The account.
     pub account: AccountId,
     /// The threshold it is below, in points.
-    pub threshold: i64,
+    pub threshold: Points,
     /// Its balances when this was noticed.
     pub balance: Figures,
 }

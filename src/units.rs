@@ -1,8 +1,9 @@
 //! Points, instants and the clock: the units everything else counts in.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{self, AtomicBool, AtomicI64};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,24 +14,28 @@ use crate::error::{Error, Result};
 /// The largest number of points an amount, a balance or a debt may reach. Safe as a JSON number everywhere.
 pub(crate) const MAX_POINTS: i64 = 9_000_000_000_000_000;
 
-/// A whole number of points, 0 to 9 000 000 000 000 000.
+/// A whole number of points, never negative: what is asked for, and what answers tell.
+///
+/// It compares with an `i64`, and turns into one; sums and differences are plain `i64`.
 ///
 /// ```
 /// use counterfoil::Points;
 /// let points = Points::new(320)?;
-/// assert_eq!(points.get(), 320);
+/// assert!(points == 320 && points > 100 && points.get() - 400 == -80);
+/// assert_eq!(points.checked_sub(Points::new(20)?), Some(Points::new(300)?));
 /// assert_eq!(Points::new(-1).unwrap_err().code(), "invalid_argument");
 /// assert_eq!(Points::new(i64::MAX).unwrap_err().code(), "out_of_range");
 /// # Ok::<(), counterfoil::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
+#[serde(try_from = "Told", into = "i64")]
 pub struct Points(i64);
 
 impl Points {
     /// No points.
     pub const ZERO: Points = Points(0);
-    /// The largest amount: 9 000 000 000 000 000.
+    /// The most that may be asked for, and that an account may have: 9 000 000 000 000 000. Only a balance that a wrong
+    /// clock has brought about is told beyond it, until the clock is right.
     pub const MAX: Points = Points(MAX_POINTS);
 
     /// Checks and wraps a number of points.
@@ -47,10 +52,46 @@ impl Points {
         Ok(Points(points))
     }
 
+    /// What the books come to. Columns were held against the largest number when they were read; sums of them may pass it.
+    pub(crate) fn booked(points: i64) -> Result<Self> {
+        if points < 0 { Err(Error::corrupt(format!("the books come to {points} points"))) } else { Ok(Points(points)) }
+    }
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
+    }
+
+    /// The sum; none above [`Points::MAX`].
+    #[must_use]
+    pub fn checked_add(self, other: Points) -> Option<Points> {
+        self.0.checked_add(other.0).filter(|sum| *sum <= MAX_POINTS).map(Points)
+    }
+
+    /// What is left; none when it is less than nothing.
+    #[must_use]
+    pub fn checked_sub(self, other: Points) -> Option<Points> {
+        self.0.checked_sub(other.0).filter(|left| *left >= 0).map(Points)
+    }
+
+    /// Whether a figure is left out of an answer.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Points as an answer tells them: whatever could be written can be read.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Told(i64);
+
+impl TryFrom<Told> for Points {
+    type Error = Error;
+
+    fn try_from(Told(points): Told) -> Result<Self> {
+        Points::new(points.min(MAX_POINTS)).map(|_| Points(points))
     }
 }
 
@@ -65,6 +106,36 @@ impl TryFrom<i64> for Points {
 impl From<Points> for i64 {
     fn from(points: Points) -> i64 {
         points.get()
+    }
+}
+
+impl From<Points> for serde_json::Value {
+    fn from(points: Points) -> Self {
+        points.get().into()
+    }
+}
+
+impl PartialEq<i64> for Points {
+    fn eq(&self, other: &i64) -> bool {
+        self.0 == *other
+    }
+}
+
+impl PartialEq<Points> for i64 {
+    fn eq(&self, other: &Points) -> bool {
+        *self == other.0
+    }
+}
+
+impl PartialOrd<i64> for Points {
+    fn partial_cmp(&self, other: &i64) -> Option<Ordering> {
+        self.0.partial_cmp(other)
+    }
+}
+
+impl PartialOrd<Points> for i64 {
+    fn partial_cmp(&self, other: &Points) -> Option<Ordering> {
+        self.partial_cmp(&other.0)
     }
 }
 
@@ -184,7 +255,7 @@ macro_rules! json_schema {
 }
 pub(crate) use json_schema;
 
-json_schema!(Points as "Points", { "type": "integer", "minimum": 0, "maximum": MAX_POINTS });
+json_schema!(Points as "Points", { "type": "integer", "format": "int64", "minimum": 0 });
 
 /// A public `DateTime<Utc>` the one way counterfoil writes instants: RFC 3339, milliseconds, `Z`. A type, for what serde
 /// is told of a field the JSON Schema is told too.
@@ -306,35 +377,35 @@ impl ManualClock {
     /// `invalid_argument` when the text is not RFC 3339, `out_of_range` after the year 9999.
     pub fn at(time: &str) -> Result<Self> {
         let clock = Self::default();
-        clock.millis.store(Instant::parse("clock", time)?.millis(), Ordering::SeqCst);
+        clock.millis.store(Instant::parse("clock", time)?.millis(), atomic::Ordering::SeqCst);
         Ok(clock)
     }
 
     /// Puts the clock at a time, forwards or backwards.
     pub fn set(&self, time: DateTime<Utc>) {
-        self.millis.store(time.timestamp_millis(), Ordering::SeqCst);
+        self.millis.store(time.timestamp_millis(), atomic::Ordering::SeqCst);
     }
 
     /// Moves the clock forwards; at the end of the range it stands still.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        let now = self.millis.load(Ordering::SeqCst);
-        self.millis.store(Instant::clamped(now.saturating_add(by)).millis(), Ordering::SeqCst);
+        let now = self.millis.load(atomic::Ordering::SeqCst);
+        self.millis.store(Instant::clamped(now.saturating_add(by)).millis(), atomic::Ordering::SeqCst);
     }
 
     /// Says whether the clock's readings are known to be right.
     pub fn set_trusted(&self, trusted: bool) {
-        self.trusted.store(trusted, Ordering::SeqCst);
+        self.trusted.store(trusted, atomic::Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        Instant::clamped(self.millis.load(Ordering::SeqCst)).utc()
+        Instant::clamped(self.millis.load(atomic::Ordering::SeqCst)).utc()
     }
 
     fn is_trusted(&self) -> bool {
-        self.trusted.load(Ordering::SeqCst)
+        self.trusted.load(atomic::Ordering::SeqCst)
     }
 }
 

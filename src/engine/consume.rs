@@ -9,7 +9,7 @@ use crate::hash::Hash;
 use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind, Place};
 use crate::pricing::PriceBook;
 use crate::quantity::Usage;
-use crate::units::{Instant, Points, add, sub};
+use crate::units::{Instant, add, sub};
 
 /// What of the credit limit neither debt nor open holds use. May be negative.
 pub(super) fn credit_left(account: &AccountRow) -> Result<i64> {
@@ -74,7 +74,7 @@ impl<'a> Booking<'a, '_> {
         if self.outcome.unit.is_none() {
             self.outcome.unit = priced.unit.filter(|_| usage.is_some());
         }
-        Points::new(priced.points).map(Points::get)
+        Ok(priced.points.get())
     }
 
     pub(super) fn consume(&mut self, action: &Action) -> Result<()> {

@@ -103,7 +103,7 @@ fn an_explanation_costs_the_same_however_long_the_account_goes_on() {
             let books = store::BookCache::default();
             let look = Look::new(session, &books, &writers, terms(2_000).reading)?;
             let told = look.explain(&early)?;
-            assert_eq!((told.since.len(), told.refunded), (1, 2), "{told:?}");
+            assert_eq!((told.since.len(), told.refunded.get()), (1, 2), "{told:?}");
             assert_eq!(told.paid_by.first().and_then(|payer| payer.why.as_deref()), Some("priority 50 before 60"));
             Ok(Decision::Rollback(store::work_done(session)?))
         };

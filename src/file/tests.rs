@@ -62,7 +62,7 @@ fn each_of_a_group_gets_the_answer_it_would_get_alone() {
     let shown: Vec<_> = answers
         .iter()
         .map(|answer| match answer {
-            Ok(receipt) => (receipt.balance.available, if receipt.replayed { "replayed" } else { "booked" }),
+            Ok(receipt) => (receipt.balance.available.get(), if receipt.replayed { "replayed" } else { "booked" }),
             Err(error) => (-1, error.code()),
         })
         .collect();
@@ -77,7 +77,7 @@ fn a_group_whose_commit_fails_is_booked_one_by_one() {
     let (file, commits) = alice(&folder, |commit| commit == 0);
     let lines: Vec<String> = (0..5).map(|n| strict(n, 10)).collect();
     let answers = together(&file, &lines);
-    let mut left: Vec<i64> = answers.into_iter().map(|answer| answer.unwrap().balance.available).collect();
+    let mut left: Vec<i64> = answers.into_iter().map(|answer| answer.unwrap().balance.available.get()).collect();
     left.sort_unstable();
     assert_eq!(left, [50, 60, 70, 80, 90]);
     // The connection was given up, and the hook with it.
@@ -103,7 +103,7 @@ fn a_dry_run_is_not_carried() {
             callers.push(scope.spawn(|| book(file, &strict(3, 10))));
         });
         let left: Vec<i64> =
-            callers.into_iter().map(|caller| caller.join().unwrap().unwrap().balance.available).collect();
+            callers.into_iter().map(|caller| caller.join().unwrap().unwrap().balance.available.get()).collect();
         assert_eq!(left, [90, 80, 80]);
     });
     assert_eq!(commits.load(Ordering::SeqCst), 2);
@@ -126,7 +126,7 @@ fn rows_at_hand_give_way_to_what_another_process_wrote() {
         .unwrap();
     assert_eq!(book(&file, &strict(2, 8)).unwrap_err().code(), "insufficient_points");
     let receipt = book(&file, &strict(3, 7)).unwrap();
-    assert_eq!((receipt.balance.available, receipt.balance.debt, receipt.open), (0, 7, 7));
+    assert_eq!((receipt.balance.available.get(), receipt.balance.debt.get(), receipt.open.get()), (0, 7, 7));
 }
 
 /// A refusal, a dry run and a rolled back group leave nothing behind at hand.

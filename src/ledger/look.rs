@@ -29,7 +29,7 @@ impl Ledger {
     /// # use counterfoil::*;
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let balance = ledger.balance(&alice)?;
-    /// assert_eq!((balance.figures.available, balance.figures.net), (50, 50));
+    /// assert!(balance.figures.available == 50 && balance.figures.net == 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -69,7 +69,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::balance`].
     pub fn check(&self, account: &AccountId, required: Points) -> Result<Check> {
-        self.look(|look| look.check(account, required.get()))
+        self.look(|look| look.check(account, required))
     }
 
     /// An account's batches: those pending or live, or all.
@@ -163,7 +163,7 @@ impl Ledger {
     /// # use counterfoil::*;
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
-    /// assert_eq!(ledger.operation(&charged.operation)?.refundable, Some(20));
+    /// assert_eq!(ledger.operation(&charged.operation)?.refundable, Some(Points::new(20)?));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

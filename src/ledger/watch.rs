@@ -83,7 +83,7 @@ impl Ledger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn warn_below(&self, account: &AccountId, threshold: impl Into<Option<Points>>) {
-        self.reminders.set_threshold(account, threshold.into().map(Points::get));
+        self.reminders.set_threshold(account, threshold.into());
         self.file.notifier().notify();
     }
 

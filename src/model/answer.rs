@@ -14,7 +14,7 @@ use super::{
 use crate::hash::Hash;
 use crate::pricing::PriceBook;
 use crate::quantity::Usage;
-use crate::units::{is_false, is_zero, or_never, utc, utc_option};
+use crate::units::{Points, is_false, is_zero, or_never, utc, utc_option};
 
 /// One page of a list, and where the next begins. [`Query::each`](crate::Query::each) follows the pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +34,13 @@ pub struct Page<T> {
 #[non_exhaustive]
 pub struct Figures {
     /// Points that can be spent now.
-    pub available: i64,
+    pub available: Points,
     /// Points set aside by open holds.
-    pub held: i64,
+    pub held: Points,
     /// Points recharged, not yet effective.
-    pub pending: i64,
+    pub pending: Points,
     /// Points consumed that no batch has paid for yet.
-    pub debt: i64,
+    pub debt: Points,
     /// `available - debt`.
     pub net: i64,
 }
@@ -66,7 +66,7 @@ pub struct Receipt {
     #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,
     /// Points charged, recharged, held, given or taken back (of a revoke: those asked for; of a plan: those of each period).
-    pub points: i64,
+    pub points: Points,
     /// The booked time: when it counts from.
     #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
@@ -107,29 +107,29 @@ pub struct Receipt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocations: Vec<Allocation>,
     /// The part no batch paid for: new debt.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub open: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub open: Points,
     /// Points given back to live batches.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub restored: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub restored: Points,
     /// Points given back to expired batches: gone at once.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub lapsed: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub lapsed: Points,
     /// Expired points that came back.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub reinstated: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub reinstated: Points,
     /// What `up_to` could not cover, or what a capture was asked for beyond its cap.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub short: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub short: Points,
     /// Strict would have refused this for debt or shortage.
     #[serde(default, skip_serializing_if = "is_false")]
     pub over_limit: bool,
     /// Revoked points that were spent, held or moved already.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub owed: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub owed: Points,
     /// Owed points that a clamped revoke did not turn into debt.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub uncollected: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub uncollected: Points,
     /// The clock reading was not believed: ledger time stands still.
     #[serde(default, skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
@@ -220,7 +220,7 @@ pub struct Allocation {
     #[serde(default = "BatchId::nil", skip_serializing_if = "BatchId::is_nil")]
     pub batch: BatchId,
     /// How many points.
-    pub points: i64,
+    pub points: Points,
 }
 
 /// Points of one batch set aside for a hold.
@@ -272,7 +272,7 @@ pub struct NextExpiry {
     #[serde(with = "utc")]
     pub at: DateTime<Utc>,
     /// How many.
-    pub points: i64,
+    pub points: Points,
 }
 
 /// An account's balances at an instant. JSON shape `counterfoil.balance/1`.
@@ -297,7 +297,7 @@ pub struct Balance {
     pub figures: Figures,
     /// How far debt may go before strict operations are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub credit_limit: Option<i64>,
+    pub credit_limit: Option<Points>,
     /// Totals since the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totals: Option<Totals>,
@@ -330,6 +330,14 @@ pub struct Four {
     pub debt: i64,
 }
 
+/// The balances as plain numbers: to be added and subtracted.
+impl From<Figures> for Four {
+    fn from(figures: Figures) -> Self {
+        let Figures { available, held, pending, debt, .. } = figures;
+        Four { available: available.get(), held: held.get(), pending: pending.get(), debt: debt.get() }
+    }
+}
+
 impl Four {
     /// Available less debt.
     #[must_use]
@@ -354,7 +362,7 @@ pub struct Movement {
     /// Where they are now, or went.
     pub to: Place,
     /// How many.
-    pub points: i64,
+    pub points: Points,
 }
 
 /// One line of an account's books. JSON shape `counterfoil.entry/1`.
@@ -378,7 +386,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub occurred_at: Option<DateTime<Utc>>,
     /// Points taken, given or moved.
-    pub points: i64,
+    pub points: Points,
     /// Points that expired by it or lapsed on their return, less expired ones that came back (then negative).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub expired: i64,
@@ -470,21 +478,21 @@ pub struct BatchInfo {
     /// Its place in the draw order: lower is drawn first.
     pub priority: i64,
     /// Points recharged: the sum of the six below.
-    pub amount: i64,
+    pub amount: Points,
     /// Points left to draw.
-    pub remaining: i64,
+    pub remaining: Points,
     /// Points set aside.
-    pub held: i64,
+    pub held: Points,
     /// Points consumed.
-    pub used: i64,
+    pub used: Points,
     /// Points expired.
-    pub expired: i64,
+    pub expired: Points,
     /// Points revoked.
-    pub revoked: i64,
+    pub revoked: Points,
     /// Points transferred away.
-    pub moved: i64,
+    pub moved: Points,
     /// Points still to be revoked when they return.
-    pub owed: i64,
+    pub owed: Points,
     /// From when it can be used.
     #[serde(with = "utc")]
     pub effective_at: DateTime<Utc>,
@@ -513,9 +521,9 @@ pub struct HoldInfo {
     /// Whose points it holds.
     pub account: AccountId,
     /// Points set aside, the unbacked part included.
-    pub points: i64,
+    pub points: Points,
     /// What no batch backs: credit reserved.
-    pub unbacked: i64,
+    pub unbacked: Points,
     /// When it ends by itself.
     #[serde(with = "utc")]
     pub deadline: DateTime<Utc>,
@@ -548,7 +556,7 @@ pub struct PlanInfo {
     /// Whom it recharges.
     pub account: AccountId,
     /// Points of each period.
-    pub points: i64,
+    pub points: Points,
     /// Where its points come from.
     pub source: String,
     /// Promotional, or paid for.
@@ -607,11 +615,11 @@ pub struct Check {
     /// Sufficient, and the account is active.
     pub allowed: bool,
     /// Spendable points.
-    pub available: i64,
+    pub available: Points,
     /// Debt.
-    pub debt: i64,
+    pub debt: Points,
     /// The points asked about.
-    pub required: i64,
+    pub required: Points,
     /// Why not: the code of the error a strict consume would give.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -625,7 +633,7 @@ pub struct Quote {
     /// The service.
     pub service: String,
     /// What it costs; of an estimate, at most.
-    pub points: i64,
+    pub points: Points,
     /// The rule in words, with the numbers put in.
     pub rule: String,
     /// Hash of the price book.

@@ -13,7 +13,7 @@ use super::AccountId;
 use super::words::words;
 use crate::error::{Error, ErrorInfo};
 use crate::hash::Hash;
-use crate::units::{utc, utc_option};
+use crate::units::{Points, utc, utc_option};
 
 /// Below this a commit may fail for want of room at any moment.
 const NO_ROOM: u64 = 1 << 20;
@@ -393,7 +393,7 @@ pub struct Debtor {
     /// The account.
     pub account: AccountId,
     /// Points.
-    pub debt: i64,
+    pub debt: Points,
 }
 
 impl fmt::Display for Rights {

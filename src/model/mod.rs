@@ -49,4 +49,3 @@ pub(crate) use question::{Asked, Filter};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
 pub(crate) use rows::*;
-pub(crate) use words::words;

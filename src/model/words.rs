@@ -61,4 +61,4 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub(super) use words;

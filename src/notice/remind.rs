@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::LowBalance;
 use crate::model::{AccountId, BatchId, BatchInfo, Figures};
-use crate::units::Instant;
+use crate::units::{Instant, Points};
 
 /// Kept by a handle and its clones, not in the file.
 #[derive(Debug, Default)]
@@ -21,11 +21,11 @@ pub(crate) struct Reminders {
 struct Thresholds {
     /// How often they were changed.
     version: u64,
-    points: BTreeMap<AccountId, i64>,
+    points: BTreeMap<AccountId, Points>,
 }
 
 impl Reminders {
-    pub(crate) fn set_threshold(&self, account: &AccountId, points: Option<i64>) {
+    pub(crate) fn set_threshold(&self, account: &AccountId, points: Option<Points>) {
         let mut thresholds = self.thresholds.lock().unwrap_or_else(PoisonError::into_inner);
         thresholds.version = thresholds.version.wrapping_add(1);
         match points {
@@ -52,7 +52,7 @@ pub(crate) struct Levels {
 
 #[derive(Debug)]
 struct Level {
-    threshold: i64,
+    threshold: Points,
     below: bool,
     /// When time alone will change the balance.
     next: Option<Instant>,

@@ -20,7 +20,7 @@ pub use crate::error::PricingFault;
 use crate::hash::Hash;
 use crate::quantity::{Quantity, Usage};
 use crate::spelling::nearest;
-use crate::units::MAX_POINTS;
+use crate::units::{MAX_POINTS, Points};
 use rule::{Purpose, Refusal, Rule};
 
 /// Days from when points become usable to their expiry where neither the caller nor a price book names any.
@@ -72,8 +72,8 @@ fn hint(did_you_mean: &Option<String>) -> String {
 pub struct Priced {
     /// The service that is priced.
     pub service: String,
-    /// Points, 0 to 9 000 000 000 000 000.
-    pub points: i64,
+    /// What it costs; of an estimate, at most.
+    pub points: Points,
     /// The rule in words, with the numbers of this case: `ceil(61.2 s / 3), at least 1`.
     pub rule: String,
     /// What was used, as it was given; a mere label for fixed and free services.
@@ -107,7 +107,8 @@ pub struct ServiceRule {
 ///
 /// let book = PriceBook::parse("[duration_based_costs.tts]\ndivisor = 0.3\n", "pricing.toml")?;
 /// let priced = book.price("tts", &Usage::seconds("2.1")?)?;
-/// assert_eq!((priced.points, priced.rule.as_str()), (7, "ceil(2.1 s / 0.3), at least 1"));
+/// assert_eq!(priced.points, 7);
+/// assert_eq!(priced.rule, "ceil(2.1 s / 0.3), at least 1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,7 +237,7 @@ impl PriceBook {
         let unit = usage.and_then(Usage::unit_name).or(rule.unit());
         Ok(Priced {
             service: service.to_owned(),
-            points: charge.points,
+            points: Points::new(charge.points).map_err(|_| PriceError::OutOfRange(service.to_owned()))?,
             rule: charge.words,
             quantity: usage.map(Usage::value),
             unit: unit.filter(|_| usage.is_some()).map(str::to_owned),

@@ -9,13 +9,13 @@ use crate::model::{
     OperationRow,
 };
 use crate::store::{self, Glance, Session};
-use crate::units::{Instant, Reading, add};
+use crate::units::{Instant, Points, Reading, add};
 
 impl Look<'_, '_> {
     /// The balance now, or at an instant: before the account's last entry it is read from the entries.
     pub(crate) fn balance(&self, id: &AccountId, at: Option<Instant>) -> Result<Balance> {
         let Some(stored) = self.source.account_by_id(id)? else {
-            return Ok(past(id, at.unwrap_or(self.time), None));
+            return past(id, at.unwrap_or(self.time), None);
         };
         let now = stored.booked_time(&self.clock, self.time);
         // An instant that has not come yet is looked at as it will be if nothing else is booked; one that has passed,
@@ -25,7 +25,7 @@ impl Look<'_, '_> {
         if at < until {
             let n = self.number_at(&books, &row, at)?;
             if n < row.entries {
-                return Ok(past(id, at, self.line(&books, &row, n)?.map(|line| line.after)));
+                return past(id, at, self.line(&books, &row, n)?.map(|line| line.after));
             }
         }
         self.present(&mut books, id, &row, at)
@@ -40,7 +40,7 @@ impl Look<'_, '_> {
     ) -> Result<Balance> {
         let next_expiry = self.next_expiry(books, row.no)?;
         let row = AccountRow { next_due_at: books.next_due_at(row.no)?, ..row.clone() };
-        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, &row, now, next_expiry) })
+        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, &row, now, next_expiry)? })
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.
@@ -63,7 +63,7 @@ impl Look<'_, '_> {
                 for batch in live.iter().filter(|batch| batch.expires_at == Some(next)) {
                     points = add(points, batch.remaining)?;
                 }
-                return Ok(Some(NextExpiry { at: next.utc(), points }));
+                return Ok(Some(NextExpiry { at: next.utc(), points: Points::booked(points)? }));
             }
             limit = limit.saturating_mul(4);
         }
@@ -74,17 +74,17 @@ impl Look<'_, '_> {
         let Some((no, _)) = &row.account else { return Ok((None, None)) };
         let (mut books, account, _) = self.caught_up(self.account_row(*no)?, None)?;
         let state = row.outcome.hold.map(|(hold, ..)| books.hold(hold).map(|hold| hold.phase)).transpose()?;
-        Ok((Some(figures(account.balances)), state))
+        Ok((Some(figures(account.balances)?), state))
     }
 
     /// Whether the account could pay `required` points.
-    pub(crate) fn check(&self, id: &AccountId, required: i64) -> Result<Check> {
+    pub(crate) fn check(&self, id: &AccountId, required: Points) -> Result<Check> {
         let account = self.account(id, None)?;
         let row = account.as_ref().map(|(_, row, _)| row);
         let balances = row.map_or(Balances::default(), |row| row.balances);
         let (limit, unbacked) = row.map_or((0, 0), |row| (row.credit_limit, row.unbacked));
         let (available, debt) = (balances.available, balances.debt);
-        let uncovered = required.saturating_sub(available).max(0);
+        let uncovered = required.get().saturating_sub(available).max(0);
         let fits = uncovered == 0 || uncovered <= limit.saturating_sub(debt).saturating_sub(unbacked);
         let reason = match row.map(|row| row.state) {
             None if self.ledger.settings.explicit_accounts => Some("unknown_account"),
@@ -95,6 +95,7 @@ impl Look<'_, '_> {
             _ => None,
         };
         let (sufficient, allowed, reason) = (debt <= limit && fits, reason.is_none(), reason.map(str::to_string));
+        let (available, debt) = (Points::booked(available)?, Points::booked(debt)?);
         Ok(Check { sufficient, allowed, available, debt, required, reason })
     }
 }
@@ -112,25 +113,27 @@ pub(crate) fn at_a_glance(session: &Session<'_>, id: &AccountId, reading: Readin
     if !in_range || account.turns(&clock, reading.at) || account.next_due_at.is_some_and(|due| due <= now) {
         return Ok(None);
     }
-    let next_expiry = next_expiry.map(|(at, points)| NextExpiry { at: at.utc(), points });
+    let expiry =
+        |(at, points): (Instant, i64)| Points::booked(points).map(|points| NextExpiry { at: at.utc(), points });
+    let next_expiry = next_expiry.map(expiry).transpose()?;
     let clock_behind = clock.behind(reading.at);
-    Ok(Some(Balance { clock_behind, ..shown(id, &account, now, next_expiry) }))
+    Ok(Some(Balance { clock_behind, ..shown(id, &account, now, next_expiry)? }))
 }
 
-fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<NextExpiry>) -> Balance {
-    Balance {
+fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<NextExpiry>) -> Result<Balance> {
+    Ok(Balance {
         account: id.clone(),
         exists: true,
         state: Some(row.state),
         as_of: now.utc(),
-        figures: figures(row.balances),
-        credit_limit: Some(row.credit_limit),
+        figures: figures(row.balances)?,
+        credit_limit: Some(Points::booked(row.credit_limit)?),
         totals: Some(row.totals),
         next_change_at: row.next_due_at.map(Instant::utc),
         next_expiry,
         clock_suspect: false,
         clock_behind: 0,
-    }
+    })
 }
 
 /// The balances an entry was written onto.
@@ -147,18 +150,18 @@ pub(super) fn before_entry(entry: &crate::model::EntryRow) -> Result<Balances> {
 }
 
 /// A balance of which only the five figures are known.
-fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Balance {
-    Balance {
+fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Result<Balance> {
+    Ok(Balance {
         account: id.clone(),
         exists: balances.is_some(),
         state: None,
         as_of: at.utc(),
-        figures: figures(balances.unwrap_or_default()),
+        figures: figures(balances.unwrap_or_default())?,
         credit_limit: None,
         totals: None,
         next_change_at: None,
         next_expiry: None,
         clock_suspect: false,
         clock_behind: 0,
-    }
+    })
 }

@@ -25,7 +25,7 @@ impl Entry {
     /// `out_of_range` for sums that no entry of a ledger comes to.
     pub fn totals(&self) -> Result<Totals> {
         let mut totals = Totals::default();
-        self.movements.iter().try_for_each(|moved| totals.flow(moved.from, moved.to, moved.points))?;
+        self.movements.iter().try_for_each(|moved| totals.flow(moved.from, moved.to, moved.points.get()))?;
         Ok(totals)
     }
 }

@@ -13,6 +13,7 @@ use crate::model::{
     OperationRow, Page, Receipt, Request,
 };
 use crate::store::{self, Forward, Session};
+use crate::units::Points;
 
 const READ: usize = 256;
 /// Operations found by one key.
@@ -46,10 +47,10 @@ pub struct OperationInfo {
     pub hash: Hash,
     /// Of a consume or capture: points not refunded or written off yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refundable: Option<i64>,
+    pub refundable: Option<Points>,
     /// Of a consume or capture: the part no batch has paid for by now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub open_now: Option<i64>,
+    pub open_now: Option<Points>,
 }
 
 /// An operation with the batches that pay for it.
@@ -227,8 +228,8 @@ impl Look<'_, '_> {
             sequence: row.seq,
             rules_version: row.rules_version,
             hash: row.hash,
-            refundable: consume.map(ConsumeRow::refundable),
-            open_now: consume.map(|consume| consume.open),
+            refundable: consume.map(|consume| Points::booked(consume.refundable())).transpose()?,
+            open_now: consume.map(|consume| Points::booked(consume.open)).transpose()?,
         })
     }
 
@@ -241,7 +242,7 @@ impl Look<'_, '_> {
     pub(crate) fn allocations(&self, id: &OperationId) -> Result<Vec<Allocation>> {
         let row = self.stored(self.known(id)?)?;
         let Some(mut books) = self.books_of(&row)? else { return Ok(Vec::new()) };
-        Ok(books.allocations(row.seq)?.iter().map(|row| shapes::allocation(self.writers, row)).collect())
+        books.allocations(row.seq)?.iter().map(|row| shapes::allocation(self.writers, row)).collect()
     }
 
     /// The books of an operation's account as time has made them: what became effective may have paid an open part.

@@ -62,7 +62,7 @@ impl Look<'_, '_> {
             |after| self.batch_rows(&books, &account, after),
             |row| row.no,
             |row| {
-                let info = shapes::batch(self.writers, id, &row, now);
+                let info = shapes::batch(self.writers, id, &row, now)?;
                 let open = matches!(info.state, BatchState::Live | BatchState::Pending);
                 Ok((query.all || open).then_some(info))
             },
@@ -103,7 +103,7 @@ impl Look<'_, '_> {
             },
             |row| row.operation,
             |row| {
-                let info = shapes::plan(self.writers, id, books.held_plan(row.operation).unwrap_or(&row));
+                let info = shapes::plan(self.writers, id, books.held_plan(row.operation).unwrap_or(&row))?;
                 Ok((query.all || info.state == PlanState::Active).then_some(info))
             },
         )
@@ -184,7 +184,7 @@ impl Look<'_, '_> {
         let unchanged = stored.iter().filter(|row| !changed.contains_key(&row.no));
         for row in unchanged.chain(changed.values().copied()) {
             if row.remaining > 0 && row.is_expired(before) {
-                found.push((row.expires_at, row.no, shapes::batch(self.writers, &account.id, row, *now)));
+                found.push((row.expires_at, row.no, shapes::batch(self.writers, &account.id, row, *now)?));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{AccountId, Figures, OpKind, OperationRow};
 use crate::notice::{Change, LogPage};
 use crate::store;
-use crate::units::Instant;
+use crate::units::{Instant, Points};
 
 /// The most operations in one page.
 const PAGE: usize = 256;
@@ -55,7 +55,7 @@ impl Look<'_, '_> {
             op: row.kind,
             account: row.account.as_ref().map(|(_, id)| id.clone()),
             to,
-            points: row.points,
+            points: Points::booked(row.points)?,
             booked_at: row.booked_at.utc(),
         })
     }
@@ -68,6 +68,6 @@ impl Look<'_, '_> {
         // What has fallen due and is not booked yet lies behind; what comes after it is found out with the changes.
         let caught_up = books.take_changes()?.accounts.into_iter().find(|account| account.no == row.no);
         let row = caught_up.unwrap_or(row);
-        Ok((shapes::figures(row.balances), row.next_due_at))
+        Ok((shapes::figures(row.balances)?, row.next_due_at))
     }
 }

@@ -30,7 +30,8 @@ use crate::units::{Instant, Reading};
 pub(crate) use balance::at_a_glance;
 pub use clock::ClockInfo;
 pub use explain::{
-    BatchLife, Cause, Explanation, Group, Missing, NewValue, Payer, Reckoned, Reckoning, Said, Side, Step, StepKind,
+    BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
+    PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
 };
 pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};

@@ -11,12 +11,14 @@ use crate::model::{
     MovementRow, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
     batch_operation,
 };
-use crate::units::Instant;
+use crate::units::{Instant, Points};
 
-pub(crate) fn figures(balances: Balances) -> Figures {
+pub(crate) fn figures(balances: Balances) -> Result<Figures> {
     let Balances { available, held, pending, debt } = balances;
-    // Both are within 0..=9e15, so the difference cannot overflow.
-    Figures { available, held, pending, debt, net: available.saturating_sub(debt) }
+    // Neither is negative, so the difference cannot overflow.
+    let net = available.saturating_sub(debt);
+    let (available, held) = (Points::booked(available)?, Points::booked(held)?);
+    Ok(Figures { available, held, pending: Points::booked(pending)?, debt: Points::booked(debt)?, net })
 }
 
 pub(super) fn four(balances: Balances) -> Four {
@@ -24,10 +26,10 @@ pub(super) fn four(balances: Balances) -> Four {
     Four { available, held, pending, debt }
 }
 
-fn told(writers: &Writers, movement: &MovementRow) -> Movement {
+fn told(writers: &Writers, movement: &MovementRow) -> Result<Movement> {
     let MovementRow { operation, batch, from, to, points } = *movement;
     let (batch, operation) = (batch.map(|no| writers.batch(no)), operation.map(|seq| writers.operation(seq)));
-    Movement { batch, operation, from, to, points }
+    Ok(Movement { batch, operation, from, to, points: Points::booked(points)? })
 }
 
 fn made(writers: &Writers, (no, expires_at): (BatchNo, i64)) -> Made {
@@ -72,7 +74,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         key: row.key.clone(),
         replayed,
         dry_run: false,
-        points: row.points,
+        points: Points::booked(row.points)?,
         booked_at: row.booked_at.utc(),
         recorded_at: row.recorded_at.utc(),
         occurred_at: outcome.occurred_at.map(|at| Instant::clamped(at).utc()),
@@ -87,26 +89,26 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         allocations: outcome
             .draws
             .iter()
-            .map(|(no, points)| Allocation { batch: writers.batch(*no), points: *points })
-            .collect(),
-        open: outcome.open,
-        restored: outcome.restored,
-        lapsed: outcome.lapsed,
-        reinstated: outcome.reinstated,
-        short: outcome.short,
+            .map(|(no, points)| Ok(Allocation { batch: writers.batch(*no), points: Points::booked(*points)? }))
+            .collect::<Result<_>>()?,
+        open: Points::booked(outcome.open)?,
+        restored: Points::booked(outcome.restored)?,
+        lapsed: Points::booked(outcome.lapsed)?,
+        reinstated: Points::booked(outcome.reinstated)?,
+        short: Points::booked(outcome.short)?,
         over_limit: outcome.over_limit,
-        owed: outcome.owed,
-        uncollected: outcome.uncollected,
+        owed: Points::booked(outcome.owed)?,
+        uncollected: Points::booked(outcome.uncollected)?,
         clock_suspect: row.clock == crate::model::ClockMark::Suspect,
         clock_behind: row.clock_behind(),
-        balance: figures(after),
+        balance: figures(after)?,
         balance_now: None,
         state_now: None,
     })
 }
 
 /// A batch as it stands at an instant (catch-up to it done).
-pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: Instant) -> BatchInfo {
+pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: Instant) -> Result<BatchInfo> {
     // After a step of the clock one can be effective before its time: what is booked counts.
     let state = if !row.active && row.effective_at > at {
         BatchState::Pending
@@ -117,37 +119,37 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
     } else {
         BatchState::Spent
     };
-    BatchInfo {
+    Ok(BatchInfo {
         batch: writers.batch(row.no),
         account: account.clone(),
         source: row.source.to_string(),
         promo: row.promo,
         priority: row.priority,
-        amount: row.amount,
-        remaining: row.remaining,
-        held: row.held,
-        used: row.used,
-        expired: row.expired,
-        revoked: row.revoked,
-        moved: row.moved,
-        owed: row.owed,
+        amount: Points::booked(row.amount)?,
+        remaining: Points::booked(row.remaining)?,
+        held: Points::booked(row.held)?,
+        used: Points::booked(row.used)?,
+        expired: Points::booked(row.expired)?,
+        revoked: Points::booked(row.revoked)?,
+        moved: Points::booked(row.moved)?,
+        owed: Points::booked(row.owed)?,
         effective_at: row.effective_at.utc(),
         expires_at: row.expires_at.map(Instant::utc),
         state,
         operation: writers.operation(row.operation()),
         period: row.period(),
         from_batch: row.from_batch.map(|no| writers.batch(no)),
-    }
+    })
 }
 
 /// A plan as it stands (catch-up done).
-pub(crate) fn plan(writers: &Writers, account: &AccountId, row: &PlanRow) -> PlanInfo {
+pub(crate) fn plan(writers: &Writers, account: &AccountId, row: &PlanRow) -> Result<PlanInfo> {
     let terms = &row.terms;
     let zone = |seconds: i32| FixedOffset::east_opt(seconds).map_or_else(String::new, |offset| offset.to_string());
     let mut info = PlanInfo {
         plan: writers.plan(row.operation),
         account: account.clone(),
-        points: terms.points,
+        points: Points::booked(terms.points)?,
         source: terms.source.clone(),
         promo: row.promo,
         priority: terms.priority,
@@ -179,7 +181,7 @@ pub(crate) fn plan(writers: &Writers, account: &AccountId, row: &PlanRow) -> Pla
         Expiry::Days(days, offset) => (info.expires_in_days, info.end_of_day) = (Some(days), offset.map(zone)),
         Expiry::Months(months, offset) => (info.expires_in_months, info.end_of_day) = (Some(months), offset.map(zone)),
     }
-    info
+    Ok(info)
 }
 
 /// A hold, with the operation that made it.
@@ -196,8 +198,8 @@ pub(crate) fn hold(
     Ok(HoldInfo {
         hold: writers.hold(row.operation),
         account: account.clone(),
-        points: row.points,
-        unbacked: row.unbacked,
+        points: Points::booked(row.points)?,
+        unbacked: Points::booked(row.unbacked)?,
         deadline: row.deadline.utc(),
         state: row.phase,
         service: row.service.clone(),
@@ -205,12 +207,12 @@ pub(crate) fn hold(
         key: made.key,
         reference: body.get("reference").and_then(Value::as_str).map(str::to_string),
         booked_at: made.booked_at.utc(),
-        slices: slices.iter().map(|slice| allocation(writers, slice)).collect(),
+        slices: slices.iter().map(|slice| allocation(writers, slice)).collect::<Result<_>>()?,
     })
 }
 
-pub(crate) fn allocation(writers: &Writers, row: &AllocationRow) -> Allocation {
-    Allocation { batch: writers.batch(row.batch), points: row.points }
+pub(crate) fn allocation(writers: &Writers, row: &AllocationRow) -> Result<Allocation> {
+    Ok(Allocation { batch: writers.batch(row.batch), points: Points::booked(row.points)? })
 }
 
 fn is_own_line(operation: OpKind, entry: EntryKind) -> bool {
@@ -266,11 +268,11 @@ pub(crate) fn entry(
         operation: row.operation.map(|seq| writers.operation(seq)),
         booked_at: row.booked_at.utc(),
         occurred_at: outcome.and_then(|outcome| outcome.occurred_at).map(|at| Instant::clamped(at).utc()),
-        points: row.points,
+        points: Points::booked(row.points)?,
         expired: row.expired,
         change: four(row.change),
         after: four(row.after),
-        movements: row.movements.iter().map(|movement| told(writers, movement)).collect(),
+        movements: row.movements.iter().map(|movement| told(writers, movement)).collect::<Result<_>>()?,
         service: outcome.and_then(|outcome| outcome.service.clone()),
         quantity: outcome.and_then(|outcome| outcome.quantity.clone()),
         unit: outcome.and_then(|outcome| outcome.unit.clone()),

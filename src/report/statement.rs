@@ -76,7 +76,7 @@ pub struct KindTotal {
 impl KindTotal {
     fn add(&mut self, entry: &Entry) -> Result<()> {
         self.lines = add(self.lines, 1)?;
-        self.points = add(self.points, entry.points)?;
+        self.points = add(self.points, entry.points.get())?;
         let (sum, change) = (&mut self.change, entry.change);
         for (sum, part) in [
             (&mut sum.available, change.available),
@@ -155,7 +155,7 @@ impl Sums {
     pub(crate) fn add(&mut self, step: WalkStep) -> Result<Option<Box<WalkLine>>> {
         match step {
             WalkStep::Account { opening, lines, .. } => {
-                let opening = shown(opening);
+                let opening = shown(opening)?;
                 (self.statement.opening, self.statement.closing, self.lines) = (opening, opening, lines);
                 Ok(None)
             }
@@ -172,9 +172,9 @@ impl Sums {
         let labels = (line.service.clone(), line.unit.clone(), entry.quantity.clone());
         let used = entry.movements.iter().any(|movement| movement.to == Place::Used);
         if let Some(used) = Use::of(entry.kind, used, labels) {
-            self.usage.add(None, used, entry.points)?;
+            self.usage.add(None, used, entry.points.get())?;
         }
-        self.statement.closing = shown(entry.after);
+        self.statement.closing = shown(entry.after)?;
         (self.done, self.last) = (add(self.done, 1)?, entry.n);
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Sums {
     }
 }
 
-fn shown(four: Four) -> Figures {
+fn shown(four: Four) -> Result<Figures> {
     let Four { available, held, pending, debt } = four;
     figures(Balances { available, held, pending, debt })
 }

@@ -132,7 +132,7 @@ impl Look<'_, '_> {
             if since.expiry.contains(&row.no) {
                 row.expires_at = self.expiry_before(account, &row, since.last)?;
             }
-            let batch = shapes::batch(self.writers, &account.id, &row, then);
+            let batch = shapes::batch(self.writers, &account.id, &row, then)?;
             if matches!(batch.state, BatchState::Live | BatchState::Pending) {
                 batches.push(batch);
             }

@@ -197,7 +197,7 @@ impl Look<'_, '_> {
                 let (books, account, _) = self.caught_up(account, Some(cut.time))?;
                 unbooked_from = reading.next;
                 rows.extend(books.entries().iter().filter(|row| row.n >= reading.next).cloned());
-                kept = Some((figures(account.balances), account.totals));
+                kept = Some((figures(account.balances)?, account.totals));
             }
         }
         for row in rows {

@@ -58,7 +58,7 @@ fn the_creators_project_is_charged_once() {
     assert_eq!(books(), after_first);
 
     let (length, figures) = (after_first.0, after_first.2);
-    assert_eq!((figures.available, figures.held, figures.debt), (188, 0, 0));
+    assert_eq!((figures.available.get(), figures.held.get(), figures.debt.get()), (188, 0, 0));
     for promise in [
         "1200 characters can cost at most            100",
         "212.4 s it was: charged, 29 given back",

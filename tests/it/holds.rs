@@ -37,7 +37,7 @@ fn quote(world: &World) -> Quote {
 }
 
 fn charge(world: &World, hold: &HoldId, seconds: &str) -> i64 {
-    world.ledger.capture(hold, &key("task:19"), Usage::seconds(seconds).unwrap()).unwrap().points
+    world.ledger.capture(hold, &key("task:19"), Usage::seconds(seconds).unwrap()).unwrap().points.get()
 }
 
 fn proved(ledger: &Ledger) {
@@ -56,7 +56,7 @@ fn a_quote_is_charged_as_it_was_quoted() {
     assert_eq!(quote.points, 100);
     world.ledger.set_pricing(book(&speech("2.5")));
     let held = world.ledger.hold(&alice(), &key("task:19"), Hold::quoted(&quote, HOUR)).unwrap();
-    assert_eq!((held.receipt.points, held.receipt.price_book.as_ref()), (100, Some(&quote.price_book)));
+    assert_eq!((held.receipt.points.get(), held.receipt.price_book.as_ref()), (100, Some(&quote.price_book)));
     assert_eq!(charge(&world, &held.id, "300"), 100);
     // What is asked now is the price of the day.
     assert_eq!(world.ledger.estimate("tts", &Usage::chars(1_200)).unwrap().points, 120);
@@ -78,7 +78,7 @@ fn the_same_lines_after_new_prices_are_a_repeat() {
     let three_lines = || {
         let held = world.ledger.hold(&alice(), &key("task:19"), Hold::quoted(&quote(&world), HOUR)).unwrap();
         let charged = world.ledger.capture(&held.id, &key("task:19"), Usage::seconds("300").unwrap()).unwrap();
-        (held.receipt.replayed, held.receipt.points, charged.replayed, charged.points)
+        (held.receipt.replayed, held.receipt.points.get(), charged.replayed, charged.points.get())
     };
     assert_eq!(three_lines(), (false, 100, false, 100));
     world.ledger.set_pricing(book(&speech("2.5")));
@@ -204,7 +204,7 @@ fn free_work_takes_the_path_of_all_work() {
         let held = hold(&world, &format!("job {n}"), Hold::quoted(quote, HOUR));
         let captured = world.ledger.capture(&held, &key(&format!("job {n}")), Capture::held()).unwrap();
         assert_eq!(
-            (captured.points, captured.balance.available, captured.hold.unwrap().state.as_str()),
+            (captured.points.get(), captured.balance.available.get(), captured.hold.unwrap().state.as_str()),
             (0, 1_000, "captured")
         );
         let refund = |name: &str| {
@@ -232,10 +232,10 @@ fn free_work_takes_the_path_of_all_work() {
     // Beyond what is included the work has a price, and nobody was asked for it: so much is short.
     let held = hold(&world, "long", Hold::estimated("tokens", tokens(80), HOUR));
     let captured = world.ledger.capture(&held, &key("long"), Capture::from(tokens(130))).unwrap();
-    assert_eq!((captured.points, captured.short), (0, 9));
+    assert_eq!((captured.points.get(), captured.short.get()), (0, 9));
     let held = hold(&world, "asked", Hold::estimated("tokens", tokens(80), HOUR));
     let captured = world.ledger.capture(&held, &key("asked"), Capture::from(tokens(130)).uncapped()).unwrap();
-    assert_eq!((captured.points, captured.short, captured.balance.available), (9, 0, 991));
+    assert_eq!((captured.points.get(), captured.short.get(), captured.balance.available.get()), (9, 0, 991));
     // A consume that cost nothing is refunded likewise; one that cost something, of which nothing is left, is not.
     let free = world.ledger.consume(&alice(), &key("free"), counterfoil::Consume::fixed("preview")).unwrap();
     let all = || counterfoil::Refund::all("it failed");
@@ -281,15 +281,18 @@ fn what_is_held_can_be_captured_without_an_amount() {
     let world = world(MENU);
     let held = hold(&world, "1", Hold::fixed("script", HOUR));
     let captured = world.ledger.capture(&held, &key("1"), Capture::held()).unwrap();
-    assert_eq!((captured.points, captured.service.as_deref(), captured.balance.available), (10, Some("script"), 990));
+    assert_eq!(
+        (captured.points.get(), captured.service.as_deref(), captured.balance.available.get()),
+        (10, Some("script"), 990)
+    );
     // What credit backs is held too, and a hold that has run out is captured late.
     world.ledger.set_limit(&alice(), &key("limit"), Points::new(50).unwrap()).unwrap();
     let held = hold(&world, "2", Hold::new(Points::new(1_020).unwrap(), HOUR));
     world.advance(3_600);
     let captured = world.ledger.capture(&held, &key("2"), Capture::held()).unwrap();
-    assert_eq!((captured.points, captured.open, captured.balance.debt), (1_020, 30, 30));
+    assert_eq!((captured.points.get(), captured.open.get(), captured.balance.debt.get()), (1_020, 30, 30));
     let told = world.ledger.explain(&captured.operation).unwrap().reckoning.unwrap();
-    assert_eq!((told.by.as_str(), told.points, told.pinned_by.is_some()), ("held", 1_020, true));
+    assert_eq!((told.by, told.points.get(), told.pinned_by.is_some()), ("held", 1_020, true));
     proved(&world.ledger);
 }
 
@@ -308,7 +311,7 @@ fn a_cap_bounds_what_is_taken() {
     ] {
         let held = hold(&world, n, ten());
         let captured = world.ledger.capture(&held, &key(n), capture).unwrap();
-        assert_eq!((captured.points, captured.short), (points, short), "{n}");
+        assert_eq!((captured.points.get(), captured.short.get()), (points, short), "{n}");
         assert_eq!(captured.restored, 10_i64.saturating_sub(points).max(0), "{n}");
     }
     // The amount is bounded, not the debt: what was held late may be gone.
@@ -316,7 +319,7 @@ fn a_cap_bounds_what_is_taken() {
     world.advance(3_600);
     world.ledger.consume(&alice(), &key("all"), counterfoil::Consume::points(Points::new(461).unwrap())).unwrap();
     let captured = world.ledger.capture(&held, &key("late"), of(12).at_most_held()).unwrap();
-    assert_eq!((captured.points, captured.short, captured.open), (10, 2, 10));
+    assert_eq!((captured.points.get(), captured.short.get(), captured.open.get()), (10, 2, 10));
     proved(&world.ledger);
 }
 
@@ -379,7 +382,8 @@ fn a_repeated_answer_says_what_is_now() {
     assert_eq!((first.balance_now, first.state_now), (None, None));
     let told = |receipt: counterfoil::Receipt| {
         let (then, now) = (receipt.hold.unwrap().state, receipt.state_now.unwrap());
-        (then.as_str(), receipt.balance.available, now.as_str(), receipt.balance_now.unwrap().available)
+        let left = [receipt.balance, receipt.balance_now.unwrap()].map(|balance| balance.available.get());
+        (then.as_str(), left[0], now.as_str(), left[1])
     };
     world.ledger.consume(&alice(), &key("c"), counterfoil::Consume::points(Points::new(90).unwrap())).unwrap();
     assert_eq!(told(again()), ("open", 990, "open", 900));

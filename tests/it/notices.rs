@@ -328,7 +328,7 @@ fn a_threshold_is_told_when_it_is_crossed() {
     consume(ledger, "a", "2", 4);
     changed(watch.next(NONE).unwrap());
     let one = low(watch.next(NONE).unwrap());
-    assert_eq!((&one.account, one.threshold, one.balance.available, one.balance.net), (&a, 10, 6, 6));
+    assert_eq!((&one.account, one.threshold.get(), one.balance.available.get(), one.balance.net), (&a, 10, 6, 6));
     assert_eq!(
         json!(Notice::LowBalance(one)),
         json!({"notice": "low_balance", "account": "a", "threshold": 10,

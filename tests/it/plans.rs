@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use counterfoil::answer::PlanState;
+use counterfoil::report::Statement;
 use counterfoil::schema::{OPERATIONS, TARGETS};
-use counterfoil::{AccountId, Every, ExpiresIn, Key, Ledger, Plan, Points, Query, Recharge, Request, Stop};
+use counterfoil::{AccountId, Every, ExpiresIn, Key, Ledger, Period, Plan, Points, Query, Recharge, Request, Stop};
 use serde_json::{Value, json};
 
 use crate::support::{World, instant};
@@ -29,7 +30,7 @@ fn at(world: &World, text: &str) {
 /// Kind, points and instant of each line but the first so many.
 fn lines(ledger: &Ledger, skip: usize) -> Vec<(String, i64, DateTime<Utc>)> {
     let page = ledger.history(&alice(), &Query::new().limit(100_000)).unwrap();
-    page.items.iter().skip(skip).map(|line| (line.kind.to_string(), line.points, line.booked_at)).collect()
+    page.items.iter().skip(skip).map(|line| (line.kind.to_string(), line.points.get(), line.booked_at)).collect()
 }
 
 /// A creator subscribed on the 31st of January. Each month has her points, on its last day where it is shorter, and on the
@@ -87,7 +88,7 @@ fn a_missed_year_is_caught_up() {
     for world in [&lazy, &eager] {
         world.ledger.recharge(&alice(), &key("2"), Recharge::new(points(1), "wxpay")).unwrap();
         let balance = world.ledger.balance(&alice()).unwrap();
-        assert_eq!((balance.figures.available, balance.totals.unwrap().recharged), (61, 366 * 2 + 1));
+        assert_eq!((balance.figures.available.get(), balance.totals.unwrap().recharged), (61, 366 * 2 + 1));
         assert!(world.ledger.verify().unwrap().ok);
     }
     assert_eq!(lines(&lazy.ledger, 0), lines(&eager.ledger, 0));
@@ -103,7 +104,7 @@ fn a_stop_ends_what_is_to_come() {
     assert_eq!(plan.next_at, Some(instant("2027-01-17T12:00:00Z")));
     world.advance(7 * 24 * 3600);
     let stopped = world.ledger.stop(&plan.id, &key("1"), Stop::new()).unwrap();
-    assert_eq!((stopped.balance.available, stopped.plan.unwrap().next_at), (10, None));
+    assert_eq!((stopped.balance.available.get(), stopped.plan.unwrap().next_at), (10, None));
     assert_eq!(world.ledger.plans(&alice(), &Query::new()).unwrap().items, []);
     assert_eq!(world.ledger.plans(&alice(), &Query::new().all(true)).unwrap().items[0].state, PlanState::Stopped);
     world.advance(30 * 24 * 3600);
@@ -142,6 +143,12 @@ fn a_stop_of_more_than_there_can_be_is_refused() {
     let error = world.ledger.stop(&plan.id, &key("3"), Stop::new()).unwrap_err();
     assert_eq!(error.code(), "out_of_range");
     assert!(lines(&world.ledger, 0).iter().any(|line| line.0 == "reinstate"));
+    let balance = world.ledger.balance(&alice()).unwrap();
+    assert!(balance.figures.pending > Points::MAX);
+    let statement = world.ledger.statement(&alice(), &Period::all()).unwrap();
+    assert_eq!(statement.closing, balance.figures);
+    let text = serde_json::to_string(&statement).unwrap();
+    assert_eq!(serde_json::from_str::<Statement>(&text).unwrap(), statement);
     at(&world, "2027-02-22T00:00:00Z");
     let stopped = world.ledger.stop(&plan.id, &key("3"), Stop::new()).unwrap();
     assert_eq!(stopped.points, Points::MAX.get());

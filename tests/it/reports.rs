@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use counterfoil::answer::{Figures, Four, Totals};
 use counterfoil::report::{Statement, StatementStep, UsageLine};
-use counterfoil::{AccountId, Balance, Entry, Page, Period, Query};
+use counterfoil::{AccountId, Balance, Entry, Page, Period, Points, Query};
 use serde_json::{Value, json};
 
 use crate::model::generate::Random;
@@ -150,7 +150,7 @@ fn four(four: &Four) -> [i64; 4] {
 }
 
 fn of(figures: &Figures) -> [i64; 4] {
-    [figures.available, figures.held, figures.pending, figures.debt]
+    [figures.available, figures.held, figures.pending, figures.debt].map(Points::get)
 }
 
 fn sum<const N: usize>(parts: impl Iterator<Item = [i64; N]>) -> [i64; N] {
@@ -175,7 +175,7 @@ fn adds_up(life: &Life, statement: &Statement, place: &str) {
         assert_eq!(of(&statement.closing), four(&last.after), "{place}: last line");
     }
     for figures in [&statement.opening, &statement.closing] {
-        assert_eq!(figures.net, figures.available - figures.debt, "{place}: net");
+        assert_eq!(figures.net, figures.available.get() - figures.debt.get(), "{place}: net");
     }
     let totals = &statement.totals;
     let used_points = totals.consumed - totals.refunded;
@@ -403,8 +403,8 @@ fn usage_is_what_the_statements_say() {
             for line in statements.iter().flat_map(|statement| &statement.lines) {
                 let day = line.booked_at.with_timezone(&east).date_naive().to_string();
                 match line.kind.as_str() {
-                    "consume" | "capture" => *by_day.entry(day).or_default() += line.points,
-                    "refund" => *by_day.entry(day).or_default() -= line.points,
+                    "consume" | "capture" => *by_day.entry(day).or_default() += line.points.get(),
+                    "refund" => *by_day.entry(day).or_default() -= line.points.get(),
                     _ => {}
                 }
             }
@@ -562,7 +562,8 @@ fn an_operation_is_told_as_time_has_made_it() {
             (world.ledger.operation(&used.operation).unwrap(), world.ledger.allocations(&used.operation).unwrap());
         (info.open_now, info.refundable, paid_by.iter().map(|paid| (paid.batch, paid.points)).collect::<Vec<_>>())
     };
-    assert_eq!(told(), (Some(30), Some(30), vec![]));
+    let some = |n| Some(Points::new(n).unwrap());
+    assert_eq!(told(), (some(30), some(30), vec![]));
     world.advance(3600);
-    assert_eq!(told(), (Some(0), Some(30), vec![(batch, 30)]));
+    assert_eq!(told(), (some(0), some(30), vec![(batch, some(30).unwrap())]));
 }

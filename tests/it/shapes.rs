@@ -46,7 +46,9 @@ fn wrong(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
             "const" if says != value => return no(format!("not {says}")),
             "enum" if !says.as_array().unwrap().contains(value) => return no(format!("none of {says}")),
             "const" | "enum" => {}
-            "minimum" if value.as_i64() < says.as_i64() => return no(format!("below {says}")),
+            "minimum" if value.as_i64().is_some_and(|it| Some(it) < says.as_i64()) => {
+                return no(format!("below {says}"));
+            }
             "maximum" if value.as_i64() > says.as_i64() => return no(format!("above {says}")),
             "pattern" => {
                 let text = value.as_str().unwrap();
@@ -211,6 +213,7 @@ fn what_is_not_in_the_shape_is_found() {
     shapes.fit("balance", &right);
     for (path, value, told) in [
         ("/available", json!(1.5), "integer"),
+        ("/held", json!(-1), "below 0"),
         ("/as_of", json!("yesterday"), "date-time"),
         ("/state", json!("asleep"), "active"),
         ("/account", json!(""), "empty"),

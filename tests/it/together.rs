@@ -75,7 +75,7 @@ fn many_threads_book_what_one_would() {
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 5);
         assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|code| *code == "insufficient_points"));
     });
-    let available = |id: &str| ledger.balance(&AccountId::new(id).unwrap()).unwrap().figures.available;
+    let available = |id: &str| ledger.balance(&AccountId::new(id).unwrap()).unwrap().figures.available.get();
     assert_eq!((available("b"), available("few")), (1_000_000 - 8 * 20 * 3, 0));
     assert_eq!(ledger.info().unwrap().operations, 1 + 10 + 8 * 20 + 5);
     assert!(ledger.verify().unwrap().ok);

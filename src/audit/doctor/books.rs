@@ -7,7 +7,7 @@ use crate::model::{AccountRow, BookUse, ClockMark, Debtor, Fact, Finding, Ledger
 use crate::pricing::PriceBook;
 use crate::report::Look;
 use crate::store::{self, BookCache, Session, SqlSource};
-use crate::units::{Instant, Reading};
+use crate::units::{Instant, Points, Reading};
 
 /// Accounts read at a time.
 const PAGE: usize = 512;
@@ -99,11 +99,11 @@ impl Walk {
         let debt = match due {
             // What became effective since may have paid it.
             Some(_) if row.balances.debt > 0 => look.balance(&row.id, None)?.figures.debt,
-            _ => row.balances.debt,
+            _ => Points::booked(row.balances.debt)?,
         };
         if debt > 0 {
             self.debtors = self.debtors.saturating_add(1);
-            self.debt = self.debt.saturating_add(debt);
+            self.debt = self.debt.saturating_add(debt.get());
             let place = self.most.partition_point(|other| other.debt >= debt);
             if place < NAMED {
                 self.most.insert(place, Debtor { account: row.id.clone(), debt });

@@ -6,21 +6,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
+use super::back::Destination;
 use super::order::{Late, Next, reasons};
 use super::reckoning::Reckoning;
-use super::since::{LatePay, Story, sums, together};
-use super::step::Step;
-use super::{Booked, is_false, is_zero};
+use super::settled::{PaidDebt, Settled};
+use super::since::{LatePay, Since, Story, sums, together};
+use super::{Booked, is_false};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
+    EntryRow, Figures, HoldInfo, MovementRow, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
 use crate::store::{self, Forward};
-use crate::units::{Instant, or_never, utc, utc_option};
+use crate::units::{Instant, Points, or_never, utc, utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,13 +48,13 @@ pub struct Explanation {
     pub changed: Option<NewValue>,
     /// Where the points went that it brought back: of a refund or release all, of a capture those it did not take.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub went_to: Vec<Step>,
+    pub went_to: Vec<Destination>,
     /// What it paid of debts by bringing points, and which debts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub settled: Vec<Step>,
+    pub settled: Vec<Settled>,
     /// Of a write-off: the debts forgiven.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub forgiven: Vec<Step>,
+    pub forgiven: Vec<PaidDebt>,
     /// The batches it made or changed, as they are now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches_now: Vec<BatchInfo>,
@@ -65,16 +66,16 @@ pub struct Explanation {
     pub passed_deadline: Option<DateTime<Utc>>,
     /// The account's credit limit at that time, where debt was left or credit reserved.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub credit_limit: Option<i64>,
+    pub credit_limit: Option<Points>,
     /// Of a consume or capture: points refunded since. Of a revoke: what returned of its clawback.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub refunded: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub refunded: Points,
     /// Points written off since.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub written_off: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub written_off: Points,
     /// What was done to it since, or to what it made, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub since: Vec<Step>,
+    pub since: Vec<Since>,
 }
 
 /// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`.
@@ -110,13 +111,13 @@ pub struct Payer {
     #[serde(with = "utc")]
     pub created_at: DateTime<Utc>,
     /// Points it paid.
-    pub points: i64,
+    pub points: Points,
     /// Points of them returned since.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub returned: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub returned: Points,
     /// Points of those that lapsed on their return, for the batch had expired.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub lapsed: i64,
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub lapsed: Points,
     /// Set aside by the hold beforehand.
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
@@ -174,8 +175,8 @@ impl Look<'_, '_> {
             hold_now: None,
             passed_deadline: None,
             credit_limit: None,
-            refunded: 0,
-            written_off: 0,
+            refunded: Points::ZERO,
+            written_off: Points::ZERO,
             since: Vec::new(),
         };
         let (Some((no, _)), Some(last)) = (&booked.row.account, booked.row.entry) else {
@@ -194,9 +195,11 @@ impl Look<'_, '_> {
         let receiver = receiver.map(|row| self.caught_up(row, None)).transpose()?;
         let consume = self.consume_of(&mut own.0, &booked, &lines)?;
         if let Some(consume) = &consume {
-            (told.refunded, told.written_off) = (consume.refunded, consume.written_off);
-            told.operation.open_now = Some(consume.open);
-            told.operation.refundable = (booked.row.kind != OpKind::Revoke).then(|| consume.refundable());
+            (told.refunded, told.written_off) =
+                (Points::booked(consume.refunded)?, Points::booked(consume.written_off)?);
+            told.operation.open_now = Some(Points::booked(consume.open)?);
+            let refundable = (booked.row.kind != OpKind::Revoke).then(|| Points::booked(consume.refundable()));
+            told.operation.refundable = refundable.transpose()?;
         }
         self.batches_now(&mut told, &booked, receiver.as_ref().unwrap_or(&own))?;
         self.hold_now(&mut told, &booked, &own.0)?;
@@ -237,9 +240,13 @@ impl Look<'_, '_> {
             let ended = store::references(self.session, hold, Some(EntryKind::HoldExpire))?;
             told.passed_deadline = deadline.filter(|_| !ended.is_empty()).map(Instant::utc);
         }
-        let unbacked =
-            told.hold_now.as_ref().filter(|_| booked.row.kind == OpKind::Hold).map_or(0, |hold| hold.unbacked);
-        told.credit_limit = (outcome.open > 0 || unbacked > 0).then(|| outcome.before.unwrap_or(0));
+        let unbacked = told
+            .hold_now
+            .as_ref()
+            .filter(|_| booked.row.kind == OpKind::Hold)
+            .map_or(Points::ZERO, |hold| hold.unbacked);
+        let limit = (outcome.open > 0 || unbacked > 0).then(|| Points::booked(outcome.before.unwrap_or(0)));
+        told.credit_limit = limit.transpose()?;
         Ok(())
     }
 
@@ -303,8 +310,8 @@ impl Look<'_, '_> {
         let show = |row| shapes::entry(&self.source, self.writers, &account.id, row, false);
         Ok(Some(Side {
             account: account.id.clone(),
-            before: figures(before_entry(first)?),
-            after: figures(last.after),
+            before: figures(before_entry(first)?)?,
+            after: figures(last.after)?,
             lines: lines.iter().map(show).collect::<Result<_>>()?,
         }))
     }
@@ -328,27 +335,20 @@ impl Look<'_, '_> {
     ) -> Result<()> {
         for (no, _) in &booked.row.outcome.batches {
             let row = self.batch_row(books, *no)?;
-            told.batches_now.extend(row.map(|row| shapes::batch(self.writers, &account.id, &row, *now)));
+            let shown = row.map(|row| shapes::batch(self.writers, &account.id, &row, *now));
+            told.batches_now.extend(shown.transpose()?);
         }
         Ok(())
     }
 
     fn hold_now(&self, told: &mut Explanation, booked: &Booked, books: &Books<'_>) -> Result<()> {
         if let (Some((no, ..)), Some((_, account))) = (booked.row.outcome.hold, &booked.row.account) {
-            let hold = self.hold_row(books, no)?;
+            let hold = books.held_hold(no).cloned().map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
             let slices = self.source.allocations(no)?.rows;
             let shown = |hold| shapes::hold(&self.source, self.writers, account, &hold, &slices);
             told.hold_now = hold.map(shown).transpose()?;
         }
         Ok(())
-    }
-
-    /// A hold with what time has done to it.
-    pub(super) fn hold_row(&self, books: &Books<'_>, no: i64) -> Result<Option<HoldRow>> {
-        match books.held_hold(no) {
-            Some(hold) => Ok(Some(hold.clone())),
-            None => self.source.hold(no),
-        }
     }
 
     /// The batches an operation drew from itself, in order.
@@ -408,8 +408,8 @@ impl Look<'_, '_> {
                 let no = batch.no;
                 let returned = returned.get(&no).copied().unwrap_or(0);
                 let why = if held { Some(by_hold.into()) } else { why.get(&no).cloned() };
-                let payer = self.payer(&batch, points)?;
-                told.paid_by.push(Payer { returned, lapsed: lapsed_of(no, returned), why, held, ..payer });
+                let (lapsed, returned) = (Points::booked(lapsed_of(no, returned))?, Points::booked(returned)?);
+                told.paid_by.push(Payer { returned, lapsed, why, held, ..self.payer(&batch, points)? });
             }
         }
         let later: Vec<&AllocationRow> = now.iter().skip(draws.len()).collect();
@@ -418,8 +418,8 @@ impl Look<'_, '_> {
             let batch = self.payer_then(books, *batch, *n)?;
             let returned = later.get(place).map_or(0, |part| part.returned);
             told.settled_by.push(Payer {
-                returned,
-                lapsed: lapsed_of(batch.no, returned),
+                returned: Points::booked(returned)?,
+                lapsed: Points::booked(lapsed_of(batch.no, returned))?,
                 paid_at: Some(at.utc()),
                 paid_in: operation.map(|seq| self.writers.operation(seq)),
                 ..self.payer(&batch, *points)?
@@ -486,9 +486,9 @@ impl Look<'_, '_> {
             priority: batch.priority,
             expires_at: batch.expires_at.map(Instant::utc),
             created_at: Booked::read(&self.source, batch.operation())?.row.booked_at.utc(),
-            points,
-            returned: 0,
-            lapsed: 0,
+            points: Points::booked(points)?,
+            returned: Points::ZERO,
+            lapsed: Points::ZERO,
             held: false,
             paid_at: None,
             paid_in: None,

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::super::Look;
-use super::step::{Step, StepKind, hold_of};
+use super::missing::{NotYet, StillHeld};
+use super::trail::hold_of;
 use super::{Booked, is_past};
 use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, HoldState};
 use crate::report::Period;
-use crate::units::{add, sub};
+use crate::units::{Points, add, sub};
 
 /// What the lines after a period did to holds and pending batches.
 #[derive(Default)]
@@ -86,7 +87,7 @@ impl Look<'_, '_> {
         account: &AccountRow,
         period: &Period,
         (held, pending): (i64, i64),
-    ) -> Result<(Vec<Step>, Vec<Step>)> {
+    ) -> Result<(Vec<StillHeld>, Vec<NotYet>)> {
         let mut after = After::default();
         if let Some(end) = period.end().filter(|_| held > 0 || pending > 0) {
             let rest = Period::new(Some(end), None)?;
@@ -98,7 +99,7 @@ impl Look<'_, '_> {
             for hold in self.hold_rows(books, account, 0) {
                 let hold = hold?;
                 if after.was_open(&hold, period.end()) {
-                    holds.push(self.hold_step(&hold, sub(hold.points, hold.unbacked)?)?);
+                    holds.push(self.still_held(&hold)?);
                 }
             }
         }
@@ -106,24 +107,29 @@ impl Look<'_, '_> {
         if pending > 0 {
             for batch in self.batch_rows(books, account, 0) {
                 let batch = batch?;
-                let points = after.was_pending(&batch)?;
+                let points = Points::booked(after.was_pending(&batch)?)?;
                 if points > 0 {
-                    batches.push(self.pending_step(&batch, points)?);
+                    batches.push(NotYet {
+                        batch: self.writers.batch(batch.no),
+                        source: batch.source.to_string(),
+                        points,
+                        effective_at: batch.effective_at.utc(),
+                    });
                 }
             }
         }
         Ok((holds, batches))
     }
 
-    fn pending_step(&self, batch: &BatchRow, points: i64) -> Result<Step> {
-        let booked = Booked::read(&self.source, batch.operation())?;
-        Ok(Step {
-            operation: Some(self.writers.operation(batch.operation())),
-            batch: Some(self.writers.batch(batch.no)),
-            source: Some(batch.source.to_string()),
-            until: Some(batch.effective_at.utc()),
+    fn still_held(&self, hold: &HoldRow) -> Result<StillHeld> {
+        let booked = Booked::read(&self.source, hold.operation)?;
+        Ok(StillHeld {
+            hold: self.writers.hold(hold.operation),
+            points: Points::booked(sub(hold.points, hold.unbacked)?)?,
+            since: booked.row.booked_at.utc(),
+            deadline: hold.deadline.utc(),
+            service: hold.service.clone(),
             said: booked.said(),
-            ..Step::new(StepKind::Pending, EntryKind::Recharge, booked.row.booked_at, points)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Single operations, and the lives of single batches.
 
-use counterfoil::report::{BatchLife, Explanation, Step};
-use counterfoil::{BatchId, OperationId};
+use counterfoil::report::{BatchLife, Explanation};
+use counterfoil::{BatchId, OperationId, Points};
 
 use super::causes::{me, world};
 use crate::support::World;
@@ -16,7 +16,7 @@ fn life(world: &World, number: i64) -> BatchLife {
 }
 
 fn whys(told: &Explanation) -> Vec<(i64, &str)> {
-    told.paid_by.iter().map(|payer| (payer.points, payer.why.as_deref().unwrap_or("-"))).collect()
+    told.paid_by.iter().map(|payer| (payer.points.get(), payer.why.as_deref().unwrap_or("-"))).collect()
 }
 
 #[test]
@@ -145,28 +145,28 @@ fn points_that_came_back_went_somewhere() {
         ("", r#"{"op":"refund","operation":"@spent","key":"b","points":"all","reason":"failed"}"#),
     ]);
     let seq = |id: &Option<OperationId>| id.map(|id| id.sequence());
-    let owed: Vec<_> = explain(&world, 5).settled[0].parts.iter().map(|d| (seq(&d.operation), d.points)).collect();
-    assert_eq!(owed, [(Some(3), 2), (Some(4), 4)]);
+    let owed: Vec<_> =
+        explain(&world, 5).settled[0].debts.iter().map(|d| (d.operation.sequence(), d.points.get())).collect();
+    assert_eq!(owed, [(3, 2), (4, 4)]);
     let forgiven = explain(&world, 6).forgiven;
-    assert_eq!(forgiven.iter().map(|d| (seq(&d.operation), d.points)).collect::<Vec<_>>(), [(Some(4), 1)]);
+    assert_eq!(forgiven.iter().map(|d| (d.operation.sequence(), d.points.get())).collect::<Vec<_>>(), [(4, 1)]);
     let told = explain(&world, 7);
-    let went = told.went_to.iter();
     let went: Vec<_> =
-        went.map(|went| (went.what.as_str(), went.points, seq(&went.of), went.other_batch.is_some())).collect();
+        told.went_to.iter().map(|w| (w.what, w.points.get(), seq(&w.operation), seq(&w.revoke))).collect();
     // Two go back to the third batch, which had settled them, and four to the second; ten came from the revoked one,
     // whose debt of ten had four paid by the third and one forgiven: so nine are free, and one stays taken.
     assert_eq!(
         went,
         [
-            ("restored", 2, Some(3), false),
-            ("restored", 4, Some(3), false),
-            ("taken", 1, Some(3), false),
-            ("cancelled_debt", 5, Some(4), true),
-            ("restored", 4, Some(4), true)
+            ("restored", 2, None, None),
+            ("restored", 4, None, None),
+            ("taken", 1, None, None),
+            ("cancelled_debt", 5, Some(4), Some(4)),
+            ("restored", 4, None, Some(4))
         ]
     );
     let late = explain(&world, 3).settled_by;
-    assert_eq!(late.iter().map(|payer| (payer.points, seq(&payer.paid_in))).collect::<Vec<_>>(), [(2, Some(5))]);
+    assert_eq!(late.iter().map(|payer| (payer.points.get(), seq(&payer.paid_in))).collect::<Vec<_>>(), [(2, Some(5))]);
 }
 
 /// A capture beyond its hold called all points of a batch set aside, though part of them was an ordinary draw.
@@ -205,7 +205,7 @@ fn what_was_returned_to_an_expired_batch_lapsed() {
     let told = |world: &World, number| {
         let told = explain(world, number);
         let payers = told.paid_by.iter().chain(&told.settled_by);
-        payers.map(|payer| (payer.points, payer.returned, payer.lapsed)).collect::<Vec<_>>()
+        payers.map(|payer| (payer.points.get(), payer.returned.get(), payer.lapsed.get())).collect::<Vec<_>>()
     };
     assert_eq!(told(&world, 3), [(40, 10, 0), (20, 20, 0), (5, 5, 0)]);
     world.must("", r#"{"op":"refund","operation":"@used","key":"3","points":"all","reason":"failed"}"#);
@@ -241,7 +241,7 @@ fn a_reopen_is_nothing_done_to_the_hold() {
     ]);
     let lines: Vec<_> = explain(&world, 5).sides[0].lines.iter().map(|line| line.kind).collect();
     assert_eq!(lines, ["reopen", "capture"]);
-    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.line.as_str(), since.points)).collect();
+    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.what.as_str(), since.points)).collect();
     assert_eq!(since, [("hold_expire", 4), ("capture", 3)]);
 }
 
@@ -276,7 +276,7 @@ fn a_new_value_is_told_with_the_old() {
     assert_eq!(told(4), "credit_limit 5 8");
     assert_eq!(told(6), r#"expires_at "2027-01-11T12:00:00.000Z" "never""#);
     assert_eq!(told(8), r#"deadline "2027-01-10T12:01:00.000Z" "2027-01-10T12:02:00.000Z""#);
-    assert_eq!(explain(&world, 7).credit_limit, Some(8));
+    assert_eq!(explain(&world, 7).credit_limit.unwrap(), 8);
     assert_eq!(explain(&world, 9).passed_deadline, Some(crate::support::instant("2027-01-10T12:02:00Z")));
 }
 
@@ -292,7 +292,7 @@ fn where_the_points_come_from() {
     let book = world.ledger.pricing().unwrap().hash();
     let reckoned = |number| {
         let told = explain(&world, number).reckoning.unwrap();
-        (told.by.as_str(), told.points, told.rule.unwrap_or_default(), told.price_book.is_some(), told.pinned_by)
+        (told.by, told.points.get(), told.rule.unwrap_or_default(), told.price_book.is_some(), told.pinned_by)
     };
     assert_eq!(explain(&world, 2).reckoning.unwrap().price_book, Some(book));
     assert_eq!(reckoned(2), ("rule", 21, "ceil(61.2 s / 3), at least 1".into(), true, None));
@@ -305,7 +305,7 @@ fn where_the_points_come_from() {
     assert!(recharged.2.contains("180 days") && recharged.2.contains("promotional"), "{}", recharged.2);
     let captured = explain(&world, 5);
     assert_eq!((captured.paid_by[0].held, whys(&captured)), (true, vec![(2, "set aside by the hold")]));
-    let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.line.as_str()).collect();
+    let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.what.as_str()).collect();
     assert_eq!(held, ["capture"]);
 }
 
@@ -323,19 +323,19 @@ fn what_became_of_a_consume() {
     ]);
     // Time alone has paid five of it: no write has happened since.
     let told = explain(&world, 2);
-    assert_eq!(told.operation.open_now, Some(2));
+    assert_eq!(told.operation.open_now.unwrap(), 2);
     assert_eq!(
-        told.settled_by.iter().map(|payer| (payer.source.as_str(), payer.points)).collect::<Vec<_>>(),
+        told.settled_by.iter().map(|payer| (payer.source.as_str(), payer.points.get())).collect::<Vec<_>>(),
         [("gift", 5)]
     );
-    assert_eq!((told.written_off, told.since[0].line.as_str(), told.since[0].points), (1, "write_off", 1));
+    assert_eq!((told.written_off.get(), told.since[0].what.as_str(), told.since[0].points), (1, "write_off", 1));
     let mut world = world;
     world.must("", r#"{"op":"refund","operation":"@spent","key":"3","points":4,"reason":"late","actor":"support"}"#);
     world.must("", r#"{"op":"revoke","batch":"@bought","key":"4","points":1,"reason":"fraud"}"#);
     let told = explain(&world, 2);
-    let since: Vec<_> = told.since.iter().map(|since| (since.line.as_str(), since.points)).collect();
+    let since: Vec<_> = told.since.iter().map(|since| (since.what.as_str(), since.points)).collect();
     assert_eq!(since, [("write_off", 1), ("refund", 4), ("revoke", 0)]);
-    assert_eq!((told.refunded, told.settled_by[0].returned), (4, 2));
+    assert_eq!((told.refunded.get(), told.settled_by[0].returned.get()), (4, 2));
     assert_eq!(told.since[1].said.actor.as_deref(), Some("support"));
     let refund = explain(&world, 5);
     assert_eq!(
@@ -361,19 +361,19 @@ fn the_life_of_a_batch() {
         ("", r#"{"op":"refund","operation":"@spent","key":"6","points":1,"reason":"failed"}"#),
     ]);
     let told = life(&world, 2);
-    let parts = |used: &Step| used.parts.iter().map(|part| (part.what.as_str(), part.points)).collect::<Vec<_>>();
-    let uses: Vec<_> = told.uses.iter().map(|used| (used.points, parts(used))).collect();
-    assert_eq!(uses, [(5, vec![("settled", 5)]), (15, vec![("returned", 5)])]);
-    assert_eq!(told.uses[0].parts[0].at, told.steps[0].at);
-    let events: Vec<_> = told.steps.iter().map(|step| (step.what.as_str(), step.points)).collect();
+    let uses: Vec<_> =
+        told.uses.iter().map(|it| [it.points, it.drawn, it.settled, it.returned].map(Points::get)).collect();
+    assert_eq!(uses, [[5, 5, 5, 0], [15, 20, 0, 5]]);
+    assert_eq!(told.uses[0].settled_at, Some(told.events[0].at));
+    let events: Vec<_> = told.events.iter().map(|event| (event.what, event.points.get())).collect();
     assert_eq!(
         events,
         [("recharged", 100), ("moved", 10), ("revoked", 7), ("held", 8), ("expired", 54), ("lapsed", 1)]
     );
-    assert_eq!(told.steps[1].other.as_ref().unwrap().as_str(), "friend");
-    let received = world.ledger.explain_batch(&told.steps[1].other_batch.unwrap()).unwrap();
-    assert_eq!((received.steps[0].what.as_str(), received.steps[0].other.as_ref()), ("received", Some(&me())));
-    assert_eq!(received.steps[0].other_batch, Some(told.batch.batch));
+    assert_eq!(told.events[1].other.as_ref().unwrap().as_str(), "friend");
+    let received = world.ledger.explain_batch(&told.events[1].other_batch.unwrap()).unwrap();
+    assert_eq!((received.events[0].what, received.events[0].other.as_ref()), ("received", Some(&me())));
+    assert_eq!(received.events[0].other_batch, Some(told.batch.batch));
 }
 
 #[test]

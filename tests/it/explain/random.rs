@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::answer::BatchState;
-use counterfoil::report::{Explanation, Step};
-use counterfoil::{AccountId, BatchInfo, Clock, OperationId, Period, Query};
+use counterfoil::report::Explanation;
+use counterfoil::{AccountId, BatchInfo, Clock, OperationId, Period, Points, Query};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;
@@ -179,18 +179,19 @@ fn every_batch_is_accounted_for() {
                 let life = world.ledger.explain_batch(&batch.batch).unwrap();
                 assert_eq!(life.batch, batch);
                 let sum = |what: &str| -> i64 {
-                    life.steps.iter().filter(|step| step.what == what).map(|step| step.points).sum()
+                    life.events.iter().filter(|event| event.what == what).map(|event| event.points.get()).sum()
                 };
                 let b = &batch;
-                assert_eq!(b.amount, b.remaining + b.held + b.used + b.expired + b.revoked + b.moved);
-                assert_eq!(life.uses.iter().map(|used| used.points).sum::<i64>(), b.used, "{seed}: {life:#?}");
-                assert_eq!(life.uses_by_service.iter().map(|used| used.points).sum::<i64>(), b.used);
+                let parts = [b.remaining, b.held, b.used, b.expired, b.revoked, b.moved];
+                assert_eq!(parts.map(Points::get).iter().sum::<i64>(), b.amount);
+                assert_eq!(life.uses.iter().map(|used| used.points.get()).sum::<i64>(), b.used, "{seed}: {life:#?}");
+                assert_eq!(life.uses_by_service.iter().map(|used| used.points.get()).sum::<i64>(), b.used);
                 assert_eq!(sum("held"), b.held, "{seed}: {life:#?}");
                 assert_eq!(sum("moved"), b.moved, "{seed}: {life:#?}");
                 assert_eq!(sum("expired") + sum("lapsed") - sum("came_back"), b.expired, "{seed}: {life:#?}");
                 assert_eq!(sum("revoked") + sum("taken"), b.revoked, "{seed}: {life:#?}");
                 // Nothing is a rest, which could be negative.
-                assert!(life.steps.iter().all(|step| step.points >= 0), "{seed}: {life:#?}");
+                assert!(life.events.iter().all(|event| event.points >= 0), "{seed}: {life:#?}");
             }
         }
     }
@@ -200,28 +201,29 @@ fn every_batch_is_accounted_for() {
 /// by the lines listed.
 fn all_is_told(told: &Explanation) {
     let receipt = &told.operation.receipt;
-    let went =
-        |what: &str| -> i64 { told.went_to.iter().filter(|went| went.what == what).map(|went| went.points).sum() };
+    let went = |what: &str| -> i64 {
+        told.went_to.iter().filter(|went| went.what == what).map(|went| went.points.get()).sum()
+    };
     if matches!(receipt.op.as_str(), "refund" | "release" | "capture") {
-        assert_eq!((went("restored"), went("lapsed")), (receipt.restored, receipt.lapsed), "{told:#?}");
+        assert_eq!((went("restored"), went("lapsed")), (receipt.restored.get(), receipt.lapsed.get()), "{told:#?}");
     }
     if receipt.op == "refund" {
-        assert_eq!(told.went_to.iter().map(|went| went.points).sum::<i64>(), receipt.points, "{told:#?}");
+        assert_eq!(told.went_to.iter().map(|went| went.points.get()).sum::<i64>(), receipt.points, "{told:#?}");
     }
     let lines = told.sides.iter().flat_map(|side| &side.lines);
-    let settled: i64 = lines.filter(|line| line.kind == "settle").map(|line| line.points).sum();
-    assert_eq!(told.settled.iter().map(|settled| settled.points).sum::<i64>(), settled, "{told:#?}");
+    let settled: i64 = lines.filter(|line| line.kind == "settle").map(|line| line.points.get()).sum();
+    assert_eq!(told.settled.iter().map(|settled| settled.points.get()).sum::<i64>(), settled, "{told:#?}");
     for settled in &told.settled {
-        assert_eq!(settled.parts.iter().map(|debt| debt.points).sum::<i64>(), settled.points, "{told:#?}");
+        assert_eq!(settled.debts.iter().map(|debt| debt.points.get()).sum::<i64>(), settled.points, "{told:#?}");
     }
     if receipt.op == "write_off" {
-        assert_eq!(told.forgiven.iter().map(|debt| debt.points).sum::<i64>(), receipt.points, "{told:#?}");
+        assert_eq!(told.forgiven.iter().map(|debt| debt.points.get()).sum::<i64>(), receipt.points, "{told:#?}");
     }
     if matches!(receipt.op.as_str(), "recharge" | "transfer") {
         for batch in &told.batches_now {
-            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch));
-            let gone: i64 = gone.map(Step::gone).sum();
-            assert_eq!(gone, batch.expired + batch.revoked + batch.moved, "{told:#?}");
+            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch) && since.how.is_some());
+            let gone: i64 = gone.map(|since| since.points).sum();
+            assert_eq!(gone, batch.expired.get() + batch.revoked.get() + batch.moved.get(), "{told:#?}");
         }
     }
 }
@@ -233,9 +235,9 @@ fn every_operation_is_explained() {
         let (world, _, found) = watched_history(seed, 120);
         let mut paid: BTreeMap<OperationId, i64> = BTreeMap::new();
         for account in accounts(&world) {
-            for settled in world.ledger.explain_missing(&account, &Period::all()).unwrap().settled.steps {
-                for debt in settled.parts {
-                    *paid.entry(debt.operation.unwrap()).or_default() += debt.points;
+            for settled in world.ledger.explain_missing(&account, &Period::all()).unwrap().settled {
+                for debt in settled.debts {
+                    *paid.entry(debt.operation).or_default() += debt.points.get();
                 }
             }
         }
@@ -246,22 +248,27 @@ fn every_operation_is_explained() {
                 let change = |of: fn(&counterfoil::answer::Four) -> i64| -> i64 {
                     side.lines.iter().map(|line| of(&line.change)).sum()
                 };
-                assert_eq!(side.before.available + change(|four| four.available), side.after.available, "{told:#?}");
-                assert_eq!(side.before.held + change(|four| four.held), side.after.held, "{told:#?}");
-                assert_eq!(side.before.pending + change(|four| four.pending), side.after.pending, "{told:#?}");
-                assert_eq!(side.before.debt + change(|four| four.debt), side.after.debt, "{told:#?}");
+                assert_eq!(
+                    side.before.available.get() + change(|four| four.available),
+                    side.after.available,
+                    "{told:#?}"
+                );
+                assert_eq!(side.before.held.get() + change(|four| four.held), side.after.held, "{told:#?}");
+                assert_eq!(side.before.pending.get() + change(|four| four.pending), side.after.pending, "{told:#?}");
+                assert_eq!(side.before.debt.get() + change(|four| four.debt), side.after.debt, "{told:#?}");
             }
             assert_eq!(told.sides.is_empty(), receipt.account.is_none());
             assert_eq!(told.sides.len() == 2, receipt.op == "transfer");
             told.sides.first().into_iter().for_each(|side| assert_eq!(side.after, receipt.balance, "{told:#?}"));
-            let own: i64 = told.paid_by.iter().map(|payer| payer.points).sum();
-            let later: i64 = told.settled_by.iter().map(|payer| payer.points).sum();
-            let back: i64 = told.paid_by.iter().chain(&told.settled_by).map(|payer| payer.returned).sum();
+            let own: i64 = told.paid_by.iter().map(|payer| payer.points.get()).sum();
+            let later: i64 = told.settled_by.iter().map(|payer| payer.points.get()).sum();
+            let back: i64 = told.paid_by.iter().chain(&told.settled_by).map(|payer| payer.returned.get()).sum();
             if matches!(receipt.op.as_str(), "consume" | "capture") {
-                assert_eq!(own + receipt.open, receipt.points, "{told:#?}");
-                let open = told.operation.open_now.unwrap();
-                assert_eq!(own + later - back + open + told.refunded + told.written_off, receipt.points, "{told:#?}");
-                let refunds = told.since.iter().filter(|since| since.what == "returned");
+                assert_eq!(own + receipt.open.get(), receipt.points, "{told:#?}");
+                let open = told.operation.open_now.unwrap().get();
+                let gone = told.refunded.get() + told.written_off.get();
+                assert_eq!(own + later - back + open + gone, receipt.points, "{told:#?}");
+                let refunds = told.since.iter().filter(|since| since.what == "refund");
                 assert_eq!(refunds.map(|since| since.points).sum::<i64>(), told.refunded, "{told:#?}");
             }
             if receipt.op == "transfer" {

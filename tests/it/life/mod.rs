@@ -30,7 +30,7 @@ fn recharge(ledger: &Ledger, key: &str, points: u32) -> Result<Receipt, Error> {
 }
 
 fn available(ledger: &Ledger) -> i64 {
-    ledger.balance(&AccountId::new("al").unwrap()).unwrap().figures.available
+    ledger.balance(&AccountId::new("al").unwrap()).unwrap().figures.available.get()
 }
 
 /// A new ledger with 1 000 points.

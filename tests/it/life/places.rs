@@ -142,7 +142,7 @@ fn a_full_disk_is_told_and_no_dead_end() {
         assert!(booked < 20_000, "the disk is never full");
     };
     assert_eq!((error.code(), error.is_retryable()), ("disk_full", true));
-    assert_eq!(ledger.balance(&AccountId::new("u0").unwrap()).unwrap().figures.available % 5, 0);
+    assert_eq!(ledger.balance(&AccountId::new("u0").unwrap()).unwrap().figures.available.get() % 5, 0);
     let elsewhere = tempfile::tempdir().unwrap();
     assert!(ledger.backup(elsewhere.path().join("backup.ledger")).unwrap().ok);
     fs::remove_file(disk.0.path().join("fill")).unwrap();

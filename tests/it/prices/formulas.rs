@@ -28,7 +28,7 @@ fn metered(rest: &str) -> PriceBook {
 }
 
 fn points(priced: Result<Priced, PriceError>) -> i64 {
-    priced.unwrap().points
+    priced.unwrap().points.get()
 }
 
 fn advice(priced: Result<Priced, PriceError>) -> String {
@@ -116,7 +116,7 @@ fn a_price_per_so_many_seconds_counts_those_begun() {
     }
     let book = duration("per = 5\npoints = 8\nestimation = { seconds_per_char = 0.25 }");
     let priced = book.estimate("s", &Usage::chars(41)).unwrap();
-    assert_eq!((priced.points, priced.rule.as_str()), (24, "ceil(41 char * 0.25 s / 5) * 8, at least 1"));
+    assert_eq!((priced.points.get(), priced.rule.as_str()), (24, "ceil(41 char * 0.25 s / 5) * 8, at least 1"));
     let out = duration("per = 1\npoints = 9000000000000000").price("s", &seconds("2"));
     assert_eq!(out, Err(PriceError::OutOfRange("s".to_owned())));
 }
@@ -156,12 +156,12 @@ fn an_app_does_not_change_when_a_price_does() {
     assert_eq!(points(speech.price("s", &Usage::duration(Duration::from_millis(61_200)))), 4);
     assert_eq!(points(speech.estimate("s", &Usage::chars(240))), 0);
     let priced = speech.estimate("s", &Usage::chars(241)).unwrap();
-    assert_eq!((priced.points, priced.rule.as_str()), (2, "ceil((241 char * 0.25 s - 60) / 1) * 2"));
+    assert_eq!((priced.points.get(), priced.rule.as_str()), (2, "ceil((241 char * 0.25 s - 60) / 1) * 2"));
     assert_eq!(advice(speech.price("s", &Usage::chars(5))), "for service `s` give the seconds that were used");
     let characters = metered("unit = \"char\"\npackage = 1000\npoints = 3");
     for priced in [characters.price("s", &Usage::chars(1_001)), characters.estimate("s", &Usage::chars(1_001))] {
         let priced = priced.unwrap();
-        assert_eq!((priced.points, priced.unit.as_deref()), (6, Some("char")));
+        assert_eq!((priced.points.get(), priced.unit.as_deref()), (6, Some("char")));
         assert_eq!(priced.rule, "ceil(1001 char / 1000) * 3");
     }
     assert_eq!(points(characters.price("s", &counted("1001").unit("char"))), 6);
@@ -315,11 +315,11 @@ fn out_of_range_is_refused_and_never_wraps() {
 fn fixed_and_free_services_keep_the_usage_as_a_label() {
     let book = sample();
     let priced = book.price("script_generation", &counted("3").unit("page")).unwrap();
-    assert_eq!((priced.points, priced.rule.as_str()), (10, "10 per use"));
+    assert_eq!((priced.points.get(), priced.rule.as_str()), (10, "10 per use"));
     assert_eq!(priced.quantity, Some(Quantity::from(3)));
     assert_eq!(priced.unit.as_deref(), Some("page"));
     let free = book.estimate("subtitle_preview", None).unwrap();
-    assert_eq!((free.points, free.rule.as_str()), (0, "free"));
+    assert_eq!((free.points.get(), free.rule.as_str()), (0, "free"));
     assert_eq!((free.quantity, free.unit), (None, None));
 }
 

@@ -145,10 +145,10 @@ fn hledger_comes_to_the_same_balances() {
         };
         let all = ledger.accounts(&Query::new().limit(100)).unwrap().items;
         let total = |figure: fn(&counterfoil::Balance) -> i64| all.iter().map(figure).sum::<i64>();
-        assert_eq!(sum(points, ":Available"), total(|b| b.figures.available));
-        assert_eq!(sum(points, ":Held"), total(|b| b.figures.held));
-        assert_eq!(sum(points, ":Pending"), total(|b| b.figures.pending));
-        assert_eq!(-sum(debt, ""), total(|b| b.figures.debt));
+        assert_eq!(sum(points, ":Available"), total(|b| b.figures.available.get()));
+        assert_eq!(sum(points, ":Held"), total(|b| b.figures.held.get()));
+        assert_eq!(sum(points, ":Pending"), total(|b| b.figures.pending.get()));
+        assert_eq!(-sum(debt, ""), total(|b| b.figures.debt.get()));
         let used = if view == View::Holder { "Expenses:Used" } else { "Income:Used" };
         let totals = |figure: fn(&counterfoil::answer::Totals) -> i64| {
             all.iter().filter_map(|b| b.totals).map(|t| figure(&t)).sum()

@@ -114,7 +114,7 @@ fn aimed(
 /// What an operation would do, for whoever is asked about it.
 fn consequence(ledger: &Ledger, would: &Receipt) -> Result<String, Failure> {
     let balance = balance_line(&would.balance);
-    Ok(match (&would.account, would.points) {
+    Ok(match (&would.account, would.points.get()) {
         (Some(account), 0) => format!("It would leave {account} with {balance}."),
         (Some(account), points) => format!("{points} points; it would leave {account} with {balance}."),
         (None, _) => format!(
@@ -198,7 +198,7 @@ fn due(ledger: &Ledger) -> Result<Sweep, Failure> {
             }
             sweep.entries = sweep.entries.saturating_add(1);
             if line.kind == EntryKind::Expire {
-                sweep.points = sweep.points.saturating_add(line.points);
+                sweep.points = sweep.points.saturating_add(line.points.get());
             }
         }
         if sweep.entries > before {

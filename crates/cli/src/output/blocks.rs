@@ -2,7 +2,7 @@
 
 use counterfoil::answer::{Allocation, Check, Figures, PlanMark, Totals};
 use counterfoil::report::{Info, OperationInfo};
-use counterfoil::{Balance, OpKind, Receipt};
+use counterfoil::{Balance, BatchInfo, OpKind, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,6 +21,11 @@ pub(crate) fn words<T: Serialize>(state: &T) -> String {
 pub(crate) fn batch_names(allocations: &[Allocation]) -> String {
     let names: Vec<String> = allocations.iter().map(|part| format!("{}: {}", batch(part.batch), part.points)).collect();
     if names.is_empty() { "-".into() } else { names.join(", ") }
+}
+
+/// How much of a batch nobody has: expired, revoked, moved away.
+pub(super) fn gone(batch: &BatchInfo) -> i64 {
+    [batch.expired, batch.revoked, batch.moved].into_iter().fold(0, |sum, part| part.get().saturating_add(sum))
 }
 
 /// The five figures on one line.
@@ -141,10 +146,10 @@ pub(super) fn balance(balance: &Balance) -> Block {
     block.add("as of", time(balance.as_of));
     let figures = &balance.figures;
     block.add_figures(&[
-        ("available", figures.available),
-        ("held", figures.held),
-        ("pending", figures.pending),
-        ("debt", figures.debt),
+        ("available", figures.available.get()),
+        ("held", figures.held.get()),
+        ("pending", figures.pending.get()),
+        ("debt", figures.debt.get()),
         ("net", figures.net),
     ]);
     if let Some(limit) = balance.credit_limit.filter(|limit| *limit != 0) {
@@ -175,7 +180,8 @@ fn behind(seconds: i64) -> Option<String> {
 pub(super) fn check(check: &Check) -> Block {
     let mut block = Block::default();
     block.add("allowed", check.reason.as_ref().map_or_else(|| "yes".into(), |reason| format!("no: {reason}")));
-    block.add_figures(&[("required", check.required), ("available", check.available), ("debt", check.debt)]);
+    let figures = [("required", check.required), ("available", check.available), ("debt", check.debt)];
+    block.add_figures(&figures.map(|(label, points)| (label, points.get())));
     block
 }
 

@@ -40,7 +40,7 @@ impl Listed for BatchInfo {
         number("remaining", |b| b.remaining.to_string()),
         number("held", |b| b.held.to_string()),
         number("used", |b| b.used.to_string()),
-        number("gone", |b| (b.expired.saturating_add(b.revoked).saturating_add(b.moved)).to_string()),
+        number("gone", |b| blocks::gone(b).to_string()),
         number("of", |b| b.amount.to_string()),
         number("owed", |b| b.owed.to_string()),
         number("priority", |b| b.priority.to_string()),

@@ -24,7 +24,7 @@ struct Line {
     what: String,
     points: String,
     change: Option<Four>,
-    after: Option<Figures>,
+    after: Option<Four>,
 }
 
 /// A change with its sign; none is left blank.
@@ -35,7 +35,7 @@ fn signed(change: Option<&Four>, figure: fn(&Four) -> i64) -> String {
     }
 }
 
-fn after(line: &Line, figure: fn(&Figures) -> i64) -> String {
+fn after(line: &Line, figure: fn(&Four) -> i64) -> String {
     line.after.as_ref().map(|after| figure(after).to_string()).unwrap_or_default()
 }
 
@@ -58,7 +58,7 @@ const BALANCES: &[Column<Line>] = &[
     number("held", |l| after(l, |f| f.held)),
     number("pending", |l| after(l, |f| f.pending)),
     number("debt", |l| after(l, |f| f.debt)),
-    number("net", |l| after(l, |f| f.net)),
+    number("net", |l| after(l, Four::net)),
 ];
 
 /// The lines of one kind, or of all.
@@ -107,20 +107,12 @@ fn chosen<T>(columns: &'static [Column<T>], told: &[bool]) -> Vec<&'static Colum
 
 /// What all lines changed together.
 fn change(opening: &Figures, closing: &Figures) -> Four {
-    let mut change = Four::default();
+    let (mut change, opening, closing) = (Four::default(), Four::from(*opening), Four::from(*closing));
     change.available = closing.available.saturating_sub(opening.available);
     change.held = closing.held.saturating_sub(opening.held);
     change.pending = closing.pending.saturating_sub(opening.pending);
     change.debt = closing.debt.saturating_sub(opening.debt);
     change
-}
-
-fn figures(after: &Four) -> Figures {
-    let mut figures = Figures::default();
-    (figures.available, figures.held, figures.pending, figures.debt) =
-        (after.available, after.held, after.pending, after.debt);
-    figures.net = after.net();
-    figures
 }
 
 /// A statement being written, its lines one at a time.
@@ -193,7 +185,7 @@ impl<'s> Written<'s> {
                 columns.extend(chosen(CHANGES, &told));
                 columns.extend(chosen(BALANCES, &[told.as_slice(), &[in_debt]].concat()));
                 let mut rows = Rows::new(columns);
-                let opening = Line { kind: "opening".into(), after: Some(statement.opening), ..Line::default() };
+                let opening = Line { kind: "opening".into(), after: Some(statement.opening.into()), ..Line::default() };
                 rows.add(&opening, sink)?;
                 return Ok(Written::Table { rows, sink });
             }
@@ -222,7 +214,8 @@ impl<'s> Written<'s> {
             Written::Table { mut rows, sink } => {
                 let Statement { opening, closing, .. } = statement;
                 let total = Some(change(opening, closing));
-                let last = Line { kind: "closing".into(), change: total, after: Some(*closing), ..Line::default() };
+                let last =
+                    Line { kind: "closing".into(), change: total, after: Some((*closing).into()), ..Line::default() };
                 rows.add(&last, sink)?;
                 rows.finish(sink)?;
                 sums(statement, offset, sink)
@@ -286,7 +279,7 @@ fn line(entry: &Entry, offset: FixedOffset) -> Line {
         what: entries::what(entry),
         points: entry.points.to_string(),
         change: Some(entry.change),
-        after: Some(figures(&entry.after)),
+        after: Some(entry.after),
     }
 }
 

@@ -114,7 +114,8 @@ impl Block {
     }
 
     /// Adds points, unless there are none.
-    pub(crate) fn add_points(&mut self, label: &'static str, points: i64) {
+    pub(crate) fn add_points(&mut self, label: &'static str, points: impl Into<i64>) {
+        let points: i64 = points.into();
         if points != 0 {
             self.add(label, points.to_string());
         }

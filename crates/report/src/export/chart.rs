@@ -141,7 +141,7 @@ impl Chart {
     pub(super) fn totals(&mut self, now: &Figures, totals: &Totals) -> Vec<Posting> {
         let mut kept: BTreeMap<Place, i64> = BTreeMap::new();
         let Figures { available, held, pending, debt, .. } = *now;
-        for (place, after) in places(available, held, pending, debt) {
+        for (place, after) in places(available.get(), held.get(), pending.get(), debt.get()) {
             if after != 0 || self.leaves.contains_key(&place) {
                 kept.insert(place, after);
             }

@@ -58,7 +58,7 @@ pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month
     for batch in batches.iter().filter(|batch| batch.remaining > 0) {
         let Some(end) = batch.expires_at else { continue };
         let together = ends.entry(end).or_default();
-        together.points = together.points.saturating_add(batch.remaining);
+        together.points = together.points.saturating_add(batch.remaining.get());
         together.batches = together.batches.saturating_add(1);
         if !together.sources.contains(&batch.source) {
             together.sources.push(batch.source.clone());
@@ -158,7 +158,7 @@ fn by_day(due: &[(Until, DateTime<Utc>, Together)]) -> Vec<Due> {
 /// What stays whatever the day.
 pub(super) fn never(batches: &[BatchInfo]) -> Option<String> {
     let lasting = batches.iter().filter(|batch| batch.expires_at.is_none());
-    let sum = lasting.fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
+    let sum = lasting.fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining.get()));
     (sum > 0).then(|| points(sum))
 }
 
@@ -195,22 +195,22 @@ pub(super) struct Batch {
 impl Batches {
     pub(super) fn new(statement: &Statement, offset: FixedOffset) -> Self {
         let batches = &statement.batches;
-        let left = batches.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
+        let left = batches.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining.get()));
         let mut strip: Vec<(&'static str, i64)> = Vec::new();
         let many = batches.len() > SEGMENTS;
         for batch in batches.iter().filter(|batch| batch.remaining > 0) {
             let class = soon(batch, statement.end());
             // Too many to be told apart are one for each colour.
             match strip.last_mut().filter(|last| many && last.0 == class) {
-                Some(last) => last.1 = last.1.saturating_add(batch.remaining),
-                None => strip.push((class, batch.remaining)),
+                Some(last) => last.1 = last.1.saturating_add(batch.remaining.get()),
+                None => strip.push((class, batch.remaining.get())),
             }
         }
         let part = |(class, points): (&'static str, i64)| Part { class, width: percent(points, left) };
         let (told, rest) = batches.split_at(batches.len().min(TOLD));
         let mut shown: Vec<Batch> = told.iter().map(|batch| Batch::new(batch, statement.end(), offset)).collect();
         let folded = shown.split_off(shown.len().min(SHOWN));
-        let left = rest.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining));
+        let left = rest.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining.get()));
         let more = (!rest.is_empty()).then(|| (counted(rest.len(), "further batch", "further batches"), points(left)));
         Batches { strip: strip.into_iter().map(part).collect(), shown, folded, more }
     }
@@ -247,7 +247,7 @@ impl Batch {
             soon: soon(batch, now),
             remaining: points(batch.remaining),
             amount: points(batch.amount),
-            parts: parts().map(|(class, n)| Part { class, width: percent(n, batch.amount) }).collect(),
+            parts: parts().map(|(class, n)| Part { class, width: percent(n.get(), batch.amount.get()) }).collect(),
             rest: parts()
                 .skip_while(|(class, _)| *class == "remaining")
                 .map(|(class, n)| format!("{class} {}", points(n)))

@@ -132,7 +132,7 @@ impl Curve {
             _ => return,
         };
         *count = count.saturating_add(1);
-        *mark = (*mark).max(Some((entry.points, net)));
+        *mark = (*mark).max(Some((entry.points.get(), net)));
     }
 
     fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, Slot)> {

@@ -135,7 +135,7 @@ fn notes(entry: &Entry, change: i64, offset: FixedOffset) -> Vec<String> {
     let way = if entry.kind == EntryKind::TransferIn { "from" } else { "to" };
     notes.extend(entry.counterparty.as_ref().map(|other| format!("{way} {}", strict(other.as_str()))));
     notes.extend(entry.refers_to.map(|id| format!("of №\u{a0}{}", id.sequence())));
-    if entry.points != 0 && entry.points.saturating_abs() != change.saturating_abs() {
+    if entry.points != 0 && entry.points != change.saturating_abs() {
         notes.push(format!("{} points", points(entry.points)));
     }
     if entry.change.debt != 0 {

@@ -16,7 +16,7 @@ use chrono::{FixedOffset, Offset, Utc};
 use counterfoil::answer::Figures;
 use counterfoil::error::Watched;
 use counterfoil::report::{Statement, StatementStep, WalkLine};
-use counterfoil::{AccountId, Ledger, Period};
+use counterfoil::{AccountId, Ledger, Period, Points};
 
 use crate::ExportError;
 use batches::{Batches, Month};
@@ -156,7 +156,8 @@ struct Making {
 
 impl Making {
     fn new(head: Statement, offset: FixedOffset) -> Self {
-        let figures = |figures: &Figures| [figures.available, figures.held, figures.pending, figures.debt];
+        let figures =
+            |figures: &Figures| [figures.available, figures.held, figures.pending, figures.debt].map(Points::get);
         let used = head.usage.iter().map(|line| line.points);
         let all = figures(&head.opening).into_iter().chain(figures(&head.closing)).chain(used);
         let largest = all.map(i64::unsigned_abs).max().unwrap_or(0);
@@ -168,7 +169,7 @@ impl Making {
         self.told = self.told.saturating_add(1);
         let (at, head) = (line.date.min(self.head.as_of).timestamp_millis(), &self.head);
         self.curve.get_or_insert_with(|| Curve::new(head, at, head.end().timestamp_millis())).add(at, &line.entry);
-        let numbers = [line.entry.points, line.entry.after.net()].map(i64::unsigned_abs);
+        let numbers = [line.entry.points.get(), line.entry.after.net()].map(i64::unsigned_abs);
         self.largest = numbers.into_iter().fold(self.largest, u64::max);
         self.lines.add(line);
     }

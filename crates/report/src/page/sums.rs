@@ -24,10 +24,10 @@ pub(super) fn figures(statement: &Statement) -> Vec<Figure> {
         change: signed(after.saturating_sub(before)),
     };
     vec![
-        figure("Available", "can be spent", opening.available, closing.available),
-        figure("Held", "set aside for work in progress", opening.held, closing.held),
-        figure("Pending", "recharged, not usable yet", opening.pending, closing.pending),
-        figure("Debt", "used, not paid yet", opening.debt, closing.debt),
+        figure("Available", "can be spent", opening.available.get(), closing.available.get()),
+        figure("Held", "set aside for work in progress", opening.held.get(), closing.held.get()),
+        figure("Pending", "recharged, not usable yet", opening.pending.get(), closing.pending.get()),
+        figure("Debt", "used, not paid yet", opening.debt.get(), closing.debt.get()),
         figure("Net", "available less debt", opening.net, closing.net),
     ]
 }
@@ -44,8 +44,8 @@ pub(super) struct Sum {
 pub(super) fn sums(statement: &Statement) -> Vec<Sum> {
     let (opening, closing, totals) = (&statement.opening, &statement.closing, &statement.totals);
     let taken = |n: i64| n.saturating_neg();
-    let held = opening.held.saturating_sub(closing.held);
-    let pending = opening.pending.saturating_sub(closing.pending);
+    let held = opening.held.get().saturating_sub(closing.held.get());
+    let pending = opening.pending.get().saturating_sub(closing.pending.get());
     let causes = [
         ("Recharged", totals.recharged),
         ("Moved in by transfer", totals.moved_in),

@@ -7,7 +7,8 @@ use crate::quantity::named;
 use crate::safe;
 
 /// A number with its thousands apart and a real minus sign.
-pub(super) fn points(n: i64) -> String {
+pub(super) fn points(n: impl Into<i64>) -> String {
+    let n: i64 = n.into();
     let digits = n.unsigned_abs().to_string();
     let mut text = String::from(if n < 0 { "\u{2212}" } else { "" });
     for (place, digit) in digits.chars().enumerate() {
@@ -72,7 +73,7 @@ pub(super) fn soft(text: &str) -> String {
 /// A quantity with the thousands of its whole part apart, and its unit.
 pub(super) fn amount(quantity: &str, unit: Option<&str>) -> String {
     let (whole, rest) = quantity.split_once('.').map_or((quantity, None), |(whole, rest)| (whole, Some(rest)));
-    let whole = whole.parse().map_or_else(|_| free(whole), points);
+    let whole = whole.parse::<i64>().map_or_else(|_| free(whole), points);
     let number = rest.map_or_else(|| whole.clone(), |rest| format!("{whole}.{}", free(rest)));
     match unit {
         Some(unit) => format!("{number}\u{a0}{}", named(&free(unit), quantity)),
