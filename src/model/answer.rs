@@ -379,6 +379,9 @@ pub struct Entry {
     /// The operation behind it; none for what time did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
+    /// That operation's number in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
     /// When it counts from.
     #[serde(with = "utc")]
     pub booked_at: DateTime<Utc>,
@@ -433,6 +436,9 @@ pub struct Entry {
     /// The batch it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
+    /// That batch's number in the file, like `27.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_number: Option<String>,
     /// It has happened, and the next write will book it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
@@ -469,6 +475,8 @@ words!(
 pub struct BatchInfo {
     /// The batch.
     pub batch: BatchId,
+    /// Its number in the file, like `27.1`.
+    pub batch_number: String,
     /// Whose it is.
     pub account: AccountId,
     /// Where its points came from.
@@ -503,6 +511,8 @@ pub struct BatchInfo {
     pub state: BatchState,
     /// The operation that made it; of a plan's batch, the plan's.
     pub operation: OperationId,
+    /// That operation's number in the file.
+    pub sequence: i64,
     /// Which period of its plan it is for, counted from 1 at the anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<i64>,
@@ -534,6 +544,8 @@ pub struct HoldInfo {
     pub service: Option<String>,
     /// The operation that made it.
     pub operation: OperationId,
+    /// That operation's number in the file, which is the hold's.
+    pub sequence: i64,
     /// The key it was made under.
     pub key: Key,
     /// The caller's reference.
@@ -553,6 +565,8 @@ pub struct HoldInfo {
 pub struct PlanInfo {
     /// The plan: its id is that of the operation which made it.
     pub plan: PlanId,
+    /// That operation's number in the file, which is the plan's.
+    pub sequence: i64,
     /// Whom it recharges.
     pub account: AccountId,
     /// Points of each period.

@@ -294,6 +294,12 @@ our_id!(
 );
 
 impl BatchId {
+    /// Its number in the file, by which it can be named: `27.1` is the first batch that operation 27 made.
+    #[must_use]
+    pub fn number(self) -> String {
+        format!("{}.{}", self.sequence(), self.index())
+    }
+
     pub(crate) fn no(self) -> BatchNo {
         tail(self.0)
     }

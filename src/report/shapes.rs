@@ -119,8 +119,10 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
     } else {
         BatchState::Spent
     };
+    let id = writers.batch(row.no);
     Ok(BatchInfo {
-        batch: writers.batch(row.no),
+        batch: id,
+        batch_number: id.number(),
         account: account.clone(),
         source: row.source.to_string(),
         promo: row.promo,
@@ -137,6 +139,7 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
         expires_at: row.expires_at.map(Instant::utc),
         state,
         operation: writers.operation(row.operation()),
+        sequence: row.operation(),
         period: row.period(),
         from_batch: row.from_batch.map(|no| writers.batch(no)),
     })
@@ -148,6 +151,7 @@ pub(crate) fn plan(writers: &Writers, account: &AccountId, row: &PlanRow) -> Res
     let zone = |seconds: i32| FixedOffset::east_opt(seconds).map_or_else(String::new, |offset| offset.to_string());
     let mut info = PlanInfo {
         plan: writers.plan(row.operation),
+        sequence: row.operation,
         account: account.clone(),
         points: Points::booked(terms.points)?,
         source: terms.source.clone(),
@@ -204,6 +208,7 @@ pub(crate) fn hold(
         state: row.phase,
         service: row.service.clone(),
         operation: writers.operation(row.operation),
+        sequence: row.operation,
         key: made.key,
         reference: body.get("reference").and_then(Value::as_str).map(str::to_string),
         booked_at: made.booked_at.utc(),
@@ -266,6 +271,7 @@ pub(crate) fn entry(
         account: account.clone(),
         kind: row.kind,
         operation: row.operation.map(|seq| writers.operation(seq)),
+        sequence: row.operation,
         booked_at: row.booked_at.utc(),
         occurred_at: outcome.and_then(|outcome| outcome.occurred_at).map(|at| Instant::clamped(at).utc()),
         points: Points::booked(row.points)?,
@@ -285,6 +291,7 @@ pub(crate) fn entry(
         actor: text("actor"),
         metadata: body.metadata().cloned(),
         batch: row.batch.map(|no| writers.batch(no)),
+        batch_number: row.batch.map(|no| writers.batch(no).number()),
         unbooked,
     })
 }

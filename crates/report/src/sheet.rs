@@ -12,6 +12,7 @@ pub const ENTRY: &[&str] = &[
     "n",
     "account",
     "kind",
+    "sequence",
     "operation",
     "booked_at",
     "occurred_at",
@@ -38,6 +39,7 @@ pub const ENTRY: &[&str] = &[
     "reason",
     "actor",
     "metadata",
+    "batch_number",
     "batch",
     "unbooked",
 ];

@@ -126,6 +126,7 @@ impl Model {
         value["kind"] = json!(entry.kind);
         if let Some(operation) = entry.operation {
             value["operation"] = json!(format!("op:{operation}"));
+            value["sequence"] = json!(operation);
         }
         value["booked_at"] = json!(instant::text(entry.booked_at));
         value["points"] = json!(entry.points);
@@ -136,6 +137,7 @@ impl Model {
         value["after"] = four(entry.after);
         if let Some(batch) = entry.batch {
             value["batch"] = json!(self.batch_id(batch));
+            value["batch_number"] = json!(self.batch_number(batch));
         }
         if unbooked {
             value["unbooked"] = json!(true);
@@ -151,6 +153,11 @@ impl Model {
         own.into_iter().map(|b| copy.batch_shown(b, at)).collect()
     }
 
+    /// What people call it.
+    fn batch_number(&self, b: usize) -> String {
+        self.batch_id(b).trim_start_matches("batch:").into()
+    }
+
     fn batch_shown(&self, b: usize, at: i64) -> Value {
         let batch = &self.batches[b];
         let state = match batch {
@@ -161,6 +168,7 @@ impl Model {
         };
         let mut value = json!({
             "batch": self.batch_id(b),
+            "batch_number": self.batch_number(b),
             "account": batch.account,
             "source": batch.source,
             "promo": batch.promo,
@@ -177,6 +185,7 @@ impl Model {
             "expires_at": expires_said(batch),
             "state": state,
             "operation": format!("op:{}", batch.made_by.0),
+            "sequence": batch.made_by.0,
         });
         if let Some(period) = batch.period {
             value["period"] = json!(period);
@@ -209,6 +218,7 @@ impl Model {
             }
             let made = &self.log[hold.operation as usize - 1];
             value["operation"] = json!(format!("op:{}", hold.operation));
+            value["sequence"] = json!(hold.operation);
             value["key"] = json!(made.request.key);
             value["booked_at"] = made.receipt["booked_at"].clone();
             if let Some(reference) = made.request.facts.get("reference") {

@@ -57,7 +57,10 @@ impl Out {
             Format::Jsonl => self.json(item, false)?,
             Format::Csv => {
                 let mut lines = Lines::new(T::CSV, &mut self.sink);
-                lines.add(&value(item)?).and_then(|()| lines.finish()).map_err(|error| Failure::write(&error))?;
+                lines
+                    .add(&item.row().map_err(unserializable)?)
+                    .and_then(|()| lines.finish())
+                    .map_err(|error| Failure::write(&error))?;
             }
         }
         self.flush()
@@ -208,10 +211,6 @@ where
         }
         cursor = found.next;
     }
-}
-
-fn value<T: Serialize + ?Sized>(item: &T) -> Result<Value, Failure> {
-    serde_json::to_value(item).map_err(unserializable)
 }
 
 fn unserializable(error: serde_json::Error) -> Failure {

@@ -29,6 +29,11 @@ pub(crate) trait Shown: Serialize {
     const CSV: &'static [&'static str];
     /// What people see.
     fn block(&self) -> Block;
+
+    /// The row: the answer's JSON, and what a sheet should have besides.
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
 }
 
 impl Listed for BatchInfo {
@@ -47,6 +52,7 @@ impl Listed for BatchInfo {
         text("expires", |b| time_or_never(b.expires_at)),
     ];
     const CSV: &'static [&'static str] = &[
+        "batch_number",
         "batch",
         "account",
         "source",
@@ -63,6 +69,7 @@ impl Listed for BatchInfo {
         "effective_at",
         "expires_at",
         "state",
+        "sequence",
         "operation",
         "from_batch",
         "period",
@@ -105,6 +112,7 @@ impl Listed for HoldInfo {
         text("key", |h| h.key.to_string()),
     ];
     const CSV: &'static [&'static str] = &[
+        "sequence",
         "hold",
         "account",
         "points",
@@ -135,6 +143,7 @@ impl Listed for PlanInfo {
         text("next", |p| p.next_at.map_or_else(|| "-".into(), time)),
     ];
     const CSV: &'static [&'static str] = &[
+        "sequence",
         "plan",
         "account",
         "points",
@@ -255,6 +264,7 @@ impl Listed for PriceFault {
 
 const RECEIPT: &[&str] = &[
     "op",
+    "sequence",
     "operation",
     "account",
     "key",
@@ -269,6 +279,7 @@ const RECEIPT: &[&str] = &[
     "quantity",
     "unit",
     "price_book",
+    "batch_number",
     "batch.batch",
     "batch.expires_at",
     "hold.id",
@@ -299,11 +310,27 @@ const RECEIPT: &[&str] = &[
     "state_now",
 ];
 
+/// The row of a receipt, with the numbers in the file that people go by.
+fn numbered(answer: &impl Serialize, receipt: &Receipt) -> Result<Value, serde_json::Error> {
+    let mut row = serde_json::to_value(answer)?;
+    if let (Value::Object(fields), false) = (&mut row, receipt.operation.is_nil()) {
+        fields.insert("sequence".into(), receipt.operation.sequence().into());
+        if let Some(made) = receipt.batch.as_ref().filter(|made| !made.batch.is_nil()) {
+            fields.insert("batch_number".into(), batch(made.batch).into());
+        }
+    }
+    Ok(row)
+}
+
 impl Shown for Receipt {
     const CSV: &'static [&'static str] = RECEIPT;
 
     fn block(&self) -> Block {
         blocks::receipt(self)
+    }
+
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        numbered(self, self)
     }
 }
 
@@ -352,6 +379,10 @@ impl Shown for PaidOperation {
 
     fn block(&self) -> Block {
         blocks::operation(&self.info, &self.paid_by)
+    }
+
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        numbered(self, &self.info.receipt)
     }
 }
 

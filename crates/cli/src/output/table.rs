@@ -174,5 +174,5 @@ pub(crate) fn operation(id: OperationId) -> String {
 
 /// A batch as the number of its operation and its place in it, which every command takes.
 pub(crate) fn batch(id: BatchId) -> String {
-    format!("{}.{}", id.sequence(), id.index())
+    id.number()
 }

@@ -83,7 +83,21 @@ fn json_has_the_documented_keys() {
     let entries = home.run("history -a alice --format json").ok().json();
     assert_eq!(
         keys(&entries[1]),
-        ["account", "after", "batch", "booked_at", "change", "kind", "movements", "n", "operation", "points", "source"]
+        [
+            "account",
+            "after",
+            "batch",
+            "batch_number",
+            "booked_at",
+            "change",
+            "kind",
+            "movements",
+            "n",
+            "operation",
+            "points",
+            "sequence",
+            "source"
+        ]
     );
     assert_eq!(keys(&entries[1]["after"]), ["available", "debt", "held", "pending"]);
     let batches = home.run("batches -a bob --format json").ok().json();
@@ -91,6 +105,7 @@ fn json_has_the_documented_keys() {
         "account",
         "amount",
         "batch",
+        "batch_number",
         "effective_at",
         "expired",
         "expires_at",
@@ -103,6 +118,7 @@ fn json_has_the_documented_keys() {
         "promo",
         "remaining",
         "revoked",
+        "sequence",
         "source",
         "state",
         "used",
@@ -111,7 +127,19 @@ fn json_has_the_documented_keys() {
     let holds = home.run("holds -a alice --format json").ok().json();
     assert_eq!(
         keys(&holds[0]),
-        ["account", "booked_at", "deadline", "hold", "key", "operation", "points", "slices", "state", "unbacked"]
+        [
+            "account",
+            "booked_at",
+            "deadline",
+            "hold",
+            "key",
+            "operation",
+            "points",
+            "sequence",
+            "slices",
+            "state",
+            "unbacked"
+        ]
     );
     let check = home.run("check 5 -a alice --format json").ok().json();
     assert_eq!(keys(&check), ["allowed", "available", "debt", "required", "sufficient"]);

@@ -73,3 +73,40 @@ fn a_balance_says_when_time_changes_it() {
         row(&home.run("balance -a alice --format csv").ok().out)["next_change_at"].as_str()
     );
 }
+
+/// An accountant matched an exported sheet to what a customer had been told on the telephone, "operation 3, batch 1.1": sheets and
+/// JSON had only ids of 36 letters.
+#[test]
+fn programs_are_told_the_numbers_people_go_by() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay --key r").ok();
+    home.run("hold 40 -a alice --deadline 1h --key h").ok();
+    home.run("plan new 5 -a alice --source gift --every-months 1 --anchor 2999-01-01T00:00:00Z").ok();
+
+    let named = |line: &serde_json::Value| (line["sequence"].to_string(), line["batch_number"].to_string());
+    for words in ["history --format jsonl", "export --as jsonl"] {
+        let lines = home.run(&format!("{words} -a alice")).ok().jsonl();
+        assert_eq!(named(&lines[1]), ("1".into(), r#""1.1""#.into()), "{words}");
+        assert_eq!(named(&lines[2]), ("2".into(), "null".into()), "{words}");
+    }
+    let statement = home.run("statement -a alice --format json").ok().json();
+    assert_eq!(named(&statement["lines"][1]), ("1".into(), r#""1.1""#.into()));
+    assert_eq!(named(&statement["batches"][0]), ("1".into(), r#""1.1""#.into()));
+
+    for (words, sequence, batch) in [
+        ("history --kind recharge", "1", "1.1"),
+        ("batches", "1", "1.1"),
+        ("holds", "2", ""),
+        ("plan list", "3", ""),
+        ("show 1", "1", "1.1"),
+        ("recharge 100 --source wxpay --key r", "1", "1.1"),
+    ] {
+        let sheet = row(&home.run(&format!("{words} -a alice --format csv")).ok().out);
+        let number = sheet.get("batch_number").map_or("", String::as_str);
+        assert_eq!((sheet["sequence"].as_str(), number), (sequence, batch), "{words}");
+    }
+    let journal = home.run("export --as hledger -a alice").ok().out;
+    assert!(journal.contains("\n    ; sequence: 1\n") && journal.contains("\n    ; batch_number: 1.1\n"), "{journal}");
+    let tried = row(&home.run("recharge 1 -a alice --source gift --key n --dry-run --format csv").ok().out);
+    assert_eq!((tried["sequence"].as_str(), tried["batch_number"].as_str()), ("", ""));
+}

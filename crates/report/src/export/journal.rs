@@ -235,7 +235,9 @@ impl<'w> Journal<'w> {
         let mut add = |name, text: Option<String>| facts.extend(text.map(|text| (name, text)));
         add("booked", Some(stamp(entry.booked_at)));
         add("occurred", entry.occurred_at.map(stamp));
+        add("sequence", entry.sequence.map(|number| number.to_string()));
         add("operation", entry.operation.map(|id| id.to_string()));
+        add("batch_number", entry.batch_number.clone());
         add("batch", entry.batch.map(|id| id.to_string()));
         add("counterparty", entry.counterparty.as_ref().map(ToString::to_string));
         add("refers_to", entry.refers_to.map(|id| id.to_string()));
