@@ -3,6 +3,7 @@
 mod action;
 mod answer;
 pub(crate) mod builders;
+mod calendar;
 mod codes;
 mod expiry;
 mod fields;
@@ -28,6 +29,7 @@ pub use answer::{
     Made, Movement, NextExpiry, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
+pub use calendar::Calendar;
 pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, EntryKind, HoldState};
 pub(crate) use expiry::Expiry;

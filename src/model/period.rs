@@ -1,7 +1,8 @@
 //! A stretch of time that a report is about.
 
-use chrono::{DateTime, FixedOffset, Months, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Months, NaiveDate, Utc};
 
+use super::Calendar;
 use crate::error::{Error, Result};
 use crate::units::Instant;
 
@@ -44,16 +45,16 @@ impl Period {
         Ok(Period { begin, end })
     }
 
-    /// A calendar month (1 to 12), as the calendar at this offset from UTC has it.
+    /// A calendar month (1 to 12), as this calendar has it: that of an offset from UTC, or of a zone.
     ///
     /// # Errors
     /// `invalid_argument` when there is no such month.
-    pub fn month(year: i32, month: u32, offset: FixedOffset) -> Result<Self> {
+    pub fn month(year: i32, month: u32, calendar: impl Into<Calendar>) -> Result<Self> {
+        let calendar = calendar.into();
         let first = NaiveDate::from_ymd_opt(year, month, 1);
         let next = first.and_then(|first| first.checked_add_months(Months::new(1)));
-        let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_local_timezone(offset).earliest();
-        match (first.and_then(midnight), next.and_then(midnight)) {
-            (Some(begin), Some(end)) => Self::new(Some(begin.to_utc()), Some(end.to_utc())),
+        match (first.and_then(|day| calendar.first_of(day)), next.and_then(|day| calendar.first_of(day))) {
+            (Some(begin), Some(end)) => Self::new(Some(begin), Some(end)),
             _ => Err(Error::invalid("month", format!("there is no month {year}-{month}"), "give one as in 2026-11")),
         }
     }

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fields::{Fields, given_beside, missing};
 use super::operations::{Field, FieldKind, field};
-use super::{AccountId, AccountState, EntryKind, Key, OperationId, Page, Period, Request};
+use super::{AccountId, AccountState, Calendar, EntryKind, Key, OperationId, Page, Period, Request};
 use crate::error::{Error, Result};
 use crate::quantity::Usage;
 use crate::spelling::nearest;
@@ -109,7 +109,7 @@ pub static QUESTIONS: &[QuestionKind] = &[
             ONE_ACCOUNT,
             field("service", FieldKind::Any, "Only this service"),
             field("by", FieldKind::Choice(&["day", "month"]), "By day or month of booking"),
-            field("offset", FieldKind::Any, "The calendar's UTC offset").default("+00:00"),
+            field("offset", FieldKind::Any, "The calendar's UTC offset; of a zone with its changes").default("+00:00"),
             field("per_account", FieldKind::Flag, "Each account by itself").default("false"),
             FROM,
             TO,
@@ -355,16 +355,16 @@ impl Query {
         self.set("per_account", per_account)
     }
 
-    /// Of usage: by day of booking, as the calendar at this offset from UTC has it.
+    /// Of usage: by day of booking, as this calendar has it: that of an offset from UTC, or of a zone.
     #[must_use]
-    pub fn by_day(self, offset: FixedOffset) -> Self {
-        self.set("by", "day").set("offset", offset.to_string())
+    pub fn by_day(self, calendar: impl Into<Calendar>) -> Self {
+        self.set("by", "day").set("offset", calendar.into().to_string())
     }
 
-    /// Of usage: by month of booking, as the calendar at this offset from UTC has it.
+    /// Of usage: by month of booking, as this calendar has it: that of an offset from UTC, or of a zone.
     #[must_use]
-    pub fn by_month(self, offset: FixedOffset) -> Self {
-        self.set("by", "month").set("offset", offset.to_string())
+    pub fn by_month(self, calendar: impl Into<Calendar>) -> Self {
+        self.set("by", "month").set("offset", calendar.into().to_string())
     }
 
     /// At most so many items a page: 1 to 1 000 000, to which it is brought.
@@ -453,7 +453,7 @@ pub(crate) struct Filter {
     pub(crate) pattern: Option<Vec<char>>,
     pub(crate) per_account: bool,
     /// How the calendar writes a day or month, and where.
-    pub(crate) calendar: Option<(&'static str, FixedOffset)>,
+    pub(crate) calendar: Option<(&'static str, Calendar)>,
     limit: Option<usize>,
     pub(crate) after: Option<String>,
 }
@@ -541,21 +541,6 @@ impl Asked {
     }
 }
 
-/// `+08:00`, or `+08:00:30`.
-fn east_of(offset: &str) -> Option<FixedOffset> {
-    let (minutes, seconds) = offset.split_at_checked(6)?;
-    let east = minutes.parse::<FixedOffset>().ok()?.local_minus_utc();
-    let seconds = match seconds.strip_prefix(':') {
-        None => seconds.is_empty().then_some(0)?,
-        Some(digits) => digits.parse::<u8>().ok().filter(|seconds| digits.len() == 2 && *seconds < 60)?.into(),
-    };
-    FixedOffset::east_opt(if minutes.starts_with('-') {
-        east.checked_sub(seconds)?
-    } else {
-        east.checked_add(seconds)?
-    })
-}
-
 /// The fields of a question that are given, all of them its own.
 struct Given<'v> {
     kind: &'static QuestionKind,
@@ -633,12 +618,10 @@ impl<'v> Given<'v> {
         given.into_iter().map(known).collect()
     }
 
-    fn calendar(&mut self) -> Result<Option<(&'static str, FixedOffset)>> {
+    fn calendar(&mut self) -> Result<Option<(&'static str, Calendar)>> {
         let by = self.fields.text("by");
-        let offset = self.fields.text("offset").unwrap_or("+00:00");
-        let wrong = || Error::invalid("offset", format!("`{offset}` is not a UTC offset"), "write it like \"+08:00\"");
-        let east = east_of(offset).ok_or_else(wrong)?;
-        Ok(by.map(|by| (if by == "day" { "%Y-%m-%d" } else { "%Y-%m" }, east)))
+        let calendar = self.fields.text("offset").map_or_else(|| Ok(Calendar::default()), str::parse)?;
+        Ok(by.map(|by| (if by == "day" { "%Y-%m-%d" } else { "%Y-%m" }, calendar)))
     }
 
     /// Whatever of a list's fields there are: those the question has not are not given.

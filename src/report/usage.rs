@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::FixedOffset;
 use serde::{Deserialize, Serialize};
 
 use super::{Look, cursor};
@@ -221,9 +220,11 @@ impl Look<'_, '_> {
             if let Some(used) = self.used(&row)?
                 && query.service.as_ref().is_none_or(|wanted| used.service() == Some(wanted))
             {
-                let label =
-                    |(format, offset): (&str, FixedOffset)| booked_at.with_timezone(&offset).format(format).to_string();
-                sums.tally.add(query.calendar.map(label), used, row.points)?;
+                let label = query
+                    .calendar
+                    .as_ref()
+                    .map(|(format, calendar)| calendar.local(booked_at).format(format).to_string());
+                sums.tally.add(label, used, row.points)?;
             }
         }
         if query.per_account {

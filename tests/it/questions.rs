@@ -60,7 +60,11 @@ fn questions_are_answered_as_the_verbs_answer() {
         ),
         (
             json!({"get": "usage", "by": "month", "offset": "+08:00", "per_account": true}),
-            json!(ledger.usage(&Query::new().by_month("+08:00".parse().unwrap()).per_account(true)).unwrap()),
+            json!(
+                ledger
+                    .usage(&Query::new().by_month("+08:00".parse::<counterfoil::Calendar>().unwrap()).per_account(true))
+                    .unwrap()
+            ),
         ),
         (
             json!({"get": "statement", "account": "rich", "from": START}),
@@ -142,6 +146,11 @@ fn questions_are_strict() {
         (r#"{"get":"explain"}"#, "operation: is missing", "name an operation, or a batch"),
         (r#"{"get":"find","key":"a","sequence":1}"#, "sequence: is given beside `key`", "give one of them"),
         (r#"{"get":"usage","offset":"8"}"#, "offset: `8` is not a UTC offset", "+08:00"),
+        (
+            r#"{"get":"usage","offset":"+01:00, +02:00"}"#,
+            "offset: `+02:00` is not a UTC offset",
+            "2026-03-29T01:00:00Z +02:00",
+        ),
         (r#"{"get":"accounts","limit":0}"#, "limit: 0 is not allowed", "give 1 to 1000000"),
     ] {
         let error = Question::parse(text).unwrap_err();

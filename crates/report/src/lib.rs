@@ -7,6 +7,8 @@ mod page;
 pub mod quantity;
 pub mod safe;
 pub mod sheet;
+mod zone;
 
 pub use export::{BEANCOUNT, CSV, Export, ExportError, FORMATS, Format, HLEDGER, JSONL, View};
 pub use page::StatementPage;
+pub use zone::zone;

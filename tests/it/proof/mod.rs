@@ -304,7 +304,7 @@ fn dates_are_those_of_the_offset() {
     }
     let period = Period::month(2027, 8, beijing).unwrap();
     for program in PROGRAMS {
-        let text = text(&world.ledger, &Export::new(program).within(period).offset(beijing));
+        let text = text(&world.ledger, &Export::new(program).within(period).calendar(beijing));
         let dated = |line: &&str| line.starts_with("20") && line.contains(" * ");
         let dates: Vec<&str> = text.lines().filter(dated).map(|line| &line[..10]).collect();
         assert!(dates.starts_with(&["2027-08-01", "2027-08-01", "2027-08-31"]), "{dates:?}");

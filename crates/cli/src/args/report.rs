@@ -1,11 +1,11 @@
 //! Commands that tell: reports over a period. They open the file read-only.
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
-use counterfoil::{Error, Period};
+use counterfoil::{Calendar, Error, Period};
 
 use super::Paging;
-use super::values::{days, instant_at, offset};
+use super::values::{days, instant_at, offset, zone};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum ReportCommand {
     #[command(after_help = "Examples:
   counterfoil statement -a alice
   counterfoil statement -a alice --month 2026-11 --offset +08:00
-  counterfoil statement -a alice --month 2026-11 --html --output alice.html
+  counterfoil statement -a alice --month 2026-10 --zone Europe/Berlin --html --output alice.html
   counterfoil statement -a alice --month 2026-11 --html --issuer 'Mountain Studio' --number 2026-117
   counterfoil statement -a alice --from 2026-11-01 --to 2026-12-01 --format csv --output alice.csv")]
     Statement(StatementArgs),
@@ -54,15 +54,24 @@ pub(crate) struct PeriodArgs {
     /// A calendar month, as in 2026-11
     #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"])]
     pub(crate) month: Option<String>,
-    /// The offset from UTC whose calendar and clock count, as in +08:00
-    #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "Z", allow_hyphen_values = true)]
-    pub(crate) offset: FixedOffset,
+    /// The offset from UTC whose calendar and clock count, as in +08:00 [default: Z]
+    #[arg(long, value_name = "OFFSET", value_parser = offset, allow_hyphen_values = true)]
+    offset: Option<Calendar>,
+    /// The time zone whose calendar and clock count, with its changes of the clock, as in Europe/Berlin
+    #[arg(long, value_name = "ZONE", value_parser = zone, conflicts_with = "offset")]
+    zone: Option<Calendar>,
 }
 
 impl PeriodArgs {
+    /// Whose calendar and clock count.
+    pub(crate) fn calendar(&self) -> Calendar {
+        self.zone.as_ref().or(self.offset.as_ref()).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn period(&self) -> Result<Period, Error> {
+        let calendar = self.calendar();
         let time = |field: &str, text: &Option<String>| -> Result<Option<DateTime<Utc>>, Error> {
-            text.as_deref().map(|text| instant_at(self.offset, field, text)).transpose()
+            text.as_deref().map(|text| instant_at(&calendar, field, text)).transpose()
         };
         match &self.month {
             Some(month) => self.named(month),
@@ -74,7 +83,7 @@ impl PeriodArgs {
         let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         let parts = month.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2);
         match parts.and_then(|(year, month)| Some((number(year)?, number(month)?))) {
-            Some((year, month)) => Period::month(i32::try_from(year).unwrap_or(i32::MAX), month, self.offset),
+            Some((year, month)) => Period::month(i32::try_from(year).unwrap_or(i32::MAX), month, self.calendar()),
             None => Err(Error::InvalidArgument {
                 field: "month".into(),
                 message: format!("`{month}` is not a month"),

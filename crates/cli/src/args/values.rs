@@ -1,7 +1,7 @@
 //! Values on the command line. What is a number at all goes to the library as it is given: the library judges it.
 
-use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveTime, Offset, Utc};
-use counterfoil::Error;
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use counterfoil::{Calendar, Error};
 use serde_json::{Number, Value};
 
 /// Whether a text is a number in any of the usual ways of writing one, good or bad: `5`, `-1`, `1.5`, `2e9`, `NaN`.
@@ -82,18 +82,17 @@ pub(super) fn setting(text: &str) -> Value {
 
 /// A point in time: RFC 3339, or a plain date, which is its first instant in UTC.
 pub(crate) fn instant(field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
-    instant_at(Utc.fix(), field, text)
+    instant_at(&Calendar::default(), field, text)
 }
 
-/// The same, where a plain date is its first instant at an offset from UTC.
-pub(super) fn instant_at(offset: FixedOffset, field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
+/// The same, where a plain date is its first instant by a calendar.
+pub(super) fn instant_at(calendar: &Calendar, field: &str, text: &str) -> Result<DateTime<Utc>, Error> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
-    let midnight = date.and_then(|date| date.and_time(NaiveTime::MIN).and_local_timezone(offset).earliest());
-    match midnight {
-        Some(midnight) => Ok(midnight.to_utc()),
+    match date.and_then(|date| calendar.first_of(date)) {
+        Some(begin) => Ok(begin),
         None => Err(Error::InvalidArgument {
             field: field.into(),
             message: match no_such_day(text) {
@@ -114,12 +113,19 @@ fn no_such_day(text: &str) -> Option<String> {
 }
 
 /// An offset from UTC: `+08:00`, `-05:30`, `Z`.
-pub(super) fn offset(text: &str) -> Result<FixedOffset, String> {
+pub(super) fn offset(text: &str) -> Result<Calendar, String> {
     let signed = text.starts_with(['+', '-']) && text.len() == 6 && text.get(3..4) == Some(":");
     match text {
-        "Z" | "UTC" | "utc" => Ok(Utc.fix()),
-        _ => text.parse().ok().filter(|_| signed).ok_or_else(|| "not an offset; write it like +08:00 or -05:00".into()),
+        "Z" | "UTC" | "utc" => Ok(Calendar::default()),
+        _ => text.parse().ok().filter(|_| signed).ok_or_else(|| {
+            "not an offset; write it like +08:00 or -05:00; a named zone like Europe/Berlin is given by --zone".into()
+        }),
     }
+}
+
+/// A zone of the IANA database.
+pub(super) fn zone(text: &str) -> Result<Calendar, String> {
+    counterfoil_report::zone(text).map_err(|error| format!("{error}; {}", error.help()))
 }
 
 #[cfg(test)]
@@ -158,14 +164,14 @@ mod tests {
 
     #[test]
     fn offsets() {
-        let seconds = ["+08:00", "-05:30", "Z", "+00:00"].map(|text| offset(text).unwrap().local_minus_utc());
-        assert_eq!(seconds, [28800, -19800, 0, 0]);
+        let texts = ["+08:00", "-05:30", "Z", "+00:00"].map(|text| offset(text).unwrap().to_string());
+        assert_eq!(texts, ["+08:00", "-05:30", "+00:00", "+00:00"]);
         for text in ["", "8", "+8", "+08", "08:00", "+24:00", "+08:60", "Asia/Shanghai", "+0800x"] {
             assert!(offset(text).is_err(), "{text}");
         }
         let east = offset("+08:00").unwrap();
-        assert_eq!(instant_at(east, "at", "2027-05-21").unwrap(), instant("at", "2027-05-20T16:00:00Z").unwrap());
-        assert_eq!(instant_at(east, "at", "2027-05-21T00:00:00Z").unwrap(), instant("at", "2027-05-21").unwrap());
+        assert_eq!(instant_at(&east, "at", "2027-05-21").unwrap(), instant("at", "2027-05-20T16:00:00Z").unwrap());
+        assert_eq!(instant_at(&east, "at", "2027-05-21T00:00:00Z").unwrap(), instant("at", "2027-05-21").unwrap());
     }
 
     #[test]

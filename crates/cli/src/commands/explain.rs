@@ -1,8 +1,7 @@
 //! `explain`: sentences and sums for people, the library's whole answer for programs.
 
-use chrono::FixedOffset;
 use counterfoil::report::{BatchLife, Explanation, Missing};
-use counterfoil::{Error, Period, Query, Question};
+use counterfoil::{Calendar, Error, Period, Query, Question};
 
 use super::Session;
 use crate::args::{ExplainArgs, Format};
@@ -22,24 +21,24 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
             "leave --from, --to and --month out, or add --missing",
         ));
     }
-    let offset = args.period.offset;
+    let calendar = &args.period.calendar();
     match (&args.operation, &args.batch) {
-        (Some(operation), _) => one(session, operation, offset)?,
-        (None, Some(batch)) => life(session, batch, offset)?,
-        (None, None) => missing(session, &period, offset, args.all)?,
+        (Some(operation), _) => one(session, operation, calendar)?,
+        (None, Some(batch)) => life(session, batch, calendar)?,
+        (None, None) => missing(session, &period, calendar, args.all)?,
     }
     Ok(Outcome::Done)
 }
 
-fn one(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
+fn one(session: &mut Session, text: &str, calendar: &Calendar) -> Result<(), Failure> {
     let ledger = session.look()?;
     let id = ids::operation(&ledger, &session.whose()?, text).map_err(|error| pointed(error, text))?;
     let question = Question::new("explain").with("operation", id.to_string());
     let told: Explanation = ledger.ask(&question)?.try_into()?;
-    session.out.told(&told, |told| explained::operation(told, offset))
+    session.out.told(&told, |told| explained::operation(told, calendar))
 }
 
-fn life(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Failure> {
+fn life(session: &mut Session, text: &str, calendar: &Calendar) -> Result<(), Failure> {
     let ledger = session.look()?;
     let whose = session.whose()?;
     let named = ids::batch(&ledger, &whose, text);
@@ -49,14 +48,14 @@ fn life(session: &mut Session, text: &str, offset: FixedOffset) -> Result<(), Fa
             Err(_) => error,
         })?;
     let told: BatchLife = ledger.ask(&Question::new("explain").with("batch", id.to_string()))?.try_into()?;
-    session.out.told(&told, |told| explained::life(told, offset))
+    session.out.told(&told, |told| explained::life(told, calendar))
 }
 
-fn missing(session: &mut Session, period: &Period, offset: FixedOffset, all: bool) -> Result<(), Failure> {
+fn missing(session: &mut Session, period: &Period, calendar: &Calendar, all: bool) -> Result<(), Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
     let question = Query::new().within(*period).question("missing").with("account", account.as_str());
     let told: Missing = ledger.ask(&question)?.try_into()?;
-    session.out.told(&told, |told| explained::missing(told, offset, all))?;
+    session.out.told(&told, |told| explained::missing(told, calendar, all))?;
     if !told.exists {
         session.notes.note(&session.nobody(&ledger, &account)?);
     }

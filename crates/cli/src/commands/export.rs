@@ -24,7 +24,7 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
         Some(ExportView::Issuer) | None => View::Issuer,
     };
     let account = session.one_or_all(args.all_accounts)?;
-    let export = Export::new(args.target).view(view).within(args.period.period()?).offset(args.period.offset);
+    let export = Export::new(args.target).view(view).within(args.period.period()?).calendar(args.period.calendar());
     let ledger = session.look()?;
     if let Some(account) = &account {
         session.known(&ledger, account)?;

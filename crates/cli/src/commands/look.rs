@@ -116,7 +116,8 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     let question = question.with("service", args.service.clone()).with("reference", args.reference.clone());
     let question = question.with("source", args.source.clone()).with("description", args.description.clone());
     let question = question.with("operation", operation.map(|id| id.to_string()));
-    let shown = |entry| Line { entry, offset: args.period.offset };
+    let calendar = args.period.calendar();
+    let shown = |entry| Line { entry, calendar: calendar.clone() };
     match session.out.pages(&ledger, &args.paging, &question, shown)? {
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || advice::no_entries(&ledger, &account, args)),

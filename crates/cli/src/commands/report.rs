@@ -18,7 +18,7 @@ pub(super) fn run(session: &mut Session, command: &ReportCommand) -> Result<Outc
 }
 
 fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Failure> {
-    let (account, period, offset) = (session.account()?, args.period.period()?, args.period.offset);
+    let (account, period, calendar) = (session.account()?, args.period.period()?, args.period.calendar());
     if let Some(path) = session.common.output.as_deref().filter(|path| !args.html && is_page(path)) {
         return Err(Failure::usage(format!("--output {}: this would be no page", path.display()), "add --html"));
     }
@@ -26,7 +26,7 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
     session.known(&ledger, &account)?;
     let bar = session.notes.bar("statement");
     if args.html {
-        let mut page = StatementPage::new(&account).within(period).offset(offset);
+        let mut page = StatementPage::new(&account).within(period).calendar(calendar);
         page = args.issuer.iter().fold(page, StatementPage::issuer);
         page = args.number.iter().fold(page, StatementPage::number);
         let done = page.write_with(&ledger, session.out.sink(), |done, total| {
@@ -37,7 +37,7 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         done?;
         session.out.flush()?;
     } else {
-        let done = session.out.statement(offset, |each| {
+        let done = session.out.statement(&calendar, |each| {
             ledger.statement_steps(&account, &period, |step| {
                 match &step {
                     StatementStep::Reading { done, lines } => {
@@ -63,12 +63,11 @@ fn is_page(path: &Path) -> bool {
 
 fn usage(session: &mut Session, args: &UsedArgs) -> Result<Outcome, Failure> {
     let account = session.one_or_all(args.all_accounts)?;
-    let offset = args.period.offset;
     let asked = Query::new().within(args.period.period()?).per_account(args.per_account);
     let asked = match args.by {
         By::Service => asked,
-        By::Day => asked.by_day(offset),
-        By::Month => asked.by_month(offset),
+        By::Day => asked.by_day(args.period.calendar()),
+        By::Month => asked.by_month(args.period.calendar()),
     };
     let question = asked.question("usage").with("service", args.service.clone());
     let question = question.with("account", account.as_ref().map(AccountId::as_str));

@@ -1,7 +1,6 @@
 //! The lines of an account's books: as people see them, and as rows of CSV.
 
-use chrono::FixedOffset;
-use counterfoil::{Entry, EntryKind};
+use counterfoil::{Calendar, Entry, EntryKind};
 use counterfoil_report::sheet;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,19 +9,19 @@ use super::amount;
 use super::sheets::Listed;
 use super::table::{Column, batch, number, operation, text, time_at};
 
-/// An entry, and the offset from UTC of the clock on which people see its time.
+/// An entry, and by whose clocks its time is told.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Line {
     pub(crate) entry: Entry,
     #[serde(skip)]
-    pub(crate) offset: FixedOffset,
+    pub(crate) calendar: Calendar,
 }
 
 impl Listed for Line {
     const COLUMNS: &'static [Column<Self>] = &[
         number("n", |l| l.entry.n.to_string()),
-        text("booked", |l| time_at(l.offset, l.entry.booked_at)),
+        text("booked", |l| time_at(&l.calendar, l.entry.booked_at)),
         text("kind", |l| kind(&l.entry)),
         number("points", |l| l.entry.points.to_string()),
         number("available", |l| l.entry.after.available.to_string()),

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, Utc};
 use counterfoil::answer::{AccountState, Figures, Four};
 use counterfoil::report::{KindTotal, Statement, StatementStep};
-use counterfoil::{BatchInfo, Entry};
+use counterfoil::{BatchInfo, Calendar, Entry};
 use counterfoil_report::sheet::StatementSheet;
 
 use super::blocks::{SUSPECT, balance_line, words};
@@ -131,13 +131,13 @@ enum Written<'s> {
 }
 
 impl Out {
-    /// A statement that is handed over by steps. People see times at an offset from UTC.
+    /// A statement that is handed over by steps. Times are told by the clocks of a calendar.
     pub(crate) fn statement(
         &mut self,
-        offset: FixedOffset,
+        calendar: &Calendar,
         steps: impl FnOnce(&mut dyn FnMut(StatementStep) -> Result<(), Failure>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        print(self.format, &mut self.sink, offset, steps)?;
+        print(self.format, &mut self.sink, calendar, steps)?;
         self.flush()
     }
 }
@@ -145,7 +145,7 @@ impl Out {
 fn print(
     format: Format,
     sink: &mut dyn Write,
-    offset: FixedOffset,
+    calendar: &Calendar,
     steps: impl FnOnce(&mut dyn FnMut(StatementStep) -> Result<(), Failure>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut sink = Some(sink);
@@ -154,15 +154,15 @@ fn print(
     steps(&mut |step| match (step, &mut written) {
         (StatementStep::Head(head), _) => {
             let Some(sink) = sink.take() else { return Ok(()) };
-            let begun = Written::begin(&head, format, offset, sink).map_err(failed)?;
+            let begun = Written::begin(&head, format, calendar, sink).map_err(failed)?;
             written = Some((head, begun));
             Ok(())
         }
-        (StatementStep::Line(line), Some((_, written))) => written.add(&line.entry, offset).map_err(failed),
+        (StatementStep::Line(line), Some((_, written))) => written.add(&line.entry, calendar).map_err(failed),
         _ => Ok(()),
     })?;
     if let Some((head, written)) = written {
-        written.finish(&head, offset).map_err(failed)?;
+        written.finish(&head, calendar).map_err(failed)?;
     }
     Ok(())
 }
@@ -171,13 +171,13 @@ impl<'s> Written<'s> {
     fn begin(
         statement: &Statement,
         format: Format,
-        offset: FixedOffset,
+        calendar: &Calendar,
         sink: &'s mut dyn Write,
     ) -> io::Result<Written<'s>> {
         let (json, place) = match format {
             Format::Csv => return StatementSheet::new(statement, sink).map(Written::Sheet),
             Format::Table => {
-                head(statement, offset).print(sink)?;
+                head(statement, calendar).print(sink)?;
                 writeln!(sink)?;
                 let told = told(statement);
                 let [_, _, _, in_debt] = told;
@@ -198,9 +198,9 @@ impl<'s> Written<'s> {
         Ok(Written::Json { rest: rest.into(), any: false, sink })
     }
 
-    fn add(&mut self, entry: &Entry, offset: FixedOffset) -> io::Result<()> {
+    fn add(&mut self, entry: &Entry, calendar: &Calendar) -> io::Result<()> {
         match self {
-            Written::Table { rows, sink } => rows.add(&line(entry, offset), *sink),
+            Written::Table { rows, sink } => rows.add(&line(entry, calendar), *sink),
             Written::Sheet(sheet) => sheet.add(entry),
             Written::Json { any, sink, .. } => {
                 let between = if std::mem::replace(any, true) { "," } else { "" };
@@ -209,7 +209,7 @@ impl<'s> Written<'s> {
         }
     }
 
-    fn finish(self, statement: &Statement, offset: FixedOffset) -> io::Result<()> {
+    fn finish(self, statement: &Statement, calendar: &Calendar) -> io::Result<()> {
         match self {
             Written::Table { mut rows, sink } => {
                 let Statement { opening, closing, .. } = statement;
@@ -218,7 +218,7 @@ impl<'s> Written<'s> {
                     Line { kind: "closing".into(), change: total, after: Some((*closing).into()), ..Line::default() };
                 rows.add(&last, sink)?;
                 rows.finish(sink)?;
-                sums(statement, offset, sink)
+                sums(statement, calendar, sink)
             }
             Written::Sheet(sheet) => sheet.finish(),
             Written::Json { rest, sink, .. } => writeln!(sink, "{rest}"),
@@ -227,7 +227,7 @@ impl<'s> Written<'s> {
 }
 
 /// What stands below the lines.
-fn sums(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io::Result<()> {
+fn sums(statement: &Statement, calendar: &Calendar, sink: &mut dyn Write) -> io::Result<()> {
     if !statement.by_kind.is_empty() {
         writeln!(sink, "\nwhere points came from and went")?;
         causes(statement).print(sink)?;
@@ -240,8 +240,8 @@ fn sums(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io:
         usage::print(&statement.usage, sink)?;
     }
     if !statement.batches.is_empty() {
-        writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(offset, statement.end()))?;
-        let expires = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".into(), |at| time_at(offset, at));
+        writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(calendar, statement.end()))?;
+        let expires = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".into(), |at| time_at(calendar, at));
         let mut rows = Rows::new(BATCHES);
         for batch in &statement.batches {
             rows.add(&Left(expires(batch.expires_at), batch.clone()), sink)?;
@@ -251,16 +251,16 @@ fn sums(statement: &Statement, offset: FixedOffset, sink: &mut dyn Write) -> io:
     Ok(())
 }
 
-fn head(statement: &Statement, offset: FixedOffset) -> Block {
+fn head(statement: &Statement, calendar: &Calendar) -> Block {
     let mut block = Block::default();
     let state = if statement.exists { statement.state.map_or("-", AccountState::as_str) } else { "not opened" };
     block.add("statement", format!("{} ({state})", statement.account));
-    let from = statement.from.map_or_else(|| "the beginning".into(), |from| time_at(offset, from));
+    let from = statement.from.map_or_else(|| "the beginning".into(), |from| time_at(calendar, from));
     let past = statement.to.filter(|to| *to <= statement.as_of);
-    let to = past.map_or_else(|| format!("now, {}", time_at(offset, statement.as_of)), |to| time_at(offset, to));
+    let to = past.map_or_else(|| format!("now, {}", time_at(calendar, statement.as_of)), |to| time_at(calendar, to));
     block.add("period", format!("{from} until {to}"));
     if past.is_some() {
-        block.add("as of", time_at(offset, statement.as_of));
+        block.add("as of", time_at(calendar, statement.as_of));
     }
     block.add("opening", balance_line(&statement.opening));
     block.add("closing", balance_line(&statement.closing));
@@ -270,9 +270,9 @@ fn head(statement: &Statement, offset: FixedOffset) -> Block {
     block
 }
 
-fn line(entry: &Entry, offset: FixedOffset) -> Line {
+fn line(entry: &Entry, calendar: &Calendar) -> Line {
     Line {
-        booked: time_at(offset, entry.booked_at),
+        booked: time_at(calendar, entry.booked_at),
         kind: entries::kind(entry),
         operation: entries::its_operation(entry),
         batch: entries::its_batch(entry),

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentLineStyle, LineStyle, Table, TableStyle, Width};
-use counterfoil::{BatchId, OperationId};
+use counterfoil::{BatchId, Calendar, OperationId};
 
 use super::safe;
 
@@ -153,13 +153,10 @@ pub(crate) fn time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// An instant on the clock at an offset from UTC.
-pub(crate) fn time_at(offset: FixedOffset, at: DateTime<Utc>) -> String {
-    if offset.local_minus_utc() == 0 {
-        time(at)
-    } else {
-        at.with_timezone(&offset).format("%Y-%m-%d %H:%M:%S%:z").to_string()
-    }
+/// An instant as clocks of a calendar show it, with their offset.
+pub(crate) fn time_at(calendar: &Calendar, at: DateTime<Utc>) -> String {
+    let local = calendar.local(at);
+    if local.offset().local_minus_utc() == 0 { time(at) } else { local.format("%Y-%m-%d %H:%M:%S%:z").to_string() }
 }
 
 /// An instant, or that there is none.

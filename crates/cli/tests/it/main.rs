@@ -28,3 +28,4 @@ mod shown;
 mod terminal;
 #[path = "../../../../tests/it/tools.rs"]
 mod tools;
+mod zones;

@@ -4,9 +4,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use counterfoil::AccountId;
 use counterfoil::answer::{Figures, Four, Totals};
 use counterfoil::report::{WalkLine, WalkStep};
+use counterfoil::{AccountId, Calendar};
 
 use super::chart::{Chart, Place, side, used_in, used_under};
 use super::names::line;
@@ -97,7 +97,7 @@ impl<'w> Journal<'w> {
     }
 
     fn begin(&mut self, as_of: DateTime<Utc>, operations: i64) -> io::Result<()> {
-        let Export { view, account, period, offset, .. } = &self.export;
+        let Export { view, account, period, calendar, .. } = &self.export;
         let view = match view {
             View::Issuer => "issuer",
             View::Holder => "holder",
@@ -105,7 +105,7 @@ impl<'w> Journal<'w> {
         let check = self.syntax.check();
         let mut remarks = vec![
             format!("Points of a counterfoil ledger, as the {view} of the points sees them. Check with: {check}"),
-            format!("As of {}, operation {operations}. Dates are those of UTC{offset}.", stamp(as_of)),
+            format!("As of {}, operation {operations}. Dates are those of {}.", stamp(as_of), dates_of(calendar)),
             "Whole only if the last line says how many entries there are.".into(),
         ];
         remarks.extend(account.as_ref().map(|id| format!("Account: {}", line(id.as_str(), &[]))));
@@ -317,6 +317,10 @@ impl Current {
         postings.extend(moved.map(|(place, points)| self.chart.post(place, points.into(), None)));
         Ok(())
     }
+}
+
+fn dates_of(calendar: &Calendar) -> String {
+    calendar.name().map_or_else(|| format!("UTC{calendar}"), str::to_string)
 }
 
 fn stamp(at: DateTime<Utc>) -> String {

@@ -11,10 +11,10 @@ mod names;
 use std::fmt;
 use std::io::{self, Write};
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use counterfoil::error::Watched;
 use counterfoil::report::WalkStep;
-use counterfoil::{AccountId, Error, Ledger, Period};
+use counterfoil::{AccountId, Calendar, Error, Ledger, Period};
 
 pub use beancount::BEANCOUNT;
 pub use csv::CSV;
@@ -141,7 +141,7 @@ impl From<ExportError> for Error {
 /// ledger.recharge(&alice, &Key::new("order:1")?, Recharge::new(Points::new(50)?, "wxpay"))?;
 /// let mut journal = Vec::new();
 /// let beijing = FixedOffset::east_opt(8 * 3600).unwrap();
-/// Export::new(HLEDGER).offset(beijing).write(&ledger, &mut journal)?;
+/// Export::new(HLEDGER).calendar(beijing).write(&ledger, &mut journal)?;
 /// assert!(String::from_utf8(journal)?.contains("-50 PTS = -50 PTS")); // the issuer owes what alice holds
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -152,13 +152,13 @@ pub struct Export {
     view: View,
     account: Option<AccountId>,
     period: Period,
-    offset: FixedOffset,
+    calendar: Calendar,
 }
 
 impl Export {
     /// The whole file, as the issuer sees it.
     pub fn new(format: Format) -> Self {
-        Export { format, view: View::default(), account: None, period: Period::all(), offset: Utc.fix() }
+        Export { format, view: View::default(), account: None, period: Period::all(), calendar: Calendar::default() }
     }
 
     /// As this side sees it.
@@ -179,9 +179,9 @@ impl Export {
         self
     }
 
-    /// Dates everything by the calendar at this offset from UTC; of itself by that of UTC.
-    pub fn offset(mut self, offset: FixedOffset) -> Self {
-        self.offset = offset;
+    /// Dates everything by this calendar: that of an offset from UTC, or of a [`zone`](crate::zone); of itself by that of UTC.
+    pub fn calendar(mut self, calendar: impl Into<Calendar>) -> Self {
+        self.calendar = calendar.into();
         self
     }
 
@@ -224,7 +224,7 @@ impl Export {
 
     /// The day of an instant. After the last day of the last year there is none.
     fn date(&self, at: DateTime<Utc>) -> NaiveDate {
-        let there = at.with_timezone(&self.offset).date_naive();
+        let there = self.calendar.local(at).date_naive();
         if there.year() > 9999 { at.date_naive() } else { there }
     }
 }

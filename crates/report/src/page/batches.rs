@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta, Utc};
-use counterfoil::BatchInfo;
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use counterfoil::answer::BatchState;
 use counterfoil::report::Statement;
+use counterfoil::{BatchInfo, Calendar};
 
 use super::sums::percent;
 use super::words::{Stamp, Until, counted, free, points};
@@ -53,7 +53,7 @@ struct Together {
 }
 
 /// Months with something that expires, and what is beyond them.
-pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month>, Vec<Due>) {
+pub(super) fn calendar(batches: &[BatchInfo], calendar: &Calendar) -> (Vec<Month>, Vec<Due>) {
     let mut ends: BTreeMap<DateTime<Utc>, Together> = BTreeMap::new();
     for batch in batches.iter().filter(|batch| batch.remaining > 0) {
         let Some(end) = batch.expires_at else { continue };
@@ -66,7 +66,7 @@ pub(super) fn calendar(batches: &[BatchInfo], offset: FixedOffset) -> (Vec<Month
     }
     let mut months: BTreeMap<(i32, u32), Vec<_>> = BTreeMap::new();
     for (end, together) in ends {
-        let until = Until::new(end, offset);
+        let until = Until::new(end, calendar);
         months.entry((until.day.year(), until.day.month())).or_default().push((until, end, together));
     }
     let mut months = months.into_iter();
@@ -193,7 +193,7 @@ pub(super) struct Batch {
 }
 
 impl Batches {
-    pub(super) fn new(statement: &Statement, offset: FixedOffset) -> Self {
+    pub(super) fn new(statement: &Statement, calendar: &Calendar) -> Self {
         let batches = &statement.batches;
         let left = batches.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining.get()));
         let mut strip: Vec<(&'static str, i64)> = Vec::new();
@@ -208,7 +208,7 @@ impl Batches {
         }
         let part = |(class, points): (&'static str, i64)| Part { class, width: percent(points, left) };
         let (told, rest) = batches.split_at(batches.len().min(TOLD));
-        let mut shown: Vec<Batch> = told.iter().map(|batch| Batch::new(batch, statement.end(), offset)).collect();
+        let mut shown: Vec<Batch> = told.iter().map(|batch| Batch::new(batch, statement.end(), calendar)).collect();
         let folded = shown.split_off(shown.len().min(SHOWN));
         let left = rest.iter().fold(0_i64, |sum, batch| sum.saturating_add(batch.remaining.get()));
         let more = (!rest.is_empty()).then(|| (counted(rest.len(), "further batch", "further batches"), points(left)));
@@ -227,7 +227,7 @@ fn soon(batch: &BatchInfo, now: DateTime<Utc>) -> &'static str {
 }
 
 impl Batch {
-    fn new(batch: &BatchInfo, now: DateTime<Utc>, offset: FixedOffset) -> Self {
+    fn new(batch: &BatchInfo, now: DateTime<Utc>, calendar: &Calendar) -> Self {
         let parts = [
             ("remaining", batch.remaining),
             ("held", batch.held),
@@ -240,10 +240,10 @@ impl Batch {
         Batch {
             source: free(&batch.source),
             promo: batch.promo,
-            from: (batch.state == BatchState::Pending).then(|| Stamp::new(batch.effective_at, offset)),
+            from: (batch.state == BatchState::Pending).then(|| Stamp::new(batch.effective_at, calendar)),
             until: batch
                 .expires_at
-                .map_or_else(|| "never expires".into(), |end| format!("expires {}", Until::new(end, offset).text())),
+                .map_or_else(|| "never expires".into(), |end| format!("expires {}", Until::new(end, calendar).text())),
             soon: soon(batch, now),
             remaining: points(batch.remaining),
             amount: points(batch.amount),

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use chrono::FixedOffset;
 use counterfoil::report::Statement;
-use counterfoil::{Entry, EntryKind};
+use counterfoil::{Calendar, Entry, EntryKind};
 
 use super::ticks;
 use super::words::{self, counted, points};
@@ -150,7 +149,7 @@ impl Curve {
     }
 
     /// The chart.
-    pub(super) fn chart(&self, offset: FixedOffset) -> Chart {
+    pub(super) fn chart(&self, calendar: &Calendar) -> Chart {
         let (low, high) = self.range();
         let marks = |count: usize, one: &str, many: &str| {
             let all = SIZES.iter().all(|size| count <= size.marks);
@@ -167,19 +166,19 @@ impl Curve {
                 counted(self.recharges, "recharge", "recharges"),
                 counted(self.expiries, "expiry", "expiries"),
             ),
-            days: words::days(self.begin, self.end, offset),
+            days: words::days(self.begin, self.end, calendar),
             recharges: marks(self.recharges, "recharge", "recharges"),
             expiries: marks(self.expiries, "expiry", "expiries"),
             debt: low < 0,
-            drawings: SIZES.iter().map(|size| self.drawing(size, offset)).collect(),
+            drawings: SIZES.iter().map(|size| self.drawing(size, calendar)).collect(),
         }
     }
 
-    fn drawing(&self, size: &Size, offset: FixedOffset) -> Drawing {
+    fn drawing(&self, size: &Size, calendar: &Calendar) -> Drawing {
         let (low, high) = self.range();
         let levels: Vec<(i64, String)> =
             ticks::points(low, high, 7).into_iter().map(|level| (level, ticks::short(level))).collect();
-        let times = ticks::times(self.begin, self.end, offset, size.times);
+        let times = ticks::times(self.begin, self.end, calendar, size.times);
         let left = levels.iter().map(|level| width_of(&level.1)).max().unwrap_or(8).saturating_add(12);
         // What net came to stands beyond the last mark, as does half of that.
         let last = label(self.closing());

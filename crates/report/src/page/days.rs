@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use counterfoil::Calendar;
 use counterfoil::report::{Statement, WalkLine};
 
 use super::lines::{Line, title};
-use super::words::{counted, free, points, signed};
+use super::words::{Stamp, counted, free, points, signed, zone};
 
 /// With more lines than this they are told by day.
 const FLAT: i64 = 200;
@@ -63,9 +64,12 @@ pub(super) struct Lines {
     pub(super) unit: &'static str,
     /// Some have happened and are not written yet.
     pub(super) due: bool,
-    offset: FixedOffset,
+    calendar: Calendar,
+    /// Clocks are changed within the period: each line tells its offset.
+    pub(super) changed: bool,
+    /// When it begins, from the first line on.
+    begin: Option<DateTime<Utc>>,
     over: bool,
-    from: Option<DateTime<Utc>>,
     end: DateTime<Utc>,
     by: Unit,
     total: i64,
@@ -86,7 +90,7 @@ pub(super) struct Group {
 }
 
 impl Lines {
-    pub(super) fn new(head: &Statement, offset: FixedOffset) -> Self {
+    pub(super) fn new(head: &Statement, calendar: &Calendar) -> Self {
         let total = head.by_kind.iter().fold(0_i64, |sum, kind| sum.saturating_add(kind.lines));
         let over = head.to.is_some_and(|to| to <= head.as_of);
         Lines {
@@ -94,9 +98,10 @@ impl Lines {
             grouped: total > FLAT,
             unit: "",
             due: false,
-            offset,
+            calendar: calendar.clone(),
+            changed: false,
+            begin: head.from,
             over,
-            from: head.from,
             end: head.end(),
             by: Unit::Day,
             total,
@@ -105,7 +110,7 @@ impl Lines {
     }
 
     pub(super) fn add(&mut self, line: &WalkLine) {
-        let day = line.date.with_timezone(&self.offset).date_naive();
+        let day = self.calendar.local(line.date).date_naive();
         if self.unit.is_empty() {
             self.choose(line.date);
         }
@@ -113,18 +118,21 @@ impl Lines {
         if self.groups.last().is_none_or(|group| self.grouped && group.first != first) {
             self.groups.push(Group::new(first, by.name(first)));
         }
-        let (offset, over, cap) = (self.offset, self.over, self.cap);
+        let (calendar, changed, over, cap) = (&self.calendar, self.changed, self.over, self.cap);
         self.due = self.due || line.entry.unbooked && !over;
         let Some(group) = self.groups.last_mut() else { return };
         group.add(line, self.grouped);
         if group.lines.len() < cap {
-            group.lines.push(Line::new(&line.entry, offset, over));
+            let stamp = |at| if changed { Stamp::exact(at, calendar) } else { Stamp::new(at, calendar) };
+            group.lines.push(Line::new(&line.entry, stamp, over));
         }
     }
 
     /// By what they are put together, and how many of each are told: from the first line on this is known.
     fn choose(&mut self, first: DateTime<Utc>) {
-        let days = (self.end - self.from.unwrap_or(first)).num_days().saturating_add(1);
+        let begin = *self.begin.get_or_insert(first);
+        self.changed = self.calendar.changes_within(begin, self.end).next().is_some();
+        let days = (self.end - begin).num_days().saturating_add(1);
         self.by = Unit::of(days);
         let groups;
         (self.unit, groups) = match self.by {
@@ -135,6 +143,11 @@ impl Lines {
         if self.total > TOLD {
             self.cap = usize::try_from(TOLD.checked_div(groups).unwrap_or(TOLD).max(5)).unwrap_or(usize::MAX);
         }
+    }
+
+    /// Whose clocks times are told by.
+    pub(super) fn zone(&self) -> String {
+        zone(&self.calendar, self.begin.unwrap_or(self.end), self.end)
     }
 
     /// How many lines of each are told, where that is fewer than there are.

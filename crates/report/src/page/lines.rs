@@ -1,6 +1,6 @@
 //! The lines of the statement.
 
-use chrono::FixedOffset;
+use chrono::{DateTime, Utc};
 use counterfoil::answer::Totals;
 use counterfoil::{Entry, EntryKind, OperationId};
 
@@ -28,20 +28,20 @@ pub(super) struct Line {
 
 impl Line {
     /// `over`: the period is, and who booked what time did is of no interest any more.
-    pub(super) fn new(entry: &Entry, offset: FixedOffset, over: bool) -> Self {
+    pub(super) fn new(entry: &Entry, stamp: impl Fn(DateTime<Utc>) -> Stamp, over: bool) -> Self {
         let after = entry.after.net();
         let mut parts = parts(entry).into_iter();
         let (change, name) = parts.next().unwrap_or((entry.change.net(), ""));
         let quantity = entry.quantity.as_deref().map(|quantity| amount(quantity, entry.unit.as_deref()));
         Line {
-            at: Stamp::new(entry.booked_at, offset),
+            at: stamp(entry.booked_at),
             title: title(entry),
             about: [entry.service.as_deref().map(free), quantity, entry.source.as_deref().map(free)]
                 .into_iter()
                 .flatten()
                 .collect(),
             description: entry.description.as_deref().map(free),
-            notes: notes(entry, change, offset),
+            notes: notes(entry, change, stamp),
             change: signed(change),
             further: parts.map(|(points, name)| (signed(points), name)).collect(),
             // What was set aside and is free again is no gain.
@@ -130,7 +130,7 @@ fn parts(entry: &Entry) -> Vec<(i64, &'static str)> {
     if sum == Some(entry.change.net()) { parts } else { Vec::new() }
 }
 
-fn notes(entry: &Entry, change: i64, offset: FixedOffset) -> Vec<String> {
+fn notes(entry: &Entry, change: i64, stamp: impl Fn(DateTime<Utc>) -> Stamp) -> Vec<String> {
     let mut notes = Vec::new();
     let way = if entry.kind == EntryKind::TransferIn { "from" } else { "to" };
     notes.extend(entry.counterparty.as_ref().map(|other| format!("{way} {}", strict(other.as_str()))));
@@ -142,7 +142,7 @@ fn notes(entry: &Entry, change: i64, offset: FixedOffset) -> Vec<String> {
         notes.push(format!("debt {}", signed(entry.change.debt)));
     }
     if let Some(at) = entry.occurred_at.filter(|at| *at != entry.booked_at) {
-        let Stamp { date, time, .. } = Stamp::new(at, offset);
+        let Stamp { date, time, .. } = stamp(at);
         notes.push(format!("happened {date} {time}"));
     }
     let reason = entry.reason.as_deref().filter(|reason| !reason.is_empty());

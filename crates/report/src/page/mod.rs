@@ -12,11 +12,10 @@ mod words;
 use std::io::Write;
 
 use askama::Template;
-use chrono::{FixedOffset, Offset, Utc};
 use counterfoil::answer::Figures;
 use counterfoil::error::Watched;
 use counterfoil::report::{Statement, StatementStep, WalkLine};
-use counterfoil::{AccountId, Ledger, Period, Points};
+use counterfoil::{AccountId, Calendar, Ledger, Period, Points};
 
 use crate::ExportError;
 use batches::{Batches, Month};
@@ -65,13 +64,19 @@ pub struct StatementPage {
     period: Period,
     issuer: Option<String>,
     number: Option<String>,
-    offset: FixedOffset,
+    calendar: Calendar,
 }
 
 impl StatementPage {
     /// The page of an account's whole life, its times in UTC.
     pub fn new(account: &AccountId) -> Self {
-        StatementPage { account: account.clone(), period: Period::all(), issuer: None, number: None, offset: Utc.fix() }
+        StatementPage {
+            account: account.clone(),
+            period: Period::all(),
+            issuer: None,
+            number: None,
+            calendar: Calendar::default(),
+        }
     }
 
     /// Of a period.
@@ -92,9 +97,10 @@ impl StatementPage {
         self
     }
 
-    /// Tells times as clocks at this offset from UTC show them.
-    pub fn offset(mut self, offset: FixedOffset) -> Self {
-        self.offset = offset;
+    /// Tells times as clocks of this calendar show them: at an offset from UTC, or of a [`zone`](crate::zone). Where clocks are
+    /// changed within the period each line tells its offset.
+    pub fn calendar(mut self, calendar: impl Into<Calendar>) -> Self {
+        self.calendar = calendar.into();
         self
     }
 
@@ -123,7 +129,7 @@ impl StatementPage {
                     read = done.unsigned_abs();
                     progress(read, lines.unsigned_abs().saturating_mul(2)).go_on("the statement")?;
                 }
-                StatementStep::Head(head) => making = Some(Making::new(*head, self.offset)),
+                StatementStep::Head(head) => making = Some(Making::new(*head, &self.calendar)),
                 StatementStep::Line(line) => {
                     if let Some(making) = &mut making {
                         making.add(&line);
@@ -155,13 +161,13 @@ struct Making {
 }
 
 impl Making {
-    fn new(head: Statement, offset: FixedOffset) -> Self {
+    fn new(head: Statement, calendar: &Calendar) -> Self {
         let figures =
             |figures: &Figures| [figures.available, figures.held, figures.pending, figures.debt].map(Points::get);
         let used = head.usage.iter().map(|line| line.points);
         let all = figures(&head.opening).into_iter().chain(figures(&head.closing)).chain(used);
         let largest = all.map(i64::unsigned_abs).max().unwrap_or(0);
-        let lines = Lines::new(&head, offset);
+        let lines = Lines::new(&head, calendar);
         Making { head, curve: None, lines, told: 0, largest }
     }
 
@@ -209,30 +215,30 @@ struct Page {
 
 impl Page {
     fn new(page: &StatementPage, making: Making, ledger: String) -> Self {
-        let (offset, Making { head, curve, lines, largest, .. }) = (page.offset, making);
-        let (months, later) = batches::calendar(&head.batches, offset);
-        let last = words::last(&head, offset);
+        let (calendar, Making { head, curve, lines, largest, .. }) = (&page.calendar, making);
+        let (months, later) = batches::calendar(&head.batches, calendar);
+        let last = words::last(&head, calendar);
         Page {
             account: strict(head.account.as_str()),
             ledger: strict(&ledger),
             issuer: page.issuer.as_deref().map(free),
             number: page.number.as_deref().map(free),
             long: largest >= 1_000_000_000,
-            period: words::period(&head, offset),
-            zone: words::zone(offset),
-            made: last.is_none().then(|| Stamp::new(head.as_of, offset)),
-            as_of: words::as_of(&head, offset),
+            period: words::period(&head, calendar),
+            zone: lines.zone(),
+            made: last.is_none().then(|| Stamp::new(head.as_of, calendar)),
+            as_of: words::as_of(&head, calendar),
             notices: sums::notices(&head, lines.due),
             headline: sums::headline(&head),
             last,
             figures: sums::figures(&head),
             sums: sums::sums(&head),
-            chart: curve.map(|curve| curve.chart(offset)),
+            chart: curve.map(|curve| curve.chart(calendar)),
             months,
             later,
             never: batches::never(&head.batches),
             usage: Usage::new(&head.usage),
-            batches: Batches::new(&head, offset),
+            batches: Batches::new(&head, calendar),
             lines,
         }
     }

@@ -1,6 +1,7 @@
 //! Where the axes of a chart have their marks.
 
-use chrono::{DateTime, Datelike, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use counterfoil::Calendar;
 
 /// Marks of points: 0 and the multiples of 1, 2 or 5 × 10ⁿ that enclose the range in at most this many steps.
 pub(super) fn points(low: i64, high: i64, steps: i64) -> Vec<i64> {
@@ -38,8 +39,8 @@ pub(super) fn short(n: i64) -> String {
 }
 
 /// Marks of time, in milliseconds, with what is written at them: from seconds to years, at most `most`.
-pub(super) fn times(begin: i64, end: i64, offset: FixedOffset, most: usize) -> Vec<(i64, String)> {
-    let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| at.with_timezone(&offset).naive_local());
+pub(super) fn times(begin: i64, end: i64, calendar: &Calendar, most: usize) -> Vec<(i64, String)> {
+    let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| calendar.local(at).naive_local());
     let (Some(first), Some(last)) = (local(begin), local(end)) else { return Vec::new() };
     let seconds = [10, 30].map(Step::Seconds);
     let minutes = [1, 2, 5, 10, 15, 30].map(|n| Step::Seconds(n * 60));
@@ -54,9 +55,14 @@ pub(super) fn times(begin: i64, end: i64, offset: FixedOffset, most: usize) -> V
         }
         let marks: Vec<NaiveDateTime> = step.marks(first, last);
         if marks.len() <= most {
-            let at =
-                |mark: &NaiveDateTime| mark.and_utc().timestamp_millis() - i64::from(offset.local_minus_utc()) * 1000;
-            return marks.iter().map(|mark| (at(mark), step.label(*mark, first.year() != last.year()))).collect();
+            let years = first.year() != last.year();
+            let placed = |mark: &NaiveDateTime| {
+                let at = calendar.first_at(*mark)?.timestamp_millis();
+                // An hour that clocks leave out has no place. A day has one, whenever it begins.
+                let shown = mark.time() == NaiveTime::MIN || local(at) == Some(*mark);
+                shown.then(|| (at, step.label(*mark, years)))
+            };
+            return marks.iter().filter_map(placed).collect();
         }
     }
     Vec::new()
@@ -158,8 +164,8 @@ mod tests {
     fn marks_of_time_are_whole_days_and_few() {
         let at = |text: &str| text.parse::<DateTime<chrono::Utc>>().unwrap().timestamp_millis();
         let labels = |begin, end, hours: i32, most| {
-            let offset = FixedOffset::east_opt(hours * 3600).unwrap();
-            times(at(begin), at(end), offset, most).into_iter().map(|mark| mark.1).collect::<Vec<_>>()
+            let calendar = chrono::FixedOffset::east_opt(hours * 3600).unwrap().into();
+            times(at(begin), at(end), &calendar, most).into_iter().map(|mark| mark.1).collect::<Vec<_>>()
         };
         assert_eq!(
             labels("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z", 0, 8),

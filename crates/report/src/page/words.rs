@@ -1,6 +1,7 @@
 //! Numbers, times and texts from outside, as a reader sees them.
 
 use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
+use counterfoil::Calendar;
 use counterfoil::report::Statement;
 
 use crate::quantity::named;
@@ -89,8 +90,14 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn new(at: DateTime<Utc>, offset: FixedOffset) -> Self {
-        let local = at.with_timezone(&offset);
+    /// Where clocks are changed a time can come twice: which it is, its offset says.
+    pub(super) fn exact(at: DateTime<Utc>, calendar: &Calendar) -> Self {
+        let stamp = Stamp::new(at, calendar);
+        Stamp { time: format!("{} {}", stamp.time, calendar.offset_at(at)), ..stamp }
+    }
+
+    pub(super) fn new(at: DateTime<Utc>, calendar: &Calendar) -> Self {
+        let local = calendar.local(at);
         Stamp {
             iso: at.to_rfc3339_opts(SecondsFormat::Millis, true),
             date: local.format("%Y-%m-%d").to_string(),
@@ -108,9 +115,9 @@ pub(super) struct Until {
 }
 
 impl Until {
-    pub(super) fn new(end: DateTime<Utc>, offset: FixedOffset) -> Self {
-        let local = end.with_timezone(&offset).naive_local();
-        match local.date().pred_opt().filter(|_| local.time() == NaiveTime::MIN) {
+    pub(super) fn new(end: DateTime<Utc>, calendar: &Calendar) -> Self {
+        let local = calendar.local(end).naive_local();
+        match local.date().pred_opt().filter(|_| calendar.first_of(local.date()) == Some(end)) {
             Some(day) => Until { day, time: "end of day".into() },
             None => Until { day: local.date(), time: local.format("%H:%M").to_string() },
         }
@@ -121,19 +128,31 @@ impl Until {
     }
 }
 
-pub(super) fn zone(offset: FixedOffset) -> String {
+fn utc(offset: FixedOffset) -> String {
     if offset.local_minus_utc() == 0 { "UTC".into() } else { format!("UTC{offset}") }
 }
 
-fn day(at: DateTime<Utc>, offset: FixedOffset) -> String {
-    let local = at.with_timezone(&offset).naive_local();
+/// Whose clocks times are told by, with what they were from one instant to another.
+pub(super) fn zone(calendar: &Calendar, begin: DateTime<Utc>, end: DateTime<Utc>) -> String {
+    let mut offsets = vec![calendar.offset_at(begin)];
+    for (_, offset) in calendar.changes_within(begin, end) {
+        if !offsets.contains(&offset) {
+            offsets.push(offset);
+        }
+    }
+    let said = offsets.into_iter().map(utc).collect::<Vec<_>>().join(" and ");
+    calendar.name().map_or_else(|| said.clone(), |name| format!("of {name} ({said})"))
+}
+
+fn day(at: DateTime<Utc>, calendar: &Calendar) -> String {
+    let local = calendar.local(at).naive_local();
     let format = if local.time() == NaiveTime::MIN { "%-d %B %Y" } else { "%-d %B %Y, %H:%M" };
     local.format(format).to_string()
 }
 
 /// The days from one instant to another, in milliseconds; a midnight ends the day before it.
-pub(super) fn days(begin: i64, end: i64, offset: FixedOffset) -> String {
-    let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| at.with_timezone(&offset).date_naive());
+pub(super) fn days(begin: i64, end: i64, calendar: &Calendar) -> String {
+    let local = |ms: i64| DateTime::from_timestamp_millis(ms).map(|at| calendar.local(at).date_naive());
     let (Some(first), Some(last)) = (local(begin), local(end.saturating_sub(1))) else { return String::new() };
     let last = last.max(first).format("%-d %b %Y");
     if local(end.saturating_sub(1)) == Some(first) {
@@ -144,25 +163,25 @@ pub(super) fn days(begin: i64, end: i64, offset: FixedOffset) -> String {
 }
 
 /// The last day of a period that is over, rather than the first after it. One that goes on is known until now.
-pub(super) fn last(statement: &Statement, offset: FixedOffset) -> Option<String> {
+pub(super) fn last(statement: &Statement, calendar: &Calendar) -> Option<String> {
     let to = statement.to.filter(|to| *to <= statement.as_of)?;
-    Some(match Until::new(to, offset) {
+    Some(match Until::new(to, calendar) {
         Until { day, time } if time == "end of day" => day.format("%-d %B %Y").to_string(),
-        _ => day(to, offset),
+        _ => day(to, calendar),
     })
 }
 
 /// The last day of the period so far.
-pub(super) fn as_of(statement: &Statement, offset: FixedOffset) -> String {
+pub(super) fn as_of(statement: &Statement, calendar: &Calendar) -> String {
     let end = statement.end();
-    let day = if end < statement.as_of { Until::new(end, offset).day } else { end.with_timezone(&offset).date_naive() };
+    let day = if end < statement.as_of { Until::new(end, calendar).day } else { calendar.local(end).date_naive() };
     day.format("%-d %b %Y").to_string()
 }
 
 /// What the statement is about, in words.
-pub(super) fn period(statement: &Statement, offset: FixedOffset) -> String {
-    let day = |at| day(at, offset);
-    match (statement.from, last(statement, offset)) {
+pub(super) fn period(statement: &Statement, calendar: &Calendar) -> String {
+    let day = |at| day(at, calendar);
+    match (statement.from, last(statement, calendar)) {
         (Some(from), None) if statement.to.is_some() => format!("from {} until now", day(from)),
         (None, None) if statement.to.is_some() => "from the beginning until now".into(),
         (Some(from), Some(to)) => format!("{} to {to}", day(from)),
@@ -213,9 +232,9 @@ mod tests {
     #[test]
     fn a_midnight_is_the_end_of_the_day_before() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        let beijing = FixedOffset::east_opt(8 * 3600).unwrap();
-        assert_eq!(Until::new(at("2026-11-30T16:00:00Z"), beijing).text(), "2026-11-30, end of day");
-        assert_eq!(Until::new(at("2026-11-30T16:00:01Z"), beijing).text(), "2026-12-01, 00:00");
+        let beijing = Calendar::from(FixedOffset::east_opt(8 * 3600).unwrap());
+        assert_eq!(Until::new(at("2026-11-30T16:00:00Z"), &beijing).text(), "2026-11-30, end of day");
+        assert_eq!(Until::new(at("2026-11-30T16:00:01Z"), &beijing).text(), "2026-12-01, 00:00");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The life of a batch.
 
-use chrono::FixedOffset;
+use counterfoil::Calendar;
 use counterfoil::answer::BatchState;
 use counterfoil::report::{BatchLife, BatchUse, LifeEvent};
 
@@ -12,10 +12,10 @@ use crate::output::table::{batch, time_at};
 /// Uses told one by one; more are told by service.
 const TOLD: usize = 50;
 
-/// What happened to it, what it paid for, and the sum that equals its amount; times are told as clocks at `offset` show
+/// What happened to it, what it paid for, and the sum that equals its amount; times are told as clocks of `calendar` show
 /// them.
-pub(crate) fn life(life: &BatchLife, offset: FixedOffset) -> String {
-    let when: Clock<'_> = &|at| time_at(offset, at);
+pub(crate) fn life(life: &BatchLife, calendar: &Calendar) -> String {
+    let when: Clock<'_> = &|at| time_at(calendar, at);
     let mut story = Story::default();
     let info = &life.batch;
     let kind = if info.promo { "promotional" } else { "paid" };

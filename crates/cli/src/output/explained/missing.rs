@@ -1,16 +1,16 @@
 //! Why points are gone.
 
-use chrono::FixedOffset;
+use counterfoil::Calendar;
 use counterfoil::report::{Gone, Missing, Moved, Returned, Settled};
 
 use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
 use crate::output::blocks::said_totals;
 use crate::output::table::{self, batch, time_at};
 
-/// The equation, then every term with the lines that make it up; times are told as clocks at `offset` show them.
+/// The equation, then every term with the lines that make it up; times are told as clocks of `calendar` show them.
 /// Long lists are told in part unless `all` of them is wanted.
-pub(crate) fn missing(told: &Missing, offset: FixedOffset, all: bool) -> String {
-    let when: Clock<'_> = &|at| time_at(offset, at);
+pub(crate) fn missing(told: &Missing, calendar: &Calendar, all: bool) -> String {
+    let when: Clock<'_> = &|at| time_at(calendar, at);
     let mut story = Story { all, ..Story::default() };
     if !told.exists {
         return format!("{}: no such account, so no points", crate::output::safe::line(told.account.as_str()));

@@ -1,9 +1,9 @@
 //! One operation explained.
 
-use chrono::{DateTime, FixedOffset};
+use chrono::DateTime;
 use counterfoil::answer::Figures;
 use counterfoil::report::{Explanation, PaidDebt, Payer, Since};
-use counterfoil::{EntryKind, OpKind, Points};
+use counterfoil::{Calendar, EntryKind, OpKind, Points};
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, debt, destination, points, said};
@@ -12,10 +12,10 @@ use crate::output::blocks::{self, words};
 use crate::output::safe;
 use crate::output::table::{batch, time_at};
 
-/// What it was, its price, who paid and why, the balances around it, and what came after; times are told as clocks at
-/// `offset` show them.
-pub(crate) fn operation(told: &Explanation, offset: FixedOffset) -> String {
-    let when: Clock<'_> = &|at| time_at(offset, at);
+/// What it was, its price, who paid and why, the balances around it, and what came after; times are told as clocks of
+/// `calendar` show them.
+pub(crate) fn operation(told: &Explanation, calendar: &Calendar) -> String {
+    let when: Clock<'_> = &|at| time_at(calendar, at);
     let mut story = Story::default();
     let receipt = &told.operation.receipt;
     let number = told.operation.sequence;
