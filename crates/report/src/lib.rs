@@ -2,6 +2,7 @@
 //! ([`StatementPage`]), and exports ([`Export`]). It uses only counterfoil's public API; the command uses it, and so may an
 //! app.
 
+mod dates;
 mod export;
 mod page;
 pub mod quantity;
@@ -9,6 +10,7 @@ pub mod safe;
 pub mod sheet;
 mod zone;
 
+pub use dates::json;
 pub use export::{BEANCOUNT, CSV, Export, ExportError, FORMATS, Format, HLEDGER, JSONL, View};
 pub use page::StatementPage;
 pub use zone::zone;

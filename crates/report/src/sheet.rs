@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use counterfoil::Entry;
 use counterfoil::report::Statement;
+use counterfoil::{Calendar, Entry};
 use serde_json::{Value, json};
+
+use crate::dates::told;
 
 /// The columns of entries, by their paths.
 pub const ENTRY: &[&str] = &[
@@ -70,13 +72,13 @@ pub struct StatementSheet<'s> {
 }
 
 impl<'s> StatementSheet<'s> {
-    /// The sheet of a statement whose lines are still to come; writes the opening.
+    /// The sheet of a statement whose lines are still to come; writes the opening. Times are told as clocks of the calendar show them.
     ///
     /// # Errors
     /// What the writer says.
-    pub fn new(head: &Statement, out: &'s mut dyn Write) -> io::Result<Self> {
+    pub fn new(head: &Statement, calendar: &Calendar, out: &'s mut dyn Write) -> io::Result<Self> {
         let Statement { account, opening, closing, from, .. } = head;
-        let mut lines = Lines::new(ENTRY, out);
+        let mut lines = Lines::new(ENTRY, out).calendar(calendar);
         let iso = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
         lines.add(&json!({"account": account, "kind": "opening", "booked_at": from.map(iso), "after": opening}))?;
         let closing = json!({"account": account, "kind": "closing", "booked_at": iso(head.end()), "after": closing});
@@ -120,10 +122,11 @@ fn defused(text: &str) -> String {
     }
 }
 
-fn cell(value: &Value) -> String {
-    match value {
+fn cell(item: &Value, path: &str, calendar: &Calendar) -> String {
+    let field = path.rsplit('.').next().unwrap_or(path);
+    match pick(item, path) {
         Value::Null => String::new(),
-        Value::String(text) => defused(text),
+        Value::String(text) => told(calendar, field, text).unwrap_or_else(|| defused(text)),
         // A JSON object or list in one cell begins with a brace or a bracket, never like a formula.
         other => other.to_string(),
     }
@@ -144,6 +147,7 @@ fn cell(value: &Value) -> String {
 pub struct Lines<'s> {
     writer: csv::Writer<&'s mut dyn Write>,
     paths: &'static [&'static str],
+    calendar: Calendar,
     begun: bool,
 }
 
@@ -156,7 +160,14 @@ impl std::fmt::Debug for Lines<'_> {
 impl<'s> Lines<'s> {
     /// Lines with a column for each path (`after.net`) into an item.
     pub fn new(paths: &'static [&'static str], out: &'s mut dyn Write) -> Self {
-        Lines { writer: csv::Writer::from_writer(out), paths, begun: false }
+        Lines { writer: csv::Writer::from_writer(out), paths, calendar: Calendar::default(), begun: false }
+    }
+
+    /// Times are told as clocks of this calendar show them; of themselves in UTC.
+    #[must_use]
+    pub fn calendar(mut self, calendar: &Calendar) -> Self {
+        self.calendar = calendar.clone();
+        self
     }
 
     /// A line.
@@ -165,7 +176,8 @@ impl<'s> Lines<'s> {
     /// What the writer says.
     pub fn add(&mut self, item: &Value) -> io::Result<()> {
         self.begin()?;
-        self.writer.write_record(self.paths.iter().map(|path| cell(pick(item, path)))).map_err(unwritten)
+        let cells = self.paths.iter().map(|path| cell(item, path, &self.calendar));
+        self.writer.write_record(cells).map_err(unwritten)
     }
 
     /// Writes what is left.
@@ -210,7 +222,7 @@ mod tests {
     fn nested_figures_are_columns() {
         let item = serde_json::json!({"n": -3, "after": {"available": 7}, "tags": {"a": 1}});
         let cells: Vec<String> =
-            ["n", "after.available", "after.held", "tags"].map(|path| cell(pick(&item, path))).into();
+            ["n", "after.available", "after.held", "tags"].map(|path| cell(&item, path, &Calendar::default())).into();
         assert_eq!(cells, ["-3", "7", "", "{\"a\":1}"]);
         assert_eq!(head("after.available"), "after_available");
     }

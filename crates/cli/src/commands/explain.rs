@@ -22,6 +22,7 @@ pub(super) fn run(session: &mut Session, args: &ExplainArgs) -> Result<Outcome, 
         ));
     }
     let calendar = &args.period.calendar();
+    session.out.clock(calendar.clone());
     match (&args.operation, &args.batch) {
         (Some(operation), _) => one(session, operation, calendar)?,
         (None, Some(batch)) => life(session, batch, calendar)?,

@@ -117,6 +117,7 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
     let question = question.with("source", args.source.clone()).with("description", args.description.clone());
     let question = question.with("operation", operation.map(|id| id.to_string()));
     let calendar = args.period.calendar();
+    session.out.clock(calendar.clone());
     let shown = |entry| Line { entry, calendar: calendar.clone() };
     match session.out.pages(&ledger, &args.paging, &question, shown)? {
         true => Ok(Outcome::Done),

@@ -12,10 +12,10 @@ mod usage;
 
 use std::io::Write;
 
-use counterfoil::{Answer, Error, Ledger, Page, Question};
+use counterfoil::{Answer, Calendar, Error, Ledger, Page, Question};
+use counterfoil_report::json;
 use counterfoil_report::sheet::Lines;
 use serde::Serialize;
-use serde_json::Value;
 
 pub(crate) use blocks::balance_line;
 pub(crate) use counterfoil_report::quantity::amount;
@@ -38,11 +38,18 @@ pub(crate) struct Out {
     format: Format,
     notes: Notes,
     sink: Sink,
+    /// By whose clocks programs are told times.
+    calendar: Calendar,
 }
 
 impl Out {
     pub(crate) fn new(format: Format, notes: Notes, sink: Sink) -> Self {
-        Out { format, notes, sink }
+        Out { format, notes, sink, calendar: Calendar::default() }
+    }
+
+    /// Tells times by the clocks of a calendar.
+    pub(crate) fn clock(&mut self, calendar: Calendar) {
+        self.calendar = calendar;
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -56,7 +63,7 @@ impl Out {
             Format::Json => self.json(item, true)?,
             Format::Jsonl => self.json(item, false)?,
             Format::Csv => {
-                let mut lines = Lines::new(T::CSV, &mut self.sink);
+                let mut lines = Lines::new(T::CSV, &mut self.sink).calendar(&self.calendar);
                 lines
                     .add(&item.row().map_err(unserializable)?)
                     .and_then(|()| lines.finish())
@@ -78,9 +85,8 @@ impl Out {
 
     /// A value as JSON on a line, or on several.
     pub(crate) fn json<T: Serialize + ?Sized>(&mut self, item: &T, pretty: bool) -> Result<(), Failure> {
-        let text = if pretty { serde_json::to_string_pretty(item) } else { serde_json::to_string(item) };
-        let text = text.map_err(unserializable)?;
-        writeln!(self.sink, "{text}").map_err(|error| Failure::write(&error))
+        let written = json(item, &self.calendar, pretty, &mut self.sink);
+        written.and_then(|()| self.sink.write_all(b"\n")).map_err(|error| Failure::write(&error))
     }
 
     /// Lines of plain text, for what is no list and no single thing.
@@ -142,7 +148,7 @@ impl Out {
         each: impl FnOnce(&mut dyn FnMut(&T) -> Result<(), Failure>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let mut empty = true;
-        let sink = &mut self.sink;
+        let (sink, calendar) = (&mut self.sink, &self.calendar);
         let failed = |error: std::io::Error| Failure::write(&error);
         match self.format {
             Format::Table => {
@@ -155,18 +161,18 @@ impl Out {
             }
             Format::Json => {
                 each(&mut |item| {
-                    let before = if empty { "[\n" } else { ",\n" };
+                    let before: &[u8] = if empty { b"[\n" } else { b",\n" };
                     empty = false;
-                    write!(sink, "{before}{}", serde_json::to_string(item).map_err(unserializable)?).map_err(failed)
+                    sink.write_all(before).and_then(|()| json(item, calendar, false, sink)).map_err(failed)
                 })?;
                 writeln!(sink, "{}", if empty { "[]" } else { "\n]" }).map_err(failed)?;
             }
             Format::Jsonl => each(&mut |item| {
                 empty = false;
-                writeln!(sink, "{}", serde_json::to_string(item).map_err(unserializable)?).map_err(failed)
+                json(item, calendar, false, sink).and_then(|()| sink.write_all(b"\n")).map_err(failed)
             })?,
             Format::Csv => {
-                let mut lines = Lines::new(T::CSV, sink);
+                let mut lines = Lines::new(T::CSV, sink).calendar(calendar);
                 each(&mut |item| {
                     empty = false;
                     lines.add(&item.row().map_err(unserializable)?).map_err(failed)

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use counterfoil::answer::{AccountState, Figures, Four};
 use counterfoil::report::{KindTotal, Statement, StatementStep};
 use counterfoil::{BatchInfo, Calendar, Entry};
+use counterfoil_report::json;
 use counterfoil_report::sheet::StatementSheet;
 
 use super::blocks::{SUSPECT, balance_line, words};
@@ -121,7 +122,7 @@ enum Written<'s> {
         rows: Rows<Line>,
         sink: &'s mut dyn Write,
     },
-    Sheet(StatementSheet<'s>),
+    Sheet(Box<StatementSheet<'s>>),
     /// What follows the lines.
     Json {
         rest: String,
@@ -174,8 +175,10 @@ impl<'s> Written<'s> {
         calendar: &Calendar,
         sink: &'s mut dyn Write,
     ) -> io::Result<Written<'s>> {
-        let (json, place) = match format {
-            Format::Csv => return StatementSheet::new(statement, sink).map(Written::Sheet),
+        let (pretty, place) = match format {
+            Format::Csv => {
+                return StatementSheet::new(statement, calendar, sink).map(|sheet| Written::Sheet(Box::new(sheet)));
+            }
             Format::Table => {
                 head(statement, calendar).print(sink)?;
                 writeln!(sink)?;
@@ -189,11 +192,14 @@ impl<'s> Written<'s> {
                 rows.add(&opening, sink)?;
                 return Ok(Written::Table { rows, sink });
             }
-            Format::Json => (serde_json::to_string_pretty(statement)?, "\"lines\": ["),
-            Format::Jsonl => (serde_json::to_string(statement)?, "\"lines\":["),
+            Format::Json => (true, "\"lines\": ["),
+            Format::Jsonl => (false, "\"lines\":["),
         };
+        let mut text = Vec::new();
+        json(statement, calendar, pretty, &mut text)?;
+        let text = String::from_utf8(text).map_err(io::Error::other)?;
         // The lines have their place among the other fields. No text within can look like it: its quotes are escaped.
-        let (before, rest) = json.split_once(place).ok_or_else(|| io::Error::other("a statement without lines"))?;
+        let (before, rest) = text.split_once(place).ok_or_else(|| io::Error::other("a statement without lines"))?;
         write!(sink, "{before}{place}")?;
         Ok(Written::Json { rest: rest.into(), any: false, sink })
     }
@@ -204,7 +210,8 @@ impl<'s> Written<'s> {
             Written::Sheet(sheet) => sheet.add(entry),
             Written::Json { any, sink, .. } => {
                 let between = if std::mem::replace(any, true) { "," } else { "" };
-                write!(sink, "{between}{}", serde_json::to_string(entry)?)
+                sink.write_all(between.as_bytes())?;
+                json(entry, calendar, false, sink)
             }
         }
     }

@@ -219,7 +219,7 @@ fn a_line_says_what_it_is_about() {
     let east = home.run("history -a alice --month 2025-11 --offset +08:00").ok().out;
     assert!(east.contains("2025-11-01 01:00:00+08:00  recharge"), "{east}");
     let json = home.run("history -a alice --month 2025-11 --offset +08:00 --format json").ok().json();
-    assert_eq!(json[0]["booked_at"], "2025-10-31T17:00:00.000Z");
+    assert_eq!(json[0]["booked_at"], "2025-11-01T01:00:00.000+08:00");
 }
 
 /// Points that lapse on their return made a line that did not seem to add up; a line of what expired named no source.

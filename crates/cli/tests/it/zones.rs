@@ -104,3 +104,36 @@ fn an_unknown_zone_is_refused_with_the_one_meant() {
     let ran = home.run("statement -a alice --offset Europe/Berlin");
     assert!(ran.code == 2 && ran.err.contains("--zone"), "{ran:#?}");
 }
+
+/// A spreadsheet of a month in Shanghai was sorted by day: its times were those of UTC, and the first eight hours of the month were
+/// the last day of the month before.
+#[test]
+fn programs_are_told_times_by_the_calendar_asked_for() {
+    let home = berlin();
+    let zone = "-a alice --zone Europe/Berlin";
+    let (summer, winter) = ("2025-10-26T02:30:00.000+02:00", "2025-10-26T02:30:00.000+01:00");
+    for words in ["history --month 2025-10", "statement --month 2025-10", "export --as csv", "export --as jsonl"] {
+        let formats = if words.starts_with("export") {
+            vec![""]
+        } else {
+            vec!["--format json", "--format jsonl", "--format csv"]
+        };
+        for format in formats {
+            let out = home.run(&format!("{words} {zone} {format}")).ok().out;
+            assert!(out.contains(summer) && out.contains(winter), "{words} {format}: {out}");
+            assert!(!out.contains("Z\"") && !out.contains("Z,"), "{words} {format}: {out}");
+        }
+    }
+    let journal = home.run(&format!("export --as beancount {zone}")).ok().out;
+    assert!(journal.contains(&format!("booked: \"{summer}\"")), "{journal}");
+    let statement = home.run(&format!("statement --month 2025-10 {zone} --format json")).ok().json();
+    assert_eq!(
+        (&statement["from"], &statement["to"]),
+        (&"2025-10-01T00:00:00.000+02:00".into(), &"2025-11-01T00:00:00.000+01:00".into())
+    );
+    let told = home.run("explain 3 --zone Europe/Berlin --format json").ok().json();
+    assert_eq!(told["booked_at"], summer);
+    // Nobody who did not ask for one gets another than before.
+    let plain = home.run("history -a alice --format jsonl").ok().jsonl();
+    assert_eq!(plain[3]["booked_at"], "2025-10-26T00:30:00.000Z");
+}

@@ -10,7 +10,7 @@ pub const CSV: Format = Format {
     name: "csv",
     about: "Every entry as a line of numbers and texts",
     has_view: false,
-    begin: |_, out| Box::new(Rows(Lines::new(sheet::ENTRY, out))),
+    begin: |export, out| Box::new(Rows(Lines::new(sheet::ENTRY, out).calendar(&export.calendar))),
 };
 
 struct Rows<'w>(Lines<'w>);

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use counterfoil::answer::{Figures, Four, Totals};
 use counterfoil::report::{WalkLine, WalkStep};
 use counterfoil::{AccountId, Calendar};
@@ -11,6 +11,7 @@ use counterfoil::{AccountId, Calendar};
 use super::chart::{Chart, Place, side, used_in, used_under};
 use super::names::line;
 use super::{Export, ExportError, View, Writer};
+use crate::dates::stamp;
 
 /// Longest text in the line that heads a transaction, in characters; the whole text stands below it.
 const SHORT: usize = 80;
@@ -105,12 +106,16 @@ impl<'w> Journal<'w> {
         let check = self.syntax.check();
         let mut remarks = vec![
             format!("Points of a counterfoil ledger, as the {view} of the points sees them. Check with: {check}"),
-            format!("As of {}, operation {operations}. Dates are those of {}.", stamp(as_of), dates_of(calendar)),
+            format!(
+                "As of {}, operation {operations}. Dates are those of {}.",
+                stamp(calendar, as_of),
+                dates_of(calendar)
+            ),
             "Whole only if the last line says how many entries there are.".into(),
         ];
         remarks.extend(account.as_ref().map(|id| format!("Account: {}", line(id.as_str(), &[]))));
-        remarks.extend(period.begin().map(|begin| format!("From: {}", stamp(begin))));
-        remarks.extend(period.end().map(|end| format!("To: {}", stamp(end))));
+        remarks.extend(period.begin().map(|begin| format!("From: {}", stamp(calendar, begin))));
+        remarks.extend(period.end().map(|end| format!("To: {}", stamp(calendar, end))));
         for remark in remarks {
             writeln!(self.out, "{}{}", self.syntax.remark(), line(&remark, &[]))?;
         }
@@ -233,8 +238,8 @@ impl<'w> Journal<'w> {
         let entry = &line.entry;
         let mut facts = vec![("entry", entry.n.to_string()), ("kind", entry.kind.to_string())];
         let mut add = |name, text: Option<String>| facts.extend(text.map(|text| (name, text)));
-        add("booked", Some(stamp(entry.booked_at)));
-        add("occurred", entry.occurred_at.map(stamp));
+        add("booked", Some(stamp(&self.export.calendar, entry.booked_at)));
+        add("occurred", entry.occurred_at.map(|at| stamp(&self.export.calendar, at)));
         add("sequence", entry.sequence.map(|number| number.to_string()));
         add("operation", entry.operation.map(|id| id.to_string()));
         add("batch_number", entry.batch_number.clone());
@@ -321,10 +326,6 @@ impl Current {
 
 fn dates_of(calendar: &Calendar) -> String {
     calendar.name().map_or_else(|| format!("UTC{calendar}"), str::to_string)
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// What an entry was, in a few words.

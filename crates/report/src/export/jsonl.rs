@@ -2,24 +2,26 @@
 
 use std::io::Write;
 
+use counterfoil::Calendar;
 use counterfoil::report::WalkStep;
 
 use super::{ExportError, Format, Writer};
+use crate::dates::json;
 
 /// Every entry as a JSON object on a line: the shape `counterfoil.entry/1`.
 pub const JSONL: Format = Format {
     name: "jsonl",
     about: "Every entry as a JSON object on a line",
     has_view: false,
-    begin: |_, out| Box::new(Objects(out)),
+    begin: |export, out| Box::new(Objects(out, export.calendar.clone())),
 };
 
-struct Objects<'w>(&'w mut dyn Write);
+struct Objects<'w>(&'w mut dyn Write, Calendar);
 
 impl Writer for Objects<'_> {
     fn step(&mut self, step: &WalkStep) -> Result<(), ExportError> {
         if let WalkStep::Line(line) = step {
-            serde_json::to_writer(&mut self.0, &line.entry).map_err(std::io::Error::from)?;
+            json(&line.entry, &self.1, false, &mut self.0)?;
             self.0.write_all(b"\n")?;
         }
         Ok(())
