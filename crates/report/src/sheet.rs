@@ -1,4 +1,6 @@
-//! CSV: one number per cell, nested figures as columns of their own, text that a spreadsheet would calculate defused.
+//! CSV: one number per cell, nested figures as columns of their own. A text that begins with `=`, `+`, `-` or `@`, with blanks and
+//! apostrophes before it or not, has an apostrophe put before it, or a spreadsheet would calculate it: ids and references too. With
+//! one apostrophe taken away such a text is the ledger's again.
 
 use std::io::{self, Write};
 

@@ -37,6 +37,12 @@ Environment:
   COUNTERFOIL_FILE (-f), COUNTERFOIL_ACCOUNT (-a), COUNTERFOIL_PRICING (--pricing),
   COUNTERFOIL_ACTOR (--actor), NO_COLOR
 
+CSV:
+  One number in a cell; times as RFC 3339; --bom for Excel. A text that begins like a formula, with = + - @ (blanks and
+  apostrophes before it or not), has an apostrophe put before it, so that no spreadsheet calculates what somebody typed:
+  also an id, a key or a reference. Before comparing such a text with the ledger's take one apostrophe away; JSON has all
+  texts as they are.
+
 Exit codes:
   0  done
   1  the storage failed, nobody read the answers of a batch, or anything unexpected
@@ -76,6 +82,9 @@ pub(crate) struct Common {
     /// Write the answer to a file, which must not exist
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
+    /// Begin CSV with a byte order mark, by which Excel knows that it is UTF-8
+    #[arg(long, global = true)]
+    pub(crate) bom: bool,
     /// Let --output replace a file
     #[arg(long, requires = "output", global = true)]
     pub(crate) force: bool,

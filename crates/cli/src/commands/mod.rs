@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use counterfoil::pricing::PriceBook;
 use counterfoil::{AccountId, Answer, Error, Ledger, Options, Question};
+use counterfoil_report::CSV;
 
-use crate::args::{Cli, Command, Common};
+use crate::args::{Cli, Command, Common, Format, LookCommand};
 use crate::exit::{Failure, Outcome};
 use crate::ids::Whose;
 use crate::notes::Notes;
@@ -37,11 +38,15 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
     let Cli { mut common, command } = cli;
     common.file = common.file.or_else(|| variable("COUNTERFOIL_FILE").map(PathBuf::from));
     common.pricing = common.pricing.or_else(|| variable("COUNTERFOIL_PRICING").map(PathBuf::from));
+    if common.bom && !is_sheet(&common, &command) {
+        return Err(Failure::usage("--bom is for CSV", "add --format csv (of export, --as csv), or leave it out"));
+    }
     // The place of the answer is made before anything is done, so that nothing is done that could not be told.
     let sink = match &common.output {
         Some(path) => Sink::file("--output", path, common.force, common.file.as_deref())?,
         None => Sink::stdout(),
     };
+    let sink = if common.bom { sink.marked() } else { sink };
     let out = Out::new(common.format(), notes, sink);
     let mut session = Session { common, notes, out };
     let outcome = match &command {
@@ -57,6 +62,14 @@ pub(crate) fn run(cli: Cli, notes: Notes) -> Result<Outcome, Failure> {
         notes.note(&format!("wrote {}", path.display()));
     }
     Ok(outcome)
+}
+
+/// Whether the answer is CSV.
+fn is_sheet(common: &Common, command: &Command) -> bool {
+    match command {
+        Command::Look(LookCommand::Export(args)) => args.target.name == CSV.name,
+        _ => common.format() == Format::Csv,
+    }
 }
 
 /// An environment variable; an empty one is none.

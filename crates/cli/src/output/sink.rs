@@ -12,6 +12,8 @@ pub(crate) struct Sink {
     writer: BufWriter<Box<dyn Write>>,
     made: Option<Made>,
     stdout: bool,
+    /// Written before the first byte.
+    mark: &'static [u8],
 }
 
 /// A file being written, under a name of its own beside the one it is for: under that only a whole answer ever lies.
@@ -38,7 +40,7 @@ impl Made {
 
 impl Sink {
     pub(crate) fn stdout() -> Self {
-        Sink { writer: BufWriter::new(Box::new(io::stdout())), made: None, stdout: true }
+        Sink { writer: BufWriter::new(Box::new(io::stdout())), made: None, stdout: true, mark: &[] }
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
@@ -57,7 +59,7 @@ impl Sink {
             message: format!("{option} {}: {error}", path.display()),
             help: "check the folder and its permissions; nothing was done".into(),
         };
-        let sink = |file: File, made| Sink { writer: BufWriter::new(Box::new(file)), made, stdout: false };
+        let sink = |file: File, made| Sink { writer: BufWriter::new(Box::new(file)), made, stdout: false, mark: &[] };
         if !force && fs::symlink_metadata(path).is_ok() {
             return Err(Failure::usage(
                 format!("{option} {}: exists already", path.display()),
@@ -77,6 +79,12 @@ impl Sink {
                 Ok(sink(file, Some(Made { path: part, target: path.into(), force, keep: false })))
             }
         }
+    }
+
+    /// Begins what is written with the mark of UTF-8.
+    pub(crate) fn marked(mut self) -> Self {
+        self.mark = "\u{feff}".as_bytes();
+        self
     }
 
     /// Whatever happens, what has been answered stays. It lies under its name at once, unless that is still another's.
@@ -113,6 +121,7 @@ impl Drop for Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write_all(std::mem::take(&mut self.mark))?;
         self.writer.write(bytes)
     }
 

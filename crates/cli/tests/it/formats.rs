@@ -375,3 +375,34 @@ fn metadata_is_told_as_it_was_given() {
     let ran = home.args(&twice).fails(3, "invalid_argument");
     assert!(ran.err.contains("`id` is given twice"), "{ran:#?}");
 }
+
+/// Excel showed `été` as `Ã©tÃ©`: it takes a sheet without a mark for one of the computer's old code page.
+#[test]
+fn a_sheet_for_excel_says_that_it_is_utf8() {
+    let home = Home::new();
+    home.args(&["recharge", "5", "-a", "été", "--source", "wxpay"]).ok();
+    for words in ["accounts --format csv --bom", "export --as csv --bom"] {
+        let out = home.run(words).ok().out;
+        assert!(
+            out.starts_with('\u{feff}') && out.matches('\u{feff}').count() == 1 && out.contains("été"),
+            "{words}: {out}"
+        );
+        assert!(!home.run(words.trim_end_matches(" --bom")).ok().out.contains('\u{feff}'));
+    }
+    for words in ["accounts --bom", "accounts --format json --bom", "export --as hledger --bom"] {
+        let ran = home.run(words);
+        assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains("--bom is for CSV"), "{words}: {ran:#?}");
+    }
+}
+
+/// A shop's customers are called `@ann` and `+86 139`: an accountant did not find them by the names in the sheet, and nothing said why.
+#[test]
+fn help_says_what_is_done_to_texts_like_formulas() {
+    let home = Home::new();
+    home.args(&["recharge", "5", "-a", "@ann", "--source", "wxpay", "--key", "'=1"]).ok();
+    let sheet = home.args(&["accounts", "--format", "csv"]).ok().out;
+    assert!(sheet.contains("\n'@ann,"), "{sheet}");
+    assert!(home.args(&["show", "1", "--format", "csv"]).ok().out.contains(",''=1,"));
+    let help = home.run("--help").ok().out;
+    assert!(help.contains("CSV:") && help.contains("take one apostrophe away"), "{help}");
+}
