@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::amount;
-use super::table::{Block, batch, operation as operation_number, time, time_or_never};
+use super::table::{Block, batch, figure, operation as operation_number, time, time_or_never};
 
 /// The word a state is written as.
 pub(crate) fn words<T: Serialize>(state: &T) -> String {
@@ -19,7 +19,8 @@ pub(crate) fn words<T: Serialize>(state: &T) -> String {
 
 /// Batches and how much of each.
 pub(crate) fn batch_names(allocations: &[Allocation]) -> String {
-    let names: Vec<String> = allocations.iter().map(|part| format!("{}: {}", batch(part.batch), part.points)).collect();
+    let names: Vec<String> =
+        allocations.iter().map(|part| format!("{}: {}", batch(part.batch), figure(part.points))).collect();
     if names.is_empty() { "-".into() } else { names.join(", ") }
 }
 
@@ -30,7 +31,9 @@ pub(super) fn gone(batch: &BatchInfo) -> i64 {
 
 /// The five figures on one line.
 pub(crate) fn balance_line(figures: &Figures) -> String {
-    let Figures { available, held, pending, debt, net, .. } = figures;
+    let Figures { available, held, pending, debt, net, .. } = *figures;
+    let [available, held, pending, debt, net] =
+        [figure(available), figure(held), figure(pending), figure(debt), figure(net)];
     format!("available {available}, held {held}, pending {pending}, debt {debt}, net {net}")
 }
 
@@ -59,7 +62,7 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
     if pointless || (receipt.op == OpKind::Stop && receipt.points == 0) {
         block.add(receipt.op.as_str(), "done");
     } else {
-        block.add(receipt.op.as_str(), format!("{} points", receipt.points));
+        block.add(receipt.op.as_str(), format!("{} points", figure(receipt.points)));
     }
     if receipt.replayed {
         block.add("replayed", "the key was used before: this is the first answer, nothing was booked again");
@@ -120,17 +123,17 @@ fn effects(block: &mut Block, receipt: &Receipt) {
     block.add_points("new debt", receipt.open);
     block.add_points("restored", receipt.restored);
     if receipt.lapsed != 0 {
-        block.add("lapsed", format!("{} (their batch has expired)", receipt.lapsed));
+        block.add("lapsed", format!("{} (their batch has expired)", figure(receipt.lapsed)));
     }
     block.add_points("reinstated", receipt.reinstated);
     if receipt.short != 0 {
-        block.add("short", format!("{} were asked for and not covered", receipt.short));
+        block.add("short", format!("{} were asked for and not covered", figure(receipt.short)));
     }
     if receipt.over_limit {
         block.add("over limit", "strict would have refused this");
     }
     if receipt.owed != 0 {
-        block.add("owed", format!("{} were spent, held or moved already", receipt.owed));
+        block.add("owed", format!("{} were spent, held or moved already", figure(receipt.owed)));
     }
     block.add_points("uncollected", receipt.uncollected);
 }
@@ -153,9 +156,12 @@ pub(super) fn balance(balance: &Balance) -> Block {
         ("net", figures.net),
     ]);
     if let Some(limit) = balance.credit_limit.filter(|limit| *limit != 0) {
-        block.add("credit limit", limit.to_string());
+        block.add("credit limit", figure(limit));
     }
-    block.add_some("next expiry", balance.next_expiry.map(|next| format!("{}: {} points", time(next.at), next.points)));
+    block.add_some(
+        "next expiry",
+        balance.next_expiry.map(|next| format!("{}: {} points", time(next.at), figure(next.points))),
+    );
     // An expiry said above is no news.
     let expiry = balance.next_expiry.map(|next| next.at);
     block.add_some("next change", balance.next_change_at.filter(|at| Some(*at) != expiry).map(time));
@@ -191,7 +197,7 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("device", info.device.to_string());
     block.add("epoch", info.epoch.to_string());
     block.add("created", time(info.created_at));
-    block.add("operations", info.operations.to_string());
+    block.add("operations", figure(info.operations));
     block.add("head", info.head.to_string());
     block.add("newest clock", time(info.accepted_at));
     if info.clock_suspect {
@@ -220,8 +226,8 @@ pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
     }
     block.add_some("metadata", info.request.metadata().map(ToString::to_string));
     block.add_some("paid by now", some_batches(paid_by).filter(|_| info.receipt.allocations != paid_by));
-    block.add_some("open now", info.open_now.filter(|open| *open != 0).map(|open| open.to_string()));
-    block.add_some("refundable", info.refundable.map(|points| points.to_string()));
+    block.add_some("open now", info.open_now.filter(|open| *open != 0).map(figure));
+    block.add_some("refundable", info.refundable.map(figure));
     block.add("recorded", time(info.receipt.recorded_at));
     block.add_some("price book", info.receipt.price_book.map(|hash| hash.to_string()));
     block.add("rules version", info.rules_version.to_string());
@@ -243,6 +249,7 @@ pub(super) fn said_totals(totals: &Totals) -> String {
         ("moved in", totals.moved_in),
         ("moved out", totals.moved_out),
     ];
-    let said = said.iter().filter(|(_, points)| *points != 0).map(|(name, points)| format!("{name} {points}"));
+    let said =
+        said.iter().filter(|(_, points)| *points != 0).map(|(name, points)| format!("{name} {}", figure(*points)));
     said.collect::<Vec<_>>().join(", ")
 }

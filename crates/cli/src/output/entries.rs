@@ -23,16 +23,17 @@ impl Listed for Line {
         number("n", |l| l.entry.n.to_string()),
         text("booked", |l| time_at(&l.calendar, l.entry.booked_at)),
         text("kind", |l| kind(&l.entry)),
+        text("operation", |l| its_operation(&l.entry)),
         number("points", |l| l.entry.points.to_string()),
         number("available", |l| l.entry.after.available.to_string()),
         number("held", |l| l.entry.after.held.to_string()),
-        number("pending", |l| l.entry.after.pending.to_string()),
         number("debt", |l| l.entry.after.debt.to_string()),
-        text("operation", |l| its_operation(&l.entry)),
+        number("pending", |l| l.entry.after.pending.to_string()),
         text("batch", |l| its_batch(&l.entry)),
         text("what", |l| what(&l.entry)),
     ];
     const CSV: &'static [&'static str] = sheet::ENTRY;
+    const FITS: bool = true;
 
     fn row(&self) -> Result<Value, serde_json::Error> {
         sheet::entry(&self.entry)

@@ -14,9 +14,10 @@ use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
 use counterfoil::report::{Destination, PaidDebt, Said};
 use counterfoil::{BatchId, OperationId};
+use counterfoil_report::quantity::grouped;
 
 use super::safe;
-use super::table::batch;
+use super::table::{batch, figure};
 
 /// Tells an instant, on the clock that was asked for.
 type Clock<'c> = &'c dyn Fn(DateTime<Utc>) -> String;
@@ -31,7 +32,7 @@ fn points(count: impl Into<i64>) -> String {
 }
 
 fn counted(count: i64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    if count == 1 { format!("1 {what}") } else { format!("{} {what}s", figure(count)) }
 }
 
 fn by_operation(id: OperationId) -> String {
@@ -111,7 +112,10 @@ impl Story {
         let between = ContentLineStyle::none().junction(' ');
         table.load_style(TableStyle::new().header_lines(between).content_lines(between));
         for row in rows {
-            table.add_row(row.iter().map(|cell| safe::line(cell)).collect::<Vec<String>>());
+            let cell = |(index, cell): (usize, &String)| {
+                if numbers.contains(&index) { grouped(cell) } else { safe::line(cell) }
+            };
+            table.add_row(row.iter().enumerate().map(cell).collect::<Vec<String>>());
         }
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 1));

@@ -153,6 +153,9 @@ impl Out {
         match self.format {
             Format::Table => {
                 let mut rows = table::Rows::new(T::COLUMNS);
+                if T::FITS {
+                    rows = rows.within(sink.width());
+                }
                 each(&mut |item| {
                     empty = false;
                     rows.add(item, sink).map_err(failed)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::blocks::{self, words};
-use super::table::{Block, Column, batch, number, text, time, time_or_never};
+use super::table::{Block, Column, batch, figure, number, text, time, time_or_never};
 
 /// An item of a list.
 pub(crate) trait Listed: Serialize + Sized + 'static {
@@ -16,6 +16,8 @@ pub(crate) trait Listed: Serialize + Sized + 'static {
     const COLUMNS: &'static [Column<Self>];
     /// The paths of the CSV columns in the item's row.
     const CSV: &'static [&'static str];
+    /// Whether a table of them is as wide as the terminal at most, or 80 columns: what does not fit stands below each row.
+    const FITS: bool = false;
 
     /// The row: the item's JSON, and what a sheet should have besides.
     fn row(&self) -> Result<Value, serde_json::Error> {
@@ -400,7 +402,7 @@ impl Shown for Sweep {
 
     fn block(&self) -> Block {
         let mut block = Block::default();
-        block.add("expired", format!("{} points", self.points));
+        block.add("expired", format!("{} points", figure(self.points)));
         block.add("accounts", self.accounts.to_string());
         block.add("entries", self.entries.to_string());
         if self.more {

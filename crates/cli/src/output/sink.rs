@@ -47,6 +47,12 @@ impl Sink {
         self.stdout && io::stdout().is_terminal()
     }
 
+    /// How wide a line may be: as the terminal is, else 80 columns.
+    pub(crate) fn width(&self) -> usize {
+        let terminal = self.is_terminal().then(terminal_size::terminal_size).flatten();
+        terminal.map_or(80, |(terminal_size::Width(width), _)| usize::from(width.max(40)))
+    }
+
     /// A new file; with `force` in place of an old one, which stays until everything is written.
     pub(crate) fn file(option: &str, path: &Path, force: bool, ledger: Option<&Path>) -> Result<Self, Failure> {
         if ledger.is_some_and(|ledger| same_file(path, ledger)) || is_database(path) || is_companion(path) {

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentLineStyle, LineStyle, Table, TableStyle, Width};
 use counterfoil::{BatchId, Calendar, OperationId};
+use counterfoil_report::quantity::grouped;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::safe;
 
@@ -31,33 +33,85 @@ pub(crate) const fn number<T>(head: &'static str, cell: fn(&T) -> String) -> Col
 /// Prints the rows of a list as they come, some hundred at a time.
 pub(super) struct Rows<T: 'static> {
     columns: Vec<&'static Column<T>>,
-    table: Table,
+    rows: Vec<Vec<String>>,
     widths: Vec<u16>,
     begun: bool,
+    /// How wide a line may be: of a row that is wider, the last columns stand below it.
+    most: Option<usize>,
+    /// Columns that stand beside one another.
+    beside: usize,
 }
 
 impl<T> Rows<T> {
     pub(super) fn new(columns: impl IntoIterator<Item = &'static Column<T>>) -> Self {
-        Rows { columns: columns.into_iter().collect(), table: Table::new(), widths: Vec::new(), begun: false }
+        let columns: Vec<_> = columns.into_iter().collect();
+        Rows { beside: columns.len(), columns, rows: Vec::new(), widths: Vec::new(), begun: false, most: None }
+    }
+
+    /// Lines of at most this width.
+    pub(super) fn within(mut self, width: usize) -> Self {
+        self.most = Some(width);
+        self
     }
 
     pub(super) fn add(&mut self, item: &T, sink: &mut dyn Write) -> io::Result<()> {
-        let cells = self.columns.iter().map(|column| aligned(safe::cell(&(column.cell)(item)), column.number));
-        self.table.add_row(cells.collect::<Vec<Cell>>());
-        if self.table.row_count() >= TOGETHER { self.print(sink) } else { Ok(()) }
+        let cell = |column: &&Column<T>| {
+            let text = safe::cell(&(column.cell)(item));
+            if column.number { grouped(&text) } else { text }
+        };
+        self.rows.push(self.columns.iter().map(cell).collect());
+        if self.rows.len() >= TOGETHER { self.print(sink) } else { Ok(()) }
     }
 
     pub(super) fn finish(&mut self, sink: &mut dyn Write) -> io::Result<()> {
-        if self.table.row_count() > 0 { self.print(sink) } else { Ok(()) }
+        if self.rows.is_empty() { Ok(()) } else { self.print(sink) }
+    }
+
+    /// How many columns fit beside one another: two blanks between them. Once fewer did, no more do.
+    fn fitting(&self, rows: &[Vec<String>], most: usize) -> usize {
+        let mut used = 0_usize;
+        let fits = |(index, column): &(usize, &&Column<T>)| {
+            let cells = rows.iter().filter_map(|row| row.get(*index)).map(|cell| cell.width());
+            used = used.saturating_add(cells.max().unwrap_or(0).max(column.head.width()));
+            let fits = used <= most;
+            used = used.saturating_add(2);
+            fits
+        };
+        self.columns.iter().enumerate().take(self.beside).take_while(fits).count().max(1)
+    }
+
+    /// What does not fit beside: each with its name, the last, which says what it is about, without. What is nothing is left out.
+    fn below(&self, row: &[String]) -> String {
+        let last = self.columns.len().saturating_sub(1);
+        let cells = self.columns.iter().zip(row).enumerate().skip(self.beside);
+        let said = cells.filter(|(_, (_, cell))| !matches!(cell.as_str(), "" | "-" | "0"));
+        let said = said.map(
+            |(index, (column, cell))| {
+                if index == last { cell.clone() } else { format!("{} {cell}", column.head) }
+            },
+        );
+        said.collect::<Vec<_>>().join("; ")
     }
 
     fn print(&mut self, sink: &mut dyn Write) -> io::Result<()> {
-        let mut table = std::mem::take(&mut self.table);
+        let rows = std::mem::take(&mut self.rows);
+        if let Some(most) = self.most {
+            let beside = self.fitting(&rows, most);
+            // A list goes on under new names when fewer columns fit than before.
+            self.begun = self.begun && beside == self.beside;
+            self.beside = beside;
+        }
+        let columns: Vec<_> = self.columns.iter().take(self.beside).collect();
+        let mut table = Table::new();
+        for row in &rows {
+            let cells = columns.iter().zip(row).map(|(column, cell)| aligned(cell.clone(), column.number));
+            table.add_row(cells.collect::<Vec<Cell>>());
+        }
         let between = ContentLineStyle::none().junction(' ');
         let mut style = TableStyle::new().header_lines(between).content_lines(between);
         if !self.begun {
             style = style.header_separator(LineStyle::none().fill('-').junction(' '));
-            let heads = self.columns.iter().map(|column| aligned(column.head.into(), column.number));
+            let heads = columns.iter().map(|column| aligned(column.head.into(), column.number));
             table.set_header(heads.collect::<Vec<Cell>>());
         }
         table.load_style(style);
@@ -74,11 +128,44 @@ impl<T> Rows<T> {
             false => widths,
         };
         self.begun = true;
-        for line in table.lines() {
+        let lines: Vec<String> = table.lines().collect();
+        let (head, lines) = lines.split_at(lines.len().saturating_sub(rows.len()));
+        for line in head {
             writeln!(sink, "{}", line.trim_end())?;
+        }
+        for (line, row) in lines.iter().zip(&rows) {
+            writeln!(sink, "{}", line.trim_end())?;
+            for line in wrapped(&self.below(row), self.most.unwrap_or(usize::MAX)) {
+                writeln!(sink, "{line}")?;
+            }
         }
         Ok(())
     }
+}
+
+/// Before what stands below a row.
+const INDENT: &str = "    ";
+
+/// A text in lines of at most this width, indented; a word that is longer is broken.
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let fits = |line: &&mut String| line.width().saturating_add(word.width()).saturating_add(1) <= most;
+        match lines.last_mut().filter(fits) {
+            Some(line) => *line = format!("{line} {word}"),
+            None => {
+                let mut line = String::from(INDENT);
+                for letter in word.chars() {
+                    if line.width().saturating_add(letter.width().unwrap_or(0)) > most {
+                        lines.push(std::mem::replace(&mut line, INDENT.into()));
+                    }
+                    line.push(letter);
+                }
+                lines.push(line);
+            }
+        }
+    }
+    lines
 }
 
 fn aligned(content: String, number: bool) -> Cell {
@@ -117,22 +204,20 @@ impl Block {
     pub(crate) fn add_points(&mut self, label: &'static str, points: impl Into<i64>) {
         let points: i64 = points.into();
         if points != 0 {
-            self.add(label, points.to_string());
+            self.add(label, grouped(&points.to_string()));
         }
     }
 
     /// Adds texts below one another, aligned on their last character.
     pub(crate) fn add_right(&mut self, lines: Vec<(&'static str, String)>) {
+        let lines: Vec<_> = lines.into_iter().map(|(label, text)| (label, grouped(&text))).collect();
         let width = lines.iter().map(|(_, text)| text.len()).max().unwrap_or(0);
         self.0.extend(lines.into_iter().map(|(label, text)| (label, format!("{text:>width$}"))));
     }
 
     /// Adds figures below one another, aligned on their last digit.
     pub(crate) fn add_figures(&mut self, figures: &[(&'static str, i64)]) {
-        let width = figures.iter().map(|(_, figure)| figure.to_string().len()).max().unwrap_or(0);
-        for (label, figure) in figures {
-            self.add(label, format!("{figure:>width$}"));
-        }
+        self.add_right(figures.iter().map(|(label, figure)| (*label, figure.to_string())).collect());
     }
 
     pub(super) fn print(&self, sink: &mut dyn Write) -> io::Result<()> {
@@ -146,6 +231,11 @@ impl Block {
         }
         Ok(())
     }
+}
+
+/// A figure, its thousands apart.
+pub(crate) fn figure(n: impl Into<i64>) -> String {
+    grouped(&n.into().to_string())
 }
 
 /// An instant as tables show it.

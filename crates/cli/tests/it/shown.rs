@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use crate::home::Home;
 
 /// The one row of a sheet, by the names of its columns.
@@ -83,7 +85,7 @@ fn programs_are_told_the_numbers_people_go_by() {
     home.run("hold 40 -a alice --deadline 1h --key h").ok();
     home.run("plan new 5 -a alice --source gift --every-months 1 --anchor 2999-01-01T00:00:00Z").ok();
 
-    let named = |line: &serde_json::Value| (line["sequence"].to_string(), line["batch_number"].to_string());
+    let named = |line: &Value| (line["sequence"].to_string(), line["batch_number"].to_string());
     for words in ["history --format jsonl", "export --as jsonl"] {
         let lines = home.run(&format!("{words} -a alice")).ok().jsonl();
         assert_eq!(named(&lines[1]), ("1".into(), r#""1.1""#.into()), "{words}");
@@ -109,4 +111,40 @@ fn programs_are_told_the_numbers_people_go_by() {
     assert!(journal.contains("\n    ; sequence: 1\n") && journal.contains("\n    ; batch_number: 1.1\n"), "{journal}");
     let tried = row(&home.run("recharge 1 -a alice --source gift --key n --dry-run --format csv").ok().out);
     assert_eq!((tried["sequence"].as_str(), tried["batch_number"].as_str()), ("", ""));
+}
+
+/// A history was 120 columns wide before anything was said in it: on a terminal every line was broken in the middle of a figure.
+#[test]
+fn a_history_fits_eighty_columns() {
+    let home = Home::new();
+    let account = "kiosk-".repeat(20) + "x";
+    let line = |mut line: Value| {
+        line["reference"] = "order-2026-11-27-0000000000000000000000001".into();
+        line["description"] = ("x ".repeat(60) + "end").into();
+        if line["op"] != "capture" {
+            line["account"] = account.as_str().into();
+        }
+        line.to_string()
+    };
+    let lines = [
+        json!({"op": "recharge", "key": "1", "points": 9_000_000_000_000_000_i64, "source": "wxpay"}),
+        json!({"op": "hold", "key": "2", "points": 4_000_000_000_000_000_i64, "deadline_seconds": 3600}),
+        json!({"op": "capture", "hold": {"ref_line": 2}, "key": "3", "points": 4_000_000_000_000_000_i64}),
+        json!({"op": "transfer", "to": "東京".repeat(20), "key": "4", "points": 1234}),
+    ];
+    home.batch("", &lines.map(line).join("\n")).ok();
+    let wide = |line: &str| line.chars().map(|letter| 1 + usize::from(letter as u32 > 0x2e80)).sum::<usize>();
+    for more in [&[][..], &["--zone", "Asia/Kolkata"], &["--newest", "--limit", "1"]] {
+        let table = home.args(&[&["history", "-a", &account], more].concat()).ok().out;
+        assert!(table.lines().all(|line| wide(line) <= 80), "{table}");
+    }
+    let table = home.args(&["history", "-a", &account]).ok().out;
+    for said in ["9,000,000,000,000,000", "; held 4,000,000,000,000,000;", "batch 1.1; wxpay;", "of hold 2", "1,234"] {
+        assert!(table.contains(said), "no {said} in {table}");
+    }
+    // The same figures elsewhere; programs are told plain digits.
+    let balance = home.args(&["balance", "-a", &account]).ok().out;
+    assert!(balance.contains("  4,999,999,999,998,766\n"), "{balance}");
+    assert!(home.args(&["show", "4"]).ok().out.contains(" 1,234 points\n"));
+    assert!(home.args(&["history", "-a", &account, "--format", "csv"]).ok().out.contains(",9000000000000000,"));
 }

@@ -33,7 +33,7 @@ fn a_month_in_which_clocks_are_changed_has_its_own_bounds() {
     let home = berlin();
     let out = home.run("statement -a alice --month 2025-10 --zone Europe/Berlin").ok().out;
     assert!(out.contains("period     2025-10-01 00:00:00+02:00 until 2025-11-01 00:00:00+01:00"), "{out}");
-    assert!(out.contains("opening    available 1000,") && out.contains("closing    available 985,"), "{out}");
+    assert!(out.contains("opening    available 1,000,") && out.contains("closing    available 985,"), "{out}");
     for line in [
         "2025-10-01 00:00:00+02:00",
         "2025-10-26 02:30:00+02:00",

@@ -4,21 +4,12 @@ use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
 use counterfoil::Calendar;
 use counterfoil::report::Statement;
 
-use crate::quantity::named;
+use crate::quantity::{grouped, named};
 use crate::safe;
 
 /// A number with its thousands apart and a real minus sign.
 pub(super) fn points(n: impl Into<i64>) -> String {
-    let n: i64 = n.into();
-    let digits = n.unsigned_abs().to_string();
-    let mut text = String::from(if n < 0 { "\u{2212}" } else { "" });
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(&n.into().to_string()).replace('-', "\u{2212}")
 }
 
 /// A change: with its sign.
