@@ -1,7 +1,8 @@
 //! Where a ledger may lie, and whether it is still there.
 
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -61,7 +62,7 @@ impl Place {
     /// Resolves the path of an existing file and checks what can be known without opening it.
     pub(crate) fn existing(path: &Path) -> Result<Self> {
         check_name(path)?;
-        let resolved = fs::canonicalize(path).map_err(|error| unreachable_file(path, &error))?;
+        let resolved = canonical(path, None).map_err(|error| unreachable_file(path, &error))?;
         let metadata = fs::symlink_metadata(&resolved).map_err(|error| unreachable_file(path, &error))?;
         check_kind(&resolved, &metadata)?;
         let doubts = judged(&resolved, Some(&metadata))?;
@@ -129,6 +130,17 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Absolute and free of links: of a file, or of one of this name in a folder. Windows puts `\\?\` before it, which nobody else
+/// writes: it stays only where the path leads elsewhere without it, or is so long that what lies beside it needs it.
+pub(super) fn canonical(path: &Path, name: Option<&OsStr>) -> io::Result<PathBuf> {
+    // A draft has the name twice, and an id.
+    const BESIDE: usize = 64;
+    let found = fs::canonicalize(path)?;
+    let whole = name.map_or(found.clone(), |name| found.join(name));
+    let longest = whole.as_os_str().len() + whole.file_name().map_or(0, OsStr::len) + BESIDE;
+    Ok(if longest < 260 { dunce::simplified(&whole).to_path_buf() } else { whole })
+}
+
 /// The resolved path of a file yet to be created: its folder exists, nothing of that name does but an empty file, and
 /// nothing lies beside it that SQLite would take for a part of it.
 pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
@@ -143,14 +155,13 @@ pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let folder = fs::canonicalize(folder).map_err(|error| {
+    let resolved = canonical(folder, Some(name)).map_err(|error| {
         let message = format!("the folder {} cannot be reached: {error}", folder.display());
         match error.kind() {
             ErrorKind::PermissionDenied => Error::NoPermission { message },
             _ => Error::invalid("path", message, "create the folder first"),
         }
     })?;
-    let resolved = folder.join(name);
     judged(&resolved, None)?;
     match fs::symlink_metadata(&resolved) {
         Ok(found) if is_unborn(&found) => {}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::check_sqlite;
 use super::draft::{MOST_NAMES, is_abandoned, is_draft};
 use super::opened::stuck_writers;
-use super::place::{Place, Right, beside, doubts, file_system_of, may};
+use super::place::{Place, Right, beside, canonical, doubts, file_system_of, may};
 use crate::error::Result;
 use crate::model::{Fact, SideFile};
 
@@ -99,14 +99,9 @@ impl Site {
 
 /// Absolute and free of links, as far as it exists: `open` resolves the same way.
 fn resolved(path: &Path) -> PathBuf {
-    if let Ok(whole) = fs::canonicalize(path) {
-        return whole;
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (fs::canonicalize(folder), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_path_buf(),
-    }
+    let there = || canonical(folder, Some(path.file_name()?)).ok();
+    canonical(path, None).ok().or_else(there).unwrap_or_else(|| path.into())
 }
 
 /// What lies in a folder that no ledger in use needs there.

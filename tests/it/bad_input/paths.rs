@@ -294,6 +294,19 @@ fn cut_files() {
     wrong.none();
 }
 
+/// A seller on Windows read `\\?\Z:\shop\points.ledger` in every message: nobody else writes a path like that.
+#[cfg(windows)]
+#[test]
+fn a_path_is_told_as_people_write_it() {
+    let (folder, clock) = (folder(), ManualClock::at(START).unwrap());
+    let path = put(folder.path().join("f"), &ledger());
+    let opened = options(&clock).open(&path).unwrap();
+    let again = options(&clock).create(&path).unwrap_err();
+    for told in [opened.path().display().to_string(), again.to_string()] {
+        assert!(!told.contains(r"\\?\"), "{told}");
+    }
+}
+
 /// A link is followed to the one file; nothing is made beside the link.
 #[cfg(unix)]
 #[test]
