@@ -30,6 +30,7 @@
 //! | change the books, in Rust | a verb of [`Ledger`] with its struct, like [`Ledger::recharge`] with [`Recharge`] |
 //! | change them from JSON | [`Request::parse`] and [`Ledger::apply`]; many at once: [`Ledger::batch`], or a run of lines ([`batch`]) |
 //! | look, in Rust | a verb of [`Ledger`]; those that give lists take a [`Query`], and [`Query::each`] follows the pages |
+//! | draw an account's page | [`Ledger::overview`]: figures, batches, holds, plans and newest lines of one instant |
 //! | look from JSON | [`Question::parse`] and [`Ledger::ask`] |
 //! | read what reports say | the types in [`report`]; what other answers are made of is in [`answer`] |
 //! | hear of changes | [`Ledger::watch`], which tells [`Notice`]s |
@@ -66,7 +67,7 @@ pub mod answer {
     pub use crate::file::{Closing, ExpireReport};
     pub use crate::model::{
         AccountState, AccountsOpen, Allocation, BatchState, Check, Figures, Four, HoldMark, HoldState, Made, Movement,
-        NextExpiry, Place, PlanMark, PlanState, Slice, Totals,
+        NextExpiry, Overview, Place, PlanMark, PlanState, Slice, Totals,
     };
 }
 /// What [`Options::diagnose`] finds out, as data.

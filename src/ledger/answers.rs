@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::audit::Verification;
 use crate::error::ErrorInfo;
-use crate::model::{Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, PlanInfo, Quote, Receipt};
+use crate::model::{Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Overview, Page, PlanInfo, Quote, Receipt};
 use crate::notice::Notice;
 use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
 
@@ -46,6 +46,7 @@ const ANSWERS: &[(&str, Shape)] = &[
     ("holds", SchemaGenerator::subschema_for::<Page<HoldInfo>>),
     ("plans", SchemaGenerator::subschema_for::<Page<PlanInfo>>),
     ("history", SchemaGenerator::subschema_for::<Page<Entry>>),
+    ("overview", SchemaGenerator::subschema_for::<Overview>),
     ("expiring", SchemaGenerator::subschema_for::<Vec<BatchInfo>>),
     ("accounts", SchemaGenerator::subschema_for::<Page<Balance>>),
     ("usage", SchemaGenerator::subschema_for::<Page<UsageLine>>),

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::Ledger;
 use crate::audit::Verification;
 use crate::error::{Error, Result};
-use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Page, PlanInfo, Question, Quote};
+use crate::model::{
+    Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Overview, Page, PlanInfo, Question, Quote,
+};
 use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// The answers, each with what it holds; that can be taken out of it.
@@ -57,6 +59,8 @@ answers! {
     Plans(Page<PlanInfo>),
     /// To `history`.
     History(Page<Entry>),
+    /// To `overview`.
+    Overview(Overview),
     /// To `expiring`.
     Expiring(Vec<BatchInfo>),
     /// To `accounts`.
@@ -108,6 +112,7 @@ impl Ledger {
             Asked::Holds(account, filter) => Answer::Holds(self.look(|look| look.holds(&account, &filter))?),
             Asked::Plans(account, filter) => Answer::Plans(self.look(|look| look.plans(&account, &filter))?),
             Asked::History(account, filter) => Answer::History(self.look(|look| look.history(&account, &filter))?),
+            Asked::Overview(account, filter) => Answer::Overview(self.look(|look| look.overview(&account, filter))?),
             Asked::Expiring(before, account) => {
                 Answer::Expiring(self.look(|look| look.expiring(before, account.as_ref()))?)
             }

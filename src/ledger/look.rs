@@ -9,8 +9,8 @@ use super::Ledger;
 use super::options::read_book;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId, Page,
-    PlanId, PlanInfo, Query, Question, Quote, Request,
+    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId,
+    Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request,
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
@@ -120,6 +120,26 @@ impl Ledger {
     pub fn plans(&self, account: &AccountId, query: &Query) -> Result<Page<PlanInfo>> {
         let filter = query.filter("plans")?;
         self.look(|look| look.plans(account, &filter))
+    }
+
+    /// What a wallet's page shows of an account: its balance, batches pending or live, open holds, plans with periods to come, and the
+    /// newest lines of its books. All of one instant and one read of the file, which separate verbs are not: a batch may expire, or
+    /// somebody book, between them. Of each list the first page; a query may have a limit and nothing else.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let page = ledger.overview(&alice, &Query::new().limit(20))?;
+    /// assert_eq!(page.balance.figures.available, page.batches.items[0].remaining);
+    /// assert_eq!(page.history.items[0].after.available, page.balance.figures.available);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::batches`].
+    pub fn overview(&self, account: &AccountId, query: &Query) -> Result<Overview> {
+        let filter = query.filter("overview")?;
+        self.look(|look| look.overview(account, filter))
     }
 
     /// Batches with points left that expire at or before an instant, soonest first; of one account or of all.

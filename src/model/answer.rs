@@ -28,6 +28,12 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Page { items: Vec::new(), next: None }
+    }
+}
+
 /// The five figures always shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -617,6 +623,24 @@ pub struct PlanInfo {
     /// When it begins.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
     pub next_at: Option<DateTime<Utc>>,
+}
+
+/// What a wallet's page shows of an account, all of one instant: the figures are those of these batches and holds, and the newest
+/// line left them. JSON shape `counterfoil.overview/1`. What comes after a page is asked of the list it is the first page of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Overview {
+    /// The account's balance.
+    pub balance: Balance,
+    /// Batches pending or live, in order of creation.
+    pub batches: Page<BatchInfo>,
+    /// Open holds, in order of creation.
+    pub holds: Page<HoldInfo>,
+    /// Plans with periods to come, in order of creation.
+    pub plans: Page<PlanInfo>,
+    /// The newest lines of the books, the newest first.
+    pub history: Page<Entry>,
 }
 
 /// Whether an account could pay, as far as can be said beforehand. Advisory: only hold and strict consume decide.

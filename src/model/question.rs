@@ -85,6 +85,11 @@ pub static QUESTIONS: &[QuestionKind] = &[
         ],
     ),
     kind(
+        "overview",
+        "Balance, open batches, holds and plans, and the newest lines, all of one instant",
+        &[ACCOUNT, LIMIT],
+    ),
+    kind(
         "expiring",
         "Batches with points left that expire by an instant, soonest first",
         &[field("before", FieldKind::Instant, "By this instant").required("say until when"), ONE_ACCOUNT],
@@ -475,6 +480,7 @@ pub(crate) enum Asked {
     Holds(AccountId, Filter),
     Plans(AccountId, Filter),
     History(AccountId, Filter),
+    Overview(AccountId, Filter),
     Expiring(Instant, Option<AccountId>),
     Accounts(Filter),
     Usage(Filter),
@@ -509,6 +515,7 @@ impl Asked {
             "holds" => Asked::Holds(given.account()?, given.filter()?),
             "plans" => Asked::Plans(given.account()?, given.filter()?),
             "history" => Asked::History(given.account()?, given.filter()?),
+            "overview" => Asked::Overview(given.account()?, given.filter()?),
             "expiring" => {
                 let before = given.instant("before");
                 Asked::Expiring(given.needed("before", before)?, given.one_account()?)

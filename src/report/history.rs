@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::span::stored_entries;
-use super::{Look, PASSED_OVER, cursor, shapes};
+use super::{CaughtUp, Look, PASSED_OVER, cursor, shapes};
 use crate::engine::{Books, Source, parse_body};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -78,7 +78,6 @@ pub(crate) fn balances_after(session: &Session<'_>, row: &OperationRow) -> Resul
 impl Look<'_, '_> {
     /// An account's entries; those time has made since the last write come last, marked `unbooked`.
     pub(crate) fn history(&self, id: &AccountId, query: &Filter) -> Result<Page<Entry>> {
-        let after = cursor(query.after.as_deref())?;
         // What an operation of another account did here is asked for too, as a transfer to this one.
         let named = |name: &String| {
             self.operation_named(name, Some(id))
@@ -86,10 +85,19 @@ impl Look<'_, '_> {
                 .map(OperationId::sequence)
         };
         let operation = query.operation.as_ref().map(named).transpose()?;
-        let mut page = Page { items: Vec::new(), next: None };
-        let Some((books, account, _)) = self.account(id, None)? else { return Ok(page) };
-        let stored = stored_entries(&books, &account);
-        let (first, last) = self.range(&books, &account, &query.period)?;
+        self.list_of(id, |account| self.history_of(account, operation, query))
+    }
+
+    /// The same, once it is known whose, and what did them.
+    pub(super) fn history_of(
+        &self,
+        (books, account, _): &CaughtUp<'_>,
+        operation: Option<i64>,
+        query: &Filter,
+    ) -> Result<Page<Entry>> {
+        let (after, mut page) = (cursor(query.after.as_deref())?, Page::default());
+        let stored = stored_entries(books, account);
+        let (first, last) = self.range(books, account, &query.period)?;
         let place_of = operation.map(|seq| self.numbers_of(account.no, stored, seq)).transpose()?;
         let (from, to) = place_of.unwrap_or((first, last));
         let size = query.size();
@@ -100,7 +108,7 @@ impl Look<'_, '_> {
                 && (operation.is_none() || row.operation == operation)
                 && (first..=last).contains(&row.n);
             let entry = match wanted {
-                true => Some(shapes::entry(&self.source, self.writers, id, row, row.n > stored)?),
+                true => Some(shapes::entry(&self.source, self.writers, &account.id, row, row.n > stored)?),
                 false => None,
             };
             match entry.filter(|entry| fits(query, entry)) {

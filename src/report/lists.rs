@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Look, cursor, shapes};
+use super::{CaughtUp, Look, cursor, shapes};
 use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldRow,
-    HoldState, Page, PlanInfo, PlanRow, PlanState,
+    HoldState, Overview, Page, PlanInfo, PlanRow, PlanState,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -51,18 +51,42 @@ pub(super) fn collect<R, T, I: Iterator<Item = Result<R>>>(
 }
 
 impl Look<'_, '_> {
+    /// What a wallet's page shows, all of this one look.
+    pub(crate) fn overview(&self, id: &AccountId, mut query: Filter) -> Result<Overview> {
+        query.newest_first = true;
+        let Some(mut account) = self.account(id, None)? else {
+            let balance = self.balance(id, None)?;
+            let (batches, holds, plans, history) = Default::default();
+            return Ok(Overview { balance, batches, holds, plans, history });
+        };
+        let (batches, holds) = (self.batches_of(&account, &query)?, self.holds_of(&account, &query)?);
+        let (plans, history) = (self.plans_of(&account, &query)?, self.history_of(&account, None, &query)?);
+        let (books, row, now) = &mut account;
+        Ok(Overview { balance: self.present(books, id, row, *now)?, batches, holds, plans, history })
+    }
+
+    /// A list of what an account has; empty when there is no such account.
+    pub(super) fn list_of<T>(
+        &self,
+        id: &AccountId,
+        list: impl FnOnce(&CaughtUp<'_>) -> Result<Page<T>>,
+    ) -> Result<Page<T>> {
+        self.account(id, None)?.map_or_else(|| Ok(Page::default()), |account| list(&account))
+    }
+
     /// An account's batches in order of creation.
     pub(crate) fn batches(&self, id: &AccountId, query: &Filter) -> Result<Page<BatchInfo>> {
-        let Some((books, account, now)) = self.account(id, None)? else {
-            return Ok(Page { items: Vec::new(), next: None });
-        };
+        self.list_of(id, |account| self.batches_of(account, query))
+    }
+
+    pub(super) fn batches_of(&self, (books, account, now): &CaughtUp<'_>, query: &Filter) -> Result<Page<BatchInfo>> {
         collect(
             query,
             usize::MAX,
-            |after| self.batch_rows(&books, &account, after),
+            |after| self.batch_rows(books, account, after),
             |row| row.no,
             |row| {
-                let info = shapes::batch(self.writers, id, &row, now)?;
+                let info = shapes::batch(self.writers, &account.id, &row, *now)?;
                 let open = matches!(info.state, BatchState::Live | BatchState::Pending);
                 Ok((query.all || open).then_some(info))
             },
@@ -71,29 +95,31 @@ impl Look<'_, '_> {
 
     /// An account's holds in order of creation.
     pub(crate) fn holds(&self, id: &AccountId, query: &Filter) -> Result<Page<HoldInfo>> {
-        let Some((books, account, _)) = self.account(id, None)? else {
-            return Ok(Page { items: Vec::new(), next: None });
-        };
+        self.list_of(id, |account| self.holds_of(account, query))
+    }
+
+    pub(super) fn holds_of(&self, (books, account, _): &CaughtUp<'_>, query: &Filter) -> Result<Page<HoldInfo>> {
         collect(
             query,
             usize::MAX,
-            |after| self.hold_rows(&books, &account, after),
+            |after| self.hold_rows(books, account, after),
             |row| row.operation,
             |row| {
                 if !query.all && row.phase != HoldState::Open {
                     return Ok(None);
                 }
                 let slices = self.source.allocations(row.operation)?.rows;
-                shapes::hold(&self.source, self.writers, id, &row, &slices).map(Some)
+                shapes::hold(&self.source, self.writers, &account.id, &row, &slices).map(Some)
             },
         )
     }
 
     /// An account's plans in order of creation.
     pub(crate) fn plans(&self, id: &AccountId, query: &Filter) -> Result<Page<PlanInfo>> {
-        let Some((books, account, _)) = self.account(id, None)? else {
-            return Ok(Page { items: Vec::new(), next: None });
-        };
+        self.list_of(id, |account| self.plans_of(account, query))
+    }
+
+    pub(super) fn plans_of(&self, (books, account, _): &CaughtUp<'_>, query: &Filter) -> Result<Page<PlanInfo>> {
         collect(
             query,
             usize::MAX,
@@ -103,7 +129,7 @@ impl Look<'_, '_> {
             },
             |row| row.operation,
             |row| {
-                let info = shapes::plan(self.writers, id, books.held_plan(row.operation).unwrap_or(&row))?;
+                let info = shapes::plan(self.writers, &account.id, books.held_plan(row.operation).unwrap_or(&row))?;
                 Ok((query.all || info.state == PlanState::Active).then_some(info))
             },
         )
@@ -167,7 +193,7 @@ impl Look<'_, '_> {
 
     pub(super) fn expiring_of(
         &self,
-        (books, account, now): &(Books<'_>, AccountRow, Instant),
+        (books, account, now): &CaughtUp<'_>,
         before: Instant,
         found: &mut Vec<(Option<Instant>, BatchNo, BatchInfo)>,
     ) -> Result<()> {

@@ -57,6 +57,9 @@ fn cursor(text: Option<&str>) -> Result<i64> {
     }
 }
 
+/// The books of an account with what time has done, its row, and the instant they are caught up to.
+type CaughtUp<'b> = (Books<'b>, AccountRow, Instant);
+
 /// A look at the books as of one clock reading, within one read transaction.
 pub(crate) struct Look<'a, 'c> {
     session: &'a Session<'c>,
@@ -91,7 +94,7 @@ impl<'a, 'c> Look<'a, 'c> {
     }
 
     /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.
-    fn account(&self, id: &AccountId, at: Option<Instant>) -> Result<Option<(Books<'_>, AccountRow, Instant)>> {
+    fn account(&self, id: &AccountId, at: Option<Instant>) -> Result<Option<CaughtUp<'_>>> {
         use crate::engine::Source;
         match self.source.account_by_id(id)? {
             Some(row) => self.caught_up(row, at).map(Some),
@@ -99,7 +102,7 @@ impl<'a, 'c> Look<'a, 'c> {
         }
     }
 
-    fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<(Books<'_>, AccountRow, Instant)> {
+    fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<CaughtUp<'_>> {
         let time = at.map_or(self.time, |at| at.min(self.time));
         let (now, turns) = (row.booked_time(&self.clock, time), row.turns(&self.clock, time));
         let no = row.no;

@@ -31,6 +31,7 @@ mod model;
 mod moving;
 mod names;
 mod notices;
+mod overview;
 mod plans;
 mod prices;
 mod proof;

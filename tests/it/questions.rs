@@ -51,6 +51,10 @@ fn questions_are_answered_as_the_verbs_answer() {
             json!(ledger.history(&rich, &lines).unwrap()),
         ),
         (
+            json!({"get": "overview", "account": "rich", "limit": 2}),
+            json!(ledger.overview(&rich, &Query::new().limit(2)).unwrap()),
+        ),
+        (
             json!({"get": "expiring", "before": "2027-12-01T00:00:00Z", "account": "rich"}),
             json!(ledger.expiring(later, Some(&rich)).unwrap()),
         ),

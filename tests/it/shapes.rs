@@ -159,7 +159,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
     }
     for balance in ask(json!({"get": "accounts"}))["items"].as_array().unwrap() {
         let account = &balance["account"];
-        for get in ["balance", "history", "statement", "missing"] {
+        for get in ["balance", "history", "overview", "statement", "missing"] {
             ask(json!({"get": get, "account": account}));
         }
         ask(json!({"get": "check", "account": account, "points": 1000}));

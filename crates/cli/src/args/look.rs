@@ -40,6 +40,11 @@ they count already, and are written to the ledger with its next change.")]
   counterfoil explain --missing -a alice --month 2026-11
   counterfoil explain --batch 3.1 --format json")]
     Explain(super::ExplainArgs),
+    /// What a wallet's page shows, all of one instant: balance, open batches, holds and plans, and the newest lines
+    #[command(
+        after_help = "Examples:\n  counterfoil overview -a alice\n  counterfoil overview -a alice --limit 20 --format json"
+    )]
+    Overview(OverviewArgs),
     /// Batches with points left that expire soon, of one account or of all
     #[command(
         after_help = "Examples:\n  counterfoil expiring --days 7\n  counterfoil expiring -a alice --before 2027-01-01"
@@ -91,6 +96,14 @@ pub(crate) struct ListArgs {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) paging: Paging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OverviewArgs {
+    /// At most so many of each list
+    #[arg(long, short_alias = 'n', value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
 }
 
 /// The kinds of lines, also as other commands are written: `transfer-out`.

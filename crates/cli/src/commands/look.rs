@@ -3,7 +3,7 @@
 use std::convert::identity;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use counterfoil::answer::Check;
+use counterfoil::answer::{Check, Overview};
 use counterfoil::report::{Info, PaidOperation};
 use counterfoil::{
     AccountId, Answer, Balance, BatchInfo, Clock, Error, HoldInfo, Ledger, Page, PlanInfo, Query, Question, SystemClock,
@@ -11,7 +11,8 @@ use counterfoil::{
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{
-    AccountsArgs, BalanceArgs, ExpiringArgs, HistoryArgs, ListArgs, LookCommand, NeededPoints, Paging, instant,
+    AccountsArgs, BalanceArgs, ExpiringArgs, Format, HistoryArgs, ListArgs, LookCommand, NeededPoints, OverviewArgs,
+    Paging, instant,
 };
 use crate::exit::{Failure, Outcome};
 use crate::ids::{self, Whose};
@@ -32,6 +33,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
             list::<HoldInfo>(session, args, "holds", open, "no holds")
         }
         LookCommand::History(args) => history(session, args),
+        LookCommand::Overview(args) => overview(session, args),
         LookCommand::Show(args) => show(session, &args.operation),
         LookCommand::Explain(args) => explain::run(session, args),
         LookCommand::Expiring(args) => expiring(session, args),
@@ -123,6 +125,21 @@ fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure
         true => Ok(Outcome::Done),
         false => nothing(session, (&ledger, &account), &args.paging, || advice::no_entries(&ledger, &account, args)),
     }
+}
+
+fn overview(session: &mut Session, args: &OverviewArgs) -> Result<Outcome, Failure> {
+    if session.common.format() == Format::Csv {
+        let help = "use --format json; for rows use balance, batches, holds, plan list or history with --format csv";
+        return Err(Failure::usage("an overview is several tables, so there is no CSV of it", help));
+    }
+    let (account, ledger) = (session.account()?, session.look()?);
+    let question = Question::new("overview").with("account", account.as_str()).with("limit", args.limit);
+    let page: Overview = ledger.ask(&question)?.try_into()?;
+    session.out.overview(&page)?;
+    if !page.balance.exists {
+        session.notes.note(&session.nobody(&ledger, &account)?);
+    }
+    Ok(Outcome::Done)
 }
 
 fn show(session: &mut Session, operation: &str) -> Result<Outcome, Failure> {

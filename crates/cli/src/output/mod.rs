@@ -4,6 +4,7 @@ mod blocks;
 mod entries;
 pub(crate) mod explained;
 mod findings;
+mod overview;
 mod sheets;
 mod sink;
 mod statement;
