@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::audit::Verification;
 use crate::error::ErrorInfo;
-use crate::model::{Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Overview, Page, PlanInfo, Quote, Receipt};
+use crate::model::{Balance, BatchInfo, Check, Entry, HoldInfo, Overview, Page, PlanInfo, Quote, Receipt};
 use crate::notice::Notice;
-use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
+use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// Instead of the receipt, for a line of a run that was refused.
 #[derive(JsonSchema)]
@@ -54,7 +54,7 @@ const ANSWERS: &[(&str, Shape)] = &[
     ("missing", SchemaGenerator::subschema_for::<Missing>),
     ("explain", SchemaGenerator::subschema_for::<Explained>),
     ("operation", SchemaGenerator::subschema_for::<PaidOperation>),
-    ("find", SchemaGenerator::subschema_for::<Vec<OperationId>>),
+    ("find", SchemaGenerator::subschema_for::<Page<Found>>),
     ("info", SchemaGenerator::subschema_for::<Info>),
     ("clock", SchemaGenerator::subschema_for::<ClockInfo>),
     ("verify", SchemaGenerator::subschema_for::<Verification>),

@@ -5,10 +5,8 @@ use serde::Serialize;
 use super::Ledger;
 use crate::audit::Verification;
 use crate::error::{Error, Result};
-use crate::model::{
-    Asked, Balance, BatchInfo, Check, Entry, HoldInfo, OperationId, Overview, Page, PlanInfo, Question, Quote,
-};
-use crate::report::{BatchLife, ClockInfo, Explanation, Info, Missing, PaidOperation, Statement, UsageLine};
+use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, Overview, Page, PlanInfo, Question, Quote};
+use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// The answers, each with what it holds; that can be taken out of it.
 macro_rules! answers {
@@ -78,7 +76,7 @@ answers! {
     /// To `operation`.
     Operation(PaidOperation),
     /// To `find`.
-    Found(Vec<OperationId>),
+    Found(Page<Found>),
     /// To `info`.
     Info(Info),
     /// To `clock`.
@@ -111,7 +109,10 @@ impl Ledger {
             Asked::Batches(account, filter) => Answer::Batches(self.look(|look| look.batches(&account, &filter))?),
             Asked::Holds(account, filter) => Answer::Holds(self.look(|look| look.holds(&account, &filter))?),
             Asked::Plans(account, filter) => Answer::Plans(self.look(|look| look.plans(&account, &filter))?),
-            Asked::History(account, filter) => Answer::History(self.look(|look| look.history(&account, &filter))?),
+            Asked::History(Some(account), filter) => {
+                Answer::History(self.look(|look| look.history(&account, &filter))?)
+            }
+            Asked::History(None, filter) => Answer::History(self.look(|look| look.history_of_all(&filter))?),
             Asked::Overview(account, filter) => Answer::Overview(self.look(|look| look.overview(&account, filter))?),
             Asked::Expiring(before, account) => {
                 Answer::Expiring(self.look(|look| look.expiring(before, account.as_ref()))?)
@@ -129,8 +130,7 @@ impl Ledger {
             Asked::Operation(name, account) => Answer::Operation(
                 self.look(|look| look.paid_operation(&look.operation_named(&name, account.as_ref())?))?,
             ),
-            Asked::Key(key) => Answer::Found(self.operations_by_key(&key)?),
-            Asked::Sequence(sequence) => Answer::Found(vec![self.operation_id(sequence)?]),
+            Asked::Find(sought, filter) => Answer::Found(self.look(|look| look.find(&sought, &filter))?),
             Asked::Info => Answer::Info(self.info()?),
             Asked::Clock => Answer::Clock(self.clock()?),
             Asked::Verify { quick: false } => Answer::Verification(self.verify()?),

@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
-use crate::report::{ClockInfo, Info, Look, OperationInfo};
+use crate::report::{ClockInfo, Found, Info, Look, OperationInfo};
 use crate::units::{Instant, Points};
 
 /// Looking at the books. Reads write nothing and never wait for a writer.
@@ -175,6 +175,42 @@ impl Ledger {
     pub fn history(&self, account: &AccountId, query: &Query) -> Result<Page<Entry>> {
         let filter = query.filter("history")?;
         self.look(|look| look.history(account, &filter))
+    }
+
+    /// The lines that operations wrote in the books of every account, a page at a time, in the order of the log. What time alone did, as
+    /// an expiry, is no operation's: it stands in each account's own history.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let newest = ledger.history_of_all(&Query::new().newest_first(true).limit(1))?;
+    /// assert_eq!((&newest.items[0].account, newest.items[0].kind), (&alice, EntryKind::Recharge));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::history`].
+    pub fn history_of_all(&self, query: &Query) -> Result<Page<Entry>> {
+        let filter = query.filter("history")?;
+        self.look(|look| look.history_of_all(&filter))
+    }
+
+    /// The operations of all accounts that carry a name, a page at a time, in the order of the log: by [`Query::text`], or by
+    /// [`Query::reference`] alone. It reads the log, ten thousand operations a page; keys alone have an index
+    /// ([`Ledger::operations_by_key`]).
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let found = ledger.find(&Query::new().text("order:1"))?;
+    /// assert_eq!((found.items[0].change.operation, &found.items[0].change.account), (bought.operation, &Some(alice)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` for a bad cursor, or when it is not said what to find; and as for [`Ledger::balance`].
+    pub fn find(&self, query: &Query) -> Result<Page<Found>> {
+        self.ask(&query.clone().question("find"))?.try_into()
     }
 
     /// One operation with all that is known of it.

@@ -627,7 +627,7 @@ pub struct PlanInfo {
 
 /// What a wallet's page shows of an account, all of one instant: the figures are those of these batches and holds, and the newest
 /// line left them. JSON shape `counterfoil.overview/1`. What comes after a page is asked of the list it is the first page of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Overview {

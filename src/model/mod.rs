@@ -47,7 +47,7 @@ pub use operations::OpKind;
 pub use period::Period;
 pub use plan::{Every, PlanState};
 pub(crate) use plan::{PlanRow, Terms};
-pub(crate) use question::{Asked, Filter};
+pub(crate) use question::{Asked, Filter, Sought};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
 pub(crate) use rows::*;

@@ -68,9 +68,9 @@ pub static QUESTIONS: &[QuestionKind] = &[
     kind("plans", "An account's plans: those with periods to come, or all", &[ACCOUNT, ALL, LIMIT, AFTER]),
     kind(
         "history",
-        "The lines of an account's books",
+        "The lines of an account's books, or those that operations wrote in any",
         &[
-            ACCOUNT,
+            field("account", FieldKind::Name, "The account; left out, all, without what time alone did"),
             field("kind", FieldKind::Choices(EntryKind::TEXTS), "Only lines of these kinds"),
             field("operation", FieldKind::Any, "Only what this operation did: its number, its id or its key"),
             field("service", FieldKind::Any, "Only lines that charge or hold for this service"),
@@ -140,10 +140,14 @@ pub static QUESTIONS: &[QuestionKind] = &[
     ),
     kind(
         "find",
-        "The ids of operations, oldest first",
+        "The operations of all accounts that carry a name, oldest first",
         &[
+            field("text", FieldKind::Any, "Those that have this as their number, id, key or reference"),
             field("key", FieldKind::Name, "Those booked under this key"),
+            field("reference", FieldKind::Any, "Those with this reference"),
             field("sequence", FieldKind::Count(1, i64::MAX), "The one with this number in the log"),
+            LIMIT,
+            AFTER,
         ],
     ),
     kind("info", "What the file says of itself", &[]),
@@ -297,10 +301,16 @@ impl Query {
         self.set("service", service.into())
     }
 
-    /// Of a history: only entries with this reference.
+    /// Of a history: only entries with this reference. Of what is found: only what has it.
     #[must_use]
     pub fn reference(self, reference: impl Into<String>) -> Self {
         self.set("reference", reference.into())
+    }
+
+    /// Of what is found: what has this text as its number, id, key or reference.
+    #[must_use]
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.set("text", text.into())
     }
 
     /// Of a history: only recharges from this source, and what time did to them: made them effective, let them expire.
@@ -430,7 +440,9 @@ impl Query {
     pub(crate) fn filter(&self, get: &str) -> Result<Filter> {
         let kind = kind_of(get).ok_or_else(|| no_question(&get.into()))?;
         let mut given = Given::new(kind, self.0.iter().map(|(name, value)| (*name, value)))?;
-        match given.field("account").filter(|field| field.required.is_some() && given.fields.has("account")) {
+        // A history's verb is about one account, or about all.
+        let named = |field: &&Field| (field.required.is_some() || get == "history") && given.fields.has("account");
+        match given.field("account").filter(named) {
             Some(_) => Err(Error::invalid("account", "is given twice", "leave it out of the query")),
             None => given.filter(),
         }
@@ -469,6 +481,16 @@ impl Filter {
     }
 }
 
+/// What operations are found by.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// Any of the others, or an id.
+    Text(String),
+    Key(Key),
+    Reference(String),
+    Sequence(i64),
+}
+
 /// A question whose fields have all been judged.
 #[derive(Debug)]
 pub(crate) enum Asked {
@@ -479,7 +501,7 @@ pub(crate) enum Asked {
     Batches(AccountId, Filter),
     Holds(AccountId, Filter),
     Plans(AccountId, Filter),
-    History(AccountId, Filter),
+    History(Option<AccountId>, Filter),
     Overview(AccountId, Filter),
     Expiring(Instant, Option<AccountId>),
     Accounts(Filter),
@@ -489,8 +511,7 @@ pub(crate) enum Asked {
     Explain(String, Option<AccountId>),
     Life(String, Option<AccountId>),
     Operation(String, Option<AccountId>),
-    Key(Key),
-    Sequence(i64),
+    Find(Sought, Filter),
     Info,
     Clock,
     Verify { quick: bool },
@@ -514,7 +535,7 @@ impl Asked {
             "batches" => Asked::Batches(given.account()?, given.filter()?),
             "holds" => Asked::Holds(given.account()?, given.filter()?),
             "plans" => Asked::Plans(given.account()?, given.filter()?),
-            "history" => Asked::History(given.account()?, given.filter()?),
+            "history" => Asked::History(given.one_account()?, given.filter()?),
             "overview" => Asked::Overview(given.account()?, given.filter()?),
             "expiring" => {
                 let before = given.instant("before");
@@ -534,12 +555,7 @@ impl Asked {
                 let operation = given.text("operation");
                 Asked::Operation(given.needed("operation", operation)?, given.one_account()?)
             }
-            "find" => match (given.text("key"), given.fields.number("sequence")) {
-                (Some(key), None) => Asked::Key(Key::new(key)?),
-                (None, Some(sequence)) => Asked::Sequence(sequence),
-                (Some(_), Some(_)) => return Err(given_beside("sequence", "key", "give one of them")),
-                (None, None) => return Err(missing("key", "name a key, or a number in the log")),
-            },
+            "find" => Asked::Find(given.sought()?, given.filter()?),
             "info" => Asked::Info,
             "clock" => Asked::Clock,
             "verify" => Asked::Verify { quick: given.flag("quick") },
@@ -601,6 +617,22 @@ impl<'v> Given<'v> {
 
     fn instant(&self, name: &str) -> Option<Instant> {
         self.fields.instant(name)
+    }
+
+    fn sought(&self) -> Result<Sought> {
+        let mut sought = [
+            ("text", self.text("text").map(Sought::Text)),
+            ("key", self.text("key").map(Key::new).transpose()?.map(Sought::Key)),
+            ("reference", self.text("reference").map(Sought::Reference)),
+            ("sequence", self.fields.number("sequence").map(Sought::Sequence)),
+        ]
+        .into_iter()
+        .filter_map(|(name, sought)| Some((name, sought?)));
+        match (sought.next(), sought.next()) {
+            (Some((_, sought)), None) => Ok(sought),
+            (Some((first, _)), Some((second, _))) => Err(given_beside(second, first, "give one of them")),
+            (None, _) => Err(missing("text", "name a number, an id, a key or a reference")),
+        }
     }
 
     fn period(&mut self) -> Result<Period> {

@@ -20,7 +20,7 @@ const READ: usize = 256;
 const SAME_KEY: usize = 100;
 
 /// Whether an entry's operation says what is asked for.
-fn fits(query: &Filter, entry: &Entry) -> bool {
+pub(super) fn fits(query: &Filter, entry: &Entry) -> bool {
     let same = |wanted: &Option<String>, text: &Option<String>| wanted.is_none() || wanted == text;
     let contains = |part: &String| entry.description.as_ref().is_some_and(|d| d.to_lowercase().contains(part));
     same(&query.service, &entry.service)
@@ -149,7 +149,7 @@ impl Look<'_, '_> {
     }
 
     /// The stored entries among which are those of an operation, as numbers.
-    fn numbers_of(&self, account: i64, stored: i64, seq: i64) -> Result<(i64, i64)> {
+    pub(super) fn numbers_of(&self, account: i64, stored: i64, seq: i64) -> Result<(i64, i64)> {
         store::numbers_of_entries_at(self.session, account, stored, self.stored(seq)?.booked_at)
     }
 

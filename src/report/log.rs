@@ -39,7 +39,7 @@ impl Look<'_, '_> {
         Ok(LogPage { changes, after, last, more: last < length })
     }
 
-    fn change(&self, row: &OperationRow) -> Result<Change> {
+    pub(super) fn change(&self, row: &OperationRow) -> Result<Change> {
         let to = match row.kind {
             OpKind::Transfer => {
                 let body = parse_body(row)?;

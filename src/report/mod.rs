@@ -7,6 +7,7 @@
 mod accounts;
 mod balance;
 mod clock;
+mod everywhere;
 mod explain;
 mod flow;
 mod history;
@@ -29,6 +30,7 @@ use crate::units::{Instant, Reading};
 
 pub(crate) use balance::at_a_glance;
 pub use clock::ClockInfo;
+pub use everywhere::Found;
 pub use explain::{
     BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
     PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
@@ -51,10 +53,12 @@ const PASSED_OVER: usize = 10_000;
 fn cursor(text: Option<&str>) -> Result<i64> {
     match text {
         None => Ok(0),
-        Some(text) => text.parse().ok().filter(|place| *place >= 0).ok_or_else(|| {
-            Error::invalid("cursor", format!("`{text}` is not a cursor"), "pass the `next` of the page before")
-        }),
+        Some(text) => text.parse().ok().filter(|place| *place >= 0).ok_or_else(|| no_cursor(text)),
     }
+}
+
+fn no_cursor(text: &str) -> Error {
+    Error::invalid("cursor", format!("`{text}` is not a cursor"), "pass the `next` of the page before")
 }
 
 /// The books of an account with what time has done, its row, and the instant they are caught up to.

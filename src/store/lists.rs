@@ -232,6 +232,13 @@ pub(crate) fn operations_after(session: &Session<'_>, after: i64, page: usize) -
     session.walk(sql::OPERATION_PAGE, params![after, limit(page)], Some(after), |row| row.seq, OperationRow::read)
 }
 
+/// The log before the operation with this number, the newest first.
+pub(crate) fn operations_before(session: &Session<'_>, before: i64, page: usize) -> Result<Vec<OperationRow>> {
+    let from = Some(Reverse(before));
+    let bounds = params![before, limit(page)];
+    session.walk(sql::OPERATION_PAGE_BACKWARD, bounds, from, |row| Reverse(row.seq), OperationRow::read)
+}
+
 /// The last `configure` before an operation.
 pub(crate) fn configured_before(session: &Session<'_>, seq: i64) -> Result<Option<i64>> {
     session.search(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))

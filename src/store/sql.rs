@@ -210,6 +210,7 @@ statements! {
 
         OPERATION_BY_SEQ = operations!("WHERE operation.seq = ?1");
         OPERATION_PAGE = operations!("WHERE operation.seq > ?1 ORDER BY operation.seq LIMIT ?2");
+        OPERATION_PAGE_BACKWARD = operations!("WHERE operation.seq < ?1 ORDER BY operation.seq DESC LIMIT ?2");
         OPERATION_HEAD = "SELECT o.seq, w.device, w.epoch, o.kind, o.account, o.points \
             FROM operation o CROSS JOIN writer w ON w.no = o.writer WHERE o.seq = ?1";
         /// Of a consume or capture: its outcome says what it drew.

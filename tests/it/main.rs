@@ -20,6 +20,7 @@ mod clock;
 mod crash;
 mod damage;
 mod doctor;
+mod everywhere;
 mod examples_run;
 mod explain;
 mod faults;

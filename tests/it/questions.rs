@@ -18,7 +18,6 @@ fn ask(world: &World, question: &Value) -> Result<Value, Error> {
 fn questions_are_answered_as_the_verbs_answer() {
     let world = world();
     let (ledger, rich) = (&world.ledger, AccountId::new("rich").unwrap());
-    let first = ledger.operation_id(1).unwrap();
     let charge = ledger.operations_by_key(&"undone".parse().unwrap()).unwrap()[0];
     let batch = ledger.batches(&rich, &Query::new()).unwrap().items[0].batch;
     let usage = Usage::seconds("61.2").unwrap();
@@ -82,8 +81,14 @@ fn questions_are_answered_as_the_verbs_answer() {
             json!({"get": "explain", "operation": charge.sequence().to_string()}),
             json!(ledger.explain(&charge).unwrap()),
         ),
-        (json!({"get": "find", "key": "undone"}), json!([charge])),
-        (json!({"get": "find", "sequence": 1}), json!([first])),
+        (
+            json!({"get": "find", "text": "undone", "limit": 2}),
+            json!(ledger.find(&Query::new().text("undone").limit(2)).unwrap()),
+        ),
+        (
+            json!({"get": "history", "kind": "transfer_in", "newest_first": true}),
+            json!(ledger.history_of_all(&Query::new().kind("transfer_in").newest_first(true)).unwrap()),
+        ),
         (json!({"get": "info"}), json!(ledger.info().unwrap())),
         (json!({"get": "clock"}), json!(ledger.clock().unwrap())),
         (json!({"get": "verify"}), json!(ledger.verify().unwrap())),
@@ -149,6 +154,7 @@ fn questions_are_strict() {
         (r#"{"get":"history","account":"a","kind":["consume","expiry"]}"#, "there is no kind `expiry`", "set_expiry"),
         (r#"{"get":"explain"}"#, "operation: is missing", "name an operation, or a batch"),
         (r#"{"get":"find","key":"a","sequence":1}"#, "sequence: is given beside `key`", "give one of them"),
+        (r#"{"get":"find"}"#, "text: is missing", "name a number, an id, a key or a reference"),
         (r#"{"get":"usage","offset":"8"}"#, "offset: `8` is not a UTC offset", "+08:00"),
         (
             r#"{"get":"usage","offset":"+01:00, +02:00"}"#,
@@ -171,6 +177,8 @@ fn questions_are_strict() {
     let error = world.ledger.batches(&rich, &Query::new().service("tts")).unwrap_err();
     assert!(error.to_string().contains("`batches` has no field `service`"), "{error}");
     let error = world.ledger.batches(&rich, &Query::new().account(&rich)).unwrap_err();
+    assert_eq!(error.details()["field"], "account");
+    let error = world.ledger.history(&rich, &Query::new().account(&rich)).unwrap_err();
     assert_eq!(error.details()["field"], "account");
     let error = world.ledger.ask(&Question::new("balance")).unwrap_err();
     assert_eq!(error.help(), "name the account");

@@ -49,9 +49,7 @@ fn perhaps_reference(error: Error, text: &str) -> Error {
     match error {
         Error::InvalidArgument { field, message, help } if message.contains("is not an id") => {
             let reference = word(text);
-            let help = format!(
-                "{help}; what has this as its reference: counterfoil history -a ACCOUNT --reference {reference}"
-            );
+            let help = format!("{help}; what has this as its reference: counterfoil find {reference}");
             Error::InvalidArgument { field, message, help }
         }
         error => error,

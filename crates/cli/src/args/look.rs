@@ -22,15 +22,21 @@ pub(crate) enum LookCommand {
     /// The account's holds: those open, or all
     #[command(after_help = "Example:\n  counterfoil holds -a alice --all")]
     Holds(ListArgs),
-    /// The lines of the account's books, oldest first
+    /// The lines of the account's books, oldest first; without an account, those that operations wrote in any
     #[command(after_help = "Examples:
   counterfoil history -a alice --newest --limit 20
   counterfoil history -a alice --kind consume --kind capture --month 2026-11
   counterfoil history -a alice --service tts --reference task-19
+  counterfoil history --all-accounts --newest --limit 20
 
 Lines marked unbooked are by time alone, as an expiry or the end of a hold:
-they count already, and are written to the ledger with its next change.")]
+they count already, and are written to the ledger with its next change.
+Of all accounts only lines that operations wrote are listed, in the order of the
+log: what time alone did stands in each account's own, and in export.")]
     History(HistoryArgs),
+    /// The operations of all accounts that have this as their number, id, key or reference
+    #[command(after_help = "Examples:\n  counterfoil find order:881\n  counterfoil find task-19 --format csv")]
+    Find(FindArgs),
     /// One operation with all that is known of it
     #[command(after_help = "Example:\n  counterfoil show 12")]
     Show(ShowArgs),
@@ -135,8 +141,20 @@ pub(crate) struct HistoryArgs {
     /// The newest first
     #[arg(long)]
     pub(crate) newest: bool,
+    /// Of every account, also when COUNTERFOIL_ACCOUNT names one
+    #[arg(long, conflicts_with = "account")]
+    pub(crate) all_accounts: bool,
     #[command(flatten)]
     pub(crate) period: PeriodArgs,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArgs {
+    /// A number in the log, an id, a key, or a reference (an order's number, a task's): the whole of it
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
     #[command(flatten)]
     pub(crate) paging: Paging,
 }

@@ -4,19 +4,19 @@ use std::convert::identity;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use counterfoil::answer::{Check, Overview};
-use counterfoil::report::{Info, PaidOperation};
+use counterfoil::report::{Found, Info, PaidOperation};
 use counterfoil::{
     AccountId, Answer, Balance, BatchInfo, Clock, Error, HoldInfo, Ledger, Page, PlanInfo, Query, Question, SystemClock,
 };
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{
-    AccountsArgs, BalanceArgs, ExpiringArgs, Format, HistoryArgs, ListArgs, LookCommand, NeededPoints, OverviewArgs,
-    Paging, instant,
+    AccountsArgs, BalanceArgs, ExpiringArgs, FindArgs, Format, HistoryArgs, ListArgs, LookCommand, NeededPoints,
+    OverviewArgs, Paging, instant,
 };
 use crate::exit::{Failure, Outcome};
 use crate::ids::{self, Whose};
-use crate::output::{Expiring, Line, Listed, time};
+use crate::output::{AnyLine, Expiring, Line, Listed, time};
 
 /// What a page after the last says.
 const NO_MORE: &str = "nothing comes after that place";
@@ -33,6 +33,7 @@ pub(super) fn run(session: &mut Session, command: &LookCommand) -> Result<Outcom
             list::<HoldInfo>(session, args, "holds", open, "no holds")
         }
         LookCommand::History(args) => history(session, args),
+        LookCommand::Find(args) => find(session, args),
         LookCommand::Overview(args) => overview(session, args),
         LookCommand::Show(args) => show(session, &args.operation),
         LookCommand::Explain(args) => explain::run(session, args),
@@ -106,25 +107,48 @@ pub(super) fn plans(session: &mut Session, args: &ListArgs) -> Result<Outcome, F
 }
 
 fn history(session: &mut Session, args: &HistoryArgs) -> Result<Outcome, Failure> {
-    let account = session.account()?;
+    let account = session.one_or_all(args.all_accounts)?;
     let period = args.period.period()?;
     let ledger = session.look()?;
     // What an operation of another account did here is asked for too, as a transfer to this one.
-    let whose = Whose { named: None, usual: Some(account.clone()) };
+    let whose = Whose { named: None, usual: account.clone() };
     let operation = args.operation.as_deref().map(|text| ids::operation(&ledger, &whose, text)).transpose()?;
     let kinds: Vec<String> = args.kind.iter().map(|kind| kind.replace('-', "_")).collect();
-    let question = Query::new().within(period).question("history").with("account", account.as_str());
+    let question = Query::new().within(period).question("history");
+    let question = question.with("account", account.as_ref().map(AccountId::as_str));
     let question = question.with("kind", kinds).with("newest_first", args.newest);
     let question = question.with("service", args.service.clone()).with("reference", args.reference.clone());
     let question = question.with("source", args.source.clone()).with("description", args.description.clone());
     let question = question.with("operation", operation.map(|id| id.to_string()));
     let calendar = args.period.calendar();
     session.out.clock(calendar.clone());
-    let shown = |entry| Line { entry, calendar: calendar.clone() };
-    match session.out.pages(&ledger, &args.paging, &question, shown)? {
-        true => Ok(Outcome::Done),
-        false => nothing(session, (&ledger, &account), &args.paging, || advice::no_entries(&ledger, &account, args)),
+    let line = |entry| Line { entry, calendar: calendar.clone() };
+    let any = match &account {
+        Some(_) => session.out.pages(&ledger, &args.paging, &question, line)?,
+        None => session.out.pages(&ledger, &args.paging, &question, |entry| AnyLine(line(entry)))?,
+    };
+    match &account {
+        _ if any => Ok(Outcome::Done),
+        Some(account) => {
+            nothing(session, (&ledger, account), &args.paging, || advice::no_entries(&ledger, account, args))
+        }
+        None => {
+            session.notes.note(if args.paging.after.is_some() { NO_MORE } else { "no operation wrote such a line" });
+            Ok(Outcome::Done)
+        }
     }
+}
+
+fn find(session: &mut Session, args: &FindArgs) -> Result<Outcome, Failure> {
+    let ledger = session.look()?;
+    let question = Question::new("find").with("text", args.text.as_str());
+    if !session.out.pages(&ledger, &args.paging, &question, identity::<Found>)? {
+        session.notes.note(&match args.paging.after {
+            Some(_) => NO_MORE.into(),
+            None => format!("no operation has `{}` as its number, id, key or reference", args.text),
+        });
+    }
+    Ok(Outcome::Done)
 }
 
 fn overview(session: &mut Session, args: &OverviewArgs) -> Result<Outcome, Failure> {

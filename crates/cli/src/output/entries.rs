@@ -40,6 +40,28 @@ impl Listed for Line {
     }
 }
 
+/// A line among those of all accounts, of which it matters whose it is.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct AnyLine(pub(crate) Line);
+
+impl Listed for AnyLine {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("booked", |l| time_at(&l.0.calendar, l.0.entry.booked_at)),
+        text("account", |l| l.0.entry.account.to_string()),
+        text("kind", |l| kind(&l.0.entry)),
+        number("points", |l| l.0.entry.points.to_string()),
+        number("available", |l| l.0.entry.after.available.to_string()),
+        text("operation", |l| its_operation(&l.0.entry)),
+        text("what", |l| what(&l.0.entry)),
+    ];
+    const CSV: &'static [&'static str] = <Line as Listed>::CSV;
+
+    fn row(&self) -> Result<Value, serde_json::Error> {
+        self.0.row()
+    }
+}
+
 pub(super) fn kind(entry: &Entry) -> String {
     if entry.unbooked { format!("{} (unbooked)", entry.kind) } else { entry.kind.to_string() }
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 pub(crate) use blocks::balance_line;
 pub(crate) use counterfoil_report::quantity::amount;
 pub(crate) use counterfoil_report::safe;
-pub(crate) use entries::Line;
+pub(crate) use entries::{AnyLine, Line};
 pub(crate) use findings::{Advised, Diagnosis};
 pub(crate) use sheets::{Expiring, Listed, PriceFault, Shown, Sweep};
 pub(crate) use sink::{Sink, same_file};

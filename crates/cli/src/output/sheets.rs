@@ -2,7 +2,7 @@
 
 use counterfoil::answer::{AccountState, BatchState, Check, Fault};
 use counterfoil::pricing::ServiceRule;
-use counterfoil::report::{Info, PaidOperation};
+use counterfoil::report::{Found, Info, PaidOperation};
 use counterfoil::{Balance, BatchInfo, HoldInfo, PlanInfo, Receipt};
 use serde::Serialize;
 use serde_json::Value;
@@ -127,6 +127,20 @@ impl Listed for HoldInfo {
         "key",
         "reference",
     ];
+}
+
+impl Listed for Found {
+    const COLUMNS: &'static [Column<Self>] = &[
+        number("operation", |f| f.change.sequence.to_string()),
+        text("booked", |f| time(f.change.booked_at)),
+        text("account", |f| f.change.account.as_ref().map_or_else(|| "-".into(), ToString::to_string)),
+        text("kind", |f| f.change.op.to_string()),
+        number("points", |f| f.change.points.to_string()),
+        text("key", |f| f.key.to_string()),
+        text("reference", |f| f.reference.clone().unwrap_or_else(|| "-".into())),
+    ];
+    const CSV: &'static [&'static str] =
+        &["sequence", "operation", "op", "account", "to", "points", "booked_at", "key", "reference"];
 }
 
 impl Listed for PlanInfo {

@@ -32,6 +32,52 @@ fn a_first_day() {
     home.run("verify").ok();
 }
 
+/// What a shop asks of its file without knowing whose it is: what was done last, whose an order is, what an account looks like.
+#[test]
+fn all_accounts_at_once_and_one_as_a_whole() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay --key pay:1 --reference 881").ok();
+    home.run("recharge 50 -a bob --source wxpay --key 881").ok();
+    home.run("hold 20 -a alice --deadline 1h --key job").ok();
+    home.run("transfer bob 30 -a alice --key gift").ok();
+    let all = home.run("history --newest").ok().out;
+    let heads: Vec<&str> = all.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(heads, ["booked", "account", "kind", "points", "available", "operation", "what"]);
+    let first = all.lines().nth(2).unwrap();
+    assert!(first.contains("bob") && first.contains("transfer_in"), "{all}");
+    assert_eq!(all.lines().count(), 2 + 7);
+    // The environment names alice; all are all.
+    let mut command = home.command();
+    command.env("COUNTERFOIL_ACCOUNT", "alice").args([
+        "history",
+        "--all-accounts",
+        "--format",
+        "csv",
+        "--kind",
+        "recharge",
+    ]);
+    let csv = home.feed(command, b"").ok().out;
+    assert!(csv.contains("alice") && csv.contains("bob") && csv.lines().count() == 3, "{csv}");
+    let none = home.run("history --kind revoke").ok();
+    assert!(none.out.is_empty() && none.err.contains("no operation wrote such a line"), "{none:#?}");
+
+    let found = home.run("find 881").ok().out;
+    assert!(found.starts_with("operation  booked") && found.lines().count() == 4, "{found}");
+    let whose: Vec<&str> = found.lines().skip(2).map(|line| line.split_whitespace().nth(3).unwrap()).collect();
+    assert_eq!(whose, ["alice", "bob"], "{found}");
+    let none = home.run("find 88").ok();
+    assert!(none.err.contains("no operation has `88` as its number, id, key or reference"), "{none:#?}");
+
+    let page = home.run("overview -a alice --limit 1").ok().out;
+    for told in ["available    50\n", "Batches\n", "Open holds\n", "Newest lines\n", "and more: history --newest\n"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(!page.contains("Plans"), "{page}");
+    home.run("overview -a alice --format csv").fails(2, "usage");
+    let nobody = home.run("overview -a alcie").ok();
+    assert!(nobody.err.contains("did you mean `alice`?"), "{nobody:#?}");
+}
+
 #[test]
 fn holds_from_beginning_to_end() {
     let home = Home::new();

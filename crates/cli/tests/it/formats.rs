@@ -319,6 +319,7 @@ fn json_is_the_librarys_answer() {
             for moving in ["as_of", "reading"] {
                 value.as_object_mut().map(|fields| fields.remove(moving));
             }
+            value.get_mut("balance").and_then(Value::as_object_mut).map(|balance| balance.remove("as_of"));
             value.as_array_mut().into_iter().flatten().for_each(|item| {
                 item.as_object_mut().map(|fields| fields.remove("as_of"));
             });
@@ -339,6 +340,9 @@ fn json_is_the_librarys_answer() {
         json!({"get": "expiring", "account": "alice", "before": "2999-01-01T00:00:00Z"}),
     );
     same("accounts", json!({"get": "accounts"}));
+    same("overview -a alice --limit 2", json!({"get": "overview", "account": "alice", "limit": 2}));
+    same("history --newest --kind consume", json!({"get": "history", "newest_first": true, "kind": "consume"}));
+    same("find 4", json!({"get": "find", "text": "4"}));
     same("usage -a alice", get("usage"));
     same("statement -a alice", get("statement"));
     same("explain --missing -a alice", get("missing"));
