@@ -40,8 +40,24 @@ pub(super) fn refused(
             advised(error)
         }
         (Error::HoldClosed { state, .. }, Some(text)) => Error::HoldClosed { hold: text.into(), state }.into(),
-        (error, _) => error.into(),
+        (error, _) => match meant(ledger, &error) {
+            Some((account, near)) => {
+                Failure::advised(error, format!("there is no account `{account}`; did you mean `{near}`? Else {help}"))
+            }
+            None => error.into(),
+        },
     }
+}
+
+/// Where nobody has opened the account that cannot pay: it, and the one that was perhaps meant.
+fn meant(ledger: &Ledger, error: &Error) -> Option<(AccountId, AccountId)> {
+    let Error::InsufficientPoints { account, .. } = error else { return None };
+    let account = AccountId::new(account).ok()?;
+    if ledger.balance(&account).ok()?.exists {
+        return None;
+    }
+    let near = near(ledger, account.as_str())?;
+    Some((account, near))
 }
 
 /// An account nobody has opened, and perhaps the one that was meant.
@@ -78,7 +94,7 @@ fn near(ledger: &Ledger, account: &str) -> Option<AccountId> {
 /// Notes that the operation opened an account (or would, when it was only tried) whose name is nearly that of another.
 pub(super) fn opened(session: &Session, ledger: &Ledger, request: &Request, receipt: &Receipt, tried: bool) {
     let account = match (receipt.op, &receipt.account) {
-        (OpKind::Recharge | OpKind::Plan | OpKind::Consume, Some(account)) => account.to_string(),
+        (OpKind::Recharge | OpKind::Plan | OpKind::Consume | OpKind::Hold, Some(account)) => account.to_string(),
         (OpKind::Transfer, _) => request.get("to").and_then(Value::as_str).unwrap_or_default().into(),
         _ => return,
     };

@@ -56,7 +56,7 @@ fn all_accounts_at_once_and_one_as_a_whole() {
         "--kind",
         "recharge",
     ]);
-    let csv = home.feed(command, b"").ok().out;
+    let csv = home.feed(&mut command, b"").ok().out;
     assert!(csv.contains("alice") && csv.contains("bob") && csv.lines().count() == 3, "{csv}");
     let none = home.run("history --kind revoke").ok();
     assert!(none.out.is_empty() && none.err.contains("no operation wrote such a line"), "{none:#?}");

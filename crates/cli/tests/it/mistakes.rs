@@ -360,3 +360,16 @@ fn a_recharge_under_another_accounts_key_is_told_of() {
     let ran = home.args(&["recharge", "320", "-a", "alice", "--source", "wxpay", "--key", "order:881\u{a0}"]);
     assert!(ran.fails(3, "invalid_argument").err.contains("leave it out: `order:881`"));
 }
+
+/// A hold on `alcie` said that she had no points, and everybody looked for what had become of alice's.
+#[test]
+fn who_cannot_pay_may_be_somebody_else() {
+    let home = Home::new();
+    home.run("recharge 100 -a alice --source wxpay").ok();
+    for words in ["hold 5 -a alcie --deadline 1h", "consume 5 -a alcie --policy strict", "transfer bob 5 -a alcie"] {
+        let ran = home.run(words);
+        assert!(ran.code == 3 && ran.err.contains("did you mean `alice`?"), "{words}: {ran:#?}");
+    }
+    let poor = home.run("hold 500 -a alice --deadline 1h").fails(3, "insufficient_points");
+    assert!(!poor.err.contains("did you mean"), "{poor:#?}");
+}
