@@ -180,7 +180,7 @@ impl Ledger {
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let missing = ledger.explain_missing(&alice, &Period::all())?;
-    /// assert!(missing.changes.recharged == 50 && missing.changes.spent == 20 && missing.closing.available == 30);
+    /// assert!(missing.recharged.points == 50 && missing.spent.points == 20 && missing.closing.available == 30);
     /// let nobody = ledger.explain_missing(&AccountId::new("alcie")?, &Period::all())?;
     /// assert_eq!(nobody.did_you_mean, [alice]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -192,7 +192,7 @@ impl Ledger {
         self.look(|look| look.begun(period).and_then(|()| look.explain_missing(account, period)))
     }
 
-    /// The life of one batch to the last point. Reads all lines of its account.
+    /// The life of one batch to the last point. Reads all lines of its account from its first on.
     ///
     /// ```
     /// # use counterfoil::*;
@@ -200,7 +200,7 @@ impl Ledger {
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
     /// let life = ledger.explain_batch(&bought.batch.unwrap().batch)?;
     /// assert!(life.batch.amount == 50 && life.batch.remaining == 30 && life.batch.used == 20);
-    /// assert!(life.uses[0].operation == charged.operation && life.uses[0].points == 20);
+    /// assert!(life.uses[0].operation == Some(charged.operation) && life.uses[0].points == 20);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -51,3 +51,4 @@ pub(crate) use question::{Asked, Filter, Sought};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
 pub(crate) use rows::*;
+pub(crate) use words::words;

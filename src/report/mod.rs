@@ -32,8 +32,7 @@ pub(crate) use balance::at_a_glance;
 pub use clock::ClockInfo;
 pub use everywhere::Found;
 pub use explain::{
-    BatchLife, BatchUse, Came, Changes, Destination, Explanation, Gone, LifeEvent, Missing, Moved, NewValue, NotYet,
-    PaidDebt, Payer, Reckoning, Returned, Said, ServiceUse, Settled, Side, Since, Spent, StillHeld,
+    BatchLife, Cause, Explanation, Group, Missing, NewValue, Payer, Reckoned, Reckoning, Said, Side, Step, StepKind,
 };
 pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};

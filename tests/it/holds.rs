@@ -292,7 +292,7 @@ fn what_is_held_can_be_captured_without_an_amount() {
     let captured = world.ledger.capture(&held, &key("2"), Capture::held()).unwrap();
     assert_eq!((captured.points.get(), captured.open.get(), captured.balance.debt.get()), (1_020, 30, 30));
     let told = world.ledger.explain(&captured.operation).unwrap().reckoning.unwrap();
-    assert_eq!((told.by, told.points.get(), told.pinned_by.is_some()), ("held", 1_020, true));
+    assert_eq!((told.by.as_str(), told.points.get(), told.pinned_by.is_some()), ("held", 1_020, true));
     proved(&world.ledger);
 }
 

@@ -1,65 +1,72 @@
 //! Explanations: of an operation, of what an account misses, of a batch's life. All of it is read from the movements of
 //! lines, those of an operation from its own and the ones that touch it.
 
-mod back;
 mod batch;
 mod missing;
 mod operation;
 mod order;
 mod past;
 mod reckoning;
-mod settled;
 mod since;
+mod step;
 mod trail;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{OperationRow, Request};
 use crate::store::SqlSource;
-use crate::units::{is_false, is_zero};
+use crate::units::{add, is_false, is_zero};
 
-pub use back::Destination;
-pub use batch::{BatchLife, BatchUse, LifeEvent, ServiceUse};
-pub use missing::{Came, Changes, Gone, Missing, Moved, NotYet, Returned, Spent, StillHeld};
+pub use batch::BatchLife;
+pub use missing::{Cause, Missing};
 pub use operation::{Explanation, NewValue, Payer, Side};
-pub use reckoning::Reckoning;
-pub use settled::{PaidDebt, Settled};
-pub use since::Since;
+pub use reckoning::{Reckoned, Reckoning};
+pub use step::{Step, StepKind};
 
-/// What became of points, or where a sum comes from.
-pub(crate) type Word = &'static str;
-
-const WORDS: [Word; 16] = [
-    "recharged",
-    "received",
-    "effective",
-    "held",
-    "moved",
-    "expiry_set",
-    "expired",
-    "lapsed",
-    "came_back",
-    "revoked",
-    "taken",
-    "restored",
-    "cancelled_debt",
-    "caller",
-    "rule",
-    "estimate",
-];
-
-fn word<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Word, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    WORDS.into_iter().find(|word| *word == text).ok_or_else(|| D::Error::unknown_variant(&text, &WORDS))
+/// Lines of one service, or of one source, told together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Group {
+    /// The service or the source; none when only points were named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many uses or recharges.
+    pub lines: i64,
+    /// Their points; of uses those that batches paid at once, or pay now.
+    pub points: i64,
+    /// Of uses: points more that no batch paid for at once. They were left as debt, which is paid later by settling.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub on_credit: i64,
 }
 
-fn word_option<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Word>, D::Error> {
-    word(deserializer).map(Some)
+/// Groups while they grow.
+#[derive(Default)]
+struct Groups(BTreeMap<Option<String>, Group>);
+
+impl Groups {
+    /// Adds a line to the group of this name.
+    fn add(&mut self, name: Option<String>, points: i64, on_credit: i64) -> Result<()> {
+        let new = || Group { name: name.clone(), lines: 0, points: 0, on_credit: 0 };
+        let group = self.0.entry(name.clone()).or_insert_with(new);
+        group.lines = add(group.lines, 1)?;
+        group.points = add(group.points, points)?;
+        group.on_credit = add(group.on_credit, on_credit)?;
+        Ok(())
+    }
+
+    /// The groups, the largest first.
+    fn sorted(self) -> Vec<Group> {
+        let mut groups: Vec<Group> = self.0.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.points));
+        groups
+    }
 }
 
 /// What the caller said about an operation.

@@ -6,17 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{Look, OperationInfo};
-use super::back::Destination;
 use super::order::{Late, Next, reasons};
 use super::reckoning::Reckoning;
-use super::settled::{PaidDebt, Settled};
-use super::since::{LatePay, Since, Story, sums, together};
+use super::since::{LatePay, Story, sums, together};
+use super::step::Step;
 use super::{Booked, is_false};
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, MovementRow, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
+    EntryRow, Figures, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
@@ -48,13 +47,13 @@ pub struct Explanation {
     pub changed: Option<NewValue>,
     /// Where the points went that it brought back: of a refund or release all, of a capture those it did not take.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub went_to: Vec<Destination>,
+    pub went_to: Vec<Step>,
     /// What it paid of debts by bringing points, and which debts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub settled: Vec<Settled>,
+    pub settled: Vec<Step>,
     /// Of a write-off: the debts forgiven.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub forgiven: Vec<PaidDebt>,
+    pub forgiven: Vec<Step>,
     /// The batches it made or changed, as they are now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches_now: Vec<BatchInfo>,
@@ -75,7 +74,7 @@ pub struct Explanation {
     pub written_off: Points,
     /// What was done to it since, or to what it made, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub since: Vec<Since>,
+    pub since: Vec<Step>,
 }
 
 /// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`.
@@ -343,12 +342,20 @@ impl Look<'_, '_> {
 
     fn hold_now(&self, told: &mut Explanation, booked: &Booked, books: &Books<'_>) -> Result<()> {
         if let (Some((no, ..)), Some((_, account))) = (booked.row.outcome.hold, &booked.row.account) {
-            let hold = books.held_hold(no).cloned().map_or_else(|| self.source.hold(no), |hold| Ok(Some(hold)))?;
+            let hold = self.hold_row(books, no)?;
             let slices = self.source.allocations(no)?.rows;
             let shown = |hold| shapes::hold(&self.source, self.writers, account, &hold, &slices);
             told.hold_now = hold.map(shown).transpose()?;
         }
         Ok(())
+    }
+
+    /// A hold with what time has done to it.
+    pub(super) fn hold_row(&self, books: &Books<'_>, no: i64) -> Result<Option<HoldRow>> {
+        match books.held_hold(no) {
+            Some(hold) => Ok(Some(hold.clone())),
+            None => self.source.hold(no),
+        }
     }
 
     /// The batches an operation drew from itself, in order.

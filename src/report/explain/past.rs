@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::super::Look;
-use super::missing::{NotYet, StillHeld};
-use super::trail::hold_of;
+use super::step::{Step, StepKind, hold_of};
 use super::{Booked, is_past};
 use crate::engine::{Books, Source};
 use crate::error::Result;
@@ -87,7 +86,7 @@ impl Look<'_, '_> {
         account: &AccountRow,
         period: &Period,
         (held, pending): (i64, i64),
-    ) -> Result<(Vec<StillHeld>, Vec<NotYet>)> {
+    ) -> Result<(Vec<Step>, Vec<Step>)> {
         let mut after = After::default();
         if let Some(end) = period.end().filter(|_| held > 0 || pending > 0) {
             let rest = Period::new(Some(end), None)?;
@@ -99,7 +98,7 @@ impl Look<'_, '_> {
             for hold in self.hold_rows(books, account, 0) {
                 let hold = hold?;
                 if after.was_open(&hold, period.end()) {
-                    holds.push(self.still_held(&hold)?);
+                    holds.push(self.hold_step(&hold, sub(hold.points, hold.unbacked)?)?);
                 }
             }
         }
@@ -107,29 +106,24 @@ impl Look<'_, '_> {
         if pending > 0 {
             for batch in self.batch_rows(books, account, 0) {
                 let batch = batch?;
-                let points = Points::booked(after.was_pending(&batch)?)?;
+                let points = after.was_pending(&batch)?;
                 if points > 0 {
-                    batches.push(NotYet {
-                        batch: self.writers.batch(batch.no),
-                        source: batch.source.to_string(),
-                        points,
-                        effective_at: batch.effective_at.utc(),
-                    });
+                    batches.push(self.pending_step(&batch, points)?);
                 }
             }
         }
         Ok((holds, batches))
     }
 
-    fn still_held(&self, hold: &HoldRow) -> Result<StillHeld> {
-        let booked = Booked::read(&self.source, hold.operation)?;
-        Ok(StillHeld {
-            hold: self.writers.hold(hold.operation),
-            points: Points::booked(sub(hold.points, hold.unbacked)?)?,
-            since: booked.row.booked_at.utc(),
-            deadline: hold.deadline.utc(),
-            service: hold.service.clone(),
+    fn pending_step(&self, batch: &BatchRow, points: i64) -> Result<Step> {
+        let booked = Booked::read(&self.source, batch.operation())?;
+        Ok(Step {
+            operation: Some(self.writers.operation(batch.operation())),
+            batch: Some(self.writers.batch(batch.no)),
+            source: Some(batch.source.to_string()),
+            until: Some(batch.effective_at.utc()),
             said: booked.said(),
+            ..Step::new(StepKind::Pending, EntryKind::Recharge, booked.row.booked_at, Points::booked(points)?)
         })
     }
 

@@ -3,23 +3,35 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Look;
-use super::{Booked, Word, word};
+use super::Booked;
 use crate::engine::{Source, parse_body};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{Action, CaptureAmount, Command, OperationId};
+use crate::model::{Action, CaptureAmount, Command, OperationId, words};
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::Points;
+
+words!(
+    /// Who decided how many points.
+    Reckoned {
+        /// They were named.
+        Caller "caller",
+        /// A price book.
+        Rule "rule",
+        /// A price book, at most.
+        Estimate "estimate",
+        /// What the hold held that pinned the price book.
+        Held "held",
+    }
+);
 
 /// How the points of an operation came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reckoning {
-    /// `caller` (points were named), `rule` (a price book decided), `estimate` (an upper bound by a price book), or `held` (what
-    /// the hold `pinned_by` held).
-    #[serde(deserialize_with = "word")]
-    pub by: Word,
+    /// Who decided.
+    pub by: Reckoned,
     /// What was asked for; less may have been booked with policy `up_to` or a `cap`.
     pub points: Points,
     /// The rule in words, with the numbers put in.
@@ -45,7 +57,7 @@ impl Look<'_, '_> {
         let hash = row.price_book.map(|(_, hash)| hash);
         let named = |points| {
             let points = Points::booked(points)?;
-            Ok(Some(Reckoning { by: "caller", points, rule: None, price_book: None, pinned_by: None }))
+            Ok(Some(Reckoning { by: Reckoned::Caller, points, rule: None, price_book: None, pinned_by: None }))
         };
         let command = Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)?;
         // A quote is the caller's word: its rule is told where it comes to the points.
@@ -61,26 +73,31 @@ impl Look<'_, '_> {
             Action::Capture { amount: CaptureAmount::Points(points), .. } => return named(points),
             Action::Capture { amount: CaptureAmount::Held, .. } => {
                 let pinned_by = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
-                let points = Points::booked(row.points)?;
-                return Ok(Some(Reckoning { by: "held", points, rule: None, price_book: None, pinned_by }));
+                return Ok(Some(Reckoning {
+                    by: Reckoned::Held,
+                    points: Points::booked(row.points)?,
+                    rule: None,
+                    price_book: None,
+                    pinned_by,
+                }));
             }
             Action::Recharge { points, ref source, expiry, promo, .. } => {
                 let rule = recharge_words(book.as_ref(), source, expiry.is_none(), promo.is_none());
                 let price_book = hash.filter(|_| !rule.is_empty());
                 let rule = (!rule.is_empty()).then(|| rule.join("; "));
                 let points = Points::booked(points)?;
-                return Ok(Some(Reckoning { by: "caller", points, rule, price_book, pinned_by: None }));
+                return Ok(Some(Reckoning { by: Reckoned::Caller, points, rule, price_book, pinned_by: None }));
             }
-            Action::Consume { service, usage, .. } => ("rule", service, usage, None),
-            Action::Hold { service, usage, .. } => ("estimate", service, usage, None),
+            Action::Consume { service, usage, .. } => (Reckoned::Rule, service, usage, None),
+            Action::Hold { service, usage, .. } => (Reckoned::Estimate, service, usage, None),
             Action::Capture { amount: CaptureAmount::Usage(usage), .. } => {
                 let hold = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
-                ("rule", row.outcome.service.clone(), Some(usage), hold)
+                (Reckoned::Rule, row.outcome.service.clone(), Some(usage), hold)
             }
             _ => return Ok(None),
         };
         let (Some(book), Some(service)) = (book, service) else { return Ok(None) };
-        let priced = if by == "estimate" {
+        let priced = if by == Reckoned::Estimate {
             book.estimate(&service, usage.as_ref())
         } else {
             book.price(&service, usage.as_ref())

@@ -18,13 +18,6 @@ pub(super) type Trail = BTreeMap<i64, EntryRow>;
 /// Lines read to tell what a batch had.
 const LINES: i64 = 4096;
 
-/// The hold that a line captured, released, renewed or ended: what it moved of it comes first.
-pub(super) fn hold_of(row: &EntryRow) -> Option<i64> {
-    use EntryKind::{Capture, HoldExpire, Release, Renew};
-    let about = matches!(row.kind, Capture | Release | Renew | HoldExpire);
-    row.movements.iter().filter(|_| about).find_map(|movement| movement.operation)
-}
-
 impl Look<'_, '_> {
     /// The lines of an account that touch an operation, of one kind if that is wanted; those yet to be booked included.
     pub(super) fn touching(

@@ -1,6 +1,6 @@
 //! "Where have my points gone?": each cause alone, then all in one account.
 
-use counterfoil::report::Missing;
+use counterfoil::report::{Missing, Step, StepKind};
 use counterfoil::{AccountId, Period};
 
 use crate::support::{World, instant};
@@ -27,41 +27,41 @@ fn missing(world: &World) -> Missing {
     missing
 }
 
-/// The equation, and every term by its list.
+/// The equation, and every cause by its groups and steps.
 pub fn adds_up(missing: &Missing) {
-    let sum = &missing.changes;
-    let available = missing.opening.available.get() + sum.recharged + sum.received + sum.returned
-        - sum.spent
-        - sum.settled
-        - sum.expired
-        - sum.revoked
-        - sum.transferred
-        - sum.held
-        - sum.pending;
+    let held = missing.closing.held.get() - missing.opening.held.get();
+    let pending = missing.closing.pending.get() - missing.opening.pending.get();
+    let came = missing.recharged.points + missing.received.points + missing.returned.points;
+    let lost = [&missing.spent, &missing.settled, &missing.expired, &missing.revoked, &missing.transferred];
+    let lost: i64 = lost.iter().map(|cause| cause.points).sum();
+    let available = missing.opening.available.get() + came - lost - held - pending;
     assert_eq!(available, missing.closing.available, "{missing:#?}");
-    assert_eq!(missing.recharged.iter().map(|came| came.points).sum::<i64>(), sum.recharged, "{missing:#?}");
-    assert_eq!(missing.received.iter().map(|moved| moved.points.get()).sum::<i64>(), sum.received, "{missing:#?}");
-    assert_eq!(missing.returned.iter().map(|back| back.points.get()).sum::<i64>(), sum.returned, "{missing:#?}");
-    assert_eq!(missing.spent.iter().map(|spent| spent.points).sum::<i64>(), sum.spent, "{missing:#?}");
-    assert_eq!(missing.settled.iter().map(|settled| settled.points.get()).sum::<i64>(), sum.settled, "{missing:#?}");
-    assert_eq!(missing.expired.iter().map(|gone| gone.points).sum::<i64>(), sum.expired, "{missing:#?}");
-    assert_eq!(missing.revoked.iter().map(|gone| gone.points).sum::<i64>(), sum.revoked, "{missing:#?}");
     assert_eq!(
-        missing.transferred.iter().map(|moved| moved.points.get()).sum::<i64>(),
-        sum.transferred,
-        "{missing:#?}"
+        (missing.held.points, missing.pending.points),
+        (missing.closing.held.get(), missing.closing.pending.get())
     );
-    assert_eq!(missing.held.iter().map(|held| held.points.get()).sum::<i64>(), missing.closing.held, "{missing:#?}");
-    assert_eq!(
-        missing.pending.iter().map(|batch| batch.points.get()).sum::<i64>(),
-        missing.closing.pending,
-        "{missing:#?}"
-    );
-    for spent in &missing.spent {
-        assert_eq!(spent.charged, spent.points + spent.on_credit, "{missing:#?}");
+    for cause in [
+        &missing.recharged,
+        &missing.received,
+        &missing.returned,
+        &missing.spent,
+        &missing.settled,
+        &missing.expired,
+        &missing.revoked,
+        &missing.transferred,
+        &missing.held,
+        &missing.pending,
+    ] {
+        let back = |step: &Step| if step.what == StepKind::CameBack { step.gone() } else { step.points.get() };
+        let steps: i64 = cause.steps.iter().map(back).sum();
+        let groups: i64 = cause.groups.iter().map(|group| group.points).sum();
+        assert_eq!(steps + groups, cause.points, "{missing:#?}");
+        assert!(cause.steps.iter().all(|step| step.points >= 0), "{missing:#?}");
     }
-    for settled in &missing.settled {
-        assert_eq!(settled.debts.iter().map(|debt| debt.points.get()).sum::<i64>(), settled.points, "{missing:#?}");
+    let gone: i64 = missing.expired.steps.iter().chain(&missing.revoked.steps).map(Step::gone).sum();
+    assert_eq!(gone, missing.expired.points + missing.revoked.points, "{missing:#?}");
+    for settled in &missing.settled.steps {
+        assert_eq!(settled.parts.iter().map(|debt| debt.points.get()).sum::<i64>(), settled.points, "{missing:#?}");
     }
 }
 
@@ -73,9 +73,9 @@ const RECHARGE: (&str, &str) = (
 #[test]
 fn points_that_expired() {
     let told = missing(&world(&[RECHARGE, ("", "+90000")]));
-    assert_eq!((told.closing.available.get(), told.changes.expired), (0, 10));
-    let [gone] = told.expired.as_slice() else { panic!("{told:#?}") };
-    assert_eq!((gone.how, gone.points, gone.source.as_deref()), ("expired", 10, Some("gift")));
+    assert_eq!((told.closing.available.get(), told.expired.points), (0, 10));
+    let [gone] = told.expired.steps.as_slice() else { panic!("{told:#?}") };
+    assert_eq!((gone.what.as_str(), gone.points.get(), gone.source.as_deref()), ("expired", 10, Some("gift")));
     // Nobody has written since: the line is there all the same.
     assert_eq!((gone.at, gone.unbooked), (instant("2027-01-11T12:00:00Z"), true));
 }
@@ -84,9 +84,9 @@ fn points_that_expired() {
 fn points_that_were_taken_back() {
     let revoke = r#"{"op":"revoke","batch":"@bought","key":"2","points":7,"reason":"chargeback 5","actor":"finance"}"#;
     let told = missing(&world(&[RECHARGE, ("", revoke)]));
-    assert_eq!((told.closing.available.get(), told.changes.revoked), (3, 7));
-    let [gone] = told.revoked.as_slice() else { panic!("{told:#?}") };
-    assert_eq!((gone.how, gone.points), ("revoked", 7));
+    assert_eq!((told.closing.available.get(), told.revoked.points), (3, 7));
+    let [gone] = told.revoked.steps.as_slice() else { panic!("{told:#?}") };
+    assert_eq!((gone.what.as_str(), gone.points.get()), ("revoked", 7));
     assert_eq!((gone.said.reason.as_deref(), gone.said.actor.as_deref()), (Some("chargeback 5"), Some("finance")));
 }
 
@@ -94,11 +94,11 @@ fn points_that_were_taken_back() {
 fn points_that_went_to_somebody_else() {
     let world = world(&[RECHARGE, ("", r#"{"op":"transfer","account":"me","key":"2","to":"friend","points":4}"#)]);
     let told = missing(&world);
-    assert_eq!((told.closing.available.get(), told.changes.transferred), (6, 4));
-    assert_eq!(told.transferred[0].other.as_ref().unwrap().as_str(), "friend");
+    assert_eq!((told.closing.available.get(), told.transferred.points), (6, 4));
+    assert_eq!(told.transferred.steps[0].other.as_ref().unwrap().as_str(), "friend");
     let friend = world.ledger.explain_missing(&AccountId::new("friend").unwrap(), &Period::all()).unwrap();
     adds_up(&friend);
-    assert_eq!((friend.changes.received, &friend.received[0].other), (4, &Some(me())));
+    assert_eq!((friend.received.points, &friend.received.steps[0].other), (4, &Some(me())));
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn points_that_were_spent() {
         ("", r#"{"op":"consume","account":"me","key":"3","points":2}"#),
         ("", r#"{"op":"consume","account":"me","key":"4","service":"tts","seconds":"3"}"#),
     ]));
-    let spent: Vec<_> = told.spent.iter().map(|s| (s.service.as_deref(), s.lines, s.points)).collect();
+    let spent: Vec<_> = told.spent.groups.iter().map(|s| (s.name.as_deref(), s.lines, s.points)).collect();
     assert_eq!(spent, [(Some("tts"), 2, 4), (None, 1, 2)]);
-    assert_eq!((told.closing.available.get(), told.changes.spent), (4, 6));
+    assert_eq!((told.closing.available.get(), told.spent.points), (4, 6));
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn points_that_settled_an_old_debt() {
     let second = Period::new(Some(instant("2027-01-12T00:00:00Z")), None).unwrap();
     let told = world.ledger.explain_missing(&me(), &second).unwrap();
     adds_up(&told);
-    assert_eq!((told.opening.debt.get(), told.closing.available.get(), told.changes.settled), (2, 18, 2));
+    assert_eq!((told.opening.debt.get(), told.closing.available.get(), told.settled.points), (2, 18, 2));
     let debts = |told: &Missing| -> Vec<(String, i64)> {
-        let debts = told.settled.iter().flat_map(|settled| &settled.debts);
+        let debts = told.settled.steps.iter().flat_map(|settled| &settled.parts);
         debts.map(|debt| (debt.said.reference.clone().unwrap(), debt.points.get())).collect()
     };
     assert_eq!(debts(&told), [("task 2".into(), 2)]);
@@ -151,8 +151,11 @@ fn points_that_are_held_or_not_effective_yet() {
         ("", r#"{"op":"revoke","batch":"@later","key":"4","points":1,"reason":"mistake"}"#),
     ]);
     let told = missing(&world);
-    assert_eq!((told.closing.available.get(), told.held[0].points.get(), told.pending[0].points.get()), (4, 6, 7));
-    assert_eq!(told.held[0].deadline, instant("2027-01-10T14:00:00Z"));
+    assert_eq!(
+        (told.closing.available.get(), told.held.steps[0].points.get(), told.pending.steps[0].points.get()),
+        (4, 6, 7)
+    );
+    assert_eq!(told.held.steps[0].until, Some(instant("2027-01-10T14:00:00Z")));
     // Asked later about that time, when the hold is released and the batch effective.
     let mut world = world;
     world.advance(3600);
@@ -160,7 +163,10 @@ fn points_that_are_held_or_not_effective_yet() {
     let then = Period::new(None, Some(instant("2027-01-10T12:00:30Z"))).unwrap();
     let told = world.ledger.explain_missing(&me(), &then).unwrap();
     adds_up(&told);
-    assert_eq!((told.closing.available.get(), told.held[0].points.get(), told.pending[0].points.get()), (4, 6, 8));
+    assert_eq!(
+        (told.closing.available.get(), told.held.steps[0].points.get(), told.pending.steps[0].points.get()),
+        (4, 6, 8)
+    );
 }
 
 #[test]
@@ -171,13 +177,14 @@ fn points_that_lapsed_on_their_return() {
         ("", "+90000"),
         ("", r#"{"op":"refund","operation":"@spent","key":"3","points":5,"reason":"render failed"}"#),
     ]));
-    assert_eq!((told.closing.available.get(), told.changes.returned, told.changes.expired), (0, 5, 6));
-    assert_eq!((told.returned[0].lapsed.get(), told.returned[0].said.reason.as_deref()), (5, Some("render failed")));
-    let how: Vec<_> = told.expired.iter().map(|gone| (gone.how, gone.points)).collect();
+    assert_eq!((told.closing.available.get(), told.returned.points, told.expired.points), (0, 5, 6));
+    let returned = &told.returned.steps[0];
+    assert_eq!(returned.said.reason.as_deref(), Some("render failed"));
+    let how: Vec<_> = told.expired.steps.iter().map(|gone| (gone.what.as_str(), gone.points.get())).collect();
     assert_eq!(how, [("expired", 1), ("lapsed", 5)]);
     // Each says of which batch, the refund also where all of it went.
-    assert!(told.expired.iter().all(|gone| gone.source.as_deref() == Some("gift")), "{told:#?}");
-    let went: Vec<_> = told.returned[0].went_to.iter().map(|went| (went.what, went.points.get())).collect();
+    assert!(told.expired.steps.iter().all(|gone| gone.source.as_deref() == Some("gift")), "{told:#?}");
+    let went: Vec<_> = returned.parts.iter().map(|went| (went.what.as_str(), went.points.get())).collect();
     assert_eq!(went, [("lapsed", 5)]);
 }
 
@@ -217,9 +224,10 @@ fn all_causes_in_one_account() {
         ("", r#"{"op":"transfer","account":"me","key":"8","to":"friend","points":15}"#),
         ("", r#"{"op":"hold","account":"me","key":"9","points":25,"deadline_seconds":7200}"#),
     ]));
-    let sum = told.changes;
-    assert_eq!((sum.recharged, sum.settled, sum.spent, sum.returned), (137, 5, 10, 2));
+    let came_and_spent = [&told.recharged, &told.settled, &told.spent, &told.returned].map(|cause| cause.points);
+    assert_eq!(came_and_spent, [137, 5, 10, 2]);
     // 30 gift points: 5 settled, 10 spent, 15 expired; 2 lapsed on their return.
-    assert_eq!((sum.expired, sum.revoked, sum.transferred, sum.held, sum.pending), (17, 20, 15, 25, 7));
+    let gone = [&told.expired, &told.revoked, &told.transferred, &told.held, &told.pending].map(|cause| cause.points);
+    assert_eq!(gone, [17, 20, 15, 25, 7]);
     assert_eq!(told.closing.available, 40);
 }

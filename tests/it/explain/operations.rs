@@ -1,7 +1,7 @@
 //! Single operations, and the lives of single batches.
 
-use counterfoil::report::{BatchLife, Explanation};
-use counterfoil::{BatchId, OperationId, Points};
+use counterfoil::report::{BatchLife, Explanation, Step};
+use counterfoil::{BatchId, OperationId};
 
 use super::causes::{me, world};
 use crate::support::World;
@@ -146,23 +146,24 @@ fn points_that_came_back_went_somewhere() {
     ]);
     let seq = |id: &Option<OperationId>| id.map(|id| id.sequence());
     let owed: Vec<_> =
-        explain(&world, 5).settled[0].debts.iter().map(|d| (d.operation.sequence(), d.points.get())).collect();
-    assert_eq!(owed, [(3, 2), (4, 4)]);
+        explain(&world, 5).settled[0].parts.iter().map(|d| (seq(&d.operation), d.points.get())).collect();
+    assert_eq!(owed, [(Some(3), 2), (Some(4), 4)]);
     let forgiven = explain(&world, 6).forgiven;
-    assert_eq!(forgiven.iter().map(|d| (d.operation.sequence(), d.points.get())).collect::<Vec<_>>(), [(4, 1)]);
+    assert_eq!(forgiven.iter().map(|d| (seq(&d.operation), d.points.get())).collect::<Vec<_>>(), [(Some(4), 1)]);
     let told = explain(&world, 7);
+    let went = told.went_to.iter();
     let went: Vec<_> =
-        told.went_to.iter().map(|w| (w.what, w.points.get(), seq(&w.operation), seq(&w.revoke))).collect();
+        went.map(|went| (went.what.as_str(), went.points.get(), seq(&went.of), went.other_batch.is_some())).collect();
     // Two go back to the third batch, which had settled them, and four to the second; ten came from the revoked one,
     // whose debt of ten had four paid by the third and one forgiven: so nine are free, and one stays taken.
     assert_eq!(
         went,
         [
-            ("restored", 2, None, None),
-            ("restored", 4, None, None),
-            ("taken", 1, None, None),
-            ("cancelled_debt", 5, Some(4), Some(4)),
-            ("restored", 4, None, Some(4))
+            ("restored", 2, Some(3), false),
+            ("restored", 4, Some(3), false),
+            ("taken", 1, Some(3), false),
+            ("cancelled_debt", 5, Some(4), true),
+            ("restored", 4, Some(4), true)
         ]
     );
     let late = explain(&world, 3).settled_by;
@@ -241,7 +242,8 @@ fn a_reopen_is_nothing_done_to_the_hold() {
     ]);
     let lines: Vec<_> = explain(&world, 5).sides[0].lines.iter().map(|line| line.kind).collect();
     assert_eq!(lines, ["reopen", "capture"]);
-    let since: Vec<_> = explain(&world, 2).since.iter().map(|since| (since.what.as_str(), since.points)).collect();
+    let since: Vec<_> =
+        explain(&world, 2).since.iter().map(|since| (since.line.as_str(), since.points.get())).collect();
     assert_eq!(since, [("hold_expire", 4), ("capture", 3)]);
 }
 
@@ -292,7 +294,7 @@ fn where_the_points_come_from() {
     let book = world.ledger.pricing().unwrap().hash();
     let reckoned = |number| {
         let told = explain(&world, number).reckoning.unwrap();
-        (told.by, told.points.get(), told.rule.unwrap_or_default(), told.price_book.is_some(), told.pinned_by)
+        (told.by.as_str(), told.points.get(), told.rule.unwrap_or_default(), told.price_book.is_some(), told.pinned_by)
     };
     assert_eq!(explain(&world, 2).reckoning.unwrap().price_book, Some(book));
     assert_eq!(reckoned(2), ("rule", 21, "ceil(61.2 s / 3), at least 1".into(), true, None));
@@ -305,7 +307,7 @@ fn where_the_points_come_from() {
     assert!(recharged.2.contains("180 days") && recharged.2.contains("promotional"), "{}", recharged.2);
     let captured = explain(&world, 5);
     assert_eq!((captured.paid_by[0].held, whys(&captured)), (true, vec![(2, "set aside by the hold")]));
-    let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.what.as_str()).collect();
+    let held: Vec<&str> = explain(&world, 4).since.iter().map(|since| since.line.as_str()).collect();
     assert_eq!(held, ["capture"]);
 }
 
@@ -328,12 +330,12 @@ fn what_became_of_a_consume() {
         told.settled_by.iter().map(|payer| (payer.source.as_str(), payer.points.get())).collect::<Vec<_>>(),
         [("gift", 5)]
     );
-    assert_eq!((told.written_off.get(), told.since[0].what.as_str(), told.since[0].points), (1, "write_off", 1));
+    assert_eq!((told.written_off.get(), told.since[0].line.as_str(), told.since[0].points.get()), (1, "write_off", 1));
     let mut world = world;
     world.must("", r#"{"op":"refund","operation":"@spent","key":"3","points":4,"reason":"late","actor":"support"}"#);
     world.must("", r#"{"op":"revoke","batch":"@bought","key":"4","points":1,"reason":"fraud"}"#);
     let told = explain(&world, 2);
-    let since: Vec<_> = told.since.iter().map(|since| (since.what.as_str(), since.points)).collect();
+    let since: Vec<_> = told.since.iter().map(|since| (since.line.as_str(), since.points.get())).collect();
     assert_eq!(since, [("write_off", 1), ("refund", 4), ("revoke", 0)]);
     assert_eq!((told.refunded.get(), told.settled_by[0].returned.get()), (4, 2));
     assert_eq!(told.since[1].said.actor.as_deref(), Some("support"));
@@ -361,19 +363,19 @@ fn the_life_of_a_batch() {
         ("", r#"{"op":"refund","operation":"@spent","key":"6","points":1,"reason":"failed"}"#),
     ]);
     let told = life(&world, 2);
-    let uses: Vec<_> =
-        told.uses.iter().map(|it| [it.points, it.drawn, it.settled, it.returned].map(Points::get)).collect();
-    assert_eq!(uses, [[5, 5, 5, 0], [15, 20, 0, 5]]);
-    assert_eq!(told.uses[0].settled_at, Some(told.events[0].at));
-    let events: Vec<_> = told.events.iter().map(|event| (event.what, event.points.get())).collect();
+    let parts = |used: &Step| used.parts.iter().map(|part| (part.what.as_str(), part.points.get())).collect::<Vec<_>>();
+    let uses: Vec<_> = told.uses.iter().map(|used| (used.points.get(), parts(used))).collect();
+    assert_eq!(uses, [(5, vec![("settled", 5)]), (15, vec![("returned", 5)])]);
+    assert_eq!(told.uses[0].parts[0].at, told.steps[0].at);
+    let events: Vec<_> = told.steps.iter().map(|step| (step.what.as_str(), step.points.get())).collect();
     assert_eq!(
         events,
         [("recharged", 100), ("moved", 10), ("revoked", 7), ("held", 8), ("expired", 54), ("lapsed", 1)]
     );
-    assert_eq!(told.events[1].other.as_ref().unwrap().as_str(), "friend");
-    let received = world.ledger.explain_batch(&told.events[1].other_batch.unwrap()).unwrap();
-    assert_eq!((received.events[0].what, received.events[0].other.as_ref()), ("received", Some(&me())));
-    assert_eq!(received.events[0].other_batch, Some(told.batch.batch));
+    assert_eq!(told.steps[1].other.as_ref().unwrap().as_str(), "friend");
+    let received = world.ledger.explain_batch(&told.steps[1].other_batch.unwrap()).unwrap();
+    assert_eq!((received.steps[0].what.as_str(), received.steps[0].other.as_ref()), ("received", Some(&me())));
+    assert_eq!(received.steps[0].other_batch, Some(told.batch.batch));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::answer::BatchState;
-use counterfoil::report::Explanation;
+use counterfoil::report::{Explanation, Step};
 use counterfoil::{AccountId, BatchInfo, Clock, OperationId, Period, Points, Query};
 use serde_json::{Value, json};
 
@@ -179,19 +179,19 @@ fn every_batch_is_accounted_for() {
                 let life = world.ledger.explain_batch(&batch.batch).unwrap();
                 assert_eq!(life.batch, batch);
                 let sum = |what: &str| -> i64 {
-                    life.events.iter().filter(|event| event.what == what).map(|event| event.points.get()).sum()
+                    life.steps.iter().filter(|step| step.what == what).map(|step| step.points.get()).sum()
                 };
                 let b = &batch;
                 let parts = [b.remaining, b.held, b.used, b.expired, b.revoked, b.moved];
                 assert_eq!(parts.map(Points::get).iter().sum::<i64>(), b.amount);
                 assert_eq!(life.uses.iter().map(|used| used.points.get()).sum::<i64>(), b.used, "{seed}: {life:#?}");
-                assert_eq!(life.uses_by_service.iter().map(|used| used.points.get()).sum::<i64>(), b.used);
+                assert_eq!(life.uses_by_service.iter().map(|used| used.points).sum::<i64>(), b.used);
                 assert_eq!(sum("held"), b.held, "{seed}: {life:#?}");
                 assert_eq!(sum("moved"), b.moved, "{seed}: {life:#?}");
                 assert_eq!(sum("expired") + sum("lapsed") - sum("came_back"), b.expired, "{seed}: {life:#?}");
                 assert_eq!(sum("revoked") + sum("taken"), b.revoked, "{seed}: {life:#?}");
                 // Nothing is a rest, which could be negative.
-                assert!(life.events.iter().all(|event| event.points >= 0), "{seed}: {life:#?}");
+                assert!(life.steps.iter().all(|step| step.points >= 0), "{seed}: {life:#?}");
             }
         }
     }
@@ -214,15 +214,15 @@ fn all_is_told(told: &Explanation) {
     let settled: i64 = lines.filter(|line| line.kind == "settle").map(|line| line.points.get()).sum();
     assert_eq!(told.settled.iter().map(|settled| settled.points.get()).sum::<i64>(), settled, "{told:#?}");
     for settled in &told.settled {
-        assert_eq!(settled.debts.iter().map(|debt| debt.points.get()).sum::<i64>(), settled.points, "{told:#?}");
+        assert_eq!(settled.parts.iter().map(|debt| debt.points.get()).sum::<i64>(), settled.points, "{told:#?}");
     }
     if receipt.op == "write_off" {
         assert_eq!(told.forgiven.iter().map(|debt| debt.points.get()).sum::<i64>(), receipt.points, "{told:#?}");
     }
     if matches!(receipt.op.as_str(), "recharge" | "transfer") {
         for batch in &told.batches_now {
-            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch) && since.how.is_some());
-            let gone: i64 = gone.map(|since| since.points).sum();
+            let gone = told.since.iter().filter(|since| since.batch == Some(batch.batch));
+            let gone: i64 = gone.map(Step::gone).sum();
             assert_eq!(gone, batch.expired.get() + batch.revoked.get() + batch.moved.get(), "{told:#?}");
         }
     }
@@ -235,9 +235,9 @@ fn every_operation_is_explained() {
         let (world, _, found) = watched_history(seed, 120);
         let mut paid: BTreeMap<OperationId, i64> = BTreeMap::new();
         for account in accounts(&world) {
-            for settled in world.ledger.explain_missing(&account, &Period::all()).unwrap().settled {
-                for debt in settled.debts {
-                    *paid.entry(debt.operation).or_default() += debt.points.get();
+            for settled in world.ledger.explain_missing(&account, &Period::all()).unwrap().settled.steps {
+                for debt in settled.parts {
+                    *paid.entry(debt.operation.unwrap()).or_default() += debt.points.get();
                 }
             }
         }
@@ -268,8 +268,8 @@ fn every_operation_is_explained() {
                 let open = told.operation.open_now.unwrap().get();
                 let gone = told.refunded.get() + told.written_off.get();
                 assert_eq!(own + later - back + open + gone, receipt.points, "{told:#?}");
-                let refunds = told.since.iter().filter(|since| since.what == "refund");
-                assert_eq!(refunds.map(|since| since.points).sum::<i64>(), told.refunded, "{told:#?}");
+                let refunds = told.since.iter().filter(|since| since.what == "returned");
+                assert_eq!(refunds.map(|since| since.points.get()).sum::<i64>(), told.refunded, "{told:#?}");
             }
             if receipt.op == "transfer" {
                 assert_eq!(own, receipt.points, "{told:#?}");

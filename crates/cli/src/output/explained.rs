@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
-use counterfoil::report::{Destination, PaidDebt, Said};
+use counterfoil::report::{Group, Said, Step, StepKind};
 use counterfoil::{BatchId, OperationId};
 use counterfoil_report::quantity::grouped;
 
@@ -50,18 +50,18 @@ fn said(said: &Said) -> String {
 }
 
 /// Where points went that came back; `of` is what was refunded.
-fn destination(went: &Destination, of: Option<OperationId>) -> String {
+fn destination(went: &Step, of: Option<OperationId>) -> String {
     let named = |id: Option<BatchId>| id.map(batch).unwrap_or_default();
-    let what = match (went.what, went.operation) {
-        ("restored", _) => format!("back to batch {}", named(went.batch)),
-        ("lapsed", _) => format!("lapsed in batch {}, which had expired", named(went.batch)),
-        ("taken", _) => format!("taken from batch {}, which had been revoked", named(went.batch)),
-        ("cancelled_debt", Some(id)) if Some(id) == of => "cancelled its own debt".into(),
-        ("cancelled_debt", Some(id)) => format!("cancelled debt of {}", by_operation(id)),
-        (what, _) => what.replace('_', " "),
+    let what = match (went.what, went.of) {
+        (StepKind::Restored, _) => format!("back to batch {}", named(went.batch)),
+        (StepKind::Lapsed, _) => format!("lapsed in batch {}, which had expired", named(went.batch)),
+        (StepKind::Taken, _) => format!("taken from batch {}, which had been revoked", named(went.batch)),
+        (StepKind::CancelledDebt, id) if id == of => "cancelled its own debt".into(),
+        (StepKind::CancelledDebt, Some(id)) => format!("cancelled debt of {}", by_operation(id)),
+        (what, _) => what.as_str().replace('_', " "),
     };
-    match (went.instead_of, went.revoke) {
-        (Some(revoked), Some(by)) if went.operation == Some(by) => {
+    match (went.other_batch, went.of) {
+        (Some(revoked), _) if went.what == StepKind::CancelledDebt => {
             format!("{what}, the revoke of batch {}", batch(revoked))
         }
         (Some(revoked), Some(by)) => {
@@ -71,16 +71,35 @@ fn destination(went: &Destination, of: Option<OperationId>) -> String {
     }
 }
 
+/// The points of a step: less than none when they came back.
+fn signed(step: &Step) -> i64 {
+    if step.what == StepKind::CameBack { step.gone() } else { step.points.get() }
+}
+
 /// A debt that was paid or forgiven.
-fn debt(debt: &PaidDebt, when: Clock<'_>) -> String {
+fn debt(debt: &Step, when: Clock<'_>) -> String {
     let service = debt.service.as_ref().map(|service| format!(", {service}")).unwrap_or_default();
-    format!("for {} of {}{service} ({})", debt.op, when(debt.booked_at), by_operation(debt.operation))
+    let by = debt.operation.map(by_operation).unwrap_or_default();
+    format!("for {} of {}{service} ({by})", debt.line, when(debt.at))
 }
 
 /// Of a longer list the newest are told one by one, and the earlier ones together.
 const SHOWN: usize = 20;
 /// Earlier ones are told by so many names; the rest is one.
 const NAMES: usize = 12;
+
+/// The points of each group, and of how many `lines` they are.
+fn groups(groups: &[Group], lines: &str, named: impl Fn(&str) -> String) -> Vec<Vec<String>> {
+    let row = |group: &Group| {
+        let name = group.name.as_ref().map_or_else(|| "no service named".into(), |name| named(name));
+        let credit = match group.on_credit {
+            0 => String::new(),
+            open => format!("; {} charged, {open} of them left as debt", group.points.saturating_add(open)),
+        };
+        vec![group.points.to_string(), format!("{name}, {}{credit}", counted(group.lines, lines))]
+    };
+    groups.iter().map(row).collect()
+}
 
 /// A text being written: paragraphs, each with a head and a table.
 #[derive(Default)]
@@ -129,11 +148,11 @@ impl Story {
     }
 
     /// A list, oldest first, as rows that begin with points. Of a long one the earlier ones are told together, by name.
-    fn list<T>(&mut self, items: &[T], told: impl Fn(&T) -> (i64, String), row: impl Fn(&T) -> Vec<Vec<String>>) {
+    fn list(&mut self, items: &[Step], name: impl Fn(&Step) -> String, row: impl Fn(&Step) -> Vec<Vec<String>>) {
         let earlier = if self.all || items.len() <= SHOWN + NAMES { 0 } else { items.len().saturating_sub(SHOWN) };
         let (earlier, newest) = items.split_at(earlier);
         let mut names: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-        for (points, name) in earlier.iter().map(told) {
+        for (points, name) in earlier.iter().map(|step| (signed(step), name(step))) {
             let name = if names.len() < NAMES || names.contains_key(&name) { name } else { "others".into() };
             let sum = names.entry(name).or_default();
             *sum = (sum.0.saturating_add(1), sum.1.saturating_add(points));

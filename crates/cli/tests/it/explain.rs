@@ -92,7 +92,7 @@ fn missing_points() {
     let long_ago = home.run("explain --missing -a alice --month 2020-02").ok();
     says(&long_ago.out, &["before 2020-03-01 00:00:00Z available at the beginning 0 available at the end = 0"]);
     let json = home.run("explain --missing -a alice --format json").ok().json();
-    assert_eq!((&json["changes"]["spent"], &json["closing"]["available"]), (&8.into(), &80.into()));
+    assert_eq!((&json["spent"]["points"], &json["closing"]["available"]), (&8.into(), &80.into()));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use counterfoil::Calendar;
 use counterfoil::answer::BatchState;
-use counterfoil::report::{BatchLife, BatchUse, LifeEvent};
+use counterfoil::report::{BatchLife, Step, StepKind};
+use counterfoil::{EntryKind, OperationId};
 
-use super::{Clock, Story, by_operation, counted, or_never, points, said};
+use super::{Clock, Story, by_operation, counted, groups, or_never, points, said};
 use crate::output::blocks::words;
 use crate::output::safe;
 use crate::output::table::{batch, time_at};
@@ -33,18 +34,14 @@ pub(crate) fn life(life: &BatchLife, calendar: &Calendar) -> String {
         or_never(info.expires_at, when)
     ));
     story.head("What happened to it");
-    story.rows(&[1], life.events.iter().map(|of| event(of, when)).collect());
+    story.rows(&[1], life.steps.iter().map(|step| event(step, when)).collect());
     if !life.uses.is_empty() {
-        let count = life.uses_by_service.iter().fold(0_i64, |sum, part| sum.saturating_add(part.uses));
+        let count = life.uses_by_service.iter().fold(0_i64, |sum, part| sum.saturating_add(part.lines));
         story.head(format!("Used: {} in {}", points(info.used), counted(count, "use")));
         if life.uses.len() <= TOLD && life.more_uses == 0 {
             story.rows(&[1], life.uses.iter().map(|of| one_use(of, when)).collect());
         } else {
-            let row = |part: &counterfoil::report::ServiceUse| {
-                let service = part.service.clone().unwrap_or_else(|| "no service named".into());
-                vec![part.points.to_string(), format!("{service}, {}", counted(part.uses, "use"))]
-            };
-            story.rows(&[0], life.uses_by_service.iter().map(row).collect());
+            story.rows(&[0], groups(&life.uses_by_service, "use", str::to_string));
             story.line("  --format json lists them one by one");
         }
     }
@@ -68,51 +65,53 @@ pub(crate) fn life(life: &BatchLife, calendar: &Calendar) -> String {
     story.end()
 }
 
-fn event(event: &LifeEvent, when: Clock<'_>) -> Vec<String> {
-    let other = event.other.as_ref().map_or("another account", |other| other.as_str());
-    let other_batch = event.other_batch.map(|id| format!(" (batch {})", batch(id))).unwrap_or_default();
-    let until = or_never(event.until, when);
-    let returned = match event.hold {
+fn event(step: &Step, when: Clock<'_>) -> Vec<String> {
+    let other = step.other.as_ref().map_or("another account", |other| other.as_str());
+    let other_batch = step.other_batch.map(|id| format!(" (batch {})", batch(id))).unwrap_or_default();
+    let until = or_never(step.until, when);
+    let returned = match step.hold {
         Some(hold) => format!("when hold {} ended", hold.sequence()),
         None => "on their return".into(),
     };
-    let mut what = match event.what {
-        "recharged" => format!("recharged, expires {until}"),
-        "received" => format!("received from {other}{other_batch}, expires {until}"),
-        "effective" => "became effective".into(),
-        "held" => format!("held by hold {}, until {until}", event.hold.map_or(0, |id| id.sequence())),
-        "moved" => format!("moved to {other}{other_batch}"),
-        "expiry_set" => format!("expiry set to {until}"),
-        "expired" => "expired".into(),
-        "came_back" => "came back from what had expired".into(),
-        "lapsed" => format!("lapsed {returned}: it had expired"),
-        "revoked" => "revoked".into(),
-        "taken" => format!("taken {returned}, after a revoke"),
-        other => other.into(),
+    let mut what = match step.what {
+        StepKind::Recharged => format!("recharged, expires {until}"),
+        StepKind::Received => format!("received from {other}{other_batch}, expires {until}"),
+        StepKind::Effective => "became effective".into(),
+        StepKind::Held => format!("held by hold {}, until {until}", step.hold.map_or(0, |id| id.sequence())),
+        StepKind::Moved => format!("moved to {other}{other_batch}"),
+        StepKind::ExpirySet => format!("expiry set to {until}"),
+        StepKind::CameBack => "came back from what had expired".into(),
+        StepKind::Lapsed => format!("lapsed {returned}: it had expired"),
+        StepKind::Taken => format!("taken {returned}, after a revoke"),
+        what => what.as_str().replace('_', " "),
     };
-    if event.owed > 0 {
-        what.push_str(&format!("; {} more were gone already and are owed", event.owed));
+    if step.owed > 0 {
+        what.push_str(&format!("; {} more were gone already and are owed", step.owed));
     }
-    if event.unbooked {
+    if step.unbooked {
         what.push_str(" (unbooked)");
     }
-    what.push_str(&event.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default());
-    let count = if event.what == "expiry_set" { String::new() } else { event.points.to_string() };
-    vec![when(event.at), count, what, said(&event.said)]
+    what.push_str(&named(step.operation));
+    let count = if step.what == StepKind::ExpirySet { String::new() } else { step.points.to_string() };
+    vec![when(step.at), count, what, said(&step.said)]
 }
 
-fn one_use(used: &BatchUse, when: Clock<'_>) -> Vec<String> {
+fn named(operation: Option<OperationId>) -> String {
+    operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default()
+}
+
+fn one_use(used: &Step, when: Clock<'_>) -> Vec<String> {
     let service = used.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
-    let mut what = format!("{}{service}, {}", used.op, by_operation(used.operation));
-    if used.op == "revoke" {
-        what = format!("debt of a revoke, {}", by_operation(used.operation));
-    }
-    if used.settled > 0 {
-        let at = used.settled_at.map(|at| format!(" at {}", when(at))).unwrap_or_default();
-        what.push_str(&format!("; {} paid later{at}, settling its debt", used.settled));
-    }
-    if used.returned > 0 {
-        what.push_str(&format!("; {} drawn, {} returned", used.drawn, used.returned));
+    let mut what = match used.line {
+        EntryKind::Revoke => "debt of a revoke".into(),
+        line => format!("{line}{service}"),
+    };
+    what.push_str(&named(used.operation));
+    for part in &used.parts {
+        what.push_str(&match part.what {
+            StepKind::Settled => format!("; {} paid later at {}, settling its debt", part.points, when(part.at)),
+            _ => format!("; {} drawn, {} returned", used.points.get().saturating_add(part.points.get()), part.points),
+        });
     }
     vec![when(used.at), used.points.to_string(), what, said(&used.said)]
 }

@@ -1,11 +1,11 @@
 //! Why points are gone.
 
-use counterfoil::Calendar;
-use counterfoil::report::{Gone, Missing, Moved, Returned, Settled};
+use counterfoil::report::{Cause, Missing, Step, StepKind};
+use counterfoil::{Calendar, EntryKind};
 
-use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
+use super::{Clock, Story, by_operation, debt, destination, groups, points, said, signed};
 use crate::output::blocks::said_totals;
-use crate::output::table::{self, batch, time_at};
+use crate::output::table::{batch, time_at};
 
 /// The equation, then every term with the lines that make it up; times are told as clocks of `calendar` show them.
 /// Long lists are told in part unless `all` of them is wanted.
@@ -25,9 +25,9 @@ pub(crate) fn missing(told: &Missing, calendar: &Calendar, all: bool) -> String 
     came(&mut story, told, when);
     spent(&mut story, told);
     settled(&mut story, told, when);
-    gone(&mut story, "Expired", told.changes.expired, &told.expired, when);
-    gone(&mut story, "Revoked", told.changes.revoked, &told.revoked, when);
-    moved(&mut story, "Transferred away", told.changes.transferred, &told.transferred, when);
+    gone(&mut story, "Expired", &told.expired, when);
+    gone(&mut story, "Revoked", &told.revoked, when);
+    moved(&mut story, "Transferred away", &told.transferred, when);
     waiting(&mut story, told, when);
     if told.closing.debt > 0 {
         story.head(format!(
@@ -44,19 +44,20 @@ pub(crate) fn missing(told: &Missing, calendar: &Calendar, all: bool) -> String 
 }
 
 fn equation(story: &mut Story, told: &Missing) {
-    let sum = &told.changes;
+    let held = told.closing.held.get().saturating_sub(told.opening.held.get());
+    let pending = told.closing.pending.get().saturating_sub(told.opening.pending.get());
     let mut rows = vec![vec!["available at the beginning".into(), told.opening.available.to_string()]];
     let terms = [
-        ("recharged", sum.recharged),
-        ("received from other accounts", sum.received),
-        ("given back by refunds", sum.returned),
-        ("spent", sum.spent.saturating_neg()),
-        ("settled an old debt", sum.settled.saturating_neg()),
-        ("expired", sum.expired.saturating_neg()),
-        ("revoked", sum.revoked.saturating_neg()),
-        ("transferred away", sum.transferred.saturating_neg()),
-        (if sum.held < 0 { "held no longer" } else { "held for jobs" }, sum.held.saturating_neg()),
-        (if sum.pending < 0 { "become effective" } else { "not effective yet" }, sum.pending.saturating_neg()),
+        ("recharged", told.recharged.points),
+        ("received from other accounts", told.received.points),
+        ("given back by refunds", told.returned.points),
+        ("spent", told.spent.points.saturating_neg()),
+        ("settled an old debt", told.settled.points.saturating_neg()),
+        ("expired", told.expired.points.saturating_neg()),
+        ("revoked", told.revoked.points.saturating_neg()),
+        ("transferred away", told.transferred.points.saturating_neg()),
+        (if held < 0 { "held no longer" } else { "held for jobs" }, held.saturating_neg()),
+        (if pending < 0 { "become effective" } else { "not effective yet" }, pending.saturating_neg()),
     ];
     for (what, change) in terms.into_iter().filter(|(_, change)| *change != 0) {
         rows.push(vec![what.into(), format!("{change:+}")]);
@@ -70,94 +71,74 @@ fn equation(story: &mut Story, told: &Missing) {
 }
 
 fn came(story: &mut Story, told: &Missing, when: Clock<'_>) {
-    if !told.recharged.is_empty() {
-        story.head(format!("Recharged: {}", points(told.changes.recharged)));
-        let row = |came: &counterfoil::report::Came| {
-            vec![came.points.to_string(), format!("from {}, {}", came.source, counted(came.lines, "recharge"))]
-        };
-        story.rows(&[0], told.recharged.iter().map(row).collect());
+    if !told.recharged.groups.is_empty() {
+        story.head(format!("Recharged: {}", points(told.recharged.points)));
+        story.rows(&[0], groups(&told.recharged.groups, "recharge", |source| format!("from {source}")));
     }
-    moved(story, "Received", told.changes.received, &told.received, when);
-    if !told.returned.is_empty() {
-        story.head(format!("Given back by refunds: {}", points(told.changes.returned)));
-        story.list(
-            &told.returned,
-            |refund| (refund.points.get(), "refunds".into()),
-            |refund| vec![returned(refund, when)],
-        );
+    moved(story, "Received", &told.received, when);
+    if !told.returned.steps.is_empty() {
+        story.head(format!("Given back by refunds: {}", points(told.returned.points)));
+        story.list(&told.returned.steps, |_| "refunds".into(), |refund| vec![returned(refund, when)]);
     }
 }
 
-fn returned(refund: &Returned, when: Clock<'_>) -> Vec<String> {
+fn returned(refund: &Step, when: Clock<'_>) -> Vec<String> {
     let of = refund.of.map(|of| format!(", refund of {}", by_operation(of))).unwrap_or_default();
-    let mut what = format!("{}{of}", by_operation(refund.operation));
+    let mut what = format!("{}{of}", refund.operation.map(by_operation).unwrap_or_default());
     // What simply came back needs no word.
-    for went in refund.went_to.iter().filter(|went| went.what != "restored" || went.instead_of.is_some()) {
+    for went in refund.parts.iter().filter(|went| went.what != StepKind::Restored || went.other_batch.is_some()) {
         what.push_str(&format!("; {} {}", went.points, destination(went, refund.of)));
     }
     vec![refund.points.to_string(), when(refund.at), what, said(&refund.said)]
 }
 
 fn spent(story: &mut Story, told: &Missing) {
-    if told.spent.is_empty() {
-        return;
+    if !told.spent.groups.is_empty() {
+        story.head(format!("Spent: {}", points(told.spent.points)));
+        story.rows(&[0], groups(&told.spent.groups, "use", str::to_string));
     }
-    story.head(format!("Spent: {}", points(told.changes.spent)));
-    let row = |spent: &counterfoil::report::Spent| {
-        let service = spent.service.clone().unwrap_or_else(|| "no service named".into());
-        let credit = match spent.on_credit {
-            0 => String::new(),
-            open => format!("; {} charged, {open} of them left as debt", spent.charged),
-        };
-        vec![spent.points.to_string(), format!("{service}, {}{credit}", counted(spent.lines, "use"))]
-    };
-    story.rows(&[0], told.spent.iter().map(row).collect());
 }
 
 fn settled(story: &mut Story, told: &Missing, when: Clock<'_>) {
-    if told.settled.is_empty() {
+    if told.settled.steps.is_empty() {
         return;
     }
-    story.head(format!("Settled an old debt: {} paid what was used earlier", points(told.changes.settled)));
-    let row = |settled: &Settled| {
-        let paid = settled.debts.iter().enumerate();
+    story.head(format!("Settled an old debt: {} paid what was used earlier", points(told.settled.points)));
+    let row = |settled: &Step| {
+        let paid = settled.parts.iter().enumerate();
         let row = paid.map(|(index, paid)| {
             let at = if index == 0 { when(settled.at) } else { String::new() };
             vec![paid.points.to_string(), at, debt(paid, when), said(&paid.said)]
         });
         row.collect()
     };
-    let sum = |settled: &Settled| settled.debts.iter().fold(0_i64, |sum, paid| sum.saturating_add(paid.points.get()));
-    story.list(&told.settled, |settled| (sum(settled), "debts paid".into()), row);
+    story.list(&told.settled.steps, |_| "debts paid".into(), row);
 }
 
-fn gone(story: &mut Story, head: &str, sum: i64, list: &[Gone], when: Clock<'_>) {
-    if list.is_empty() {
+fn gone(story: &mut Story, head: &str, cause: &Cause, when: Clock<'_>) {
+    if cause.steps.is_empty() {
         return;
     }
-    story.head(format!("{head}: {}", points(sum)));
-    let name = |gone: &Gone| gone.source.clone().unwrap_or_else(|| gone.how.to_string());
-    story.list(list, |gone| (gone.points, name(gone)), |gone| vec![one_gone(gone, when)]);
+    story.head(format!("{head}: {}", points(cause.points)));
+    let name = |gone: &Step| gone.source.clone().unwrap_or_else(|| gone.what.to_string());
+    story.list(&cause.steps, name, |gone| vec![one_gone(gone, when)]);
 }
 
-fn one_gone(gone: &Gone, when: Clock<'_>) -> Vec<String> {
-    let batch = gone.batch.map(|id| format!("batch {}", batch(id)));
+fn one_gone(gone: &Step, when: Clock<'_>) -> Vec<String> {
     let source = gone.source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
-    let by = gone.operation.map(|id| format!(", {} ({})", by_operation(id), gone.by)).unwrap_or_default();
-    let mut what = match (gone.how, batch) {
-        ("expired", Some(batch)) => format!("{batch}{source}"),
-        ("lapsed" | "taken", _) if gone.hold.is_some() && gone.operation.is_none() => {
-            let hold = gone.hold.map_or(0, |hold| hold.sequence());
-            let why = if gone.how == "lapsed" { "had expired" } else { "had been revoked" };
-            let batch = gone.batch.map_or_else(|| "a batch".into(), |id| format!("batch {}{source}", table::batch(id)));
-            format!("{} when the deadline of hold {hold} passed: {batch} {why}", gone.how)
+    let batch = gone.batch.map_or_else(|| "a batch".into(), |id| format!("batch {}{source}", batch(id)));
+    let by = gone.operation.map(|id| format!(", {} ({})", by_operation(id), gone.line)).unwrap_or_default();
+    let hold = gone.hold.filter(|_| gone.line == EntryKind::HoldExpire);
+    let why = if gone.what == StepKind::Lapsed { "had expired" } else { "had been revoked" };
+    let mut what = match (gone.what, hold) {
+        (StepKind::Lapsed | StepKind::Taken, Some(hold)) => {
+            format!("{} when the deadline of hold {} passed: {batch} {why}", gone.what, hold.sequence())
         }
-        ("lapsed", Some(batch)) => format!("lapsed on their return to {batch}{source}, which had expired{by}"),
-        ("came_back", Some(batch)) => format!("came back to {batch}{source}{by}"),
-        ("came_back", None) => format!("came back{by}"),
-        ("taken", _) => format!("returned to a batch revoked before, and taken{by}"),
-        (_, Some(batch)) => format!("{batch}{source}{by}"),
-        (how, None) => format!("{how}{by}"),
+        (StepKind::Lapsed | StepKind::Taken, None) => {
+            format!("{} on their return to {batch}, which {why}{by}", gone.what)
+        }
+        (StepKind::CameBack, _) => format!("came back to {batch}{by}"),
+        _ => format!("{batch}{by}"),
     };
     if gone.owed > 0 {
         what.push_str(&format!("; {} more were gone already and are owed", gone.owed));
@@ -165,41 +146,43 @@ fn one_gone(gone: &Gone, when: Clock<'_>) -> Vec<String> {
     if gone.unbooked {
         what.push_str(" (unbooked)");
     }
-    vec![gone.points.to_string(), when(gone.at), what, said(&gone.said)]
+    vec![signed(gone).to_string(), when(gone.at), what, said(&gone.said)]
 }
 
-fn moved(story: &mut Story, head: &str, sum: i64, list: &[Moved], when: Clock<'_>) {
-    if list.is_empty() {
+fn moved(story: &mut Story, head: &str, cause: &Cause, when: Clock<'_>) {
+    if cause.steps.is_empty() {
         return;
     }
-    story.head(format!("{head}: {}", points(sum)));
+    story.head(format!("{head}: {}", points(cause.points)));
     let way = if head == "Received" { "from" } else { "to" };
-    let row = |moved: &Moved| {
-        let other = moved.other.as_ref().map_or("another account", |other| other.as_str());
-        let what = format!("{way} {other}, {}", by_operation(moved.operation));
-        vec![vec![moved.points.to_string(), when(moved.at), what, said(&moved.said)]]
+    let other = |step: &Step| step.other.as_ref().map_or_else(|| "another account".into(), ToString::to_string);
+    let row = |step: &Step| {
+        let what = format!("{way} {}, {}", other(step), step.operation.map(by_operation).unwrap_or_default());
+        vec![vec![step.points.to_string(), when(step.at), what, said(&step.said)]]
     };
-    let other = |moved: &Moved| moved.other.as_ref().map_or_else(|| "another account".into(), ToString::to_string);
-    story.list(list, |moved| (moved.points.get(), format!("{way} {}", other(moved))), row);
+    story.list(&cause.steps, |step| format!("{way} {}", other(step)), row);
 }
 
 fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
-    if !told.held.is_empty() {
-        story.head(format!("Still held: {}", points(told.closing.held)));
-        let row = |held: &counterfoil::report::StillHeld| {
+    let until = |step: &Step| step.until.map(when).unwrap_or_default();
+    if !told.held.steps.is_empty() {
+        story.head(format!("Still held: {}", points(told.held.points)));
+        let row = |held: &Step| {
             let service = held.service.as_ref().map(|service| format!(" for {service}")).unwrap_or_default();
-            let what = format!("hold {}{service}, until {} at the latest", held.hold.sequence(), when(held.deadline));
-            vec![vec![held.points.to_string(), when(held.since), what, said(&held.said)]]
+            let number = held.hold.map_or(0, |hold| hold.sequence());
+            let what = format!("hold {number}{service}, until {} at the latest", until(held));
+            vec![vec![held.points.to_string(), when(held.at), what, said(&held.said)]]
         };
-        story.list(&told.held, |held| (held.points.get(), "holds".into()), row);
+        story.list(&told.held.steps, |_| "holds".into(), row);
     }
-    if !told.pending.is_empty() {
-        story.head(format!("Not effective yet: {}", points(told.closing.pending)));
-        let row = |pending: &counterfoil::report::NotYet| {
-            let what =
-                format!("batch {} ({}), from {}", batch(pending.batch), pending.source, when(pending.effective_at));
+    if !told.pending.steps.is_empty() {
+        story.head(format!("Not effective yet: {}", points(told.pending.points)));
+        let source = |pending: &Step| pending.source.clone().unwrap_or_default();
+        let row = |pending: &Step| {
+            let name = pending.batch.map(batch).unwrap_or_default();
+            let what = format!("batch {name} ({}), from {}", source(pending), until(pending));
             vec![vec![pending.points.to_string(), what]]
         };
-        story.list(&told.pending, |pending| (pending.points.get(), pending.source.clone()), row);
+        story.list(&told.pending.steps, source, row);
     }
 }

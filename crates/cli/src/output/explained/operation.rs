@@ -2,11 +2,11 @@
 
 use chrono::DateTime;
 use counterfoil::answer::Figures;
-use counterfoil::report::{Explanation, PaidDebt, Payer, Since};
+use counterfoil::report::{Explanation, Payer, Reckoned, Step, StepKind};
 use counterfoil::{Calendar, EntryKind, OpKind, Points};
 use serde_json::Value;
 
-use super::{Clock, Story, by_operation, debt, destination, points, said};
+use super::{Clock, Story, by_operation, debt, destination, points, said, signed};
 use crate::output::amount;
 use crate::output::blocks::{self, words};
 use crate::output::safe;
@@ -133,12 +133,12 @@ fn price(story: &mut Story, told: &Explanation) {
     story.head(if receipt.op == "recharge" { "Price book" } else { "Price" });
     let mut rows = Vec::new();
     match (&reckoning.rule, reckoning.by) {
-        (Some(rule), "caller") => rows.push(vec!["decided".into(), rule.clone()]),
+        (Some(rule), Reckoned::Caller) => rows.push(vec!["decided".into(), rule.clone()]),
         (Some(rule), by) => {
-            let at_most = if by == "estimate" { "at most " } else { "" };
+            let at_most = if by == Reckoned::Estimate { "at most " } else { "" };
             rows.push(vec![format!("{at_most}{}", points(reckoning.points)), format!("= {rule}")]);
         }
-        (None, "held") => rows.push(vec![points(reckoning.points), "what was held".into()]),
+        (None, Reckoned::Held) => rows.push(vec![points(reckoning.points), "what was held".into()]),
         (None, _) => rows.push(vec![points(reckoning.points), "named by the caller, not by a rule".into()]),
     }
     rows.extend(service.map(|service| vec!["for".into(), service]));
@@ -240,13 +240,13 @@ fn moved(story: &mut Story, told: &Explanation, when: Clock<'_>) {
             None => "Where the points went".into(),
         });
         let of = told.operation.request.get("operation").and_then(Value::as_str).and_then(|id| id.parse().ok());
-        let row = |went: &counterfoil::report::Destination| vec![went.points.to_string(), destination(went, of)];
+        let row = |went: &Step| vec![went.points.to_string(), destination(went, of)];
         story.rows(&[0], told.went_to.iter().map(row).collect());
     }
-    let row = |paid: &PaidDebt| vec![paid.points.to_string(), debt(paid, when), said(&paid.said)];
+    let row = |paid: &Step| vec![paid.points.to_string(), debt(paid, when), said(&paid.said)];
     for settled in &told.settled {
         story.head(format!("{} of the points paid what was used earlier", settled.points));
-        story.rows(&[0], settled.debts.iter().map(row).collect());
+        story.rows(&[0], settled.parts.iter().map(row).collect());
     }
     if !told.forgiven.is_empty() {
         story.head(format!("Forgiven: {}", points(receipt.points)));
@@ -301,14 +301,15 @@ fn since(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     } else if !told.since.is_empty() {
         story.head("Since then");
     }
+    let is_gone = |step: &&Step| step.gone() != 0 || step.what == StepKind::Revoked;
     // What a return took for a revoke, and what that left of the revoke's debt, is one thing told twice.
-    let twice = |since: &Since| {
-        let same = |other: &Since| other.how.is_none() && other.operation == since.operation && other.at == since.at;
-        revoke && since.how == Some("taken") && told.since.iter().any(same)
+    let twice = |step: &Step| {
+        let same = |other: &Step| !is_gone(&other) && other.operation == step.operation && other.at == step.at;
+        revoke && step.what == StepKind::Taken && told.since.iter().any(same)
     };
-    let told_once = told.since.iter().filter(|since| !twice(since));
-    let mut rows: Vec<Vec<String>> = told_once.map(|since| one_since(told, since, when)).collect();
-    let gone: Vec<i64> = told.since.iter().filter(|since| since.how.is_some()).map(|since| since.points).collect();
+    let told_once = told.since.iter().filter(|step| !twice(step));
+    let mut rows: Vec<Vec<String>> = told_once.map(|step| one_since(told, step, when)).collect();
+    let gone: Vec<i64> = told.since.iter().filter(is_gone).map(Step::gone).collect();
     if gone.len() > 1 && told.operation.receipt.op == "recharge" {
         let sum = gone.iter().fold(0_i64, |sum, points| sum.saturating_add(*points));
         rows.push(vec!["in all".into(), sum.to_string(), "gone".into()]);
@@ -316,44 +317,32 @@ fn since(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     story.rows(&[1], rows);
 }
 
-fn one_since(told: &Explanation, since: &Since, when: Clock<'_>) -> Vec<String> {
-    let name = since.batch.map(batch).unwrap_or_default();
-    let mut count = since.points.to_string();
-    let mut what = match (since.what, since.how) {
-        (_, Some("expired")) => format!("batch {name} expired"),
-        (_, Some("lapsed")) => format!("lapsed on their return to batch {name}, which had expired"),
-        (_, Some("came_back")) => format!("came back to batch {name} from what had expired"),
-        (_, Some("revoked")) => format!("batch {name} revoked"),
-        (_, Some("taken")) => format!("taken on their return to batch {name}, which had been revoked"),
-        (_, Some("moved")) => format!("transferred away from batch {name}"),
-        (EntryKind::Activate, _) => {
-            count.clear();
-            format!("batch {name} became effective")
-        }
-        (EntryKind::Renew, _) => {
-            count.clear();
-            "renew".into()
-        }
-        (EntryKind::SetExpiry, _) => {
-            count.clear();
-            format!("batch {name} given another expiry")
-        }
-        (EntryKind::Revoke, _) => {
-            count.clear();
-            format!("a batch that paid ({name}) was revoked; this {} is unaffected", told.operation.receipt.op)
-        }
-        (EntryKind::HoldExpire, _) => "the hold's deadline passed".into(),
-        (EntryKind::Refund | EntryKind::Release, _) if told.operation.receipt.op == OpKind::Revoke => {
-            format!("came back by a {} to the revoked batch", since.what)
-        }
-        (what, _) => what.as_str().replace('_', " "),
+fn one_since(told: &Explanation, step: &Step, when: Clock<'_>) -> Vec<String> {
+    let name = step.batch.map(batch).unwrap_or_default();
+    let op = told.operation.receipt.op;
+    let mut what = match step.what {
+        StepKind::Expired => format!("batch {name} expired"),
+        StepKind::Lapsed => format!("lapsed on their return to batch {name}, which had expired"),
+        StepKind::CameBack => format!("came back to batch {name} from what had expired"),
+        StepKind::Revoked => format!("batch {name} revoked"),
+        StepKind::PayerRevoked => format!("a batch that paid ({name}) was revoked; this {op} is unaffected"),
+        StepKind::Taken => format!("taken on their return to batch {name}, which had been revoked"),
+        StepKind::Moved => format!("transferred away from batch {name}"),
+        StepKind::Effective => format!("batch {name} became effective"),
+        StepKind::ExpirySet => format!("batch {name} given another expiry"),
+        _ if step.line == EntryKind::HoldExpire => "the hold's deadline passed".into(),
+        StepKind::Returned if op == OpKind::Revoke => format!("came back by a {} to the revoked batch", step.line),
+        _ => step.line.as_str().replace('_', " "),
     };
-    what.push_str(&since.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default());
-    if since.owed > 0 && since.how.is_some() {
-        what.push_str(&format!("; {} more owed", since.owed));
+    what.push_str(&step.operation.map(|id| format!(", {}", by_operation(id))).unwrap_or_default());
+    if step.owed > 0 && step.what == StepKind::Revoked {
+        what.push_str(&format!("; {} more owed", step.owed));
     }
-    if since.unbooked {
+    if step.unbooked {
         what.push_str(" (unbooked)");
     }
-    vec![when(since.at), count, what, said(&since.said)]
+    use StepKind::{Effective, ExpirySet, PayerRevoked, Renewed};
+    let counts = !matches!(step.what, Effective | ExpirySet | PayerRevoked | Renewed);
+    let count = if counts { signed(step).to_string() } else { String::new() };
+    vec![when(step.at), count, what, said(&step.said)]
 }

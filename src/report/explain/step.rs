@@ -1,0 +1,371 @@
+//! A step: what became of points at one instant. Explanations are made of steps, and steps of the movements of lines.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::super::Look;
+use super::{Booked, Said, is_false};
+use crate::engine::{Books, Source};
+use crate::error::Result;
+use crate::model::{
+    AccountId, BatchId, BatchNo, EntryKind, EntryRow, HoldId, HoldRow, MovementRow, OpKind, OperationId, Place, words,
+};
+use crate::units::{Instant, Points, add, sub, utc, utc_option};
+
+words!(
+    /// What became of points, or of what has them: a movement in one word.
+    StepKind {
+        /// A new batch.
+        Recharged "recharged",
+        /// A new batch, by transfer from another account.
+        Received "received",
+        /// Not effective yet.
+        Pending "pending",
+        /// Can be spent from now on.
+        Effective "effective",
+        /// Set aside by a hold.
+        Held "held",
+        /// A hold's deadline was moved.
+        Renewed "renewed",
+        /// Consumed.
+        Used "used",
+        /// Paid what had been used on credit or clawed back.
+        Settled "settled",
+        /// Debt that was written off.
+        Forgiven "forgiven",
+        /// Of a use or a hold, wherever it went: the parts say.
+        Returned "returned",
+        /// Returned, and can be spent again.
+        Restored "restored",
+        /// Returned to what was still owed.
+        CancelledDebt "cancelled_debt",
+        /// Returned to a batch that had expired.
+        Lapsed "lapsed",
+        /// Returned to a batch that had been revoked.
+        Taken "taken",
+        /// Left when its batch's life ended.
+        Expired "expired",
+        /// Of what had expired or lapsed.
+        CameBack "came_back",
+        /// Taken back from a batch.
+        Revoked "revoked",
+        /// A batch that paid was revoked, which changes nothing of what it paid.
+        PayerRevoked "payer_revoked",
+        /// Sent by transfer to another account.
+        Moved "moved",
+        /// A batch was given another expiry.
+        ExpirySet "expiry_set",
+    }
+);
+
+impl StepKind {
+    /// What a movement does: what came back has also gone somewhere.
+    pub(super) fn of(from: Place, to: Place) -> impl Iterator<Item = StepKind> {
+        let returned = from.is_used() || from == Place::Held;
+        let came_back = (from == Place::Expired).then_some(StepKind::CameBack);
+        let went = match (to, from) {
+            (Place::Pending | Place::Available, Place::Expired) => None,
+            (Place::Pending | Place::Available, Place::Recharged) => Some(StepKind::Recharged),
+            (Place::Pending | Place::Available, Place::Received) => Some(StepKind::Received),
+            (Place::Pending | Place::Available, _) if returned => Some(StepKind::Restored),
+            (Place::Available, _) => Some(StepKind::Effective),
+            (Place::Pending, _) => Some(StepKind::Pending),
+            (Place::Held, _) => Some(StepKind::Held),
+            (Place::Used | Place::ClawedBack, _) => Some(StepKind::Used),
+            (Place::Expired, _) if returned => Some(StepKind::Lapsed),
+            (Place::Expired, _) => Some(StepKind::Expired),
+            (Place::Revoked, _) if returned => Some(StepKind::Taken),
+            (Place::Revoked, _) => Some(StepKind::Revoked),
+            (Place::Moved, _) => Some(StepKind::Moved),
+            (Place::Debt, Place::WrittenOff) => Some(StepKind::Forgiven),
+            (Place::Debt, _) if from.is_used() => Some(StepKind::CancelledDebt),
+            (Place::Debt, _) => Some(StepKind::Settled),
+            // Nothing goes to where points only come from.
+            (Place::Recharged | Place::Received | Place::WrittenOff, _) => None,
+        };
+        came_back.into_iter().chain(went)
+    }
+
+    /// Points that were returned, and went there.
+    pub(super) fn is_return(self) -> bool {
+        matches!(self, StepKind::Restored | StepKind::CancelledDebt | StepKind::Lapsed | StepKind::Taken)
+    }
+
+    /// Points of a batch that nobody has any more, or that somebody has again.
+    pub(super) fn is_gone(self) -> bool {
+        use StepKind::{CameBack, Expired, Lapsed, Moved, Revoked, Taken};
+        matches!(self, Expired | Lapsed | CameBack | Revoked | Taken | Moved)
+    }
+
+    /// A turn in the life of a batch that leaves its points where they are.
+    pub(super) fn is_of_life(self) -> bool {
+        matches!(self, StepKind::Effective | StepKind::ExpirySet)
+    }
+}
+
+/// What became of points at one instant, by an operation or by time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Step {
+    /// What became of them.
+    pub what: StepKind,
+    /// The kind of the line that did it.
+    pub line: EntryKind,
+    /// When.
+    #[serde(with = "utc")]
+    pub at: DateTime<Utc>,
+    /// How many points.
+    pub points: Points,
+    /// The operation; none for what time did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    /// The operation concerned: what was returned, or whose debt it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<OperationId>,
+    /// The batch whose points they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// Where the batch's points came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Of a transfer, the other account's batch. Of what was returned, the revoked batch in place of which it went there: `of` is
+    /// its revoke, whose debt was paid or standing, and is less by so much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_batch: Option<BatchId>,
+    /// The other account of a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<AccountId>,
+    /// The hold that was made or ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
+    /// The service used, or to be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The deadline of a hold, the expiry from here on, or when what is pending becomes effective; none for never.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
+    pub until: Option<DateTime<Utc>>,
+    /// Of a revoke: points spent, held or moved already, still to be taken.
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub owed: Points,
+    /// What the caller said of it.
+    #[serde(flatten)]
+    pub said: Said,
+    /// What it consists of: the debts that were paid, where points went that were returned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Step>,
+    /// It has happened, and the next write will book it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unbooked: bool,
+}
+
+impl Step {
+    pub(super) fn new(what: StepKind, line: EntryKind, at: Instant, points: Points) -> Self {
+        Step {
+            what,
+            line,
+            at: at.utc(),
+            points,
+            operation: None,
+            of: None,
+            batch: None,
+            source: None,
+            other_batch: None,
+            other: None,
+            hold: None,
+            service: None,
+            until: None,
+            owed: Points::ZERO,
+            said: Said::default(),
+            parts: Vec::new(),
+            unbooked: false,
+        }
+    }
+
+    /// Of a batch's points: how many more are gone, that is expired, revoked or moved; negative for those that came back.
+    #[must_use]
+    pub fn gone(&self) -> i64 {
+        match self.what {
+            StepKind::CameBack => self.points.get().saturating_neg(),
+            what if what.is_gone() => self.points.get(),
+            _ => 0,
+        }
+    }
+}
+
+/// What movements that are told as one have in common.
+type Key = (StepKind, Option<BatchNo>, Option<i64>);
+
+/// Movements of a line that are told as one.
+pub(super) struct Part {
+    pub(super) what: StepKind,
+    pub(super) batch: Option<BatchNo>,
+    /// The operation concerned, when it is another than the line's.
+    pub(super) of: Option<i64>,
+    /// The revoked batch in place of which the points went there.
+    pub(super) instead_of: Option<BatchNo>,
+    pub(super) points: i64,
+    /// Of what was taken: what went on to batches that had paid for the revoke, and what went on to its debt.
+    pub(super) passed_on: i64,
+    pub(super) cancelled: i64,
+}
+
+/// The hold that a line captured, released, renewed or ended: what it moved of it comes first.
+pub(super) fn hold_of(row: &EntryRow) -> Option<i64> {
+    use EntryKind::{Capture, HoldExpire, Release, Renew};
+    let about = matches!(row.kind, Capture | Release | Renew | HoldExpire);
+    row.movements.iter().filter(|_| about).find_map(|movement| movement.operation)
+}
+
+impl Look<'_, '_> {
+    /// What a line did, in order.
+    pub(super) fn parts(&self, row: &EntryRow) -> Result<Vec<Part>> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut places = BTreeMap::new();
+        let mut put = |parts: &mut Vec<Part>, key: Key, instead_of: Option<BatchNo>, points: i64| -> Result<()> {
+            let place = *places.entry(key).or_insert(parts.len());
+            match parts.get_mut(place) {
+                Some(part) => part.points = add(part.points, points)?,
+                None => {
+                    let (what, batch, of) = key;
+                    parts.push(Part { what, batch, of, instead_of, points, passed_on: 0, cancelled: 0 });
+                }
+            }
+            Ok(())
+        };
+        // What may move nothing is told all the same.
+        let about = match row.kind {
+            EntryKind::Activate => Some(StepKind::Effective),
+            EntryKind::SetExpiry => Some(StepKind::ExpirySet),
+            EntryKind::Revoke => Some(StepKind::Revoked),
+            _ => None,
+        };
+        if let Some(what) = about.filter(|_| row.batch.is_some()) {
+            put(&mut parts, (what, row.batch, None), None, 0)?;
+        }
+        for MovementRow { operation, batch, from, to, points } in &row.movements {
+            let mut instead_of = None;
+            if let (Place::ClawedBack, Some(seq)) = (from, operation) {
+                instead_of = self.source.consume(*seq)?.and_then(|consume| consume.clawback_of);
+            }
+            // What was taken for a clawback goes on to what had paid it.
+            let took = |part: &&mut Part| part.what == StepKind::Taken && part.batch == instead_of;
+            if let Some(taken) = parts.iter_mut().filter(|_| instead_of.is_some()).rfind(took) {
+                let sum = if batch.is_some() { &mut taken.passed_on } else { &mut taken.cancelled };
+                *sum = add(*sum, *points)?;
+            }
+            StepKind::of(*from, *to)
+                .try_for_each(|what| put(&mut parts, (what, *batch, *operation), instead_of, *points))?;
+        }
+        Ok(parts)
+    }
+
+    /// A line's step, still without what became of which points, and its operation.
+    pub(super) fn begin(&self, row: &EntryRow, unbooked: bool) -> Result<(Step, Option<Booked>)> {
+        let booked = row.operation.map(|seq| Booked::read(&self.source, seq)).transpose()?;
+        let mut step = Step::new(StepKind::Used, row.kind, row.booked_at, Points::booked(row.points)?);
+        (step.operation, step.unbooked) = (row.operation.map(|seq| self.writers.operation(seq)), unbooked);
+        step.hold = hold_of(row).map(|seq| self.writers.hold(seq));
+        if let Some(booked) = &booked {
+            step.said = booked.said();
+            let outcome = &booked.row.outcome;
+            step.owed = Points::booked(if booked.row.kind == OpKind::Revoke { outcome.owed } else { 0 })?;
+            let end = row.batch.filter(|_| row.kind == EntryKind::SetExpiry).and_then(|no| outcome.expiry_of(no));
+            step.until = end.flatten().map(Instant::utc);
+            step.other = match row.kind {
+                EntryKind::TransferOut => booked.text("to").map(AccountId::new).transpose()?,
+                EntryKind::TransferIn => booked.row.account.as_ref().map(|(_, id)| id.clone()),
+                _ => None,
+            };
+        }
+        Ok((step, booked))
+    }
+
+    /// The step that a part of a line is.
+    pub(super) fn step(&self, line: &Step, part: &Part) -> Result<Step> {
+        Ok(Step {
+            what: part.what,
+            points: Points::booked(part.points)?,
+            of: part.of.map(|seq| self.writers.operation(seq)),
+            batch: part.batch.map(|no| self.writers.batch(no)),
+            other_batch: part.instead_of.map(|no| self.writers.batch(no)),
+            owed: if part.what == StepKind::Revoked { line.owed } else { Points::ZERO },
+            ..line.clone()
+        })
+    }
+
+    /// Where the points went that a line returned: of a use, or of a hold that ended.
+    pub(super) fn returns(&self, row: &EntryRow, line: &Step, parts: &[Part]) -> Result<Vec<Step>> {
+        if !matches!(row.kind, EntryKind::Refund | EntryKind::Release | EntryKind::Capture | EntryKind::HoldExpire) {
+            return Ok(Vec::new());
+        }
+        let bare = Step { said: Said::default(), ..line.clone() };
+        let mut steps = Vec::new();
+        for part in parts.iter().filter(|part| part.what.is_return()) {
+            let points = sub(sub(part.points, part.passed_on)?, part.cancelled)?;
+            if points > 0 {
+                steps.push(Step { points: Points::booked(points)?, ..self.step(&bare, part)? });
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The uses that a line paid, or forgave, the oldest first: of each, when it was and how much of it.
+    pub(super) fn debts(&self, row: &EntryRow, parts: &[Part]) -> Result<Vec<Step>> {
+        let mut debts: Vec<(i64, i64)> = Vec::new();
+        for part in parts.iter().filter(|part| matches!(part.what, StepKind::Settled | StepKind::Forgiven)) {
+            let Some(owner) = part.of.or(row.operation) else { continue };
+            match debts.last_mut() {
+                Some((last, points)) if *last == owner => *points = add(*points, part.points)?,
+                _ => debts.push((owner, part.points)),
+            }
+        }
+        debts.into_iter().map(|(owner, points)| self.use_step(owner, points)).collect()
+    }
+
+    /// A settle line, with the debts it paid.
+    pub(super) fn settled(&self, row: &EntryRow, line: Step, parts: &[Part]) -> Result<Step> {
+        Ok(Step {
+            what: StepKind::Settled,
+            points: Points::booked(row.points)?,
+            parts: self.debts(row, parts)?,
+            ..line
+        })
+    }
+
+    /// A use: a consume, a capture, or a revoke that is owed.
+    pub(super) fn use_step(&self, owner: i64, points: i64) -> Result<Step> {
+        let booked = Booked::read(&self.source, owner)?;
+        let line = match booked.row.kind {
+            OpKind::Capture => EntryKind::Capture,
+            OpKind::Revoke => EntryKind::Revoke,
+            _ => EntryKind::Consume,
+        };
+        Ok(Step {
+            operation: Some(self.writers.operation(owner)),
+            service: booked.row.outcome.service.clone(),
+            said: booked.said(),
+            ..Step::new(StepKind::Used, line, booked.row.booked_at, Points::booked(points)?)
+        })
+    }
+
+    /// A hold that sets points aside.
+    pub(super) fn hold_step(&self, hold: &HoldRow, points: i64) -> Result<Step> {
+        let booked = Booked::read(&self.source, hold.operation)?;
+        Ok(Step {
+            operation: Some(self.writers.operation(hold.operation)),
+            hold: Some(self.writers.hold(hold.operation)),
+            until: Some(hold.deadline.utc()),
+            service: hold.service.clone(),
+            said: booked.said(),
+            ..Step::new(StepKind::Held, EntryKind::Hold, booked.row.booked_at, Points::booked(points)?)
+        })
+    }
+
+    /// Where a batch's points came from.
+    pub(super) fn source_of(&self, books: &Books<'_>, no: BatchNo) -> Result<Option<String>> {
+        Ok(self.batch_row(books, no)?.map(|batch| batch.source.to_string()))
+    }
+}
