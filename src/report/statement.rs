@@ -97,6 +97,18 @@ impl Statement {
         self.to.map_or(self.as_of, |to| to.min(self.as_of))
     }
 
+    /// What its lines changed together.
+    #[must_use]
+    pub fn change(&self) -> Four {
+        let (opening, closing) = (Four::from(self.opening), Four::from(self.closing));
+        Four {
+            available: closing.available.saturating_sub(opening.available),
+            held: closing.held.saturating_sub(opening.held),
+            pending: closing.pending.saturating_sub(opening.pending),
+            debt: closing.debt.saturating_sub(opening.debt),
+        }
+    }
+
     fn new(account: &AccountId, period: &Period) -> Self {
         Statement {
             account: account.clone(),

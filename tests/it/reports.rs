@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use counterfoil::answer::{Figures, Four, Totals};
 use counterfoil::report::{Statement, StatementStep, UsageLine};
-use counterfoil::{AccountId, Balance, Entry, Page, Period, Points, Query};
+use counterfoil::{AccountId, Balance, Entry, Ledger, Page, Period, Points, Query};
+use counterfoil_report::{BEANCOUNT, Export, Format, HLEDGER, JSONL, View};
 use serde_json::{Value, json};
 
 use crate::model::generate::Random;
@@ -163,6 +164,38 @@ fn causes(totals: &Totals) -> [i64; 10] {
     [recharged, consumed, refunded, expired, reinstated, revoked, clawed_back, written_off, moved_in, moved_out]
 }
 
+/// The accounts of a journal that stand for totals.
+const POSTED: [&str; 6] = ["Recharged", "Consumed", "Expired", "Revoked", "WrittenOff", "Transfers"];
+
+/// What the holder's journal has to come to in each.
+fn kept(totals: &Totals) -> [i64; 6] {
+    [
+        -totals.recharged,
+        totals.consumed - totals.refunded,
+        totals.expired - totals.reinstated,
+        totals.revoked + totals.clawed_back,
+        -totals.written_off,
+        totals.moved_out - totals.moved_in,
+    ]
+}
+
+fn export(ledger: &Ledger, format: Format, account: &AccountId) -> String {
+    let mut text = Vec::new();
+    Export::new(format).view(View::Holder).account(account.clone()).write(ledger, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// What the postings of an account's journal come to.
+fn posted(ledger: &Ledger, format: Format, account: &AccountId) -> [i64; 6] {
+    let text = export(ledger, format, account);
+    let postings = text.lines().filter(|line| line.starts_with(' ') && line.contains(" PTS")).map(|line| {
+        let mut words = line.split_whitespace();
+        let (name, points) = (words.next().unwrap(), words.next().unwrap().parse::<i64>().unwrap());
+        POSTED.map(|part| if name.split(':').any(|of| of == part) { points } else { 0 })
+    });
+    sum(postings)
+}
+
 fn used(lines: &[UsageLine]) -> i64 {
     lines.iter().map(|line| line.points - line.refunded).sum()
 }
@@ -309,6 +342,15 @@ fn statements_add_up() {
             for (whose, told) in [("statement", &all.totals), ("explain", &missing.totals)] {
                 assert_eq!(causes(told), causes(&totals), "seed {seed}, {account}: {whose} and balance");
             }
+            let exported = [BEANCOUNT, HLEDGER].map(|format| posted(&life.world.ledger, format, &all.account));
+            assert_eq!(exported, [kept(&totals); 2], "seed {seed}, {account}: exports and balance");
+            let lines = export(&life.world.ledger, JSONL, &all.account);
+            let lines = lines.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap().totals().unwrap());
+            assert_eq!(
+                sum(lines.map(|line| causes(&line))),
+                causes(&totals),
+                "seed {seed}, {account}: entries exported"
+            );
 
             // A period that begins later than now is refused.
             let (now, edges) = (life.now(), life.instants(&all.lines));

@@ -2,6 +2,7 @@
 //! ([`StatementPage`]), and exports ([`Export`]). It uses only counterfoil's public API; the command uses it, and so may an
 //! app.
 
+pub mod causes;
 mod dates;
 mod export;
 mod page;

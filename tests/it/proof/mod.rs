@@ -149,7 +149,7 @@ fn hledger_comes_to_the_same_balances() {
         assert_eq!(sum(points, ":Held"), total(|b| b.figures.held.get()));
         assert_eq!(sum(points, ":Pending"), total(|b| b.figures.pending.get()));
         assert_eq!(-sum(debt, ""), total(|b| b.figures.debt.get()));
-        let used = if view == View::Holder { "Expenses:Used" } else { "Income:Used" };
+        let used = if view == View::Holder { "Expenses:Consumed" } else { "Income:Consumed" };
         let totals = |figure: fn(&counterfoil::answer::Totals) -> i64| {
             all.iter().filter_map(|b| b.totals).map(|t| figure(&t)).sum()
         };
@@ -217,7 +217,7 @@ fn what_is_booked_meanwhile_is_left_out() {
     // Where the books went on there is nothing to hold the totals against.
     let entries = |text: &str| -> Vec<String> {
         let ends = ["the ledger's own totals", "closing balances", "; End: "];
-        let is_end = |block: &&str| *block == "account Income:Used" || ends.iter().any(|end| block.contains(end));
+        let is_end = |block: &&str| *block == "account Income:Consumed" || ends.iter().any(|end| block.contains(end));
         let blocks = text.split("\n\n").filter(|block| !is_end(block));
         // And what only time had done may have been booked.
         blocks.map(|block| block.replace("    ; unbooked: true\n", "").trim().to_string()).collect()

@@ -3,6 +3,7 @@
 use counterfoil::answer::{Allocation, Check, Figures, PlanMark, Totals};
 use counterfoil::report::{Info, OperationInfo};
 use counterfoil::{Balance, BatchInfo, OpKind, Receipt};
+use counterfoil_report::causes;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -237,19 +238,6 @@ pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
 
 /// The totals that are something, each by its name.
 pub(super) fn said_totals(totals: &Totals) -> String {
-    let said = [
-        ("recharged", totals.recharged),
-        ("consumed", totals.consumed),
-        ("refunded", totals.refunded),
-        ("expired", totals.expired),
-        ("reinstated", totals.reinstated),
-        ("revoked", totals.revoked),
-        ("clawed back", totals.clawed_back),
-        ("written off", totals.written_off),
-        ("moved in", totals.moved_in),
-        ("moved out", totals.moved_out),
-    ];
-    let said =
-        said.iter().filter(|(_, points)| *points != 0).map(|(name, points)| format!("{name} {}", figure(*points)));
+    let said = causes::totals(totals).into_iter().map(|(name, points)| format!("{name} {}", figure(points)));
     said.collect::<Vec<_>>().join(", ")
 }

@@ -106,16 +106,6 @@ fn chosen<T>(columns: &'static [Column<T>], told: &[bool]) -> Vec<&'static Colum
     columns.iter().zip(told).filter(|(_, told)| **told).map(|(column, _)| column).collect()
 }
 
-/// What all lines changed together.
-fn change(opening: &Figures, closing: &Figures) -> Four {
-    let (mut change, opening, closing) = (Four::default(), Four::from(*opening), Four::from(*closing));
-    change.available = closing.available.saturating_sub(opening.available);
-    change.held = closing.held.saturating_sub(opening.held);
-    change.pending = closing.pending.saturating_sub(opening.pending);
-    change.debt = closing.debt.saturating_sub(opening.debt);
-    change
-}
-
 /// A statement being written, its lines one at a time.
 enum Written<'s> {
     Table {
@@ -219,10 +209,8 @@ impl<'s> Written<'s> {
     fn finish(self, statement: &Statement, calendar: &Calendar) -> io::Result<()> {
         match self {
             Written::Table { mut rows, sink } => {
-                let Statement { opening, closing, .. } = statement;
-                let total = Some(change(opening, closing));
-                let last =
-                    Line { kind: "closing".into(), change: total, after: Some((*closing).into()), ..Line::default() };
+                let (total, closing) = (Some(statement.change()), Some(statement.closing.into()));
+                let last = Line { kind: "closing".into(), change: total, after: closing, ..Line::default() };
                 rows.add(&last, sink)?;
                 rows.finish(sink)?;
                 sums(statement, calendar, sink)
@@ -293,25 +281,9 @@ fn line(entry: &Entry, calendar: &Calendar) -> Line {
 /// The flows, with what moved between the figures, from the opening net to the closing one.
 fn causes(statement: &Statement) -> Block {
     let Statement { opening, closing, totals, .. } = statement;
-    let Four { held, pending, .. } = change(opening, closing);
-    let less = |points: i64| 0_i64.saturating_sub(points);
-    let moves = [
-        ("recharged", totals.recharged),
-        ("moved in", totals.moved_in),
-        ("written off", totals.written_off),
-        ("consumed", less(totals.consumed)),
-        ("refunded", totals.refunded),
-        ("expired", less(totals.expired)),
-        ("reinstated", totals.reinstated),
-        ("revoked", less(totals.revoked)),
-        ("clawed back", less(totals.clawed_back)),
-        ("moved out", less(totals.moved_out)),
-        (if held > 0 { "set aside in holds" } else { "back from holds" }, less(held)),
-        (if pending > 0 { "not yet effective" } else { "become effective" }, less(pending)),
-    ];
-    let moved = moves.into_iter().filter(|(_, points)| *points != 0);
     let mut all = vec![("opening net", opening.net.to_string())];
-    all.extend(moved.map(|(label, points)| (label, format!("{points:+}"))));
+    let causes = counterfoil_report::causes::causes(totals, &statement.change());
+    all.extend(causes.into_iter().map(|(label, points)| (label, format!("{points:+}"))));
     all.push(("closing net", closing.net.to_string()));
     let mut block = Block::default();
     block.add_right(all);
@@ -327,6 +299,6 @@ fn kinds(statement: &Statement) -> Vec<Kind> {
     };
     let lines = statement.by_kind.iter().fold(0_i64, |sum, kind| sum.saturating_add(kind.lines));
     // Points of different kinds are no sum of anything; what they changed is.
-    let all = Kind { kind: "total", lines, points: None, change: change(&statement.opening, &statement.closing) };
+    let all = Kind { kind: "total", lines, points: None, change: statement.change() };
     statement.by_kind.iter().map(of).chain([all]).collect()
 }

@@ -314,7 +314,7 @@ fn a_charge_for_work_set_aside_is_told_as_what_it_cost() {
         let row = page.split("<tr").find(|row| row.contains(&format!("<b>{title}</b>"))).unwrap();
         row.split("<td class=").nth(1).unwrap().split("</td>").next().unwrap().to_string()
     };
-    assert_eq!(row("Charge"), "\"minus\">\u{2212}194<small>+240 was set aside</small>");
+    assert_eq!(row("Charge"), "\"minus\">\u{2212}194<small>+240 no longer set aside</small>");
     assert_eq!(row("Set aside for work"), "\"minus\">\u{2212}240");
     assert_eq!(row("No longer set aside"), "\"\">+50", "what is free again is no gain");
     // All of this was within a minute, and has an axis nevertheless.

@@ -23,7 +23,7 @@ pub(super) enum Place {
     Recharged(bool, Option<String>),
     Revoked(bool, Option<String>),
     /// By service.
-    Used(Option<String>),
+    Consumed(Option<String>),
     Expired,
     WrittenOff,
     Moved,
@@ -36,7 +36,7 @@ impl Place {
         match self {
             Place::Recharged(promo, _) => Place::Recharged(promo, None),
             Place::Revoked(promo, _) => Place::Revoked(promo, None),
-            Place::Used(_) => Place::Used(None),
+            Place::Consumed(_) => Place::Consumed(None),
             other => other,
         }
     }
@@ -46,7 +46,7 @@ impl Place {
         match self {
             Place::Recharged(..) => Some("Recharged"),
             Place::Revoked(..) => Some("Revoked"),
-            Place::Used(_) => Some("Used"),
+            Place::Consumed(_) => Some("Consumed"),
             Place::Expired => Some("Expired"),
             Place::WrittenOff => Some("WrittenOff"),
             Place::Moved => Some("Moved"),
@@ -99,7 +99,7 @@ impl Chart {
             Place::Debt => format!("{}:Debt:{who}", if issuer { "Assets" } else { "Liabilities" }),
             Place::Recharged(promo, source) => format!("{}:{}:{who}:Recharged", bought(*promo), named(source)),
             Place::Revoked(promo, source) => format!("{}:{}:{who}:Revoked", bought(*promo), named(source)),
-            Place::Used(service) => format!("{}:{}:{who}", used_under(self.view), named(service)),
+            Place::Consumed(service) => format!("{}:{}:{who}", consumed_under(self.view), named(service)),
             Place::Expired => format!("{spent}:Expired:{who}"),
             Place::WrittenOff => format!("{}:WrittenOff:{who}", if issuer { "Expenses" } else { "Income" }),
             Place::Moved => format!("Equity:Transfers:{who}"),
@@ -129,14 +129,14 @@ impl Chart {
             .collect()
     }
 
-    /// What everything used has come to, stated once more.
+    /// What everything consumed has come to, stated once more.
     pub(super) fn closing(&mut self) -> Vec<Posting> {
         let places: Vec<Place> = self.leaves.keys().cloned().collect();
         places.into_iter().map(|place| self.post(place, 0, None)).collect()
     }
 
     /// The same, and held against the figures the ledger keeps. A total that several names make up is not among them: of
-    /// all accounts together what was used is held against it ([`used_under`]), and what was recharged and revoked is then
+    /// all accounts together what was consumed is held against it ([`consumed_under`]), and what was recharged and revoked is then
     /// all that is left to balance the rest.
     pub(super) fn totals(&mut self, now: &Figures, totals: &Totals) -> Vec<Posting> {
         let mut kept: BTreeMap<Place, i64> = BTreeMap::new();
@@ -178,13 +178,13 @@ fn spent(view: View) -> &'static str {
     }
 }
 
-/// What all uses are booked under.
-pub(super) fn used_under(view: View) -> String {
-    format!("{}:Used", spent(view))
+/// What all that is consumed, less what is refunded, is booked under.
+pub(super) fn consumed_under(view: View) -> String {
+    format!("{}:Consumed", spent(view))
 }
 
-/// What the ledger says was used, as the holder sees it.
-pub(super) fn used_in(totals: &Totals) -> i64 {
+/// What the ledger says was consumed less what was refunded, as the holder sees it.
+pub(super) fn consumed_in(totals: &Totals) -> i64 {
     totals.consumed - totals.refunded
 }
 
@@ -201,7 +201,7 @@ fn figures(four: &Four) -> [(Place, i64); 4] {
 fn kept(totals: &Totals) -> [(&'static str, i64); 6] {
     [
         ("Recharged", -totals.recharged),
-        ("Used", used_in(totals)),
+        ("Consumed", consumed_in(totals)),
         ("Expired", totals.expired - totals.reinstated),
         ("Revoked", totals.revoked + totals.clawed_back),
         ("WrittenOff", -totals.written_off),

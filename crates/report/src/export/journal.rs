@@ -8,7 +8,7 @@ use counterfoil::answer::{Figures, Four, Totals};
 use counterfoil::report::{WalkLine, WalkStep};
 use counterfoil::{AccountId, Calendar};
 
-use super::chart::{Chart, Place, side, used_in, used_under};
+use super::chart::{Chart, Place, consumed_in, consumed_under, side};
 use super::names::line;
 use super::{Export, ExportError, View, Writer};
 use crate::dates::stamp;
@@ -77,8 +77,8 @@ pub(super) struct Journal<'w> {
     /// The latest day of all accounts.
     latest: Option<NaiveDate>,
     transfers: bool,
-    /// What was used in all accounts, as the ledger keeps it; none once that of one is not told.
-    used: Option<i128>,
+    /// What was consumed in all accounts, less what was refunded, as the ledger keeps it; none once that of one is not told.
+    consumed: Option<i128>,
     entries: u64,
 }
 
@@ -94,7 +94,7 @@ struct Current {
 impl<'w> Journal<'w> {
     pub(super) fn new(syntax: &'static dyn Syntax, export: &Export, out: &'w mut dyn Write) -> Self {
         let export = export.clone();
-        Journal { syntax, export, out, current: None, latest: None, transfers: false, used: Some(0), entries: 0 }
+        Journal { syntax, export, out, current: None, latest: None, transfers: false, consumed: Some(0), entries: 0 }
     }
 
     fn begin(&mut self, as_of: DateTime<Utc>, operations: i64) -> io::Result<()> {
@@ -167,7 +167,7 @@ impl<'w> Journal<'w> {
     fn end(&mut self, mut current: Current, kept: Option<&(Figures, Totals)>) -> io::Result<()> {
         match kept {
             None => {
-                self.used = None;
+                self.consumed = None;
                 let last = current.day;
                 // An account in which nothing happened in the period still opens with what it had.
                 if last.is_none() {
@@ -180,7 +180,7 @@ impl<'w> Journal<'w> {
                 }
             }
             Some((figures, totals)) => {
-                self.used = self.used.map(|sum| sum + i128::from(used_in(totals)));
+                self.consumed = self.consumed.map(|sum| sum + i128::from(consumed_in(totals)));
                 if let Some(day) = current.day {
                     let postings = current.chart.totals(figures, totals);
                     self.other(&current, day, "the ledger's own totals", postings)?;
@@ -294,9 +294,14 @@ impl Writer for Journal<'_> {
             if self.transfers && self.export.account.is_none() {
                 self.together(day, "all transfers come to nothing", "Equity:Transfers", 0)?;
             }
-            if let Some(used) = self.used {
-                let (name, used) = (used_under(self.export.view), side(self.export.view, used));
-                self.together(day, "what was used, as the ledger's own totals have it", &name, used)?;
+            if let Some(consumed) = self.consumed {
+                let (name, consumed) = (consumed_under(self.export.view), side(self.export.view, consumed));
+                self.together(
+                    day,
+                    "what was consumed less what was refunded, as the ledger's own totals have it",
+                    &name,
+                    consumed,
+                )?;
             }
         }
         let entries = if self.entries == 1 { "1 entry".into() } else { format!("{} entries", self.entries) };
@@ -312,7 +317,7 @@ impl Current {
         let (promo, source) = (line.promo, || line.source.clone());
         let causes = [
             (Place::Recharged(promo, source()), -totals.recharged),
-            (Place::Used(line.service.clone()), used_in(&totals)),
+            (Place::Consumed(line.service.clone()), consumed_in(&totals)),
             (Place::Expired, totals.expired - totals.reinstated),
             (Place::Revoked(promo, source()), totals.revoked + totals.clawed_back),
             (Place::WrittenOff, -totals.written_off),

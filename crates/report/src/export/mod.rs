@@ -60,8 +60,8 @@ trait Writer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum View {
-    /// Of whoever issues the points: points outstanding are a liability, debt is a receivable, what was used or has
-    /// expired is income, paid recharges stand against a clearing account of their source, promotions are an expense.
+    /// Of whoever issues the points: points outstanding are a liability, debt is a receivable, what was consumed or
+    /// has expired is income, paid recharges stand against a clearing account of their source, promotions are an expense.
     #[default]
     Issuer,
     /// Of whoever holds the points: points are assets, debt is a liability, recharges are income, services and expired

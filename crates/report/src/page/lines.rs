@@ -1,10 +1,10 @@
 //! The lines of the statement.
 
 use chrono::{DateTime, Utc};
-use counterfoil::answer::Totals;
 use counterfoil::{Entry, EntryKind, OperationId};
 
 use super::words::{Stamp, amount, free, points, signed, strict};
+use crate::causes::{aside, causes};
 
 /// One line of the books.
 pub(super) struct Line {
@@ -31,7 +31,7 @@ impl Line {
     pub(super) fn new(entry: &Entry, stamp: impl Fn(DateTime<Utc>) -> Stamp, over: bool) -> Self {
         let after = entry.after.net();
         let mut parts = parts(entry).into_iter();
-        let (change, name) = parts.next().unwrap_or((entry.change.net(), ""));
+        let (name, change) = parts.next().unwrap_or(("", entry.change.net()));
         let quantity = entry.quantity.as_deref().map(|quantity| amount(quantity, entry.unit.as_deref()));
         Line {
             at: stamp(entry.booked_at),
@@ -43,10 +43,10 @@ impl Line {
             description: entry.description.as_deref().map(free),
             notes: notes(entry, change, stamp),
             change: signed(change),
-            further: parts.map(|(points, name)| (signed(points), name)).collect(),
+            further: parts.map(|(name, points)| (signed(points), name)).collect(),
             // What was set aside and is free again is no gain.
             sign: match change.signum() {
-                1 if name != FREED => "plus",
+                1 if name != aside(entry.change.held).0 => "plus",
                 -1 => "minus",
                 _ => "",
             },
@@ -57,9 +57,6 @@ impl Line {
         }
     }
 }
-
-/// What became of points that were set aside.
-const FREED: &str = "was set aside";
 
 /// The kind of a line in a customer's words.
 pub(super) fn title(entry: &Entry) -> String {
@@ -99,34 +96,20 @@ pub(super) fn title(entry: &Entry) -> String {
 
 /// The change of net, by cause, what the line is about first. A charge for work that was set aside is the charge, and
 /// what was set aside for it beside that: as one number it would be neither.
-fn parts(entry: &Entry) -> Vec<(i64, &'static str)> {
-    let Ok(totals) = entry.totals() else { return Vec::new() };
-    let Totals { recharged, moved_in, written_off, moved_out, .. } = totals;
-    let used = totals.consumed.saturating_sub(totals.refunded);
-    let expired = totals.expired.saturating_sub(totals.reinstated);
-    let revoked = totals.revoked.saturating_add(totals.clawed_back);
-    let (held, pending) = (entry.change.held.saturating_neg(), entry.change.pending.saturating_neg());
-    let aside = (held, if held < 0 { "set aside" } else { FREED });
-    let usable = (pending, if pending < 0 { "not usable yet" } else { "become usable" });
-    let lapsed = (expired.saturating_neg(), if expired < 0 { "come back from expired" } else { "expired" });
-    let flows = [
-        (recharged, "recharged"),
-        (moved_in, "received"),
-        (written_off, "written off"),
-        (used.saturating_neg(), "used"),
-        (moved_out.saturating_neg(), "sent"),
-        (revoked.saturating_neg(), "revoked"),
-    ];
-    let own = match entry.kind {
-        EntryKind::Hold | EntryKind::Release | EntryKind::HoldExpire => Some(aside),
-        EntryKind::Expire | EntryKind::SetExpiry => Some(lapsed),
-        _ => None,
+fn parts(entry: &Entry) -> Vec<(&'static str, i64)> {
+    let Ok(mut totals) = entry.totals() else { return Vec::new() };
+    // What was returned for a clawback is that much less taken back.
+    (totals.revoked, totals.clawed_back) = (totals.revoked.saturating_add(totals.clawed_back), 0);
+    let mut parts = causes(&totals, &entry.change);
+    let (aside, _) = aside(entry.change.held);
+    let own = |name: &str| match entry.kind {
+        EntryKind::Hold | EntryKind::Release | EntryKind::HoldExpire => name == aside,
+        EntryKind::Expire | EntryKind::SetExpiry => matches!(name, "expired" | "reinstated"),
+        _ => false,
     };
-    let mut parts: Vec<_> = own.into_iter().collect();
-    parts.extend(flows.into_iter().chain([lapsed, aside, usable]).filter(|part| Some(*part) != own));
-    parts.retain(|(points, _)| *points != 0);
+    parts.sort_by_key(|(name, _)| !own(name));
     // Held against the line itself: parts that do not make it are not told.
-    let sum = parts.iter().try_fold(0_i64, |sum, (points, _)| sum.checked_add(*points));
+    let sum = parts.iter().try_fold(0_i64, |sum, (_, points)| sum.checked_add(*points));
     if sum == Some(entry.change.net()) { parts } else { Vec::new() }
 }
 

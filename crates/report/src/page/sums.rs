@@ -4,6 +4,7 @@ use counterfoil::answer::AccountState;
 use counterfoil::report::{Statement, UsageLine};
 
 use super::words::{self, free, points, signed};
+use crate::causes::causes;
 
 /// One of the five figures.
 pub(super) struct Figure {
@@ -34,7 +35,7 @@ pub(super) fn figures(statement: &Statement) -> Vec<Figure> {
 
 /// A line of the sum.
 pub(super) struct Sum {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) value: i64,
     pub(super) text: String,
     pub(super) total: bool,
@@ -42,31 +43,19 @@ pub(super) struct Sum {
 
 /// From the opening to the closing net, by cause. What was only set aside or is not usable yet has left net as well.
 pub(super) fn sums(statement: &Statement) -> Vec<Sum> {
-    let (opening, closing, totals) = (&statement.opening, &statement.closing, &statement.totals);
-    let taken = |n: i64| n.saturating_neg();
-    let held = opening.held.get().saturating_sub(closing.held.get());
-    let pending = opening.pending.get().saturating_sub(closing.pending.get());
-    let causes = [
-        ("Recharged", totals.recharged),
-        ("Moved in by transfer", totals.moved_in),
-        ("Debt written off", totals.written_off),
-        ("Consumed", taken(totals.consumed)),
-        ("Refunded", totals.refunded),
-        ("Expired", taken(totals.expired)),
-        ("Reinstated from expired", totals.reinstated),
-        ("Revoked", taken(totals.revoked)),
-        ("Clawed back", taken(totals.clawed_back)),
-        ("Moved out by transfer", taken(totals.moved_out)),
-        (if held < 0 { "Set aside for work in progress" } else { "No longer set aside" }, held),
-        (if pending < 0 { "Recharged, not usable yet" } else { "Become usable" }, pending),
-    ];
-    let total = |name, n| Sum { name, value: n, text: points(n), total: true };
-    let causes = causes.into_iter().filter(|(_, n)| *n != 0);
-    let causes = causes.map(|(name, value)| Sum { name, value, text: signed(value), total: false });
+    let (opening, closing) = (&statement.opening, &statement.closing);
+    let total = |name: &str, n| Sum { name: name.into(), value: n, text: points(n), total: true };
+    let causes = causes(&statement.totals, &statement.change()).into_iter();
+    let causes = causes.map(|(name, value)| Sum { name: capital(name), value, text: signed(value), total: false });
     let mut sums = vec![total("Net at the beginning", opening.net)];
     sums.extend(causes);
     sums.push(total("Net at the end", closing.net));
     sums
+}
+
+fn capital(name: &str) -> String {
+    let mut rest = name.chars();
+    rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect()
 }
 
 pub(super) fn headline(statement: &Statement) -> (&'static str, String) {

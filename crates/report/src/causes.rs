@@ -1,0 +1,62 @@
+//! Where points came from and went: one list of causes, in the words of a balance's totals, for statements, pages and whatever
+//! else shows them.
+
+use counterfoil::answer::{Four, Totals};
+
+/// Every total by its name, in the order of a balance: whether it adds to the net balance, and how many points.
+fn named(totals: &Totals) -> [(&'static str, bool, i64); 10] {
+    [
+        ("recharged", true, totals.recharged),
+        ("consumed", false, totals.consumed),
+        ("refunded", true, totals.refunded),
+        ("expired", false, totals.expired),
+        ("reinstated", true, totals.reinstated),
+        ("revoked", false, totals.revoked),
+        ("clawed back", false, totals.clawed_back),
+        ("written off", true, totals.written_off),
+        ("moved in", true, totals.moved_in),
+        ("moved out", false, totals.moved_out),
+    ]
+}
+
+/// The totals that are something, each by its name.
+///
+/// ```
+/// let mut totals = counterfoil::answer::Totals::default();
+/// (totals.consumed, totals.clawed_back) = (30, 5);
+/// assert_eq!(counterfoil_report::causes::totals(&totals), [("consumed", 30), ("clawed back", 5)]);
+/// ```
+#[must_use]
+pub fn totals(totals: &Totals) -> Vec<(&'static str, i64)> {
+    named(totals).into_iter().map(|(name, _, points)| (name, points)).filter(|(_, points)| *points != 0).collect()
+}
+
+/// By how much each cause changed the net balance; those of nothing are left out. Together they are the change of net: what is
+/// set aside, or not usable yet, has left it as well.
+///
+/// ```
+/// let mut totals = counterfoil::answer::Totals::default();
+/// totals.recharged = 100;
+/// let mut change = counterfoil::answer::Four::default();
+/// (change.available, change.held) = (60, 40);
+/// let causes = counterfoil_report::causes::causes(&totals, &change);
+/// assert_eq!(causes, [("recharged", 100), ("set aside", -40)]);
+/// ```
+#[must_use]
+pub fn causes(totals: &Totals, change: &Four) -> Vec<(&'static str, i64)> {
+    let flows = named(totals).map(|(name, adds, points)| (name, if adds { points } else { points.saturating_neg() }));
+    let moved = flows.into_iter().chain([aside(change.held), usable(change.pending)]);
+    moved.filter(|(_, points)| *points != 0).collect()
+}
+
+/// What a change of what is held is to what can be spent.
+#[must_use]
+pub fn aside(held: i64) -> (&'static str, i64) {
+    (if held > 0 { "set aside" } else { "no longer set aside" }, held.saturating_neg())
+}
+
+/// What a change of what is pending is to what can be spent.
+#[must_use]
+pub fn usable(pending: i64) -> (&'static str, i64) {
+    (if pending > 0 { "not usable yet" } else { "become usable" }, pending.saturating_neg())
+}
