@@ -120,7 +120,7 @@ impl Ledger {
             Asked::Accounts(filter) => Answer::Accounts(self.look(|look| look.accounts(&filter))?),
             Asked::Usage(filter) => Answer::Usage(self.sum(&filter)?),
             Asked::Statement(account, period) => Answer::Statement(self.statement(&account, &period)?),
-            Asked::Missing(account, period) => Answer::Missing(self.explain_missing(&account, &period)?),
+            Asked::Missing(account, period, steps) => Answer::Missing(self.explain_missing(&account, &period, steps)?),
             Asked::Explain(name, account) => {
                 Answer::Explanation(self.explain(&self.operation_named(&name, account.as_ref())?)?)
             }

@@ -173,23 +173,24 @@ impl Ledger {
     }
 
     /// Why an account has no more points than it has: what came in, what went by cause, down to the lines that did it,
-    /// in sums that add up. For an unknown account: ids that are nearly the same.
+    /// in sums that add up. The newest `steps` lines of each cause are told one by one, earlier ones together: so it takes no
+    /// more memory for a long account. For an unknown account: ids that are nearly the same.
     ///
     /// ```
     /// # use counterfoil::*;
     /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// let charged = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(Points::new(20)?))?;
-    /// let missing = ledger.explain_missing(&alice, &Period::all())?;
+    /// let missing = ledger.explain_missing(&alice, &Period::all(), 100)?;
     /// assert!(missing.recharged.points == 50 && missing.spent.points == 20 && missing.closing.available == 30);
-    /// let nobody = ledger.explain_missing(&AccountId::new("alcie")?, &Period::all())?;
+    /// let nobody = ledger.explain_missing(&AccountId::new("alcie")?, &Period::all(), 100)?;
     /// assert_eq!(nobody.did_you_mean, [alice]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
-    pub fn explain_missing(&self, account: &AccountId, period: &Period) -> Result<Missing> {
-        self.look(|look| look.begun(period).and_then(|()| look.explain_missing(account, period)))
+    pub fn explain_missing(&self, account: &AccountId, period: &Period, steps: usize) -> Result<Missing> {
+        self.look(|look| look.begun(period).and_then(|()| look.explain_missing(account, period, steps)))
     }
 
     /// The life of one batch to the last point. Reads all lines of its account from its first on.

@@ -123,7 +123,21 @@ pub static QUESTIONS: &[QuestionKind] = &[
         ],
     ),
     kind("statement", "What an account began with, every line, and what it ended with", &[ACCOUNT, FROM, TO]),
-    kind("missing", "Where an account's points went", &[ACCOUNT, FROM, TO]),
+    kind(
+        "missing",
+        "Where an account's points went",
+        &[
+            ACCOUNT,
+            FROM,
+            TO,
+            field(
+                "limit",
+                FieldKind::Count(1, MAX_LIMIT),
+                "Of each cause the newest so many lines; earlier ones together",
+            )
+            .default("1000"),
+        ],
+    ),
     kind(
         "explain",
         "Everything that explains an operation, or a batch's life",
@@ -507,7 +521,7 @@ pub(crate) enum Asked {
     Accounts(Filter),
     Usage(Filter),
     Statement(AccountId, Period),
-    Missing(AccountId, Period),
+    Missing(AccountId, Period, usize),
     Explain(String, Option<AccountId>),
     Life(String, Option<AccountId>),
     Operation(String, Option<AccountId>),
@@ -544,7 +558,10 @@ impl Asked {
             "accounts" => Asked::Accounts(given.filter()?),
             "usage" => Asked::Usage(given.filter()?),
             "statement" => Asked::Statement(given.account()?, given.period()?),
-            "missing" => Asked::Missing(given.account()?, given.period()?),
+            "missing" => {
+                let limit = given.fields.number("limit").and_then(|limit| usize::try_from(limit).ok());
+                Asked::Missing(given.account()?, given.period()?, limit.unwrap_or(1000))
+            }
             "explain" => match (given.text("operation"), given.text("batch")) {
                 (Some(operation), None) => Asked::Explain(operation, given.one_account()?),
                 (None, Some(batch)) => Asked::Life(batch, given.one_account()?),

@@ -41,7 +41,7 @@ fn every_answer_can_be_read_back() {
         again(&ledger.holds(id, &Query::new().all(true)).unwrap());
         again(&ledger.history(id, &Query::new()).unwrap());
         again(&ledger.statement(id, &Period::all()).unwrap());
-        again(&ledger.explain_missing(id, &Period::all()).unwrap());
+        again(&ledger.explain_missing(id, &Period::all(), 1000).unwrap());
         for batch in ledger.batches(id, &Query::new().all(true)).unwrap().items {
             again(&ledger.explain_batch(&batch.batch).unwrap());
         }

@@ -73,7 +73,10 @@ fn questions_are_answered_as_the_verbs_answer() {
             json!({"get": "statement", "account": "rich", "from": START}),
             json!(ledger.statement(&rich, &period).unwrap()),
         ),
-        (json!({"get": "missing", "account": "rich"}), json!(ledger.explain_missing(&rich, &Period::all()).unwrap())),
+        (
+            json!({"get": "missing", "account": "rich"}),
+            json!(ledger.explain_missing(&rich, &Period::all(), 1000).unwrap()),
+        ),
         (json!({"get": "explain", "operation": charge}), json!(ledger.explain(&charge).unwrap())),
         (json!({"get": "explain", "batch": batch}), json!(ledger.explain_batch(&batch).unwrap())),
         (json!({"get": "explain", "operation": "undone", "account": "rich"}), json!(ledger.explain(&charge).unwrap())),

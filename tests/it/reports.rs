@@ -338,7 +338,7 @@ fn statements_add_up() {
             let totals = life.world.ledger.balance(&all.account).unwrap().totals.unwrap_or_default();
             // One vocabulary, one set of sums: a balance had consumed 331 and refunded 30 where the explanation had spent 320
             // and given back 19, and the statement used 301.
-            let missing = life.world.ledger.explain_missing(&all.account, &Period::all()).unwrap();
+            let missing = life.world.ledger.explain_missing(&all.account, &Period::all(), 1000).unwrap();
             for (whose, told) in [("statement", &all.totals), ("explain", &missing.totals)] {
                 assert_eq!(causes(told), causes(&totals), "seed {seed}, {account}: {whose} and balance");
             }

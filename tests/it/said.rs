@@ -83,7 +83,7 @@ fn no_report_is_about_what_has_not_begun() {
     let later = Period::new(Some(instant("2027-01-10T12:00:00.001Z")), None).unwrap();
     let refused = [
         world.ledger.statement(&alice, &later).unwrap_err(),
-        world.ledger.explain_missing(&alice, &later).unwrap_err(),
+        world.ledger.explain_missing(&alice, &later, 1000).unwrap_err(),
         world.ledger.usage(&Query::new().within(later)).unwrap_err(),
         world.ledger.walk(None, &later, |_| Ok::<(), Error>(())).unwrap_err(),
     ];

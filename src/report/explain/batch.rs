@@ -183,10 +183,11 @@ impl Walk<'_, '_, '_> {
                 continue;
             }
             let parts = [(StepKind::Settled, settled), (StepKind::Returned, returned)].into_iter();
-            let part = |(what, sum): (_, Option<(i64, EntryKind, Instant)>)| {
-                sum.map(|(points, line, at)| Ok(Step::new(what, line, at, Points::booked(points)?)))
-            };
-            step.parts = parts.filter_map(part).collect::<Result<_>>()?;
+            for (what, sum) in parts {
+                if let Some((points, line, at)) = sum {
+                    step.parts.push(Step::new(what, line, at, Points::booked(points)?));
+                }
+            }
             uses.push(step);
         }
         let steps = self.steps.into_iter().map(|(_, step)| step).collect();

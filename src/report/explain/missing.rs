@@ -15,6 +15,8 @@ use crate::units::{Points, add, sub, utc, utc_option};
 
 /// Similar ids named for an unknown account.
 const SIMILAR: usize = 3;
+/// With this many names in a cause, further earlier lines go under none: memory is bounded.
+const NAMES: usize = 12;
 
 /// Why an account has the points it has, and not more. JSON shape `counterfoil.missing/1`.
 ///
@@ -79,19 +81,36 @@ pub struct Missing {
 pub struct Cause {
     /// The points of its groups and steps; those that came back count against it.
     pub points: i64,
-    /// Lines told together.
+    /// Lines told together: recharges by source, uses by service; of the other causes those before the steps, by the batch's
+    /// source or the other account as far as there is one; further names than a dozen are one without a name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
-    /// Lines told one by one, oldest first.
+    /// Lines told one by one, oldest first: the newest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
 }
 
 impl Cause {
-    fn add(&mut self, step: Step) -> Result<()> {
-        let points = if step.what == StepKind::CameBack { step.gone() } else { step.points.get() };
-        self.points = add(self.points, points)?;
+    /// Adds a step; the earlier ones are told together once there are twice as many as wanted.
+    fn add(&mut self, step: Step, most: usize) -> Result<()> {
+        self.points = add(self.points, signed(&step))?;
         self.steps.push(step);
+        if self.steps.len() >= most.saturating_mul(2) { self.fold(most) } else { Ok(()) }
+    }
+
+    /// Keeps the newest steps, and tells the earlier ones together.
+    fn fold(&mut self, most: usize) -> Result<()> {
+        let earlier = self.steps.len().saturating_sub(most);
+        for step in self.steps.drain(..earlier) {
+            let points = signed(&step);
+            let name = step.source.or_else(|| step.other.map(|other| other.to_string()));
+            let known = self.groups.len() < NAMES || self.groups.iter().any(|group| group.name == name);
+            let name = name.filter(|_| known);
+            match self.groups.iter_mut().find(|group| group.name == name) {
+                Some(group) => group.add(points, 0)?,
+                None => self.groups.push(Group { name, lines: 1, points, on_credit: 0 }),
+            }
+        }
         Ok(())
     }
 
@@ -101,11 +120,17 @@ impl Cause {
         Ok(Cause { points, groups, steps: Vec::new() })
     }
 
-    fn of_steps(steps: Vec<Step>) -> Result<Self> {
+    fn of_steps(steps: Vec<Step>, most: usize) -> Result<Self> {
         let mut cause = Cause::default();
-        steps.into_iter().try_for_each(|step| cause.add(step))?;
+        steps.into_iter().try_for_each(|step| cause.add(step, most))?;
+        cause.fold(most)?;
         Ok(cause)
     }
+}
+
+/// The points of a step; those that came back count against its cause.
+fn signed(step: &Step) -> i64 {
+    if step.what == StepKind::CameBack { step.gone() } else { step.points.get() }
 }
 
 impl Missing {
@@ -142,11 +167,12 @@ struct Sorting<'l, 'a, 'c> {
     told: Missing,
     recharged: Groups,
     spent: Groups,
+    most: usize,
 }
 
 impl Look<'_, '_> {
     /// Why points of an account are gone.
-    pub(crate) fn explain_missing(&self, id: &AccountId, period: &Period) -> Result<Missing> {
+    pub(crate) fn explain_missing(&self, id: &AccountId, period: &Period, most: usize) -> Result<Missing> {
         let mut told = Missing::of(self, id, period);
         let Some((books, account, now)) = self.account(id, None)? else {
             told.did_you_mean = self.accounts_like(id, SIMILAR)?;
@@ -157,7 +183,7 @@ impl Look<'_, '_> {
         let mut closing = opening;
         let stored = stored_entries(&books, &account);
         let (recharged, spent) = (Groups::default(), Groups::default());
-        let mut sorting = Sorting { look: self, books: &books, told, recharged, spent };
+        let mut sorting = Sorting { look: self, books: &books, told, recharged, spent, most };
         for row in self.rows(&books, &account, self.range(&books, &account, period)?) {
             let row = row?;
             closing = row.after;
@@ -166,8 +192,11 @@ impl Look<'_, '_> {
         let Sorting { mut told, recharged, spent, .. } = sorting;
         (told.recharged, told.spent) = (Cause::of_groups(recharged)?, Cause::of_groups(spent)?);
         (told.opening, told.closing) = (figures(opening)?, figures(closing)?);
+        let Missing { received, returned, settled, expired, revoked, transferred, .. } = &mut told;
+        let causes = [received, returned, settled, expired, revoked, transferred];
+        causes.into_iter().try_for_each(|cause| cause.fold(most))?;
         let (holds, pending) = self.set_aside(&books, &account, period, (closing.held, closing.pending))?;
-        (told.held, told.pending) = (Cause::of_steps(holds)?, Cause::of_steps(pending)?);
+        (told.held, told.pending) = (Cause::of_steps(holds, most)?, Cause::of_steps(pending, most)?);
         Ok(told)
     }
 }
@@ -206,22 +235,23 @@ impl Sorting<'_, '_, '_> {
             };
             let source = part.batch.map(|no| self.look.source_of(self.books, no)).transpose()?.flatten();
             let points = Points::booked(sub(part.points, part.passed_on)?)?;
-            cause.add(Step { points, source, ..self.look.step(&line, part)? })?;
+            cause.add(Step { points, source, ..self.look.step(&line, part)? }, self.most)?;
         }
         match row.kind {
-            EntryKind::TransferIn => causes.received.add(Step { what: StepKind::Received, ..line }),
-            EntryKind::TransferOut => causes.transferred.add(Step { what: StepKind::Moved, ..line }),
-            EntryKind::Settle => causes.settled.add(self.look.settled(row, line, &parts)?),
+            EntryKind::TransferIn => causes.received.add(Step { what: StepKind::Received, ..line }, self.most),
+            EntryKind::TransferOut => causes.transferred.add(Step { what: StepKind::Moved, ..line }, self.most),
+            EntryKind::Settle => causes.settled.add(self.look.settled(row, line, &parts)?, self.most),
             EntryKind::Refund => {
                 let came = add(add(row.change.available, row.change.held)?, row.change.pending)?;
                 let of = booked.as_ref().and_then(|booked| booked.text("operation"));
-                causes.returned.add(Step {
+                let step = Step {
                     what: StepKind::Returned,
                     points: Points::booked(add(came, row.expired)?)?,
                     of: of.map(|id| id.parse()).transpose()?,
                     parts: self.look.returns(row, &line, &parts)?,
                     ..line
-                })
+                };
+                causes.returned.add(step, self.most)
             }
             _ => Ok(()),
         }

@@ -29,21 +29,30 @@ pub use operation::{Explanation, NewValue, Payer, Side};
 pub use reckoning::{Reckoned, Reckoning};
 pub use step::{Step, StepKind};
 
-/// Lines of one service, or of one source, told together.
+/// Lines told together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Group {
-    /// The service or the source; none when only points were named.
+    /// The service, the source or the other account; none when only points were named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How many uses or recharges.
+    /// How many.
     pub lines: i64,
     /// Their points; of uses those that batches paid at once, or pay now.
     pub points: i64,
     /// Of uses: points more that no batch paid for at once. They were left as debt, which is paid later by settling.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub on_credit: i64,
+}
+
+impl Group {
+    fn add(&mut self, points: i64, on_credit: i64) -> Result<()> {
+        self.lines = add(self.lines, 1)?;
+        self.points = add(self.points, points)?;
+        self.on_credit = add(self.on_credit, on_credit)?;
+        Ok(())
+    }
 }
 
 /// Groups while they grow.
@@ -54,11 +63,7 @@ impl Groups {
     /// Adds a line to the group of this name.
     fn add(&mut self, name: Option<String>, points: i64, on_credit: i64) -> Result<()> {
         let new = || Group { name: name.clone(), lines: 0, points: 0, on_credit: 0 };
-        let group = self.0.entry(name.clone()).or_insert_with(new);
-        group.lines = add(group.lines, 1)?;
-        group.points = add(group.points, points)?;
-        group.on_credit = add(group.on_credit, on_credit)?;
-        Ok(())
+        self.0.entry(name.clone()).or_insert_with(new).add(points, on_credit)
     }
 
     /// The groups, the largest first.

@@ -73,13 +73,8 @@ impl Look<'_, '_> {
             Action::Capture { amount: CaptureAmount::Points(points), .. } => return named(points),
             Action::Capture { amount: CaptureAmount::Held, .. } => {
                 let pinned_by = row.outcome.hold.map(|(hold, ..)| self.writers.operation(hold));
-                return Ok(Some(Reckoning {
-                    by: Reckoned::Held,
-                    points: Points::booked(row.points)?,
-                    rule: None,
-                    price_book: None,
-                    pinned_by,
-                }));
+                let points = Points::booked(row.points)?;
+                return Ok(Some(Reckoning { by: Reckoned::Held, points, rule: None, price_book: None, pinned_by }));
             }
             Action::Recharge { points, ref source, expiry, promo, .. } => {
                 let rule = recharge_words(book.as_ref(), source, expiry.is_none(), promo.is_none());

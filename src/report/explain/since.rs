@@ -6,7 +6,7 @@ use super::super::Look;
 use super::Booked;
 use super::step::{Part, Step, StepKind};
 use crate::engine::Books;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{AccountRow, BatchNo, EntryKind, EntryRow, OpKind, batch_operation};
 use crate::report::span::stored_entries;
 use crate::units::{Instant, Points, add};
@@ -111,9 +111,9 @@ impl Story {
             *sum = add(*sum, part.points)?;
         }
         let (line, _) = look.begin(row, unbooked)?;
-        let mut tell = |what, points| {
+        let mut tell = |what, points| -> Result<()> {
             self.since.push(Step { what, points: Points::booked(points)?, owed: Points::ZERO, ..line.clone() });
-            Ok::<(), Error>(())
+            Ok(())
         };
         if self.is_hold && mine().next().is_some() {
             let what = match row.kind {

@@ -327,12 +327,7 @@ impl Look<'_, '_> {
 
     /// A settle line, with the debts it paid.
     pub(super) fn settled(&self, row: &EntryRow, line: Step, parts: &[Part]) -> Result<Step> {
-        Ok(Step {
-            what: StepKind::Settled,
-            points: Points::booked(row.points)?,
-            parts: self.debts(row, parts)?,
-            ..line
-        })
+        Ok(Step { what: StepKind::Settled, parts: self.debts(row, parts)?, ..line })
     }
 
     /// A use: a consume, a capture, or a revoke that is owed.

@@ -143,8 +143,8 @@ impl Eyes {
         self.look(format!("statement {id}"), || ledger.statement(id, &all));
         self.look(format!("statement since {id}"), || ledger.statement(id, &since));
         self.look(format!("usage {id}"), || ledger.usage(&Query::new().account(id)));
-        self.look(format!("missing {id}"), || ledger.explain_missing(id, &all));
-        self.look(format!("missing since {id}"), || ledger.explain_missing(id, &since));
+        self.look(format!("missing {id}"), || ledger.explain_missing(id, &all, 1000));
+        self.look(format!("missing since {id}"), || ledger.explain_missing(id, &since, 1000));
         self.look(format!("expiring {id}"), || ledger.expiring(now + TimeDelta::days(36_500), Some(id)));
         let batches = self.look(format!("batches {id}"), || ledger.batches(id, &listing));
         for batch in batches.into_iter().flat_map(|page| page.items).take(8) {

@@ -22,7 +22,7 @@ pub fn me() -> AccountId {
 }
 
 fn missing(world: &World) -> Missing {
-    let missing = world.ledger.explain_missing(&me(), &Period::all()).unwrap();
+    let missing = world.ledger.explain_missing(&me(), &Period::all(), 1000).unwrap();
     adds_up(&missing);
     missing
 }
@@ -35,11 +35,9 @@ pub fn adds_up(missing: &Missing) {
     let lost = [&missing.spent, &missing.settled, &missing.expired, &missing.revoked, &missing.transferred];
     let lost: i64 = lost.iter().map(|cause| cause.points).sum();
     let available = missing.opening.available.get() + came - lost - held - pending;
-    assert_eq!(available, missing.closing.available, "{missing:#?}");
-    assert_eq!(
-        (missing.held.points, missing.pending.points),
-        (missing.closing.held.get(), missing.closing.pending.get())
-    );
+    assert_eq!(available, missing.closing.available.get(), "{missing:#?}");
+    assert_eq!(missing.held.points, missing.closing.held.get());
+    assert_eq!(missing.pending.points, missing.closing.pending.get());
     for cause in [
         &missing.recharged,
         &missing.received,
@@ -52,16 +50,17 @@ pub fn adds_up(missing: &Missing) {
         &missing.held,
         &missing.pending,
     ] {
-        let back = |step: &Step| if step.what == StepKind::CameBack { step.gone() } else { step.points.get() };
+        let back = |step: &Step| if step.what == StepKind::CameBack { -step.points.get() } else { step.points.get() };
         let steps: i64 = cause.steps.iter().map(back).sum();
         let groups: i64 = cause.groups.iter().map(|group| group.points).sum();
         assert_eq!(steps + groups, cause.points, "{missing:#?}");
-        assert!(cause.steps.iter().all(|step| step.points >= 0), "{missing:#?}");
     }
-    let gone: i64 = missing.expired.steps.iter().chain(&missing.revoked.steps).map(Step::gone).sum();
-    assert_eq!(gone, missing.expired.points + missing.revoked.points, "{missing:#?}");
     for settled in &missing.settled.steps {
-        assert_eq!(settled.parts.iter().map(|debt| debt.points.get()).sum::<i64>(), settled.points, "{missing:#?}");
+        assert_eq!(
+            settled.parts.iter().map(|debt| debt.points.get()).sum::<i64>(),
+            settled.points.get(),
+            "{missing:#?}"
+        );
     }
 }
 
@@ -96,7 +95,7 @@ fn points_that_went_to_somebody_else() {
     let told = missing(&world);
     assert_eq!((told.closing.available.get(), told.transferred.points), (6, 4));
     assert_eq!(told.transferred.steps[0].other.as_ref().unwrap().as_str(), "friend");
-    let friend = world.ledger.explain_missing(&AccountId::new("friend").unwrap(), &Period::all()).unwrap();
+    let friend = world.ledger.explain_missing(&AccountId::new("friend").unwrap(), &Period::all(), 1000).unwrap();
     adds_up(&friend);
     assert_eq!((friend.received.points, &friend.received.steps[0].other), (4, &Some(me())));
 }
@@ -126,7 +125,7 @@ fn points_that_settled_an_old_debt() {
     ]);
     // Of the second day only: the debts are older than the period.
     let second = Period::new(Some(instant("2027-01-12T00:00:00Z")), None).unwrap();
-    let told = world.ledger.explain_missing(&me(), &second).unwrap();
+    let told = world.ledger.explain_missing(&me(), &second, 1000).unwrap();
     adds_up(&told);
     assert_eq!((told.opening.debt.get(), told.closing.available.get(), told.settled.points), (2, 18, 2));
     let debts = |told: &Missing| -> Vec<(String, i64)> {
@@ -161,7 +160,7 @@ fn points_that_are_held_or_not_effective_yet() {
     world.advance(3600);
     world.must("", r#"{"op":"release","hold":"@hold","key":"5"}"#);
     let then = Period::new(None, Some(instant("2027-01-10T12:00:30Z"))).unwrap();
-    let told = world.ledger.explain_missing(&me(), &then).unwrap();
+    let told = world.ledger.explain_missing(&me(), &then, 1000).unwrap();
     adds_up(&told);
     assert_eq!(
         (told.closing.available.get(), told.held.steps[0].points.get(), told.pending.steps[0].points.get()),
@@ -192,7 +191,7 @@ fn points_that_lapsed_on_their_return() {
 fn an_account_nobody_opened() {
     let world = world(&[RECHARGE]);
     let account = AccountId::new("somebody").unwrap();
-    let told = world.ledger.explain_missing(&account, &Period::all()).unwrap();
+    let told = world.ledger.explain_missing(&account, &Period::all(), 1000).unwrap();
     assert_eq!((told.exists, told.did_you_mean.as_slice()), (false, [].as_slice()));
     for (typed, meant) in [("alcie", "alice"), ("ALICE", "alice"), ("alice-x", "alice"), ("local_user", "local-user")] {
         world.apply_text(r#"{"op":"open","account":"alice","key":"1"}"#).unwrap();
@@ -229,5 +228,5 @@ fn all_causes_in_one_account() {
     // 30 gift points: 5 settled, 10 spent, 15 expired; 2 lapsed on their return.
     let gone = [&told.expired, &told.revoked, &told.transferred, &told.held, &told.pending].map(|cause| cause.points);
     assert_eq!(gone, [17, 20, 15, 25, 7]);
-    assert_eq!(told.closing.available, 40);
+    assert_eq!(told.closing.available.get(), 40);
 }

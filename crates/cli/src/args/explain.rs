@@ -15,7 +15,7 @@ pub(crate) struct ExplainArgs {
     /// Why points of the account are gone
     #[arg(long, conflicts_with_all = ["operation", "batch"])]
     pub(crate) missing: bool,
-    /// Every line that took points, however many: else the newest of each cause, and the earlier ones together
+    /// Every line of a cause, up to a million: else the newest, and the earlier ones together
     #[arg(long, requires = "missing")]
     pub(crate) all: bool,
     /// The life of this batch: its id, N.i for the i-th that operation N made (N for the only one), or the key of that

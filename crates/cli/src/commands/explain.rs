@@ -54,9 +54,14 @@ fn life(session: &mut Session, text: &str, calendar: &Calendar) -> Result<(), Fa
 
 fn missing(session: &mut Session, period: &Period, calendar: &Calendar, all: bool) -> Result<(), Failure> {
     let (account, ledger) = (session.account()?, session.look()?);
-    let question = Query::new().within(*period).question("missing").with("account", account.as_str());
-    let told: Missing = ledger.ask(&question)?.try_into()?;
-    session.out.told(&told, |told| explained::missing(told, calendar, all))?;
+    let asked = Query::new().within(*period);
+    let asked = match session.common.format() {
+        _ if all => asked.limit(usize::MAX),
+        Format::Table => asked.limit(explained::LINES),
+        _ => asked,
+    };
+    let told: Missing = ledger.ask(&asked.question("missing").with("account", account.as_str()))?.try_into()?;
+    session.out.told(&told, |told| explained::missing(told, calendar))?;
     if !told.exists {
         session.notes.note(&session.nobody(&ledger, &account)?);
     }

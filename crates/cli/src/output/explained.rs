@@ -5,14 +5,12 @@ mod missing;
 mod operation;
 
 pub(crate) use batch::life;
-pub(crate) use missing::missing;
+pub(crate) use missing::{LINES, missing};
 pub(crate) use operation::operation;
-
-use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentLineStyle, Table, TableStyle};
-use counterfoil::report::{Group, Said, Step, StepKind};
+use counterfoil::report::{Cause, Group, Said, Step, StepKind};
 use counterfoil::{BatchId, OperationId};
 use counterfoil_report::quantity::grouped;
 
@@ -83,11 +81,6 @@ fn debt(debt: &Step, when: Clock<'_>) -> String {
     format!("for {} of {}{service} ({by})", debt.line, when(debt.at))
 }
 
-/// Of a longer list the newest are told one by one, and the earlier ones together.
-const SHOWN: usize = 20;
-/// Earlier ones are told by so many names; the rest is one.
-const NAMES: usize = 12;
-
 /// The points of each group, and of how many `lines` they are.
 fn groups(groups: &[Group], lines: &str, named: impl Fn(&str) -> String) -> Vec<Vec<String>> {
     let row = |group: &Group| {
@@ -105,8 +98,6 @@ fn groups(groups: &[Group], lines: &str, named: impl Fn(&str) -> String) -> Vec<
 #[derive(Default)]
 struct Story {
     text: String,
-    /// Lists are told whole.
-    all: bool,
 }
 
 impl Story {
@@ -147,23 +138,21 @@ impl Story {
         }
     }
 
-    /// A list, oldest first, as rows that begin with points. Of a long one the earlier ones are told together, by name.
-    fn list(&mut self, items: &[Step], name: impl Fn(&Step) -> String, row: impl Fn(&Step) -> Vec<Vec<String>>) {
-        let earlier = if self.all || items.len() <= SHOWN + NAMES { 0 } else { items.len().saturating_sub(SHOWN) };
-        let (earlier, newest) = items.split_at(earlier);
-        let mut names: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-        for (points, name) in earlier.iter().map(|step| (signed(step), name(step))) {
-            let name = if names.len() < NAMES || names.contains_key(&name) { name } else { "others".into() };
-            let sum = names.entry(name).or_default();
-            *sum = (sum.0.saturating_add(1), sum.1.saturating_add(points));
-        }
-        let together = names.into_iter().map(|(name, (lines, points))| {
-            vec![points.to_string(), format!("{} before, {name}", counted(lines, "line"))]
+    /// A cause as rows that begin with points, oldest first: the earlier lines together, by name, the newest by `row`.
+    fn list(
+        &mut self,
+        cause: &Cause,
+        (unnamed, named): (&str, impl Fn(&str) -> String),
+        row: impl Fn(&Step) -> Vec<Vec<String>>,
+    ) {
+        let together = cause.groups.iter().map(|group| {
+            let name = group.name.as_deref().map_or_else(|| unnamed.into(), &named);
+            vec![group.points.to_string(), format!("{} before, {name}", counted(group.lines, "line"))]
         });
         let mut rows: Vec<Vec<String>> = together.collect();
-        rows.extend(newest.iter().flat_map(row));
+        rows.extend(cause.steps.iter().flat_map(row));
         self.rows(&[0], rows);
-        if !earlier.is_empty() {
+        if !cause.groups.is_empty() {
             self.line("  (--all tells each line)");
         }
     }

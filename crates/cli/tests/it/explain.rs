@@ -78,7 +78,7 @@ fn missing_points() {
         &told.out,
         &[
             "available at the beginning 0 recharged +130 given back by refunds +2 spent -8 settled an old debt -5 \
-             revoked -20 transferred away -15 held for jobs -4 available at the end = 80",
+             revoked -20 transferred away -15 set aside -4 available at the end = 80",
             "Spent: 8 points 8 tts, 1 use",
             "5 charged, 5 of them left as debt",
             "Settled an old debt: 5 points paid what was used earlier",

@@ -2,16 +2,19 @@
 
 use counterfoil::report::{Cause, Missing, Step, StepKind};
 use counterfoil::{Calendar, EntryKind};
+use counterfoil_report::causes::{aside, usable};
 
 use super::{Clock, Story, by_operation, debt, destination, groups, points, said, signed};
 use crate::output::blocks::said_totals;
 use crate::output::table::{batch, time_at};
 
+/// Of each cause so many lines are told one by one.
+pub(crate) const LINES: usize = 32;
+
 /// The equation, then every term with the lines that make it up; times are told as clocks of `calendar` show them.
-/// Long lists are told in part unless `all` of them is wanted.
-pub(crate) fn missing(told: &Missing, calendar: &Calendar, all: bool) -> String {
+pub(crate) fn missing(told: &Missing, calendar: &Calendar) -> String {
     let when: Clock<'_> = &|at| time_at(calendar, at);
-    let mut story = Story { all, ..Story::default() };
+    let mut story = Story::default();
     if !told.exists {
         return format!("{}: no such account, so no points", crate::output::safe::line(told.account.as_str()));
     }
@@ -56,8 +59,8 @@ fn equation(story: &mut Story, told: &Missing) {
         ("expired", told.expired.points.saturating_neg()),
         ("revoked", told.revoked.points.saturating_neg()),
         ("transferred away", told.transferred.points.saturating_neg()),
-        (if held < 0 { "held no longer" } else { "held for jobs" }, held.saturating_neg()),
-        (if pending < 0 { "become effective" } else { "not effective yet" }, pending.saturating_neg()),
+        aside(held),
+        usable(pending),
     ];
     for (what, change) in terms.into_iter().filter(|(_, change)| *change != 0) {
         rows.push(vec![what.into(), format!("{change:+}")]);
@@ -78,7 +81,7 @@ fn came(story: &mut Story, told: &Missing, when: Clock<'_>) {
     moved(story, "Received", &told.received, when);
     if !told.returned.steps.is_empty() {
         story.head(format!("Given back by refunds: {}", points(told.returned.points)));
-        story.list(&told.returned.steps, |_| "refunds".into(), |refund| vec![returned(refund, when)]);
+        story.list(&told.returned, ("refunds", str::to_string), |refund| vec![returned(refund, when)]);
     }
 }
 
@@ -112,7 +115,7 @@ fn settled(story: &mut Story, told: &Missing, when: Clock<'_>) {
         });
         row.collect()
     };
-    story.list(&told.settled.steps, |_| "debts paid".into(), row);
+    story.list(&told.settled, ("debts paid", str::to_string), row);
 }
 
 fn gone(story: &mut Story, head: &str, cause: &Cause, when: Clock<'_>) {
@@ -120,8 +123,7 @@ fn gone(story: &mut Story, head: &str, cause: &Cause, when: Clock<'_>) {
         return;
     }
     story.head(format!("{head}: {}", points(cause.points)));
-    let name = |gone: &Step| gone.source.clone().unwrap_or_else(|| gone.what.to_string());
-    story.list(&cause.steps, name, |gone| vec![one_gone(gone, when)]);
+    story.list(cause, ("others", str::to_string), |gone| vec![one_gone(gone, when)]);
 }
 
 fn one_gone(gone: &Step, when: Clock<'_>) -> Vec<String> {
@@ -160,7 +162,7 @@ fn moved(story: &mut Story, head: &str, cause: &Cause, when: Clock<'_>) {
         let what = format!("{way} {}, {}", other(step), step.operation.map(by_operation).unwrap_or_default());
         vec![vec![step.points.to_string(), when(step.at), what, said(&step.said)]]
     };
-    story.list(&cause.steps, |step| format!("{way} {}", other(step)), row);
+    story.list(cause, ("others", |other: &str| format!("{way} {other}")), row);
 }
 
 fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
@@ -173,7 +175,7 @@ fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
             let what = format!("hold {number}{service}, until {} at the latest", until(held));
             vec![vec![held.points.to_string(), when(held.at), what, said(&held.said)]]
         };
-        story.list(&told.held.steps, |_| "holds".into(), row);
+        story.list(&told.held, ("holds", str::to_string), row);
     }
     if !told.pending.steps.is_empty() {
         story.head(format!("Not effective yet: {}", points(told.pending.points)));
@@ -183,6 +185,6 @@ fn waiting(story: &mut Story, told: &Missing, when: Clock<'_>) {
             let what = format!("batch {name} ({}), from {}", source(pending), until(pending));
             vec![vec![pending.points.to_string(), what]]
         };
-        story.list(&told.pending.steps, source, row);
+        story.list(&told.pending, ("others", str::to_string), row);
     }
 }
