@@ -30,10 +30,9 @@ pub(crate) fn ledger_time(
         return Ok(LedgerTime { at: old.accepted_at, mark: ClockMark::Suspect, clock });
     }
     let mark = if reading.trusted { ClockMark::Trusted } else { ClockMark::Plain };
-    let step_back = match mark {
-        ClockMark::Trusted => old.behind(at) > 0,
-        _ => kind == Some(OpKind::ConfirmClock) && at < old.accepted_at,
-    };
+    // What somebody confirms holds to the millisecond, whether the clock is trusted besides or not.
+    let confirmed = kind == Some(OpKind::ConfirmClock) && at < old.accepted_at;
+    let step_back = confirmed || (mark == ClockMark::Trusted && old.behind(at) > 0);
     let clock = ClockState {
         accepted_at: if step_back { at } else { old.accepted_at.max(at) },
         suspect_since: None,

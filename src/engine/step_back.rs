@@ -55,7 +55,8 @@ impl Books<'_> {
     /// A batch to which points come back: one that has become effective while it was empty is active from now on.
     pub(super) fn wake(&mut self, no: BatchNo, at: Instant) -> Result<()> {
         let batch = self.batch(no)?;
-        if batch.active || batch.effective_at > at {
+        // One with points left becomes active by its own line, which moves them.
+        if batch.active || batch.remaining > 0 || batch.effective_at > at {
             return Ok(());
         }
         self.change_batch(no, |batch| batch.active = true)
