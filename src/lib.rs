@@ -95,8 +95,8 @@ pub use hash::Hash;
 pub use ledger::{Answer, IdSource, Ledger, Options, Watch};
 pub use model::builders::*;
 pub use model::{
-    AccountId, Balance, BatchId, BatchInfo, Calendar, Entry, EntryKind, Every, Held, HoldId, HoldInfo, Key, Metadata,
-    OpKind, OperationId, Page, Period, PlanId, PlanInfo, Query, Question, Quote, Receipt, Request,
+    AccountId, Balance, BatchId, BatchInfo, Entry, EntryKind, Every, Held, HoldId, HoldInfo, Key, Metadata, OpKind,
+    OperationId, Page, Period, PlanId, PlanInfo, Query, Question, Quote, Receipt, Request,
 };
 pub use notice::Notice;
 pub use quantity::Usage;

@@ -18,7 +18,8 @@ type Change = (DateTime<Utc>, FixedOffset);
 ///
 /// ```
 /// use counterfoil::chrono::{DateTime, NaiveDate, Utc};
-/// use counterfoil::{Calendar, Period};
+/// use counterfoil::Period;
+/// use counterfoil::report::Calendar;
 ///
 /// let berlin: Calendar = "+01:00, 2026-03-29T01:00:00Z +02:00, 2026-10-25T01:00:00Z +01:00".parse()?;
 /// let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();

@@ -28,6 +28,7 @@ use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Peri
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
+pub use crate::model::Calendar;
 pub(crate) use balance::at_a_glance;
 pub use clock::ClockInfo;
 pub use everywhere::Found;

@@ -333,3 +333,39 @@ fn a_clock_that_swings_gives_nothing_twice() {
     assert_eq!(world.now("2026-06-30T00:00:00Z").four("a"), [0, 0, 0, 0]);
     world.proved();
 }
+
+/// Points dated for February were held in part under the clock of March. After the step back the hold ended at the very instant at
+/// which they become effective: what it gave back made the batch usable, and the rest of it stayed pending for ever.
+#[test]
+fn a_hold_that_ends_as_its_batch_begins_strands_nothing() {
+    let world = World::at("2027-01-01T00:00:00Z");
+    world.book("configure", r#""setting":"max_hold","value":1900800"#);
+    world.book(
+        "recharge",
+        r#""account":"alice","points":100,"source":"s","expires_at":"never","effective_at":"2027-02-01T00:00:00Z""#,
+    );
+    world.clock.set_trusted(true);
+    world.now("2027-03-01T00:00:00Z").book("hold", r#""account":"alice","points":40,"deadline_seconds":1000000"#);
+    // 22 days before the batch begins: what is held longest ends then.
+    world.now("2027-01-10T00:00:00Z").book("freeze", r#""account":"alice","reason":"r""#);
+    assert_eq!(world.four("alice"), [0, 40, 60, 0]);
+    world.now("2027-02-02T00:00:00Z");
+    assert_eq!(world.four("alice"), [100, 0, 0, 0]);
+    world.book("consume", r#""account":"alice","points":100"#);
+    assert_eq!(world.four("alice"), [0, 0, 0, 0]);
+    assert!(world.ledger.verify().unwrap().ok);
+}
+
+/// A kiosk with network time was half a minute fast, which is nothing, but somebody confirmed its clock all the same: that was
+/// booked and did nothing. What is confirmed holds, on a trusted clock too.
+#[test]
+fn a_confirmed_clock_takes_seconds_back_where_it_is_trusted() {
+    let world = World::at("2027-01-10T11:00:00Z");
+    world.now("2027-01-10T12:00:30Z").recharge("alice");
+    world.clock.set_trusted(true);
+    world.now("2027-01-10T12:00:00Z");
+    assert_eq!(world.consume("alice", 1).booked_at, instant("2027-01-10T12:00:30Z"));
+    world.book("confirm_clock", "");
+    assert_eq!(world.consume("alice", 1).booked_at, instant("2027-01-10T12:00:00Z"));
+    assert!(world.ledger.verify().unwrap().ok);
+}

@@ -65,7 +65,11 @@ fn questions_are_answered_as_the_verbs_answer() {
             json!({"get": "usage", "by": "month", "offset": "+08:00", "per_account": true}),
             json!(
                 ledger
-                    .usage(&Query::new().by_month("+08:00".parse::<counterfoil::Calendar>().unwrap()).per_account(true))
+                    .usage(
+                        &Query::new()
+                            .by_month("+08:00".parse::<counterfoil::report::Calendar>().unwrap())
+                            .per_account(true)
+                    )
                     .unwrap()
             ),
         ),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use counterfoil::Calendar;
+use counterfoil::report::Calendar;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
@@ -31,7 +31,7 @@ pub(crate) fn told(calendar: &Calendar, field: &str, text: &str) -> Option<Strin
 /// Writes an answer as JSON, on one line or, `pretty`, on several, its instants as clocks of a calendar show them.
 ///
 /// ```
-/// use counterfoil::Calendar;
+/// use counterfoil::report::Calendar;
 /// let beijing: Calendar = "+08:00".parse()?;
 /// let mut text = Vec::new();
 /// let answer = serde_json::json!({"booked_at": "2026-11-22T18:10:47.954Z", "points": 5});

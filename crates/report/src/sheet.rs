@@ -5,8 +5,8 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use counterfoil::report::Statement;
-use counterfoil::{Calendar, Entry};
+use counterfoil::Entry;
+use counterfoil::report::{Calendar, Statement};
 use serde_json::{Value, json};
 
 use crate::dates::told;

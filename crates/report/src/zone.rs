@@ -1,7 +1,8 @@
 //! The zones of the IANA database, compiled in: the same on every computer, whatever it has itself.
 
 use chrono::{DateTime, FixedOffset, Offset, Utc};
-use counterfoil::{Calendar, Error};
+use counterfoil::Error;
+use counterfoil::report::Calendar;
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 

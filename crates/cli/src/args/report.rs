@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
-use counterfoil::{Calendar, Error, Period};
+use counterfoil::report::Calendar;
+use counterfoil::{Error, Period};
 
 use super::Paging;
 use super::values::{days, instant_at, offset, zone};

@@ -1,7 +1,8 @@
 //! Values on the command line. What is a number at all goes to the library as it is given: the library judges it.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
-use counterfoil::{Calendar, Error};
+use counterfoil::Error;
+use counterfoil::report::Calendar;
 use serde_json::{Number, Value};
 
 /// Whether a text is a number in any of the usual ways of writing one, good or bad: `5`, `-1`, `1.5`, `2e9`, `NaN`.

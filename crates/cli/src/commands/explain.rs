@@ -1,7 +1,7 @@
 //! `explain`: sentences and sums for people, the library's whole answer for programs.
 
-use counterfoil::report::{BatchLife, Explanation, Missing};
-use counterfoil::{Calendar, Error, Period, Query, Question};
+use counterfoil::report::{BatchLife, Calendar, Explanation, Missing};
+use counterfoil::{Error, Period, Query, Question};
 
 use super::Session;
 use crate::args::{ExplainArgs, Format};

@@ -1,6 +1,7 @@
 //! The lines of an account's books: as people see them, and as rows of CSV.
 
-use counterfoil::{Calendar, Entry, EntryKind};
+use counterfoil::report::Calendar;
+use counterfoil::{Entry, EntryKind};
 use counterfoil_report::sheet;
 use serde::Serialize;
 use serde_json::Value;

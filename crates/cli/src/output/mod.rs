@@ -13,7 +13,8 @@ mod usage;
 
 use std::io::Write;
 
-use counterfoil::{Answer, Calendar, Error, Ledger, Page, Question};
+use counterfoil::report::Calendar;
+use counterfoil::{Answer, Error, Ledger, Page, Question};
 use counterfoil_report::json;
 use counterfoil_report::sheet::Lines;
 use serde::Serialize;

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use counterfoil::Entry;
 use counterfoil::answer::Overview;
-use counterfoil::{Calendar, Entry};
+use counterfoil::report::Calendar;
 
 use super::entries::Line;
 use super::sheets::{Listed, Shown};

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 use counterfoil::answer::{AccountState, Figures, Four};
-use counterfoil::report::{KindTotal, Statement, StatementStep};
-use counterfoil::{BatchInfo, Calendar, Entry};
+use counterfoil::report::{Calendar, KindTotal, Statement, StatementStep};
+use counterfoil::{BatchInfo, Entry};
 use counterfoil_report::json;
 use counterfoil_report::sheet::StatementSheet;
 

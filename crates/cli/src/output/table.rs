@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentLineStyle, LineStyle, Table, TableStyle, Width};
-use counterfoil::{BatchId, Calendar, OperationId};
+use counterfoil::report::Calendar;
+use counterfoil::{BatchId, OperationId};
 use counterfoil_report::quantity::grouped;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -4,9 +4,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use counterfoil::AccountId;
 use counterfoil::answer::{Figures, Four, Totals};
-use counterfoil::report::{WalkLine, WalkStep};
-use counterfoil::{AccountId, Calendar};
+use counterfoil::report::{Calendar, WalkLine, WalkStep};
 
 use super::chart::{Chart, Place, consumed_in, consumed_under, side};
 use super::names::line;

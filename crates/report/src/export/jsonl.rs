@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use counterfoil::Calendar;
-use counterfoil::report::WalkStep;
+use counterfoil::report::{Calendar, WalkStep};
 
 use super::{ExportError, Format, Writer};
 use crate::dates::json;

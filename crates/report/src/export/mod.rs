@@ -13,8 +13,8 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use counterfoil::error::Watched;
-use counterfoil::report::WalkStep;
-use counterfoil::{AccountId, Calendar, Error, Ledger, Period};
+use counterfoil::report::{Calendar, WalkStep};
+use counterfoil::{AccountId, Error, Ledger, Period};
 
 pub use beancount::BEANCOUNT;
 pub use csv::CSV;

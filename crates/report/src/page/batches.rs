@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use counterfoil::BatchInfo;
 use counterfoil::answer::BatchState;
-use counterfoil::report::Statement;
-use counterfoil::{BatchInfo, Calendar};
+use counterfoil::report::{Calendar, Statement};
 
 use super::sums::percent;
 use super::words::{Stamp, Until, counted, free, points};

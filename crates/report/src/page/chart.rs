@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use counterfoil::report::Statement;
-use counterfoil::{Calendar, Entry, EntryKind};
+use counterfoil::report::{Calendar, Statement};
+use counterfoil::{Entry, EntryKind};
 
 use super::ticks;
 use super::words::{self, counted, points};

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use counterfoil::Calendar;
-use counterfoil::report::{Statement, WalkLine};
+use counterfoil::report::{Calendar, Statement, WalkLine};
 
 use super::lines::{Line, title};
 use super::words::{Stamp, counted, free, points, signed, zone};

@@ -14,8 +14,8 @@ use std::io::Write;
 use askama::Template;
 use counterfoil::answer::Figures;
 use counterfoil::error::Watched;
-use counterfoil::report::{Statement, StatementStep, WalkLine};
-use counterfoil::{AccountId, Calendar, Ledger, Period, Points};
+use counterfoil::report::{Calendar, Statement, StatementStep, WalkLine};
+use counterfoil::{AccountId, Ledger, Period, Points};
 
 use crate::ExportError;
 use batches::{Batches, Month};

@@ -1,7 +1,7 @@
 //! Where the axes of a chart have their marks.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
-use counterfoil::Calendar;
+use counterfoil::report::Calendar;
 
 /// Marks of points: 0 and the multiples of 1, 2 or 5 × 10ⁿ that enclose the range in at most this many steps.
 pub(super) fn points(low: i64, high: i64, steps: i64) -> Vec<i64> {

@@ -1,8 +1,7 @@
 //! Numbers, times and texts from outside, as a reader sees them.
 
 use chrono::{DateTime, FixedOffset, NaiveTime, SecondsFormat, Utc};
-use counterfoil::Calendar;
-use counterfoil::report::Statement;
+use counterfoil::report::{Calendar, Statement};
 
 use crate::quantity::{grouped, named};
 use crate::safe;

@@ -1,8 +1,7 @@
 //! The life of a batch.
 
-use counterfoil::Calendar;
 use counterfoil::answer::BatchState;
-use counterfoil::report::{BatchLife, Step, StepKind};
+use counterfoil::report::{BatchLife, Calendar, Step, StepKind};
 use counterfoil::{EntryKind, OperationId};
 
 use super::{Clock, Story, by_operation, counted, groups, or_never, points, said};

@@ -1,7 +1,7 @@
 //! Why points are gone.
 
-use counterfoil::report::{Cause, Missing, Step, StepKind};
-use counterfoil::{Calendar, EntryKind};
+use counterfoil::report::{Calendar, Cause, Missing, Step, StepKind};
+use counterfoil::EntryKind;
 use counterfoil_report::causes::{aside, usable};
 
 use super::{Clock, Story, by_operation, debt, destination, groups, points, said, signed};

@@ -2,8 +2,8 @@
 
 use chrono::DateTime;
 use counterfoil::answer::Figures;
-use counterfoil::report::{Explanation, Payer, Reckoned, Step, StepKind};
-use counterfoil::{Calendar, EntryKind, OpKind, Points};
+use counterfoil::report::{Calendar, Explanation, Payer, Reckoned, Step, StepKind};
+use counterfoil::{EntryKind, OpKind, Points};
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, debt, destination, points, said, signed};
