@@ -1,6 +1,7 @@
 //! Notices to those who watch a ledger, and the notifier that wakes them. What was booked they read from the log, so for
 //! a slow subscriber nothing is kept but the names of swept accounts. No SQL here.
 
+mod due;
 mod remind;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -13,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, Figures, OpKind, OperationId};
 use crate::units::{Points, is_false, utc};
+pub(crate) use due::Due;
 pub(crate) use remind::{Levels, Reminders};
 
 /// So many names of swept accounts are kept for whoever has not news them yet.
-const MOST_SWEPT: usize = 1024;
+pub(crate) const MOST_SWEPT: usize = 1024;
 
 /// What a [`Watch`](crate::Watch) tells. JSON shape `counterfoil.notice/1`, told apart by `notice`.
 ///
@@ -61,13 +63,14 @@ pub struct Changed {
     /// The operations booked, in the order of the log. Empty when they were too many to name: then `everything` is set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// The accounts these touched, and those a sweep (`expire`) of this process brought up to date; sorted.
+    /// The accounts these touched, those that time alone has changed, and those in which a sweep (`expire`) of this process
+    /// booked what was not told yet; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountId>,
     /// Other accounts may have changed too: another process was at work, or there was more than is told one by one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub everything: bool,
-    /// Number in the log of the first operation this is about; none when only a sweep was booked.
+    /// Number in the log of the first operation this is about; none when time alone has changed something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<i64>,
     /// Number in the log of the last one.

@@ -248,7 +248,7 @@ impl File {
         let (until, steps_back) = (time.at, time.clock.steps_back);
         let (mut left, mut first) = (accounts, true);
         loop {
-            let due = store::accounts_due(session, until, 1)?;
+            let due = store::accounts_due(session, None, until, 1)?;
             let Some(account) = due.into_iter().next() else {
                 report.more = false;
                 return Ok(());

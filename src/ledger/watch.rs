@@ -8,7 +8,7 @@ use super::Ledger;
 use crate::error::{Error, Result};
 use crate::file::{File, ForeignCheck};
 use crate::model::{AccountId, BatchInfo};
-use crate::notice::{Changed, Levels, News, Notice, Reminders, Subscriber};
+use crate::notice::{Changed, Due, Levels, News, Notice, Reminders, Subscriber};
 use crate::report::Look;
 use crate::units::{Clock, Points, Reading};
 
@@ -56,10 +56,15 @@ impl Ledger {
             behind: false,
             news: News::default(),
             levels: Levels::default(),
+            due: Due::default(),
             ready: VecDeque::new(),
         };
         watch.subscriber.collect(&mut News::default());
-        watch.seen = self.file.look(self.reading(), |look| Ok(look.length()))?;
+        (watch.seen, watch.due) = self.file.look(self.reading(), |look| {
+            let (page, mut due) = (look.log_after(look.length())?, Due::default());
+            look.time_passed(&mut due, &page, News::default())?;
+            Ok((page.last, due))
+        })?;
         Ok(watch)
     }
 
@@ -118,8 +123,14 @@ impl Ledger {
 /// Tells what changes in a ledger, from [`Ledger::watch`] on. One watch for one listener; it may be sent to its thread.
 ///
 /// **What is told.** Every operation booked, once, in the order of the log, after it was committed: a refused, repeated or
-/// tried one (`dry_run`) never. What time alone does (an expiry, a hold's deadline) changes no books and is no change, only
-/// its sweep is; a [threshold](Ledger::warn_below) crossed by it is told.
+/// tried one (`dry_run`) never.
+///
+/// **What time alone does** is told once too, when it happens, though nobody books anything: a batch expires or becomes
+/// effective, a hold passes its deadline, a plan gives its period. The account is named in a [`Changed`] without operations;
+/// a sweep that books it later names it no more. Whoever waits here is woken at that instant of the ledger's clock, or as soon as other
+/// processes are looked for after it, which also finds a clock that was put forward. Nothing is done until then. When the
+/// clock went back for good (`confirm_clock`), `everything` is set. Of more than 1024 accounts that nobody has swept since
+/// something fell due in them, what comes after that is not told: see [`Ledger::expire`].
 ///
 /// **Other processes** are looked for every 250 ms ([`Watch::look_every`]) while somebody waits here, and at no other time:
 /// a watch has no thread. Their operations are named like one's own, and `everything` is set, for they may have swept
@@ -161,6 +172,7 @@ pub struct Watch {
     behind: bool,
     news: News,
     levels: Levels,
+    due: Due,
     ready: VecDeque<Notice>,
 }
 
@@ -207,7 +219,8 @@ impl Watch {
             if left.is_zero() {
                 return Ok(None);
             }
-            self.subscriber.wait(left.min(self.every.saturating_sub(self.looked.elapsed())));
+            let pause = self.due.pause(Reading::take(self.clock.as_ref()).at);
+            self.subscriber.wait(left.min(self.every.saturating_sub(self.looked.elapsed())).min(pause));
         }
     }
 
@@ -241,21 +254,23 @@ impl Watch {
         self.subscriber.collect(&mut self.news);
         self.levels.follow(&self.reminders);
         let reading = Reading::take(self.clock.as_ref());
-        let due = self.news.any || self.behind || self.levels.are_due(reading.at);
+        let due = self.news.any || self.behind || self.levels.are_due(reading.at) || self.due.is_due(reading.at);
         if !self.ready.is_empty() || !due {
             return file.check_open();
         }
-        let (page, standing) = file.look(reading, |look| {
-            let page = look.log_after(self.seen)?;
-            let mut changed = self.news.accounts.clone();
+        let (page, news, due, standing) = file.look(reading, |look| {
+            let (page, mut due) = (look.log_after(self.seen)?, self.due.clone());
+            let news = look.time_passed(&mut due, &page, self.news.clone())?;
+            let mut changed = news.accounts.clone();
             changed.extend(page.accounts().cloned());
-            let any = self.news.everything || page.is_collapsed();
+            let any = news.everything || page.is_collapsed();
             let concerned = self.levels.concerned(reading.at, (!any).then_some(&changed));
             let stand = |id: AccountId| Look::standing(look, &id).map(|(balance, next)| (id, balance, next));
-            Ok((page, concerned.into_iter().map(stand).collect::<Result<Vec<_>>>()?))
+            let standing = concerned.into_iter().map(stand).collect::<Result<Vec<_>>>()?;
+            Ok((page, news, due, standing))
         })?;
-        (self.seen, self.behind) = (page.last, page.more);
-        self.ready.extend(Changed::of(page, std::mem::take(&mut self.news)).map(Notice::Changed));
+        (self.seen, self.behind, self.due, self.news) = (page.last, page.more, due, News::default());
+        self.ready.extend(Changed::of(page, news).map(Notice::Changed));
         for (account, balance, next) in standing {
             self.ready.extend(self.levels.update(account, balance, next).map(Notice::LowBalance));
         }

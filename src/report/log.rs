@@ -1,10 +1,12 @@
-//! What a watch reads: a stretch of the log, and how an account stands.
+//! What a watch reads: a stretch of the log, what time has done, and how an account stands.
+
+use std::collections::BTreeSet;
 
 use super::{Look, shapes};
-use crate::engine::parse_body;
+use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Figures, OpKind, OperationRow};
-use crate::notice::{Change, LogPage};
+use crate::model::{AccountId, AccountRow, Figures, OpKind, OperationRow};
+use crate::notice::{Change, Due, LogPage, MOST_SWEPT, News};
 use crate::store;
 use crate::units::{Instant, Points};
 
@@ -60,14 +62,64 @@ impl Look<'_, '_> {
         })
     }
 
+    /// The news without the sweeps of what was told, and with what time alone has changed since the last look.
+    pub(crate) fn time_passed(&self, due: &mut Due, page: &LogPage, mut news: News) -> Result<News> {
+        let turned = due.told.is_some() && due.steps_back != self.clock.steps_back;
+        let told = due.told.filter(|_| !turned);
+        let now = told.map_or(self.time, |told| told.max(self.time));
+        if told.is_none() {
+            due.begin_again();
+        }
+        let booked: BTreeSet<AccountId> = news.accounts.iter().chain(page.accounts()).cloned().collect();
+        let mut fallen: BTreeSet<AccountId> = due.fallen(now).cloned().collect();
+        news.accounts.retain(|id| !due.is_told(id, now));
+        // When accepted time has gone back, any account may have got back what the wrong time took.
+        news.everything |= turned;
+        let any = news.everything || page.is_collapsed();
+        let again: BTreeSet<AccountId> =
+            due.overdue().filter(|id| any || fallen.contains(id)).cloned().chain(booked).collect();
+        for id in again {
+            match self.source.account_by_id(&id)? {
+                Some(row) if fallen.contains(&id) || !due.follows(&id, row.entries) => self.follow(due, row, now)?,
+                _ => {}
+            }
+        }
+        let rows = store::accounts_due(self.session, told, now, MOST_SWEPT.saturating_add(1))?;
+        if told.is_some() {
+            fallen.extend(rows.iter().map(|row| row.id.clone()));
+        }
+        rows.into_iter().try_for_each(|row| self.follow(due, row, now))?;
+        match fallen.len() > MOST_SWEPT {
+            true => news.everything = true,
+            false => news.accounts.extend(fallen),
+        }
+        due.steps_back = self.clock.steps_back;
+        let next = store::accounts_due(self.session, Some(now), Instant::MAX, 1)?;
+        due.tell(now, next.first().and_then(|row| row.next_due_at));
+        Ok(news)
+    }
+
+    /// Follows an account as long as what has fallen due in it is not booked.
+    fn follow(&self, due: &mut Due, row: AccountRow, now: Instant) -> Result<()> {
+        if row.next_due_at.is_none_or(|at| at > now) {
+            due.leave(&row.id);
+        } else if due.has_room(&row.id) {
+            let (entries, id) = (row.entries, row.id.clone());
+            let (_, next) = self.standing_of(row)?;
+            due.follow(id, entries, next);
+        }
+        Ok(())
+    }
+
     /// An account's balances, and when time alone will change them next.
     pub(crate) fn standing(&self, id: &AccountId) -> Result<(Figures, Option<Instant>)> {
-        let Some((mut books, row, _)) = self.account(id, None)? else {
-            return Ok((Figures::default(), None));
-        };
+        self.source.account_by_id(id)?.map_or(Ok((Figures::default(), None)), |row| self.standing_of(row))
+    }
+
+    fn standing_of(&self, row: AccountRow) -> Result<(Figures, Option<Instant>)> {
+        let (mut books, row, _) = self.caught_up(row, None)?;
         // What has fallen due and is not booked yet lies behind; what comes after it is found out with the changes.
-        let caught_up = books.take_changes()?.accounts.into_iter().find(|account| account.no == row.no);
-        let row = caught_up.unwrap_or(row);
-        Ok((shapes::figures(row.balances)?, row.next_due_at))
+        let next = books.next_due_at(row.no)?;
+        Ok((shapes::figures(row.balances)?, next))
     }
 }

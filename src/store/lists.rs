@@ -51,11 +51,22 @@ pub(crate) fn accounts(session: &Session<'_>, after: i64, page: usize) -> impl I
     pages(after, page, move |after, page| account_page(session, after, page), |row| row.no)
 }
 
-/// Accounts in which something falls due at or before `until`, the most overdue first.
-pub(crate) fn accounts_due(session: &Session<'_>, until: Instant, page: usize) -> Result<Vec<AccountRow>> {
+/// Accounts in which something falls due after `after` and no later than `until`, the most overdue first.
+pub(crate) fn accounts_due(
+    session: &Session<'_>,
+    after: Option<Instant>,
+    until: Instant,
+    page: usize,
+) -> Result<Vec<AccountRow>> {
     session.flush()?;
     let order = |row: &AccountRow| (row.next_due_at, row.no);
-    session.walk(sql::ACCOUNTS_DUE, params![until.millis(), limit(page)], None, order, AccountRow::read)
+    session.walk(
+        sql::ACCOUNTS_DUE,
+        params![after.map_or(-1, Instant::millis), until.millis(), limit(page)],
+        None,
+        order,
+        AccountRow::read,
+    )
 }
 
 pub(crate) fn batches_of_account(

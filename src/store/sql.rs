@@ -129,7 +129,7 @@ statements! {
             WHERE l.id = 1 AND account.id = ?1");
         ACCOUNT_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM account";
         ACCOUNT_PAGE = select!(account "WHERE no > ?1 ORDER BY no LIMIT ?2");
-        ACCOUNTS_DUE = select!(account "INDEXED BY account_due WHERE next_due_at <= ?1 ORDER BY next_due_at, no LIMIT ?2");
+        ACCOUNTS_DUE = select!(account "INDEXED BY account_due WHERE next_due_at > ?1 AND next_due_at <= ?2 ORDER BY next_due_at, no LIMIT ?3");
 
         BATCH_BY_NO = select!(batch "WHERE no = ?1");
         BATCH_PAGE = select!(batch "WHERE no > ?1 ORDER BY no LIMIT ?2");

@@ -346,8 +346,8 @@ fn changes_reach_every_column() {
         assert_eq!(source.next_due(1, None, &listed(&[], &[])).unwrap(), spent.due_at());
         assert_eq!(source.lapsed_batches(1, at(500), at(600)).unwrap().len(), usize::from(expired > 0));
     }
-    assert_eq!(accounts_due(session, at(699), 5).unwrap(), vec![]);
-    assert_eq!(accounts_due(session, at(700), 5).unwrap().len(), 1);
+    assert_eq!(accounts_due(session, None, at(699), 5).unwrap(), vec![]);
+    assert_eq!(accounts_due(session, None, at(700), 5).unwrap().len(), 1);
     let nobody = Changes { accounts: vec![account(2, "bob")], ..Changes::default() };
     assert_eq!(apply(session, &nobody).unwrap_err().code(), "corrupt");
     let mut ledger_row = session.ledger().unwrap();

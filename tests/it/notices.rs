@@ -3,13 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use counterfoil::batch::Whole;
 use counterfoil::notice::{Changed, LowBalance};
-use counterfoil::{AccountId, Durability, Error, Ledger, ManualClock, Notice, Points, Receipt, Request, Watch};
-use serde_json::json;
+use counterfoil::{
+    AccountId, Clock, Durability, Error, ExpiresIn, Key, Ledger, ManualClock, Notice, Options, Points, Receipt,
+    Recharge, Request, Watch,
+};
+use serde_json::{Value, json};
 
+use crate::model::generate::Random;
 use crate::support::{START, World, folder, options};
 
 const FILE: &str = "COUNTERFOIL_NOTICES_FILE";
@@ -188,18 +195,164 @@ fn a_sweep_names_its_accounts() {
     assert_eq!(world.ledger.expire(None).unwrap().accounts, 0);
     assert_eq!(drain(&mut watch), []);
     world.advance(6 * 86_400);
-    // What only time has done is no change of the books.
-    assert_eq!(drain(&mut watch), []);
     // The first sweep of a day books the day.
     world.ledger.expire(Some(2)).unwrap();
     let told = changed(drain(&mut watch).into_iter().next());
-    assert_eq!(json!(told.accounts), json!(["a", "b"]));
+    // The third is not swept yet, and has changed all the same.
+    assert_eq!(json!(told.accounts), json!(["a", "b", "c"]));
     assert_eq!(
         told.changes.iter().map(|change| (change.sequence, change.op.as_str())).collect::<Vec<_>>(),
         [(5, "expire")]
     );
     world.ledger.expire(None).unwrap();
-    assert_eq!(json!(drain(&mut watch)), json!([{"notice": "changed", "accounts": ["c"]}]));
+    assert_eq!(drain(&mut watch), []);
+    ["a", "c"].iter().for_each(|account| drop(for_days(&world.ledger, account, "2", 10, 5)));
+    drain(&mut watch);
+    world.advance(6 * 86_400);
+    // The day was booked by another's operation, so a sweep books none of its own.
+    recharge(&world.ledger, "d", "2", 10);
+    world.ledger.expire(None).unwrap();
+    let told = changed(watch.next(NONE).unwrap());
+    assert_eq!((json!(told.accounts), told.first, told.last), (json!(["a", "c", "d"]), Some(8), Some(8)));
+    assert_eq!(drain(&mut watch), []);
+}
+
+/// A creator's window showed 50 points all evening: the batch had expired at six, and nobody booked anything that would have
+/// told the window to draw again. Whatever time does is told, once, and its sweep is no second news.
+#[test]
+fn what_time_alone_does_is_told_once() {
+    let world = World::empty();
+    let (ledger, hour) = (&world.ledger, 3600);
+    let looker = options(&world.clock).read_only(true).open(ledger.path()).unwrap();
+    for_days(ledger, "a", "1", 50, 1);
+    let hold = r#"{"op":"hold","account":"a","key":"h","points":10,"deadline_seconds":7200}"#;
+    apply(ledger, hold);
+    let later = r#"{"op":"recharge","account":"b","key":"1","points":5,"source":"wxpay","effective_at":"2027-01-11T18:00:00Z"}"#;
+    apply(ledger, later);
+    let plan = r#"{"op":"plan","account":"c","key":"p","points":7,"source":"gift","every_days":1,"expires_in_hours":30,"count":3}"#;
+    apply(ledger, plan);
+    recharge(ledger, "d", "1", 1);
+    let length = ledger.info().unwrap().operations;
+    let mut watches = [ledger.watch().unwrap(), looker.watch().unwrap().look_every(LONG)];
+    // Hours later, and whose balance is another then.
+    let expected: [(u64, &[&str]); 7] = [
+        (1, &[]),
+        (1, &["a"]),       // the hold's deadline
+        (22, &["a", "c"]), // the batch's end, the second period
+        (6, &["b", "c"]),  // effective; the first period's points lapse
+        (1, &[]),
+        (17, &["c"]), // the third period
+        (100, &["c"]),
+    ];
+    for (hours, names) in expected {
+        world.advance(hours * hour);
+        for watch in &mut watches {
+            let one = drain(watch);
+            let told = |accounts: &[&str]| json!([{"notice": "changed", "accounts": accounts}]);
+            assert_eq!(json!(one), if names.is_empty() { json!([]) } else { told(names) }, "{hours}");
+        }
+    }
+    assert_eq!(ledger.info().unwrap().operations, length, "nobody booked anything");
+    ledger.expire(None).unwrap();
+    assert_eq!(changed(watches[0].next(NONE).unwrap()).accounts, [], "the sweep's own operation");
+    world.advance(hour);
+    assert_eq!(drain(&mut watches[0]), []);
+}
+
+/// Whoever waits is woken by the clock of the ledger, however seldom other processes are looked for; and a clock that stands
+/// still just before something falls due keeps nobody busy.
+#[test]
+fn who_waits_is_woken_when_something_falls_due() {
+    struct Counting(ManualClock, AtomicUsize);
+    impl Clock for Counting {
+        fn now(&self) -> DateTime<Utc> {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            self.0.now()
+        }
+    }
+    let folder = folder();
+    let ledger = Ledger::create(folder.path().join("soon.ledger")).unwrap();
+    let soon = Recharge::new(Points::new(10).unwrap(), "gift");
+    let soon = soon.expires(ExpiresIn::At(Utc::now() + chrono::TimeDelta::milliseconds(400)));
+    ledger.recharge(&id("a"), &Key::new("1").unwrap(), soon).unwrap();
+    let (began, mut watch) = (Instant::now(), ledger.watch().unwrap().look_every(Duration::from_secs(3600)));
+    assert_eq!(changed(watch.next(LONG).unwrap()).accounts, [id("a")]);
+    assert_eq!(ledger.balance(&id("a")).unwrap().figures.available, 0);
+    assert!(began.elapsed() < LONG);
+
+    let clock = Arc::new(Counting(ManualClock::at(START).unwrap(), AtomicUsize::new(0)));
+    let ledger = Options::default().clock(clock.clone()).create(folder.path().join("still.ledger")).unwrap();
+    for_days(&ledger, "a", "1", 10, 1);
+    clock.0.advance(Duration::from_millis(86_400_000 - 3));
+    let mut watch = ledger.watch().unwrap();
+    clock.1.store(0, Ordering::SeqCst);
+    assert_eq!(watch.next(Duration::from_millis(200)).unwrap(), None);
+    assert!(clock.1.load(Ordering::SeqCst) <= 50, "{:?}", clock.1);
+    clock.0.advance(Duration::from_secs(86_400 * 200));
+    clock.1.store(0, Ordering::SeqCst);
+    // Nothing lapses by a clock that is not believed.
+    assert_eq!(watch.next(Duration::from_millis(600)).unwrap(), None);
+    assert!(clock.1.load(Ordering::SeqCst) <= 50, "{:?}", clock.1);
+}
+
+/// Named is whoever's balance said that it would change by then, whatever was booked and swept on the way.
+#[test]
+fn exactly_those_are_named_whose_balance_changes() {
+    for seed in 0..20 {
+        let mut random = Random::new(seed);
+        let world = World::empty();
+        let (ledger, accounts) = (&world.ledger, ids(&["a", "b", "c", "d"]));
+        let mut watch = ledger.watch().unwrap();
+        for n in 0..60 {
+            let (account, hours) = (random.pick(&accounts), random.range(1, 40));
+            let line = match random.range(0, 6) {
+                0 => json!({"op": "recharge", "points": 9, "source": "gift", "expires_in_hours": hours}),
+                1 => json!({"op": "hold", "points": 2, "deadline_seconds": 3600}),
+                2 => {
+                    json!({"op": "plan", "points": 3, "source": "gift", "every_days": 1, "count": 3, "expires_in_hours": hours,
+                    "rollover": {"cap": 2, "expires_in_hours": 5}})
+                }
+                3 => json!({"op": "consume", "points": 4}),
+                4 => json!({"op": "recharge", "points": 5, "source": "gift",
+                    "effective_at": (world.clock.now() + chrono::TimeDelta::hours(hours)).to_rfc3339()}),
+                _ => json!(null),
+            };
+            if let Value::Object(mut line) = line {
+                line.insert("account".into(), json!(account));
+                line.insert("key".into(), json!(n.to_string()));
+                // A hold may be refused.
+                let _ = ledger.apply(&request(&Value::Object(line).to_string()));
+            } else if random.percent(25) {
+                ledger.expire(Some(1)).unwrap();
+            }
+            drain(&mut watch);
+            let before: Vec<_> = accounts.iter().map(|id| ledger.balance(id).unwrap()).collect();
+            world.advance(random.range(0, 20) as u64 * 1800);
+            let now = world.clock.now();
+            let due = before.iter().filter(|balance| balance.next_change_at.is_some_and(|at| at <= now));
+            let due: BTreeSet<_> = due.map(|balance| balance.account.clone()).collect();
+            assert_eq!(told(drain(&mut watch)), (vec![], due), "seed {seed}, step {n}");
+        }
+    }
+}
+
+/// The clock was a month fast, batches lapsed, and it was put right: every account may have its points back.
+#[test]
+fn a_clock_put_right_is_told() {
+    let world = World::empty();
+    for_days(&world.ledger, "a", "1", 50, 20);
+    let right = world.clock.now();
+    let mut watch = world.ledger.watch().unwrap();
+    world.advance(30 * 86_400);
+    assert_eq!(changed(watch.next(NONE).unwrap()).accounts, [id("a")]);
+    recharge(&world.ledger, "a", "2", 1);
+    drain(&mut watch);
+    world.clock.set(right);
+    apply(&world.ledger, r#"{"op":"confirm_clock","key":"right"}"#);
+    let one = changed(watch.next(NONE).unwrap());
+    assert!(one.everything && one.changes.len() == 1, "{one:?}");
+    assert_eq!(world.ledger.balance(&id("a")).unwrap().figures.available, 51);
+    assert_eq!(drain(&mut watch), []);
 }
 
 /// More accounts swept than names are kept for somebody who does not listen.
@@ -216,6 +369,10 @@ fn a_great_sweep_is_told_as_everything() {
     world.ledger.batch_run().apply_whole(&lines, Whole::Atomic).unwrap();
     let mut watch = world.ledger.watch().unwrap();
     world.advance(2 * 86_400);
+    let one = changed(watch.next(NONE).unwrap());
+    assert!(one.everything && one.accounts.is_empty() && one.first.is_none(), "{one:?}");
+    assert_eq!(drain(&mut watch), []);
+    let mut watch = world.ledger.watch().unwrap();
     assert_eq!(world.ledger.expire(None).unwrap().accounts, 1100);
     let one = changed(watch.next(NONE).unwrap());
     assert!(one.everything && one.first == one.last && one.accounts.len() <= 1024, "{one:?}");
@@ -367,14 +524,17 @@ fn a_threshold_is_crossed_by_time() {
     let mut watch = ledger.watch().unwrap();
     assert_eq!(drain(&mut watch), []);
     world.advance(5 * 86_400);
+    changed(watch.next(NONE).unwrap());
     assert_eq!(drain(&mut watch), [], "28 left");
     apply(ledger, r#"{"op":"hold","account":"a","key":"h","points":10,"deadline_seconds":60}"#);
     changed(watch.next(NONE).unwrap());
     assert_eq!(low(watch.next(NONE).unwrap()).balance.available, 18);
     world.advance(61);
+    changed(watch.next(NONE).unwrap());
     assert_eq!(drain(&mut watch), [], "armed again");
     world.advance(2 * 86_400);
     // Also somebody who waits is told, at the next look.
+    changed(watch.next(LONG).unwrap());
     assert_eq!(low(watch.next(LONG).unwrap()).balance.available, 8);
     assert_eq!(drain(&mut watch), []);
     assert_eq!(ledger.info().unwrap().operations, 4);
