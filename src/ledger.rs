@@ -16,6 +16,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::error::Result;
 use crate::file::{Closing, File};
+use crate::model::Policy;
 use crate::notice::Reminders;
 use crate::pricing::PriceBook;
 use crate::units::Clock;
@@ -52,6 +53,7 @@ pub struct Ledger {
     /// Every price book loaded since it was opened; the last is in force.
     books: Arc<RwLock<Arc<[Arc<PriceBook>]>>>,
     durability: Durability,
+    policy: Policy,
     reminders: Arc<Reminders>,
 }
 
@@ -103,9 +105,10 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         book: Option<PriceBook>,
         durability: Durability,
+        policy: Policy,
     ) -> Self {
         let books = Arc::new(RwLock::new(book.into_iter().map(Arc::new).collect()));
-        Ledger { file, clock, books, durability, reminders: Arc::default() }
+        Ledger { file, clock, books, durability, policy, reminders: Arc::default() }
     }
 
     /// A handle on the same file whose operations are acknowledged at this durability.

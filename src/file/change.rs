@@ -11,8 +11,8 @@ use super::File;
 use crate::engine::{self, Booked, Books, CATCH_UP_LIMIT, Changes, Context, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Action, Balances, ClockState, Command, Figures, HoldState, Key, OpKind, OperationRow, Receipt, Request,
-    Writers,
+    AccountId, Action, Balances, ClockState, Command, Figures, HoldState, Key, OpKind, OperationRow, Policy, Receipt,
+    Request, Writers,
 };
 use crate::pricing::PriceBook;
 use crate::report::{self, Look};
@@ -33,6 +33,8 @@ pub(crate) struct Terms {
     /// The price books loaded; the last is in force.
     pub(crate) books: Arc<[Arc<PriceBook>]>,
     pub(crate) durability: Durability,
+    /// Of a consume that names none.
+    pub(crate) policy: Policy,
     /// `at` is allowed.
     pub(crate) historic: bool,
     /// Decide, and write nothing.
@@ -367,7 +369,8 @@ fn record(session: &Session<'_>, cache: &BookCache, reading: Reading) -> Result<
 }
 
 fn parse(request: &Request, terms: &Terms) -> Result<Command> {
-    let command = Command::parse(request)?;
+    let filled = terms.policy.fill_in(request);
+    let command = Command::parse(filled.as_ref().unwrap_or(request))?;
     match command.at {
         Some(_) if !terms.historic => {
             Err(Error::invalid("at", "is only for loading history", "leave it out, or run the batch as historic"))

@@ -25,7 +25,8 @@ fn open(path: &Path) -> Arc<File> {
 
 pub(super) fn terms(at: i64) -> Terms {
     let reading = Reading { at: Instant::clamped(at), trusted: false };
-    Terms { reading, books: Arc::default(), durability: Durability::Relaxed, historic: false, dry_run: false }
+    let policy = crate::model::Policy::default();
+    Terms { reading, books: Arc::default(), durability: Durability::Relaxed, policy, historic: false, dry_run: false }
 }
 
 fn book(file: &File, line: &str) {

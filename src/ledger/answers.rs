@@ -3,6 +3,8 @@
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::audit::Verification;
@@ -12,7 +14,7 @@ use crate::notice::Notice;
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// Instead of the receipt, for a line of a run that was refused.
-#[derive(JsonSchema)]
+#[derive(JsonSchema, Deserialize)]
 #[allow(dead_code, reason = "whoever reads the lines writes it")]
 struct Refusal {
     /// What was wrong.
@@ -32,36 +34,41 @@ struct Refusal {
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
+/// The shape of an answer. Every one can be read back.
+fn shape<T: JsonSchema + DeserializeOwned>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
 /// What is answered: to an operation, and to each question by its name.
 const ANSWERS: &[(&str, Shape)] = &[
-    ("receipt", SchemaGenerator::subschema_for::<Receipt>),
-    ("error", SchemaGenerator::subschema_for::<ErrorInfo>),
-    ("refusal", SchemaGenerator::subschema_for::<Refusal>),
-    ("notice", SchemaGenerator::subschema_for::<Notice>),
-    ("balance", SchemaGenerator::subschema_for::<Balance>),
-    ("check", SchemaGenerator::subschema_for::<Check>),
-    ("price", SchemaGenerator::subschema_for::<Quote>),
-    ("estimate", SchemaGenerator::subschema_for::<Quote>),
-    ("batches", SchemaGenerator::subschema_for::<Page<BatchInfo>>),
-    ("holds", SchemaGenerator::subschema_for::<Page<HoldInfo>>),
-    ("plans", SchemaGenerator::subschema_for::<Page<PlanInfo>>),
-    ("history", SchemaGenerator::subschema_for::<Page<Entry>>),
-    ("overview", SchemaGenerator::subschema_for::<Overview>),
-    ("expiring", SchemaGenerator::subschema_for::<Vec<BatchInfo>>),
-    ("accounts", SchemaGenerator::subschema_for::<Page<Balance>>),
-    ("usage", SchemaGenerator::subschema_for::<Page<UsageLine>>),
-    ("statement", SchemaGenerator::subschema_for::<Statement>),
-    ("missing", SchemaGenerator::subschema_for::<Missing>),
-    ("explain", SchemaGenerator::subschema_for::<Explained>),
-    ("operation", SchemaGenerator::subschema_for::<PaidOperation>),
-    ("find", SchemaGenerator::subschema_for::<Page<Found>>),
-    ("info", SchemaGenerator::subschema_for::<Info>),
-    ("clock", SchemaGenerator::subschema_for::<ClockInfo>),
-    ("verify", SchemaGenerator::subschema_for::<Verification>),
+    ("receipt", shape::<Receipt>),
+    ("error", shape::<ErrorInfo>),
+    ("refusal", shape::<Refusal>),
+    ("notice", shape::<Notice>),
+    ("balance", shape::<Balance>),
+    ("check", shape::<Check>),
+    ("price", shape::<Quote>),
+    ("estimate", shape::<Quote>),
+    ("batches", shape::<Page<BatchInfo>>),
+    ("holds", shape::<Page<HoldInfo>>),
+    ("plans", shape::<Page<PlanInfo>>),
+    ("history", shape::<Page<Entry>>),
+    ("overview", shape::<Overview>),
+    ("expiring", shape::<Vec<BatchInfo>>),
+    ("accounts", shape::<Page<Balance>>),
+    ("usage", shape::<Page<UsageLine>>),
+    ("statement", shape::<Statement>),
+    ("missing", shape::<Missing>),
+    ("explain", shape::<Explained>),
+    ("operation", shape::<PaidOperation>),
+    ("find", shape::<Page<Found>>),
+    ("info", shape::<Info>),
+    ("clock", shape::<ClockInfo>),
+    ("verify", shape::<Verification>),
 ];
 
 /// An operation, or a batch.
-#[derive(JsonSchema)]
+#[derive(JsonSchema, Deserialize)]
 #[serde(untagged)]
 #[allow(dead_code, clippy::large_enum_variant, reason = "told by its schema alone")]
 enum Explained {

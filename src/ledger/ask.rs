@@ -11,7 +11,8 @@ use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, Pai
 /// The answers, each with what it holds; that can be taken out of it.
 macro_rules! answers {
     ($($(#[$about:meta])+ $kind:ident($holds:ty),)+) => {
-        /// The answer to a [`Question`]. Its JSON is that of what it holds. Whoever knows what was asked takes it out:
+        /// The answer to a [`Question`]. Its JSON is that of what it holds, and is read back as that. Whoever knows what was asked
+        /// takes it out:
         ///
         /// ```
         /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));

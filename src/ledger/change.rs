@@ -21,6 +21,7 @@ impl Ledger {
             reading: self.reading(),
             books: self.price_books(),
             durability: self.durability,
+            policy: self.policy,
             historic: false,
             dry_run: false,
         }

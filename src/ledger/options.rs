@@ -12,7 +12,7 @@ use crate::audit::{self, Circumstances, Diagnosis};
 use crate::db::is_unborn;
 use crate::error::{Error, Result};
 use crate::file::File;
-use crate::model::MAX_EPOCH;
+use crate::model::{MAX_EPOCH, Policy};
 use crate::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors};
 use crate::store::{self, NewLedger};
 use crate::units::{Clock, Reading, SystemClock};
@@ -57,6 +57,7 @@ pub struct Options {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     durability: Durability,
+    policy: Policy,
     busy_timeout: Duration,
 }
 
@@ -70,6 +71,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             durability: Durability::Full,
+            policy: Policy::default(),
             busy_timeout: Duration::from_secs(30),
         }
     }
@@ -136,6 +138,29 @@ impl Options {
         self
     }
 
+    /// How a consume is decided that names no policy. [`Policy::Postpaid`] by default. For an app that never lets anybody
+    /// into debt, so that no call can forget to say so.
+    ///
+    /// It is filled in before anything else and booked as if the caller had named it: a retry under another default names
+    /// another policy, which is `key_reused`.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// let ledger = Ledger::options().create_if_missing(true).default_policy(Policy::Strict).open(&path)?;
+    /// let (alice, five) = (AccountId::new("alice")?, Points::new(5)?);
+    /// let refused = ledger.consume(&alice, &Key::new("task:1")?, Consume::points(five)).unwrap_err();
+    /// assert_eq!(refused.code(), "insufficient_points");
+    /// ledger.consume(&alice, &Key::new("task:1")?, Consume::points(five).policy(Policy::Postpaid))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn default_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// How long to wait for other processes before `busy`. 30 seconds by default. Applies to the first handle of this
     /// process on the file.
     #[must_use]
@@ -171,7 +196,7 @@ impl Options {
         let book = self.book()?;
         let new = store::create(path.as_ref(), &self.identity())?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        Ok(Ledger::assemble(file, self.clock, book, self.durability))
+        Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy))
     }
 
     /// Opens a ledger file.
@@ -183,7 +208,7 @@ impl Options {
         let book = self.book()?;
         if self.read_only {
             let file = File::open_read_only(path)?;
-            return Ok(Ledger::assemble(file, self.clock, book, self.durability));
+            return Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy));
         }
         if self.create_if_missing && is_missing(path) {
             match store::create(path, &self.identity()) {
@@ -193,7 +218,7 @@ impl Options {
             }
         }
         let file = File::open(path, self.busy_timeout)?;
-        Ok(Ledger::assemble(file, self.clock, book, self.durability))
+        Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy))
     }
 
     /// Copies a backup to a new path as a ledger to go on with: it gets a new epoch, so that nothing booked from here on
@@ -206,7 +231,7 @@ impl Options {
         let epoch = self.identity().epoch;
         let new = File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        Ok(Ledger::assemble(file, self.clock, book, self.durability))
+        Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy))
     }
 
     /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened.

@@ -11,15 +11,33 @@ use crate::quantity::{Usage, UsageKind};
 use crate::units::Points;
 
 /// How a consume is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Policy {
-    /// The work is done: always book; what no batch covers becomes debt. The default.
+    /// The work is done: always book; what no batch covers becomes debt. The default, unless
+    /// [`Options::default_policy`](crate::Options::default_policy) says otherwise.
+    #[default]
     Postpaid,
     /// Refuse when the account is in debt or short.
     Strict,
     /// Book what is covered and report the rest as `short`.
     UpTo,
+}
+
+impl Policy {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Policy::Postpaid => "postpaid",
+            Policy::Strict => "strict",
+            Policy::UpTo => "up_to",
+        }
+    }
+
+    /// A consume that names no policy, with this one; none for a request that stays as it is.
+    pub(crate) fn fill_in(self, request: &Request) -> Option<Request> {
+        let open = request.op() == Some("consume") && request.get("policy").is_none_or(Value::is_null);
+        (open && self != Policy::default()).then(|| request.clone().with("policy", self.as_str()))
+    }
 }
 
 /// What happens to revoked points that were spent already.
@@ -361,12 +379,7 @@ impl Consume {
 
     /// How it is decided.
     pub fn policy(self, policy: Policy) -> Self {
-        let name = match policy {
-            Policy::Postpaid => "postpaid",
-            Policy::Strict => "strict",
-            Policy::UpTo => "up_to",
-        };
-        self.set("policy", name)
+        self.set("policy", policy.as_str())
     }
 
     /// When it happened in the world.

@@ -11,7 +11,7 @@ mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use report::PricingErrors;
 
@@ -67,7 +67,7 @@ fn hint(did_you_mean: &Option<String>) -> String {
 }
 
 /// A price, or the upper bound of one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Priced {
     /// The service that is priced.
@@ -84,14 +84,42 @@ pub struct Priced {
     pub unit: Option<String>,
 }
 
+/// How a rule finds a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RuleKind {
+    /// By use.
+    Fixed,
+    /// By time.
+    Duration,
+    /// By whatever is counted.
+    Metered,
+    /// Not at all.
+    Free,
+}
+
+impl RuleKind {
+    /// Its word, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RuleKind::Fixed => "fixed",
+            RuleKind::Duration => "duration",
+            RuleKind::Metered => "metered",
+            RuleKind::Free => "free",
+        }
+    }
+}
+
 /// One line of a table of prices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServiceRule {
     /// The name of the service.
     pub service: String,
-    /// `fixed`, `duration`, `metered` or `free`.
-    pub kind: &'static str,
+    /// How the price is found.
+    pub kind: RuleKind,
     /// The rule in words: `ceil(seconds / 3), at least 1`.
     pub rule: String,
     /// Where an estimate takes its seconds from: `chars * 0.25 s` or `input seconds`.

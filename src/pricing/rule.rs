@@ -1,5 +1,6 @@
 //! Rules: from what was used to points, and to the words that explain it.
 
+use super::RuleKind;
 use super::ratio::Ratio;
 use crate::quantity::{Quantity, Usage, UsageKind};
 use crate::units::MAX_POINTS;
@@ -73,12 +74,12 @@ pub(super) enum Purpose {
 }
 
 impl Rule {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> RuleKind {
         match self {
-            Self::Free => "free",
-            Self::Fixed { .. } => "fixed",
-            Self::Duration(_) => "duration",
-            Self::Metered(_) => "metered",
+            Self::Free => RuleKind::Free,
+            Self::Fixed { .. } => RuleKind::Fixed,
+            Self::Duration(_) => RuleKind::Duration,
+            Self::Metered(_) => RuleKind::Metered,
         }
     }
 

@@ -71,6 +71,22 @@ fn receipts_notices_and_errors_can_be_read_back() {
     again(&read);
 }
 
+/// A program in Rust sent what it was answered to its other half, which could not read all of it back.
+#[test]
+fn whatever_is_written_can_be_read() {
+    fn readable<T: Serialize + DeserializeOwned>() {}
+    use counterfoil::*;
+    readable::<(AccountId, Key, OperationId, BatchId, HoldId, PlanId, Hash)>();
+    readable::<(Receipt, Held, Balance, Entry, BatchInfo, HoldInfo, PlanInfo, Quote)>();
+    readable::<(Request, Question, Metadata, Notice, notice::Changed, notice::Change, notice::LowBalance)>();
+    readable::<(answer::Check, answer::Verification, answer::Closing, answer::ExpireReport, answer::NewValue)>();
+    readable::<(report::Statement, report::Missing, report::Explanation, report::BatchLife, report::UsageLine)>();
+    readable::<(report::Info, report::ClockInfo, report::OperationInfo, report::PaidOperation)>();
+    readable::<(diagnosis::Diagnosis, diagnosis::Finding, diagnosis::Fact, error::ErrorInfo)>();
+    readable::<(pricing::Priced, pricing::ServiceRule, pricing::PricingFault, quantity::Quantity)>();
+    readable::<(EntryKind, OpKind, answer::Place, answer::AccountState, answer::BatchState, answer::HoldState)>();
+}
+
 #[test]
 fn kinds_are_their_words() {
     for kind in EntryKind::ALL {

@@ -2,10 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use counterfoil::{AccountId, Entry, EntryKind, Error, Period, Query};
+use counterfoil::answer::ExpireReport;
+use counterfoil::batch::Whole;
+use counterfoil::{AccountId, Entry, EntryKind, Error, Period, Policy, Query, Question, Request};
+use counterfoil_report::{Export, ExportError, StatementPage};
 use serde_json::{Value, json};
 
-use crate::support::{World, instant};
+use crate::support::{World, instant, options};
 
 fn entries(world: &World, account: &str) -> Vec<Entry> {
     world.ledger.history(&AccountId::new(account).unwrap(), &Query::new()).unwrap().items
@@ -221,4 +224,82 @@ fn long_work_stops_when_it_is_told_to() {
     }
     assert!(world.ledger.backup(&target).unwrap().ok);
     assert!(world.ledger.verify_with(|_| ControlFlow::Continue::<()>(())).unwrap().ok);
+}
+
+/// Story: somebody closed the window while the first sweep in years was at work, and then while a statement and an export
+/// were being written: each stops at its next step, what was booked stays booked, and the file goes on as if nothing had been.
+#[test]
+fn a_sweep_a_page_and_an_export_stop_when_they_are_told_to() {
+    let world = World::empty();
+    let line = |n: u64| {
+        json!({"op": "recharge", "account": "me", "key": n.to_string(), "points": 1, "source": "gift",
+            "expires_in_hours": 1 + n % 100})
+    };
+    // More than one transaction takes.
+    let lines: Vec<_> = (1..=20_000).map(|n| (n, Request::parse(&line(n).to_string()).unwrap())).collect();
+    world.ledger.batch_run().apply_whole(&lines, Whole::Atomic).unwrap();
+    world.advance(3600 * 101);
+    let mut last = ExpireReport::default();
+    let stopped = world.ledger.expire_with(None, |report| {
+        last = report.clone();
+        ControlFlow::Break(())
+    });
+    assert_eq!(stopped.unwrap_err().code(), "cancelled");
+    assert!(last.points > 0 && last.points < 20_000, "{last:?}");
+    let me = AccountId::new("me").unwrap();
+    let booked = world.ledger.history(&me, &Query::new().kind("expire").after("20001").limit(50_000)).unwrap().items;
+    assert_eq!(booked.iter().filter(|line| !line.unbooked).count() as i64, last.points);
+    assert!(world.ledger.verify().unwrap().ok);
+    let rest = world.ledger.expire_with(None, |_| ControlFlow::Continue::<()>(())).unwrap();
+    assert_eq!((last.points + rest.points, rest.more), (20_000, false));
+
+    let code = |stopped: Result<(), ExportError>| counterfoil::Error::from(stopped.unwrap_err()).code();
+    let at = |wanted: u64| {
+        move |done: u64, _: u64| if done >= wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let page = StatementPage::new(&me);
+    // While the lines are summed, and while they are told.
+    for wanted in [1, 30_000, 60_000] {
+        let mut out = Vec::new();
+        assert_eq!(code(page.write_with(&world.ledger, &mut out, at(wanted))), "cancelled", "{wanted}");
+        assert!(out.is_empty(), "half a page would pass for one");
+    }
+    let (mut whole, mut half) = (Vec::new(), Vec::new());
+    let export = Export::new(counterfoil_report::JSONL).account(me.clone());
+    export.write(&world.ledger, &mut whole).unwrap();
+    assert_eq!(code(export.write_with(&world.ledger, &mut half, at(100))), "cancelled");
+    assert!(whole.starts_with(&half) && half.len() < whole.len());
+    let mut again = Vec::new();
+    export.write_with(&world.ledger, &mut again, |_, _| ControlFlow::Continue::<()>(())).unwrap();
+    assert!(again == whole && world.ledger.verify().unwrap().ok);
+    world.apply(&json!({"op": "consume", "account": "me", "key": "on", "points": 1})).unwrap();
+}
+
+/// Story: an app lets nobody into debt, and one of its forty calls forgot to say so. The default is for the whole handle, says
+/// in the books what it was, and never overrules whoever names a policy.
+#[test]
+fn a_policy_for_whoever_names_none() {
+    let world = World::empty();
+    let strict = options(&world.clock).default_policy(Policy::Strict).open(world.ledger.path()).unwrap();
+    let line = |key: &str| {
+        Request::parse(&json!({"op": "consume", "account": "me", "key": key, "points": 5}).to_string()).unwrap()
+    };
+    let refused = |answer: Result<counterfoil::Receipt, Error>| answer.unwrap_err().code();
+    assert_eq!(refused(strict.apply(&line("1"))), "insufficient_points");
+    assert_eq!(refused(strict.clone().dry_run(&line("1"))), "insufficient_points");
+    assert_eq!(refused(strict.with_durability(counterfoil::Durability::Full).apply(&line("1"))), "insufficient_points");
+    let lines = [line("1"), line("2").with("policy", "up_to"), line("3").with("policy", "postpaid")];
+    let answers = strict.batch(&lines);
+    assert_eq!(answers[0].as_ref().unwrap_err().code(), "insufficient_points");
+    assert_eq!(answers[1].as_ref().unwrap().short, 5);
+    assert_eq!(answers[2].as_ref().unwrap().balance.debt, 5);
+    world.apply(&json!({"op": "recharge", "account": "me", "key": "1", "points": 50, "source": "gift"})).unwrap();
+    let booked = strict.apply(&line("4")).unwrap();
+    let told = strict.operation(&booked.operation).unwrap().request;
+    assert_eq!(told.get("policy"), Some(&json!("strict")));
+    assert!(strict.apply(&line("4")).unwrap().replayed);
+    // Under another default it is another request.
+    let differs = world.ledger.apply(&line("4")).unwrap_err();
+    assert_eq!((differs.code(), &differs.details()["fields"]), ("key_reused", &json!(["policy"])));
+    assert!(world.ledger.verify().unwrap().ok);
 }

@@ -356,8 +356,10 @@ fn the_sample_book_is_the_one_of_the_design() {
     let book = sample();
     assert_eq!(book.expiration_days(), 180);
     assert!(book.is_promo("gift") && !book.is_promo("wxpay"));
-    let lines: Vec<String> =
-        book.services().map(|it| format!("{} {}: {} ({:?})", it.kind, it.service, it.rule, it.estimation)).collect();
+    let lines: Vec<String> = book
+        .services()
+        .map(|it| format!("{} {}: {} ({:?})", it.kind.as_str(), it.service, it.rule, it.estimation))
+        .collect();
     assert_eq!(
         lines,
         [

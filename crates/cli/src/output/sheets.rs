@@ -247,7 +247,7 @@ const BALANCE: &[&str] = &[
 impl Listed for ServiceRule {
     const COLUMNS: &'static [Column<Self>] = &[
         text("service", |s| s.service.clone()),
-        text("kind", |s| s.kind.into()),
+        text("kind", |s| s.kind.as_str().into()),
         text("points", |s| s.rule.clone()),
         text("estimated from", |s| s.estimation.clone().unwrap_or_else(|| "-".into())),
     ];
