@@ -67,7 +67,7 @@ pub mod answer {
     pub use crate::file::{Closing, ExpireReport};
     pub use crate::model::{
         AccountState, AccountsOpen, Allocation, BatchState, Check, Figures, Four, HoldMark, HoldState, Made, Movement,
-        NextExpiry, Overview, Place, PlanMark, PlanState, Slice, Totals,
+        NewValue, NextExpiry, Overview, Place, PlanMark, PlanState, Slice, Totals,
     };
 }
 /// What [`Options::diagnose`] finds out, as data.

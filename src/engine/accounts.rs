@@ -1,5 +1,7 @@
 //! Operations on accounts as such: open, set_limit, freeze, unfreeze, close, transfer; and the file's settings.
 
+use std::mem;
+
 use super::Booking;
 use crate::error::{Error, Result};
 use crate::model::{AccountState, Balances, BatchRow, EntryKind, MAX_INDEX, Place, Setting, Settings, batch_no};
@@ -21,7 +23,7 @@ impl Booking<'_, '_> {
 
     pub(super) fn set_limit(&mut self, credit_limit: i64) -> Result<()> {
         let row = self.books.account_mut(self.account)?;
-        self.outcome.before = Some(std::mem::replace(&mut row.credit_limit, credit_limit));
+        self.outcome.before = Some(mem::replace(&mut row.credit_limit, credit_limit));
         self.post_unchanged(EntryKind::SetLimit)
     }
 
@@ -105,12 +107,13 @@ impl Booking<'_, '_> {
     }
 }
 
-pub(super) fn configure(settings: &mut Settings, setting: Setting) {
+/// Changes a setting; what it was, a choice between two as 0 or 1.
+pub(super) fn configure(settings: &mut Settings, setting: Setting) -> i64 {
     match setting {
-        Setting::ExplicitAccounts(explicit) => settings.explicit_accounts = explicit,
-        Setting::LateWindow(seconds) => settings.late_window = seconds,
-        Setting::MaxHold(seconds) => settings.max_hold = seconds,
-        Setting::MaxClockJump(seconds) => settings.max_clock_jump = seconds,
-        Setting::ClockPatience(seconds) => settings.clock_patience = seconds,
+        Setting::ExplicitAccounts(explicit) => mem::replace(&mut settings.explicit_accounts, explicit).into(),
+        Setting::LateWindow(seconds) => mem::replace(&mut settings.late_window, seconds),
+        Setting::MaxHold(seconds) => mem::replace(&mut settings.max_hold, seconds),
+        Setting::MaxClockJump(seconds) => mem::replace(&mut settings.max_clock_jump, seconds),
+        Setting::ClockPatience(seconds) => mem::replace(&mut settings.clock_patience, seconds),
     }
 }

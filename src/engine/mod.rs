@@ -434,7 +434,9 @@ impl Booking<'_, '_> {
             Action::Freeze => self.set_state(EntryKind::Freeze, AccountState::Frozen)?,
             Action::Unfreeze => self.set_state(EntryKind::Unfreeze, AccountState::Active)?,
             Action::Close => self.close()?,
-            Action::Configure(setting) => accounts::configure(&mut ledger.settings, *setting),
+            Action::Configure(setting) => {
+                self.outcome.before = Some(accounts::configure(&mut ledger.settings, *setting));
+            }
             Action::ConfirmClock => self.confirm_clock()?,
             Action::Own => {}
         }

@@ -23,7 +23,8 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
+    /// `unknown_account` for one that was never opened, `invalid_argument` for a period that begins later than now, and as for
+    /// [`Ledger::balance`].
     pub fn statement(&self, account: &AccountId, period: &Period) -> Result<Statement> {
         let (mut walk, mut sums, mut lines) =
             (Walk::new(Some(account), period), Sums::new(account, period), Vec::new());
@@ -136,7 +137,8 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// Those of `each`; `invalid_argument` for a period that begins later than now, and as for [`Ledger::balance`].
+    /// Those of `each`; `unknown_account` for one that was never opened, `invalid_argument` for a period that begins later than
+    /// now, and as for [`Ledger::balance`].
     pub fn walk<E: From<Error>>(
         &self,
         account: Option<&AccountId>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::words::words;
 use super::{
@@ -109,6 +110,9 @@ pub struct Receipt {
     /// The plan made, or what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanMark>,
+    /// What `open`, `set_limit`, `set_expiry`, `renew` and `configure` set: the value before, and from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<NewValue>,
     /// Which batches paid (or were set aside), in draw order, before any later settling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocations: Vec<Allocation>,
@@ -174,6 +178,20 @@ impl Receipt {
         }
         self
     }
+}
+
+/// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`. A new
+/// account's credit limit was 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct NewValue {
+    /// `credit_limit`, `expires_at`, `deadline`, or the name of a setting.
+    pub what: String,
+    /// What it was.
+    pub before: Value,
+    /// What it is from then on.
+    pub after: Value,
 }
 
 /// A batch an operation created or touched.
@@ -661,6 +679,12 @@ pub struct Check {
     /// Why not: the code of the error a strict consume would give.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The clock reading is not believed: ledger time stands still.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub clock_suspect: bool,
+    /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_behind: i64,
 }
 
 /// A price, or the upper bound of one.

@@ -26,7 +26,7 @@ pub(crate) use action::{
 };
 pub use answer::{
     AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark,
-    Made, Movement, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
+    Made, Movement, NewValue, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
 pub use calendar::Calendar;

@@ -340,7 +340,7 @@ pub(crate) struct Outcome {
     pub(crate) uncollected: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_limit: bool,
-    /// What it replaced: a credit limit, an end (-1 for never), a deadline. Of one that left debt or reserved credit, the limit.
+    /// What it replaced: a credit limit, an end (-1 for never), a deadline, a setting (1 for explicit accounts). Of one that left debt or reserved credit, the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<i64>,
 }

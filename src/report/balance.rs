@@ -96,7 +96,8 @@ impl Look<'_, '_> {
         };
         let (sufficient, allowed, reason) = (debt <= limit && fits, reason.is_none(), reason.map(str::to_string));
         let (available, debt) = (Points::booked(available)?, Points::booked(debt)?);
-        Ok(Check { sufficient, allowed, available, debt, required, reason })
+        let (clock_suspect, clock_behind) = (self.suspect, self.behind);
+        Ok(Check { sufficient, allowed, available, debt, required, reason, clock_suspect, clock_behind })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::pricing::PriceBook;
 use crate::store;
-use crate::units::{Instant, json_schema, utc};
+use crate::units::{Instant, is_zero, json_schema, utc};
 
 /// How many stored rows are read at a time.
 pub(super) const READ: usize = 256;
@@ -235,6 +235,7 @@ impl Look<'_, '_> {
             head: self.ledger.head,
             accepted_at: self.ledger.clock.accepted_at.utc(),
             clock_suspect: self.suspect,
+            clock_behind: self.behind,
             settings: SettingsInfo {
                 accounts: if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse },
                 late_window: settings.late_window,
@@ -273,6 +274,9 @@ pub struct Info {
     pub accepted_at: DateTime<Utc>,
     /// Whether the present clock reading is not believed.
     pub clock_suspect: bool,
+    /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_behind: i64,
     /// The settings that decide outcomes.
     pub settings: SettingsInfo,
     /// Hash of the price book of the newest operation booked under one.

@@ -33,7 +33,7 @@ pub(crate) use balance::at_a_glance;
 pub use clock::ClockInfo;
 pub use everywhere::Found;
 pub use explain::{
-    BatchLife, Cause, Explanation, Group, Missing, NewValue, Payer, Reckoned, Reckoning, Said, Side, Step, StepKind,
+    BatchLife, Cause, Explanation, Group, Missing, Payer, Reckoned, Reckoning, Said, Side, Step, StepKind,
 };
 pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};

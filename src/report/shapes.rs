@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
     EntryRow, Every, Expiry, Figures, Four, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement,
-    MovementRow, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
+    MovementRow, NewValue, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
     batch_operation,
 };
 use crate::units::{Instant, Points};
@@ -46,6 +46,36 @@ fn later_than_now(row: &OperationRow) -> Result<Option<DateTime<Utc>>> {
     let given = body.get("occurred_at").and_then(Value::as_str);
     let given = given.map(|text| Instant::parse("occurred_at", text)).transpose()?;
     Ok(given.filter(|given| *given > row.booked_at).map(Instant::utc))
+}
+
+/// What an operation set, as it was and as it is from then on.
+pub(crate) fn changed(row: &OperationRow) -> Result<Option<NewValue>> {
+    let (before, outcome) = (row.outcome.before.unwrap_or(0), &row.outcome);
+    let end = |millis: i64| match millis {
+        0.. => Value::from(Instant::clamped(millis).to_string()),
+        _ => Value::from("never"),
+    };
+    let new = |what: &str, before, after| Ok(Some(NewValue { what: what.into(), before, after }));
+    match (row.kind, outcome.batches.first(), outcome.hold) {
+        (OpKind::Open | OpKind::SetLimit, ..) => {
+            let limit = parse_body(row)?.get("credit_limit").cloned();
+            new("credit_limit", before.into(), limit.unwrap_or_else(|| 0.into()))
+        }
+        (OpKind::SetExpiry, Some((_, expires_at)), _) => new("expires_at", end(before), end(*expires_at)),
+        (OpKind::Renew, _, Some((.., deadline))) => new("deadline", end(before), end(deadline)),
+        (OpKind::Configure, ..) => {
+            let body = parse_body(row)?;
+            let (setting, value) = (body.get("setting").and_then(Value::as_str), body.get("value"));
+            let (Some(setting), Some(after)) = (setting, value) else { return Ok(None) };
+            let before = match (setting, before) {
+                ("accounts", 0) => "first_use".into(),
+                ("accounts", _) => "explicit".into(),
+                _ => before.into(),
+            };
+            new(setting, before, after.clone())
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The receipt of an operation: at once, and every time its key comes again.
@@ -86,6 +116,7 @@ pub(crate) fn receipt(writers: &Writers, row: &OperationRow, after: Balances, re
         batches,
         hold,
         plan,
+        changed: changed(row)?,
         allocations: outcome
             .draws
             .iter()

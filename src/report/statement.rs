@@ -9,11 +9,11 @@ use super::shapes::figures;
 use super::usage::{Tally, Use};
 use super::{Look, Period, UsageLine, WalkLine, WalkStep};
 use crate::engine::Books;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four, Place, Totals,
 };
-use crate::units::{Instant, add, utc, utc_option};
+use crate::units::{Instant, add, is_zero, utc, utc_option};
 
 /// What an account began with, every line of its books, and what it ended with. JSON shape `counterfoil.statement/1`.
 ///
@@ -24,8 +24,6 @@ use crate::units::{Instant, add, utc, utc_option};
 pub struct Statement {
     /// The account.
     pub account: AccountId,
-    /// Whether it has ever been opened.
-    pub exists: bool,
     /// Whether it takes part, at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<AccountState>,
@@ -56,6 +54,9 @@ pub struct Statement {
     /// The clock reading is not believed: ledger time stands still.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_suspect: bool,
+    /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_behind: i64,
 }
 
 /// All lines of one kind.
@@ -112,7 +113,6 @@ impl Statement {
     fn new(account: &AccountId, period: &Period) -> Self {
         Statement {
             account: account.clone(),
-            exists: false,
             state: None,
             from: period.begin(),
             to: period.end(),
@@ -125,6 +125,7 @@ impl Statement {
             batches: Vec::new(),
             lines: Vec::new(),
             clock_suspect: false,
+            clock_behind: 0,
         }
     }
 }
@@ -207,9 +208,11 @@ impl Look<'_, '_> {
         let Sums { mut statement, kinds, usage, last, .. } = sums;
         statement.by_kind = kinds.into_values().collect();
         statement.usage = usage.lines(None);
-        (statement.as_of, statement.clock_suspect) = (self.time.utc(), self.suspect);
-        let Some((books, account, now)) = self.account(&statement.account, None)? else { return Ok(statement) };
-        (statement.exists, statement.as_of) = (true, now.utc());
+        (statement.clock_suspect, statement.clock_behind) = (self.suspect, self.behind);
+        let account = self.account(&statement.account, None)?;
+        let (books, account, now) =
+            account.ok_or_else(|| Error::UnknownAccount { account: statement.account.to_string() })?;
+        statement.as_of = now.utc();
         let (last, then) = match statement.to.filter(|to| *to <= statement.as_of) {
             // At the end of a period, what ends with it is still there.
             Some(end) => {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::shapes::{self, figures, four};
 use super::{Look, Period};
 use crate::engine::Source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, Entry, EntryKind, EntryRow, Figures, Four, StretchRow, Totals};
 use crate::store::{self, Forward};
 use crate::units::Instant;
@@ -137,7 +137,9 @@ impl<'w> Walk<'w> {
         look.begun(self.period)?;
         self.cut = Some(cut);
         if let Some(id) = self.account {
-            (self.last, self.queue) = (None, look.source.account_by_id(id)?.into_iter().collect());
+            let account = look.source.account_by_id(id)?;
+            let account = account.ok_or_else(|| Error::UnknownAccount { account: id.to_string() })?;
+            (self.last, self.queue) = (None, VecDeque::from([account]));
         }
         Ok(vec![WalkStep::Begin { as_of: cut.time.utc(), operations: cut.length }])
     }

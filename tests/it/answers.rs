@@ -76,7 +76,7 @@ fn receipts_notices_and_errors_can_be_read_back() {
 fn whatever_is_written_can_be_read() {
     fn readable<T: Serialize + DeserializeOwned>() {}
     use counterfoil::*;
-    readable::<(AccountId, Key, OperationId, BatchId, HoldId, PlanId, Hash)>();
+    readable::<(AccountId, Key, Points, OperationId, BatchId, HoldId, PlanId, Hash)>();
     readable::<(Receipt, Held, Balance, Entry, BatchInfo, HoldInfo, PlanInfo, Quote)>();
     readable::<(Request, Question, Metadata, Notice, notice::Changed, notice::Change, notice::LowBalance)>();
     readable::<(answer::Check, answer::Verification, answer::Closing, answer::ExpireReport, answer::NewValue)>();

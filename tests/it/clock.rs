@@ -369,3 +369,36 @@ fn a_confirmed_clock_takes_seconds_back_where_it_is_trusted() {
     assert_eq!(world.consume("alice", 1).booked_at, instant("2027-01-10T12:00:00Z"));
     assert!(world.ledger.verify().unwrap().ok);
 }
+
+/// A kiosk's clock was an hour slow. The balance said so; the statement that was printed for a customer, the explanation and
+/// the check a program went by did not, and neither did they when the clock was years ahead.
+#[test]
+fn every_answer_about_the_present_says_how_the_clock_stands() {
+    let world = World::at("2026-01-01T00:00:00Z");
+    world.now("2026-01-10T01:00:00Z").recharge("a");
+    let account = AccountId::new("a").unwrap();
+    let told = || {
+        let (ledger, all) = (&world.ledger, counterfoil::Period::all());
+        let balance = ledger.balance(&account).unwrap();
+        let statement = ledger.statement(&account, &all).unwrap();
+        let missing = ledger.explain_missing(&account, &all, 10).unwrap();
+        let check = ledger.check(&account, counterfoil::Points::new(5).unwrap()).unwrap();
+        let info = ledger.info().unwrap();
+        let told = [
+            (balance.clock_suspect, balance.clock_behind),
+            (statement.clock_suspect, statement.clock_behind),
+            (missing.clock_suspect, missing.clock_behind),
+            (check.clock_suspect, check.clock_behind),
+            (info.clock_suspect, info.clock_behind),
+        ];
+        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+        let clock = ledger.clock().unwrap();
+        assert_eq!(told[0], (clock.suspect, clock.behind));
+        told[0]
+    };
+    assert_eq!(told(), (false, 0));
+    world.now("2026-01-10T00:00:00Z");
+    assert_eq!(told(), (false, 3600));
+    world.now("2029-01-10T00:00:00Z");
+    assert_eq!(told(), (true, 0));
+}

@@ -275,6 +275,76 @@ fn a_sweep_a_page_and_an_export_stop_when_they_are_told_to() {
     world.apply(&json!({"op": "consume", "account": "me", "key": "on", "points": 1})).unwrap();
 }
 
+/// Story: a bookkeeper asked for the statement of `alcie` and got a page of zeros, which went to the customer.
+#[test]
+fn nobody_gets_a_statement_of_an_account_that_nobody_opened() {
+    let world = World::empty();
+    world.apply(&json!({"op": "recharge", "account": "alice", "key": "1", "points": 5, "source": "gift"})).unwrap();
+    let (nobody, ledger) = (AccountId::new("alcie").unwrap(), &world.ledger);
+    let refused = [
+        ledger.statement(&nobody, &Period::all()).unwrap_err(),
+        ledger.statement_steps(&nobody, &Period::all(), |_| Ok::<(), Error>(())).unwrap_err(),
+        ledger.walk(Some(&nobody), &Period::all(), |_| Ok::<(), Error>(())).unwrap_err(),
+        ledger.ask(&Question::parse(r#"{"get":"statement","account":"alcie"}"#).unwrap()).unwrap_err(),
+        StatementPage::new(&nobody).write(ledger, &mut Vec::new()).unwrap_err().into(),
+        Export::new(counterfoil_report::CSV).account(nobody.clone()).write(ledger, &mut Vec::new()).unwrap_err().into(),
+    ];
+    for error in refused {
+        assert_eq!((error.code(), error.details()["account"].as_str()), ("unknown_account", Some("alcie")));
+    }
+    // Looking is free: a kiosk asks about a card that it has never seen.
+    assert!(!ledger.balance(&nobody).unwrap().exists);
+    assert_eq!(ledger.explain_missing(&nobody, &Period::all(), 100).unwrap().did_you_mean.len(), 1);
+}
+
+/// Story: an operator raised a customer's limit, was asked by how much, and the answer did not say what it had been. Answers
+/// that set something tell both values, and a retry tells what the first call did.
+#[test]
+fn what_sets_a_value_tells_the_old_one() {
+    let mut world = World::empty();
+    let changed = |receipt: &counterfoil::Receipt| json!(receipt.changed);
+    let said = |what: &str, before: Value, after: Value| json!({"what": what, "before": before, "after": after});
+    let opened = world.must("", r#"{"op":"open","account":"me","key":"1","credit_limit":30}"#);
+    assert_eq!(changed(&opened), said("credit_limit", json!(0), json!(30)));
+    let again = world.must("", r#"{"op":"open","account":"me","key":"2","credit_limit":30}"#);
+    assert_eq!(changed(&again), said("credit_limit", json!(30), json!(30)));
+    let line = r#"{"op":"set_limit","account":"me","key":"3","credit_limit":80}"#;
+    let raised = world.must("", line);
+    assert_eq!(changed(&raised), said("credit_limit", json!(30), json!(80)));
+    world.must("", r#"{"op":"set_limit","account":"me","key":"4","credit_limit":0}"#);
+    let replayed = world.must("", line);
+    assert_eq!((replayed.replayed, changed(&replayed)), (true, changed(&raised)));
+    for (key, setting, value, before) in [
+        ("5", "late_window", json!(60), json!(0)),
+        ("6", "max_hold", json!(7200), json!(86_400)),
+        ("7", "max_clock_jump", json!(86_400), json!(90 * 86_400)),
+        ("8", "clock_patience", json!(3600), json!(86_400)),
+        ("9", "accounts", json!("explicit"), json!("first_use")),
+        ("10", "accounts", json!("first_use"), json!("explicit")),
+        ("11", "late_window", json!(0), json!(60)),
+    ] {
+        let line = json!({"op": "configure", "key": key, "setting": setting, "value": value});
+        assert_eq!(changed(&world.apply(&line).unwrap()), said(setting, before, value), "{line}");
+    }
+    assert_eq!(
+        changed(&world.apply(&json!({"op": "configure", "key": "5", "setting": "late_window", "value": 60})).unwrap()),
+        said("late_window", json!(0), json!(60))
+    );
+    let start = "2027-01-10T12:00:00.000Z";
+    world.must("gift", r#"{"op":"recharge","account":"me","key":"1","points":5,"source":"gift","expires_at":"never"}"#);
+    let until = json!({"op": "set_expiry", "batch": "@gift", "key": "1", "expires_in_hours": 24, "reason": "x"});
+    let until = world.resolve(&until).to_string();
+    assert_eq!(changed(&world.must("", &until)), said("expires_at", json!("never"), json!("2027-01-11T12:00:00.000Z")));
+    world.must("job", r#"{"op":"hold","account":"me","key":"1","points":2,"deadline_seconds":60}"#);
+    let renew = world.resolve(&json!({"op": "renew", "hold": "@job", "key": "1", "deadline_seconds": 120})).to_string();
+    let renewed = changed(&world.must("", &renew));
+    assert_eq!(
+        renewed,
+        said("deadline", json!(start.replace("12:00", "12:01")), json!(start.replace("12:00", "12:02")))
+    );
+    assert!(world.ledger.verify().unwrap().ok);
+}
+
 /// Story: an app lets nobody into debt, and one of its forty calls forgot to say so. The default is for the whole handle, says
 /// in the books what it was, and never overrules whoever names a policy.
 #[test]

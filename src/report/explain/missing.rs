@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::{AccountId, EntryKind, EntryRow, Figures, Totals};
 use crate::report::shapes::figures;
 use crate::report::span::stored_entries;
-use crate::units::{Points, add, sub, utc, utc_option};
+use crate::units::{Points, add, is_zero, sub, utc, utc_option};
 
 /// Similar ids named for an unknown account.
 const SIMILAR: usize = 3;
@@ -72,6 +72,9 @@ pub struct Missing {
     /// The clock reading is not believed: ledger time stands still.
     #[serde(default, skip_serializing_if = "is_false")]
     pub clock_suspect: bool,
+    /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_behind: i64,
 }
 
 /// What changed the points of an account for one reason.
@@ -156,6 +159,7 @@ impl Missing {
             held: Cause::default(),
             pending: Cause::default(),
             clock_suspect: look.suspect,
+            clock_behind: look.behind,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::units::{add, is_false, is_zero};
 
 pub use batch::BatchLife;
 pub use missing::{Cause, Missing};
-pub use operation::{Explanation, NewValue, Payer, Side};
+pub use operation::{Explanation, Payer, Side};
 pub use reckoning::{Reckoned, Reckoning};
 pub use step::{Step, StepKind};
 

@@ -42,9 +42,6 @@ pub struct Explanation {
     /// The accounts it touched, the paying one first, with the balances before and after and its lines between.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<Side>,
-    /// What it set: a credit limit, an expiry, a deadline, a setting.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<NewValue>,
     /// Where the points went that it brought back: of a refund or release all, of a capture those it did not take.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub went_to: Vec<Step>,
@@ -75,19 +72,6 @@ pub struct Explanation {
     /// What was done to it since, or to what it made, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<Step>,
-}
-
-/// A value an operation set, as it was and as it is from then on: points, seconds, a word, or an instant or `never`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct NewValue {
-    /// `credit_limit`, `expires_at`, `deadline`, or the name of a setting.
-    pub what: String,
-    /// What it was.
-    pub before: Value,
-    /// What it is from then on.
-    pub after: Value,
 }
 
 /// A batch that paid.
@@ -166,7 +150,6 @@ impl Look<'_, '_> {
             paid_by: Vec::new(),
             settled_by: Vec::new(),
             sides: Vec::new(),
-            changed: None,
             went_to: Vec::new(),
             settled: Vec::new(),
             forgiven: Vec::new(),
@@ -179,7 +162,6 @@ impl Look<'_, '_> {
             since: Vec::new(),
         };
         let (Some((no, _)), Some(last)) = (&booked.row.account, booked.row.entry) else {
-            told.changed = self.setting_changed(&booked)?;
             return Ok(told);
         };
         let stored = self.account_row(*no)?;
@@ -208,7 +190,7 @@ impl Look<'_, '_> {
         if let Some((books, to, _)) = &receiver {
             self.tell(&mut story, (books, to), &received)?;
         }
-        self.circumstances(&mut told, &booked, &lines)?;
+        self.circumstances(&mut told, &booked)?;
         self.payers(&mut told, (&booked, &lines), (&mut own.0, &own.1), &draws, &story)?;
         story.since.sort_by_key(|since| since.at);
         (told.went_to, told.settled, told.forgiven, told.since) =
@@ -216,25 +198,10 @@ impl Look<'_, '_> {
         Ok(told)
     }
 
-    /// What it set, and what else of the circumstances is worth telling.
-    fn circumstances(&self, told: &mut Explanation, booked: &Booked, lines: &[EntryRow]) -> Result<()> {
-        let Some(first) = lines.first() else { return Ok(()) };
+    /// What of the circumstances is worth telling.
+    fn circumstances(&self, told: &mut Explanation, booked: &Booked) -> Result<()> {
         let outcome = &booked.row.outcome;
-        let instant = |at: Option<Instant>| at.map_or_else(|| Value::from("never"), |at| Value::from(at.to_string()));
-        let changed = |what: &str, before, after| Some(NewValue { what: what.into(), before, after });
         let deadline = outcome.hold.map(|(.., deadline)| Instant::clamped(deadline));
-        let before = outcome.before.filter(|before| *before >= 0).map(Instant::clamped);
-        told.changed = match (booked.row.kind, outcome.hold, first.batch) {
-            (OpKind::Open | OpKind::SetLimit, ..) => {
-                let after = booked.body.get("credit_limit").and_then(Value::as_i64).unwrap_or(0);
-                changed("credit_limit", Value::from(outcome.before.unwrap_or(0)), Value::from(after))
-            }
-            (OpKind::SetExpiry, _, Some(no)) => {
-                changed("expires_at", instant(before), instant(outcome.expiry_of(no).flatten()))
-            }
-            (OpKind::Renew, Some(_), _) => changed("deadline", instant(before), instant(deadline)),
-            _ => None,
-        };
         if let (OpKind::Capture, Some((hold, ..))) = (booked.row.kind, outcome.hold) {
             let ended = store::references(self.session, hold, Some(EntryKind::HoldExpire))?;
             told.passed_deadline = deadline.filter(|_| !ended.is_empty()).map(Instant::utc);
@@ -249,33 +216,18 @@ impl Look<'_, '_> {
         Ok(())
     }
 
-    /// What `configure` changed.
-    fn setting_changed(&self, booked: &Booked) -> Result<Option<NewValue>> {
-        let setting = booked.body.get("setting").and_then(Value::as_str);
-        let (Some(setting), Some(after)) = (setting, booked.body.get("value")) else { return Ok(None) };
-        let before = self.setting_before(setting, booked.row.seq)?;
-        Ok(Some(NewValue { what: setting.into(), before, after: after.clone() }))
-    }
-
-    /// A setting as it was before an operation: as the last `configure` of it left it, or its default.
-    fn setting_before(&self, setting: &str, seq: i64) -> Result<Value> {
+    /// The file's window for late uses before an operation: as the last `configure` of it left it, or its default.
+    fn late_window_before(&self, seq: i64) -> Result<i64> {
         let mut before = seq;
         while let Some(seq) = store::configured_before(self.session, before)? {
             let earlier = Booked::read(&self.source, seq)?;
-            let same = earlier.text("setting").as_deref() == Some(setting);
-            if let Some(value) = earlier.body.get("value").filter(|_| same) {
-                return Ok(value.clone());
+            let same = earlier.text("setting").as_deref() == Some("late_window");
+            if let Some(value) = earlier.body.get("value").and_then(Value::as_i64).filter(|_| same) {
+                return Ok(value);
             }
             before = seq;
         }
-        let first = Settings::default();
-        Ok(match setting {
-            "late_window" => Value::from(first.late_window),
-            "max_hold" => Value::from(first.max_hold),
-            "max_clock_jump" => Value::from(first.max_clock_jump),
-            "clock_patience" => Value::from(first.clock_patience),
-            _ => Value::from("first_use"),
-        })
+        Ok(Settings::default().late_window)
     }
 
     /// The account that received a transfer.
@@ -439,7 +391,7 @@ impl Look<'_, '_> {
     fn late(&self, booked: &Booked) -> Result<Option<Late>> {
         let occurred = booked.row.outcome.occurred_at.filter(|_| booked.row.outcome.reinstated > 0);
         let Some(occurred) = occurred.map(Instant::clamped) else { return Ok(None) };
-        let window = self.setting_before("late_window", booked.row.seq)?.as_i64().unwrap_or(0);
+        let window = self.late_window_before(booked.row.seq)?;
         Ok(Some(Late { occurred, window }))
     }
 

@@ -268,7 +268,7 @@ fn a_new_value_is_told_with_the_old() {
         ("", r#"{"op":"configure","key":"11","setting":"max_hold","value":60}"#),
     ]);
     let told = |number| {
-        let told = explain(&world, number).changed.unwrap();
+        let told = explain(&world, number).operation.receipt.changed.unwrap();
         format!("{} {} {}", told.what, told.before, told.after)
     };
     assert_eq!(told(1), "max_hold 86400 7200");

@@ -232,6 +232,12 @@ pub struct Draft {
 }
 
 impl Draft {
+    pub fn changed(what: &str, before: Value, after: Value) -> Draft {
+        let mut draft = Draft::default();
+        draft.put("changed", json!({"what": what, "before": before, "after": after}));
+        draft
+    }
+
     pub fn put(&mut self, name: &str, value: Value) {
         let nothing = value.is_null() || value == 0 || value == false || value == json!([]);
         if !nothing {

@@ -265,13 +265,18 @@ impl Model {
     pub fn configure(&mut self, request: &Request) -> Outcome {
         let value = &request.inputs["value"];
         let ms = value.as_i64().map_or(0, |seconds| seconds.saturating_mul(SECOND));
-        match request.text("setting") {
-            Some("accounts") => self.settings.explicit = value == "explicit",
-            Some("late_window") => self.settings.late_window = ms,
-            Some("max_hold") => self.settings.max_hold = ms,
-            Some("clock_patience") => self.settings.clock_patience = ms,
-            _ => self.settings.max_clock_jump = ms,
-        }
-        Ok(Draft::default())
+        let setting = request.text("setting").expect("checked shape");
+        let seconds = |field: &mut i64| json!(std::mem::replace(field, ms) / SECOND);
+        let before = match setting {
+            "accounts" => match std::mem::replace(&mut self.settings.explicit, value == "explicit") {
+                true => json!("explicit"),
+                false => json!("first_use"),
+            },
+            "late_window" => seconds(&mut self.settings.late_window),
+            "max_hold" => seconds(&mut self.settings.max_hold),
+            "clock_patience" => seconds(&mut self.settings.clock_patience),
+            _ => seconds(&mut self.settings.max_clock_jump),
+        };
+        Ok(Draft::changed(setting, before, value.clone()))
     }
 }

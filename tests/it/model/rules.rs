@@ -202,8 +202,9 @@ impl Model {
 
     fn renew(&mut self, request: &Request, context: &Context) -> Outcome {
         let h = self.open_hold(request)?;
-        self.holds[h].deadline = self.deadline(request, context.now)?;
-        let mut draft = Draft::default();
+        let deadline = self.deadline(request, context.now)?;
+        let before = std::mem::replace(&mut self.holds[h].deadline, deadline);
+        let mut draft = Draft::changed("deadline", json!(instant::text(before)), json!(instant::text(deadline)));
         self.say_hold(&mut draft, h, &Map::new());
         self.book_own(request, context, "renew", 0);
         Ok(draft)

@@ -11,18 +11,22 @@ impl Model {
         let limit = request.int("credit_limit").unwrap_or(0);
         match self.accounts.get(&context.account) {
             Some(books) if books.credit_limit != limit => return refuse("account_exists"),
-            Some(_) => {}
+            Some(_) => {
+                self.book_own(request, context, "open", 0);
+                return Ok(Draft::changed("credit_limit", json!(limit), json!(limit)));
+            }
             None => self.create_account(&context.account, limit),
         }
         self.book_own(request, context, "open", 0);
-        Ok(Draft::default())
+        Ok(Draft::changed("credit_limit", json!(0), json!(limit)))
     }
 
     pub fn set_limit(&mut self, request: &Request, context: &Context) -> Outcome {
         let books = self.accounts.get_mut(&context.account).expect("account exists");
-        books.credit_limit = request.int("credit_limit").unwrap_or(0);
+        let limit = request.int("credit_limit").unwrap_or(0);
+        let before = std::mem::replace(&mut books.credit_limit, limit);
         self.book_own(request, context, "set_limit", 0);
-        Ok(Draft::default())
+        Ok(Draft::changed("credit_limit", json!(before), json!(limit)))
     }
 
     pub fn recharge(&mut self, request: &Request, context: &Context) -> Outcome {
@@ -120,10 +124,12 @@ impl Model {
         let expires_at = self.expiry(request, context, now.max(self.batches[b].effective_at))?;
         let over = self.batches[b].expires_at.is_some_and(|at| at <= now);
         let points = if over { std::mem::take(&mut self.batches[b].expired) } else { 0 };
-        self.batches[b].expires_at = expires_at;
+        let end = |at: Option<i64>| at.map_or_else(|| json!("never"), |at| json!(instant::text(at)));
+        let before = std::mem::replace(&mut self.batches[b].expires_at, expires_at);
         self.batches[b].remaining += points;
         self.total(account, "reinstated", points);
-        let mut draft = Draft { points, reinstated: points, ..Draft::default() };
+        let mut draft = Draft::changed("expires_at", end(before), end(expires_at));
+        (draft.points, draft.reinstated) = (points, points);
         draft.put("batch", self.batch_said(b));
         self.book_batch(request, context, "set_expiry", points, b);
         self.settle(account, now, Some(context.number));

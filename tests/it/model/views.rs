@@ -110,7 +110,8 @@ impl Model {
             return json!({"refused": "invalid_argument"});
         }
         let copy = self.caught_up(account, None, reading);
-        let entries = copy.accounts.get(account).map_or(&[][..], |books| &books.entries);
+        let Some(books) = copy.accounts.get(account) else { return json!({"refused": "unknown_account"}) };
+        let entries = &books.entries;
         let before = |at: i64| if at > now { entries.len() } else { booked_by(entries, at - 1) };
         let (first, end) = (from.map_or(0, before), to.map_or(entries.len(), before));
         let figures = |n: usize| five(n.checked_sub(1).map_or([0; 4], |n| entries[n].after));
@@ -254,6 +255,13 @@ impl Model {
         });
         if let Some(reason) = reason {
             value["reason"] = json!(reason);
+        }
+        let heard = self.hear(reading, false);
+        if heard.suspect {
+            value["clock_suspect"] = json!(true);
+        }
+        if heard.behind > 0 {
+            value["clock_behind"] = json!(heard.behind);
         }
         value
     }

@@ -60,8 +60,19 @@ fn meant(ledger: &Ledger, error: &Error) -> Option<(AccountId, AccountId)> {
     Some((account, near))
 }
 
+/// What a refusal to tell of an account says.
+pub(super) fn nearly(ledger: &Ledger, failure: Failure) -> Failure {
+    match failure {
+        Failure::Ledger { error, .. } if matches!(*error, Error::UnknownAccount { .. }) => match *error {
+            Error::UnknownAccount { account } => refused_account(ledger, account),
+            error => error.into(),
+        },
+        other => other,
+    }
+}
+
 /// An account nobody has opened, and perhaps the one that was meant.
-pub(super) fn refused_account(ledger: &Ledger, account: String) -> Failure {
+fn refused_account(ledger: &Ledger, account: String) -> Failure {
     match near(ledger, &account) {
         Some(near) => Failure::advised(Error::UnknownAccount { account }, format!("did you mean `{near}`?")),
         None => Error::UnknownAccount { account }.into(),

@@ -2,7 +2,7 @@
 
 use counterfoil_report::{Export, FORMATS, View};
 
-use super::Session;
+use super::{Session, advice};
 use crate::args::{ExportArgs, ExportView, Format};
 use crate::exit::{Failure, Outcome};
 
@@ -26,12 +26,9 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
     let account = session.one_or_all(args.all_accounts)?;
     let export = Export::new(args.target).view(view).within(args.period.period()?).calendar(args.period.calendar());
     let ledger = session.look()?;
-    if let Some(account) = &account {
-        session.known(&ledger, account)?;
-        // The environment named it: what lacks all others should not pass for the whole.
-        if session.common.account.is_none() {
-            session.notes.note(&format!("only `{account}`; --all-accounts takes all"));
-        }
+    // The environment named it: what lacks all others should not pass for the whole.
+    if let Some(account) = account.as_ref().filter(|_| session.common.account.is_none()) {
+        session.notes.note(&format!("only `{account}`; --all-accounts takes all"));
     }
     let export = account.into_iter().fold(export, Export::account);
     let bar = session.notes.bar("exporting");
@@ -40,6 +37,6 @@ pub(super) fn run(session: &mut Session, args: &ExportArgs) -> Result<Outcome, F
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    done?;
+    done.map_err(|error| advice::nearly(&ledger, error.into()))?;
     Ok(Outcome::Done)
 }

@@ -206,14 +206,6 @@ impl Session {
         if ledger.balance(account)?.exists { Ok(None) } else { self.nobody(ledger, account).map(Some) }
     }
 
-    /// Refuses what is to be handed to somebody about an account that nobody has opened: it is a slip of the pen.
-    fn known(&self, ledger: &Ledger, account: &AccountId) -> Result<(), Failure> {
-        if ledger.balance(account)?.exists {
-            return Ok(());
-        }
-        Err(advice::refused_account(ledger, account.to_string()))
-    }
-
     /// The same of an account that may not be named: then all are meant.
     fn unknown_one(&self, ledger: &Ledger, account: Option<&AccountId>) -> Result<Option<String>, Failure> {
         account.map_or(Ok(None), |account| self.unknown(ledger, account))

@@ -23,7 +23,6 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
         return Err(Failure::usage(format!("--output {}: this would be no page", path.display()), "add --html"));
     }
     let ledger = session.look()?;
-    session.known(&ledger, &account)?;
     let bar = session.notes.bar("statement");
     if args.html {
         let mut page = StatementPage::new(&account).within(period).calendar(calendar);
@@ -34,7 +33,7 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
             bar.set_position(done);
         });
         bar.finish_and_clear();
-        done?;
+        done.map_err(|error| advice::nearly(&ledger, error.into()))?;
         session.out.flush()?;
     } else {
         let done = session.out.statement(&calendar, |each| {
@@ -51,7 +50,7 @@ fn statement(session: &mut Session, args: &StatementArgs) -> Result<Outcome, Fai
             })
         });
         bar.finish_and_clear();
-        done?;
+        done.map_err(|error| advice::nearly(&ledger, error))?;
     }
     Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! Single answers for people.
 
-use counterfoil::answer::{Allocation, Check, Figures, PlanMark, Totals};
+use chrono::{DateTime, Utc};
+use counterfoil::answer::{Allocation, Check, Figures, NewValue, PlanMark, Totals};
 use counterfoil::report::{Info, OperationInfo};
 use counterfoil::{Balance, BatchInfo, OpKind, Receipt};
 use counterfoil_report::causes;
@@ -111,8 +112,39 @@ fn what(block: &mut Block, receipt: &Receipt) {
     );
     block.add_some("hold now", receipt.state_now.as_ref().map(words));
     block.add_some("plan", receipt.plan.as_ref().map(plan));
+    if let Some(changed) = &receipt.changed {
+        let (label, how) = self::changed(changed, &time);
+        block.add(label, how);
+    }
     let label = if receipt.op == "hold" { "set aside" } else { "paid by" };
     block.add_some(label, some_batches(&receipt.allocations));
+}
+
+/// What an operation set, in words.
+pub(super) fn changed(changed: &NewValue, when: &dyn Fn(DateTime<Utc>) -> String) -> (&'static str, String) {
+    let (label, seconds) = match changed.what.as_str() {
+        "credit_limit" => ("credit limit", false),
+        "expires_at" => ("expires", false),
+        "deadline" => ("deadline", false),
+        "accounts" => ("accounts", false),
+        "late_window" => ("late window", true),
+        "max_hold" => ("max hold", true),
+        "max_clock_jump" => ("max clock jump", true),
+        _ => ("clock patience", true),
+    };
+    let show = |value: &Value| match value {
+        Value::String(text) => DateTime::parse_from_rfc3339(text).map_or_else(|_| text.clone(), |at| when(at.to_utc())),
+        other if seconds => super::explained::counted(other.as_i64().unwrap_or(0), "second"),
+        other => other.to_string(),
+    };
+    let (before, after) = (show(&changed.before), show(&changed.after));
+    // A new account's limit was none before.
+    let how = match before == after {
+        true if after == "0" => after,
+        true => format!("{after}, as before"),
+        false => format!("{after}, was {before}"),
+    };
+    (label, how)
 }
 
 fn plan(plan: &PlanMark) -> String {
@@ -180,7 +212,7 @@ pub(super) fn balance(balance: &Balance) -> Block {
 }
 
 /// What is said of a slow clock.
-fn behind(seconds: i64) -> Option<String> {
+pub(super) fn behind(seconds: i64) -> Option<String> {
     (seconds > 0).then(|| format!("{seconds} s behind the newest time in the ledger"))
 }
 
@@ -189,6 +221,10 @@ pub(super) fn check(check: &Check) -> Block {
     block.add("allowed", check.reason.as_ref().map_or_else(|| "yes".into(), |reason| format!("no: {reason}")));
     let figures = [("required", check.required), ("available", check.available), ("debt", check.debt)];
     block.add_figures(&figures.map(|(label, points)| (label, points.get())));
+    if check.clock_suspect {
+        block.add("clock", SUSPECT);
+    }
+    block.add_some("clock", behind(check.clock_behind));
     block
 }
 
@@ -204,6 +240,7 @@ pub(super) fn info(info: &Info) -> Block {
     if info.clock_suspect {
         block.add("clock", SUSPECT);
     }
+    block.add_some("clock", behind(info.clock_behind));
     block.add("accounts", info.settings.accounts.as_str());
     block.add("late window", format!("{} s", info.settings.late_window));
     block.add("max hold", format!("{} s", info.settings.max_hold));

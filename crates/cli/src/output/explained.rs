@@ -29,7 +29,7 @@ fn points(count: impl Into<i64>) -> String {
     counted(count.into(), "point")
 }
 
-fn counted(count: i64, what: &str) -> String {
+pub(super) fn counted(count: i64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{} {what}s", figure(count)) }
 }
 

@@ -303,6 +303,9 @@ const RECEIPT: &[&str] = &[
     "hold.deadline",
     "plan.id",
     "plan.next_at",
+    "changed.what",
+    "changed.before",
+    "changed.after",
     "open",
     "restored",
     "lapsed",
@@ -359,7 +362,8 @@ impl Shown for Balance {
 }
 
 impl Shown for Check {
-    const CSV: &'static [&'static str] = &["sufficient", "allowed", "available", "debt", "required", "reason"];
+    const CSV: &'static [&'static str] =
+        &["sufficient", "allowed", "available", "debt", "required", "reason", "clock_suspect", "clock_behind"];
 
     fn block(&self) -> Block {
         blocks::check(self)
@@ -376,6 +380,7 @@ impl Shown for Info {
         "head",
         "accepted_at",
         "clock_suspect",
+        "clock_behind",
         "settings.accounts",
         "settings.late_window",
         "settings.max_hold",

@@ -9,7 +9,7 @@ use counterfoil::{BatchInfo, Entry};
 use counterfoil_report::json;
 use counterfoil_report::sheet::StatementSheet;
 
-use super::blocks::{SUSPECT, balance_line, words};
+use super::blocks::{SUSPECT, balance_line, behind, words};
 use super::table::{Block, Column, Rows, batch, number, sheet, text, time_at};
 use super::{Out, entries, usage};
 use crate::args::Format;
@@ -248,7 +248,7 @@ fn sums(statement: &Statement, calendar: &Calendar, sink: &mut dyn Write) -> io:
 
 fn head(statement: &Statement, calendar: &Calendar) -> Block {
     let mut block = Block::default();
-    let state = if statement.exists { statement.state.map_or("-", AccountState::as_str) } else { "not opened" };
+    let state = statement.state.map_or("-", AccountState::as_str);
     block.add("statement", format!("{} ({state})", statement.account));
     let from = statement.from.map_or_else(|| "the beginning".into(), |from| time_at(calendar, from));
     let past = statement.to.filter(|to| *to <= statement.as_of);
@@ -262,6 +262,7 @@ fn head(statement: &Statement, calendar: &Calendar) -> Block {
     if statement.clock_suspect {
         block.add("clock", SUSPECT);
     }
+    block.add_some("clock", behind(statement.clock_behind));
     block
 }
 

@@ -134,7 +134,8 @@ fn accounts_have_states_and_limits() {
     let home = Home::new();
     home.run("open -a bob --credit-limit 5").ok();
     home.run("open -a bob --credit-limit 6").fails(3, "account_exists");
-    home.run("set-limit 7 -a bob").ok();
+    let raised = home.run("set-limit 7 -a bob").ok();
+    assert!(raised.out.contains(" 7, was 5\n"), "{}", raised.out);
     home.run("check 7 -a bob").ok();
     let no = home.run("check 8 -a bob");
     assert_eq!((no.code, no.out.contains("no: insufficient_points")), (3, true));
@@ -146,7 +147,11 @@ fn accounts_have_states_and_limits() {
     let listed = home.run("accounts").ok();
     assert!(listed.out.contains("\nbob      closed "), "{}", listed.out);
     home.run("configure accounts explicit").ok();
-    home.run("configure late-window 3600").ok();
+    let set = home.run("configure late-window 3600").ok();
+    assert!(set.out.contains(" 3600 seconds, was 0 seconds\n"), "{}", set.out);
+    let refused = home.run("statement -a bib").fails(3, "unknown_account");
+    assert!(refused.err.contains("did you mean `bob`?"), "{}", refused.err);
+    home.run("export -a bib --as csv").fails(3, "unknown_account");
     home.run("confirm-clock --yes").ok();
     home.run("recharge 1 -a carol --source gift").fails(3, "unknown_account");
     let info = home.run("info --format json").ok().json();

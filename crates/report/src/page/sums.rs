@@ -69,9 +69,6 @@ pub(super) fn headline(statement: &Statement) -> (&'static str, String) {
 /// What a reader must know before believing the figures.
 pub(super) fn notices(statement: &Statement, due: bool) -> Vec<String> {
     let mut said = Vec::new();
-    if !statement.exists {
-        said.push("There is no account of this name in the ledger.".into());
-    }
     match statement.state {
         Some(AccountState::Frozen) => {
             said.push("The account is frozen: nothing can be spent until it is unfrozen.".into());
@@ -88,6 +85,9 @@ pub(super) fn notices(statement: &Statement, due: bool) -> Vec<String> {
     // What is true of the moment has no place on the page of a period that is over.
     if statement.clock_suspect && statement.end() == statement.as_of {
         said.push("The clock of the machine is not believed at present: nothing expires until it is set right.".into());
+    }
+    if statement.clock_behind > 0 && statement.end() == statement.as_of {
+        said.push("The clock of the machine is behind the newest time in the ledger.".into());
     }
     said
 }

@@ -1,7 +1,7 @@
 //! Why points are gone.
 
-use counterfoil::report::{Calendar, Cause, Missing, Step, StepKind};
 use counterfoil::EntryKind;
+use counterfoil::report::{Calendar, Cause, Missing, Step, StepKind};
 use counterfoil_report::causes::{aside, usable};
 
 use super::{Clock, Story, by_operation, debt, destination, groups, points, said, signed};
@@ -42,6 +42,9 @@ pub(crate) fn missing(told: &Missing, calendar: &Calendar) -> String {
         story.head(
             "The clock is not believed, so ledger time stands still: nothing expires until it is set or confirmed.",
         );
+    }
+    if told.clock_behind > 0 {
+        story.head(format!("The clock is {} s behind the newest time in the ledger.", told.clock_behind));
     }
     story.end()
 }

@@ -1,6 +1,5 @@
 //! One operation explained.
 
-use chrono::DateTime;
 use counterfoil::answer::Figures;
 use counterfoil::report::{Calendar, Explanation, Payer, Reckoned, Step, StepKind};
 use counterfoil::{EntryKind, OpKind, Points};
@@ -69,6 +68,7 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
         let read = format!("read {}, which was not believed: ledger time stood still", when(receipt.recorded_at));
         rows.push(vec!["clock".into(), read]);
     }
+    rows.extend(blocks::behind(receipt.clock_behind).map(|text| vec!["clock".into(), text]));
     for (label, field) in [
         ("by", "actor"),
         ("reason", "reason"),
@@ -94,26 +94,9 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     if let Some(info) = told.batches_now.first().filter(|_| request.get("effective_at").is_some()) {
         rows.push(vec!["effective".into(), when(info.effective_at)]);
     }
-    if let Some(changed) = &told.changed {
-        let seconds = matches!(changed.what.as_str(), "late_window" | "max_hold" | "max_clock_jump" | "clock_patience");
-        let show = |value: &Value| match value {
-            Value::String(text) => {
-                DateTime::parse_from_rfc3339(text).map_or_else(|_| text.clone(), |at| when(at.to_utc()))
-            }
-            other if seconds => super::counted(other.as_i64().unwrap_or(0), "second"),
-            other => other.to_string(),
-        };
-        let what = match changed.what.as_str() {
-            "expires_at" => "expires",
-            what => what,
-        };
-        let (before, after) = (show(&changed.before), show(&changed.after));
-        let how = match receipt.op {
-            OpKind::Open => after,
-            _ if before == after => format!("{after}, as before"),
-            _ => format!("{after}, was {before}"),
-        };
-        rows.push(vec![what.replace('_', " "), how]);
+    if let Some(changed) = &receipt.changed {
+        let (label, how) = blocks::changed(changed, when);
+        rows.push(vec![label.into(), how]);
     }
     rows.push(vec!["key".into(), receipt.key.to_string()]);
     story.rows(&[], rows);
