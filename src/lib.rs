@@ -107,3 +107,7 @@ pub use writer::Durability;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/app.md")]
+struct App;

@@ -33,6 +33,7 @@ mod moving;
 mod names;
 mod notices;
 mod overview;
+mod package;
 mod plans;
 mod prices;
 mod proof;

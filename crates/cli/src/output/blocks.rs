@@ -135,7 +135,7 @@ pub(super) fn changed(changed: &NewValue, when: &dyn Fn(DateTime<Utc>) -> String
     let show = |value: &Value| match value {
         Value::String(text) => DateTime::parse_from_rfc3339(text).map_or_else(|_| text.clone(), |at| when(at.to_utc())),
         other if seconds => super::explained::counted(other.as_i64().unwrap_or(0), "second"),
-        other => other.to_string(),
+        other => other.as_i64().map_or_else(|| other.to_string(), figure),
     };
     let (before, after) = (show(&changed.before), show(&changed.after));
     // A new account's limit was none before.
