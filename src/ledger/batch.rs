@@ -85,7 +85,7 @@ impl BatchRun {
     ///     (2, Request::parse(r#"{"op":"consume","account":"a","key":"2","points":80,"policy":"strict"}"#)?),
     /// ];
     /// let answers = ledger.batch_run().apply_group(&lines);
-    /// assert_eq!(answers[0].1.as_ref().map(|receipt| receipt.points).ok(), Some(50));
+    /// assert_eq!(answers[0].1.as_ref().map(|receipt| receipt.points.get()).ok(), Some(50));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn apply_group(&mut self, lines: &[(u64, Request)]) -> Vec<(u64, Result<Receipt>)> {

@@ -27,8 +27,19 @@ impl fmt::Display for Difference {
 
 /// What an operation says about itself, and whose side entries (an `open` on
 /// first use, a `settle` …) the design leaves free to repeat it.
-const LABELS: [&str; 10] =
-    ["batch", "service", "quantity", "unit", "source", "reference", "description", "actor", "metadata", "occurred_at"];
+const LABELS: [&str; 11] = [
+    "batch",
+    "batch_number",
+    "service",
+    "quantity",
+    "unit",
+    "source",
+    "reference",
+    "description",
+    "actor",
+    "metadata",
+    "occurred_at",
+];
 const SIDE_ENTRIES: [&str; 4] = ["open", "reopen", "clawback", "settle"];
 
 /// What is compared of a balance of nobody.

@@ -41,7 +41,10 @@ impl Made {
     pub fn by_step(&self, value: &mut Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| self.by_step(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|value| self.by_step(value)),
+            Value::Object(fields) => {
+                fields.retain(|name, _| !["sequence", "batch_number"].contains(&name.as_str()));
+                fields.values_mut().for_each(|value| self.by_step(value));
+            }
             Value::String(text) => {
                 let Some((kind @ ("op" | "batch" | "hold" | "plan"), id)) = text.split_once(':') else { return };
                 let (number, which) = id.split_once('.').unwrap_or((id, "1"));
