@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use counterfoil::answer::Figures;
+use counterfoil::answer::{Figures, Held};
 use counterfoil::{
-    AccountId, Consume, ExpiresIn, Held, Hold, Key, Ledger, Notice, OperationId, Points, Policy, Query, Receipt,
-    Recharge, Refund, Release, Usage, Watch,
+    AccountId, Consume, ExpiresIn, Hold, Key, Ledger, Notice, OperationId, Points, Policy, Query, Receipt, Recharge,
+    Refund, Release, Usage, Watch,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

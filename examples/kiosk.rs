@@ -14,9 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use counterfoil::{
-    AccountId, Configure, Consume, EntryKind, ExpiresIn, Key, Ledger, ManualClock, Points, Query, Receipt, Recharge,
-};
+use counterfoil::clock::ManualClock;
+use counterfoil::{AccountId, Configure, Consume, EntryKind, ExpiresIn, Key, Ledger, Points, Query, Receipt, Recharge};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

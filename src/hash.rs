@@ -11,7 +11,7 @@ use crate::units::json_schema;
 /// A BLAKE3 hash, 32 bytes. As text, and in JSON, 64 lower-case hexadecimal digits.
 ///
 /// ```
-/// use counterfoil::Hash;
+/// use counterfoil::answer::Hash;
 ///
 /// let text = "fe07b6ce453c3702a02dadc7c29f2e477a5d45f113d234841cac06ee19754912";
 /// let noted: Hash = text.parse()?;

@@ -65,15 +65,21 @@ mod writer;
 pub mod answer {
     pub use crate::audit::{Checked, Fault, Progress, Verification};
     pub use crate::file::{Closing, ExpireReport};
+    pub use crate::hash::Hash;
+    pub use crate::ledger::Answer;
     pub use crate::model::{
-        AccountState, AccountsOpen, Allocation, BatchState, Check, Figures, Four, HoldMark, HoldState, Made, Movement,
-        NewValue, NextExpiry, Overview, Place, PlanMark, PlanState, Slice, Totals,
+        AccountState, AccountsOpen, Allocation, BatchInfo, BatchState, Check, Figures, Four, Held, HoldInfo, HoldMark,
+        HoldState, Made, Movement, NewValue, NextExpiry, Overview, Place, PlanInfo, PlanMark, PlanState, Slice, Totals,
     };
 }
 /// What [`Options::diagnose`] finds out, as data.
 pub mod diagnosis {
     pub use crate::audit::Diagnosis;
     pub use crate::model::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
+}
+/// The clock a ledger reads ([`Options::clock`]): the system's, or one that a test sets.
+pub mod clock {
+    pub use crate::units::{Clock, ManualClock, SystemClock};
 }
 /// Many operations in one run.
 pub mod batch {
@@ -91,16 +97,15 @@ pub mod schema {
 
 pub use chrono;
 pub use error::{Error, Result};
-pub use hash::Hash;
-pub use ledger::{Answer, IdSource, Ledger, Options, Watch};
+pub use ledger::{IdSource, Ledger, Options, Watch};
 pub use model::builders::*;
 pub use model::{
-    AccountId, Balance, BatchId, BatchInfo, Entry, EntryKind, Every, Held, HoldId, HoldInfo, Key, Metadata, OpKind,
-    OperationId, Page, Period, PlanId, PlanInfo, Query, Question, Quote, Receipt, Request,
+    AccountId, Balance, BatchId, Entry, EntryKind, Every, HoldId, Key, Metadata, OpKind, OperationId, Page, Period,
+    PlanId, Query, Question, Quote, Receipt, Request,
 };
 pub use notice::Notice;
 pub use quantity::Usage;
-pub use units::{Clock, ManualClock, Points, SystemClock};
+pub use units::Points;
 pub use writer::Durability;
 
 /// The README's Rust example is compiled with the examples of the documentation.

@@ -330,7 +330,7 @@ pub(crate) fn is_false(b: &bool) -> bool {
 /// Where an operation's time comes from: read once per operation.
 ///
 /// ```
-/// use counterfoil::{Clock, ManualClock};
+/// use counterfoil::clock::{Clock, ManualClock};
 /// let clock = ManualClock::at("2026-11-22T10:00:00Z")?;
 /// let before = clock.now();
 /// clock.advance(std::time::Duration::from_secs(60));

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::{Durability, Ledger, ManualClock, Request};
+use counterfoil::clock::ManualClock;
+use counterfoil::{Durability, Ledger, Request};
 
 use super::ours;
 

@@ -35,7 +35,8 @@ impl IdSource for RandomIds {
 /// Everything that can be chosen when a ledger is opened.
 ///
 /// ```
-/// use counterfoil::{Durability, Ledger, ManualClock};
+/// use counterfoil::clock::ManualClock;
+/// use counterfoil::{Durability, Ledger};
 /// use std::sync::Arc;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("points.ledger");

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
+use counterfoil::clock::ManualClock;
 use counterfoil::pricing::PriceBook;
 use counterfoil::{
-    AccountId, BatchId, Durability, HoldId, Ledger, ManualClock, OperationId, Options, Period, Points, Query, Request,
+    AccountId, BatchId, Durability, HoldId, Ledger, OperationId, Options, Period, Points, Query, Request,
 };
 use serde_json::{Value, json};
 

@@ -76,8 +76,9 @@ fn receipts_notices_and_errors_can_be_read_back() {
 fn whatever_is_written_can_be_read() {
     fn readable<T: Serialize + DeserializeOwned>() {}
     use counterfoil::*;
-    readable::<(AccountId, Key, Points, OperationId, BatchId, HoldId, PlanId, Hash)>();
-    readable::<(Receipt, Held, Balance, Entry, BatchInfo, HoldInfo, PlanInfo, Quote)>();
+    readable::<(AccountId, Key, Points, OperationId, BatchId, HoldId, PlanId, answer::Hash)>();
+    readable::<(Receipt, Balance, Entry, Quote)>();
+    readable::<(answer::Held, answer::BatchInfo, answer::HoldInfo, answer::PlanInfo)>();
     readable::<(Request, Question, Metadata, Notice, notice::Changed, notice::Change, notice::LowBalance)>();
     readable::<(answer::Check, answer::Verification, answer::Closing, answer::ExpireReport, answer::NewValue)>();
     readable::<(report::Statement, report::Missing, report::Explanation, report::BatchLife, report::UsageLine)>();

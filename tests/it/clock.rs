@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use counterfoil::{AccountId, Balance, Clock, Ledger, ManualClock, Points, Query, Receipt, Request};
+use counterfoil::clock::{Clock, ManualClock};
+use counterfoil::{AccountId, Balance, Ledger, Points, Query, Receipt, Request};
 
 use crate::support::{START, folder, instant, options};
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use counterfoil::clock::ManualClock;
 use counterfoil::diagnosis::{Diagnosis, Fact, Finding, Level};
 use counterfoil::pricing::PriceBook;
-use counterfoil::{
-    AccountId, ConfirmClock, Consume, Durability, ExpiresIn, Hold, Key, ManualClock, Options, Points, Recharge,
-};
+use counterfoil::{AccountId, ConfirmClock, Consume, Durability, ExpiresIn, Hold, Key, Options, Points, Recharge};
 
 use crate::support::{START, folder, instant, options, sample};
 
@@ -151,7 +150,7 @@ fn debts_and_what_is_due() {
 }
 
 fn clock_after(clock: &ManualClock, by: std::time::Duration) -> chrono::DateTime<chrono::Utc> {
-    use counterfoil::Clock;
+    use counterfoil::clock::Clock;
     clock.now() + by
 }
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil::answer::Verification;
-use counterfoil::{Clock, Error, Ledger, ManualClock, Options, Receipt, Request};
+use counterfoil::clock::{Clock, ManualClock};
+use counterfoil::{Error, Ledger, Options, Receipt, Request};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 

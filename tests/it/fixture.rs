@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use counterfoil::{AccountId, Ledger, ManualClock, Query, Request};
+use counterfoil::clock::ManualClock;
+use counterfoil::{AccountId, Ledger, Query, Request};
 use serde_json::{Value, json};
 
 use crate::support::{folder, instant, options, situations};

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use counterfoil::batch::Whole;
+use counterfoil::clock::{Clock, ManualClock};
 use counterfoil::notice::{Changed, LowBalance};
 use counterfoil::{
-    AccountId, Clock, Durability, Error, ExpiresIn, Key, Ledger, ManualClock, Notice, Options, Points, Receipt,
-    Recharge, Request, Watch,
+    AccountId, Durability, Error, ExpiresIn, Key, Ledger, Notice, Options, Points, Receipt, Recharge, Request, Watch,
 };
 use serde_json::{Value, json};
 

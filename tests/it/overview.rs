@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use counterfoil::{AccountId, Clock, ManualClock, Options, Query};
+use counterfoil::clock::{Clock, ManualClock};
+use counterfoil::{AccountId, Options, Query};
 
 use crate::support::{World, sample, situations};
 

@@ -124,7 +124,7 @@ impl Life {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        counterfoil::Clock::now(&self.world.clock)
+        counterfoil::clock::Clock::now(&self.world.clock)
     }
 
     fn statement(&self, account: &str, period: &Period) -> Statement {

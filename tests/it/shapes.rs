@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use counterfoil::answer::Hash;
 use counterfoil::quantity::Quantity;
 use counterfoil::schema::{OPERATIONS, QUESTIONS, answer_schema};
-use counterfoil::{Error, Hash, Question};
+use counterfoil::{Error, Question};
 use serde_json::{Value, json};
 
 use crate::support::{NOBODY, START, World, sample, situations};

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
+use counterfoil::clock::ManualClock;
 use counterfoil::error::ERROR_CODES;
 use counterfoil::pricing::PriceBook;
-use counterfoil::{AccountId, Durability, Error, Ledger, ManualClock, Options, Query, Receipt, Request};
+use counterfoil::{AccountId, Durability, Error, Ledger, Options, Query, Receipt, Request};
 use serde_json::{Value, json};
 
 use crate::prices::SAMPLE;
@@ -141,7 +142,7 @@ impl Template {
                 None => drop(world.must(name, line)),
             }
         }
-        let now = counterfoil::Clock::now(&world.clock);
+        let now = counterfoil::clock::Clock::now(&world.clock);
         let World { ledger, made, folder, .. } = world;
         ledger.close().unwrap();
         Template { bytes: std::fs::read(folder.path().join("test.ledger")).unwrap(), made, now }

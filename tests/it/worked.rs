@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::answer::{Allocation, HoldState};
+use counterfoil::answer::{Allocation, BatchInfo, HoldState};
+use counterfoil::clock::ManualClock;
 use counterfoil::pricing::PriceBook;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, BatchId, BatchInfo, Configure, ConfirmClock, Consume, Entry, ExpiresIn, Hold, Key, Ledger, ManualClock,
-    OperationId, Points, Policy, Query, Receipt, Recharge, Refund, Revoke, WriteOff,
+    AccountId, BatchId, Configure, ConfirmClock, Consume, Entry, ExpiresIn, Hold, Key, Ledger, OperationId, Points,
+    Policy, Query, Receipt, Recharge, Refund, Revoke, WriteOff,
 };
 
 use crate::support::{START, folder, instant, options};
@@ -464,7 +465,8 @@ fn example_14_balance_and_history_agree_unswept() {
 /// "Expires on 31 December" was read as its first instant, so the last day was lost; a use in 2062 became one of now without a word.
 #[test]
 fn a_date_is_its_whole_last_day_and_what_is_yet_to_happen_is_brought_to_now() {
-    use counterfoil::{AccountId, Clock, Ledger, ManualClock, Query, Request};
+    use counterfoil::clock::{Clock, ManualClock};
+    use counterfoil::{AccountId, Ledger, Query, Request};
     let folder = tempfile::tempdir().unwrap();
     let clock = std::sync::Arc::new(ManualClock::at("2030-12-01T02:00:00Z").unwrap());
     let ledger = Ledger::options().clock(clock.clone()).create_if_missing(true).open(folder.path().join("l")).unwrap();

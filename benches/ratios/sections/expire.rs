@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
-use counterfoil::{Durability, Ledger, ManualClock};
+use counterfoil::clock::ManualClock;
+use counterfoil::{Durability, Ledger};
 
 use super::{Bench, text};
 use crate::figure::Figure;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use counterfoil::ManualClock;
+use counterfoil::clock::ManualClock;
 use counterfoil::quantity::Usage;
 
 use crate::support::{START, Wrong, code_of, folder, options, sample};

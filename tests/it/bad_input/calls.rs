@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use counterfoil::clock::ManualClock;
 use counterfoil::quantity::Usage;
 use counterfoil::{
-    AccountId, BatchId, Consume, Error, Hold, HoldId, Key, ManualClock, OperationId, Period, Points, Query, Recharge,
+    AccountId, BatchId, Consume, Error, Hold, HoldId, Key, OperationId, Period, Points, Query, Recharge,
 };
 
 use super::Target;

@@ -1,7 +1,8 @@
 //! Stories of what was found wrong once and mended: each test is the input that showed it.
 
 use chrono::{DateTime, Utc};
-use counterfoil::{AccountId, Consume, ExpiresIn, Key, ManualClock, Period, Points, Query, Recharge};
+use counterfoil::clock::ManualClock;
+use counterfoil::{AccountId, Consume, ExpiresIn, Key, Period, Points, Query, Recharge};
 
 use super::Target;
 use crate::support::{START, code_of, folder, options};

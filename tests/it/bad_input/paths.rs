@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use counterfoil::{ManualClock, Options};
+use counterfoil::Options;
+use counterfoil::clock::ManualClock;
 
 use crate::support::{START, World, Wrong, code_of, folder, options, situations};
 

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use counterfoil::clock::ManualClock;
 use counterfoil::pricing::PriceBook;
-use counterfoil::{Durability, ManualClock, Options, Request};
+use counterfoil::{Durability, Options, Request};
 use rusqlite::Connection;
 
 use super::{Sights, looks, unsound};

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use counterfoil::answer::Verification;
-use counterfoil::{AccountId, Error, Key, Ledger, ManualClock, Options, Period, Points, Query, Request};
+use counterfoil::clock::ManualClock;
+use counterfoil::{AccountId, Error, Key, Ledger, Options, Period, Points, Query, Request};
 
 /// Longer than any look at these small files takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use counterfoil::answer::BatchState;
+use counterfoil::answer::{BatchInfo, BatchState};
+use counterfoil::clock::Clock;
 use counterfoil::report::{Explanation, Missing, Step};
-use counterfoil::{AccountId, BatchInfo, Clock, OperationId, Period, Points, Query};
+use counterfoil::{AccountId, OperationId, Period, Points, Query};
 use serde_json::{Value, json};
 
 use super::causes::adds_up;

@@ -3,11 +3,10 @@
 use std::convert::identity;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use counterfoil::answer::{Check, Overview};
+use counterfoil::answer::{Answer, BatchInfo, Check, HoldInfo, Overview, PlanInfo};
+use counterfoil::clock::{Clock, SystemClock};
 use counterfoil::report::{Found, Info, PaidOperation};
-use counterfoil::{
-    AccountId, Answer, Balance, BatchInfo, Clock, Error, HoldInfo, Ledger, Page, PlanInfo, Query, Question, SystemClock,
-};
+use counterfoil::{AccountId, Balance, Error, Ledger, Page, Query, Question};
 
 use super::{Session, advice, explain, export, pricing};
 use crate::args::{

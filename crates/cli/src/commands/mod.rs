@@ -16,8 +16,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use counterfoil::answer::Answer;
 use counterfoil::pricing::PriceBook;
-use counterfoil::{AccountId, Answer, Error, Ledger, Options, Question};
+use counterfoil::{AccountId, Error, Ledger, Options, Question};
 use counterfoil_report::CSV;
 
 use crate::args::{Cli, Command, Common, Format, LookCommand};

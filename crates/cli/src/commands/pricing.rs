@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use counterfoil::answer::Hash;
 use counterfoil::pricing::{PriceBook, PricingFault, ServiceRule};
-use counterfoil::{Error, Hash, Question, Quote};
+use counterfoil::{Error, Question, Quote};
 use serde::Serialize;
 
 use super::Session;

@@ -1,9 +1,9 @@
 //! Single answers for people.
 
 use chrono::{DateTime, Utc};
-use counterfoil::answer::{Allocation, Check, Figures, NewValue, PlanMark, Totals};
+use counterfoil::answer::{Allocation, BatchInfo, Check, Figures, NewValue, PlanMark, Totals};
 use counterfoil::report::{Info, OperationInfo};
-use counterfoil::{Balance, BatchInfo, OpKind, Receipt};
+use counterfoil::{Balance, OpKind, Receipt};
 use counterfoil_report::causes;
 use serde::Serialize;
 use serde_json::Value;

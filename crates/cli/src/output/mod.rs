@@ -13,8 +13,9 @@ mod usage;
 
 use std::io::Write;
 
+use counterfoil::answer::Answer;
 use counterfoil::report::Calendar;
-use counterfoil::{Answer, Error, Ledger, Page, Question};
+use counterfoil::{Error, Ledger, Page, Question};
 use counterfoil_report::json;
 use counterfoil_report::sheet::Lines;
 use serde::Serialize;

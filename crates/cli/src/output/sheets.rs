@@ -1,9 +1,9 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
-use counterfoil::answer::{AccountState, BatchState, Check, Fault};
+use counterfoil::answer::{AccountState, BatchInfo, BatchState, Check, Fault, HoldInfo, PlanInfo};
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Found, Info, PaidOperation};
-use counterfoil::{Balance, BatchInfo, HoldInfo, PlanInfo, Receipt};
+use counterfoil::{Balance, Receipt};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
-use counterfoil::answer::{AccountState, Figures, Four};
+use counterfoil::Entry;
+use counterfoil::answer::{AccountState, BatchInfo, Figures, Four};
 use counterfoil::report::{Calendar, KindTotal, Statement, StatementStep};
-use counterfoil::{BatchInfo, Entry};
 use counterfoil_report::json;
 use counterfoil_report::sheet::StatementSheet;
 

@@ -24,7 +24,8 @@ fn a_clock_before_1970_stops_nothing() {
 #[test]
 fn a_clock_that_was_fast_is_told_and_confirmed() {
     use chrono::{TimeDelta, Utc};
-    use counterfoil::{Ledger, ManualClock, Request};
+    use counterfoil::clock::ManualClock;
+    use counterfoil::{Ledger, Request};
 
     let home = Home::empty();
     let (clock, start) = (ManualClock::default(), Utc::now() - TimeDelta::days(1));

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
-use counterfoil::BatchInfo;
-use counterfoil::answer::BatchState;
+use counterfoil::answer::{BatchInfo, BatchState};
 use counterfoil::report::{Calendar, Statement};
 
 use super::sums::percent;

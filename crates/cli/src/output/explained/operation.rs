@@ -248,7 +248,7 @@ fn made(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     }
     if !told.batches_now.is_empty() {
         story.head("Batches, as they are now");
-        let row = |info: &counterfoil::BatchInfo| {
+        let row = |info: &counterfoil::answer::BatchInfo| {
             let gone = blocks::gone(info);
             let state = words(&info.state);
             let now = format!(
