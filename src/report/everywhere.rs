@@ -16,8 +16,6 @@ use crate::store::{self, Forward};
 
 /// Rows of the log read at a time.
 const READ: usize = 256;
-/// Lines read at a time: an operation writes few.
-const LINES: usize = 4;
 /// Of a key with more uses than these the log is read instead.
 const MOST_USES: usize = 10_000;
 
@@ -126,30 +124,14 @@ impl Look<'_, '_> {
 
     /// The lines an operation wrote: those of its account, then those of the one it went to.
     fn lines_of(&self, operation: &OperationRow, way: Forward) -> Result<Vec<(AccountId, EntryRow)>> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<(AccountId, EntryRow)> = Vec::new();
         if let (Some((no, id)), Some(last)) = (&operation.account, operation.entry) {
-            let read = |before: i64, page| {
-                store::entries(self.session, *no, 1, before.saturating_sub(1), Forward::Newest, page)
-            };
-            for row in store::pages(last.saturating_add(1), LINES, read, |row: &EntryRow| row.n) {
-                let row = row?;
-                if row.operation != Some(operation.seq) {
-                    break;
-                }
-                lines.push((id.clone(), row));
-            }
-            lines.reverse();
+            lines.extend(self.lines_until(*no, last, operation.seq)?.into_iter().map(|row| (id.clone(), row)));
         }
         if let Some(to) = self.change(operation)?.to
             && let Some(account) = self.source.account_by_id(&to)?
         {
-            let (from, last) = self.numbers_of(account.no, account.entries, operation.seq)?;
-            for row in self.stored_rows(account.no, from, last, Forward::Oldest) {
-                let row = row?;
-                if row.operation == Some(operation.seq) {
-                    lines.push((to.clone(), row));
-                }
-            }
+            lines.extend(self.lines_at(&account, operation)?.into_iter().map(|row| (to.clone(), row)));
         }
         if way == Forward::Newest {
             lines.reverse();

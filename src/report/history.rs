@@ -16,8 +16,15 @@ use crate::store::{self, Forward, Session};
 use crate::units::Points;
 
 const READ: usize = 256;
+/// Lines of one operation read at a time: it writes few.
+const LINES: usize = 4;
 /// Operations found by one key.
 const SAME_KEY: usize = 100;
+
+/// Whether a line is of this operation; what could not be read is to be told.
+fn of_operation(seq: i64) -> impl Fn(&Result<EntryRow>) -> bool {
+    move |row| row.as_ref().map_or(true, |row| row.operation == Some(seq))
+}
 
 /// Whether an entry's operation says what is asked for.
 pub(super) fn fits(query: &Filter, entry: &Entry) -> bool {
@@ -185,6 +192,26 @@ impl Look<'_, '_> {
             if from > to { Ok(Vec::new()) } else { store::entries(self.session, account, from, to, way, page) }
         };
         store::pages(before, READ, read, |row: &EntryRow| row.n)
+    }
+
+    /// An operation's lines in an account, the last of which is known.
+    pub(super) fn lines_until(&self, account: i64, last: i64, seq: i64) -> Result<Vec<EntryRow>> {
+        let read = |before: i64, page| {
+            store::entries(self.session, account, 1, before.saturating_sub(1), Forward::Newest, page)
+        };
+        let rows = store::pages(last.saturating_add(1), LINES, read, |row: &EntryRow| row.n);
+        let mut lines: Vec<EntryRow> = rows.take_while(of_operation(seq)).collect::<Result<_>>()?;
+        lines.reverse();
+        Ok(lines)
+    }
+
+    /// An operation's lines in an account, found by its time.
+    pub(super) fn lines_at(&self, account: &AccountRow, operation: &OperationRow) -> Result<Vec<EntryRow>> {
+        let at = operation.booked_at;
+        let (first, last) = store::numbers_of_entries_at(self.session, account.no, account.entries, at)?;
+        let mine = of_operation(operation.seq);
+        let rows = self.stored_rows(account.no, first, last, Forward::Oldest);
+        rows.skip_while(|row| !mine(row)).take_while(&mine).collect()
     }
 
     pub(super) fn known(&self, id: &OperationId) -> Result<i64> {

@@ -15,11 +15,11 @@ use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, OperationRow, Place, Settings, batch_no,
+    EntryRow, Figures, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, Place, Settings, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
-use crate::store::{self, Forward};
+use crate::store;
 use crate::units::{Instant, Points, or_never, utc, utc_option};
 
 /// An operation with everything that explains it. JSON shape `counterfoil.explanation/1`: the operation, and more.
@@ -236,24 +236,6 @@ impl Look<'_, '_> {
         let id = AccountId::new(to)?;
         let row = self.source.account_by_id(&id)?;
         row.map(Some).ok_or_else(|| Error::corrupt(format!("account {id} is referred to and not there")))
-    }
-
-    /// An operation's lines in an account, the last of which is known.
-    fn lines_until(&self, account: i64, last: i64, seq: i64) -> Result<Vec<EntryRow>> {
-        let rows = self.stored_rows(account, 1, last, Forward::Newest);
-        let mine = |row: &Result<EntryRow>| row.as_ref().map_or(true, |row| row.operation == Some(seq));
-        let mut lines: Vec<EntryRow> = rows.take_while(mine).collect::<Result<_>>()?;
-        lines.reverse();
-        Ok(lines)
-    }
-
-    /// An operation's lines in an account, found by its time.
-    fn lines_at(&self, account: &AccountRow, operation: &OperationRow) -> Result<Vec<EntryRow>> {
-        let at = operation.booked_at;
-        let (first, last) = store::numbers_of_entries_at(self.session, account.no, account.entries, at)?;
-        let rows = self.stored_rows(account.no, first, last, Forward::Oldest);
-        let mine = |row: &Result<EntryRow>| row.as_ref().map_or(true, |row| row.operation == Some(operation.seq));
-        rows.skip_while(|row| !mine(row)).take_while(mine).collect()
     }
 
     fn side(&self, account: &AccountRow, lines: &[EntryRow]) -> Result<Option<Side>> {
