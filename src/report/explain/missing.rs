@@ -96,7 +96,7 @@ pub struct Cause {
 impl Cause {
     /// Adds a step; the earlier ones are told together once there are twice as many as wanted.
     fn add(&mut self, step: Step, most: usize) -> Result<()> {
-        self.points = add(self.points, signed(&step))?;
+        self.points = add(self.points, step.signed())?;
         self.steps.push(step);
         if self.steps.len() >= most.saturating_mul(2) { self.fold(most) } else { Ok(()) }
     }
@@ -105,7 +105,7 @@ impl Cause {
     fn fold(&mut self, most: usize) -> Result<()> {
         let earlier = self.steps.len().saturating_sub(most);
         for step in self.steps.drain(..earlier) {
-            let points = signed(&step);
+            let points = step.signed();
             let name = step.source.or_else(|| step.other.map(|other| other.to_string()));
             let known = self.groups.len() < NAMES || self.groups.iter().any(|group| group.name == name);
             let name = name.filter(|_| known);
@@ -129,11 +129,6 @@ impl Cause {
         cause.fold(most)?;
         Ok(cause)
     }
-}
-
-/// The points of a step; those that came back count against its cause.
-fn signed(step: &Step) -> i64 {
-    if step.what == StepKind::CameBack { step.gone() } else { step.points.get() }
 }
 
 impl Missing {

@@ -184,6 +184,12 @@ impl Step {
         }
     }
 
+    /// Its points; negative for those that came back.
+    #[must_use]
+    pub fn signed(&self) -> i64 {
+        if self.what == StepKind::CameBack { self.gone() } else { self.points.get() }
+    }
+
     /// Of a batch's points: how many more are gone, that is expired, revoked or moved; negative for those that came back.
     #[must_use]
     pub fn gone(&self) -> i64 {

@@ -69,11 +69,6 @@ fn destination(went: &Step, of: Option<OperationId>) -> String {
     }
 }
 
-/// The points of a step: less than none when they came back.
-fn signed(step: &Step) -> i64 {
-    if step.what == StepKind::CameBack { step.gone() } else { step.points.get() }
-}
-
 /// A debt that was paid or forgiven.
 fn debt(debt: &Step, when: Clock<'_>) -> String {
     let service = debt.service.as_ref().map(|service| format!(", {service}")).unwrap_or_default();

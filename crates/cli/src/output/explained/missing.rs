@@ -4,7 +4,7 @@ use counterfoil::EntryKind;
 use counterfoil::report::{Calendar, Cause, Missing, Step, StepKind};
 use counterfoil_report::causes::{aside, usable};
 
-use super::{Clock, Story, by_operation, debt, destination, groups, points, said, signed};
+use super::{Clock, Story, by_operation, debt, destination, groups, points, said};
 use crate::output::blocks::said_totals;
 use crate::output::table::{batch, time_at};
 
@@ -151,7 +151,7 @@ fn one_gone(gone: &Step, when: Clock<'_>) -> Vec<String> {
     if gone.unbooked {
         what.push_str(" (unbooked)");
     }
-    vec![signed(gone).to_string(), when(gone.at), what, said(&gone.said)]
+    vec![gone.signed().to_string(), when(gone.at), what, said(&gone.said)]
 }
 
 fn moved(story: &mut Story, head: &str, cause: &Cause, when: Clock<'_>) {

@@ -5,7 +5,7 @@ use counterfoil::report::{Calendar, Explanation, Payer, Reckoned, Step, StepKind
 use counterfoil::{EntryKind, OpKind, Points};
 use serde_json::Value;
 
-use super::{Clock, Story, by_operation, debt, destination, points, said, signed};
+use super::{Clock, Story, by_operation, debt, destination, points, said};
 use crate::output::amount;
 use crate::output::blocks::{self, words};
 use crate::output::safe;
@@ -326,6 +326,6 @@ fn one_since(told: &Explanation, step: &Step, when: Clock<'_>) -> Vec<String> {
     }
     use StepKind::{Effective, ExpirySet, PayerRevoked, Renewed};
     let counts = !matches!(step.what, Effective | ExpirySet | PayerRevoked | Renewed);
-    let count = if counts { signed(step).to_string() } else { String::new() };
+    let count = if counts { step.signed().to_string() } else { String::new() };
     vec![when(step.at), count, what, said(&step.said)]
 }
