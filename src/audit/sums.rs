@@ -210,19 +210,17 @@ fn check_batch(faults: &mut Faults, row: &BatchRow) {
 
 /// `live` and `due_at` follow from the batch's other columns.
 fn marks(audit: &mut Audit<'_, '_>) -> Result<()> {
-    let mut after = i64::MIN;
-    loop {
-        let marks = stored::batch_marks(audit.session, after, PAGE)?;
-        let Some((last, ..)) = marks.last() else { return Ok(()) };
-        let rows: BTreeMap<BatchNo, Result<BatchRow>> = stored::page(audit.session, after, PAGE)?.into_iter().collect();
-        after = *last;
-        for (no, live, due_at) in marks {
-            let Some(Ok(row)) = rows.get(&no) else { continue };
-            audit.faults.same("batch_mismatch", format_args!("batch {no} live"), i64::from(row.is_live()), live);
-            let due = row.due_at().map(Instant::millis);
-            audit.faults.same("batch_mismatch", format_args!("batch {no} due_at"), show(due), show(due_at));
-        }
+    let session = audit.session;
+    let mut rows = store::pages(i64::MIN, PAGE, |after, page| stored::page(session, after, page), |row| row.0);
+    for mark in store::pages(i64::MIN, PAGE, |after, page| stored::batch_marks(session, after, page), |mark| mark.0) {
+        let (no, live, due_at) = mark?;
+        let row: Option<(BatchNo, Result<BatchRow>)> = rows.next().transpose()?;
+        let Some((_, Ok(row))) = row.filter(|(of, _)| *of == no) else { continue };
+        audit.faults.same("batch_mismatch", format_args!("batch {no} live"), i64::from(row.is_live()), live);
+        let due = row.due_at().map(Instant::millis);
+        audit.faults.same("batch_mismatch", format_args!("batch {no} due_at"), show(due), show(due_at));
     }
+    Ok(())
 }
 
 fn stretches(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {

@@ -223,28 +223,22 @@ impl Look<'_, '_> {
         found: &mut Vec<Candidate>,
         passed: &mut Passed,
     ) -> Result<()> {
-        let (first, mut uses) = (found.len(), 0_usize);
-        let mut after = (of.unwrap_or(-1), if of.is_some() { -1 } else { i64::MAX });
-        'all: loop {
-            let page = store::key_uses(self.session, key, after, READ)?;
-            for (account, kind, seq) in &page {
-                if of.is_some_and(|of| of != *account) {
-                    break 'all;
-                }
-                after = (*account, *kind);
-                uses = uses.saturating_add(1);
-                if !OpKind::from_code(*kind).is_some_and(|kind| sort.fits(kind)) {
-                    passed.other = true;
-                } else if let Some(head) = self.source.operation(*seq)? {
-                    found.push(Candidate { head, index: None, spelling: format!("number:{seq}") });
-                }
-            }
-            if page.len() < READ || found.len() > LISTED {
+        let first = found.len();
+        let after = (of.unwrap_or(-1), if of.is_some() { -1 } else { i64::MAX });
+        let read = |after, page| store::key_uses(self.session, key, after, page);
+        for (uses, used) in store::pages(after, READ, read, |(account, kind, _)| (*account, *kind)).enumerate() {
+            let (account, kind, seq) = used?;
+            if of.is_some_and(|of| of != account) || found.len() > LISTED {
                 break;
             }
             if uses >= MOST_USES {
                 let message = format!("`{}` is the key of more than {MOST_USES} operations", name.text);
                 return Err(Error::invalid(sort.words().0, message, "name the account as well, or give the number"));
+            }
+            if !OpKind::from_code(kind).is_some_and(|kind| sort.fits(kind)) {
+                passed.other = true;
+            } else if let Some(head) = self.source.operation(seq)? {
+                found.push(Candidate { head, index: None, spelling: format!("number:{seq}") });
             }
         }
         // One that a prefix leads to is told by its number: the whole text may be a key too.
