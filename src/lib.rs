@@ -68,8 +68,9 @@ pub mod answer {
     pub use crate::hash::Hash;
     pub use crate::ledger::Answer;
     pub use crate::model::{
-        AccountState, AccountsOpen, Allocation, BatchInfo, BatchState, Check, Figures, Four, Held, HoldInfo, HoldMark,
-        HoldState, Made, Movement, NewValue, NextExpiry, Overview, Place, PlanInfo, PlanMark, PlanState, Slice, Totals,
+        AccountState, AccountsOpen, Allocation, Balances, BatchInfo, BatchState, Check, Figures, Held, HoldInfo,
+        HoldMark, HoldState, Made, Movement, NewValue, NextExpiry, Overview, Place, PlanInfo, PlanMark, PlanState,
+        Slice, Totals,
     };
 }
 /// What [`Options::diagnose`] finds out, as data.

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::words::words;
 use super::{
-    AccountId, AccountState, BatchId, EntryKind, HoldId, HoldState, Key, Metadata, OpKind, OperationId, Place, PlanId,
-    PlanState,
+    AccountId, AccountState, Balances, BatchId, EntryKind, HoldId, HoldState, Key, Metadata, OpKind, OperationId,
+    Place, PlanId, PlanState,
 };
 use crate::hash::Hash;
 use crate::pricing::PriceBook;
@@ -339,37 +339,6 @@ pub struct Balance {
     pub clock_behind: i64,
 }
 
-/// One change, or one state, of the four balances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct Four {
-    /// Spendable points.
-    pub available: i64,
-    /// Held points.
-    pub held: i64,
-    /// Pending points.
-    pub pending: i64,
-    /// Debt.
-    pub debt: i64,
-}
-
-/// The balances as plain numbers: to be added and subtracted.
-impl From<Figures> for Four {
-    fn from(figures: Figures) -> Self {
-        let Figures { available, held, pending, debt, .. } = figures;
-        Four { available: available.get(), held: held.get(), pending: pending.get(), debt: debt.get() }
-    }
-}
-
-impl Four {
-    /// Available less debt.
-    #[must_use]
-    pub fn net(&self) -> i64 {
-        self.available.saturating_sub(self.debt)
-    }
-}
-
 /// Points going from one place to another inside an account, or in or out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -418,9 +387,9 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub expired: i64,
     /// What it changed.
-    pub change: Four,
+    pub change: Balances,
     /// The balances after it.
-    pub after: Four,
+    pub after: Balances,
     /// The movements it is made of, in order: they come to its `change`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub movements: Vec<Movement>,

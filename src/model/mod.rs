@@ -25,8 +25,8 @@ pub(crate) use action::{
     Action, Amount, CaptureAmount, Command, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall, Subject,
 };
 pub use answer::{
-    AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Four, Held, HoldInfo, HoldMark,
-    Made, Movement, NewValue, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
+    AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Held, HoldInfo, HoldMark, Made,
+    Movement, NewValue, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
 pub use calendar::Calendar;
@@ -39,8 +39,9 @@ pub(crate) use ids::{
     BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, batch_period, check_ends, period_batch,
 };
 pub use metadata::Metadata;
+pub use movement::Balances;
 pub use movement::Place;
-pub(crate) use movement::{Balances, MovementRow, changes, decode, encode};
+pub(crate) use movement::{MovementRow, changes, decode, encode};
 pub(crate) use name::{Name, Reading};
 pub(crate) use operations::MAX_PERIODS;
 pub use operations::OpKind;

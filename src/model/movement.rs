@@ -1,18 +1,42 @@
 //! The movement: points going from one place to another. Every line of an account's books is made of them, and everything
 //! that is told of it follows from them.
 
-use super::BatchNo;
+use serde::{Deserialize, Serialize};
+
 use super::codes::codes;
+use super::{BatchNo, Figures};
 use crate::error::Result;
 use crate::units::{MAX_POINTS, add, sub};
 
-/// The four stored balances; `net` is `available - debt`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Balances {
-    pub(crate) available: i64,
-    pub(crate) held: i64,
-    pub(crate) pending: i64,
-    pub(crate) debt: i64,
+/// The four balances that are stored, or a change of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Balances {
+    /// Spendable points.
+    pub available: i64,
+    /// Held points.
+    pub held: i64,
+    /// Pending points.
+    pub pending: i64,
+    /// Debt.
+    pub debt: i64,
+}
+
+impl Balances {
+    /// Available less debt.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        self.available.saturating_sub(self.debt)
+    }
+}
+
+/// The balances as plain numbers: to be added and subtracted.
+impl From<Figures> for Balances {
+    fn from(figures: Figures) -> Self {
+        let Figures { available, held, pending, debt, .. } = figures;
+        Balances { available: available.get(), held: held.get(), pending: pending.get(), debt: debt.get() }
+    }
 }
 
 codes!(

@@ -7,8 +7,8 @@ use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
-    EntryRow, Every, Expiry, Figures, Four, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement,
-    MovementRow, NewValue, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
+    EntryRow, Every, Expiry, Figures, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement, MovementRow,
+    NewValue, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
     batch_operation,
 };
 use crate::units::{Instant, Points};
@@ -19,11 +19,6 @@ pub(crate) fn figures(balances: Balances) -> Result<Figures> {
     let net = available.saturating_sub(debt);
     let (available, held) = (Points::booked(available)?, Points::booked(held)?);
     Ok(Figures { available, held, pending: Points::booked(pending)?, debt: Points::booked(debt)?, net })
-}
-
-pub(super) fn four(balances: Balances) -> Four {
-    let Balances { available, held, pending, debt } = balances;
-    Four { available, held, pending, debt }
 }
 
 fn told(writers: &Writers, movement: &MovementRow) -> Result<Movement> {
@@ -307,8 +302,8 @@ pub(crate) fn entry(
         occurred_at: outcome.and_then(|outcome| outcome.occurred_at).map(|at| Instant::clamped(at).utc()),
         points: Points::booked(row.points)?,
         expired: row.expired,
-        change: four(row.change),
-        after: four(row.after),
+        change: row.change,
+        after: row.after,
         movements: row.movements.iter().map(|movement| told(writers, movement)).collect::<Result<_>>()?,
         service: outcome.and_then(|outcome| outcome.service.clone()),
         quantity: outcome.and_then(|outcome| outcome.quantity.clone()),

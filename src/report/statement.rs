@@ -11,7 +11,7 @@ use super::{Look, Period, UsageLine, WalkLine, WalkStep};
 use crate::engine::Books;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Four, Place, Totals,
+    AccountId, AccountRow, AccountState, Balances, BatchInfo, Entry, EntryKind, Figures, Place, Totals,
 };
 use crate::units::{Instant, add, is_zero, utc, utc_option};
 
@@ -71,7 +71,7 @@ pub struct KindTotal {
     /// Their points.
     pub points: i64,
     /// What they changed.
-    pub change: Four,
+    pub change: Balances,
 }
 
 impl KindTotal {
@@ -100,9 +100,9 @@ impl Statement {
 
     /// What its lines changed together.
     #[must_use]
-    pub fn change(&self) -> Four {
-        let (opening, closing) = (Four::from(self.opening), Four::from(self.closing));
-        Four {
+    pub fn change(&self) -> Balances {
+        let (opening, closing) = (Balances::from(self.opening), Balances::from(self.closing));
+        Balances {
             available: closing.available.saturating_sub(opening.available),
             held: closing.held.saturating_sub(opening.held),
             pending: closing.pending.saturating_sub(opening.pending),
@@ -168,7 +168,7 @@ impl Sums {
     pub(crate) fn add(&mut self, step: WalkStep) -> Result<Option<Box<WalkLine>>> {
         match step {
             WalkStep::Account { opening, lines, .. } => {
-                let opening = shown(opening)?;
+                let opening = figures(opening)?;
                 (self.statement.opening, self.statement.closing, self.lines) = (opening, opening, lines);
                 Ok(None)
             }
@@ -180,14 +180,14 @@ impl Sums {
     fn line(&mut self, line: &WalkLine) -> Result<()> {
         let entry = &line.entry;
         self.statement.totals.add(&entry.totals()?)?;
-        let none = KindTotal { kind: entry.kind, lines: 0, points: 0, change: Four::default() };
+        let none = KindTotal { kind: entry.kind, lines: 0, points: 0, change: Balances::default() };
         self.kinds.entry(entry.kind.as_str()).or_insert(none).add(entry)?;
         let labels = (line.service.clone(), line.unit.clone(), entry.quantity.clone());
         let used = entry.movements.iter().any(|movement| movement.to == Place::Used);
         if let Some(used) = Use::of(entry.kind, used, labels) {
             self.usage.add(None, used, entry.points.get())?;
         }
-        self.statement.closing = shown(entry.after)?;
+        self.statement.closing = figures(entry.after)?;
         (self.done, self.last) = (add(self.done, 1)?, entry.n);
         Ok(())
     }
@@ -195,11 +195,6 @@ impl Sums {
     pub(crate) fn progress(&self) -> StatementStep {
         StatementStep::Reading { done: self.done, lines: self.lines.max(self.done) }
     }
-}
-
-fn shown(four: Four) -> Result<Figures> {
-    let Four { available, held, pending, debt } = four;
-    figures(Balances { available, held, pending, debt })
 }
 
 impl Look<'_, '_> {

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::shapes::{self, figures, four};
+use super::shapes::{self, figures};
 use super::{Look, Period};
 use crate::engine::Source;
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, Entry, EntryKind, EntryRow, Figures, Four, StretchRow, Totals};
+use crate::model::{AccountId, AccountRow, Balances, Entry, EntryKind, EntryRow, Figures, StretchRow, Totals};
 use crate::store::{self, Forward};
 use crate::units::Instant;
 
@@ -32,7 +32,7 @@ pub enum WalkStep {
         /// Whose they are.
         account: AccountId,
         /// The balances at the beginning of the period.
-        opening: Four,
+        opening: Balances,
         /// How many lines there are; more when others have booked since the walk began.
         lines: i64,
     },
@@ -161,7 +161,7 @@ impl Look<'_, '_> {
         let mut stretches = store::stretches(self.session, account.no, account.entries)?;
         stretches.extend_from_slice(books.stretches());
         let (first, last) = self.range(&books, &account, period)?;
-        let opening = four(self.before(&books, &account, period)?.unwrap_or_default());
+        let opening = self.before(&books, &account, period)?.unwrap_or_default();
         let lines = last.saturating_sub(first).saturating_add(1).max(0);
         let (no, id) = (account.no, account.id.clone());
         let last = if period.end().is_some() { last } else { i64::MAX };

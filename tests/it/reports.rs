@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use counterfoil::answer::{Figures, Four, Totals};
+use counterfoil::answer::{Balances, Figures, Totals};
 use counterfoil::report::{Statement, StatementStep, UsageLine};
 use counterfoil::{AccountId, Balance, Entry, Ledger, Page, Period, Points, Query};
 use counterfoil_report::{BEANCOUNT, Export, Format, HLEDGER, JSONL, View};
@@ -146,7 +146,7 @@ impl Life {
     }
 }
 
-fn four(four: &Four) -> [i64; 4] {
+fn four(four: &Balances) -> [i64; 4] {
     [four.available, four.held, four.pending, four.debt]
 }
 

@@ -1,7 +1,7 @@
 //! Where points came from and went: one list of causes, in the words of a balance's totals, for statements, pages and whatever
 //! else shows them.
 
-use counterfoil::answer::{Four, Totals};
+use counterfoil::answer::{Balances, Totals};
 
 /// Every total by its name, in the order of a balance: whether it adds to the net balance, and how many points.
 fn named(totals: &Totals) -> [(&'static str, bool, i64); 10] {
@@ -37,13 +37,13 @@ pub fn totals(totals: &Totals) -> Vec<(&'static str, i64)> {
 /// ```
 /// let mut totals = counterfoil::answer::Totals::default();
 /// totals.recharged = 100;
-/// let mut change = counterfoil::answer::Four::default();
+/// let mut change = counterfoil::answer::Balances::default();
 /// (change.available, change.held) = (60, 40);
 /// let causes = counterfoil_report::causes::causes(&totals, &change);
 /// assert_eq!(causes, [("recharged", 100), ("set aside", -40)]);
 /// ```
 #[must_use]
-pub fn causes(totals: &Totals, change: &Four) -> Vec<(&'static str, i64)> {
+pub fn causes(totals: &Totals, change: &Balances) -> Vec<(&'static str, i64)> {
     let flows = named(totals).map(|(name, adds, points)| (name, if adds { points } else { points.saturating_neg() }));
     let moved = flows.into_iter().chain([aside(change.held), usable(change.pending)]);
     moved.filter(|(_, points)| *points != 0).collect()

@@ -256,7 +256,7 @@ fn every_operation_is_explained() {
             let told = world.ledger.explain(&world.ledger.operation_id(number).unwrap()).unwrap();
             let receipt = &told.operation.receipt;
             for side in &told.sides {
-                let change = |of: fn(&counterfoil::answer::Four) -> i64| -> i64 {
+                let change = |of: fn(&counterfoil::answer::Balances) -> i64| -> i64 {
                     side.lines.iter().map(|line| of(&line.change)).sum()
                 };
                 assert_eq!(

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 use counterfoil::Entry;
-use counterfoil::answer::{AccountState, BatchInfo, Figures, Four};
+use counterfoil::answer::{AccountState, Balances, BatchInfo, Figures};
 use counterfoil::report::{Calendar, KindTotal, Statement, StatementStep};
 use counterfoil_report::json;
 use counterfoil_report::sheet::StatementSheet;
@@ -24,19 +24,19 @@ struct Line {
     batch: String,
     what: String,
     points: String,
-    change: Option<Four>,
-    after: Option<Four>,
+    change: Option<Balances>,
+    after: Option<Balances>,
 }
 
 /// A change with its sign; none is left blank.
-fn signed(change: Option<&Four>, figure: fn(&Four) -> i64) -> String {
+fn signed(change: Option<&Balances>, figure: fn(&Balances) -> i64) -> String {
     match change.map_or(0, figure) {
         0 => String::new(),
         points => format!("{points:+}"),
     }
 }
 
-fn after(line: &Line, figure: fn(&Four) -> i64) -> String {
+fn after(line: &Line, figure: fn(&Balances) -> i64) -> String {
     line.after.as_ref().map(|after| figure(after).to_string()).unwrap_or_default()
 }
 
@@ -59,7 +59,7 @@ const BALANCES: &[Column<Line>] = &[
     number("held", |l| after(l, |f| f.held)),
     number("pending", |l| after(l, |f| f.pending)),
     number("debt", |l| after(l, |f| f.debt)),
-    number("net", |l| after(l, Four::net)),
+    number("net", |l| after(l, Balances::net)),
 ];
 
 /// The lines of one kind, or of all.
@@ -67,7 +67,7 @@ struct Kind {
     kind: &'static str,
     lines: i64,
     points: Option<i64>,
-    change: Four,
+    change: Balances,
 }
 
 const KINDS: &[Column<Kind>] = &[
@@ -98,7 +98,7 @@ const BATCHES: &[Column<Left>] = &[
 /// Which of the four figures ever move or are anything in a statement; `available` is always told.
 fn told(statement: &Statement) -> [bool; 4] {
     let Figures { held, pending, debt, .. } = statement.opening;
-    let moved = |figure: fn(&Four) -> i64| statement.by_kind.iter().any(|kind| figure(&kind.change) != 0);
+    let moved = |figure: fn(&Balances) -> i64| statement.by_kind.iter().any(|kind| figure(&kind.change) != 0);
     [true, held != 0 || moved(|c| c.held), pending != 0 || moved(|c| c.pending), debt != 0 || moved(|c| c.debt)]
 }
 

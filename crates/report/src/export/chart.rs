@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil::AccountId;
-use counterfoil::answer::{Figures, Four, Totals};
+use counterfoil::answer::{Balances, Figures, Totals};
 
 use super::View;
 use super::journal::{Posting, Syntax};
@@ -121,7 +121,7 @@ impl Chart {
     }
 
     /// Books a change of the four balances; `after` is what the entry says they are now. Those that stay are left out.
-    pub(super) fn balances(&mut self, change: &Four, after: &Four) -> Vec<Posting> {
+    pub(super) fn balances(&mut self, change: &Balances, after: &Balances) -> Vec<Posting> {
         let figures = figures(change).into_iter().zip(figures(after));
         figures
             .filter(|((_, points), _)| *points != 0)
@@ -193,7 +193,7 @@ fn places(available: i64, held: i64, pending: i64, debt: i64) -> [(Place, i64); 
     [(Place::Available, available), (Place::Held, held), (Place::Pending, pending), (Place::Debt, -debt)]
 }
 
-fn figures(four: &Four) -> [(Place, i64); 4] {
+fn figures(four: &Balances) -> [(Place, i64); 4] {
     places(four.available, four.held, four.pending, four.debt)
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use counterfoil::AccountId;
-use counterfoil::answer::{Figures, Four, Totals};
+use counterfoil::answer::{Balances, Figures, Totals};
 use counterfoil::report::{Calendar, WalkLine, WalkStep};
 
 use super::chart::{Chart, Place, consumed_in, consumed_under, side};
@@ -85,7 +85,7 @@ pub(super) struct Journal<'w> {
 /// The account being written.
 struct Current {
     id: AccountId,
-    opening: Four,
+    opening: Balances,
     chart: Chart,
     /// The day of its last transaction.
     day: Option<NaiveDate>,
@@ -150,7 +150,7 @@ impl<'w> Journal<'w> {
 
     fn opening(&mut self, current: &mut Current) -> io::Result<()> {
         let Some(begin) = self.export.period.begin() else { return Ok(()) };
-        let Four { available, held, pending, debt, .. } = current.opening;
+        let Balances { available, held, pending, debt, .. } = current.opening;
         let mut postings = current.chart.balances(&current.opening, &current.opening);
         if postings.is_empty() {
             return Ok(());
@@ -257,7 +257,7 @@ impl<'w> Journal<'w> {
         add("metadata", entry.metadata.as_ref().map(ToString::to_string));
         add("unbooked", entry.unbooked.then(|| "true".into()));
         if self.syntax.states_days() {
-            let Four { available, held, pending, debt, .. } = entry.after;
+            let Balances { available, held, pending, debt, .. } = entry.after;
             add("after", Some(format!("available {available}, held {held}, pending {pending}, debt {debt}")));
         }
         facts
