@@ -339,6 +339,14 @@ pub struct Balance {
     pub clock_behind: i64,
 }
 
+/// The balances as plain numbers: to be added and subtracted.
+impl From<Figures> for Balances {
+    fn from(figures: Figures) -> Self {
+        let Figures { available, held, pending, debt, .. } = figures;
+        Balances { available: available.get(), held: held.get(), pending: pending.get(), debt: debt.get() }
+    }
+}
+
 /// Points going from one place to another inside an account, or in or out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

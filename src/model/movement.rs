@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::BatchNo;
 use super::codes::codes;
-use super::{BatchNo, Figures};
 use crate::error::Result;
 use crate::units::{MAX_POINTS, add, sub};
 
@@ -28,14 +28,6 @@ impl Balances {
     #[must_use]
     pub fn net(&self) -> i64 {
         self.available.saturating_sub(self.debt)
-    }
-}
-
-/// The balances as plain numbers: to be added and subtracted.
-impl From<Figures> for Balances {
-    fn from(figures: Figures) -> Self {
-        let Figures { available, held, pending, debt, .. } = figures;
-        Balances { available: available.get(), held: held.get(), pending: pending.get(), debt: debt.get() }
     }
 }
 
