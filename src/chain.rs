@@ -4,7 +4,7 @@
 //! Outcome and entry are left out: they can be derived again from the operations.
 
 use crate::hash::Hash;
-use crate::model::OperationRow;
+use crate::model::{AccountId, ClockMark, Key, OperationRow, Writer};
 use crate::units::Instant;
 
 const GENESIS_DOMAIN: &[u8] = b"counterfoil ledger genesis v1";
@@ -20,23 +20,59 @@ pub(crate) fn genesis(ledger_id: uuid::Uuid, device: uuid::Uuid, epoch: i64, cre
     bytes.finish()
 }
 
+/// What is hashed of an operation, whether it is a row of this file or a line of an exchange file.
+pub(crate) struct Facts<'o> {
+    pub(crate) seq: i64,
+    pub(crate) writer: Writer,
+    pub(crate) rules_version: i64,
+    /// The name, not the code of this file's tables: the hash outlives the schema, and a newer program's kinds have one too.
+    pub(crate) kind: &'o str,
+    pub(crate) account: Option<&'o AccountId>,
+    pub(crate) key: &'o Key,
+    pub(crate) recorded_at: Instant,
+    pub(crate) booked_at: Instant,
+    pub(crate) clock: ClockMark,
+    pub(crate) points: i64,
+    pub(crate) price_book: Option<&'o Hash>,
+    pub(crate) body: &'o str,
+}
+
+impl<'o> From<&'o OperationRow> for Facts<'o> {
+    fn from(op: &'o OperationRow) -> Self {
+        Facts {
+            seq: op.seq,
+            writer: op.writer.1,
+            rules_version: op.rules_version,
+            kind: op.kind.as_str(),
+            account: op.account.as_ref().map(|(_, id)| id),
+            key: &op.key,
+            recorded_at: op.recorded_at,
+            booked_at: op.booked_at,
+            clock: op.clock,
+            points: op.points,
+            price_book: op.price_book.as_ref().map(|(_, hash)| hash),
+            body: &op.body,
+        }
+    }
+}
+
 /// The hash of an operation, given the one before it.
-pub(crate) fn link(prev: &Hash, op: &OperationRow) -> Hash {
+pub(crate) fn link<'o>(prev: &Hash, op: impl Into<Facts<'o>>) -> Hash {
+    let op = op.into();
     let mut bytes = Fields::new(OPERATION_DOMAIN);
     bytes.field(prev.as_bytes());
     bytes.number(op.seq);
-    bytes.field(op.writer.1.device.as_bytes());
-    bytes.number(op.writer.1.epoch);
+    bytes.field(op.writer.device.as_bytes());
+    bytes.number(op.writer.epoch);
     bytes.number(op.rules_version);
-    // The names, not the codes of this file's tables: the hash outlives the schema.
-    bytes.field(op.kind.as_str().as_bytes());
-    bytes.optional(op.account.as_ref().map(|(_, id)| id.as_str().as_bytes()));
+    bytes.field(op.kind.as_bytes());
+    bytes.optional(op.account.map(|id| id.as_str().as_bytes()));
     bytes.field(op.key.as_str().as_bytes());
     bytes.number(op.recorded_at.millis());
     bytes.number(op.booked_at.millis());
     bytes.number(op.clock.code());
     bytes.number(op.points);
-    bytes.optional(op.price_book.as_ref().map(|(_, hash)| hash.as_bytes().as_slice()));
+    bytes.optional(op.price_book.map(|hash| hash.as_bytes().as_slice()));
     // The place of an origin (an operation first booked in another file): none is written yet.
     bytes.optional(None);
     bytes.field(op.body.as_bytes());
@@ -83,7 +119,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{AccountId, ClockMark, Key, OpKind, Outcome, Writer};
+    use crate::model::{OpKind, Outcome};
 
     fn operation() -> OperationRow {
         OperationRow {
