@@ -261,6 +261,24 @@ pub enum Error {
     #[error("the ledger file is damaged: {message}")]
     Corrupt { message: String }
         = "corrupt", Unusable, "keep the file and its -wal as they are, and restore a backup";
+    /// The exchange file is not whole, not genuine, or larger than one may be. The reason: `limits`, `format`, `truncated`,
+    /// `digest`, `signature` or `chain`.
+    #[error("the exchange file cannot be taken: {message}")]
+    BadFile { reason: &'static str, message: String }
+        = "bad_file", Unusable, match *reason {
+        "limits" => "nothing was taken of it: have it made anew, in smaller parts",
+        "signature" => "nothing was taken of it: find out who made it; another key than the one that is known has signed it, or it was changed",
+        "chain" => "nothing was taken of it: the operations in it are not those of the log it names; have it made anew",
+        _ => "nothing was taken of it: it was damaged on its way, or is none; bring it again, or have it made anew",
+    };
+    /// The exchange file was written by a newer counterfoil, for newer ones alone.
+    #[error("the exchange file is for readers of version {found} on, this counterfoil reads version {supported}")]
+    FileTooNew { found: i64, supported: i64 }
+        = "file_too_new", Unusable, "update counterfoil; nothing was taken of the file";
+    /// The exchange file is meant for another ledger.
+    #[error("the exchange file is not for this ledger: {message}")]
+    NotForUs { message: String }
+        = "not_for_us", Refused, "take it to the ledger it names; nothing was taken of it here";
     /// The handle was closed.
     #[error("this ledger handle is closed")]
     Closed
@@ -344,6 +362,16 @@ impl Error {
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Error::Corrupt { message: message.into() }
+    }
+
+    #[cfg(feature = "sync")]
+    pub(crate) fn bad_file(reason: &'static str, message: impl Into<String>) -> Self {
+        Error::BadFile { reason, message: shown(message.into()) }
+    }
+
+    #[cfg(feature = "sync")]
+    pub(crate) fn not_for_us(message: impl Into<String>) -> Self {
+        Error::NotForUs { message: message.into() }
     }
 
     pub(crate) fn storage(message: impl Into<String>) -> Self {

@@ -6,6 +6,8 @@ mod ask;
 mod batch;
 mod care;
 mod change;
+#[cfg(feature = "sync")]
+mod exchange;
 mod look;
 mod options;
 mod tell;
@@ -15,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use crate::error::Result;
+#[cfg(feature = "sync")]
+use crate::exchange::SigningKey;
 use crate::file::{Closing, File};
 use crate::model::Policy;
 use crate::notice::Reminders;
@@ -55,6 +59,8 @@ pub struct Ledger {
     durability: Durability,
     policy: Policy,
     reminders: Arc<Reminders>,
+    #[cfg(feature = "sync")]
+    signing_key: Option<SigningKey>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -98,17 +104,6 @@ impl Ledger {
     /// `unsafe_sqlite`, `corrupt`, `busy`, `storage`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Options::default().open(path)
-    }
-
-    pub(crate) fn assemble(
-        file: Arc<File>,
-        clock: Arc<dyn Clock>,
-        book: Option<PriceBook>,
-        durability: Durability,
-        policy: Policy,
-    ) -> Self {
-        let books = Arc::new(RwLock::new(book.into_iter().map(Arc::new).collect()));
-        Ledger { file, clock, books, durability, policy, reminders: Arc::default() }
     }
 
     /// A handle on the same file whose operations are acknowledged at this durability.

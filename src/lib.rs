@@ -35,6 +35,7 @@
 //! | read what reports say | the types in [`report`]; what other answers are made of is in [`answer`] |
 //! | hear of changes | [`Ledger::watch`], which tells [`Notice`]s |
 //! | set prices | [`Options::pricing_file`], or a book of [`pricing`] |
+//! | look into files that ledgers send each other | [`exchange`] |
 //! | know what may be said | [`schema`] |
 //! | tell errors apart | [`Error::code`], or its kind ([`error`]) |
 //! | prove the file | [`Ledger::verify`] |
@@ -48,6 +49,7 @@ mod chain;
 mod db;
 mod engine;
 pub mod error;
+pub mod exchange;
 mod file;
 mod hash;
 mod ledger;

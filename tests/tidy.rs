@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, from the top floor down. A room may name those below it, and nothing else.
-const FLOORS: [&str; 18] = [
-    "lib", "ledger", "file", "audit", "report", "writer", "engine", "store", "db", "chain", "notice", "model",
-    "pricing", "quantity", "hash", "units", "error", "spelling",
+const FLOORS: [&str; 19] = [
+    "lib", "ledger", "exchange", "file", "audit", "report", "writer", "engine", "store", "db", "chain", "notice",
+    "model", "pricing", "quantity", "hash", "units", "error", "spelling",
 ];
 /// The engine says in `engine::source` what it has to read and write; the store does it. So the arrow points upwards here.
 const UPWARDS: [(&str, &str, &str); 1] = [("store", "engine", "source")];
@@ -44,7 +44,7 @@ const FLOATS_ALLOWED: [(&str, &str); 4] = [
 ];
 
 /// What may follow the name of the library in one of its texts, so that no command of a shell does.
-const NAMED: [&str; 6] = ["answer", "ledger", "operation", "question", "reads", "request"];
+const NAMED: [&str; 7] = ["answer", "exchange", "ledger", "operation", "question", "reads", "request"];
 /// Commands and options of a shell.
 const SHELL: [&str; 8] = ["chmod", "chown", "rm", "mv", "cp", "export", "cat", "sudo"];
 

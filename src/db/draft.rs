@@ -114,7 +114,7 @@ fn remove(path: &Path) {
     }
 }
 
-pub(super) fn new_file(path: &Path) -> std::io::Result<File> {
+pub(crate) fn new_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -190,7 +190,7 @@ pub(super) fn is_abandoned(folder: &Path) -> bool {
 }
 
 /// Renames without replacing anything but an empty file, which is what an interrupted creation of another kind leaves.
-fn give_name(draft: &Path, target: &Path) -> Result<()> {
+pub(crate) fn give_name(draft: &Path, target: &Path) -> Result<()> {
     match rename_to_new(draft, target) {
         Ok(()) => return Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -240,15 +240,16 @@ fn take_over(draft: &Path, target: &Path) -> Result<()> {
 
 /// Makes a file's name durable.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| file_error(folder, &error))
 }
 
 /// Elsewhere a folder cannot be synced.
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps, reason = "as on unix")]
-fn sync_folder(_path: &Path) -> Result<()> {
+pub(crate) fn sync_folder(_path: &Path) -> Result<()> {
     Ok(())
 }
 

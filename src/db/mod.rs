@@ -30,10 +30,14 @@ pub(crate) use backup::{change_copy, copy};
 pub(crate) use bounded::bounded;
 pub(crate) use create::create;
 pub(crate) use draft::Published;
+#[cfg(feature = "sync")]
+pub(crate) use draft::{give_name, new_file, sync_folder};
 pub(crate) use errors::{sqlite_error, writing_error};
 pub(crate) use gate::{Gate, Inside};
 pub(crate) use opened::{OpenFile, Opened, Using};
 pub(crate) use place::{Place, is_unborn};
+#[cfg(feature = "sync")]
+pub(crate) use place::{beside, file_error};
 pub(crate) use readers::{Apart, OtherReader, Readers};
 pub(crate) use registry::{Ends, Lease, Registry};
 pub(crate) use site::{Beside, Site, sqlite_version};

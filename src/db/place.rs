@@ -124,7 +124,7 @@ pub(super) fn may(path: &Path, right: Right) -> Option<bool> {
 }
 
 /// The path with something appended to its last name, as SQLite names its companions.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(suffix);
     PathBuf::from(name)
@@ -365,7 +365,7 @@ fn cloud_folder(path: &Path) -> Option<String> {
 }
 
 /// What a failed call on a file, but by SQLite, means.
-pub(super) fn file_error(path: &Path, error: &std::io::Error) -> Error {
+pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> Error {
     use ErrorKind::{AlreadyExists, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let message = format!("{}: {error}", path.display());
     match error.kind() {

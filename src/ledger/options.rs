@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -11,6 +11,8 @@ use super::Ledger;
 use crate::audit::{self, Circumstances, Diagnosis};
 use crate::db::is_unborn;
 use crate::error::{Error, Result};
+#[cfg(feature = "sync")]
+use crate::exchange::SigningKey;
 use crate::file::File;
 use crate::model::{MAX_EPOCH, Policy};
 use crate::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors};
@@ -37,7 +39,7 @@ impl IdSource for RandomIds {
 /// ```
 /// use counterfoil::clock::ManualClock;
 /// use counterfoil::{Durability, Ledger};
-/// use std::sync::Arc;
+/// use std::sync::{Arc, RwLock};
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("points.ledger");
 /// let clock = ManualClock::at("2026-11-22T10:00:00Z")?;
@@ -60,6 +62,8 @@ pub struct Options {
     durability: Durability,
     policy: Policy,
     busy_timeout: Duration,
+    #[cfg(feature = "sync")]
+    signing_key: Option<SigningKey>,
 }
 
 impl Default for Options {
@@ -74,6 +78,8 @@ impl Default for Options {
             durability: Durability::Full,
             policy: Policy::default(),
             busy_timeout: Duration::from_secs(30),
+            #[cfg(feature = "sync")]
+            signing_key: None,
         }
     }
 }
@@ -170,6 +176,39 @@ impl Options {
         self
     }
 
+    /// What the ledger signs with, kept by the app (in the keychain of the operating system, say) instead of in
+    /// `<ledger>.key`. Nothing else of it is written anywhere.
+    ///
+    /// ```
+    /// use counterfoil::{Ledger, exchange::SigningKey};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("points.ledger");
+    /// let key = SigningKey::generate()?;
+    /// let ledger = Ledger::options().create_if_missing(true).signing_key(key.clone()).open(&path)?;
+    /// assert_eq!(ledger.signer()?.key().public(), key.public());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "sync")]
+    #[must_use]
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_key = Some(key);
+        self
+    }
+
+    /// The handle on an open file.
+    fn assemble(self, file: Arc<File>, book: Option<PriceBook>) -> Ledger {
+        Ledger {
+            file,
+            clock: self.clock,
+            books: Arc::new(RwLock::new(book.into_iter().map(Arc::new).collect())),
+            durability: self.durability,
+            policy: self.policy,
+            reminders: Arc::default(),
+            #[cfg(feature = "sync")]
+            signing_key: self.signing_key,
+        }
+    }
+
     fn book(&self) -> Result<Option<PriceBook>> {
         match &self.pricing_file {
             Some(path) => read_book(path).map(Some),
@@ -197,7 +236,7 @@ impl Options {
         let book = self.book()?;
         let new = store::create(path.as_ref(), &self.identity())?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy))
+        Ok(self.assemble(file, book))
     }
 
     /// Opens a ledger file.
@@ -209,7 +248,7 @@ impl Options {
         let book = self.book()?;
         if self.read_only {
             let file = File::open_read_only(path)?;
-            return Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy));
+            return Ok(self.assemble(file, book));
         }
         if self.create_if_missing && is_missing(path) {
             match store::create(path, &self.identity()) {
@@ -219,7 +258,7 @@ impl Options {
             }
         }
         let file = File::open(path, self.busy_timeout)?;
-        Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy))
+        Ok(self.assemble(file, book))
     }
 
     /// Copies a backup to a new path as a ledger to go on with: it gets a new epoch, so that nothing booked from here on
@@ -232,7 +271,7 @@ impl Options {
         let epoch = self.identity().epoch;
         let new = File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        Ok(Ledger::assemble(file, self.clock, book, self.durability, self.policy))
+        Ok(self.assemble(file, book))
     }
 
     /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened.

@@ -32,7 +32,7 @@ const INDEX_BITS: u32 = 20;
 /// The largest number of things one operation can make.
 pub(crate) const MAX_INDEX: i64 = (1 << INDEX_BITS) - 1;
 /// The largest sequence number an id can carry; the schema keeps to it.
-#[cfg(test)]
+#[cfg(any(test, feature = "sync"))]
 pub(crate) const MAX_SEQUENCE: i64 = (1 << SEQUENCE_BITS) - 1;
 /// The largest epoch an id can carry.
 pub(crate) const MAX_EPOCH: i64 = (1 << 28) - 1;
@@ -68,12 +68,16 @@ pub(crate) struct Writer {
     pub(crate) epoch: i64,
 }
 
+/// What the ids of a device begin with: the first 32 bits of BLAKE3 of its UUID.
+pub(crate) fn device_tag(device: &Uuid) -> i64 {
+    let [a, b, c, d, ..] = *blake3::hash(device.as_bytes()).as_bytes();
+    u32::from_be_bytes([a, b, c, d]).into()
+}
+
 impl Writer {
     /// What all its ids begin with.
     fn ids(&self) -> Ids {
-        let hash = blake3::hash(self.device.as_bytes());
-        let [a, b, c, d, ..] = *hash.as_bytes();
-        let tag = u128::from(u32::from_be_bytes([a, b, c, d]));
+        let tag = device_tag(&self.device).unsigned_abs() as u128;
         // Kept in range by the engine and the schema, so no bit is lost.
         let epoch = self.epoch.unsigned_abs() as u128;
         Ids((tag << 96) | ((epoch >> 12) << 80) | (8 << 76) | ((epoch & 0xfff) << 64) | (2 << 62))

@@ -1,8 +1,7 @@
 //! Metadata: a JSON object kept, and hashed, as the text given. Read into numbers and maps it would lose digits, the order of
 //! its names and the first of two that are equal.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,10 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, forward_to_deseria
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::json::Look;
 use crate::error::{Error, Result};
 
 /// Deeper than this no reader of JSON need go.
-const DEEPEST: usize = 100;
+pub(crate) const DEEPEST: usize = 100;
 
 /// A JSON object as the text it was given as, every digit included; white space between its parts is left out.
 ///
@@ -61,8 +61,9 @@ impl Metadata {
         if !self.0.starts_with('{') {
             return Err(Error::invalid(field, "is not a JSON object", LIKE));
         }
-        let looked = Look::at(&self.0, |_| {});
-        if let Some(wrong) = looked.wrong {
+        let looked = Look::at(&self.0);
+        let deep = (looked.depth > DEEPEST).then_some("is nested too deeply");
+        if let Some(wrong) = deep.or(looked.wrong) {
             return Err(Error::invalid(field, wrong, "remove it"));
         }
         Ok(looked.twice.map(|name| twice(field, &name)))
@@ -113,7 +114,7 @@ impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let raw = raw(deserializer)?;
         let mut dense = String::with_capacity(raw.get().len());
-        Look::at(raw.get(), |piece| dense.push_str(piece));
+        Look::over(raw.get(), usize::MAX, |piece| dense.push_str(piece));
         Ok(Metadata(dense.into()))
     }
 }
@@ -188,82 +189,9 @@ pub(super) struct Once(pub(super) Value);
 impl<'de> Deserialize<'de> for Once {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let raw = raw(deserializer)?;
-        match Look::at(raw.get(), |_| {}).twice {
+        match Look::at(raw.get()).twice {
             Some(name) => Err(D::Error::custom(format!("`{name}` is given twice"))),
             None => serde_json::from_str(raw.get()).map(Once).map_err(D::Error::custom),
         }
-    }
-}
-
-/// A look through a JSON text, whose numbers are left alone.
-#[derive(Default)]
-struct Look {
-    twice: Option<String>,
-    /// What cannot be kept.
-    wrong: Option<&'static str>,
-}
-
-impl Look {
-    /// Hands over the text piece by piece, without what is white between its parts.
-    fn at<'t>(text: &'t str, mut piece: impl FnMut(&'t str)) -> Self {
-        let mut look = Look::default();
-        // Of each object that is open the names so far; an array has none.
-        let mut open: Vec<Option<BTreeSet<Cow<'t, str>>>> = Vec::new();
-        let (mut string, mut escaped, mut name, mut from) = (None, false, false, 0_usize);
-        for (at, byte) in text.bytes().enumerate() {
-            if let Some(begin) = string {
-                match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' => escaped = true,
-                    b'"' => {
-                        string = None;
-                        let said = look.string(text.get(begin..=at).unwrap_or_default());
-                        if let Some(Some(names)) = open.last_mut().filter(|_| name)
-                            && !names.insert(said.clone())
-                        {
-                            look.twice.get_or_insert_with(|| said.into_owned());
-                        }
-                    }
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'"' => string = Some(at),
-                b'{' | b'[' => {
-                    open.push((byte == b'{').then(BTreeSet::new));
-                    if open.len() > DEEPEST {
-                        look.wrong = Some("is nested too deeply");
-                    }
-                    name = byte == b'{';
-                }
-                b'}' | b']' => {
-                    open.pop();
-                }
-                b',' => name = matches!(open.last(), Some(Some(_))),
-                b':' => name = false,
-                b' ' | b'\t' | b'\n' | b'\r' => {
-                    piece(text.get(from..at).unwrap_or_default());
-                    from = at.saturating_add(1);
-                }
-                _ => {}
-            }
-        }
-        piece(text.get(from..).unwrap_or_default());
-        look
-    }
-
-    /// What a string with its quotes says.
-    fn string<'t>(&mut self, quoted: &'t str) -> Cow<'t, str> {
-        let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-        if !inner.contains('\\') {
-            return inner.into();
-        }
-        match serde_json::from_str::<String>(quoted) {
-            Ok(said) if said.contains('\0') => self.wrong = Some("contains a NUL character"),
-            Ok(said) => return said.into(),
-            Err(_) => self.wrong = Some("contains half a character"),
-        }
-        inner.into()
     }
 }

@@ -9,6 +9,7 @@ mod expiry;
 mod fields;
 mod finding;
 mod ids;
+mod json;
 mod metadata;
 mod movement;
 mod name;
@@ -38,6 +39,12 @@ pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
 pub(crate) use ids::{
     BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, batch_period, check_ends, period_batch,
 };
+#[cfg(feature = "sync")]
+pub(crate) use ids::{MAX_SEQUENCE, device_tag};
+#[cfg(feature = "sync")]
+pub(crate) use json::Look;
+#[cfg(feature = "sync")]
+pub(crate) use metadata::DEEPEST;
 pub use metadata::Metadata;
 pub use movement::Balances;
 pub use movement::Place;
