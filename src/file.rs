@@ -1,5 +1,6 @@
 //! An open ledger file: its writer and its readers; opening, looking and care. Changes are in `change`.
 
+mod backups;
 mod change;
 #[cfg(test)]
 mod cost;
@@ -24,6 +25,8 @@ use crate::report::{self, Look};
 use crate::store::{self, BookCache, RowCache, Session, SqlSource};
 use crate::units::Reading;
 use crate::writer::Writer;
+pub use backups::Backup;
+pub(crate) use backups::check_keep;
 pub use change::ExpireReport;
 use change::write;
 pub(crate) use change::{Book, Terms};

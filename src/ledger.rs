@@ -3,6 +3,7 @@
 #[cfg(feature = "schema")]
 mod answers;
 mod ask;
+mod auto_backup;
 mod batch;
 mod care;
 mod change;
@@ -25,6 +26,7 @@ use crate::notice::Reminders;
 use crate::pricing::PriceBook;
 use crate::units::Clock;
 use crate::writer::Durability;
+use auto_backup::AutoBackup;
 
 #[cfg(feature = "schema")]
 pub use answers::answer_schema;
@@ -61,6 +63,7 @@ pub struct Ledger {
     reminders: Arc<Reminders>,
     #[cfg(feature = "sync")]
     signing_key: Option<SigningKey>,
+    auto_backup: Option<Arc<AutoBackup>>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -132,7 +135,8 @@ impl Ledger {
         self.file.path()
     }
 
-    /// What an operator should know: an unwise place (a cloud-synced folder), a `-wal` that could not be folded in. Usually nothing.
+    /// What an operator should know: an unwise place (a cloud-synced folder), a `-wal` that could not be folded in, a backup
+    /// that failed ([`Options::auto_backup`]). Usually nothing.
     ///
     /// ```
     /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -143,7 +147,9 @@ impl Ledger {
     /// ```
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.file.warnings()
+        let mut warnings = self.file.warnings();
+        warnings.extend(self.auto_backup.as_ref().and_then(|auto| auto.trouble()));
+        warnings
     }
 
     /// Makes everything acknowledged so far durable, also what was relaxed.
@@ -177,6 +183,11 @@ impl Ledger {
     /// `busy` when a call under way does not end within the busy timeout; `moved`, `locks_lost`, `disk_full`, `storage`.
     /// Nothing acknowledged is lost: the `-wal` keeps what is not folded in.
     pub fn close(&self) -> Result<Closing> {
-        self.file.close()
+        let closing = self.file.close();
+        if let Some(auto) = &self.auto_backup {
+            // Its thread finds the file closed, and ends.
+            auto.wake();
+        }
+        closing
     }
 }

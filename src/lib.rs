@@ -66,7 +66,7 @@ mod writer;
 /// What answers are made of: the parts of a receipt, a balance, a list, a proof.
 pub mod answer {
     pub use crate::audit::{Checked, Fault, Progress, Verification};
-    pub use crate::file::{Closing, ExpireReport};
+    pub use crate::file::{Backup, Closing, ExpireReport};
     pub use crate::hash::Hash;
     pub use crate::ledger::Answer;
     pub use crate::model::{

@@ -100,18 +100,22 @@ impl Drop for Draft {
 impl Published {
     /// Removes the file again, unless somebody has opened it: what it was made for has failed.
     pub(crate) fn take_back(&self) {
-        let found = fs::symlink_metadata(&self.path).ok().map(|metadata| file_id(&self.path, &metadata));
-        if self.id.as_ref().is_some_and(|id| found.as_ref() == Some(id) && is_free(&self.path, id)) {
-            remove(&self.path);
+        if let Some(id) = &self.id {
+            delete(&self.path, id);
         }
     }
 }
 
-fn remove(path: &Path) {
-    let _ = fs::remove_file(path);
+/// Removes a file that nobody has open, if it is still this one, and what lies beside it; whether it did.
+pub(super) fn delete(path: &Path, id: &FileId) -> bool {
+    let found = fs::symlink_metadata(path).ok().map(|metadata| file_id(path, &metadata));
+    if found.as_ref() != Some(id) || !is_free(path, id) || fs::remove_file(path).is_err() {
+        return false;
+    }
     for suffix in COMPANIONS {
         let _ = fs::remove_file(beside(path, suffix));
     }
+    true
 }
 
 pub(crate) fn new_file(path: &Path) -> std::io::Result<File> {

@@ -9,6 +9,7 @@ mod bounded;
 mod busy;
 mod config;
 mod create;
+mod dated;
 mod draft;
 mod errors;
 mod gate;
@@ -29,6 +30,7 @@ mod writing;
 pub(crate) use backup::{change_copy, copy};
 pub(crate) use bounded::bounded;
 pub(crate) use create::create;
+pub(crate) use dated::{Dated, Series, delete_at_rest};
 pub(crate) use draft::Published;
 #[cfg(feature = "sync")]
 pub(crate) use draft::{give_name, new_file, sync_folder};
@@ -38,7 +40,7 @@ pub(crate) use opened::{OpenFile, Opened, Using};
 pub(crate) use place::{Place, is_unborn};
 #[cfg(feature = "sync")]
 pub(crate) use place::{beside, file_error};
-pub(crate) use readers::{Apart, OtherReader, Readers};
+pub(crate) use readers::{Apart, OtherReader, Readers, read_at_rest};
 pub(crate) use registry::{Ends, Lease, Registry};
 pub(crate) use site::{Beside, Site, sqlite_version};
 pub(crate) use writing::{LogTrouble, WritingConnection};

@@ -141,6 +141,17 @@ pub(super) fn canonical(path: &Path, name: Option<&OsStr>) -> io::Result<PathBuf
     Ok(if longest < 260 { dunce::simplified(&whole).to_path_buf() } else { whole })
 }
 
+/// The resolved path of a folder, or of a file of this name in it.
+pub(super) fn reach(folder: &Path, name: Option<&OsStr>) -> Result<PathBuf> {
+    canonical(folder, name).map_err(|error| {
+        let message = format!("the folder {} cannot be reached: {error}", folder.display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => Error::NoPermission { message },
+            _ => Error::invalid("path", message, "create the folder first"),
+        }
+    })
+}
+
 /// The resolved path of a file yet to be created: its folder exists, nothing of that name does but an empty file, and
 /// nothing lies beside it that SQLite would take for a part of it.
 pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
@@ -155,13 +166,7 @@ pub(super) fn for_new(path: &Path) -> Result<PathBuf> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let resolved = canonical(folder, Some(name)).map_err(|error| {
-        let message = format!("the folder {} cannot be reached: {error}", folder.display());
-        match error.kind() {
-            ErrorKind::PermissionDenied => Error::NoPermission { message },
-            _ => Error::invalid("path", message, "create the folder first"),
-        }
-    })?;
+    let resolved = reach(folder, Some(name))?;
     judged(&resolved, None)?;
     match fs::symlink_metadata(&resolved) {
         Ok(found) if is_unborn(&found) => {}

@@ -161,8 +161,20 @@ fn is_untouched(place: &Place, stamp: &Stamp) -> bool {
     Stamp::of(place).is_ok_and(|now| now == *stamp) && is_at_rest(place)
 }
 
+/// Reads a file that nobody has open, without making anything beside it; nothing when somebody has, or when the path leads
+/// elsewhere by a link.
+pub(crate) fn read_at_rest<T>(path: &Path, read: impl FnOnce(&Connection) -> Result<T>) -> Result<Option<(Place, T)>> {
+    let place = Place::existing(path)?;
+    if place.path() != path || !is_at_rest(&place) {
+        return Ok(None);
+    }
+    let stamp = Stamp::of(&place)?;
+    let answer = read(&checked(&place, Role::Immutable)?)?;
+    Ok(is_untouched(&place, &stamp).then_some((place, answer)))
+}
+
 /// Whether everything is in the one file, and nobody has it open.
-fn is_at_rest(place: &Place) -> bool {
+pub(super) fn is_at_rest(place: &Place) -> bool {
     let empty = |suffix| std::fs::symlink_metadata(beside(place.path(), suffix)).map_or(true, |found| found.len() == 0);
     empty("-wal") && empty("-journal") && is_free(place.path(), place.id())
 }
@@ -403,6 +415,11 @@ impl Connections {
 }
 
 fn look(place: &Place, role: Role) -> Result<()> {
+    checked(place, role)?.close().map_err(|(_, error)| sqlite_error(error))
+}
+
+/// A connection to a file of the newest schema.
+fn checked(place: &Place, role: Role) -> Result<Connection> {
     let (conn, version) = connect(place.path(), role)?;
     if version < SCHEMA_VERSION {
         let message =
@@ -410,7 +427,7 @@ fn look(place: &Place, role: Role) -> Result<()> {
         return Err(Error::read_only(message, "open it for writing once, which backs it up first"));
     }
     schema::check(&conn, SCHEMA)?;
-    conn.close().map_err(|(_, error)| sqlite_error(error))
+    Ok(conn)
 }
 
 fn unreadable(place: &Place, error: &Error) -> Error {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Ledger;
 use crate::audit::{Progress, Verification};
 use crate::error::{Result, Watched};
-use crate::file::ExpireReport;
+use crate::file::{Backup, ExpireReport};
 use crate::model::{Configure, ConfirmClock, Key, Receipt};
 
 /// Care.
@@ -151,5 +151,46 @@ impl Ledger {
         mut progress: impl FnMut(Progress) -> W,
     ) -> Result<Verification> {
         self.file.backup(target.as_ref(), &mut |step| progress(step).go_on("the backup"))
+    }
+
+    /// Makes a backup in a folder under a name that tells the ledger and the instant, in UTC by the ledger's clock:
+    /// `points-2026-11-22T10-00-00Z.ledger`. Once it is proved, older backups of this ledger are deleted, so that the newest
+    /// `keep` are left, from 1 on. The folder must be there; it may hold whatever else.
+    ///
+    /// Deleted is only what is a backup of this ledger for certain: a file of such a name, of this ledger's id, in which no
+    /// operation is that this ledger has not, and which nobody has open. One dated later than the new one, because the clock was put
+    /// back, is neither counted nor deleted. When the new one fails nothing is.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let (first, second) = (ledger.backup_into(folder.path(), 1)?, ledger.backup_into(folder.path(), 1)?);
+    /// assert!(second.path.is_file() && second.deleted == [first.path]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` when `keep` is 0 or there is no such folder, and as for [`Ledger::backup`].
+    pub fn backup_into(&self, folder: impl AsRef<Path>, keep: u32) -> Result<Backup> {
+        self.backup_into_with(folder, keep, |_| ())
+    }
+
+    /// The same, reporting how far it is, as [`Ledger::backup_with`] does.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// ledger.backup_into_with(folder.path(), 7, |progress| eprintln!("{}: {}", progress.step, progress.done))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `cancelled` when `progress` stops it ([`Watched`]), which leaves nothing behind, and as for [`Ledger::backup_into`].
+    pub fn backup_into_with<W: Watched>(
+        &self,
+        folder: impl AsRef<Path>,
+        keep: u32,
+        mut progress: impl FnMut(Progress) -> W,
+    ) -> Result<Backup> {
+        let progress = &mut |step| progress(step).go_on("the backup");
+        self.file.backup_into(folder.as_ref(), keep, self.reading().at, progress)
     }
 }

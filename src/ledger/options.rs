@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Ledger;
+use super::auto_backup::Schedule;
 use crate::audit::{self, Circumstances, Diagnosis};
 use crate::db::is_unborn;
 use crate::error::{Error, Result};
@@ -64,6 +65,7 @@ pub struct Options {
     busy_timeout: Duration,
     #[cfg(feature = "sync")]
     signing_key: Option<SigningKey>,
+    auto_backup: Option<Schedule>,
 }
 
 impl Default for Options {
@@ -80,6 +82,7 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(30),
             #[cfg(feature = "sync")]
             signing_key: None,
+            auto_backup: None,
         }
     }
 }
@@ -195,9 +198,41 @@ impl Options {
         self
     }
 
+    /// Has the ledger back itself up into a folder while it is open: at once when the newest backup there is older than
+    /// `every` (at least a second), and then whenever one is. Kept are the newest `keep`, from 1 on. How they are named, and
+    /// which are deleted, says [`Ledger::backup_into`]. For an app without an operator.
+    ///
+    /// A thread of its own does it, and no call waits for it. Time is the ledger's clock's. A failure is told by
+    /// [`Ledger::warnings`] until an attempt succeeds; the next is made after `every`, or ten minutes if that is less. The folder
+    /// must be there, best on another disk. Closing waits for the step a backup is at, which then ends without a trace.
+    ///
+    /// ```
+    /// use counterfoil::Ledger;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, backups) = (folder.path().join("points.ledger"), folder.path().join("backups"));
+    /// # std::fs::create_dir(&backups)?;
+    /// let day = Duration::from_secs(24 * 3600);
+    /// let ledger = Ledger::options().create_if_missing(true).auto_backup(&backups, day, 7).open(&path)?;
+    /// ledger.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn auto_backup(mut self, folder: impl Into<PathBuf>, every: Duration, keep: u32) -> Self {
+        self.auto_backup = Some(Schedule { folder: folder.into(), every, keep });
+        self
+    }
+
+    /// Finds what was chosen wrongly before a file is made or opened; the price book.
+    fn check(&self) -> Result<Option<PriceBook>> {
+        self.auto_backup.as_ref().map(Schedule::check).transpose()?;
+        self.book()
+    }
+
     /// The handle on an open file.
-    fn assemble(self, file: Arc<File>, book: Option<PriceBook>) -> Ledger {
-        Ledger {
+    fn assemble(self, file: Arc<File>, book: Option<PriceBook>) -> Result<Ledger> {
+        let auto_backup = self.auto_backup.map(|schedule| schedule.start(&file, &self.clock)).transpose()?;
+        Ok(Ledger {
             file,
             clock: self.clock,
             books: Arc::new(RwLock::new(book.into_iter().map(Arc::new).collect())),
@@ -206,7 +241,8 @@ impl Options {
             reminders: Arc::default(),
             #[cfg(feature = "sync")]
             signing_key: self.signing_key,
-        }
+            auto_backup: auto_backup.map(Arc::new),
+        })
     }
 
     fn book(&self) -> Result<Option<PriceBook>> {
@@ -230,25 +266,24 @@ impl Options {
     /// Makes a new ledger file.
     ///
     /// # Errors
-    /// As for [`Ledger::create`], and `pricing`.
+    /// As for [`Ledger::create`], `pricing`, and `invalid_argument` for what was chosen.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Ledger> {
-        // A broken price book is found before a file is made.
-        let book = self.book()?;
+        let book = self.check()?;
         let new = store::create(path.as_ref(), &self.identity())?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        Ok(self.assemble(file, book))
+        self.assemble(file, book)
     }
 
     /// Opens a ledger file.
     ///
     /// # Errors
-    /// As for [`Ledger::open`], and `pricing`.
+    /// As for [`Ledger::open`], `pricing`, and `invalid_argument` for what was chosen.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Ledger> {
         let path = path.as_ref();
-        let book = self.book()?;
+        let book = self.check()?;
         if self.read_only {
             let file = File::open_read_only(path)?;
-            return Ok(self.assemble(file, book));
+            return self.assemble(file, book);
         }
         if self.create_if_missing && is_missing(path) {
             match store::create(path, &self.identity()) {
@@ -258,7 +293,7 @@ impl Options {
             }
         }
         let file = File::open(path, self.busy_timeout)?;
-        Ok(self.assemble(file, book))
+        self.assemble(file, book)
     }
 
     /// Copies a backup to a new path as a ledger to go on with: it gets a new epoch, so that nothing booked from here on
@@ -267,11 +302,11 @@ impl Options {
     /// # Errors
     /// `ledger_exists`, `not_a_ledger`, `corrupt` when the backup does not verify, `disk_full`, `storage`.
     pub fn restore(self, backup: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Ledger> {
-        let book = self.book()?;
+        let book = self.check()?;
         let epoch = self.identity().epoch;
         let new = File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        Ok(self.assemble(file, book))
+        self.assemble(file, book)
     }
 
     /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened.

@@ -93,10 +93,10 @@ fn statistics_are_tolerated_and_foreign_objects_named() {
 }
 
 /// A small disk of its own, when the tests run as root; `None` elsewhere, and that is said.
-struct Disk(tempfile::TempDir);
+pub(super) struct Disk(tempfile::TempDir);
 
 impl Disk {
-    fn new(size: &str) -> Option<Self> {
+    pub(super) fn new(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path());
@@ -107,7 +107,11 @@ impl Disk {
         mounted.then_some(Disk(folder))
     }
 
-    fn fill(&self) {
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(super) fn fill(&self) {
         let _ = fs::write(self.0.path().join("fill"), vec![1; 64 << 20]);
     }
 }

@@ -26,7 +26,12 @@ work wrongly). Exit code 0 up to a warning, 4 for a fault; when the ledger canno
 (6, or 5 when busy), with the findings all the same. `verify` proves the figures; this does not.")]
     Doctor,
     /// Copy the ledger to a new file while it is in use, and verify the copy
-    #[command(after_help = "Example:\n  counterfoil backup -f points.ledger /backup/points-2026-11-22.ledger")]
+    #[command(after_help = "Examples:
+  counterfoil backup -f points.ledger /backup/points-2026-11-22.ledger
+  counterfoil backup -f points.ledger /backup --keep 7
+
+With --keep the copy is named by the instant, like points-2026-11-22T10-00-00Z.ledger (UTC). Once it is verified, older
+backups of this ledger in that folder are deleted, so that the newest N are left. Nothing else there is touched.")]
     Backup(BackupArgs),
     /// Make a ledger from a backup, at a new path
     #[command(after_help = "Example:\n  counterfoil restore /backup/points-2026-11-22.ledger points.ledger")]
@@ -83,8 +88,11 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArgs {
-    /// The copy to make; it must not exist
+    /// The copy to make; it must not exist. With --keep: the folder to make it in
     pub(crate) target: PathBuf,
+    /// Make it in a folder, and keep the newest N backups of this ledger there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) keep: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use counterfoil::answer::{Checked, Progress, Verification};
 use counterfoil::diagnosis::Level;
 use counterfoil::{Error, Ledger};
 use indicatif::ProgressBar;
+use serde::Serialize;
 
 use super::{Session, guide, pricing, remedy};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
@@ -57,7 +58,7 @@ fn verify(session: &mut Session, args: &VerifyArgs) -> Result<Outcome, Failure> 
         bar.finish_and_clear();
         verification?
     };
-    tell(session, &ledger.path(), &verification)
+    tell(session, &ledger.path(), &verification, &verification)
 }
 
 /// Shows how far a verification or a backup is.
@@ -71,12 +72,17 @@ fn advance(bar: &ProgressBar, progress: Progress) {
     }
 }
 
-/// Shows what a verification found.
-fn tell(session: &mut Session, path: &Path, verification: &Verification) -> Result<Outcome, Failure> {
+/// Shows what a verification found; `whole` is what programs are told.
+fn tell(
+    session: &mut Session,
+    path: &Path,
+    verification: &Verification,
+    whole: &impl Serialize,
+) -> Result<Outcome, Failure> {
     let Verification { ok, faults, more_faults, .. } = verification;
     match session.out.format() {
-        Format::Json => session.out.json(verification, true)?,
-        Format::Jsonl => session.out.json(verification, false)?,
+        Format::Json => session.out.json(whole, true)?,
+        Format::Jsonl => session.out.json(whole, false)?,
         Format::Csv => {
             if !session.out.all(faults)? {
                 session.notes.note("ok: there is no fault to list");
@@ -129,9 +135,19 @@ fn counts(checked: &Checked) -> String {
 fn backup(session: &mut Session, args: &BackupArgs) -> Result<Outcome, Failure> {
     let ledger = session.look()?;
     let bar = session.notes.bar("copy");
-    let verification = ledger.backup_with(&args.target, |progress| advance(&bar, progress));
+    let Some(keep) = args.keep else {
+        let verification = ledger.backup_with(&args.target, |progress| advance(&bar, progress));
+        bar.finish_and_clear();
+        let verification = verification?;
+        return tell(session, &args.target, &verification, &verification);
+    };
+    let backup = ledger.backup_into_with(&args.target, keep, |progress| advance(&bar, progress));
     bar.finish_and_clear();
-    tell(session, &args.target, &verification?)
+    let backup = backup?;
+    for old in &backup.deleted {
+        session.notes.note(&format!("deleted {}", old.display()));
+    }
+    tell(session, &backup.path, &backup.verification, &backup)
 }
 
 fn doctor(session: &mut Session) -> Result<Outcome, Failure> {

@@ -1,8 +1,10 @@
 //! Each command once, on its main path.
 
+use std::path::Path;
+
 use serde_json::Value;
 
-use crate::home::{BOOK, Home};
+use crate::home::{BOOK, Home, Ran};
 
 #[test]
 fn a_first_day() {
@@ -277,6 +279,29 @@ fn a_backup_becomes_a_ledger() {
         home.run("show 1 --format json").ok().json()["operation"]
     );
     home.run("verify -f new.ledger").ok();
+}
+
+#[test]
+fn backups_are_kept_in_a_folder() {
+    let home = Home::new();
+    home.run("recharge 5 -a alice --source gift").ok();
+    std::fs::create_dir(home.path("backups")).unwrap();
+    home.write("backups/points-2026-01-01T00-00-00Z.ledger", "somebody's");
+    let first = home.run("backup backups --keep 2").ok();
+    let made = |ran: &Ran| ran.out.lines().next().unwrap().strip_suffix(": ok").unwrap().to_string();
+    assert!(made(&first).contains("backups/points-20") && made(&first).ends_with(".ledger"), "{first:?}");
+    let second = home.run("backup backups --keep 2 --format json").ok();
+    let told = second.json();
+    assert!(told["ok"] == true && told["checked"]["operations"] == 1 && told["deleted"] == serde_json::json!([]));
+    let third = home.run("backup backups --keep 2").ok();
+    assert!(third.err.contains(&format!("note: deleted {}", made(&first))), "{third:?}");
+    assert!(!Path::new(&made(&first)).exists() && Path::new(told["path"].as_str().unwrap()).exists());
+    home.run(&format!("verify -f {}", made(&third))).ok();
+    // Made, foreign, and no -wal or -shm of those that were looked at.
+    assert_eq!(std::fs::read_dir(home.path("backups")).unwrap().count(), 3);
+    assert_eq!(home.run("backup backups --keep 0").code, 2);
+    home.run("backup none --keep 2").fails(2, "invalid_argument");
+    home.run("backup points.ledger --keep 2").fails(2, "invalid_argument");
 }
 
 #[test]
