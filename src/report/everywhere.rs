@@ -46,9 +46,19 @@ fn place(cursor: &str) -> Result<Place> {
 struct Marks<'s> {
     numbers: Vec<i64>,
     keys: Vec<Key>,
-    reference: Option<&'s str>,
-    /// As it stands in a body, if anywhere.
+    reference: Option<Reference<'s>>,
+}
+
+/// A reference, and how it stands in a body, if anywhere.
+struct Reference<'s> {
+    text: &'s str,
     written: String,
+}
+
+impl<'s> Reference<'s> {
+    fn new(text: &'s str) -> Self {
+        Reference { text, written: format!("\"reference\":{}", Value::from(text)) }
+    }
 }
 
 impl Marks<'_> {
@@ -56,8 +66,10 @@ impl Marks<'_> {
         if self.numbers.contains(&row.seq) || self.keys.contains(&row.key) {
             return Ok(true);
         }
-        let Some(wanted) = self.reference.filter(|_| row.body.contains(&self.written)) else { return Ok(false) };
-        Ok(parse_body(row)?.get("reference").and_then(Value::as_str) == Some(wanted))
+        let Some(wanted) = self.reference.as_ref().filter(|one| row.body.contains(&one.written)) else {
+            return Ok(false);
+        };
+        Ok(parse_body(row)?.get("reference").and_then(Value::as_str) == Some(wanted.text))
     }
 }
 
@@ -141,7 +153,7 @@ impl Look<'_, '_> {
 
     /// The operations of all accounts that carry a name, in the order of the log.
     pub(crate) fn find(&self, sought: &Sought, query: &Filter) -> Result<Page<Found>> {
-        let (mut marks, listed) = self.marks(sought)?;
+        let (marks, listed) = self.marks(sought)?;
         let rows = |after: i64| -> Box<dyn Iterator<Item = Result<OperationRow>> + '_> {
             let Some(mut numbers) = listed else {
                 return self.log_from(Some(after.saturating_add(1)), None, Forward::Oldest);
@@ -151,7 +163,6 @@ impl Look<'_, '_> {
             numbers.retain(|seq| *seq > after);
             Box::new(numbers.into_iter().map(|seq| self.stored(seq)))
         };
-        marks.written = format!("\"reference\":{}", Value::from(marks.reference.unwrap_or_default()));
         let show = |row: OperationRow| {
             if !marks.fit(&row)? {
                 return Ok(None);
@@ -164,7 +175,7 @@ impl Look<'_, '_> {
 
     /// What is to be looked for, and where, if that is known.
     fn marks<'s>(&self, sought: &'s Sought) -> Result<(Marks<'s>, Option<Vec<i64>>)> {
-        let mut marks = Marks { numbers: Vec::new(), keys: Vec::new(), reference: None, written: String::new() };
+        let mut marks = Marks { numbers: Vec::new(), keys: Vec::new(), reference: None };
         let listed = match sought {
             Sought::Sequence(seq) => {
                 marks.numbers.push(*seq);
@@ -176,12 +187,12 @@ impl Look<'_, '_> {
                 (uses.len() <= MOST_USES).then(|| uses.into_iter().map(|(.., seq)| seq).collect())
             }
             Sought::Reference(text) => {
-                marks.reference = Some(text);
+                marks.reference = Some(Reference::new(text));
                 None
             }
             Sought::Text(text) => {
                 let name = Name::new(text);
-                marks.reference = Some(text);
+                marks.reference = Some(Reference::new(text));
                 // An id names an operation by the number in it, whatever it made.
                 let id = name.id.and_then(|_| text.parse::<BatchId>().ok());
                 if let Some(head) = id.map(|id| self.source.operation(id.sequence())).transpose()?.flatten()
