@@ -40,27 +40,25 @@ fn after(line: &Line, figure: fn(&Balances) -> i64) -> String {
     line.after.as_ref().map(|after| figure(after).to_string()).unwrap_or_default()
 }
 
-const WORDS: &[Column<Line>] = &[
+/// What every line says first; what does not fit beside it stands below, as in a history.
+const FIRST: &[Column<Line>] = &[
     text("booked", |l| l.booked.clone()),
     text("kind", |l| l.kind.clone()),
     text("operation", |l| l.operation.clone()),
-    text("batch", |l| l.batch.clone()),
-    text("what", |l| l.what.clone()),
     number("points", |l| l.points.clone()),
 ];
-const CHANGES: &[Column<Line>] = &[
-    number("+available", |l| signed(l.change.as_ref(), |c| c.available)),
-    number("+held", |l| signed(l.change.as_ref(), |c| c.held)),
-    number("+pending", |l| signed(l.change.as_ref(), |c| c.pending)),
-    number("+debt", |l| signed(l.change.as_ref(), |c| c.debt)),
+/// Of each figure how it changed, and what it was then.
+const FIGURES: [[Column<Line>; 2]; 4] = [
+    [
+        number("+available", |l| signed(l.change.as_ref(), |c| c.available)),
+        number("available", |l| after(l, |f| f.available)),
+    ],
+    [number("+held", |l| signed(l.change.as_ref(), |c| c.held)), number("held", |l| after(l, |f| f.held))],
+    [number("+pending", |l| signed(l.change.as_ref(), |c| c.pending)), number("pending", |l| after(l, |f| f.pending))],
+    [number("+debt", |l| signed(l.change.as_ref(), |c| c.debt)), number("debt", |l| after(l, |f| f.debt))],
 ];
-const BALANCES: &[Column<Line>] = &[
-    number("available", |l| after(l, |f| f.available)),
-    number("held", |l| after(l, |f| f.held)),
-    number("pending", |l| after(l, |f| f.pending)),
-    number("debt", |l| after(l, |f| f.debt)),
-    number("net", |l| after(l, Balances::net)),
-];
+const NET: &[Column<Line>] = &[number("net", |l| after(l, Balances::net))];
+const LAST: &[Column<Line>] = &[text("batch", |l| l.batch.clone()), text("what", |l| l.what.clone())];
 
 /// The lines of one kind, or of all.
 struct Kind {
@@ -110,6 +108,7 @@ fn chosen<T>(columns: &'static [Column<T>], told: &[bool]) -> Vec<&'static Colum
 enum Written<'s> {
     Table {
         rows: Rows<Line>,
+        width: usize,
         sink: &'s mut dyn Write,
     },
     Sheet(Box<StatementSheet<'s>>),
@@ -128,7 +127,8 @@ impl Out {
         calendar: &Calendar,
         steps: impl FnOnce(&mut dyn FnMut(StatementStep) -> Result<(), Failure>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        print(self.format, &mut self.sink, calendar, steps)?;
+        let width = self.sink.width();
+        print(self.format, &mut self.sink, width, calendar, steps)?;
         self.flush()
     }
 }
@@ -136,6 +136,7 @@ impl Out {
 fn print(
     format: Format,
     sink: &mut dyn Write,
+    width: usize,
     calendar: &Calendar,
     steps: impl FnOnce(&mut dyn FnMut(StatementStep) -> Result<(), Failure>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -145,7 +146,7 @@ fn print(
     steps(&mut |step| match (step, &mut written) {
         (StatementStep::Head(head), _) => {
             let Some(sink) = sink.take() else { return Ok(()) };
-            let begun = Written::begin(&head, format, calendar, sink).map_err(failed)?;
+            let begun = Written::begin(&head, format, width, calendar, sink).map_err(failed)?;
             written = Some((head, begun));
             Ok(())
         }
@@ -162,6 +163,7 @@ impl<'s> Written<'s> {
     fn begin(
         statement: &Statement,
         format: Format,
+        width: usize,
         calendar: &Calendar,
         sink: &'s mut dyn Write,
     ) -> io::Result<Written<'s>> {
@@ -174,13 +176,14 @@ impl<'s> Written<'s> {
                 writeln!(sink)?;
                 let told = told(statement);
                 let [_, _, _, in_debt] = told;
-                let mut columns: Vec<&'static Column<Line>> = WORDS.iter().collect();
-                columns.extend(chosen(CHANGES, &told));
-                columns.extend(chosen(BALANCES, &[told.as_slice(), &[in_debt]].concat()));
-                let mut rows = Rows::new(columns);
+                let mut columns: Vec<&'static Column<Line>> = FIRST.iter().collect();
+                columns.extend(FIGURES.iter().zip(told).filter(|(_, told)| *told).flat_map(|(figure, _)| figure));
+                columns.extend(chosen(NET, &[in_debt]));
+                columns.extend(LAST);
+                let mut rows = Rows::new(columns).within(width);
                 let opening = Line { kind: "opening".into(), after: Some(statement.opening.into()), ..Line::default() };
                 rows.add(&opening, sink)?;
-                return Ok(Written::Table { rows, sink });
+                return Ok(Written::Table { rows, width, sink });
             }
             Format::Json => (true, "\"lines\": ["),
             Format::Jsonl => (false, "\"lines\":["),
@@ -196,7 +199,7 @@ impl<'s> Written<'s> {
 
     fn add(&mut self, entry: &Entry, calendar: &Calendar) -> io::Result<()> {
         match self {
-            Written::Table { rows, sink } => rows.add(&line(entry, calendar), *sink),
+            Written::Table { rows, sink, .. } => rows.add(&line(entry, calendar), *sink),
             Written::Sheet(sheet) => sheet.add(entry),
             Written::Json { any, sink, .. } => {
                 let between = if std::mem::replace(any, true) { "," } else { "" };
@@ -208,12 +211,12 @@ impl<'s> Written<'s> {
 
     fn finish(self, statement: &Statement, calendar: &Calendar) -> io::Result<()> {
         match self {
-            Written::Table { mut rows, sink } => {
+            Written::Table { mut rows, width, sink } => {
                 let (total, closing) = (Some(statement.change()), Some(statement.closing.into()));
                 let last = Line { kind: "closing".into(), change: total, after: closing, ..Line::default() };
                 rows.add(&last, sink)?;
                 rows.finish(sink)?;
-                sums(statement, calendar, sink)
+                sums(statement, width, calendar, sink)
             }
             Written::Sheet(sheet) => sheet.finish(),
             Written::Json { rest, sink, .. } => writeln!(sink, "{rest}"),
@@ -222,7 +225,7 @@ impl<'s> Written<'s> {
 }
 
 /// What stands below the lines.
-fn sums(statement: &Statement, calendar: &Calendar, sink: &mut dyn Write) -> io::Result<()> {
+fn sums(statement: &Statement, width: usize, calendar: &Calendar, sink: &mut dyn Write) -> io::Result<()> {
     if !statement.by_kind.is_empty() {
         writeln!(sink, "\nwhere points came from and went")?;
         causes(statement).print(sink)?;
@@ -237,7 +240,7 @@ fn sums(statement: &Statement, calendar: &Calendar, sink: &mut dyn Write) -> io:
     if !statement.batches.is_empty() {
         writeln!(sink, "\nbatches as of {}, the soonest to expire first", time_at(calendar, statement.end()))?;
         let expires = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".into(), |at| time_at(calendar, at));
-        let mut rows = Rows::new(BATCHES);
+        let mut rows = Rows::new(BATCHES).within(width);
         for batch in &statement.batches {
             rows.add(&Left(expires(batch.expires_at), batch.clone()), sink)?;
         }

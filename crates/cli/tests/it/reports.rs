@@ -218,7 +218,7 @@ fn a_line_says_what_it_is_about() {
     let statement = home.run("statement -a alice").ok().out;
     let head = statement.lines().find(|line| line.starts_with("booked")).unwrap();
     let heads: Vec<&str> = head.split_whitespace().take(5).collect();
-    assert_eq!(heads, ["booked", "kind", "operation", "batch", "what"]);
+    assert_eq!(heads, ["booked", "kind", "operation", "points", "+available"]);
 
     // On the clock that was asked for.
     let east = home.run("history -a alice --month 2025-11 --offset +08:00").ok().out;

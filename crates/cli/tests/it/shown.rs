@@ -138,6 +138,16 @@ fn a_history_fits_eighty_columns() {
         let table = home.args(&[&["history", "-a", &account], more].concat()).ok().out;
         assert!(table.lines().all(|line| wide(line) <= 80), "{table}");
     }
+    // A statement's lines are folded in the same way; above and below them stand labelled lines.
+    for more in [&[][..], &["--zone", "Asia/Kolkata"]] {
+        let table = home.args(&[&["statement", "-a", &account], more].concat()).ok().out;
+        let lines = table.lines().skip_while(|line| !line.starts_with("booked"));
+        let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+        assert!(lines.len() > 10 && lines.iter().all(|line| wide(line) <= 80), "{table}");
+        for said in ["; +held -4,000,000,000,000,000;", "1.1; wxpay;", "of hold 2"] {
+            assert!(lines.iter().any(|line| line.contains(said)), "no {said} in {table}");
+        }
+    }
     let table = home.args(&["history", "-a", &account]).ok().out;
     for said in ["9,000,000,000,000,000", "; held 4,000,000,000,000,000;", "batch 1.1; wxpay;", "of hold 2", "1,234"] {
         assert!(table.contains(said), "no {said} in {table}");
