@@ -86,6 +86,10 @@ impl<'s> Books<'s> {
         &self.entries
     }
 
+    pub(crate) fn into_entries(self) -> Vec<EntryRow> {
+        self.entries
+    }
+
     pub(crate) fn stretches(&self) -> &[StretchRow] {
         &self.stretches
     }

@@ -93,6 +93,14 @@ struct Reading {
     stretches: Vec<StretchRow>,
     /// What time did after the walk began, unless an operation that is in it came later still (its clock was ahead).
     waiting: Vec<EntryRow>,
+    /// What comes after all that is stored.
+    rest: Option<Rest>,
+}
+
+/// What time has done since the last write, and the figures kept beside the lines.
+struct Rest {
+    rows: VecDeque<EntryRow>,
+    kept: Option<(Figures, Totals)>,
 }
 
 impl<'w> Walk<'w> {
@@ -166,11 +174,14 @@ impl Look<'_, '_> {
         let (no, id) = (account.no, account.id.clone());
         let last = if period.end().is_some() { last } else { i64::MAX };
         let step = WalkStep::Account { account: account.id, opening, lines };
-        Ok((step, Reading { no, id, next: first, last, stretches, waiting: Vec::new() }))
+        Ok((step, Reading { no, id, next: first, last, stretches, waiting: Vec::new(), rest: None }))
     }
 
     /// The next lines of an account; whether they were the last.
     fn page(&self, reading: &mut Reading, cut: Cut, period: &Period, steps: &mut Vec<WalkStep>) -> Result<bool> {
+        if let Some(rest) = reading.rest.take() {
+            return self.rest(reading, rest, period, steps);
+        }
         let stored = store::entries(self.session, reading.no, reading.next, i64::MAX, Forward::Oldest, READ)?;
         let mut ended = stored.len() < READ;
         let (mut rows, mut since) = (Vec::new(), false);
@@ -188,7 +199,7 @@ impl Look<'_, '_> {
                 }
             }
         }
-        let (mut kept, mut unbooked_from) = (None, i64::MAX);
+        let mut rest = None;
         if ended && !since {
             // A clock that was ahead has been set back: what was booked by it is no news.
             if reading.waiting.last().is_some_and(|row| row.booked_at > self.time) {
@@ -197,23 +208,44 @@ impl Look<'_, '_> {
             let account = if reading.waiting.is_empty() { self.source.account(reading.no)? } else { None };
             if let Some(account) = account {
                 let (books, account, _) = self.caught_up(account, Some(cut.time))?;
-                unbooked_from = reading.next;
-                rows.extend(books.entries().iter().filter(|row| row.n >= reading.next).cloned());
-                kept = Some((figures(account.balances)?, account.totals));
+                let kept = Some((figures(account.balances)?, account.totals));
+                let mut rows = VecDeque::from(books.into_entries());
+                rows.retain(|row| row.n >= reading.next);
+                rest = Some(Rest { rows, kept });
             }
         }
+        let whole = self.lines(reading, &rows, false, steps)?;
+        match rest {
+            Some(rest) if whole => self.rest(reading, rest, period, steps),
+            None if whole && !ended => Ok(false),
+            _ => {
+                steps.push(WalkStep::End { kept: None });
+                Ok(true)
+            }
+        }
+    }
+
+    /// The next lines of what time has done, a page at a time as well: very much may be due. Whether they were the last.
+    fn rest(&self, reading: &mut Reading, mut rest: Rest, period: &Period, steps: &mut Vec<WalkStep>) -> Result<bool> {
+        let rows: Vec<EntryRow> = rest.rows.drain(..rest.rows.len().min(READ)).collect();
+        let whole = self.lines(reading, &rows, true, steps)?;
+        if whole && !rest.rows.is_empty() {
+            reading.rest = Some(rest);
+            return Ok(false);
+        }
+        steps.push(WalkStep::End { kept: rest.kept.filter(|_| whole && period.begin().is_none()) });
+        Ok(true)
+    }
+
+    /// Tells lines, up to the last one of the period; whether that is still to come.
+    fn lines(&self, reading: &Reading, rows: &[EntryRow], unbooked: bool, steps: &mut Vec<WalkStep>) -> Result<bool> {
         for row in rows {
             if row.n > reading.last {
-                (ended, kept) = (true, None);
-                break;
+                return Ok(false);
             }
-            let unbooked = row.n >= unbooked_from;
-            steps.push(WalkStep::Line(Box::new(self.walk_line(&reading.id, &row, &reading.stretches, unbooked)?)));
+            steps.push(WalkStep::Line(Box::new(self.walk_line(&reading.id, row, &reading.stretches, unbooked)?)));
         }
-        if ended {
-            steps.push(WalkStep::End { kept: kept.filter(|_| period.begin().is_none()) });
-        }
-        Ok(ended)
+        Ok(true)
     }
 
     fn walk_line(&self, id: &AccountId, row: &EntryRow, stretches: &[StretchRow], unbooked: bool) -> Result<WalkLine> {
