@@ -131,8 +131,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::Ledger;
-    use crate::clock::ManualClock;
+    use crate::ledger::Ledger;
+    use crate::units::ManualClock;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
