@@ -30,10 +30,40 @@ CREATE TABLE ledger (
     max_hold          INTEGER NOT NULL CHECK (max_hold BETWEEN 1 AND 3155760000),
     max_clock_jump    INTEGER NOT NULL CHECK (max_clock_jump BETWEEN 1 AND 3155760000),
     clock_patience    INTEGER NOT NULL CHECK (clock_patience BETWEEN 1 AND 3155760000),
+    -- What the file is to others: 0 by itself, 1 a device, 2 a hub. Changed by an operation, once; then it has a name and a
+    -- public key (Ed25519), a device also its hub's ledger id and key, and what it may do (JSON).
+    role              INTEGER NOT NULL CHECK (role BETWEEN 0 AND 2),
+    name              TEXT    CHECK (octet_length(name) BETWEEN 1 AND 128),
+    public_key        BLOB    CHECK (length(public_key) = 32),
+    hub_ledger        BLOB    CHECK (length(hub_ledger) = 16),
+    hub_key           BLOB    CHECK (length(hub_key) = 32),
+    policy            TEXT,
+    -- Of a device: the operation up to which its hub has them all; 0 and NULL before the first.
+    acked_seq         INTEGER NOT NULL CHECK (acked_seq >= 0),
+    acked_hash        BLOB    CHECK (length(acked_hash) = 32),
+    -- Of a device whose recharges are bounded by the day: the newest day with one, since 1970, and the points of that day.
+    recharge_day      INTEGER NOT NULL CHECK (recharge_day >= 0),
+    recharged         INTEGER NOT NULL CHECK (recharged >= 0),
     -- Hash and number of an operation that must be there, so that a cut tail is seen. It was the newest when this was written:
     -- by the first change after opening, before the -wal is folded in, by flush and by close.
     head              BLOB    NOT NULL CHECK (length(head) = 32),
-    length            INTEGER NOT NULL CHECK (length BETWEEN 0 AND 4398046511103)
+    length            INTEGER NOT NULL CHECK (length BETWEEN 0 AND 4398046511103),
+    CHECK ((role = 0) = (name IS NULL) AND (role = 0) = (public_key IS NULL)),
+    CHECK ((role = 1) = (hub_ledger IS NOT NULL) AND (role = 1) = (hub_key IS NOT NULL) AND (role = 1) = (policy IS NOT NULL)),
+    CHECK ((acked_seq = 0) = (acked_hash IS NULL))
+) STRICT;
+
+-- The devices of a hub, as `admit` and `expel` have left them.
+CREATE TABLE device (
+    no         INTEGER PRIMARY KEY,
+    device     BLOB    NOT NULL CHECK (length(device) = 16),
+    -- The first 32 bits of BLAKE3 of it, with which its public ids begin: so they are told apart.
+    tag        INTEGER NOT NULL UNIQUE CHECK (tag BETWEEN 0 AND 4294967295),
+    public_key BLOB    NOT NULL CHECK (length(public_key) = 32),
+    name       TEXT    NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 128),
+    -- What it may do (JSON).
+    policy     TEXT    NOT NULL,
+    state      INTEGER NOT NULL CHECK (state IN (0, 1)) -- 0 admitted, 1 expelled
 ) STRICT;
 
 -- The text of every price book an operation was booked under, once.
@@ -86,8 +116,8 @@ CREATE TABLE operation (
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
-    -- 20 expire, 21 plan, 22 stop
-    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 22),
+    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 27),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
     account       INTEGER NOT NULL CHECK (account >= 0),
     key           TEXT    NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 128),
@@ -311,9 +341,14 @@ CREATE TRIGGER plan_no_delete BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'p
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
 CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
 CREATE TRIGGER allocation_no_delete BEFORE DELETE ON allocation BEGIN SELECT RAISE(ABORT, 'allocations are never deleted'); END;
+CREATE TRIGGER device_no_delete BEFORE DELETE ON device BEGIN SELECT RAISE(ABORT, 'devices are never deleted'); END;
 CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger row is never deleted'); END;
 CREATE TRIGGER ledger_identity BEFORE UPDATE OF id, ledger_id, created_at ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger''s identity never changes'); END;
+CREATE TRIGGER ledger_role BEFORE UPDATE OF role ON ledger WHEN OLD.role <> 0 AND NEW.role <> OLD.role
+BEGIN SELECT RAISE(ABORT, 'a role is given once'); END;
+CREATE TRIGGER device_identity BEFORE UPDATE OF no, device, tag ON device
+BEGIN SELECT RAISE(ABORT, 'a device''s identity never changes'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
 CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry ON batch
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;

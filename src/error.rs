@@ -169,6 +169,18 @@ pub enum Error {
     #[error("there is no plan `{plan}`")]
     UnknownPlan { plan: String }
         = "unknown_plan", Refused, "look the plan up in the account's plans";
+    /// No device of this hub has that id.
+    #[error("there is no device `{device}` at this hub")]
+    UnknownDevice { device: String }
+        = "unknown_device", Refused, "look the device up among the hub's devices, or admit it";
+    /// The operation needs a file of another role, or would give the file a second one.
+    #[error("{message}")]
+    RoleConflict { role: &'static str, message: String, help: String }
+        = "role_conflict", Refused, help;
+    /// A device does not book this.
+    #[error("{op}: {message}")]
+    NotOnDevice { op: &'static str, message: String }
+        = "not_on_device", Refused, "do it at the hub: this file hears of it at the next exchange";
     /// The hold is resolved already.
     #[error("hold `{hold}` is {state}")]
     HoldClosed { hold: String, state: &'static str }

@@ -19,12 +19,12 @@ use crate::audit::{self, Progress, Verification};
 use crate::db::{self, Connection, Gate, Inside, OpenFile, Place, Published, Readers};
 use crate::engine::{self, CATCH_UP_LIMIT, Context, Verdict};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, Balance, Command, Key, OpKind, Writer as Who, Writers};
+use crate::model::{AccountId, Balance, Command, Key, OpKind, Writers};
 use crate::notice::Notifier;
 use crate::report::{self, Look};
 use crate::store::{self, BookCache, RowCache, Session, SqlSource};
 use crate::units::Reading;
-use crate::writer::Writer;
+use crate::writer::{Decision, Writer};
 pub use backups::Backup;
 pub(crate) use backups::check_keep;
 pub use change::ExpireReport;
@@ -38,7 +38,8 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct File {
     place: Place,
     cache: Arc<BookCache>,
-    writers: Writers,
+    /// Those known so far: another is there once a file has renewed its epoch.
+    writers: RwLock<Arc<Writers>>,
     patience: Duration,
     closed: AtomicBool,
     /// The process that opened it: a forked child may not use the connections it inherits.
@@ -110,14 +111,13 @@ impl File {
     }
 
     fn assemble(connections: Connections, patience: Duration) -> Result<Arc<Self>> {
-        // The list changes only when a restore makes a new file, never while one is open.
         let writers = connections.readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
         let notifier =
             connections.writer.as_ref().map_or_else(Arc::<Notifier>::default, |writer| Arc::clone(writer.notifier()));
         Ok(Arc::new(File {
             place: connections.readers.place().clone(),
             cache: Arc::default(),
-            writers,
+            writers: RwLock::new(Arc::new(writers)),
             patience,
             closed: AtomicBool::new(false),
             process: std::process::id(),
@@ -189,7 +189,21 @@ impl File {
 
     /// Reads within one read transaction, as of one clock reading.
     pub(crate) fn look<T>(&self, reading: Reading, read: impl FnOnce(&Look<'_, '_>) -> Result<T>) -> Result<T> {
-        self.snapshot(|session| read(&Look::new(session, &self.cache, &self.writers, reading)?))
+        self.snapshot(|session| {
+            let writers = self.writers(session.ledger()?.writer.0, || store::writers(session))?;
+            read(&Look::new(session, &self.cache, &writers, reading)?)
+        })
+    }
+
+    /// Everybody who wrote the file, at least up to the writer of this number.
+    fn writers(&self, no: i64, read: impl FnOnce() -> Result<Writers>) -> Result<Arc<Writers>> {
+        let known = Arc::clone(&self.writers.read().unwrap_or_else(PoisonError::into_inner));
+        if known.count() >= no {
+            return Ok(known);
+        }
+        let all = Arc::new(read()?);
+        self.writers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&all);
+        Ok(all)
     }
 
     /// The balance now.
@@ -208,6 +222,18 @@ impl File {
 
     // ---- care
 
+    /// Begins a new epoch, so many later.
+    pub(crate) fn renew_epoch(&self, epochs: i64, terms: &Terms) -> Result<()> {
+        let call = self.call()?;
+        let done = call.writer()?.transaction(terms.durability, self.patience, |session| {
+            begin_epoch(session, OpKind::RenewEpoch, epochs, terms.reading).map(Decision::Commit)
+        });
+        match done {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
     pub(crate) fn verify(&self, quick: bool, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Verification> {
         if quick {
             return self.snapshot(|session| audit::verify_quick(session, progress));
@@ -224,10 +250,14 @@ impl File {
         proven_copy(call.readers(), target, &mut |_| Ok(()), progress).map(|(_, verification)| verification)
     }
 
-    /// Copies a backup to a new file with a new epoch, and books the restore in its log, before it gets its name.
-    pub(crate) fn restore(backup: &Path, target: &Path, epoch: i64, reading: Reading) -> Result<Published> {
+    /// Copies a backup to a new file so many epochs later, and books the restore in its log, before it gets its name.
+    pub(crate) fn restore(backup: &Path, target: &Path, epochs: i64, reading: Reading) -> Result<Published> {
         let source = Readers::open(backup)?;
-        let renew = &mut |conn: &Connection| renew_epoch(conn, epoch, reading);
+        let renew = &mut |conn: &Connection| {
+            let session = Session::resume(conn, RowCache::default())?;
+            begin_epoch(&session, OpKind::Restore, epochs, reading)?;
+            session.finish().map(drop)
+        };
         proven_copy(&source, target, renew, &mut |_| Ok(())).map(|(published, _)| published)
     }
 }
@@ -245,24 +275,19 @@ impl Drop for File {
     }
 }
 
-/// Books a restore: from here on the file has another writer than the one it is a copy of.
-fn renew_epoch(conn: &Connection, epoch: i64, reading: Reading) -> Result<()> {
-    let session = Session::resume(conn, RowCache::default())?;
+/// Books a restore, or a renewal: from here on the file has another writer than the one it is a copy of.
+fn begin_epoch(session: &Session<'_>, kind: OpKind, epochs: i64, reading: Reading) -> Result<()> {
     let mut ledger = session.ledger()?;
-    let old = ledger.writer.1;
-    // By a chance of 1 in 2^28 it is the old one.
-    let epoch = if epoch == old.epoch { epoch % crate::model::MAX_EPOCH + 1 } else { epoch };
-    let who = Who { device: old.device, epoch };
-    ledger.writer = (store::add_writer(&session, who, ledger.length.saturating_add(1))?, who);
-    let command = Command::own(OpKind::Restore, Key::new(format!("restore:{epoch}"))?);
+    let who = ledger.writer.1.renewed(epochs)?;
+    ledger.writer = (store::add_writer(session, who, ledger.length.saturating_add(1))?, who);
+    let command = Command::own(kind, Key::new(format!("{kind}:{}", who.epoch))?);
     let cache = BookCache::default();
-    let source = SqlSource::new(&session, &cache);
+    let source = SqlSource::new(session, &cache);
     let context = Context { ledger: &ledger, reading, time: None, book: None, limit: CATCH_UP_LIMIT };
     match engine::run(&source, context, &command)? {
-        Verdict::Booked(booked) => write(&session, &booked)?,
-        _ => return Err(Error::corrupt("the restore was booked before")),
-    };
-    session.finish().map(drop)
+        Verdict::Booked(booked) => write(session, &booked),
+        _ => Err(Error::corrupt("the epoch was begun before")),
+    }
 }
 
 /// Copies a file, changes the copy, and proves it before it gets its name; what the proof said.

@@ -9,6 +9,7 @@ mod care;
 mod change;
 #[cfg(feature = "sync")]
 mod exchange;
+mod hub;
 mod look;
 mod options;
 mod tell;
@@ -56,6 +57,7 @@ pub use watch::Watch;
 pub struct Ledger {
     file: Arc<File>,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
     /// Every price book loaded since it was opened; the last is in force.
     books: Arc<RwLock<Arc<[Arc<PriceBook>]>>>,
     durability: Durability,

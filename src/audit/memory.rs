@@ -10,8 +10,8 @@ use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, HoldState, Key, OpKind,
-    OperationRow, Outcome, PlanRow, StretchRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, HoldRow, HoldState, Key,
+    OpKind, OperationRow, Outcome, PlanRow, StretchRow,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Keyed};
@@ -40,6 +40,9 @@ pub(crate) struct Memory<'s, 'c> {
     operations: BTreeMap<i64, Past>,
     /// How many rows there may be before some are let go.
     most: usize,
+    devices: BTreeMap<i64, DeviceRow>,
+    /// The first operation that no device books.
+    beyond_devices: Option<(i64, OpKind)>,
     books: BTreeMap<i64, PriceBook>,
     book_hashes: BTreeMap<Hash, i64>,
     /// (account, place in the draw order) of live batches.
@@ -127,6 +130,7 @@ impl<'s, 'c> Memory<'s, 'c> {
             self.put_allocation(row)?;
         }
         self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
+        self.devices.extend(changes.devices.into_iter().map(|row| (row.no, row)));
         self.trim()
     }
 
@@ -223,6 +227,9 @@ impl<'s, 'c> Memory<'s, 'c> {
     /// Remembers a booked operation; `stored`: the file has it as it is.
     pub(crate) fn append(&mut self, row: &OperationRow, outcome: Outcome, stored: bool) {
         self.last = row.seq;
+        if self.beyond_devices.is_none() && !row.kind.is_on_device() {
+            self.beyond_devices = Some((row.seq, row.kind));
+        }
         if !stored {
             let account = row.account.as_ref().map(|(no, _)| *no);
             let draws = if matches!(row.kind, OpKind::Consume | OpKind::Capture) { outcome.draws } else { Vec::new() };
@@ -336,6 +343,10 @@ impl<'s, 'c> Memory<'s, 'c> {
 
     pub(crate) fn all_stretches(&self) -> &BTreeMap<(i64, i64), StretchRow> {
         &self.stretches
+    }
+
+    pub(crate) fn all_devices(&self) -> &BTreeMap<i64, DeviceRow> {
+        &self.devices
     }
 
     pub(crate) fn all_books(&self) -> &BTreeMap<i64, PriceBook> {
@@ -558,6 +569,18 @@ impl Source for Memory<'_, '_> {
 
     fn next_price_book_no(&self) -> Result<i64> {
         Ok(next_number(&self.books))
+    }
+
+    fn device(&self, tag: i64) -> Result<Option<DeviceRow>> {
+        Ok(self.devices.values().find(|row| row.tag == tag).cloned())
+    }
+
+    fn next_device_no(&self) -> Result<i64> {
+        Ok(next_number(&self.devices))
+    }
+
+    fn beyond_devices(&self) -> Result<Option<(i64, OpKind)>> {
+        Ok(self.beyond_devices)
     }
 }
 

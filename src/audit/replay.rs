@@ -1,6 +1,7 @@
 //! The log, twice: its hash chain, and every operation booked again in memory and compared with what it left behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::{iter, thread};
 
@@ -103,6 +104,7 @@ impl<'s, 'c> Replay<'s, 'c> {
             writer: (no, writer),
             clock: ClockState::new(start),
             settings: Settings::default(),
+            standing: Arc::default(),
             head: head.unwrap_or_default(),
             length: 0,
         };
@@ -203,8 +205,8 @@ impl<'s, 'c> Replay<'s, 'c> {
         raw: &StoredOperation,
         (row, command): (&OperationRow, Result<Command>),
     ) -> Result<()> {
-        if row.kind == OpKind::Restore {
-            // Each restore renews the epoch: it is the first operation of the next writer.
+        if matches!(row.kind, OpKind::Restore | OpKind::RenewEpoch) {
+            // It is the first operation of the next writer.
             let no = self.ledger.writer.0.saturating_add(1);
             self.ledger.writer = (no, self.writers.get(&no).map_or(row.writer.1, |(writer, _)| *writer));
             self.check_since(audit, no, row.seq);

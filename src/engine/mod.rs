@@ -17,6 +17,7 @@ mod mend;
 mod pages;
 mod plans;
 mod recharge;
+mod roles;
 mod shift;
 pub(crate) mod source;
 mod step_back;
@@ -29,8 +30,8 @@ use crate::chain;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, EntryKind,
-    LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, Totals, check_ends,
+    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, DeviceRow,
+    EntryKind, LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, Totals, check_ends,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -40,6 +41,7 @@ pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_ful
 pub(crate) use clock::{LedgerTime, ledger_time};
 pub(crate) use consume::no_book;
 use line::Line;
+pub(crate) use roles::check as check_role;
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
 
@@ -109,11 +111,15 @@ struct Booking<'a, 's> {
     /// The price book the operation names.
     price_book: Option<(i64, Hash)>,
     new_book: Option<(i64, PriceBook)>,
+    /// The device it is about, as the hub knows it or will.
+    device: Option<DeviceRow>,
 }
 
 /// Decides one command.
 pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) -> Result<Verdict> {
+    check_role(context.ledger, command)?;
     let (account, target) = find_target(source, &command.subject)?;
+    let device = roles::device_of(source, &command.action)?;
     let command = &*inheriting(source, command, target)?;
     let known = match (&account, &command.subject) {
         (Some(no), _) => source.account(*no)?,
@@ -147,6 +153,7 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         outcome: Outcome::default(),
         price_book: None,
         new_book: None,
+        device,
     };
     let opened = booking.find_accounts(command, known)?;
     booking.tell_time(command, &opened)?;
@@ -418,7 +425,10 @@ impl Booking<'_, '_> {
         match &command.action {
             Action::Open { credit_limit } => self.open(*credit_limit, !opened.new.is_empty())?,
             Action::SetLimit { credit_limit } => self.set_limit(*credit_limit)?,
-            Action::Recharge { .. } => self.recharge(&command.action)?,
+            Action::Recharge { .. } => {
+                self.recharge(&command.action)?;
+                self.count_recharge(&mut ledger)?;
+            }
             Action::Plan(terms) => self.plan(terms)?,
             Action::Stop => self.stop()?,
             Action::Consume { .. } => self.consume(&command.action)?,
@@ -438,6 +448,10 @@ impl Booking<'_, '_> {
                 self.outcome.before = Some(accounts::configure(&mut ledger.settings, *setting));
             }
             Action::ConfirmClock => self.confirm_clock()?,
+            Action::BecomeHub { public_key, name } => self.become_hub(&mut ledger, *public_key, name)?,
+            Action::Admit(admission) => self.admit(admission)?,
+            Action::Expel { .. } => self.expel()?,
+            Action::Enrol(certificate) => self.enrol(&mut ledger, certificate)?,
             Action::Own => {}
         }
         ledger.clock = self.clock_after();
@@ -531,7 +545,8 @@ impl Booking<'_, '_> {
             // One simply paid has no allocation rows: its outcome lists the draws.
             self.books.leave_allocations(self.seq, &operation.outcome.draws);
         }
-        let (changes, new_book) = (self.books.take_changes()?, self.new_book.take());
+        let (mut changes, new_book) = (self.books.take_changes()?, self.new_book.take());
+        changes.devices.extend(self.device.take());
         let mut booked = Box::new(Booked { operation, after, changes, ledger, new_book });
         booked.operation.hash = chain::link(&booked.ledger.head, &booked.operation);
         booked.ledger.head = booked.operation.hash;

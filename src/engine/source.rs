@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, Key, OpKind,
-    OperationRow, PlanRow, StretchRow, Writer,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, EntryRow, HoldRow, Key,
+    OpKind, OperationRow, PlanRow, StretchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -65,6 +65,11 @@ pub(crate) trait Source {
     /// The number of the stored price book with this hash.
     fn price_book_no(&self, hash: &Hash) -> Result<Option<i64>>;
     fn next_price_book_no(&self) -> Result<i64>;
+    /// The device of this hub whose ids begin with this tag.
+    fn device(&self, tag: i64) -> Result<Option<DeviceRow>>;
+    fn next_device_no(&self) -> Result<i64>;
+    /// The first operation of the log that no device books, and its kind.
+    fn beyond_devices(&self) -> Result<Option<(i64, OpKind)>>;
 }
 
 /// Things of an account, by number.
@@ -133,4 +138,6 @@ pub(crate) struct Changes {
     /// In order of `n` within each account.
     pub(crate) entries: Vec<EntryRow>,
     pub(crate) new_stretches: Vec<StretchRow>,
+    /// New or changed.
+    pub(crate) devices: Vec<DeviceRow>,
 }

@@ -35,6 +35,10 @@ mod tests;
 mod up;
 
 pub use crate::hash::PublicKey;
+pub use crate::model::{
+    Admit, BecomeHub, Certificate, DeviceInfo, DevicePolicy, DeviceState, Enrol, Expel, HubInfo, Offline, Right, Role,
+    Scope, WhenExpelled,
+};
 #[cfg(feature = "sync")]
 pub use header::{Ask, Cert, Down, Evidence, Header, Leaf, Link, Position, Up};
 #[cfg(feature = "sync")]

@@ -80,6 +80,15 @@ enum Step {
 }
 
 impl Step {
+    /// Number of its writer.
+    fn writer(&self) -> i64 {
+        match self {
+            Step::Again => 0,
+            Step::Booked(booked) => booked.operation.writer.0,
+            Step::Replayed(row, ..) => row.writer.0,
+        }
+    }
+
     /// Nothing: run again.
     fn receipt(&self, writers: &Writers) -> Result<Option<Receipt>> {
         let receipt = match self {
@@ -97,7 +106,7 @@ struct Task {
     command: Command,
     terms: Terms,
     cache: Arc<BookCache>,
-    writers: Writers,
+    writers: Arc<Writers>,
 }
 
 impl Task {
@@ -113,7 +122,8 @@ impl File {
         let call = self.call()?;
         let writer = call.writer()?;
         let (durability, dry_run) = (terms.durability, terms.dry_run);
-        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache), writers: self.writers.clone() });
+        let writers = |no| self.writers(no, || self.snapshot(store::writers));
+        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache), writers: writers(0)? });
         // Somebody else's operations must not be rolled back with a dry run.
         let mut alone = dry_run;
         loop {
@@ -128,7 +138,7 @@ impl File {
             };
             match step {
                 Ok(step) => {
-                    if let Some(receipt) = step.receipt(&self.writers)? {
+                    if let Some(receipt) = step.receipt(&*writers(step.writer())?)? {
                         return Ok(receipt);
                     }
                 }
@@ -150,7 +160,8 @@ impl File {
             let source = SqlSource::new(session, &self.cache);
             let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
             let after = report::balances_after(session, &row)?;
-            report::receipt(&self.writers, &row, after, false).map(Some)
+            let writers = self.writers(row.writer.0, || store::writers(session))?;
+            report::receipt(&writers, &row, after, false).map(Some)
         })
     }
 
@@ -176,8 +187,9 @@ impl File {
                 let terms = terms();
                 let command = parse(request, &terms)?;
                 loop {
-                    let receipt = work_until(session, (&self.cache, &self.writers), &command, &terms, began)?
-                        .receipt(&self.writers)?;
+                    let writers = |no| self.writers(no, || store::writers(session));
+                    let step = work_until(session, (&self.cache, &*writers(0)?), &command, &terms, began)?;
+                    let receipt = step.receipt(&*writers(step.writer())?)?;
                     if bounded || receipt.is_some() {
                         return Ok(receipt);
                     }
@@ -305,6 +317,8 @@ fn work(
     terms: &Terms,
 ) -> Result<Step> {
     let ledger = session.ledger()?;
+    // Before anything it names is looked up, the key too.
+    engine::check_role(&ledger, command)?;
     // A dry run cannot be committed piece by piece.
     let limit = if terms.dry_run { usize::MAX } else { CATCH_UP_LIMIT };
     let context = Context { ledger: &ledger, reading: terms.reading, time: None, book: terms.book(command), limit };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::audit::Verification;
 use crate::error::ErrorInfo;
-use crate::model::{Balance, BatchInfo, Check, Entry, HoldInfo, Overview, Page, PlanInfo, Quote, Receipt};
+use crate::model::{Balance, BatchInfo, Check, DeviceInfo, Entry, HoldInfo, Overview, Page, PlanInfo, Quote, Receipt};
 use crate::notice::Notice;
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
@@ -63,6 +63,7 @@ const ANSWERS: &[(&str, Shape)] = &[
     ("operation", shape::<PaidOperation>),
     ("find", shape::<Page<Found>>),
     ("info", shape::<Info>),
+    ("devices", shape::<Page<DeviceInfo>>),
     ("clock", shape::<ClockInfo>),
     ("verify", shape::<Verification>),
 ];

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::Ledger;
 use crate::audit::Verification;
 use crate::error::{Error, Result};
-use crate::model::{Asked, Balance, BatchInfo, Check, Entry, HoldInfo, Overview, Page, PlanInfo, Question, Quote};
+use crate::model::{
+    Asked, Balance, BatchInfo, Check, DeviceInfo, Entry, HoldInfo, Overview, Page, PlanInfo, Question, Quote,
+};
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
 /// The answers, each with what it holds; that can be taken out of it.
@@ -80,6 +82,8 @@ answers! {
     Found(Page<Found>),
     /// To `info`.
     Info(Info),
+    /// To `devices`.
+    Devices(Page<DeviceInfo>),
     /// To `clock`.
     Clock(ClockInfo),
     /// To `verify`.
@@ -133,6 +137,7 @@ impl Ledger {
             ),
             Asked::Find(sought, filter) => Answer::Found(self.look(|look| look.find(&sought, &filter))?),
             Asked::Info => Answer::Info(self.info()?),
+            Asked::Devices(filter) => Answer::Devices(self.look(|look| look.devices(&filter))?),
             Asked::Clock => Answer::Clock(self.clock()?),
             Asked::Verify { quick: false } => Answer::Verification(self.verify()?),
             Asked::Verify { quick: true } => Answer::Verification(self.verify_quick()?),

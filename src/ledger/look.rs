@@ -9,8 +9,8 @@ use super::Ledger;
 use super::options::read_book;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, Entry, HoldId, HoldInfo, Key, OperationId,
-    Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request,
+    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, DeviceInfo, Entry, HoldId, HoldInfo, Key,
+    OperationId, Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request,
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
@@ -429,6 +429,22 @@ impl Ledger {
     /// As for [`Ledger::balance`].
     pub fn info(&self) -> Result<Info> {
         self.look(|look| look.info())
+    }
+
+    /// The devices of this hub, in the order in which they were admitted; none of a file that is no hub.
+    ///
+    /// ```
+    /// # use counterfoil::*;
+    /// # let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// assert!(ledger.devices(&Query::new())?.items.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::batches`].
+    pub fn devices(&self, query: &Query) -> Result<Page<DeviceInfo>> {
+        let filter = query.filter("devices")?;
+        self.look(|look| look.devices(&filter))
     }
 }
 

@@ -15,13 +15,13 @@ use crate::error::{Error, Result};
 #[cfg(feature = "sync")]
 use crate::exchange::SigningKey;
 use crate::file::File;
-use crate::model::{MAX_EPOCH, Policy};
+use crate::model::Policy;
 use crate::pricing::{MAX_BOOK_BYTES, PriceBook, PricingErrors};
 use crate::store::{self, NewLedger};
 use crate::units::{Clock, Reading, SystemClock};
 use crate::writer::Durability;
 
-/// Where new ids come from: ledger, device, and the epoch of a restore. Random unless a test wants them repeatable.
+/// Where new ids come from: ledger, device, and how many epochs a restore or a renewal goes on. Random unless a test wants them repeatable.
 pub trait IdSource: Send + Sync {
     /// The next number, of which the ids are made.
     fn next(&self) -> u128;
@@ -33,6 +33,11 @@ impl IdSource for RandomIds {
     fn next(&self) -> u128 {
         Uuid::new_v4().as_u128()
     }
+}
+
+/// How many epochs later a restored or renewed file goes on: two copies of one file should not come to the same.
+pub(super) fn epochs(ids: &dyn IdSource) -> i64 {
+    i64::try_from(ids.next() % (1 << 16)).unwrap_or(0).saturating_add(1)
 }
 
 /// Everything that can be chosen when a ledger is opened.
@@ -235,6 +240,7 @@ impl Options {
         Ok(Ledger {
             file,
             clock: self.clock,
+            ids: self.ids,
             books: Arc::new(RwLock::new(book.into_iter().map(Arc::new).collect())),
             durability: self.durability,
             policy: self.policy,
@@ -253,12 +259,10 @@ impl Options {
     }
 
     fn identity(&self) -> NewLedger {
-        // 28 bits, never 0, so that two restores of one backup are told apart.
-        let epoch = i64::try_from(self.ids.next() % MAX_EPOCH.unsigned_abs() as u128).unwrap_or(0) + 1;
         NewLedger {
             ledger_id: Uuid::from_u128(self.ids.next()),
             device: Uuid::from_u128(self.ids.next()),
-            epoch,
+            epoch: 1,
             created_at: Reading::take(self.clock.as_ref()).at,
         }
     }
@@ -297,14 +301,14 @@ impl Options {
     }
 
     /// Copies a backup to a new path as a ledger to go on with: it gets a new epoch, so that nothing booked from here on
-    /// can be taken for what the lost file booked, and the restore is an operation in its log.
+    /// can be taken for what the lost file booked, and the restore is an operation in its log. What it is to other files stays.
     ///
     /// # Errors
-    /// `ledger_exists`, `not_a_ledger`, `corrupt` when the backup does not verify, `disk_full`, `storage`.
+    /// `invalid_argument` after thousands of epochs, when there are none left, `ledger_exists`, `not_a_ledger`, `corrupt` when the backup does not verify, `disk_full`, `storage`.
     pub fn restore(self, backup: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Ledger> {
         let book = self.check()?;
-        let epoch = self.identity().epoch;
-        let new = File::restore(backup.as_ref(), target.as_ref(), epoch, Reading::take(self.clock.as_ref()))?;
+        let epochs = epochs(self.ids.as_ref());
+        let new = File::restore(backup.as_ref(), target.as_ref(), epochs, Reading::take(self.clock.as_ref()))?;
         let file = File::open_new(&new, self.busy_timeout)?;
         self.assemble(file, book)
     }

@@ -4,17 +4,21 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::expiry::Expiry;
 use super::fields::{Body, Fields, count, given_beside, missing, misspelt, text};
 use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
 use super::plan::{Every, Terms};
-use super::{AccountId, BatchId, HoldId, Key, OperationId, PlanId, Request};
+use super::{
+    AccountId, AccountsOpen, Admission, BatchId, Certificate, DevicePolicy, HoldId, Key, Offline, OperationId, PlanId,
+    Request, Right, Scope, WhenExpelled,
+};
 use crate::error::{Error, Result};
-use crate::hash::Hash;
+use crate::hash::{Hash, PublicKey};
 use crate::quantity::Usage;
 use crate::spelling::nearest;
-use crate::units::Instant;
+use crate::units::{Instant, Points};
 
 const DEFAULT_PRIORITY: i64 = 50;
 
@@ -120,6 +124,15 @@ pub(crate) enum Action {
     Close,
     Configure(Setting),
     ConfirmClock,
+    BecomeHub {
+        public_key: PublicKey,
+        name: String,
+    },
+    Admit(Arc<Admission>),
+    Expel {
+        device: Uuid,
+    },
+    Enrol(Arc<Certificate>),
     /// The library's own: its kind says it all.
     Own,
 }
@@ -362,7 +375,11 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
         OpKind::Close => Action::Close,
         OpKind::Configure => Action::Configure(setting(fields)?),
         OpKind::ConfirmClock => Action::ConfirmClock,
-        OpKind::Restore | OpKind::Expire => Action::Own,
+        OpKind::BecomeHub => Action::BecomeHub { public_key: public_key("public_key", fields)?, name: name(fields) },
+        OpKind::Admit => Action::Admit(Arc::new(admission(fields)?)),
+        OpKind::Expel => Action::Expel { device: device(fields)? },
+        OpKind::Enrol => Action::Enrol(Arc::new(certificate(fields)?)),
+        OpKind::Restore | OpKind::Expire | OpKind::RenewEpoch => Action::Own,
     })
 }
 
@@ -463,6 +480,70 @@ fn capture(fields: &Fields<'_>) -> Result<CaptureAmount> {
         (None, None) => Ok(CaptureAmount::Held),
         (Some(points), None) => Ok(CaptureAmount::Points(points)),
         (None, Some(usage)) => Ok(CaptureAmount::Usage(usage)),
+    }
+}
+
+fn public_key(name: &'static str, fields: &Fields<'_>) -> Result<PublicKey> {
+    fields.text(name).ok_or_else(|| missing(name, ""))?.parse()
+}
+
+fn name(fields: &Fields<'_>) -> String {
+    fields.text("name").unwrap_or_default().to_string()
+}
+
+fn device(fields: &Fields<'_>) -> Result<Uuid> {
+    fields.uuid("device").ok_or_else(|| missing("device", ""))
+}
+
+fn admission(fields: &Fields<'_>) -> Result<Admission> {
+    Ok(Admission {
+        device: device(fields)?,
+        public_key: public_key("public_key", fields)?,
+        name: name(fields),
+        renew: fields.flag("renew").unwrap_or(false),
+        policy: device_policy(fields)?,
+    })
+}
+
+fn certificate(fields: &Fields<'_>) -> Result<Certificate> {
+    let number = |name| fields.number(name).ok_or_else(|| missing(name, ""));
+    Ok(Certificate {
+        device: device(fields)?,
+        hub: fields.uuid("hub").ok_or_else(|| missing("hub", ""))?,
+        hub_key: public_key("hub_key", fields)?,
+        public_key: public_key("public_key", fields)?,
+        name: name(fields),
+        policy: device_policy(fields)?,
+        accounts: fields.text("accounts").and_then(AccountsOpen::from_text).unwrap_or(AccountsOpen::FirstUse),
+        late_window: number("late_window")?,
+        max_hold: number("max_hold")?,
+        max_clock_jump: number("max_clock_jump")?,
+    })
+}
+
+fn device_policy(fields: &Fields<'_>) -> Result<DevicePolicy> {
+    let points = |name: &str| fields.number(name).map(Points::booked).transpose();
+    let default = DevicePolicy::default();
+    let rights = match fields.raw("rights") {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        one => one.and_then(Value::as_str).into_iter().collect::<Vec<_>>(),
+    };
+    let policy = DevicePolicy {
+        rights: Right::ALL.iter().copied().filter(|right| rights.contains(&right.as_str())).collect(),
+        max_recharge: points("max_recharge")?,
+        max_recharge_per_day: points("max_recharge_per_day")?,
+        scope: fields.text("scope").and_then(Scope::from_text).unwrap_or(default.scope),
+        offline: fields.text("offline").and_then(Offline::from_text).unwrap_or(default.offline),
+        max_offline: fields.number("max_offline"),
+        when_expelled: fields.text("when_expelled").and_then(WhenExpelled::from_text).unwrap_or(default.when_expelled),
+        prices: fields.text("prices").and_then(|text| text.parse().ok()),
+    };
+    let bound = ["max_recharge", "max_recharge_per_day"].into_iter().find(|name| fields.has(name));
+    match bound.filter(|_| !policy.rights.contains(&Right::Recharge)) {
+        Some(name) => {
+            Err(Error::invalid(name, "is given without the right to recharge", "add the right, or leave it out"))
+        }
+        None => Ok(policy),
     }
 }
 

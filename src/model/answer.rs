@@ -186,7 +186,7 @@ impl Receipt {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct NewValue {
-    /// `credit_limit`, `expires_at`, `deadline`, or the name of a setting.
+    /// `credit_limit`, `expires_at`, `deadline`, `role`, `device` (its state), or the name of a setting.
     pub what: String,
     /// What it was.
     pub before: Value,
@@ -444,16 +444,6 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "is_false")]
     pub unbooked: bool,
 }
-
-words!(
-    /// When accounts are opened: a setting of the file.
-    AccountsOpen {
-        /// By the first operation on them.
-        FirstUse "first_use",
-        /// By `open` alone.
-        Explicit "explicit",
-    }
-);
 
 words!(
     /// What a batch is at an instant.

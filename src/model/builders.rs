@@ -217,6 +217,7 @@ macro_rules! request {
         }
     };
 }
+pub(super) use request;
 
 request!(
     /// Opens an account before its first use.

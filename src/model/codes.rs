@@ -54,3 +54,13 @@ codes!(
     /// What an operation's clock reading was taken for.
     ClockMark { Plain = 0 "plain", Suspect = 1 "suspect", Trusted = 2 "trusted" }
 );
+
+super::words::words!(
+    /// When accounts are opened: a setting of the file.
+    AccountsOpen {
+        /// By the first operation on them.
+        FirstUse "first_use",
+        /// By `open` alone.
+        Explicit "explicit",
+    }
+);

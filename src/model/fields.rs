@@ -7,6 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::ids::{check_ends, check_id};
 use super::operations::{Field, FieldKind, field_names};
@@ -46,6 +47,7 @@ enum Read<'v> {
     Flag(bool),
     Instant(Instant),
     Quantity(Quantity),
+    Uuid(Uuid),
     /// Judged by what stands beside it.
     Raw(&'v Value),
 }
@@ -271,6 +273,10 @@ impl<'v> Fields<'v> {
         self.found(name).and_then(|read| if let Read::Quantity(quantity) = read { Some(quantity) } else { None })
     }
 
+    pub(crate) fn uuid(&self, name: &str) -> Option<Uuid> {
+        self.found(name).and_then(|read| if let Read::Uuid(id) = read { Some(id) } else { None })
+    }
+
     pub(crate) fn raw(&self, name: &str) -> Option<&'v Value> {
         self.found(name).and_then(|read| if let Read::Raw(value) = read { Some(value) } else { None })
     }
@@ -354,7 +360,22 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
         FieldKind::Choice(words) => kept_text(choice(name, text(name, value)?, words)?),
         FieldKind::Hash => kept_text(hash(name, text(name, value)?)?),
         FieldKind::Any => kept_text(text(name, value)?),
-        FieldKind::Choices(_) | FieldKind::Setting(_) | FieldKind::Object(_) => (Read::Raw(value), value.clone()),
+        FieldKind::Uuid => {
+            let id = uuid(name, text(name, value)?)?;
+            (Read::Uuid(id), id.to_string().into())
+        }
+        // Those given, each once and in their own order.
+        FieldKind::Choices(words) => {
+            let given = match value {
+                Value::Array(list) => list.iter().collect(),
+                one => vec![one],
+            };
+            let given =
+                given.into_iter().map(|one| choice(name, text(name, one)?, words)).collect::<Result<Vec<_>>>()?;
+            let kept: Value = words.iter().filter(|word| given.contains(word)).copied().collect();
+            (Read::Raw(value), if given.is_empty() { Value::Null } else { kept })
+        }
+        FieldKind::Setting(_) | FieldKind::Object(_) => (Read::Raw(value), value.clone()),
     })
 }
 
@@ -436,11 +457,18 @@ fn offset<'v>(name: &str, text: &'v str) -> Result<(i64, &'v str)> {
     Ok((offset.ok_or_else(wrong)?, text))
 }
 
+/// The text of 32 bytes.
 fn hash<'v>(name: &str, text: &'v str) -> Result<&'v str> {
     if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return Ok(text);
     }
-    Err(Error::invalid(name, "is not a hash", "give the 64 hexadecimal digits of the quote's price_book"))
+    let what = if name == "price_book" { "the quote's price_book" } else { "it, in lower case" };
+    Err(Error::invalid(name, "is not a hash", format!("give the 64 hexadecimal digits of {what}")))
+}
+
+fn uuid(name: &str, text: &str) -> Result<Uuid> {
+    let id = Uuid::parse_str(text).ok().filter(|_| text.len() == 36);
+    id.ok_or_else(|| Error::invalid(name, format!("`{text}` is not a UUID"), "copy the id as it was told"))
 }
 
 /// A JSON integer or decimal text.

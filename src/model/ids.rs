@@ -75,6 +75,16 @@ pub(crate) fn device_tag(device: &Uuid) -> i64 {
 }
 
 impl Writer {
+    /// The same device so many epochs later: what is written from then on is told from what a copy of the file writes.
+    pub(crate) fn renewed(&self, by: i64) -> Result<Self> {
+        let epoch = self.epoch.saturating_add(by);
+        if epoch > MAX_EPOCH {
+            let said = format!("{epoch} is past the last, {MAX_EPOCH}: the device has been renewed too often");
+            return Err(Error::invalid("epoch", said, "make a new ledger file, which is a new device"));
+        }
+        Ok(Writer { epoch, ..*self })
+    }
+
     /// What all its ids begin with.
     fn ids(&self) -> Ids {
         let tag = device_tag(&self.device).unsigned_abs() as u128;
@@ -140,6 +150,11 @@ impl Writers {
         let mut ids = list.into_iter().map(|(since, writer)| (since, writer.ids()));
         let (_, first) = ids.next().ok_or_else(|| Error::corrupt("the file has no writer"))?;
         Ok(Writers { first, later: ids.collect() })
+    }
+
+    /// How many they are: the number of the newest.
+    pub(crate) fn count(&self) -> i64 {
+        i64::try_from(self.later.len()).unwrap_or(i64::MAX).saturating_add(1)
     }
 
     fn of(&self, sequence: i64) -> Ids {

@@ -5,9 +5,11 @@ mod answer;
 pub(crate) mod builders;
 mod calendar;
 mod codes;
+mod device;
 mod expiry;
 mod fields;
 mod finding;
+mod hub;
 mod ids;
 mod json;
 mod metadata;
@@ -26,21 +28,27 @@ pub(crate) use action::{
     Action, Amount, CaptureAmount, Command, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall, Subject,
 };
 pub use answer::{
-    AccountsOpen, Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Held, HoldInfo, HoldMark, Made,
-    Movement, NewValue, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
+    Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Held, HoldInfo, HoldMark, Made, Movement,
+    NewValue, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
 };
 pub(crate) use builders::*;
 pub use calendar::Calendar;
 pub(crate) use codes::ClockMark;
-pub use codes::{AccountState, EntryKind, HoldState};
+pub use codes::{AccountState, AccountsOpen, EntryKind, HoldState};
+pub(crate) use device::{Admission, DeviceRow, Standing, uuid_text};
+pub use device::{
+    Certificate, DeviceInfo, DevicePolicy, DeviceState, HubInfo, Offline, Right, Role, Scope, WhenExpelled,
+};
 pub(crate) use expiry::Expiry;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
+pub use hub::{Admit, BecomeHub, Enrol, Expel};
+#[cfg(feature = "sync")]
+pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
 pub(crate) use ids::{
-    BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, batch_period, check_ends, period_batch,
+    BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, batch_period, check_ends, device_tag,
+    period_batch,
 };
-#[cfg(feature = "sync")]
-pub(crate) use ids::{MAX_SEQUENCE, device_tag};
 #[cfg(feature = "sync")]
 pub(crate) use json::Look;
 #[cfg(feature = "sync")]

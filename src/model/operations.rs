@@ -1,7 +1,8 @@
 //! Every operation described once. The parser, the schema of requests, the command's arguments and help, and the
 //! tables in the documentation follow from [`OPERATIONS`].
 
-use super::codes::codes;
+use super::codes::{AccountsOpen, codes};
+use super::device::{Offline, Right, Scope, WhenExpelled};
 
 codes!(
     /// What a caller asked for.
@@ -10,7 +11,8 @@ codes!(
         Capture = 6 "capture", Release = 7 "release", Renew = 8 "renew", Refund = 9 "refund", Revoke = 10 "revoke",
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
-        Restore = 19 "restore", Expire = 20 "expire", Plan = 21 "plan", Stop = 22 "stop",
+        Restore = 19 "restore", Expire = 20 "expire", Plan = 21 "plan", Stop = 22 "stop", BecomeHub = 23 "become_hub",
+        Admit = 24 "admit", Expel = 25 "expel", Enrol = 26 "enrol", RenewEpoch = 27 "renew_epoch",
     }
 );
 
@@ -52,8 +54,10 @@ pub enum FieldKind {
     Chars,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// The hash of a price book: 64 lower-case hexadecimal digits.
+    /// The hash of a price book, or a public key: 64 lower-case hexadecimal digits.
     Hash,
+    /// A UUID: the id of a ledger or of a device.
+    Uuid,
     /// Any text.
     Any,
     /// One of these words, or a list of them.
@@ -74,7 +78,7 @@ pub struct Field {
     pub required: Option<&'static str>,
     /// What it is when left out, where that is one value. Written out, it is the same request.
     pub default: Option<&'static str>,
-    /// `expiry`, `every`, `usage` or `facts`, for fields that belong together.
+    /// `expiry`, `every`, `usage`, `policy` or `facts`, for fields that belong together.
     pub group: Option<&'static str>,
     /// What it means, in a line.
     pub help: &'static str,
@@ -93,6 +97,8 @@ pub struct Operation {
     pub target: Option<&'static Field>,
     /// Its own fields, in the order in which they are judged. Every operation has [`FACTS`] besides.
     pub fields: &'static [Field],
+    /// Whether a device may book it; the others are done at its hub.
+    pub on_device: bool,
 }
 
 pub(super) const fn field(name: &'static str, kind: FieldKind, help: &'static str) -> Field {
@@ -118,12 +124,12 @@ const fn on(target: &'static Field, kind: OpKind, help: &'static str, fields: &'
 }
 
 const fn on_file(kind: OpKind, help: &'static str, fields: &'static [Field]) -> Operation {
-    Operation { kind, name: kind.as_str(), help, target: None, fields }
+    Operation { kind, name: kind.as_str(), help, target: None, fields, on_device: false }
 }
 
 use FieldKind::{
-    Chars, Choice, Count, Flag, Hash, Id, Instant, InstantOr, Lines, Name, Object, Offset, Points, PointsOrAll,
-    Quantity, Seconds, Setting, Span, Text,
+    Chars, Choice, Choices, Count, Flag, Hash, Id, Instant, InstantOr, Lines, Name, Object, Offset, Points,
+    PointsOrAll, Quantity, Seconds, Setting, Span, Text, Uuid,
 };
 
 /// Longest description or reason, and longest metadata as JSON text.
@@ -205,6 +211,48 @@ const fn deadline(help: &'static str) -> Field {
     field("deadline_seconds", Seconds, help).required("say when the hold ends by itself, like 3600")
 }
 
+const PUBLIC_KEY: Field =
+    field("public_key", Hash, "Its public key (Ed25519)").required("give the public key of the key it signs with");
+const DEVICE: Field =
+    field("device", Uuid, "The device: the id of who writes its file").required("give the device's id");
+const DEVICE_NAME: Field = field("name", Name, "What people call it").required("name it");
+const RIGHTS: Field =
+    field("rights", Choices(Right::TEXTS), "What it may do besides charging: recharge, refund, one or both")
+        .of("policy");
+const MAX_RECHARGE: Field = field("max_recharge", Points(1), "The most points of one recharge").of("policy");
+const MAX_RECHARGE_PER_DAY: Field =
+    field("max_recharge_per_day", Points(1), "The most points it recharges in one day of UTC").of("policy");
+const SCOPE: Field =
+    field("scope", Choice(Scope::TEXTS), "The accounts it hears of: those it booked in, those of a list, or all")
+        .default("seen")
+        .of("policy");
+const OFFLINE: Field = field(
+    "offline",
+    Choice(Offline::TEXTS),
+    "What it decides by meanwhile: what it knows (open), or what was set aside for it (allotted)",
+)
+.default("open")
+.of("policy");
+const MAX_OFFLINE: Field = field(
+    "max_offline",
+    Count(1, MAX_SETTING_SECONDS),
+    "So many seconds after it last heard of its hub it decides nothing strictly any more",
+)
+.of("policy");
+const WHEN_EXPELLED: Field = field(
+    "when_expelled",
+    Choice(WhenExpelled::TEXTS),
+    "Once expelled it charges no more (stop), or goes on by itself",
+)
+.default("stop")
+.of("policy");
+const PRICES: Field = field("prices", Hash, "The price book it is to use, by its hash").of("policy");
+
+const fn seconds(name: &'static str, least: i64) -> Field {
+    field(name, Count(least, MAX_SETTING_SECONDS), "The hub's setting, in seconds")
+        .required("give what the certificate says")
+}
+
 /// Every operation a request can ask for, with its fields.
 ///
 /// ```
@@ -218,7 +266,8 @@ pub static OPERATIONS: &[Operation] = &[
         OpKind::Open,
         "Open an account before its first use",
         &[limit("How far debt may go before strict operations are refused").default("0")],
-    ),
+    )
+    .on_device(),
     on(
         &ACCOUNT,
         OpKind::SetLimit,
@@ -241,7 +290,8 @@ pub static OPERATIONS: &[Operation] = &[
             IN_MONTHS,
             END_OF_DAY,
         ],
-    ),
+    )
+    .on_device(),
     on(
         &ACCOUNT,
         OpKind::Plan,
@@ -293,7 +343,8 @@ pub static OPERATIONS: &[Operation] = &[
             .default("postpaid"),
             field("occurred_at", Instant, "When it happened (RFC 3339), when that was not now"),
         ],
-    ),
+    )
+    .on_device(),
     on(
         &ACCOUNT,
         OpKind::Hold,
@@ -309,7 +360,8 @@ pub static OPERATIONS: &[Operation] = &[
             field("price_book", Hash, "The price book that quoted it, by its hash, when that is not the one in force"),
             deadline("When the hold ends by itself, from now"),
         ],
-    ),
+    )
+    .on_device(),
     on(
         &HOLD,
         OpKind::Capture,
@@ -326,20 +378,23 @@ pub static OPERATIONS: &[Operation] = &[
                 "held (take no more than was held), none (take it all); left out, held where nothing was held, else none",
             ),
         ],
-    ),
-    on(&HOLD, OpKind::Release, "Give all of an open hold back", &[]),
+    )
+    .on_device(),
+    on(&HOLD, OpKind::Release, "Give all of an open hold back", &[]).on_device(),
     on(
         &HOLD,
         OpKind::Renew,
         "Give an open hold a new deadline, counted from now",
         &[deadline("The new deadline, from now")],
-    ),
+    )
+    .on_device(),
     on(
         &CHARGE,
         OpKind::Refund,
         "Give points of a consume or capture back to the batches that paid",
         &[POINTS_OR_ALL, REASON],
-    ),
+    )
+    .on_device(),
     on(
         &BATCH,
         OpKind::Revoke,
@@ -385,10 +440,63 @@ pub static OPERATIONS: &[Operation] = &[
                 .required("give whole seconds"),
         ],
     ),
-    on_file(OpKind::ConfirmClock, "Say that the present clock reading is right, however far it jumped", &[]),
+    on_file(OpKind::ConfirmClock, "Say that the present clock reading is right, however far it jumped", &[])
+        .on_device(),
+    on_file(
+        OpKind::BecomeHub,
+        "Make this file the hub of devices, for good; late_window becomes 90 days if it was 0",
+        &[PUBLIC_KEY, DEVICE_NAME],
+    ),
+    on_file(
+        OpKind::Admit,
+        "Let a device send this hub its operations",
+        &[
+            DEVICE,
+            PUBLIC_KEY,
+            DEVICE_NAME,
+            field("renew", Flag, "It was admitted before: it gets this key, name and policy instead"),
+            RIGHTS,
+            MAX_RECHARGE,
+            MAX_RECHARGE_PER_DAY,
+            SCOPE,
+            OFFLINE,
+            MAX_OFFLINE,
+            WHEN_EXPELLED,
+            PRICES,
+        ],
+    ),
+    on_file(OpKind::Expel, "Book no more of what a device sends: it waits to be looked at", &[DEVICE, REASON]),
+    on_file(
+        OpKind::Enrol,
+        "Make this file a device of a hub, for good, by what the hub has certified",
+        &[
+            DEVICE,
+            field("hub", Uuid, "The hub's ledger id").required("give what the certificate says"),
+            field("hub_key", Hash, "The hub's public key").required("give what the certificate says"),
+            PUBLIC_KEY,
+            DEVICE_NAME,
+            RIGHTS,
+            MAX_RECHARGE,
+            MAX_RECHARGE_PER_DAY,
+            SCOPE,
+            OFFLINE,
+            MAX_OFFLINE,
+            WHEN_EXPELLED,
+            PRICES,
+            field("accounts", Choice(AccountsOpen::TEXTS), "The hub's setting").default("first_use"),
+            seconds("late_window", 0),
+            seconds("max_hold", 1),
+            seconds("max_clock_jump", 1),
+        ],
+    )
+    .on_device(),
 ];
 
 impl Operation {
+    const fn on_device(self) -> Self {
+        Operation { on_device: true, ..self }
+    }
+
     /// Every field but `op`, with the target, the key and the facts, in the order in which they are judged.
     pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
         self.target.into_iter().chain([&KEY]).chain(FACTS).chain(self.fields)
@@ -405,6 +513,11 @@ impl OpKind {
     /// Its description; none for what the library books of its own accord.
     pub(crate) fn described(self) -> Option<&'static Operation> {
         OPERATIONS.iter().find(|operation| operation.kind == self)
+    }
+
+    /// Whether a device may book it. What the library books of its own accord it may book anywhere.
+    pub(crate) fn is_on_device(self) -> bool {
+        self.described().is_none_or(|operation| operation.on_device)
     }
 }
 

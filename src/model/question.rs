@@ -165,6 +165,7 @@ pub static QUESTIONS: &[QuestionKind] = &[
         ],
     ),
     kind("info", "What the file says of itself", &[]),
+    kind("devices", "The devices of this hub, in the order in which they were admitted", &[LIMIT, AFTER]),
     kind("clock", "How the clock stands to the times in the file", &[]),
     kind(
         "verify",
@@ -527,6 +528,7 @@ pub(crate) enum Asked {
     Operation(String, Option<AccountId>),
     Find(Sought, Filter),
     Info,
+    Devices(Filter),
     Clock,
     Verify { quick: bool },
 }
@@ -574,6 +576,7 @@ impl Asked {
             }
             "find" => Asked::Find(given.sought()?, given.filter()?),
             "info" => Asked::Info,
+            "devices" => Asked::Devices(given.filter()?),
             "clock" => Asked::Clock,
             "verify" => Asked::Verify { quick: given.flag("quick") },
             _ => return Err(no_question(&name.into())),
@@ -664,14 +667,8 @@ impl<'v> Given<'v> {
             Some(Value::Array(list)) => list.iter().collect(),
             Some(one) => vec![one],
         };
-        let known = |value: &Value| {
-            all.iter().find(|word| value.as_str() == Some(word.as_ref())).copied().ok_or_else(|| {
-                let said = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-                let words: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
-                Error::invalid(name, format!("there is no {name} `{said}`"), format!("use one of {}", words.join(", ")))
-            })
-        };
-        given.into_iter().map(known).collect()
+        let known = |value: &Value| all.iter().find(|word| value.as_str() == Some(word.as_ref())).copied();
+        Ok(given.into_iter().filter_map(known).collect())
     }
 
     fn calendar(&mut self) -> Result<Option<(&'static str, Calendar)>> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::ids::{batch_operation, batch_period};
 use super::{
     AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldState, Key, MovementRow, OpKind, Place,
-    Writer,
+    Standing, Writer,
 };
 use crate::error::Result;
 use crate::hash::Hash;
@@ -340,7 +340,7 @@ pub(crate) struct Outcome {
     pub(crate) uncollected: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_limit: bool,
-    /// What it replaced: a credit limit, an end (-1 for never), a deadline, a setting (1 for explicit accounts). Of one that left debt or reserved credit, the limit.
+    /// What it replaced: a credit limit, an end (-1 for never), a deadline, a setting (1 for explicit accounts), a device's state. Of one that left debt or reserved credit, the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<i64>,
 }
@@ -414,6 +414,9 @@ impl Default for Settings {
     }
 }
 
+/// How far back a hub books what its devices did, in seconds, where nobody has said.
+pub(crate) const HUB_LATE_WINDOW: i64 = 90 * 24 * 3600;
+
 /// What the log says of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClockState {
@@ -453,6 +456,8 @@ pub(crate) struct LedgerRow {
     pub(crate) writer: (i64, Writer),
     pub(crate) clock: ClockState,
     pub(crate) settings: Settings,
+    /// What it is to other files.
+    pub(crate) standing: Arc<Standing>,
     pub(crate) head: Hash,
     /// Number of operations; the next takes the next number.
     pub(crate) length: i64,

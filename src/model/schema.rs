@@ -96,6 +96,7 @@ fn kind(kind: FieldKind) -> (Vec<&'static str>, Value) {
         FieldKind::Quantity | FieldKind::Chars => (vec!["integer", "string"], json!({ "minimum": 0 })),
         FieldKind::Choice(words) => (vec!["string"], json!({ "pattern": format!("^({})$", words.join("|")) })),
         FieldKind::Hash => (vec!["string"], json!({ "pattern": "^[0-9a-f]{64}$" })),
+        FieldKind::Uuid => (vec!["string"], json!({ "format": "uuid" })),
         FieldKind::Any => (vec!["string"], json!({})),
         FieldKind::Choices(words) => (
             vec!["string", "array"],

@@ -7,17 +7,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CaughtUp, Look, cursor, shapes};
+use super::{CaughtUp, Look, PASSED_OVER, cursor, shapes};
 use crate::engine::{Books, Source};
-use crate::error::Result;
-use crate::hash::Hash;
+use crate::error::{Error, Result};
+use crate::hash::{Hash, PublicKey};
 use crate::model::{
-    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Filter, HoldInfo, HoldRow,
-    HoldState, Overview, Page, PlanInfo, PlanRow, PlanState,
+    AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Certificate, DeviceInfo,
+    DevicePolicy, DeviceRow, Filter, HoldInfo, HoldRow, HoldState, HubInfo, Overview, Page, PlanInfo, PlanRow,
+    PlanState, Role, Settings, device_tag, uuid_text,
 };
 use crate::pricing::PriceBook;
 use crate::store;
-use crate::units::{Instant, is_zero, json_schema, utc};
+use crate::units::{Instant, is_zero, utc};
 
 /// How many stored rows are read at a time.
 pub(super) const READ: usize = 256;
@@ -224,8 +225,47 @@ impl Look<'_, '_> {
         }
     }
 
+    /// The devices of a hub, in the order in which they were admitted.
+    pub(crate) fn devices(&self, query: &Filter) -> Result<Page<DeviceInfo>> {
+        let rows = |after| {
+            store::pages(
+                after,
+                READ,
+                |after, page| store::device_page(self.session, after, page),
+                |row: &DeviceRow| row.no,
+            )
+        };
+        collect(query, PASSED_OVER, rows, |row| row.no, |row| Ok(Some(row.told())))
+    }
+
+    /// What the hub certifies of a device, with its own settings.
+    pub(crate) fn certificate(&self, device: &Uuid) -> Result<Certificate> {
+        let (settings, standing) = (&self.ledger.settings, &self.ledger.standing);
+        let Some(hub_key) = standing.public_key.filter(|_| standing.role == Role::Hub) else {
+            return Err(Error::RoleConflict {
+                role: standing.role.as_str(),
+                message: "this file is no hub, and certifies nothing".into(),
+                help: "ask the hub for it".into(),
+            });
+        };
+        let row = self.source.device(device_tag(device))?.filter(|row| row.device == *device);
+        let row = row.ok_or_else(|| Error::UnknownDevice { device: device.to_string() })?;
+        Ok(Certificate {
+            device: row.device,
+            public_key: row.public_key,
+            name: row.name,
+            hub: self.ledger.ledger_id,
+            hub_key,
+            policy: (*row.policy).clone(),
+            accounts: accounts_open(settings),
+            late_window: settings.late_window,
+            max_hold: settings.max_hold,
+            max_clock_jump: settings.max_clock_jump,
+        })
+    }
+
     pub(crate) fn info(&self) -> Result<Info> {
-        let settings = &self.ledger.settings;
+        let (settings, standing) = (&self.ledger.settings, &self.ledger.standing);
         Ok(Info {
             ledger: self.ledger.ledger_id,
             device: self.ledger.writer.1.device,
@@ -237,16 +277,25 @@ impl Look<'_, '_> {
             clock_suspect: self.suspect,
             clock_behind: self.behind,
             settings: SettingsInfo {
-                accounts: if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse },
+                accounts: accounts_open(settings),
                 late_window: settings.late_window,
                 max_hold: settings.max_hold,
                 max_clock_jump: settings.max_clock_jump,
                 clock_patience: settings.clock_patience,
             },
+            role: standing.role,
+            name: standing.name.clone(),
+            public_key: standing.public_key,
+            hub: standing.hub_ledger.zip(standing.hub_key).map(|(ledger, public_key)| HubInfo { ledger, public_key }),
+            policy: standing.policy.as_deref().cloned(),
             price_book: store::newest_price_book(self.session)?.map(|book| book.hash),
             schema_version: crate::db::SCHEMA_VERSION,
         })
     }
+}
+
+fn accounts_open(settings: &Settings) -> AccountsOpen {
+    if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse }
 }
 
 /// What the file says of itself.
@@ -255,12 +304,12 @@ impl Look<'_, '_> {
 #[non_exhaustive]
 pub struct Info {
     /// The ledger's id, made at creation.
-    #[serde(with = "as_text")]
+    #[serde(with = "uuid_text")]
     pub ledger: Uuid,
     /// The device that writes it, made at creation.
-    #[serde(with = "as_text")]
+    #[serde(with = "uuid_text")]
     pub device: Uuid,
-    /// Renewed by every restore.
+    /// Renewed by every restore, and where somebody else writes in its name.
     pub epoch: i64,
     /// When it was created.
     #[serde(with = "utc")]
@@ -279,6 +328,21 @@ pub struct Info {
     pub clock_behind: i64,
     /// The settings that decide outcomes.
     pub settings: SettingsInfo,
+    /// What it is to other files.
+    #[serde(default)]
+    pub role: Role,
+    /// What people call it, once it is a hub or a device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it signs by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PublicKey>,
+    /// Of a device: its hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubInfo>,
+    /// Of a device: what it may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<DevicePolicy>,
     /// Hash of the price book of the newest operation booked under one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_book: Option<Hash>,
@@ -301,20 +365,4 @@ pub struct SettingsInfo {
     pub max_clock_jump: i64,
     /// Seconds suspect clock readings go on until one is accepted by itself.
     pub clock_patience: i64,
-}
-
-/// A UUID as its text.
-#[allow(non_camel_case_types, reason = "serde names it as it does a module")]
-struct as_text;
-
-json_schema!(as_text as "Uuid", { "type": "string", "format": "uuid" });
-
-impl as_text {
-    fn serialize<S: serde::Serializer>(id: &Uuid, s: S) -> std::result::Result<S::Ok, S::Error> {
-        s.collect_str(id)
-    }
-
-    fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Uuid, D::Error> {
-        Uuid::parse_str(&String::deserialize(d)?).map_err(serde::de::Error::custom)
-    }
 }

@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, Entry, EntryKind,
-    EntryRow, Every, Expiry, Figures, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement, MovementRow,
-    NewValue, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Writers,
-    batch_operation,
+    AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, DeviceState, Entry,
+    EntryKind, EntryRow, Every, Expiry, Figures, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement,
+    MovementRow, NewValue, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Role,
+    Writers, batch_operation,
 };
 use crate::units::{Instant, Points};
 
@@ -68,6 +68,15 @@ pub(crate) fn changed(row: &OperationRow) -> Result<Option<NewValue>> {
                 _ => before.into(),
             };
             new(setting, before, after.clone())
+        }
+        (OpKind::BecomeHub, ..) => new("role", Role::Standalone.as_str().into(), Role::Hub.as_str().into()),
+        (OpKind::Enrol, ..) => new("role", Role::Standalone.as_str().into(), Role::Device.as_str().into()),
+        (OpKind::Admit | OpKind::Expel, ..) => {
+            let after = if row.kind == OpKind::Admit { DeviceState::Admitted } else { DeviceState::Expelled };
+            match outcome.before.and_then(DeviceState::from_code) {
+                Some(before) => new("device", before.as_str().into(), after.as_str().into()),
+                None => Ok(None),
+            }
         }
         _ => Ok(None),
     }

@@ -12,8 +12,8 @@ use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, EntryRow, HoldRow, LedgerRow, OperationRow,
-    PlanRow, ReferenceRow, StretchRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, EntryRow, HoldRow, LedgerRow,
+    OperationRow, PlanRow, ReferenceRow, StretchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -202,6 +202,7 @@ paged! {
     HoldRow: i64, |it| it.operation, HOLD_PAGE;
     ConsumeRow: i64, |it| it.operation, CONSUME_PAGE;
     AllocationRow: (i64, i64), |it| (it.owner, it.rank), ALLOCATION_PAGE;
+    DeviceRow: i64, |it| it.no, DEVICE_PAGE;
     StretchRow: (i64, i64), |it| (it.account, it.n), STRETCH_PAGE;
     EntryRow: (i64, i64), |it| (it.account, it.n), ENTRY_PAGE;
     OperationRow: i64, |it| it.seq, OPERATION_PAGE;

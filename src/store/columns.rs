@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use rusqlite::types::{Null, ValueRef};
 use rusqlite::{Row, Statement, ToSql};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::db::sqlite_error;
 use crate::error::{Error, Result};
-use crate::hash::Hash;
+use crate::hash::{Hash, PublicKey};
 use crate::model::{
-    AccountId, AccountState, ClockMark, EntryKind, HoldState, Key, MAX_EPOCH, MovementRow, OpKind, Outcome, Writer,
-    decode, encode,
+    AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, HoldState, Key, MAX_EPOCH, MovementRow,
+    OpKind, Outcome, Role, Writer, decode, encode,
 };
 use crate::units::{Instant, MAX_POINTS};
 
@@ -218,8 +219,38 @@ impl<'r> Columns<'r> {
         self.bytes().map(Hash::from)
     }
 
+    pub(super) fn optional_hash(&mut self) -> Result<Option<Hash>> {
+        Ok(self.optional_bytes()?.map(Hash::from))
+    }
+
     pub(super) fn uuid(&mut self) -> Result<Uuid> {
         self.bytes().map(Uuid::from_bytes)
+    }
+
+    pub(super) fn optional_uuid(&mut self) -> Result<Option<Uuid>> {
+        Ok(self.optional_bytes()?.map(Uuid::from_bytes))
+    }
+
+    pub(super) fn public_key(&mut self) -> Result<PublicKey> {
+        self.bytes().map(PublicKey::from)
+    }
+
+    pub(super) fn optional_key(&mut self) -> Result<Option<PublicKey>> {
+        Ok(self.optional_bytes()?.map(PublicKey::from))
+    }
+
+    pub(super) fn optional_policy(&mut self) -> Result<Option<Arc<DevicePolicy>>> {
+        let Some(text) = self.optional_text(BODY)? else { return Ok(None) };
+        let policy: DevicePolicy = self.json(text)?;
+        // What it does not know would be lost.
+        match json(&policy) {
+            Ok(written) if written == text => Ok(Some(Arc::new(policy))),
+            _ => Err(self.wrong("is not as it is written")),
+        }
+    }
+
+    pub(super) fn policy(&mut self) -> Result<Arc<DevicePolicy>> {
+        self.optional_policy()?.ok_or_else(|| self.wrong("is missing"))
     }
 
     fn optional_account_id(&mut self) -> Result<Option<AccountId>> {
@@ -268,6 +299,10 @@ impl<'r> Columns<'r> {
 
     pub(super) fn string(&mut self, most: usize) -> Result<String> {
         self.text(most).map(str::to_string)
+    }
+
+    pub(super) fn optional_name(&mut self) -> Result<Option<String>> {
+        self.optional_string(NAME)
     }
 
     pub(super) fn optional_string(&mut self, most: usize) -> Result<Option<String>> {
@@ -367,6 +402,7 @@ cells! {
     Instant: |it| it.millis();
     Uuid: |it| it.as_bytes().as_slice();
     Hash: |it| it.as_bytes().as_slice();
+    PublicKey: |it| it.as_bytes().as_slice();
     AccountId: |it| it.as_str();
     Key: |it| it.as_str();
     AccountState: |it| it.code();
@@ -374,6 +410,8 @@ cells! {
     HoldState: |it| it.code();
     ClockMark: |it| it.code();
     OpKind: |it| it.code();
+    Role: |it| it.code();
+    DeviceState: |it| it.code();
 }
 
 impl<T: Cell> Cell for Option<T> {
@@ -410,14 +448,26 @@ impl Cell for Outcome {
         if *self == Outcome::default() {
             return to.value(Null);
         }
-        let text =
-            serde_json::to_string(self).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        to.value(text)
+        to.value(json(self)?)
     }
 
     fn show(&self) -> String {
         format!("{self:?}")
     }
+}
+
+impl Cell for Arc<DevicePolicy> {
+    fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
+        to.value(json(&**self)?)
+    }
+
+    fn show(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 impl Cell for (i64, Writer) {

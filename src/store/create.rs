@@ -1,6 +1,7 @@
 //! A new ledger: the file, its writer and its one row.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -43,6 +44,7 @@ pub(crate) fn create(path: &Path, new: &NewLedger) -> Result<Published> {
                 writer: (no, writer),
                 clock: ClockState::new(new.created_at),
                 settings: Settings::default(),
+                standing: Arc::default(),
                 head: chain::genesis(new.ledger_id, new.device, new.epoch, new.created_at),
                 length: 0,
             },

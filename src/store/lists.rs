@@ -9,8 +9,8 @@ use super::tables::Table;
 use super::{Glance, Session, limit, pages, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, Action, BatchNo, BatchRow, Command, EntryKind, EntryRow, HoldRow, Key, OpKind, OperationRow,
-    PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow, Writers,
+    AccountId, AccountRow, Action, BatchNo, BatchRow, Command, DeviceRow, EntryKind, EntryRow, HoldRow, Key, OpKind,
+    OperationRow, PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow, Writers,
 };
 use crate::units::{Instant, add};
 
@@ -250,7 +250,7 @@ pub(crate) fn operations_before(session: &Session<'_>, before: i64, page: usize)
     session.walk(sql::OPERATION_PAGE_BACKWARD, bounds, from, |row| Reverse(row.seq), OperationRow::read)
 }
 
-/// The last `configure` before an operation.
+/// The last operation before another that set something.
 pub(crate) fn configured_before(session: &Session<'_>, seq: i64) -> Result<Option<i64>> {
     session.search(sql::OPERATION_CONFIGURED, params![seq], |row| rows::integer(row, "operation"))
 }
@@ -295,6 +295,11 @@ pub(crate) fn newest_price_book(session: &Session<'_>) -> Result<Option<PriceBoo
 /// Everybody who wrote this file, for computing ids.
 pub(crate) fn writers(session: &Session<'_>) -> Result<Writers> {
     Writers::new(writer_page(session, 0, usize::MAX)?.into_iter().map(|row| (row.since, row.writer)).collect())
+}
+
+/// The devices of a hub.
+pub(crate) fn device_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<DeviceRow>> {
+    session.walk(sql::DEVICE_PAGE, params![after, limit(page)], Some(after), |row| row.no, DeviceRow::read)
 }
 
 /// Everybody who wrote this file.

@@ -22,8 +22,8 @@ mod write;
 
 pub(crate) use create::{NewLedger, create};
 pub(crate) use lists::{
-    Forward, account_page, accounts, accounts_due, batches_before, batches_of_account, configured_before, entries,
-    entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book, number_of_entry_at,
+    Forward, account_page, accounts, accounts_due, batches_before, batches_of_account, configured_before, device_page,
+    entries, entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book, number_of_entry_at,
     numbers_of_entries_at, operations_after, operations_before, overdue, plans_of_account, price_book_page,
     price_book_use, references, stretches, writer_page, writers,
 };

@@ -14,8 +14,8 @@ use crate::engine::source::{Allocations, Listed, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DrawKey, HoldRow, Key, OpKind, OperationRow,
-    PlanRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, HoldRow, Key, OpKind,
+    OperationRow, PlanRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -250,6 +250,18 @@ impl Source for SqlSource<'_, '_> {
 
     fn next_price_book_no(&self) -> Result<i64> {
         next_number(self.session, sql::PRICE_BOOK_NEXT_NO, "price_book")
+    }
+
+    fn device(&self, tag: i64) -> Result<Option<DeviceRow>> {
+        self.session.first(sql::DEVICE_BY_TAG, params![tag], DeviceRow::read)
+    }
+
+    fn next_device_no(&self) -> Result<i64> {
+        next_number(self.session, sql::DEVICE_NEXT_NO, "device")
+    }
+
+    fn beyond_devices(&self) -> Result<Option<(i64, OpKind)>> {
+        self.session.search(sql::OPERATION_BEYOND_DEVICES, params![0], rows::number_and_kind)
     }
 }
 

@@ -37,6 +37,12 @@ pub(super) fn account_and_number(row: &Row<'_>, table: &'static str) -> Result<(
     Ok((columns.integer()?, columns.integer()?))
 }
 
+/// Of an operation.
+pub(super) fn number_and_kind(row: &Row<'_>) -> Result<(i64, OpKind)> {
+    let mut columns = Columns::new("operation", row);
+    Ok((columns.number()?, columns.code(OpKind::from_code)?))
+}
+
 pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<Hash> {
     Columns::new(table, row).hash()
 }

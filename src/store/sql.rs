@@ -3,8 +3,8 @@
 
 use super::columns::{Cell, Parameters};
 use super::tables::{
-    Table, account, allocation, batch, consume, entry, hold, ledger, operation, plan, price_book, reference, stretch,
-    writer,
+    Table, account, allocation, batch, consume, device, entry, hold, ledger, operation, plan, price_book, reference,
+    stretch, writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -227,14 +227,23 @@ statements! {
         /// Of the diagnosis: the first and the last operation under a price book among those after ?1, which bounds them.
         OPERATION_FIRST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq LIMIT 1";
         OPERATION_LAST_PRICED = "SELECT booked_at FROM operation WHERE seq > ?1 AND price_book = ?2 ORDER BY seq DESC LIMIT 1";
-        /// Of explanations: the last change of a setting before an operation. Nothing but the log tells it: backwards from there.
-        OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind = 17 AND account = 0 ORDER BY seq DESC LIMIT 1";
+        /// Of explanations: the last change of a setting before an operation (configure, become_hub, enrol). Nothing but the log
+        /// tells it: backwards from there.
+        OPERATION_CONFIGURED = "SELECT seq FROM operation WHERE seq < ?1 AND kind IN (17, 23, 26) AND account = 0 \
+            ORDER BY seq DESC LIMIT 1";
 
         PRICE_BOOK_BY_NO = select!(price_book "WHERE no = ?1");
         PRICE_BOOK_HASH = "SELECT hash FROM price_book WHERE no = ?1";
         PRICE_BOOK_NO = "SELECT no FROM price_book WHERE hash = ?1";
         PRICE_BOOK_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM price_book";
         PRICE_BOOK_PAGE = select!(price_book "WHERE no > ?1 ORDER BY no LIMIT ?2");
+
+        DEVICE_BY_TAG = select!(device "WHERE tag = ?1");
+        DEVICE_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM device";
+        DEVICE_PAGE = select!(device "WHERE no > ?1 ORDER BY no LIMIT ?2");
+        /// Of an enrolment: the first operation that no device books, after ?1. Once in the life of a file.
+        OPERATION_BEYOND_DEVICES = "SELECT seq, kind FROM operation WHERE seq > ?1 \
+            AND kind NOT IN (1, 3, 4, 5, 6, 7, 8, 9, 18, 19, 20, 26, 27) ORDER BY seq LIMIT 1";
 
         WRITER_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM writer";
         WRITER_PAGE = select!(writer "WHERE no > ?1 ORDER BY no LIMIT ?2");
@@ -263,9 +272,14 @@ statements! {
         LEDGER_INSERT = insert ledger ();
         /// Writer, settings, and what of the clock the newest operation does not tell; the identity never changes.
         LEDGER_UPDATE = update ledger (
-            writer, trusted_at, steps_back, explicit_accounts, late_window, max_hold, max_clock_jump, clock_patience where id
+            writer, trusted_at, steps_back, explicit_accounts, late_window, max_hold, max_clock_jump, clock_patience,
+            role, name, public_key, hub_ledger, hub_key, policy, acked_seq, acked_hash, recharge_day, recharged where id
         );
         PRICE_BOOK_INSERT = insert price_book ();
+        DEVICE_PUT = insert device (
+            "ON CONFLICT (no) DO UPDATE SET public_key = excluded.public_key, name = excluded.name, \
+                policy = excluded.policy, state = excluded.state"
+        );
         /// Writes nothing when the key is taken.
         OPERATION_INSERT = insert operation ("ON CONFLICT (key, account, kind) DO NOTHING");
 

@@ -9,9 +9,9 @@ use rusqlite::Row;
 use super::columns::{BODY, Cell, Columns, NAME, Parameters};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, EntryKind,
-    EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, OpKind, OperationRow, PlanRow, PriceBookRow, ReferenceRow,
-    Settings, StretchRow, Totals, Writer, WriterRow, changes,
+    AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, DeviceRow,
+    DeviceState, EntryKind, EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, OpKind, OperationRow, PlanRow,
+    PriceBookRow, ReferenceRow, Role, Settings, Standing, StretchRow, Totals, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -74,6 +74,14 @@ macro_rules! table {
     ) => {
         table!(@ $t $r [$($c)* $(($name [$field.$name] $read [] []))+] $m $l
             [$($f)* $field: $part { $($name),+ $(, ..$others)? },] $($rest)*);
+    };
+    // `field: shared Part { name: reader, … }`: likewise, of a part that several rows share.
+    (
+        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        $field:ident: shared $part:ident { $($name:ident: $read:ident $(($with:expr))?),+ }, $($rest:tt)*
+    ) => {
+        table!(@ $t $r [$($c)* $(($name [$field.$name] $read [$($with)?] []))+] $m $l
+            [$($f)* $field: Arc::new($part { $($name),+ }),] $($rest)*);
     };
     // `field: Part { name (of): reader, … }`: likewise, where the column has another name.
     (
@@ -163,9 +171,24 @@ table! { ledger = LedgerRow {
     settings: Settings {
         explicit_accounts: flag, late_window: count, max_hold: number, max_clock_jump: number, clock_patience: number
     },
+    standing: shared Standing {
+        role: code(Role::from_code), name: optional_name, public_key: optional_key, hub_ledger: optional_uuid,
+        hub_key: optional_key, policy: optional_policy, acked_seq: count, acked_hash: optional_hash, recharge_day: count,
+        recharged: points
+    },
     head: hash,
     length: count,
     id = no,
+} }
+
+table! { device = DeviceRow {
+    no: number,
+    device: uuid,
+    tag: within(0, 0xffff_ffff),
+    public_key: public_key,
+    name: string(NAME),
+    policy: policy,
+    state: code(DeviceState::from_code),
 } }
 
 table! { price_book = PriceBookRow {

@@ -31,6 +31,7 @@ fn memory() -> Connection {
         writer: (no, writer),
         clock: ClockState::new(at(5)),
         settings: Settings::default(),
+        standing: std::sync::Arc::default(),
         head: chain::genesis(Uuid::from_u128(1), writer.device, 1, at(5)),
         length: 0,
     };
@@ -153,6 +154,7 @@ fn every_column_of_the_schema_is_described() {
         ("allocation", allocation!(names)),
         ("batch", batch!(names)),
         ("consume", consume!(names)),
+        ("device", device!(names)),
         ("entry", entry!(names)),
         ("hold", hold!(names)),
         ("ledger", ledger!(names)),

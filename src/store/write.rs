@@ -29,6 +29,7 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     let returned = |row| session.write(&sql::ALLOCATION_UPDATE, row);
     changes.allocations.iter().try_for_each(|row| one(returned(row)?, "allocation of", row.owner))?;
     changes.entries.iter().try_for_each(|row| insert_entry(session, row))?;
+    session.write_all(&sql::DEVICE_PUT, &changes.devices)?;
     session.write_all(&sql::STRETCH_INSERT, &changes.new_stretches)
 }
 

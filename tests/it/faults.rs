@@ -94,6 +94,15 @@ pub fn rich(folder: &Path) -> PathBuf {
     // A restore makes a second writer.
     let second = folder.join("rich.ledger");
     let story = Story { ledger: options.restore(&first, &second).unwrap(), clock };
+    // A hub with two devices, one of them expelled.
+    let public_key = "5".repeat(64);
+    story.book(&format!(r#"{{"op":"become_hub","key":"hub","public_key":"{public_key}","name":"office"}}"#));
+    for (device, rights) in [("1", "recharge"), ("2", "refund")] {
+        story.book(&format!(
+            r#"{{"op":"admit","key":"{device}","device":"00000000-0000-4000-8000-00000000000{device}","public_key":"{public_key}","name":"kiosk","rights":"{rights}"}}"#
+        ));
+    }
+    story.book(r#"{"op":"expel","key":"2","device":"00000000-0000-4000-8000-000000000002","reason":"lost"}"#);
     story.book(r#"{"op":"recharge","account":"erin","key":"r6","points":60,"source":"wxpay"}"#);
     story.book(r#"{"op":"hold","account":"erin","key":"h4","points":25,"service":"video","deadline_seconds":3600}"#);
     story.book(r#"{"op":"hold","account":"erin","key":"h5","points":5,"deadline_seconds":7200}"#);
@@ -209,6 +218,9 @@ fn null_becomes(table: &str, column: &str) -> Value {
     match (table, column) {
         (_, "outcome") => Value::Text("{\"open\":1}".into()),
         (_, "service") => Value::Text("tts".into()),
+        (_, "policy") => Value::Text("{}".into()),
+        (_, "hub_ledger") => Value::Blob(vec![1; 16]),
+        (_, "hub_key" | "acked_hash") => Value::Blob(vec![1; 32]),
         _ => Value::Integer(1),
     }
 }
@@ -288,6 +300,7 @@ fn every_inserted_row() {
                 (true, _) => format!("{column} + 1"),
                 (_, "key" | "id") => format!("{column} || 'x'"),
                 (_, "hash") => "randomblob(32)".into(),
+                (_, "tag") => "tag + 1".into(),
                 _ => column.clone(),
             })
             .collect();

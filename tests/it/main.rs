@@ -45,6 +45,7 @@ mod scheduled;
 mod schema;
 mod shapes;
 mod support;
+mod sync;
 mod together;
 mod tools;
 mod white_space;

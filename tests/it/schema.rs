@@ -60,7 +60,7 @@ fn the_readme_lists_the_operations() {
     }
 }
 
-/// A field that stands in the table and that nobody reads would be taken and silently ignored. So each, given as a list
+/// A field that stands in the table and that nobody reads would be taken and silently ignored. So each, given as a list of lists
 /// (which no field is), must be what the refusal is about.
 #[test]
 fn every_field_of_the_table_is_read() {
@@ -76,13 +76,16 @@ fn every_field_of_the_table_is_read() {
                     field.name,
                     match field.kind {
                         FieldKind::Id => json!("3be1b92f-83cd-859d-8000-000000100001"),
+                        FieldKind::Uuid => json!("3be1b92f-83cd-459d-8000-000000100001"),
+                        FieldKind::Hash => json!("7".repeat(64)),
                         FieldKind::Choice(words) => json!(words[1]),
                         FieldKind::Name | FieldKind::Text(_) => json!("some"),
                         _ => json!(1),
                     },
                 );
             }
-            let Err(Error::InvalidArgument { field, message, .. }) = ledger.apply(&request.with(wrong.name, json!([])))
+            let Err(Error::InvalidArgument { field, message, .. }) =
+                ledger.apply(&request.with(wrong.name, json!([[]])))
             else {
                 panic!("{} takes a list as {}", operation.name, wrong.name);
             };

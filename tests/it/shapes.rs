@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use counterfoil::answer::Hash;
+use counterfoil::exchange::Enrol;
 use counterfoil::quantity::Quantity;
 use counterfoil::schema::{OPERATIONS, QUESTIONS, answer_schema};
-use counterfoil::{Error, Question};
+use counterfoil::{Error, Key, Question};
 use serde_json::{Value, json};
 
 use crate::support::{NOBODY, START, World, sample, situations};
@@ -131,6 +132,19 @@ impl Shapes {
 #[test]
 fn every_question_and_every_operation_is_answered_in_its_shape() {
     let (shapes, world) = (Shapes(answer_schema()), World::copy(situations(), Some(sample())));
+    let (kiosk, key) = (World::empty(), "7".repeat(64));
+    let device = kiosk.ledger.info().unwrap().device;
+    for line in [
+        json!({"op": "become_hub", "key": "hub", "public_key": key, "name": "office"}),
+        json!({"op": "admit", "key": "1", "device": device.to_string(), "public_key": key, "name": "kiosk"}),
+        json!({"op": "expel", "key": "2", "device": device.to_string(), "reason": "lost"}),
+    ] {
+        world.apply(&line).unwrap();
+    }
+    let certificate = world.ledger.certificate(&device).unwrap();
+    let enrolled = kiosk.ledger.enrol(&Key::new("enrol").unwrap(), Enrol::new(&certificate)).unwrap();
+    shapes.fit("receipt", &json!(enrolled));
+    shapes.fit("info", &json!(kiosk.ledger.info().unwrap()));
     let mut asked = BTreeSet::new();
     let mut ask = |question: Value| {
         let answer = world.ledger.ask(&Question::parse(&question.to_string()).unwrap());
@@ -142,6 +156,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
     };
     for question in [
         json!({"get": "info"}),
+        json!({"get": "devices"}),
         json!({"get": "clock"}),
         json!({"get": "verify"}),
         json!({"get": "verify", "quick": true}),
@@ -170,7 +185,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
             ask(json!({"get": "explain", "batch": batch["batch"]}));
         }
     }
-    let mut done = BTreeSet::new();
+    let mut done = BTreeSet::from([enrolled.op.to_string()]);
     for sequence in 1..=world.ledger.info().unwrap().operations {
         let id = world.ledger.operation_id(sequence).unwrap();
         ask(json!({"get": "explain", "operation": id}));

@@ -23,6 +23,7 @@ fn ledger() -> Ledger {
         writer: (1, writer),
         clock: ClockState::new(start),
         settings: Settings::default(),
+        standing: std::sync::Arc::default(),
         head: Hash::default(),
         length: 0,
     };

@@ -15,7 +15,7 @@ use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, Place, Settings, batch_no,
+    EntryRow, Figures, HUB_LATE_WINDOW, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, Place, Settings, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
@@ -216,14 +216,19 @@ impl Look<'_, '_> {
         Ok(())
     }
 
-    /// The file's window for late uses before an operation: as the last `configure` of it left it, or its default.
+    /// The file's window for late uses before an operation: as the last one that set it has left it, or its default.
     fn late_window_before(&self, seq: i64) -> Result<i64> {
         let mut before = seq;
         while let Some(seq) = store::configured_before(self.session, before)? {
             let earlier = Booked::read(&self.source, seq)?;
-            let same = earlier.text("setting").as_deref() == Some("late_window");
-            if let Some(value) = earlier.body.get("value").and_then(Value::as_i64).filter(|_| same) {
-                return Ok(value);
+            let number = |name| earlier.body.get(name).and_then(Value::as_i64);
+            let set = match earlier.row.kind {
+                OpKind::Enrol => number("late_window"),
+                OpKind::BecomeHub => earlier.row.outcome.before.map(|_| HUB_LATE_WINDOW),
+                _ => number("value").filter(|_| earlier.text("setting").as_deref() == Some("late_window")),
+            };
+            if let Some(set) = set {
+                return Ok(set);
             }
             before = seq;
         }

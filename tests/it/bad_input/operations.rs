@@ -27,6 +27,7 @@ const OPERATIONS: &[&str] = &[
     r#"{"op":"close","account":"empty","key":"k","reason":"r"}"#,
     r#"{"op":"configure","key":"k","setting":"late_window","value":1}"#,
     r#"{"op":"confirm_clock","key":"k"}"#,
+    r#"{"op":"become_hub","key":"k","public_key":"7777777777777777777777777777777777777777777777777777777777777777","name":"office"}"#,
 ];
 
 /// The line with one more field, or without one.

@@ -170,6 +170,7 @@ const OPERATIONS: &[Operation] = &[
 const ON_THE_FILE: &[Operation] = &[
     Operation { line: r#"{"op":"configure","setting":"late_window","value":60}"#, causes: &[] },
     Operation { line: r#"{"op":"confirm_clock"}"#, causes: &[] },
+    // Their other causes are in `sync::refused`.
 ];
 
 type Change = (Cause, Map<String, Value>, &'static str);

@@ -42,7 +42,8 @@ pub(crate) enum OtherCommand {
 
 impl Subcommand for ChangeCommand {
     fn augment_subcommands(command: Command) -> Command {
-        let (of_plans, others): (Vec<_>, Vec<_>) = OPERATIONS.iter().partition(|operation| is_of_plans(operation));
+        let booked = OPERATIONS.iter().filter(|operation| !is_of_hubs(operation));
+        let (of_plans, others): (Vec<_>, Vec<_>) = booked.partition(|operation| is_of_plans(operation));
         let commands = command.subcommands(others.into_iter().map(booking)).subcommand(plans(&of_plans));
         OtherCommand::augment_subcommands(commands)
     }
@@ -81,6 +82,11 @@ fn is_of_plans(operation: &Operation) -> bool {
     matches!(operation.name, "plan" | "stop")
 }
 
+/// What a file is to others; a line of `batch` says it.
+fn is_of_hubs(operation: &Operation) -> bool {
+    matches!(operation.name, "become_hub" | "admit" | "expel" | "enrol")
+}
+
 fn plans(operations: &[&'static Operation]) -> Command {
     let list = Command::new(LIST).about("The account's plans: those with periods to come, or all");
     let list = list.after_help("Example:\n  counterfoil plan list -a alice --all");
@@ -97,7 +103,7 @@ fn plans(operations: &[&'static Operation]) -> Command {
 
 /// The operation a command books.
 fn operation(command: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| called(operation) == command)
+    OPERATIONS.iter().find(|operation| called(operation) == command && !is_of_hubs(operation))
 }
 
 /// The name of its command, without the one it stands below.
@@ -255,6 +261,7 @@ fn bare(field: &'static Field) -> Arg {
     let heading = field.group.map(|group| match group {
         "expiry" => "Expiry",
         "every" => "Period (one of)",
+        "policy" => "Policy",
         _ => "Facts",
     });
     Arg::new(field.name).help(help).help_heading(heading).value_name(value_name(field)).value_parser(parser(field.kind))
@@ -300,8 +307,8 @@ fn parser(kind: FieldKind) -> ValueParser {
 /// What a line of `batch` may say.
 fn fields() -> String {
     let mut text = String::from(
-        "A line has op, key and account (no account where hold, batch, plan or operation implies it, nor with configure and \
-         confirm_clock). It may have reference, description, actor and metadata. Fields of each op besides:\n",
+        "A line has op, key and account (no account where hold, batch, plan or operation implies it, nor with what is done to \
+         the file: configure, confirm_clock, become_hub, admit, expel, enrol). It may have reference, description, actor and metadata. Fields of each op besides:\n",
     );
     for operation in OPERATIONS {
         let mut names: Vec<String> = Vec::new();

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use counterfoil::answer::{Allocation, BatchInfo, Check, Figures, NewValue, PlanMark, Totals};
+use counterfoil::exchange::{DevicePolicy, Right};
 use counterfoil::report::{Info, OperationInfo};
 use counterfoil::{Balance, OpKind, Receipt};
 use counterfoil_report::causes;
@@ -60,6 +61,11 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
             | OpKind::ConfirmClock
             | OpKind::Restore
             | OpKind::Expire
+            | OpKind::BecomeHub
+            | OpKind::Admit
+            | OpKind::Expel
+            | OpKind::Enrol
+            | OpKind::RenewEpoch
     );
     if pointless || (receipt.op == OpKind::Stop && receipt.points == 0) {
         block.add(receipt.op.as_str(), "done");
@@ -127,6 +133,8 @@ pub(super) fn changed(changed: &NewValue, when: &dyn Fn(DateTime<Utc>) -> String
         "expires_at" => ("expires", false),
         "deadline" => ("deadline", false),
         "accounts" => ("accounts", false),
+        "role" => ("role", false),
+        "device" => ("state", false),
         "late_window" => ("late window", true),
         "max_hold" => ("max hold", true),
         "max_clock_jump" => ("max clock jump", true),
@@ -246,16 +254,61 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("max hold", format!("{} s", info.settings.max_hold));
     block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));
     block.add("clock patience", format!("{} s", info.settings.clock_patience));
+    block.add("role", info.role.as_str());
+    block.add_some("name", info.name.clone());
+    block.add_some("public key", info.public_key.map(|key| key.to_string()));
+    block.add_some("hub", info.hub.as_ref().map(|hub| hub.ledger.to_string()));
+    block.add_some("hub's key", info.hub.as_ref().map(|hub| hub.public_key.to_string()));
+    block.add_some("may", info.policy.as_ref().map(may));
     block.add("price book", info.price_book.map_or_else(|| "-".into(), |hash| hash.to_string()));
     block.add("schema", info.schema_version.to_string());
     block
 }
 
+/// What a device may do, in words.
+pub(super) fn may(policy: &DevicePolicy) -> String {
+    let mut words = vec!["charge".to_string()];
+    for right in &policy.rights {
+        let bounds = [(policy.max_recharge, "at once"), (policy.max_recharge_per_day, "a day")];
+        let bounds = bounds.into_iter().filter(|_| *right == Right::Recharge);
+        let bounds: Vec<String> =
+            bounds.filter_map(|(most, how)| most.map(|most| format!("{} {how}", figure(most)))).collect();
+        words.push(if bounds.is_empty() { right.to_string() } else { format!("{right} ({})", bounds.join(", ")) });
+    }
+    words.join(", ")
+}
+
+/// Of what was asked, what the receipt does not say.
+const FACTS: [&str; 24] = [
+    "to",
+    "reference",
+    "description",
+    "reason",
+    "actor",
+    "policy",
+    "shortfall",
+    "source",
+    "setting",
+    "value",
+    "device",
+    "name",
+    "public_key",
+    "hub",
+    "hub_key",
+    "rights",
+    "max_recharge",
+    "max_recharge_per_day",
+    "scope",
+    "offline",
+    "max_offline",
+    "when_expelled",
+    "prices",
+    "accounts",
+];
+
 pub(super) fn operation(info: &OperationInfo, paid_by: &[Allocation]) -> Block {
     let mut block = receipt(&info.receipt);
-    let facts =
-        ["to", "reference", "description", "reason", "actor", "policy", "shortfall", "source", "setting", "value"];
-    for fact in facts {
+    for fact in FACTS {
         match info.request.get(fact) {
             None => {}
             Some(Value::String(text)) => block.add(fact, text.as_str()),

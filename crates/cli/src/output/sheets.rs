@@ -386,6 +386,11 @@ impl Shown for Info {
         "settings.max_hold",
         "settings.max_clock_jump",
         "settings.clock_patience",
+        "role",
+        "name",
+        "public_key",
+        "hub.ledger",
+        "hub.public_key",
         "price_book",
         "schema_version",
     ];

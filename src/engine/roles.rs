@@ -1,0 +1,164 @@
+//! Roles: what a file is to others, what it books as that, and the devices of a hub.
+
+use std::mem;
+use std::sync::Arc;
+
+use super::Booking;
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::hash::PublicKey;
+use crate::model::{
+    AccountsOpen, Action, Admission, Certificate, Command, DeviceRow, DeviceState, HUB_LATE_WINDOW, LedgerRow, OpKind,
+    Right, Role, Standing, device_tag,
+};
+use crate::units::add;
+
+const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+
+/// Refuses what a file of this role does not book, whatever is in it.
+pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
+    match ledger.standing.role {
+        Role::Device => check_device(&ledger.standing, command),
+        Role::Standalone if matches!(command.kind, OpKind::Admit | OpKind::Expel) => Err(conflict(
+            Role::Standalone,
+            "this file is no hub, and has no devices",
+            "make it a hub first: become_hub",
+        )),
+        Role::Standalone | Role::Hub => Ok(()),
+    }
+}
+
+fn conflict(role: Role, message: impl Into<String>, help: impl Into<String>) -> Error {
+    Error::RoleConflict { role: role.as_str(), message: message.into(), help: help.into() }
+}
+
+fn check_device(standing: &Standing, command: &Command) -> Result<()> {
+    let refused = |message: String| Err(Error::NotOnDevice { op: command.kind.as_str(), message });
+    if !command.kind.is_on_device() {
+        return refused("a device does not book it".into());
+    }
+    let may = |right| standing.policy.as_ref().is_some_and(|policy| policy.rights.contains(&right));
+    let most = standing.policy.as_ref().and_then(|policy| policy.max_recharge);
+    match (&command.action, most) {
+        (Action::Recharge { .. }, _) if !may(Right::Recharge) => refused("this device has no right to recharge".into()),
+        (Action::Recharge { points, .. }, Some(most)) if most < *points => {
+            refused(format!("{points} points are more than the {most} of one recharge on this device"))
+        }
+        (Action::Refund { .. }, _) if !may(Right::Refund) => refused("this device has no right to refund".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The device an operation is about, if the hub knows it; `expel` is about none other.
+pub(super) fn device_of(source: &dyn Source, action: &Action) -> Result<Option<DeviceRow>> {
+    match action {
+        Action::Admit(admission) => source.device(device_tag(&admission.device)),
+        Action::Expel { device } => {
+            let found = source.device(device_tag(device))?.filter(|row| row.device == *device);
+            found.map(Some).ok_or_else(|| Error::UnknownDevice { device: device.to_string() })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The standing of a file that may still get a role.
+fn unbound(ledger: &mut LedgerRow) -> Result<&mut Standing> {
+    let role = ledger.standing.role;
+    if role != Role::Standalone {
+        let help = "a role is given once: make a new file for the other";
+        return Err(conflict(role, format!("this file is a {role} already"), help));
+    }
+    Ok(Arc::make_mut(&mut ledger.standing))
+}
+
+impl Booking<'_, '_> {
+    pub(super) fn become_hub(&mut self, ledger: &mut LedgerRow, public_key: PublicKey, name: &str) -> Result<()> {
+        let standing = unbound(ledger)?;
+        (standing.role, standing.public_key, standing.name) = (Role::Hub, Some(public_key), Some(name.into()));
+        if ledger.settings.late_window == 0 {
+            self.outcome.before = Some(mem::replace(&mut ledger.settings.late_window, HUB_LATE_WINDOW));
+        }
+        Ok(())
+    }
+
+    /// What the hub decides by is in the log from here on: the replay must decide by it too.
+    pub(super) fn enrol(&self, ledger: &mut LedgerRow, certificate: &Certificate) -> Result<()> {
+        let own = ledger.writer.1.device;
+        let standing = unbound(ledger)?;
+        if certificate.device != own {
+            let message = format!("the certificate is for device {}, and this is {own}", certificate.device);
+            return Err(conflict(Role::Standalone, message, "ask the hub for a certificate for this device"));
+        }
+        if let Some((seq, kind)) = self.books.source().beyond_devices()? {
+            let message = format!("operation {seq} is a {kind}, which no device books");
+            let help = "make a new file the device; this one can become a hub";
+            return Err(conflict(Role::Standalone, message, help));
+        }
+        *standing = Standing {
+            role: Role::Device,
+            name: Some(certificate.name.clone()),
+            public_key: Some(certificate.public_key),
+            hub_ledger: Some(certificate.hub),
+            hub_key: Some(certificate.hub_key),
+            policy: Some(Arc::new(certificate.policy.clone())),
+            ..Standing::default()
+        };
+        let settings = &mut ledger.settings;
+        settings.explicit_accounts = certificate.accounts == AccountsOpen::Explicit;
+        settings.late_window = certificate.late_window;
+        settings.max_hold = certificate.max_hold;
+        settings.max_clock_jump = certificate.max_clock_jump;
+        Ok(())
+    }
+
+    pub(super) fn admit(&mut self, admission: &Admission) -> Result<()> {
+        let Admission { device, public_key, name, renew, policy } = admission;
+        let tag = device_tag(device);
+        let known = self.device.as_ref().filter(|row| row.device == *device);
+        let no = match (known, renew) {
+            (Some(row), true) => {
+                self.outcome.before = Some(row.state.code());
+                row.no
+            }
+            (Some(row), false) => {
+                let message = format!("device {device} was admitted before, as `{}`", row.name);
+                return Err(conflict(Role::Hub, message, "say renew to give it another key, name or policy"));
+            }
+            (None, true) => return Err(Error::UnknownDevice { device: device.to_string() }),
+            // Its ids would be taken for those of another.
+            (None, false) if self.device.is_some() || tag == device_tag(&self.context.ledger.writer.1.device) => {
+                let message = format!("device {device} has the tag of another, {tag:08x}");
+                return Err(conflict(Role::Hub, message, "let the device make a new file"));
+            }
+            (None, false) => self.books.source().next_device_no()?,
+        };
+        let (state, policy) = (DeviceState::Admitted, Arc::new(policy.clone()));
+        self.device =
+            Some(DeviceRow { no, device: *device, tag, public_key: *public_key, name: name.clone(), policy, state });
+        Ok(())
+    }
+
+    pub(super) fn expel(&mut self) -> Result<()> {
+        let device = self.device.as_mut().ok_or_else(|| Error::corrupt("an expulsion has no device"))?;
+        self.outcome.before = Some(device.state.code());
+        device.state = DeviceState::Expelled;
+        Ok(())
+    }
+
+    /// Counts what a device recharges in a day, where that is bounded.
+    pub(super) fn count_recharge(&self, ledger: &mut LedgerRow) -> Result<()> {
+        let Some(most) = ledger.standing.policy.as_ref().and_then(|policy| policy.max_recharge_per_day) else {
+            return Ok(());
+        };
+        let day = self.now.millis() / DAY_MILLIS;
+        let before = if ledger.standing.recharge_day == day { ledger.standing.recharged } else { 0 };
+        let recharged = add(before, self.points)?;
+        if most < recharged {
+            let message = format!("{recharged} points are more than the {most} of one day on this device");
+            return Err(Error::NotOnDevice { op: self.kind.as_str(), message });
+        }
+        let standing = Arc::make_mut(&mut ledger.standing);
+        (standing.recharge_day, standing.recharged) = (day, recharged);
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! The handle's verbs of hubs and devices: who is what, and who sends what to whom.
+
+use uuid::Uuid;
+
+use super::Ledger;
+use super::options::epochs;
+use crate::error::Result;
+use crate::model::{Admit, BecomeHub, Certificate, Enrol, Expel, Key, Receipt};
+
+/// Hubs and devices.
+impl Ledger {
+    /// Makes this file the hub of devices, for good. Its history stays as it is. The setting `late_window` becomes 90 days if it
+    /// was 0: what devices did is booked late.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::exchange::{BecomeHub, PublicKey, Role};
+    /// ledger.become_hub(&Key::new("hub")?, BecomeHub::new(PublicKey::from([7; 32]), "head office"))?;
+    /// assert_eq!(ledger.info()?.role, Role::Hub);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `role_conflict` when it is a hub already, `not_on_device`, and as for [`Ledger::apply`].
+    pub fn become_hub(&self, key: &Key, hub: BecomeHub) -> Result<Receipt> {
+        self.apply(&hub.on_file(key))
+    }
+
+    /// Lets a device send this hub its operations. What the device needs to enrol is [`Ledger::certificate`].
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, PublicKey};
+    /// # ledger.become_hub(&Key::new("hub")?, BecomeHub::new(PublicKey::from([7; 32]), "head office"))?;
+    /// let kiosk = Ledger::create(folder.path().join("kiosk.ledger"))?;
+    /// let admit = Admit::new(kiosk.info()?.device, PublicKey::from([8; 32]), "kiosk 12", &DevicePolicy::default());
+    /// ledger.admit(&Key::new("kiosk 12")?, admit)?;
+    /// assert_eq!(ledger.devices(&Query::new())?.items[0].name, "kiosk 12");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no hub, when the device was admitted before and [`Admit::renew`] is not said, and when its
+    /// id begins as another's; `unknown_device` when it is to be renewed and was not admitted; `not_on_device`; and as for
+    /// [`Ledger::apply`].
+    pub fn admit(&self, key: &Key, admit: Admit) -> Result<Receipt> {
+        self.apply(&admit.on_file(key))
+    }
+
+    /// Books no more of what a device sends: from here on it waits to be looked at. What was booked before stands.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::exchange::{BecomeHub, Expel, PublicKey};
+    /// ledger.become_hub(&Key::new("hub")?, BecomeHub::new(PublicKey::from([7; 32]), "head office"))?;
+    /// let stranger = Expel::new(ledger.info()?.device, "stolen");
+    /// assert_eq!(ledger.expel(&Key::new("case:1")?, stranger).unwrap_err().code(), "unknown_device");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no hub, `unknown_device`, `not_on_device`, and as for [`Ledger::apply`].
+    pub fn expel(&self, key: &Key, expel: Expel) -> Result<Receipt> {
+        self.apply(&expel.on_file(key))
+    }
+
+    /// What this hub certifies of a device it has admitted.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let stranger = ledger.info()?.device;
+    /// assert_eq!(ledger.certificate(&stranger).unwrap_err().code(), "role_conflict");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no hub, `unknown_device`, and as for [`Ledger::balance`].
+    pub fn certificate(&self, device: &Uuid) -> Result<Certificate> {
+        self.look(|look| look.certificate(device))
+    }
+
+    /// Makes this file a device of a hub, for good: from here on it books what devices book, by what its hub has set. Its log may
+    /// hold nothing else. Whether the certificate is the hub's own is for whoever has read it to see.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol, PublicKey};
+    /// # ledger.become_hub(&Key::new("hub")?, BecomeHub::new(PublicKey::from([7; 32]), "head office"))?;
+    /// # let kiosk = Ledger::create(folder.path().join("kiosk.ledger"))?;
+    /// # let device = kiosk.info()?.device;
+    /// # ledger.admit(&Key::new("1")?, Admit::new(device, PublicKey::from([8; 32]), "kiosk 12", &DevicePolicy::default()))?;
+    /// kiosk.enrol(&Key::new("enrol")?, Enrol::new(&ledger.certificate(&device)?))?;
+    /// let refused = kiosk.freeze(&alice, &Key::new("case:1")?, "stolen card");
+    /// assert_eq!(refused.unwrap_err().code(), "not_on_device");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `role_conflict` when it is a device or a hub already, when its log holds what no device books, and when the certificate is for
+    /// another device; and as for [`Ledger::apply`].
+    pub fn enrol(&self, key: &Key, enrol: Enrol) -> Result<Receipt> {
+        self.apply(&enrol.on_file(key))
+    }
+
+    /// Begins a new epoch: what is booked from here on can be told from what a copy of the file books. For an app that knows there is
+    /// one; a restore has done it.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// let before = ledger.info()?.epoch;
+    /// ledger.renew_epoch()?;
+    /// assert!(ledger.info()?.epoch > before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_argument` after thousands of epochs, when there are none left; `busy`, `disk_full`, `storage`, `read_only`, `closed`.
+    pub fn renew_epoch(&self) -> Result<()> {
+        self.file.renew_epoch(epochs(self.ids.as_ref()), &self.terms())
+    }
+}

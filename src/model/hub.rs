@@ -1,0 +1,88 @@
+//! The typed requests by which files become hub and device, and a hub admits and expels devices.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::builders::request;
+use super::{Certificate, DevicePolicy, Key, Metadata, Request};
+use crate::hash::PublicKey;
+
+/// The request with each field of a part of it.
+fn with_fields(request: Request, part: &impl Serialize) -> Request {
+    let Ok(Value::Object(fields)) = serde_json::to_value(part) else { return request };
+    fields.into_iter().fold(request, |request, (name, value)| request.with(name, value))
+}
+
+request!(
+    /// Makes a file the hub of devices, for good.
+    ///
+    /// ```
+    /// use counterfoil::exchange::{BecomeHub, PublicKey};
+    /// let request = BecomeHub::new(PublicKey::from([7; 32]), "head office");
+    /// ```
+    BecomeHub on_file
+);
+
+impl BecomeHub {
+    /// The public key of the key it signs with, and its name: 1 to 128 bytes.
+    pub fn new(public_key: PublicKey, name: impl Into<String>) -> Self {
+        let request = Request::new("become_hub").with("public_key", public_key.to_string());
+        BecomeHub(request.with("name", name.into()))
+    }
+}
+
+request!(
+    /// Lets a device send a hub its operations.
+    ///
+    /// ```
+    /// use counterfoil::exchange::{Admit, DevicePolicy, PublicKey};
+    /// let device = "0193f1a2-4c5d-7e8f-9a0b-1c2d3e4f5a6b".parse().unwrap();
+    /// let request = Admit::new(device, PublicKey::from([7; 32]), "kiosk 12", &DevicePolicy::default());
+    /// ```
+    Admit on_file
+);
+
+impl Admit {
+    /// The device's id, the public key of the key it signs with, its name (1 to 128 bytes), and what it may do.
+    pub fn new(device: Uuid, public_key: PublicKey, name: impl Into<String>, policy: &DevicePolicy) -> Self {
+        let request = Request::new("admit").with("device", device.to_string());
+        let request = request.with("public_key", public_key.to_string()).with("name", name.into());
+        Admit(with_fields(request, policy))
+    }
+
+    /// It was admitted before, and gets this key, name and policy instead; one that was expelled is let in again.
+    pub fn renew(self) -> Self {
+        self.set("renew", true)
+    }
+}
+
+request!(
+    /// Lets a hub book no more of what a device sends.
+    ///
+    /// ```
+    /// use counterfoil::exchange::Expel;
+    /// let device = "0193f1a2-4c5d-7e8f-9a0b-1c2d3e4f5a6b".parse().unwrap();
+    /// let request = Expel::new(device, "stolen");
+    /// ```
+    Expel on_file
+);
+
+impl Expel {
+    /// The device, and why: 1 to 4096 bytes.
+    pub fn new(device: Uuid, reason: impl Into<String>) -> Self {
+        Expel(Request::new("expel").with("device", device.to_string()).with("reason", reason.into()))
+    }
+}
+
+request!(
+    /// Makes a file a device of a hub, for good.
+    Enrol on_file
+);
+
+impl Enrol {
+    /// By what the hub has certified. Whether the hub has signed it is for whoever reads the certificate to see.
+    pub fn new(certificate: &Certificate) -> Self {
+        Enrol(with_fields(Request::new("enrol"), certificate))
+    }
+}
