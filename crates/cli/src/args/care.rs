@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::Confirm;
+use super::{Confirm, DeviceCommand, HubCommand};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,14 @@ backups of this ledger in that folder are deleted, so that the newest N are left
   counterfoil pricing check config/pricing.toml
   counterfoil pricing show -f points.ledger")]
     Pricing(PricingCommand),
+    /// A hub of devices: make it, admit and expel devices, list them
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  counterfoil hub devices")]
+    Hub(HubCommand),
+    /// A device of a hub: ask for admission, join, say what this file is
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  counterfoil device info")]
+    Device(DeviceCommand),
     /// A script that completes commands and options in a shell
     #[command(after_help = "Examples:
   counterfoil completions bash > ~/.local/share/bash-completion/completions/counterfoil

@@ -8,7 +8,7 @@ use counterfoil::{Error, Ledger};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Session, guide, pricing, remedy};
+use super::{Session, guide, hub, pricing, remedy};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -28,6 +28,8 @@ pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcom
         CareCommand::Backup(args) => backup(session, args),
         CareCommand::Restore(args) => restore(session, args),
         CareCommand::Pricing(command) => pricing::run(session, command),
+        CareCommand::Hub(command) => hub::run_hub(session, command),
+        CareCommand::Device(command) => hub::run_device(session, command),
         CareCommand::Completions(args) => guide::completions(session, args.shell),
         CareCommand::Man(args) => guide::man(session, args),
     }

@@ -7,6 +7,7 @@ mod change;
 mod explain;
 mod export;
 mod guide;
+mod hub;
 mod look;
 mod pricing;
 mod remedy;

@@ -1,6 +1,7 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::answer::{AccountState, BatchInfo, BatchState, Check, Fault, HoldInfo, PlanInfo};
+use counterfoil::exchange::DeviceInfo;
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Found, Info, PaidOperation};
 use counterfoil::{Balance, Receipt};
@@ -180,6 +181,30 @@ impl Listed for PlanInfo {
         "state",
         "next_period",
         "next_at",
+    ];
+}
+
+impl Listed for DeviceInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("device", |d| d.device.to_string()),
+        text("name", |d| d.name.clone()),
+        text("state", |d| words(&d.state)),
+        text("may", |d| blocks::may(&d.policy)),
+        text("scope", |d| words(&d.policy.scope)),
+        text("offline", |d| words(&d.policy.offline)),
+    ];
+    const CSV: &'static [&'static str] = &[
+        "device",
+        "name",
+        "state",
+        "public_key",
+        "max_recharge",
+        "max_recharge_per_day",
+        "scope",
+        "offline",
+        "max_offline",
+        "when_expelled",
+        "prices",
     ];
 }
 

@@ -20,6 +20,7 @@ mod explain;
 mod formats;
 mod help;
 mod home;
+mod hub;
 mod mistakes;
 mod page;
 mod proof;

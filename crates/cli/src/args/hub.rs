@@ -1,0 +1,121 @@
+//! Commands of hubs and devices: who is what, and the files by which they get to know each other.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::values::{count, span};
+use super::{Confirm, Paging};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Make this file the hub of devices, for good, with a key beside it
+    #[command(after_help = "Example:\n  counterfoil hub init --name 'head office'")]
+    Init(HubInitArgs),
+    /// Let a device send its operations: reads what `device ask` wrote, and writes the certificate for `device join`
+    #[command(after_help = "Examples:
+  counterfoil hub admit cf-ask-1c0b7f42-9f86d081884c.cfx --name 'kiosk 12' --out /media/stick
+  counterfoil hub admit cf-ask-1c0b7f42-9f86d081884c.cfx --rights recharge,refund --max-recharge 500 --renew")]
+    Admit(Box<AdmitArgs>),
+    /// Book no more of what a device sends: it waits to be looked at. Asks first
+    #[command(after_help = "Example:\n  counterfoil hub expel 'kiosk 12' --reason stolen")]
+    Expel(ExpelArgs),
+    /// The devices of this hub
+    #[command(after_help = "Example:\n  counterfoil hub devices --format json")]
+    Devices(Paging),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Write a file for `hub admit`: what this ledger is, signed with a key that is made beside it
+    #[command(after_help = "Example:\n  counterfoil device ask --name 'kiosk 12' --out /media/stick")]
+    Ask(AskArgs),
+    /// Make this file a device, for good, by the hub's certificate. Shows the hub's fingerprint and asks first
+    #[command(after_help = "Examples:
+  counterfoil device join cf-cert-1c0b7f42-2c26b46b68ff.cfx
+  counterfoil device join cf-cert-1c0b7f42-2c26b46b68ff.cfx --hub-fingerprint 6a90f5b9a1f1b9ae")]
+    Join(JoinArgs),
+    /// What this file is: its role, its hub, and what it may do
+    #[command(after_help = "Example:\n  counterfoil device info")]
+    Info,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HubInitArgs {
+    /// What people call it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdmitArgs {
+    /// What the device wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) ask: PathBuf,
+    /// What people call it [default: what it calls itself]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// What it may do besides charging: recharge, refund
+    #[arg(long, value_name = "RIGHT", value_delimiter = ',', help_heading = "Policy")]
+    pub(crate) rights: Vec<String>,
+    /// The most points of one recharge
+    #[arg(long, value_name = "POINTS", value_parser = count, help_heading = "Policy")]
+    pub(crate) max_recharge: Option<Value>,
+    /// The most points it recharges in one day of UTC
+    #[arg(long, value_name = "POINTS", value_parser = count, help_heading = "Policy")]
+    pub(crate) max_recharge_per_day: Option<Value>,
+    /// The accounts it hears of: seen (those it booked in), list, all [default: seen]
+    #[arg(long, value_name = "SCOPE", help_heading = "Policy")]
+    pub(crate) scope: Option<String>,
+    /// What it decides by meanwhile: open (what it knows), allotted (what was set aside for it) [default: open]
+    #[arg(long, value_name = "HOW", help_heading = "Policy")]
+    pub(crate) offline: Option<String>,
+    /// So long after it last heard of its hub it decides nothing strictly any more: 30d
+    #[arg(long, value_name = "SPAN", value_parser = span, help_heading = "Policy")]
+    pub(crate) max_offline: Option<Value>,
+    /// Once expelled it charges no more (stop), or goes on by itself (go-on) [default: stop]
+    #[arg(long, value_name = "HOW", help_heading = "Policy")]
+    pub(crate) when_expelled: Option<String>,
+    /// The price book it is to use, by its hash
+    #[arg(long, value_name = "HASH", help_heading = "Policy")]
+    pub(crate) prices: Option<String>,
+    /// It was admitted before, and gets this key, name and policy instead
+    #[arg(long)]
+    pub(crate) renew: bool,
+    /// The folder for the certificate
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExpelArgs {
+    /// The device, by its id or its name
+    #[arg(value_name = "DEVICE")]
+    pub(crate) device: String,
+    /// Why; it is kept in the books
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    /// What it calls itself
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) name: String,
+    /// The folder for the file
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The certificate, as the hub wrote it
+    #[arg(value_name = "FILE")]
+    pub(crate) certificate: PathBuf,
+    /// The hub's fingerprint, as the hub shows it: it is compared, and nothing is asked
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) hub_fingerprint: Option<String>,
+}
