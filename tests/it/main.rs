@@ -25,6 +25,7 @@ mod examples_run;
 mod explain;
 mod faults;
 mod fixture;
+mod fleet;
 mod holds;
 mod life;
 mod metadata;
