@@ -12,6 +12,8 @@
 #[cfg(feature = "sync")]
 mod disk;
 #[cfg(feature = "sync")]
+mod export;
+#[cfg(feature = "sync")]
 mod fields;
 #[cfg(feature = "sync")]
 mod frame;
@@ -39,6 +41,10 @@ pub use crate::model::{
     Admit, BecomeHub, Certificate, DeviceInfo, DevicePolicy, DeviceState, Enrol, Expel, HubInfo, Offline, Right, Role,
     Scope, WhenExpelled,
 };
+#[cfg(feature = "sync")]
+pub use export::Exported;
+#[cfg(feature = "sync")]
+pub(crate) use export::{Gathered, Log};
 #[cfg(feature = "sync")]
 pub use header::{Ask, Cert, Down, Evidence, Header, Leaf, Link, Position, Up};
 #[cfg(feature = "sync")]

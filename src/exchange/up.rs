@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, format};
@@ -9,7 +10,7 @@ use super::header::Link;
 use crate::chain::{self, Facts};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{AccountId, ClockMark, DEEPEST, Key, Look, MAX_SEQUENCE, Writer};
+use crate::model::{AccountId, ClockMark, DEEPEST, Key, Look, MAX_SEQUENCE, OperationRow, Writer};
 use crate::units::{Instant, MAX_POINTS};
 
 /// One operation, with everything its hash is made of but the one before it, and who wrote it.
@@ -82,4 +83,42 @@ fn body(raw: &RawValue) -> Result<&str> {
         true => Err(Error::bad_file("limits", format!("q is nested deeper than {most} levels"))),
         false => Ok(text),
     }
+}
+
+/// An operation as it is written.
+#[derive(Serialize)]
+struct Written<'o> {
+    s: i64,
+    r: i64,
+    k: &'o str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<&'o str>,
+    i: &'o str,
+    t: i64,
+    b: i64,
+    c: i64,
+    p: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<usize>,
+    q: &'o RawValue,
+}
+
+/// The line of an operation; `book` says which of the file's price books it names.
+pub(super) fn line(op: &OperationRow, book: Option<usize>) -> Result<String> {
+    let wrong =
+        |error: serde_json::Error| Error::corrupt(format!("operation {}: its body is no JSON: {error}", op.seq));
+    let written = Written {
+        s: op.seq,
+        r: op.rules_version,
+        k: op.kind.as_str(),
+        a: op.account.as_ref().map(|(_, id)| id.as_str()),
+        i: op.key.as_str(),
+        t: op.recorded_at.millis(),
+        b: op.booked_at.millis(),
+        c: op.clock.code(),
+        p: op.points,
+        x: book,
+        q: serde_json::from_str(&op.body).map_err(wrong)?,
+    };
+    serde_json::to_string(&written).map_err(wrong)
 }

@@ -1,8 +1,28 @@
-//! The handle's verbs for exchanging operations with other ledgers.
+//! The handle's verbs for exchanging operations with other ledgers: keys, and what a device sends.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use super::Ledger;
-use crate::error::Result;
-use crate::exchange::Signer;
+use crate::error::{Error, Result};
+use crate::exchange::{Exported, Gathered, Link, Log, Mark, Outgoing, Signer, Up, write_file};
+use crate::hash::Hash;
+use crate::model::OperationRow;
+use crate::report::Info;
+
+impl Log for Ledger {
+    fn operations(&self, after: i64, most: usize) -> Result<Vec<OperationRow>> {
+        self.look(|look| look.operations_after(after, most))
+    }
+
+    fn hash(&self, seq: i64) -> Result<Option<Hash>> {
+        self.look(|look| look.hash_of(seq))
+    }
+
+    fn price_book(&self, hash: &Hash) -> Result<String> {
+        self.look(|look| look.price_book_text(hash))
+    }
+}
 
 /// Exchange.
 impl Ledger {
@@ -32,4 +52,87 @@ impl Ledger {
     pub fn new_signer(&self) -> Result<Signer> {
         Signer::create(&self.path(), self.info()?.ledger)
     }
+
+    /// Writes what this device has booked since its hub has heard of it, as far as one file goes: 10 000 operations or 4 MiB. When
+    /// there is nothing, it asks the hub how the accounts stand. The same may be sent any number of times.
+    ///
+    /// ```
+    /// # use counterfoil::*; let folder = tempfile::tempdir()?;
+    /// use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol, inspect};
+    /// # let hub = Ledger::create(folder.path().join("hub.ledger"))?;
+    /// # hub.become_hub(&Key::new("hub")?, BecomeHub::new(hub.new_signer()?.key().public(), "head office"))?;
+    /// # let kiosk = Ledger::create(folder.path().join("kiosk.ledger"))?;
+    /// # let (device, key) = (kiosk.info()?.device, kiosk.new_signer()?.key().public());
+    /// # hub.admit(&Key::new("1")?, Admit::new(device, key, "kiosk 12", &DevicePolicy::default()))?;
+    /// # kiosk.enrol(&Key::new("1")?, Enrol::new(&hub.certificate(&device)?))?;
+    /// let mut bytes = Vec::new();
+    /// let sent = kiosk.export(&mut bytes, true)?;
+    /// assert_eq!((sent.count, sent.more), (1, false), "that it has enrolled");
+    /// inspect(std::io::Cursor::new(bytes))?.signed_by(&kiosk.signer()?.key().public())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Before anything is written, the mark beside the key is raised. A ledger that is found to be behind its mark was set
+    /// back, and begins a new epoch first.
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no device; as for [`Ledger::signer`] and [`Ledger::renew_epoch`]; `disk_full`, `storage`.
+    pub fn export(&self, out: impl Write, packed: bool) -> Result<Exported> {
+        let (gathered, signer) = self.gather()?;
+        let mut file = Outgoing::begin(out, gathered.header(), packed)?;
+        gathered.write(&mut file, self)?;
+        file.finish(signer.key())?;
+        Ok(gathered.told())
+    }
+
+    /// The same into a folder, as a file under its own name, which is there whole or not at all.
+    ///
+    /// # Errors
+    /// As for [`Ledger::export`], and `ledger_exists`, `read_only`.
+    pub fn export_into(&self, folder: impl AsRef<Path>, packed: bool) -> Result<(PathBuf, Exported)> {
+        let (gathered, signer) = self.gather()?;
+        let path = write_file(folder, gathered.header(), packed, signer.key(), |file| gathered.write(file, self))?;
+        Ok((path, gathered.told()))
+    }
+
+    fn gather(&self) -> Result<(Gathered, Signer)> {
+        let mut info = self.info()?;
+        let Some(hub) = info.hub.as_ref().map(|hub| hub.ledger) else {
+            let message = "this file is no device, and sends its operations to no hub".into();
+            let help = "ask a hub to admit it".into();
+            return Err(Error::RoleConflict { role: info.role.as_str(), message, help });
+        };
+        let mut signer = self.own_signer(&info)?;
+        while self.is_behind(&info, signer.mark())? {
+            self.renew_epoch()?;
+            info = self.info()?;
+        }
+        let (seq, hash) = self.look(|look| look.acked())?;
+        let now = self.reading().at.utc();
+        let up = Up::new(hub, info.device, info.epoch, Link { seq, hash }, now);
+        let gathered = Gathered::after(up, self)?;
+        let Link { seq, hash } = gathered.up.head;
+        signer.raise(Mark { epoch: gathered.up.epoch, seq, hash })?;
+        Ok((gathered, signer))
+    }
+
+    /// Whether others know of operations that this file does not, in an epoch it has not left behind.
+    fn is_behind(&self, info: &Info, mark: Option<Mark>) -> Result<bool> {
+        let Some(mark) = mark.filter(|mark| mark.epoch >= info.epoch) else { return Ok(false) };
+        Ok(mark.epoch > info.epoch || self.hash(mark.seq)? != Some(mark.hash))
+    }
+
+    /// The signer, whose key must be the one this file was given its role with.
+    fn own_signer(&self, info: &Info) -> Result<Signer> {
+        let signer = self.signer()?;
+        match info.public_key == Some(signer.key().public()) {
+            true => Ok(signer),
+            false => Err(other_key()),
+        }
+    }
+}
+
+fn other_key() -> Error {
+    let help = "put back the key the ledger was admitted with, or have it admitted again under this one";
+    Error::invalid("signing_key", "it is another key than others know of this ledger", help)
 }

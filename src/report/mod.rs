@@ -14,6 +14,8 @@ mod history;
 mod lists;
 mod log;
 mod named;
+#[cfg(feature = "sync")]
+mod sent;
 mod shapes;
 mod similar;
 mod span;

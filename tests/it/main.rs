@@ -22,6 +22,7 @@ mod damage;
 mod doctor;
 mod everywhere;
 mod examples_run;
+mod exchanged;
 mod explain;
 mod faults;
 mod fixture;

@@ -1,5 +1,6 @@
 //! Hubs and devices.
 
+mod exported;
 mod refused;
 mod roles;
 
