@@ -97,6 +97,8 @@ CREATE TABLE account (
     written_off   INTEGER NOT NULL CHECK (written_off >= 0),
     moved_in      INTEGER NOT NULL CHECK (moved_in >= 0),
     moved_out     INTEGER NOT NULL CHECK (moved_out >= 0),
+    -- Moved from one of its batches into another, at the end of the first.
+    rolled        INTEGER NOT NULL CHECK (rolled >= 0),
     -- Number and time of the newest entry.
     entries       INTEGER NOT NULL CHECK (entries >= 0),
     last_booked_at INTEGER NOT NULL CHECK (last_booked_at BETWEEN 0 AND 253402300799999),
@@ -151,15 +153,16 @@ CREATE TABLE entry (
     n                INTEGER NOT NULL CHECK (n >= 1),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
-    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 29),
+    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop, 30 rollover
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 30),
     -- NULL for what time did by itself.
     operation        INTEGER REFERENCES operation (seq),
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     points           INTEGER NOT NULL CHECK (points >= 0),
     -- What moved. Each: a byte with the places from and to, then batch, operation (0: none; the line's own is not repeated)
     -- and points (0 where a hold is concerned of which nothing moves), seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
-    -- 6 used, 7 expired, 8 revoked, 9 moved, 10 debt, 11 written off, 12 clawed back.
+    -- 6 used, 7 expired, 8 revoked, 9 moved, 10 debt, 11 written off, 12 clawed back, 13 rolled in,
+    -- 14 rolled out.
     -- NULL: in long_movements.
     movements        BLOB,
     after_available  INTEGER NOT NULL CHECK (after_available >= 0),
@@ -202,6 +205,7 @@ CREATE TABLE stretch (
 
 -- Points recharged together. amount = remaining + held + used + expired + revoked + moved.
 -- no = (operation.seq << 20) | index, so that a public id needs no index of its own; for a plan's, index = period << 4 | 1.
+-- What rolls out of a batch has the numbers after its own.
 CREATE TABLE batch (
     no           INTEGER PRIMARY KEY,
     account      INTEGER NOT NULL REFERENCES account (no),
@@ -217,7 +221,7 @@ CREATE TABLE batch (
     moved        INTEGER NOT NULL CHECK (moved >= 0),
     owed         INTEGER NOT NULL CHECK (owed >= 0),
     effective_at INTEGER NOT NULL CHECK (effective_at BETWEEN 0 AND 253402300799999),
-    -- Whether effective_at was asked for, or is a period's: then it holds also when accepted time goes back behind it.
+    -- Whether effective_at was asked for, or is a period's or a rollover's: then it holds also when accepted time goes back behind it.
     dated        INTEGER NOT NULL CHECK (dated IN (0, 1)),
     expires_at   INTEGER CHECK (expires_at BETWEEN 0 AND 253402300799999), -- NULL: never
     active       INTEGER NOT NULL CHECK (active IN (0, 1)),
@@ -226,6 +230,13 @@ CREATE TABLE batch (
     -- When time next does something to it; NULL when nothing is left.
     due_at       INTEGER CHECK (due_at IS CASE WHEN remaining = 0 THEN NULL WHEN active THEN expires_at ELSE effective_at END),
     from_batch   INTEGER REFERENCES batch (no),
+    -- What moves on at its end, as JSON; NULL when all lapses.
+    rollover     TEXT    CHECK (octet_length(rollover) BETWEEN 1 AND 128),
+    -- How many batches have rolled out of it, and whether the last of these rolls counts: time has not gone back behind it.
+    rolls        INTEGER NOT NULL CHECK (rolls BETWEEN 0 AND 14),
+    -- Of moved: what rolled out of it, less what came back; of one that rolled out of another, what went back.
+    rolled       INTEGER NOT NULL CHECK (rolled BETWEEN 0 AND moved),
+    has_rolled   INTEGER NOT NULL CHECK (has_rolled IN (0, 1)),
     -- The line of the account's books that it came with: the order of creation, also of those that time makes.
     entry        INTEGER NOT NULL CHECK (entry >= 1),
     CHECK (amount = remaining + held + used + expired + revoked + moved),
@@ -243,6 +254,8 @@ CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expires_at IS NOT
 CREATE INDEX batch_dated ON batch (account, effective_at) WHERE dated = 1;
 -- What expires when, in all accounts: to tell a suspect clock.
 CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
+-- What may still roll over, in all accounts: likewise.
+CREATE INDEX batch_rolling ON batch (expires_at, no) WHERE rollover IS NOT NULL AND has_rolled = 0;
 -- What becomes effective when, in all accounts: likewise.
 CREATE INDEX batch_pending ON batch (effective_at) WHERE active = 0;
 -- The batches of an account, for listing.
@@ -350,7 +363,7 @@ BEGIN SELECT RAISE(ABORT, 'a role is given once'); END;
 CREATE TRIGGER device_identity BEFORE UPDATE OF no, device, tag ON device
 BEGIN SELECT RAISE(ABORT, 'a device''s identity never changes'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
-CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry ON batch
+CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, rollover, entry ON batch
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;
 CREATE TRIGGER plan_identity BEFORE UPDATE OF operation, account, entry, anchor, promo, expiration_days ON plan
 BEGIN SELECT RAISE(ABORT, 'a plan''s terms never change'); END;

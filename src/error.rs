@@ -356,6 +356,14 @@ impl Error {
         Error::OutOfRange { field: shown(field.into()), message: shown(message.into()) }
     }
 
+    /// The same error of a field within another.
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        if let Error::InvalidArgument { field, .. } | Error::OutOfRange { field, .. } = &mut self {
+            *field = format!("{outer}.{field}");
+        }
+        self
+    }
+
     pub(crate) fn unsafe_location(path: &std::path::Path, message: impl Into<String>, help: impl Into<String>) -> Self {
         Error::UnsafeLocation { path: path.display().to_string(), message: message.into(), help: help.into() }
     }

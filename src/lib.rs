@@ -92,7 +92,7 @@ pub mod batch {
 pub mod schema {
     #[cfg(feature = "schema")]
     pub use crate::ledger::answer_schema;
-    pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation, TARGETS};
+    pub use crate::model::operations::{FACTS, Field, FieldKind, KEY, OPERATIONS, Operation, ROLLOVER, TARGETS};
     pub use crate::model::schema::{question_schema, request_schema};
     pub use crate::model::{QUESTIONS, QuestionKind};
     pub use crate::spelling::nearest;
@@ -104,7 +104,7 @@ pub use ledger::{IdSource, Ledger, Options, Watch};
 pub use model::builders::*;
 pub use model::{
     AccountId, Balance, BatchId, Entry, EntryKind, Every, HoldId, Key, Metadata, OpKind, OperationId, Page, Period,
-    PlanId, Query, Question, Quote, Receipt, Request,
+    PlanId, Query, Question, Quote, Receipt, Request, Rollover,
 };
 pub use notice::Notice;
 pub use quantity::Usage;

@@ -62,6 +62,8 @@ pub(crate) struct Memory<'s, 'c> {
     /// suspect clock.
     pending: BTreeSet<(Instant, BatchNo)>,
     expiring: BTreeSet<(Instant, BatchNo)>,
+    /// (expires_at, batch) of what may still roll over then.
+    rolling: BTreeSet<(Instant, BatchNo)>,
     /// (account, operation) of consumes with an open part.
     open: BTreeSet<(i64, i64)>,
     /// (batch, operation) of clawbacks.
@@ -146,8 +148,10 @@ impl<'s, 'c> Memory<'s, 'c> {
             at.map(|at| (at, row.no))
         };
         let pending = |row: &BatchRow| (!row.active && row.remaining > 0).then_some((row.effective_at, row.no));
+        let rolling = |row: &BatchRow| row.expires_at.filter(|at| row.is_rolling(*at)).map(|at| (at, row.no));
         let old = self.batch(row.no)?;
         let old = old.as_ref();
+        replace(&mut self.rolling, old.and_then(rolling), rolling(&row));
         replace(&mut self.pending, old.and_then(pending), pending(&row));
         replace(&mut self.live, old.and_then(live), live(&row));
         replace(&mut self.due_batches, old.and_then(due), due(&row));
@@ -553,9 +557,11 @@ impl Source for Memory<'_, '_> {
         Ok(after < until && [&self.next_periods, &self.expiring, &self.pending].into_iter().any(any))
     }
 
-    fn behind_plans(&self, until: Instant) -> Result<Vec<i64>> {
+    fn behind(&self, until: Instant) -> Result<Vec<i64>> {
         let plans = self.next_periods.range(..=(until, i64::MAX)).filter_map(|(_, no)| self.plans.get(no));
-        let accounts: BTreeSet<i64> = plans.map(|plan| plan.account).collect();
+        let batches = self.batch_rows(self.rolling.range(..=(until, i64::MAX)).map(|(_, no)| *no))?;
+        let accounts = plans.map(|plan| plan.account).chain(batches.into_iter().map(|batch| batch.account));
+        let accounts: BTreeSet<i64> = accounts.collect();
         Ok(accounts.into_iter().collect())
     }
 

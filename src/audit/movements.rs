@@ -18,6 +18,7 @@ struct Counters {
     expired: i128,
     revoked: i128,
     moved: i128,
+    rolled: i128,
 }
 
 impl Counters {
@@ -30,8 +31,12 @@ impl Counters {
             Place::Expired => &mut self.expired,
             Place::Revoked => &mut self.revoked,
             Place::Moved => &mut self.moved,
+            Place::RolledOut => {
+                self.rolled += points;
+                &mut self.moved
+            }
             // From elsewhere.
-            Place::Recharged | Place::Received | Place::WrittenOff => return,
+            Place::Recharged | Place::Received | Place::WrittenOff | Place::RolledIn => return,
         };
         *counter += points;
     }
@@ -44,6 +49,7 @@ impl Counters {
             ("expired", self.expired, row.expired),
             ("revoked", self.revoked, row.revoked),
             ("moved", self.moved, row.moved),
+            ("rolled", self.rolled, row.rolled),
         ];
         for (name, sum, stored) in counters {
             faults.same("i13_batch", format_args!("batch {} {name}", row.no), sum, i128::from(stored));

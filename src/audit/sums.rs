@@ -380,8 +380,9 @@ fn check_totals(faults: &mut Faults, row: &AccountRow, sums: &Sums) {
     faults.same("i2_consumption", place("consumed"), sums.used + wide(row.balances.debt), consumed);
     faults.same("i10_totals", place("expired"), sums.expired, wide(t.expired) - wide(t.reinstated));
     faults.same("i10_totals", place("revoked"), sums.revoked, wide(t.revoked));
-    faults.same("i10_totals", place("moved_out"), sums.moved, wide(t.moved_out));
-    faults.same("i10_totals", place("recharged"), sums.amount, wide(t.recharged) + wide(t.moved_in));
+    let rolled = wide(t.rolled);
+    faults.same("i10_totals", place("moved_out"), sums.moved, wide(t.moved_out) + rolled);
+    faults.same("i10_totals", place("recharged"), sums.amount, wide(t.recharged) + wide(t.moved_in) + rolled);
     faults.same("i10_unbacked", place("unbacked"), sums.unbacked, wide(row.unbacked));
 }
 

@@ -5,6 +5,7 @@ use super::draw::{Tally, give_back, settle};
 use super::line::Line;
 use super::pages::{Due, DueKind};
 use super::plans::give;
+use super::rollover::roll;
 use crate::error::{Error, Result};
 use crate::model::{BatchNo, EntryKind, HoldState, Place};
 use crate::units::{Instant, sub};
@@ -33,6 +34,9 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
 
 /// Books one due thing, and what it settles.
 fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
+    if due.what == DueKind::Expiry {
+        roll(books, account, due)?;
+    }
     let Some((kind, points, batch)) = happen(books, due)? else { return Ok(()) };
     books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch })?;
     settle(books, account, None, due.at)
@@ -43,6 +47,9 @@ fn happen(books: &mut Books<'_>, due: Due) -> Result<Option<(EntryKind, i64, Opt
     Ok(Some(match due.what {
         DueKind::Expiry => {
             let points = books.batch(due.no)?.remaining;
+            if points == 0 {
+                return Ok(None);
+            }
             books.shift(due.no, Place::Available, Place::Expired, points, None)?;
             (EntryKind::Expire, points, Some(due.no))
         }
@@ -74,9 +81,8 @@ pub(crate) fn resolve(
     end(books, hold, phase)?;
     for slice in books.allocations(hold)?.into_iter().rev() {
         // What goes to `owed` is gone for good; a late capture may draw only on the rest.
-        let owed = books.batch(slice.batch)?.owed.min(slice.points);
-        give_back(books, slice.batch, slice.points, (Place::Held, hold), at, tally)?;
-        books.set_returned(hold, slice.rank, sub(slice.points, owed)?)?;
+        let back = give_back(books, slice.batch, slice.points, (Place::Held, hold), at, tally)?;
+        books.set_returned(hold, slice.rank, back)?;
     }
     Ok(())
 }

@@ -52,13 +52,13 @@ fn is_suspect(source: &dyn Source, ledger: &LedgerRow, at: Instant) -> Result<bo
     Ok(far && !gone_on && would_fall_due(source, clock.accepted_at, at)?)
 }
 
-/// Whether time does something on the way, the same whether what was due before is booked or not: a period not given yet may
-/// have made a batch that expires.
+/// Whether time does something on the way, the same whether what was due before is booked or not: a period not given yet, or an
+/// end at which points roll over, may make a batch that expires.
 fn would_fall_due(source: &dyn Source, after: Instant, until: Instant) -> Result<bool> {
     if source.would_fall_due(after, until)? {
         return Ok(true);
     }
-    for account in source.behind_plans(after)? {
+    for account in source.behind(after)? {
         let mut books = Books::new(source);
         catch_up_fully(&mut books, account, after)?;
         if books.would_fall_due(after, until) {

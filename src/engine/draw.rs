@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::line::Line;
+use super::rollover::owed_of;
 use crate::error::Result;
 use crate::model::{BatchNo, BatchRow, DrawKey, EntryKind, Place};
 use crate::units::{Instant, add, sub};
@@ -96,7 +97,7 @@ enum Step {
 }
 
 /// Gives points of a hold, or of a consume, back to a batch: first what is owed after a revoke, the rest to the live batch, or
-/// lapsed if it is expired.
+/// lapsed if it is expired. How much that rest is.
 ///
 /// A chain of clawbacks is worked off a list, depth first, so that no depth of chain exhausts the stack. It ends: a
 /// clawback is paid only by batches revoked after its own.
@@ -107,8 +108,10 @@ pub(crate) fn give_back(
     (from, of): (Place, i64),
     at: Instant,
     tally: &mut Tally,
-) -> Result<()> {
-    work_off(books, vec![Step::GiveBack { batch, points, from, of }], at, tally)
+) -> Result<i64> {
+    let owed = owed_of(books, batch)?.min(points);
+    work_off(books, vec![Step::GiveBack { batch, points, from, of }], at, tally)?;
+    sub(points, owed)
 }
 
 /// Refunds a consume: its open part first, then its allocations in reverse rank.
@@ -145,22 +148,10 @@ fn give_back_one(
 ) -> Result<Vec<Step>> {
     let batch = books.batch(no)?.clone();
     let mut steps = Vec::new();
-    let owed = batch.owed.min(points);
-    if owed > 0 {
-        let still_owed = sub(batch.owed, owed)?;
-        books.change_batch(no, |batch| batch.owed = still_owed)?;
-        books.shift(no, from, Place::Revoked, owed, Some(of))?;
-        let mut left = owed;
-        for clawback in books.source().clawbacks(no)? {
-            // What a clamp left uncollected has no clawback, and so comes last.
-            let part = books.consume(clawback.operation)?.refundable().min(left);
-            if part > 0 {
-                steps.push(Step::RefundClawback { operation: clawback.operation, points: part });
-                left = sub(left, part)?;
-            }
-        }
+    let mut rest = sub(points, pay_owed(books, (no, no), points, (from, of), &mut steps)?)?;
+    if let Some(parent) = batch.rolled_from() {
+        rest = sub(rest, pay_owed(books, (parent, no), rest, (from, of), &mut steps)?)?;
     }
-    let rest = sub(points, owed)?;
     if rest > 0 && batch.is_expired(at) {
         books.shift(no, from, Place::Expired, rest, Some(of))?;
         tally.lapsed = add(tally.lapsed, rest)?;
@@ -170,6 +161,38 @@ fn give_back_one(
         tally.restored = add(tally.restored, rest)?;
     }
     Ok(steps)
+}
+
+/// Takes what a revoke of a batch left owed out of points that come back to it, or to what rolled out of it; how many.
+fn pay_owed(
+    books: &mut Books<'_>,
+    (owing, no): (BatchNo, BatchNo),
+    points: i64,
+    (from, of): (Place, i64),
+    steps: &mut Vec<Step>,
+) -> Result<i64> {
+    let batch = books.batch(owing)?;
+    let owed = batch.owed.min(points);
+    if owed == 0 {
+        return Ok(0);
+    }
+    let still_owed = sub(batch.owed, owed)?;
+    books.change_batch(owing, |batch| batch.owed = still_owed)?;
+    if owing == no {
+        books.shift(no, from, Place::Revoked, owed, Some(of))?;
+    } else {
+        books.roll_back((no, from), (owing, Place::Revoked), owed, Some(of))?;
+    }
+    let mut left = owed;
+    for clawback in books.source().clawbacks(owing)? {
+        // What a clamp left uncollected has no clawback, and so comes last.
+        let part = books.consume(clawback.operation)?.refundable().min(left);
+        if part > 0 {
+            steps.push(Step::RefundClawback { operation: clawback.operation, points: part });
+            left = sub(left, part)?;
+        }
+    }
+    Ok(owed)
 }
 
 /// Marks points of a consume refunded and says which batches they go back to.

@@ -213,9 +213,8 @@ fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
     }
     for (slice, part) in back.into_iter().rev() {
         let rest = sub(slice.points, part)?;
-        let owed = books.batch(slice.batch)?.owed.min(rest);
-        give_back(books, slice.batch, rest, (Place::Held, hold.operation), at, &mut taken.tally)?;
-        books.set_returned(hold.operation, slice.rank, sub(rest, owed)?)?;
+        let back = give_back(books, slice.batch, rest, (Place::Held, hold.operation), at, &mut taken.tally)?;
+        books.set_returned(hold.operation, slice.rank, back)?;
     }
     Ok(taken)
 }

@@ -4,6 +4,7 @@ use super::Booking;
 use super::Target;
 use super::books::Books;
 use super::draw::{Tally, refund};
+use super::rollover::{revocable, take_rolled};
 use crate::error::{Error, Result};
 use crate::model::{Amount, BatchNo, ConsumeRow, EntryKind, Place, RevokeShortfall};
 use crate::units::{Instant, add, sub};
@@ -64,7 +65,7 @@ impl Booking<'_, '_> {
     pub(super) fn revoke(&mut self, amount: Amount, shortfall: RevokeShortfall) -> Result<()> {
         let no = self.target_batch()?;
         let batch = self.books.batch(no)?.clone();
-        let points = within("revoke", amount, sub(sub(batch.amount, batch.revoked)?, batch.owed)?)?;
+        let points = within("revoke", amount, revocable(&mut self.books, no)?)?;
         let from_remaining = batch.remaining.min(points);
         let from_expired = batch.expired.min(sub(points, from_remaining)?);
         for (bucket, part) in [(Place::Available, from_remaining), (Place::Expired, from_expired)] {
@@ -72,8 +73,9 @@ impl Booking<'_, '_> {
                 self.books.shift(no, bucket, Place::Revoked, part, None)?;
             }
         }
-        let taken = add(from_remaining, from_expired)?;
-        let rest = sub(points, taken)?;
+        let mut rest = sub(sub(points, from_remaining)?, from_expired)?;
+        rest = sub(rest, take_rolled(&mut self.books, no, rest)?)?;
+        let taken = sub(points, rest)?;
         let owed = add(batch.owed, rest)?;
         self.books.change_batch(no, |batch| batch.owed = owed)?;
         self.points = points;

@@ -18,6 +18,7 @@ mod pages;
 mod plans;
 mod recharge;
 mod roles;
+mod rollover;
 mod shift;
 pub(crate) mod source;
 mod step_back;
@@ -42,6 +43,7 @@ pub(crate) use clock::{LedgerTime, ledger_time};
 pub(crate) use consume::no_book;
 use line::Line;
 pub(crate) use roles::check as check_role;
+pub(crate) use rollover::{account_of, would_roll};
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
 
@@ -186,10 +188,7 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
                 .filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0)
                 .ok_or_else(unknown)?;
             // Time may make it yet, before the operation; whether it does, is seen then.
-            let account = match source.batch(id.no())? {
-                Some(batch) => batch.account,
-                None => source.plan(id.sequence())?.filter(|plan| plan.may_make(id.no())).ok_or_else(unknown)?.account,
-            };
+            let account = account_of(source, id.no())?.ok_or_else(unknown)?;
             Ok((Some(account), Target::Batch(id.no())))
         }
         Subject::Plan(id) => {

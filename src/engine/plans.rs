@@ -8,7 +8,8 @@ use super::time::{period_at, resolve_expiry};
 use super::{Booking, Target};
 use crate::error::{Error, Result};
 use crate::model::{
-    BatchNo, BatchRow, EntryKind, Expiry, MAX_PERIODS, Place, PlanRow, Terms, batch_period, period_batch,
+    BatchNo, BatchRow, EntryKind, Expiry, MAX_PERIODS, Place, PlanRow, Terms, batch_period, may_have_rolled,
+    period_batch, rolls_from,
 };
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::{Instant, MAX_POINTS, add};
@@ -51,10 +52,12 @@ impl PlanRow {
         self.period(period).map(|(begins, _)| begins)
     }
 
-    /// Whether a batch is of a period that is still to be given.
+    /// Whether a batch is of a period that is still to be given, or rolls out of such a one.
     pub(super) fn may_make(&self, no: BatchNo) -> bool {
-        let period = batch_period(no);
-        self.due_at.is_some() && period >= self.period && period_batch(self.operation, period) == no
+        let (period, rolls) = (batch_period(no), may_have_rolled(no));
+        let own = if rolls { rolls_from(no) } else { no };
+        let fits = period_batch(self.operation, period) == own && (!rolls || self.terms.rollover.is_some());
+        self.due_at.is_some() && period >= self.period && fits
     }
 
     fn go_on_with(&mut self, period: i64) {
@@ -80,6 +83,7 @@ pub(super) fn give(books: &mut Books<'_>, plan: i64) -> Result<Option<(BatchNo, 
     let batch = BatchRow {
         dated: true,
         expires_at,
+        rollover: row.terms.rollover,
         ..BatchRow::new(no, row.account, &row.terms.source, row.promo, row.terms.priority, points, begins)
     };
     books.arrive(batch)?;

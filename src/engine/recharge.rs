@@ -9,7 +9,9 @@ use crate::units::{Instant, add};
 
 impl Booking<'_, '_> {
     pub(super) fn recharge(&mut self, action: &Action) -> Result<()> {
-        let Action::Recharge { points, source, expiry, effective_at, priority, promo } = action else { return Ok(()) };
+        let Action::Recharge { points, source, expiry, effective_at, priority, promo, rollover } = action else {
+            return Ok(());
+        };
         self.name_book()?;
         let book = self.context.book;
         let days = i64::from(book.map_or(DEFAULT_EXPIRATION_DAYS, PriceBook::expiration_days));
@@ -24,6 +26,7 @@ impl Booking<'_, '_> {
             dated,
             expires_at,
             active: effective_at <= self.now,
+            rollover: *rollover,
             ..BatchRow::new(no, self.account, source, promo, *priority, *points, effective_at)
         })?;
         self.points = *points;

@@ -13,7 +13,11 @@ fn remaining(active: bool) -> Place {
 impl Books<'_> {
     /// A new batch with all that remains of it: to spend now, or pending.
     pub(super) fn arrive(&mut self, batch: BatchRow) -> Result<()> {
-        let from = if batch.from_batch.is_some() { Place::Received } else { Place::Recharged };
+        let from = match batch.from_batch {
+            Some(_) if batch.rolled_from().is_some() => Place::RolledIn,
+            Some(_) => Place::Received,
+            None => Place::Recharged,
+        };
         let to = remaining(batch.active);
         self.note(MovementRow { operation: None, batch: Some(batch.no), from, to, points: batch.remaining });
         let row = self.account_mut(batch.account)?;
@@ -59,7 +63,13 @@ impl Books<'_> {
                     Place::Expired => &mut batch.expired,
                     Place::Revoked => &mut batch.revoked,
                     Place::Moved => &mut batch.moved,
-                    Place::Pending | Place::Recharged | Place::Received | Place::WrittenOff => return fits = false,
+                    Place::RolledOut => {
+                        batch.rolled = batch.rolled.saturating_add(by);
+                        &mut batch.moved
+                    }
+                    Place::Pending | Place::Recharged | Place::Received | Place::WrittenOff | Place::RolledIn => {
+                        return fits = false;
+                    }
                 };
                 match counter.checked_add(by) {
                     Some(sum) if sum >= 0 => *counter = sum,

@@ -37,7 +37,7 @@ pub(crate) trait Source {
     fn live_batches(&self, account: i64, after: Option<DrawKey>, limit: usize) -> Result<Vec<BatchRow>>;
     /// Batches with `expired > 0` and `after < expires_at <= until`, in any order.
     fn lapsed_batches(&self, account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>>;
-    /// Batches with an `effective_at` that was asked for, or is a period's, and lies after `after`, in any order.
+    /// Batches with an `effective_at` that was asked for, or is a period's or a rollover's, and lies after `after`, in any order.
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>>;
     /// Open holds with `deadline > after`, in any order.
     fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>>;
@@ -58,8 +58,9 @@ pub(crate) trait Source {
     /// Whether any batch of the file has `after < expires_at <= until` and remaining + held + expired > 0, or is pending with
     /// points left and has `after < effective_at <= until`, or any plan's next period begins after `after` and by `until`.
     fn would_fall_due(&self, after: Instant, until: Instant) -> Result<bool>;
-    /// Accounts with a plan of which a period begins by an instant and is not given yet.
-    fn behind_plans(&self, until: Instant) -> Result<Vec<i64>>;
+    /// Accounts with a plan of which a period begins by an instant and is not given yet, or with a batch that is rolling by then
+    /// (`BatchRow::is_rolling`).
+    fn behind(&self, until: Instant) -> Result<Vec<i64>>;
     /// A price book stored in the file.
     fn price_book(&self, no: i64) -> Result<Option<PriceBook>>;
     /// The number of the stored price book with this hash.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::books::Books;
 use super::draw::settle;
 use super::line::Line;
+use super::rollover::undo_rolls;
 use crate::error::Result;
-use crate::model::{AccountState, BatchNo, EntryKind, Place};
+use crate::model::{AccountState, BatchNo, BatchRow, EntryKind, Place};
 use crate::units::{Instant, add};
 
 /// Undoes it as of `now`: what lapsed and has not expired comes back, what was to be effective later is pending again, and no
@@ -17,6 +18,11 @@ pub(crate) fn step_back(books: &mut Books<'_>, account: i64, now: Instant, max_h
     let lapsed = books.source().lapsed_batches(account, now, Instant::MAX)?;
     let dated = books.source().dated_batches(account, now)?;
     batches.extend(lapsed.iter().chain(&dated).map(|batch| (batch.entry, batch.no)));
+    // What has rolled too early goes back with what lapsed of the same batch.
+    let parents: BTreeSet<BatchNo> = dated.iter().filter_map(BatchRow::rolled_from).collect();
+    for parent in parents {
+        batches.insert((books.batch(parent)?.entry, parent));
+    }
     let line = |kind, points, batch| Line { kind, operation: None, booked_at: now, points, batch };
     if !lapsed.is_empty() && books.account(account)?.state == AccountState::Closed {
         books.account_mut(account)?.state = AccountState::Active;
@@ -38,8 +44,8 @@ pub(crate) fn step_back(books: &mut Books<'_>, account: i64, now: Instant, max_h
 
 /// Puts one batch where it belongs at `now`; how many points that moves.
 pub(super) fn reinstate(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Result<i64> {
+    let mut points = undo_rolls(books, no, now)?;
     let batch = books.batch(no)?.clone();
-    let mut points = 0;
     if batch.is_early(now) {
         points = batch.remaining;
         books.set_active(no, false)?;

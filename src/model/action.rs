@@ -7,9 +7,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::expiry::Expiry;
-use super::fields::{Body, Fields, count, given_beside, missing, misspelt, text};
+use super::fields::{Body, Fields, count, expiry, given_beside, missing, misspelt, text};
 use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
 use super::plan::{Every, Terms};
+use super::rollover::Rolling;
 use super::{
     AccountId, AccountsOpen, Admission, BatchId, Certificate, DevicePolicy, HoldId, Key, Offline, OperationId, PlanId,
     Request, Right, Scope, WhenExpelled,
@@ -75,6 +76,7 @@ pub(crate) enum Action {
         effective_at: Option<Instant>,
         priority: i64,
         promo: Option<bool>,
+        rollover: Option<Rolling>,
     },
     Plan(Arc<Terms>),
     Stop,
@@ -333,6 +335,7 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
             effective_at: fields.instant("effective_at"),
             priority: fields.number("priority").unwrap_or(DEFAULT_PRIORITY),
             promo: fields.flag("promo"),
+            rollover: rollover(fields)?,
         },
         OpKind::Plan => Action::Plan(Arc::new(terms(fields)?)),
         OpKind::Stop => Action::Stop,
@@ -405,6 +408,7 @@ fn terms(fields: &Fields<'_>) -> Result<Terms> {
         expiry: expiry(fields)?,
         priority: number("priority").unwrap_or(DEFAULT_PRIORITY),
         promo: fields.flag("promo"),
+        rollover: rollover(fields)?,
     })
 }
 
@@ -412,31 +416,13 @@ fn amount(fields: &Fields<'_>) -> Amount {
     fields.number("points").map_or(Amount::All, Amount::Points)
 }
 
-fn expiry(fields: &Fields<'_>) -> Result<Option<Expiry>> {
-    let all = ["expires_at", "expires_in_hours", "expires_in_days", "expires_in_months"];
-    let mut given = all.into_iter().filter(|name| fields.has(name));
-    if let (Some(first), Some(second)) = (given.next(), given.next()) {
-        return Err(given_beside(second, first, "give one expiry"));
+fn rollover(fields: &Fields<'_>) -> Result<Option<Rolling>> {
+    let rolling = fields.raw("rollover").map(Rolling::of).transpose().map_err(|error| error.within("rollover"))?;
+    if rolling.is_some() && fields.text("expires_at") == Some("never") {
+        let help = "give them an end, or leave the rollover out";
+        return Err(Error::invalid("rollover", "is given for points that never expire", help));
     }
-    let zone = fields.number("end_of_day").and_then(|seconds| i32::try_from(seconds).ok());
-    if let Some(hours) = fields.number("expires_in_hours") {
-        return Ok(Some(Expiry::Hours(hours, zone)));
-    }
-    if let Some(days) = fields.number("expires_in_days") {
-        return Ok(Some(Expiry::Days(days, zone)));
-    }
-    if let Some(months) = fields.number("expires_in_months") {
-        return Ok(Some(Expiry::Months(months, zone)));
-    }
-    if zone.is_some() {
-        return Err(Error::invalid(
-            "end_of_day",
-            "is given without a day that ends",
-            "add expires_in_hours, expires_in_days, expires_in_months, or a date as expires_at; or leave it out",
-        ));
-    }
-    let word = fields.text("expires_at").map(|word| if word == "never" { Expiry::Never } else { Expiry::PeriodEnd });
-    Ok(fields.instant("expires_at").map(Expiry::At).or(word))
+    Ok(rolling)
 }
 
 /// Points, a service that is priced or labels them, and a usage.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::words::words;
 use super::{
     AccountId, AccountState, Balances, BatchId, EntryKind, HoldId, HoldState, Key, Metadata, OpKind, OperationId,
-    Place, PlanId, PlanState,
+    Place, PlanId, PlanState, Rollover,
 };
 use crate::hash::Hash;
 use crate::pricing::PriceBook;
@@ -285,6 +285,9 @@ pub struct Totals {
     pub moved_in: i64,
     /// Points sent by transfer.
     pub moved_out: i64,
+    /// Points rolled over: moved from one batch into another of the account, at the end of the first.
+    #[serde(default)]
+    pub rolled: i64,
 }
 
 /// The next points to expire.
@@ -507,9 +510,15 @@ pub struct BatchInfo {
     /// Which period of its plan it is for, counted from 1 at the anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<i64>,
-    /// The batch it was transferred from.
+    /// The batch it was transferred from, or rolled out of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_batch: Option<BatchId>,
+    /// What was asked to move on at its end, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<Rollover>,
+    /// How many points would move on if it ended as it is now.
+    #[serde(default, skip_serializing_if = "Points::is_zero")]
+    pub would_roll: Points,
 }
 
 /// A hold. JSON shape `counterfoil.hold/1`.
@@ -600,6 +609,9 @@ pub struct PlanInfo {
     /// To the end of that day at this UTC offset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_of_day: Option<String>,
+    /// What moves on at the end of each batch, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<Rollover>,
     /// Whether it goes on.
     pub state: PlanState,
     /// Which period comes next.

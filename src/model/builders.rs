@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
+use super::rollover::Rollover;
 use super::{AccountId, BatchId, Every, HoldId, Key, Metadata, OperationId, PlanId, Quote, Request};
 use crate::quantity::{Usage, UsageKind};
 use crate::units::Points;
@@ -98,6 +99,23 @@ fn with_expiry(request: Request, expiry: ExpiresIn) -> Request {
         ExpiresIn::DaysToEndOfDay(days, zone) => request.with("expires_in_days", days).with("end_of_day", offset(zone)),
         ExpiresIn::MonthsToEndOfDay(months, zone) => {
             request.with("expires_in_months", months).with("end_of_day", offset(zone))
+        }
+    }
+}
+
+impl Rollover {
+    /// At most so many points (1 or more) move on, and live so many hours, days or months from the end of their batch. No other
+    /// expiry is one; like every value it is judged when the operation is asked for.
+    #[must_use]
+    pub fn new(cap: Points, life: ExpiresIn) -> Self {
+        let life = with_expiry(Request::default(), life);
+        let number = |name: &str| life.get(name).and_then(Value::as_i64);
+        Rollover {
+            cap,
+            expires_in_hours: number("expires_in_hours"),
+            expires_in_days: number("expires_in_days"),
+            expires_in_months: number("expires_in_months"),
+            end_of_day: life.get("end_of_day").and_then(Value::as_str).map(str::to_string),
         }
     }
 }
@@ -274,6 +292,11 @@ impl Recharge {
     pub fn promo(self, promo: bool) -> Self {
         self.set("promo", promo)
     }
+
+    /// What moves on at the batch's end instead of lapsing; left out, nothing does.
+    pub fn rollover(self, rollover: Rollover) -> Self {
+        self.set("rollover", rollover)
+    }
 }
 
 request!(
@@ -328,6 +351,11 @@ impl Plan {
     /// Promotional (drawn before paid ones of the same expiry); wins over the price book's `promo_sources`.
     pub fn promo(self, promo: bool) -> Self {
         self.set("promo", promo)
+    }
+
+    /// What moves on at the end of each batch instead of lapsing; left out, nothing does.
+    pub fn rollover(self, rollover: Rollover) -> Self {
+        self.set("rollover", rollover)
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::expiry::Expiry;
 use super::ids::{check_ends, check_id};
 use super::operations::{Field, FieldKind, field_names};
 use super::{Metadata, Request};
@@ -375,8 +376,22 @@ fn read<'v>(field: &Field, value: &'v Value) -> Result<(Read<'v>, Value)> {
             let kept: Value = words.iter().filter(|word| given.contains(word)).copied().collect();
             (Read::Raw(value), if given.is_empty() { Value::Null } else { kept })
         }
+        FieldKind::Part(fields) => (Read::Raw(value), part(name, fields, value)?),
         FieldKind::Setting(_) | FieldKind::Object(_) => (Read::Raw(value), value.clone()),
     })
+}
+
+/// An object within a request, and the form of it that is kept.
+fn part(name: &str, fields: &'static [Field], value: &Value) -> Result<Value> {
+    let Some(given) = value.as_object() else {
+        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+        let help = format!("write a JSON object of {}", names.join(", "));
+        return Err(Error::invalid(name, format!("{value} is not an object"), help));
+    };
+    let mut read = Fields::new(given.iter().map(|(name, value)| (name.as_str(), value)));
+    let body = read.read(fields).and_then(|()| read.finish(name));
+    let body = body.map_err(|error| error.within(name))?;
+    serde_json::to_value(body).map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))
 }
 
 fn is_default(field: &Field, canonical: &Value) -> bool {
@@ -513,6 +528,34 @@ fn quantity(name: &str, value: &Value) -> Result<Quantity> {
         )
     })?;
     Quantity::parse(&text).map_err(|error| Error::invalid(name, error.to_string(), "give 0 or more, like \"61.2\""))
+}
+
+/// When points are to end, as far as it is said.
+pub(super) fn expiry(fields: &Fields<'_>) -> Result<Option<Expiry>> {
+    let all = ["expires_at", "expires_in_hours", "expires_in_days", "expires_in_months"];
+    let mut given = all.into_iter().filter(|name| fields.has(name));
+    if let (Some(first), Some(second)) = (given.next(), given.next()) {
+        return Err(given_beside(second, first, "give one expiry"));
+    }
+    let zone = fields.number("end_of_day").and_then(|seconds| i32::try_from(seconds).ok());
+    if let Some(hours) = fields.number("expires_in_hours") {
+        return Ok(Some(Expiry::Hours(hours, zone)));
+    }
+    if let Some(days) = fields.number("expires_in_days") {
+        return Ok(Some(Expiry::Days(days, zone)));
+    }
+    if let Some(months) = fields.number("expires_in_months") {
+        return Ok(Some(Expiry::Months(months, zone)));
+    }
+    if zone.is_some() {
+        return Err(Error::invalid(
+            "end_of_day",
+            "is given without a day that ends",
+            "add expires_in_hours, expires_in_days, expires_in_months, or a date as expires_at; or leave it out",
+        ));
+    }
+    let word = fields.text("expires_at").map(|word| if word == "never" { Expiry::Never } else { Expiry::PeriodEnd });
+    Ok(fields.instant("expires_at").map(Expiry::At).or(word))
 }
 
 pub(crate) fn given_beside(second: &str, first: &str, help: &str) -> Error {

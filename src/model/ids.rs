@@ -11,7 +11,8 @@
 //! | 42 | the operation's sequence number |
 //! | 20 | index: 0 is the operation itself (a plan too), 1 … what it made: its batches in order, or its hold |
 //!
-//! Of a plan's batches the index is the period's number times 16, and 1.
+//! Of a plan's batches the index is the period's number times 16, and 1. What rolls out of a batch follows it: 2 … 15, and so many
+//! after the period's number times 16.
 //!
 //! (The version's four bits lie between the two parts of the epoch.)
 
@@ -42,6 +43,7 @@ pub(crate) type BatchNo = i64;
 
 /// The most batches that one period of a plan makes: its own and those that roll out of it.
 const OF_PERIOD_BITS: u32 = 4;
+const OF_PERIOD: i64 = (1 << OF_PERIOD_BITS) - 1;
 
 pub(crate) const fn batch_no(operation: i64, index: i64) -> BatchNo {
     (operation << INDEX_BITS) | index
@@ -54,6 +56,24 @@ pub(crate) const fn batch_operation(no: BatchNo) -> i64 {
 /// A period's batch: which it is follows from the plan and the period alone.
 pub(crate) const fn period_batch(plan: i64, period: i64) -> BatchNo {
     batch_no(plan, (period << OF_PERIOD_BITS) | 1)
+}
+
+/// The most batches that roll out of one. More than one only where accepted time has gone back behind its end.
+pub(crate) const MAX_ROLLS: i64 = (1 << OF_PERIOD_BITS) - 2;
+
+/// A batch that rolls out of another: the how-many-th follows from that alone.
+pub(crate) const fn rolled_batch(from: BatchNo, nth: i64) -> BatchNo {
+    from.saturating_add(nth)
+}
+
+/// The batch that one which has rolled came out of.
+pub(crate) const fn rolls_from(no: BatchNo) -> BatchNo {
+    (no & !OF_PERIOD) | 1
+}
+
+/// Whether a number is that of a batch which has rolled out of another, if that other ever rolls.
+pub(crate) const fn may_have_rolled(no: BatchNo) -> bool {
+    (no & OF_PERIOD) > 1
 }
 
 /// The period of a plan that a batch is for; 0 for one that is of no plan.

@@ -20,6 +20,7 @@ mod period;
 mod plan;
 mod question;
 mod request;
+mod rollover;
 mod rows;
 pub(crate) mod schema;
 mod words;
@@ -46,8 +47,8 @@ pub use hub::{Admit, BecomeHub, Enrol, Expel};
 pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
 pub(crate) use ids::{
-    BatchNo, MAX_EPOCH, MAX_INDEX, Writer, Writers, batch_no, batch_operation, batch_period, check_ends, device_tag,
-    period_batch,
+    BatchNo, MAX_EPOCH, MAX_INDEX, MAX_ROLLS, Writer, Writers, batch_no, batch_operation, batch_period, check_ends,
+    device_tag, may_have_rolled, period_batch, rolled_batch, rolls_from,
 };
 #[cfg(feature = "sync")]
 pub(crate) use json::Look;
@@ -66,5 +67,7 @@ pub(crate) use plan::{PlanRow, Terms};
 pub(crate) use question::{Asked, Filter, Sought};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
 pub use request::Request;
+pub(crate) use rollover::Rolling;
+pub use rollover::Rollover;
 pub(crate) use rows::*;
 pub(crate) use words::words;

@@ -58,6 +58,10 @@ codes!(
         WrittenOff = 11 "written_off",
         /// Owed after a revoke, and used by the batches that have paid for it.
         ClawedBack = 12 "clawed_back",
+        /// Of a new batch: rolled over from another of the account.
+        RolledIn = 13 "rolled_in",
+        /// Rolled over into another batch of the account, or gone back to the one it rolled out of.
+        RolledOut = 14 "rolled_out",
     }
 );
 
@@ -97,7 +101,9 @@ pub(crate) fn changes(movements: &[MovementRow]) -> Result<(Balances, i64)> {
                 | Place::Revoked
                 | Place::Moved
                 | Place::WrittenOff
-                | Place::ClawedBack => continue,
+                | Place::ClawedBack
+                | Place::RolledIn
+                | Place::RolledOut => continue,
             };
             // What comes out of debt is owed.
             let grows = taken == (place == Place::Debt);

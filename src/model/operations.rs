@@ -62,6 +62,8 @@ pub enum FieldKind {
     Any,
     /// One of these words, or a list of them.
     Choices(&'static [&'static str]),
+    /// A JSON object with these fields.
+    Part(&'static [Field]),
     /// The value of a setting: whole seconds up to so many, or `first_use` or `explicit`.
     Setting(i64),
 }
@@ -78,7 +80,7 @@ pub struct Field {
     pub required: Option<&'static str>,
     /// What it is when left out, where that is one value. Written out, it is the same request.
     pub default: Option<&'static str>,
-    /// `expiry`, `every`, `usage`, `policy` or `facts`, for fields that belong together.
+    /// `expiry`, `every`, `rollover`, `usage`, `policy` or `facts`, for fields that belong together.
     pub group: Option<&'static str>,
     /// What it means, in a line.
     pub help: &'static str,
@@ -128,7 +130,7 @@ const fn on_file(kind: OpKind, help: &'static str, fields: &'static [Field]) -> 
 }
 
 use FieldKind::{
-    Chars, Choice, Choices, Count, Flag, Hash, Id, Instant, InstantOr, Lines, Name, Object, Offset, Points,
+    Chars, Choice, Choices, Count, Flag, Hash, Id, Instant, InstantOr, Lines, Name, Object, Offset, Part, Points,
     PointsOrAll, Quantity, Seconds, Setting, Span, Text, Uuid,
 };
 
@@ -198,6 +200,24 @@ const PRIORITY: Field =
     field("priority", Count(0, 1000), "Place in the draw order: lower is drawn first").default("50");
 const PROMO: Field =
     field("promo", Flag, "Promotional, or paid for, when that is not what the price book says of the source");
+
+/// What a rollover is.
+pub static ROLLOVER: &[Field] = &[
+    field(
+        "cap",
+        Points(1),
+        "The most points that move on at the batch's end, into one with a new life; the rest lapses",
+    )
+    .required("say how many points may move on at most")
+    .of("rollover"),
+    field("expires_in_hours", Span, "The new life is so many hours, from the batch's end").of("rollover"),
+    field("expires_in_days", Span, "The new life is so many days").of("rollover"),
+    field("expires_in_months", Span, "The new life is so many months, the same day and time").of("rollover"),
+    field("end_of_day", Offset, "To the end of that day at this UTC offset").of("rollover"),
+];
+
+const ROLLS: Field =
+    field("rollover", Part(ROLLOVER), "What moves on at the batch's end instead of lapsing: {cap, expires_in_…}");
 
 const fn service(help: &'static str) -> Field {
     field("service", Name, help)
@@ -289,6 +309,7 @@ pub static OPERATIONS: &[Operation] = &[
             IN_DAYS,
             IN_MONTHS,
             END_OF_DAY,
+            ROLLS,
         ],
     )
     .on_device(),
@@ -321,6 +342,7 @@ pub static OPERATIONS: &[Operation] = &[
             IN_DAYS,
             IN_MONTHS,
             END_OF_DAY,
+            ROLLS,
         ],
     ),
     on(&PLAN, OpKind::Stop, "End a plan; what it has given stays", &[]),

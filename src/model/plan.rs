@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{expiry::Expiry, words::words};
+use super::{expiry::Expiry, rollover::Rolling, words::words};
 use crate::units::Instant;
 
 /// How long a period of a plan is: 1 or more.
@@ -38,6 +38,7 @@ pub(crate) struct Terms {
     pub(crate) expiry: Option<Expiry>,
     pub(crate) priority: i64,
     pub(crate) promo: Option<bool>,
+    pub(crate) rollover: Option<Rolling>,
 }
 
 /// A plan: its terms, what its booking made of them, and how far it has come.

@@ -18,6 +18,7 @@ use crate::units::json_schema;
 /// More than any operation has. What comes from outside is looked through once for each of its fields.
 const MOST_FIELDS: usize = 64;
 const METADATA: &str = "metadata";
+const ROLLOVER: &str = "rollover";
 
 /// One operation as data: a JSON object with `op` and the fields of that operation.
 ///
@@ -188,7 +189,8 @@ impl<'de> Deserialize<'de> for Request {
                     match name.as_str() {
                         METADATA => request.metadata = Some(access.next_value()?),
                         // It may be an object that points at an earlier line.
-                        target if TARGETS.contains(&target) => {
+                        // So is a part of it an object.
+                        object if TARGETS.contains(&object) || object == ROLLOVER => {
                             let value = access.next_value::<Once>()?.0;
                             request.fields.push((name.into(), value));
                         }

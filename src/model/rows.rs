@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ids::{batch_operation, batch_period};
+use super::rollover::Rolling;
 use super::{
     AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldState, Key, MovementRow, OpKind, Place,
     Standing, Writer,
@@ -64,13 +65,20 @@ pub(crate) struct BatchRow {
     /// Still to be taken back when spent, held or moved points return; part of none of the counters above.
     pub(crate) owed: i64,
     pub(crate) effective_at: Instant,
-    /// Whether `effective_at` was asked for, or is a period's.
+    /// Whether `effective_at` was asked for, or is a period's, or that of a rollover.
     pub(crate) dated: bool,
     /// `None`: never expires.
     pub(crate) expires_at: Option<Instant>,
     /// Whether the batch's points have become available (booked as effective).
     pub(crate) active: bool,
     pub(crate) from_batch: Option<BatchNo>,
+    pub(crate) rollover: Option<Rolling>,
+    /// How many batches have rolled out of it.
+    pub(crate) rolls: i64,
+    /// Of `moved`: what rolled out of it and stayed there; of a batch that rolled itself, what went back.
+    pub(crate) rolled: i64,
+    /// Whether the last of its rolls counts: accepted time has not gone back behind it.
+    pub(crate) has_rolled: bool,
     /// The number of the line it came with: the order of creation, also of those that time makes.
     pub(crate) entry: i64,
 }
@@ -118,14 +126,19 @@ impl BatchRow {
             expires_at: None,
             active: true,
             from_batch: None,
+            rollover: None,
+            rolls: 0,
+            rolled: 0,
+            has_rolled: false,
             entry: 0,
         }
     }
 
-    /// The same with everything remaining: as a batch begins.
+    /// The same with everything remaining, and no rollover: as a batch begins that is made of another.
     pub(crate) fn untouched(self) -> Self {
-        let remaining = self.amount;
-        BatchRow { remaining, held: 0, used: 0, expired: 0, revoked: 0, moved: 0, owed: 0, ..self }
+        let (remaining, rollover) = (self.amount, None);
+        let counters = BatchRow { held: 0, used: 0, expired: 0, revoked: 0, moved: 0, owed: 0, ..self };
+        BatchRow { remaining, rollover, rolls: 0, rolled: 0, has_rolled: false, ..counters }
     }
 
     pub(crate) fn operation(&self) -> i64 {
@@ -157,9 +170,21 @@ impl BatchRow {
         self.active && self.remaining > 0
     }
 
-    /// Whether it has to be pending at an instant to which accepted time went back, and is not.
+    /// The batch it rolled out of.
+    pub(crate) fn rolled_from(&self) -> Option<BatchNo> {
+        self.from_batch.filter(|from| batch_operation(*from) == self.operation())
+    }
+
+    /// Whether it is at its end by an instant, and something may move on once that is booked: also what a hold has of it.
+    pub(crate) fn is_rolling(&self, by: Instant) -> bool {
+        let left = self.remaining > 0 || self.held > 0;
+        self.rollover.is_some() && !self.has_rolled && left && self.is_expired(by)
+    }
+
+    /// Whether it has to be pending at an instant to which accepted time went back, and is not. What rolled over too early is
+    /// not, but goes back.
     pub(crate) fn is_early(&self, at: Instant) -> bool {
-        self.active && self.dated && self.effective_at > at
+        self.active && self.dated && self.effective_at > at && self.rolled_from().is_none()
     }
 
     /// When time next does something to this batch (the stored `due_at`).
@@ -264,7 +289,8 @@ impl EntryRow {
         let mut touched = BTreeSet::new();
         if self.kind != EntryKind::Expire {
             for MovementRow { operation, batch, from, to, .. } in &self.movements {
-                let gone = |place: &Place| matches!(place, Place::Expired | Place::Revoked | Place::Moved);
+                let gone =
+                    |place: &Place| matches!(place, Place::Expired | Place::Revoked | Place::Moved | Place::RolledOut);
                 touched.extend(*operation);
                 touched.extend(batch.filter(|_| gone(from) || gone(to)).map(batch_operation));
             }
@@ -350,6 +376,11 @@ impl Outcome {
     pub(crate) fn expiry_of(&self, batch: BatchNo) -> Option<Option<Instant>> {
         let (_, millis) = self.batches.iter().find(|(no, _)| *no == batch)?;
         Some((*millis >= 0).then(|| Instant::clamped(*millis)))
+    }
+
+    /// Of a `set_expiry`: the end it replaced (`None`: never).
+    pub(crate) fn end_before(&self) -> Option<Instant> {
+        self.before.filter(|millis| *millis >= 0).map(Instant::clamped)
     }
 }
 

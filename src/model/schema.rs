@@ -1,5 +1,7 @@
 //! The JSON Schemas of requests and questions, made from their tables.
 
+use std::iter;
+
 use serde_json::{Map, Value, json};
 
 use super::operations::{Field, FieldKind, OPERATIONS, Operation};
@@ -41,12 +43,9 @@ fn one_of(title: &str, kinds: impl Iterator<Item = Value>) -> Value {
 
 /// The objects of one kind, which this field names.
 fn object((kind, name): (&str, &str), help: &str, fields: impl Iterator<Item = &'static Field>) -> Value {
-    let mut properties = Map::from_iter([(kind.into(), json!({ "const": name }))]);
-    let mut required = vec![kind];
-    for one in fields {
-        properties.insert(one.name.into(), field(one));
-        required.extend(one.required.map(|_| one.name));
-    }
+    let (properties, required) = members(fields);
+    let properties: Map<_, _> = iter::once((kind.into(), json!({ "const": name }))).chain(properties).collect();
+    let required: Vec<&str> = iter::once(kind).chain(required).collect();
     json!({
         "type": "object",
         "description": help,
@@ -54,6 +53,16 @@ fn object((kind, name): (&str, &str), help: &str, fields: impl Iterator<Item = &
         "required": required,
         "additionalProperties": false,
     })
+}
+
+/// The members of an object, and which of them are required.
+fn members(fields: impl Iterator<Item = &'static Field>) -> (Map<String, Value>, Vec<&'static str>) {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for one in fields {
+        properties.insert(one.name.into(), field(one));
+        required.extend(one.required.map(|_| one.name));
+    }
+    (properties, required)
 }
 
 /// Null is the same as left out.
@@ -80,6 +89,10 @@ fn kind(kind: FieldKind) -> (Vec<&'static str>, Value) {
             (vec!["string"], json!({ "minLength": 1, "maxLength": longest }))
         }
         FieldKind::Object(_) => (vec!["object"], json!({})),
+        FieldKind::Part(fields) => {
+            let (properties, required) = members(fields.iter());
+            (vec!["object"], json!({ "properties": properties, "required": required, "additionalProperties": false }))
+        }
         FieldKind::Points(least) => (vec!["integer"], json!({ "minimum": least, "maximum": MAX_POINTS })),
         FieldKind::PointsOrAll => {
             (vec!["integer", "string"], json!({ "minimum": 1, "maximum": MAX_POINTS, "pattern": "^all$" }))

@@ -11,7 +11,7 @@ impl Entry {
     /// `change of net + change of held + change of pending = recharged + moved_in + written_off + refunded + reinstated
     /// - consumed - expired - revoked - clawed_back - moved_out`.
     ///
-    /// Holding, settling and activating move points within an account and are in none.
+    /// Holding, settling and activating move points within an account and are in none; `rolled` moves them within it as well.
     ///
     /// ```
     /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -43,6 +43,7 @@ impl Totals {
             Place::Recharged => &mut self.recharged,
             Place::Received => &mut self.moved_in,
             Place::WrittenOff => &mut self.written_off,
+            Place::RolledIn => &mut self.rolled,
             Place::Used => &mut self.refunded,
             Place::Expired => &mut self.reinstated,
             Place::ClawedBack => return self.came_back(to, points),
@@ -83,6 +84,7 @@ impl Totals {
             written_off,
             moved_in,
             moved_out,
+            rolled,
         } = more;
         for (sum, part) in [
             (&mut self.recharged, recharged),
@@ -95,6 +97,7 @@ impl Totals {
             (&mut self.written_off, written_off),
             (&mut self.moved_in, moved_in),
             (&mut self.moved_out, moved_out),
+            (&mut self.rolled, rolled),
         ] {
             *sum = add(*sum, *part)?;
         }

@@ -110,6 +110,10 @@ impl Look<'_, '_> {
             let message = format!("operation {} is a plan, which makes a batch for each period", head.seq);
             return Err(Error::invalid("batch", message, "name the batch as the account's batches show it"));
         }
+        if head.kind == OpKind::Recharge {
+            // What rolled out of it has a place of its own.
+            return Ok(id(1));
+        }
         let mut made = 0;
         for index in 1..=MAX_INDEX {
             match self.source.batch(batch_no(head.seq, index))? {

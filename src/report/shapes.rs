@@ -3,13 +3,13 @@
 use chrono::{DateTime, FixedOffset, Utc};
 use serde_json::Value;
 
-use crate::engine::{Source, parse_body};
+use crate::engine::{Source, parse_body, would_roll};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllocationRow, Balances, BatchInfo, BatchNo, BatchRow, BatchState, DeviceState, Entry,
     EntryKind, EntryRow, Every, Expiry, Figures, HoldId, HoldInfo, HoldMark, HoldRow, HoldState, Made, Movement,
     MovementRow, NewValue, OpKind, OperationId, OperationRow, PlanInfo, PlanMark, PlanRow, Receipt, Request, Role,
-    Writers, batch_operation,
+    Rolling, Writers, batch_operation,
 };
 use crate::units::{Instant, Points};
 
@@ -155,6 +155,7 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
         BatchState::Spent
     };
     let id = writers.batch(row.no);
+    let rolls = row.expires_at.filter(|end| *end > at).and_then(|end| would_roll(row, end));
     Ok(BatchInfo {
         batch: id,
         batch_number: id.number(),
@@ -177,6 +178,8 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
         sequence: row.operation(),
         period: row.period(),
         from_batch: row.from_batch.map(|no| writers.batch(no)),
+        rollover: row.rollover.map(Rolling::told),
+        would_roll: Points::booked(rolls.map_or(0, |(points, _)| points))?,
     })
 }
 
@@ -203,6 +206,7 @@ pub(crate) fn plan(writers: &Writers, account: &AccountId, row: &PlanRow) -> Res
         expires_in_days: None,
         expires_in_months: None,
         end_of_day: None,
+        rollover: terms.rollover.map(Rolling::told),
         state: row.state(),
         next_period: row.due_at.map(|_| row.period),
         next_at: row.due_at.map(Instant::utc),

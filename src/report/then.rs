@@ -27,8 +27,10 @@ pub(super) struct Since {
     made: BTreeSet<BatchNo>,
     /// Whether it was effective.
     active: BTreeMap<BatchNo, bool>,
-    /// Given another expiry since.
-    expiry: BTreeSet<BatchNo>,
+    /// Whether it had rolled over, and how often it has since.
+    rolled: BTreeMap<BatchNo, (bool, i64)>,
+    /// Of those given another end since: the one they had.
+    ends: BTreeMap<BatchNo, Option<Instant>>,
 }
 
 /// Whether an account takes part after a line of this kind, where that says so.
@@ -46,7 +48,7 @@ impl Since {
         for MovementRow { batch, from, to, points, .. } in row.movements.iter().copied() {
             let Some(no) = batch else { continue };
             match (from, to) {
-                (Place::Recharged | Place::Received, _) => {
+                (Place::Recharged | Place::Received | Place::RolledIn, _) => {
                     self.made.insert(no);
                 }
                 (Place::Pending, Place::Available) => {
@@ -54,6 +56,13 @@ impl Since {
                 }
                 (Place::Available, Place::Pending) => {
                     self.active.entry(no).or_insert(true);
+                }
+                (_, Place::RolledOut) if row.kind == EntryKind::Rollover => {
+                    let rolls = &mut self.rolled.entry(no).or_insert((false, 0)).1;
+                    *rolls = add(*rolls, 1)?;
+                }
+                (Place::RolledOut, _) if row.kind == EntryKind::Reinstate => {
+                    self.rolled.entry(no).or_insert((true, 0));
                 }
                 _ => {}
             }
@@ -63,14 +72,16 @@ impl Since {
                 *sum = add(*sum, points)?;
             }
             // What is given back of a revoked batch is owed no longer.
-            if to == Place::Revoked && matches!(from, Place::Used | Place::Debt | Place::ClawedBack | Place::Held) {
+            let returns = matches!(from, Place::Used | Place::Debt | Place::ClawedBack | Place::Held);
+            let returns = returns || from == Place::RolledOut && row.kind != EntryKind::Revoke;
+            if to == Place::Revoked && returns {
                 self.owe(no, sub(0, points)?)?;
             }
         }
         self.state |= state_after(row.kind).is_some();
         match (row.kind, row.batch, row.operation) {
-            (EntryKind::SetExpiry, Some(no), _) => {
-                self.expiry.insert(no);
+            (EntryKind::SetExpiry, Some(no), Some(seq)) if !self.ends.contains_key(&no) => {
+                self.ends.insert(no, look.stored(seq)?.outcome.end_before());
             }
             (EntryKind::Revoke, Some(no), Some(seq)) => self.owe(no, look.stored(seq)?.outcome.owed)?,
             _ => {}
@@ -95,12 +106,20 @@ impl Since {
                 Some(Place::Expired) => &mut then.expired,
                 Some(Place::Revoked) => &mut then.revoked,
                 Some(Place::Moved) => &mut then.moved,
+                Some(Place::RolledOut) => {
+                    then.rolled = sub(then.rolled, *points)?;
+                    &mut then.moved
+                }
                 _ => continue,
             };
             *counter = sub(*counter, *points)?;
         }
         then.owed = sub(then.owed, self.owed.get(&row.no).copied().unwrap_or(0))?;
+        if let Some((had, rolls)) = self.rolled.get(&row.no) {
+            (then.has_rolled, then.rolls) = (*had, sub(then.rolls, *rolls)?);
+        }
         then.active = self.active.get(&row.no).copied().unwrap_or(row.active);
+        then.expires_at = self.ends.get(&row.no).copied().unwrap_or(row.expires_at);
         Ok(then)
     }
 }
@@ -128,30 +147,12 @@ impl Look<'_, '_> {
             if since.made.contains(&row.no) {
                 continue;
             }
-            let mut row = since.undo(&row)?;
-            if since.expiry.contains(&row.no) {
-                row.expires_at = self.expiry_before(account, &row, since.last)?;
-            }
-            let batch = shapes::batch(self.writers, &account.id, &row, then)?;
+            let batch = shapes::batch(self.writers, &account.id, &since.undo(&row)?, then)?;
             if matches!(batch.state, BatchState::Live | BatchState::Pending) {
                 batches.push(batch);
             }
         }
         Ok(batches)
-    }
-
-    /// The expiry a batch had after a line: the last one it was given until then, or the one it was made with.
-    fn expiry_before(&self, account: &AccountRow, batch: &BatchRow, last: i64) -> Result<Option<Instant>> {
-        for row in self.stored_rows(account.no, 1, last, Forward::Newest) {
-            let row = row?;
-            if let (EntryKind::SetExpiry, Some(no), Some(seq)) = (row.kind, row.batch, row.operation)
-                && no == batch.no
-                && let Some(given) = self.stored(seq)?.outcome.expiry_of(no)
-            {
-                return Ok(given);
-            }
-        }
-        Ok(self.stored(batch.operation())?.outcome.expiry_of(batch.no).unwrap_or(batch.expires_at))
     }
 
     /// Whether the account took part before what came since.

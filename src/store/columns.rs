@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
 use crate::model::{
     AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, HoldState, Key, MAX_EPOCH, MovementRow,
-    OpKind, Outcome, Role, Writer, decode, encode,
+    OpKind, Outcome, Role, Rolling, Writer, decode, encode,
 };
 use crate::units::{Instant, MAX_POINTS};
 
@@ -309,6 +309,11 @@ impl<'r> Columns<'r> {
         Ok(self.optional_text(most)?.map(str::to_string))
     }
 
+    pub(super) fn rollover(&mut self) -> Result<Option<Rolling>> {
+        let Some(text) = self.optional_text(NAME)? else { return Ok(None) };
+        Rolling::from_text(text).map(Some).ok_or_else(|| self.wrong("is no rollover"))
+    }
+
     // ---- what an operation refers to: its number in the operation's row, itself beside it or looked up
 
     fn there<T>(&self, no: i64, found: Option<T>) -> Result<T> {
@@ -439,6 +444,16 @@ impl Cell for Vec<MovementRow> {
 
     fn show(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+impl Cell for Rolling {
+    fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
+        to.value(self.text().as_str())
+    }
+
+    fn show(&self) -> String {
+        self.text()
     }
 }
 

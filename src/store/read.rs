@@ -219,10 +219,16 @@ impl Source for SqlSource<'_, '_> {
         Ok(false)
     }
 
-    fn behind_plans(&self, until: Instant) -> Result<Vec<i64>> {
-        let place = |row: &(Instant, i64, i64)| (row.0, row.1);
-        let plans = self.session.walk(sql::PLANS_BEHIND, params![until.millis()], None, place, rows::behind)?;
-        let accounts: BTreeSet<i64> = plans.into_iter().map(|(.., account)| account).collect();
+    fn behind(&self, until: Instant) -> Result<Vec<i64>> {
+        self.session.flush()?;
+        let walk = |sql, table: &'static str| {
+            let place = |row: &(Instant, i64, i64)| (row.0, row.1);
+            self.session.walk(sql, params![until.millis()], None, place, |row| rows::behind(row, table))
+        };
+        let plans = walk(sql::PLANS_BEHIND, "plan")?;
+        // It passes over those of which nothing is left.
+        let batches = bounded(self.session.conn(), || walk(sql::BATCHES_ROLLING, "batch"))?;
+        let accounts: BTreeSet<i64> = plans.into_iter().chain(batches).map(|(.., account)| account).collect();
         Ok(accounts.into_iter().collect())
     }
 

@@ -25,9 +25,9 @@ pub(super) fn due(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64)> 
     Ok((columns.instant()?, columns.integer()?))
 }
 
-/// When a plan's next period begins, the plan, and its account.
-pub(super) fn behind(row: &Row<'_>) -> Result<(Instant, i64, i64)> {
-    let mut columns = Columns::new("plan", row);
+/// When a plan's next period begins or a batch ends, which, and its account.
+pub(super) fn behind(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64, i64)> {
+    let mut columns = Columns::new(table, row);
     Ok((columns.instant()?, columns.number()?, columns.number()?))
 }
 

@@ -157,6 +157,9 @@ statements! {
             WHERE expires_at > ?1 AND expires_at <= ?2 AND remaining + held + expired > 0 LIMIT 1";
         /// Of the clock's confirmation: what comes back.
         BATCHES_LAPSED_AFTER = "SELECT ifnull(sum(expired), 0) FROM batch INDEXED BY batch_expiry WHERE expires_at > ?1";
+        /// Of the clock: what is at its end, and may roll over once that is booked.
+        BATCHES_ROLLING = "SELECT expires_at, no, account FROM batch INDEXED BY batch_rolling WHERE rollover IS NOT NULL AND has_rolled = 0 \
+            AND expires_at <= ?1 AND remaining + held > 0 ORDER BY expires_at, no";
         BATCH_WOULD_START = "SELECT 1 FROM batch INDEXED BY batch_pending \
             WHERE active = 0 AND effective_at > ?1 AND effective_at <= ?2 AND remaining > 0 LIMIT 1";
 
@@ -289,11 +292,11 @@ statements! {
         /// Without `next_due_at`, so that its index is not rewritten.
         ACCOUNT_UPDATE = update account (
             state, credit_limit, available, held, pending, debt, unbacked, recharged, consumed, refunded, expired, reinstated,
-            revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, steps_back where no
+            revoked, clawed_back, written_off, moved_in, moved_out, rolled, entries, last_booked_at, steps_back where no
         );
         ACCOUNT_UPDATE_DUE = update account (
             state, credit_limit, available, held, pending, debt, unbacked, recharged, consumed, refunded, expired, reinstated,
-            revoked, clawed_back, written_off, moved_in, moved_out, entries, last_booked_at, steps_back, next_due_at where no
+            revoked, clawed_back, written_off, moved_in, moved_out, rolled, entries, last_booked_at, steps_back, next_due_at where no
         );
 
         BATCH_INSERT = insert batch ();
@@ -301,7 +304,7 @@ statements! {
         BATCH_DEBIT = update batch (remaining, used where no);
         /// Only what no index is made of; changes nothing when one of the others has changed.
         BATCH_UPDATE = update batch (
-            remaining, held, used, revoked, moved, owed where no; same expired, expires_at, active, live, due_at
+            remaining, held, used, revoked, moved, owed, rolls, rolled where no; same expired, expires_at, active, live, due_at, has_rolled
         );
         /// Nothing is left: spent, or expired. The other indexes are not rewritten. Changes nothing when more than that has changed.
         BATCH_SPEND = update batch (
@@ -309,7 +312,7 @@ statements! {
             "held = 0 AND revoked = 0 AND moved = 0 AND owed = 0 AND active = 1"
         );
         BATCH_UPDATE_INDEXED = update batch (
-            remaining, held, used, revoked, moved, owed, expired, expires_at, active, live, due_at where no
+            remaining, held, used, revoked, moved, owed, expired, expires_at, active, live, due_at, rolls, rolled, has_rolled where no
         );
 
         PLAN_INSERT = insert plan ();

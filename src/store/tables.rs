@@ -10,8 +10,8 @@ use super::columns::{BODY, Cell, Columns, NAME, Parameters};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, DeviceRow,
-    DeviceState, EntryKind, EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, OpKind, OperationRow, PlanRow,
-    PriceBookRow, ReferenceRow, Role, Settings, Standing, StretchRow, Totals, Writer, WriterRow, changes,
+    DeviceState, EntryKind, EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow,
+    PlanRow, PriceBookRow, ReferenceRow, Role, Settings, Standing, StretchRow, Totals, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -206,7 +206,7 @@ table! { account = AccountRow {
     unbacked: count,
     totals: Totals {
         recharged: count, consumed: count, refunded: count, expired: count, reinstated: count, revoked: count,
-        clawed_back: count, written_off: count, moved_in: count, moved_out: count
+        clawed_back: count, written_off: count, moved_in: count, moved_out: count, rolled: count
     },
     entries: count,
     last_booked_at: instant,
@@ -282,6 +282,10 @@ table! { batch = BatchRow {
     expires_at: optional_instant,
     active: flag,
     from_batch: optional_number,
+    rollover: rollover,
+    rolls: within(0, MAX_ROLLS),
+    rolled: points,
+    has_rolled: flag,
     entry: number,
     live = is_live,
     due_at = due_at,

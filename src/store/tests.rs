@@ -58,6 +58,7 @@ fn account(no: i64, id: &str) -> AccountRow {
             written_off: 8,
             moved_in: 9,
             moved_out: 10,
+            rolled: 14,
         },
         entries: 11,
         last_booked_at: at(12),

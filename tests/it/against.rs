@@ -102,7 +102,10 @@ impl Library {
                 fields.remove("reason");
             }
             fields.retain(|name, _| name != "counterparty" && name != "refers_to");
-            if matches!(fields.get("kind").and_then(Value::as_str), Some("expire" | "activate" | "reinstate")) {
+            if matches!(
+                fields.get("kind").and_then(Value::as_str),
+                Some("expire" | "activate" | "reinstate" | "rollover")
+            ) {
                 fields.remove("source");
             }
         }

@@ -72,7 +72,7 @@ pub fn rich(folder: &Path) -> PathBuf {
         paid.batch.unwrap().batch
     ));
     story.book(r#"{"op":"configure","key":"s1","setting":"late_window","value":86400}"#);
-    story.book(r#"{"op":"recharge","account":"carol","key":"r4","points":9,"source":"invite","expires_in_days":2}"#);
+    story.book(r#"{"op":"recharge","account":"carol","key":"r4","points":9,"source":"invite","expires_in_days":2,"rollover":{"cap":4,"expires_in_days":3}}"#);
     story.book(r#"{"op":"freeze","account":"carol","key":"z1","reason":"asked"}"#);
     // Plans: one that goes on, one of which all periods were given, one that was stopped.
     story.book(r#"{"op":"plan","account":"gail","key":"p1","points":6,"source":"gift","every_months":1,"expires_at":"period_end"}"#);
@@ -221,6 +221,7 @@ fn null_becomes(table: &str, column: &str) -> Value {
         (_, "policy") => Value::Text("{}".into()),
         (_, "hub_ledger") => Value::Blob(vec![1; 16]),
         (_, "hub_key" | "acked_hash") => Value::Blob(vec![1; 32]),
+        (_, "rollover") => Value::Text("{\"cap\":1,\"expires_in_days\":1}".into()),
         _ => Value::Integer(1),
     }
 }

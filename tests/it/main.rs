@@ -42,6 +42,7 @@ mod proof;
 mod questions;
 mod refusals;
 mod reports;
+mod rollover;
 mod said;
 mod scheduled;
 mod schema;

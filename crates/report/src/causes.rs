@@ -28,7 +28,9 @@ fn named(totals: &Totals) -> [(&'static str, bool, i64); 10] {
 /// ```
 #[must_use]
 pub fn totals(totals: &Totals) -> Vec<(&'static str, i64)> {
-    named(totals).into_iter().map(|(name, _, points)| (name, points)).filter(|(_, points)| *points != 0).collect()
+    let flows = named(totals).into_iter().map(|(name, _, points)| (name, points));
+    // What rolled over left one batch for another.
+    flows.chain([("rolled over", totals.rolled)]).filter(|(_, points)| *points != 0).collect()
 }
 
 /// By how much each cause changed the net balance; those of nothing are left out. Together they are the change of net: what is

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Look;
 use super::step::{Part, Step, StepKind};
 use super::{Booked, Group, Groups, is_zero};
-use crate::engine::{Books, Source};
+use crate::engine::{Books, Source, account_of};
 use crate::error::{Error, Result};
 use crate::model::{AllocationRow, BatchId, BatchInfo, BatchRow, EntryKind, EntryRow};
 use crate::report::shapes;
@@ -19,7 +19,7 @@ const USES: usize = 10_000;
 
 /// Everything that happened to a batch. JSON shape `counterfoil.batch_life/1`: the batch, and
 /// - `used` = the points of `uses_by_service` = the points of `uses`, unless there are more uses than are listed;
-/// - `held` = the points of the steps `held`, `moved` = of `moved`;
+/// - `held` = the points of the steps `held`, `moved` = of `moved`, `rolled_over` and `taken_over` less those of `rolled_back`;
 /// - `expired` = the points of `expired` and `lapsed` less those of `came_back`;
 /// - `revoked` = the points of `revoked` and `taken`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,11 +70,12 @@ impl Look<'_, '_> {
         let unknown = || Error::UnknownBatch { batch: id.to_string() };
         let head = self.source.operation(id.sequence())?;
         head.filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0).ok_or_else(unknown)?;
-        let stored = self.source.batch(id.no())?.ok_or_else(unknown)?;
-        let lost = || Error::corrupt(format!("account number {} is referred to and not there", stored.account));
-        let account = self.source.account(stored.account)?.ok_or_else(lost)?;
+        // Time may have made it since the last write.
+        let account = account_of(&self.source, id.no())?.ok_or_else(unknown)?;
+        let lost = || Error::corrupt(format!("account number {account} is referred to and not there"));
+        let account = self.source.account(account)?.ok_or_else(lost)?;
         let (books, account, now) = self.caught_up(account, None)?;
-        let batch = self.batch_row(&books, stored.no)?.ok_or_else(unknown)?;
+        let batch = self.batch_row(&books, id.no())?.ok_or_else(unknown)?;
         let told = shapes::batch(self.writers, &account.id, &batch, now)?;
         let (first, stored) = (batch.entry, stored_entries(&books, &account));
         let (steps, uses, holds) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
@@ -99,7 +100,9 @@ impl Walk<'_, '_, '_> {
         let parts: Vec<Part> = self.look.parts(row)?.into_iter().filter(|part| part.batch == Some(no)).collect();
         parts.iter().try_for_each(|part| self.note(row, part))?;
         let in_life = |what: StepKind| {
-            what.is_gone() || what.is_of_life() || matches!(what, StepKind::Recharged | StepKind::Received)
+            what.is_gone()
+                || what.is_of_life()
+                || matches!(what, StepKind::Recharged | StepKind::Received | StepKind::RolledIn)
         };
         if !parts.iter().any(|part| in_life(part.what)) {
             return Ok(());
@@ -108,7 +111,10 @@ impl Walk<'_, '_, '_> {
         for part in parts.iter().filter(|part| in_life(part.what)) {
             let mut step = self.look.step(&line, part)?;
             match part.what {
-                StepKind::Recharged | StepKind::Received => self.made(&mut step)?,
+                StepKind::Recharged | StepKind::Received | StepKind::RolledIn => self.made(&mut step)?,
+                StepKind::RolledOver | StepKind::TakenOver if step.other_batch.is_none() => {
+                    step.other_batch = self.batch.from_batch.map(|no| self.look.writers.batch(no));
+                }
                 StepKind::Moved => {
                     for (made, _) in booked.iter().flat_map(|booked| &booked.row.outcome.batches) {
                         let from = self.look.source.batch(*made)?.and_then(|made| made.from_batch);

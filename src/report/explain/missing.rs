@@ -216,8 +216,9 @@ impl Sorting<'_, '_, '_> {
         // What a refund returned to a revoked batch is told without it.
         let lost = |part: &&Part| match part.what {
             StepKind::Expired | StepKind::Lapsed | StepKind::CameBack => true,
-            StepKind::Revoked => true,
-            StepKind::Taken => row.kind != EntryKind::Refund && part.points > part.passed_on,
+            // What was taken from a batch that had rolled out of a revoked one is told of that one.
+            StepKind::Revoked => part.of.is_none(),
+            StepKind::Taken | StepKind::TakenOver => row.kind != EntryKind::Refund && part.points > part.passed_on,
             _ => false,
         };
         let told =
@@ -229,7 +230,7 @@ impl Sorting<'_, '_, '_> {
         let causes = &mut self.told;
         for part in parts.iter().filter(lost) {
             let cause = match part.what {
-                StepKind::Revoked | StepKind::Taken => &mut causes.revoked,
+                StepKind::Revoked | StepKind::Taken | StepKind::TakenOver => &mut causes.revoked,
                 _ => &mut causes.expired,
             };
             let source = part.batch.map(|no| self.look.source_of(self.books, no)).transpose()?.flatten();

@@ -410,7 +410,7 @@ impl Look<'_, '_> {
         for batch in there {
             match had.get(&batch.no) {
                 Some(0) => {}
-                Some(_) => return Ok(Next::Batch(batch)),
+                Some(_) => return Ok(Next::Batch(batch.draw_key())),
                 None => return Ok(Next::Unknown),
             }
         }

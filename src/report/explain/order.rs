@@ -63,7 +63,7 @@ impl Late {
 pub(super) enum Next {
     /// Nothing had points.
     Nothing,
-    Batch(BatchRow),
+    Batch(DrawKey),
     /// It would take reading more of the account than an explanation may.
     Unknown,
 }
@@ -80,9 +80,8 @@ pub(super) fn reasons(
     let why = |((batch, points), after): (&(BatchRow, i64), Option<&BatchRow>)| {
         let why = match (late, batch.expires_at, after, next) {
             (Some(late), Some(expired), ..) if expired <= at => late.words(expired, *points),
-            (.., Some(next), _) | (.., None, Next::Batch(next)) => {
-                words(&batch.draw_key(), &next.draw_key()).unwrap_or(end.into())
-            }
+            (.., Some(next), _) => words(&batch.draw_key(), &next.draw_key()).unwrap_or(end.into()),
+            (.., None, Next::Batch(next)) => words(&batch.draw_key(), next).unwrap_or(end.into()),
             (.., None, Next::Nothing) => end.into(),
             (.., None, Next::Unknown) => return None,
         };

@@ -10,7 +10,8 @@ use super::{Booked, Said, is_false};
 use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::model::{
-    AccountId, BatchId, BatchNo, EntryKind, EntryRow, HoldId, HoldRow, MovementRow, OpKind, OperationId, Place, words,
+    AccountId, BatchId, BatchNo, EntryKind, EntryRow, HoldId, HoldRow, MovementRow, OpKind, OperationId, Place,
+    rolls_from, words,
 };
 use crate::units::{Instant, Points, add, sub, utc, utc_option};
 
@@ -57,6 +58,14 @@ words!(
         Moved "moved",
         /// A batch was given another expiry.
         ExpirySet "expiry_set",
+        /// A new batch, rolled over from another of the account at its end.
+        RolledIn "rolled_in",
+        /// Rolled over into another batch of the account, or gone back to the one it rolled out of.
+        RolledOver "rolled_over",
+        /// Of what had rolled over.
+        RolledBack "rolled_back",
+        /// Returned to a batch that had rolled out of a revoked one, and taken for that.
+        TakenOver "taken_over",
     }
 );
 
@@ -64,9 +73,14 @@ impl StepKind {
     /// What a movement does: what came back has also gone somewhere.
     pub(super) fn of(from: Place, to: Place) -> impl Iterator<Item = StepKind> {
         let returned = from.is_used() || from == Place::Held;
-        let came_back = (from == Place::Expired).then_some(StepKind::CameBack);
+        let came_back = match from {
+            Place::Expired => Some(StepKind::CameBack),
+            Place::RolledOut => Some(StepKind::RolledBack),
+            _ => None,
+        };
         let went = match (to, from) {
-            (Place::Pending | Place::Available, Place::Expired) => None,
+            (Place::Pending | Place::Available, Place::Expired | Place::RolledOut) => None,
+            (Place::Pending | Place::Available, Place::RolledIn) => Some(StepKind::RolledIn),
             (Place::Pending | Place::Available, Place::Recharged) => Some(StepKind::Recharged),
             (Place::Pending | Place::Available, Place::Received) => Some(StepKind::Received),
             (Place::Pending | Place::Available, _) if returned => Some(StepKind::Restored),
@@ -79,24 +93,27 @@ impl StepKind {
             (Place::Revoked, _) if returned => Some(StepKind::Taken),
             (Place::Revoked, _) => Some(StepKind::Revoked),
             (Place::Moved, _) => Some(StepKind::Moved),
+            (Place::RolledOut, _) if returned => Some(StepKind::TakenOver),
+            (Place::RolledOut, _) => Some(StepKind::RolledOver),
             (Place::Debt, Place::WrittenOff) => Some(StepKind::Forgiven),
             (Place::Debt, _) if from.is_used() => Some(StepKind::CancelledDebt),
             (Place::Debt, _) => Some(StepKind::Settled),
             // Nothing goes to where points only come from.
-            (Place::Recharged | Place::Received | Place::WrittenOff, _) => None,
+            (Place::Recharged | Place::Received | Place::RolledIn | Place::WrittenOff, _) => None,
         };
         came_back.into_iter().chain(went)
     }
 
     /// Points that were returned, and went there.
     pub(super) fn is_return(self) -> bool {
-        matches!(self, StepKind::Restored | StepKind::CancelledDebt | StepKind::Lapsed | StepKind::Taken)
+        use StepKind::{CancelledDebt, Lapsed, Restored, Taken, TakenOver};
+        matches!(self, Restored | CancelledDebt | Lapsed | Taken | TakenOver)
     }
 
     /// Points of a batch that nobody has any more, or that somebody has again.
     pub(super) fn is_gone(self) -> bool {
-        use StepKind::{CameBack, Expired, Lapsed, Moved, Revoked, Taken};
-        matches!(self, Expired | Lapsed | CameBack | Revoked | Taken | Moved)
+        use StepKind::{CameBack, Expired, Lapsed, Moved, Revoked, RolledBack, RolledOver, Taken, TakenOver};
+        matches!(self, Expired | Lapsed | CameBack | Revoked | Taken | Moved | RolledOver | RolledBack | TakenOver)
     }
 
     /// A turn in the life of a batch that leaves its points where they are.
@@ -131,7 +148,7 @@ pub struct Step {
     /// Where the batch's points came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Of a transfer, the other account's batch. Of what was returned, the revoked batch in place of which it went there: `of` is
+    /// Of a transfer, the other account's batch; of a rollover, the account's own other one. Of what was returned, the revoked batch in place of which it went there: `of` is
     /// its revoke, whose debt was paid or standing, and is less by so much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_batch: Option<BatchId>,
@@ -187,14 +204,14 @@ impl Step {
     /// Its points; negative for those that came back.
     #[must_use]
     pub fn signed(&self) -> i64 {
-        if self.what == StepKind::CameBack { self.gone() } else { self.points.get() }
+        if matches!(self.what, StepKind::CameBack | StepKind::RolledBack) { self.gone() } else { self.points.get() }
     }
 
     /// Of a batch's points: how many more are gone, that is expired, revoked or moved; negative for those that came back.
     #[must_use]
     pub fn gone(&self) -> i64 {
         match self.what {
-            StepKind::CameBack => self.points.get().saturating_neg(),
+            StepKind::CameBack | StepKind::RolledBack => self.points.get().saturating_neg(),
             what if what.is_gone() => self.points.get(),
             _ => 0,
         }
@@ -257,7 +274,11 @@ impl Look<'_, '_> {
                 instead_of = self.source.consume(*seq)?.and_then(|consume| consume.clawback_of);
             }
             // What was taken for a clawback goes on to what had paid it.
-            let took = |part: &&mut Part| part.what == StepKind::Taken && part.batch == instead_of;
+            let took = |part: &&mut Part| match part.what {
+                StepKind::Taken => part.batch == instead_of,
+                StepKind::TakenOver => part.batch.map(rolls_from) == instead_of,
+                _ => false,
+            };
             if let Some(taken) = parts.iter_mut().filter(|_| instead_of.is_some()).rfind(took) {
                 let sum = if batch.is_some() { &mut taken.passed_on } else { &mut taken.cancelled };
                 *sum = add(*sum, *points)?;
@@ -274,6 +295,8 @@ impl Look<'_, '_> {
         let mut step = Step::new(StepKind::Used, row.kind, row.booked_at, Points::booked(row.points)?);
         (step.operation, step.unbooked) = (row.operation.map(|seq| self.writers.operation(seq)), unbooked);
         step.hold = hold_of(row).map(|seq| self.writers.hold(seq));
+        let rolled = row.batch.filter(|_| row.kind == EntryKind::Rollover);
+        step.other_batch = rolled.map(|no| self.writers.batch(no));
         if let Some(booked) = &booked {
             step.said = booked.said();
             let outcome = &booked.row.outcome;
@@ -296,7 +319,7 @@ impl Look<'_, '_> {
             points: Points::booked(part.points)?,
             of: part.of.map(|seq| self.writers.operation(seq)),
             batch: part.batch.map(|no| self.writers.batch(no)),
-            other_batch: part.instead_of.map(|no| self.writers.batch(no)),
+            other_batch: part.instead_of.map(|no| self.writers.batch(no)).or(line.other_batch),
             owed: if part.what == StepKind::Revoked { line.owed } else { Points::ZERO },
             ..line.clone()
         })

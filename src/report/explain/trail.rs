@@ -63,8 +63,7 @@ impl Look<'_, '_> {
             let entry = store::entry(self.session, place.account, place.n)?;
             let set = entry.filter(|row| row.n >= from && row.batch == Some(batch.no)).and_then(|row| row.operation);
             if let Some(seq) = set {
-                let before = Booked::read(&self.source, seq)?.row.outcome.before.unwrap_or(-1);
-                ends.push((before >= 0).then(|| Instant::clamped(before)));
+                ends.push(Booked::read(&self.source, seq)?.row.outcome.end_before());
             }
         }
         Ok(ends)

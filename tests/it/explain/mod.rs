@@ -1,5 +1,5 @@
 //! Explanations: every sum in them adds up, over situations made on purpose and over random histories.
 
-mod causes;
+pub mod causes;
 mod operations;
 mod random;

@@ -48,6 +48,9 @@ fn line(dice: &mut Dice, made: &Made, now: DateTime<Utc>) -> Option<Value> {
             if dice.roll(4) == 0 {
                 line["effective_at"] = json!(hours(1 + dice.roll(9)));
             }
+            if line["expires_at"] != "never" && dice.roll(3) > 0 {
+                line["rollover"] = json!({"cap": 1 + dice.roll(20), "expires_in_hours": 5 + dice.roll(50)});
+            }
             line
         }
         3..=5 => {
@@ -65,6 +68,7 @@ fn line(dice: &mut Dice, made: &Made, now: DateTime<Utc>) -> Option<Value> {
         9 | 10 => json!({"op":"refund","operation":dice.one(&made.uses)?,"points":points.div_ceil(3),"reason":"r"}),
         11 => {
             let shortfall = dice.one(&["debt", "debt", "clamp"]);
+            let points = if dice.roll(3) == 0 { json!("all") } else { json!(points) };
             json!({"op":"revoke","batch":dice.one(&made.batches)?,"points":points,"shortfall":shortfall,"reason":"r"})
         }
         12 => match dice.roll(3) {
@@ -120,6 +124,11 @@ fn watched_history(seed: u64, length: u64) -> (World, Vec<DateTime<Utc>>, Found)
                     world.ledger.batches(&AccountId::new(account).unwrap(), &Query::new().limit(1000)).unwrap();
                 let live = |batch: &BatchInfo| batch.remaining > 0 && batch.state == BatchState::Live;
                 let mut live: Vec<BatchInfo> = listed.items.into_iter().filter(live).collect();
+                // Those that rolled, and what they rolled out of, are the likelier to be revoked the longer they are there.
+                for batch in live.iter().filter(|batch| batch.from_batch.is_some()) {
+                    made.batches
+                        .extend([Some(batch.batch), batch.from_batch].iter().flatten().map(ToString::to_string));
+                }
                 live.sort_by_key(|b| (b.priority, b.expires_at.is_none(), b.expires_at, !b.promo, b.batch));
                 live
             }
@@ -185,7 +194,8 @@ fn missing_points_add_up_over_any_period() {
 
 #[test]
 fn every_batch_is_accounted_for() {
-    for seed in 100..115 {
+    let mut taken_over = 0;
+    for seed in 100..130 {
         let (world, _) = history(seed, 120);
         for account in accounts(&world) {
             for batch in world.ledger.batches(&account, &Query::new().all(true).limit(1000)).unwrap().items {
@@ -200,12 +210,15 @@ fn every_batch_is_accounted_for() {
                 assert_eq!(life.uses.iter().map(|used| used.points.get()).sum::<i64>(), b.used, "{seed}: {life:#?}");
                 assert_eq!(life.uses_by_service.iter().map(|used| used.points).sum::<i64>(), b.used);
                 assert_eq!(sum("held"), b.held, "{seed}: {life:#?}");
-                assert_eq!(sum("moved"), b.moved, "{seed}: {life:#?}");
+                let rolled = sum("rolled_over") + sum("taken_over") - sum("rolled_back");
+                assert_eq!(sum("moved") + rolled, b.moved, "{seed}: {life:#?}");
                 assert_eq!(sum("expired") + sum("lapsed") - sum("came_back"), b.expired, "{seed}: {life:#?}");
                 assert_eq!(sum("revoked") + sum("taken"), b.revoked, "{seed}: {life:#?}");
+                taken_over += sum("taken_over");
             }
         }
     }
+    assert!(taken_over > 0, "nothing came back to what a revoked batch had rolled into");
 }
 
 /// What came back went somewhere, what was paid or forgiven was somebody's debt, and what is gone of a new batch went

@@ -42,7 +42,17 @@ impl Model {
             if !whole || !fine || batch.revoked + batch.owed > batch.amount {
                 faults.push(format!("I1: {batch:?}"));
             }
-            if batch.owed > 0 && batch.remaining + batch.expired > 0 {
+            let rolled: i64 =
+                self.rolled_out_of(i).iter().map(|b| self.batches[*b].amount - self.batches[*b].returned).sum();
+            let returned = batch.returned >= 0 && batch.returned <= batch.moved;
+            if !returned || batch.revoked + batch.owed + batch.returned > batch.amount || rolled > batch.moved {
+                faults.push(format!("I1, rolled {rolled}: {batch:?}"));
+            }
+            if batch.rollover.as_ref().is_some_and(|rollover| rolled > rollover.cap) {
+                faults.push(format!("rolled beyond the cap, {rolled}: {batch:?}"));
+            }
+            let left = |b: usize| self.batches[b].remaining + self.batches[b].expired;
+            if batch.owed > 0 && left(i) + self.rolled_out_of(i).into_iter().map(left).sum::<i64>() > 0 {
                 faults.push(format!("owed while there is something to take: {batch:?}"));
             }
             let used: i64 =
@@ -92,8 +102,8 @@ impl Model {
             ("I10 sums", available + held + pending, sum(|b| b.remaining + b.held)),
             ("I10 expired", total("expired") - total("reinstated"), sum(|b| b.expired)),
             ("I10 revoked", total("revoked"), sum(|b| b.revoked)),
-            ("I10 recharged", total("recharged") + total("moved_in"), sum(|b| b.amount)),
-            ("I10 moved", total("moved_out"), sum(|b| b.moved)),
+            ("I10 recharged", total("recharged") + total("moved_in") + total("rolled"), sum(|b| b.amount)),
+            ("I10 moved", total("moved_out") + total("rolled"), sum(|b| b.moved)),
             (
                 "I10 consumed",
                 total("consumed") + total("clawed_back") - total("refunded") - total("written_off"),

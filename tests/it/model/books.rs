@@ -5,6 +5,7 @@ use super::instant::DAY;
 use super::plans::Plan;
 use super::prices::Prices;
 use super::request::Request;
+use super::rollover::Rollover;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct Batch {
     pub revoked: i64,
     pub moved: i64,
     pub owed: i64,
+    /// Of `moved`: what went back to the batch this rolled out of.
+    pub returned: i64,
     pub effective_at: i64,
     /// Whether somebody asked for that instant, or it is a period's; else it was effective at once.
     pub asked: bool,
@@ -61,6 +64,10 @@ pub struct Batch {
     /// False: what remains counts as pending.
     pub active: bool,
     pub from_batch: Option<usize>,
+    pub rollover: Option<Rollover>,
+    /// Whether it has rolled, and that was not undone.
+    pub rolled: bool,
+    pub rolled_from: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +152,7 @@ pub struct Account {
     pub entries: Vec<Arc<Entry>>,
 }
 
-pub const TOTALS: [&str; 10] = [
+pub const TOTALS: [&str; 11] = [
     "recharged",
     "consumed",
     "refunded",
@@ -156,6 +163,7 @@ pub const TOTALS: [&str; 10] = [
     "written_off",
     "moved_in",
     "moved_out",
+    "rolled",
 ];
 
 /// One booked operation. Its number is its place in the log, from 1.
@@ -189,6 +197,9 @@ pub enum Bug {
     NothingComesBack,
     PurchaseVanishes,
     HoldStaysLong,
+    RollsAgain,
+    RollStays,
+    RevokeStopsAtRoll,
 }
 
 #[derive(Clone, Debug)]

@@ -94,13 +94,17 @@ impl Model {
     /// the same whether what was due before is booked or not, so that a plan that is behind is looked at as it would be then.
     fn falls_due_before(&self, ms: i64) -> bool {
         let accepted = self.clock.accepted;
-        let behind = |plan: &Plan| plan.due().is_some_and(|at| at <= accepted);
+        let behind = |account: &&String| {
+            let plans = self.plans.iter().filter(|plan| plan.account == **account);
+            let begins = plans.filter_map(Plan::due).any(|at| at <= accepted);
+            begins || self.rolls_unbooked(account, accepted)
+        };
         let caught_up = |account: &str| {
             let mut copy = self.clone();
             copy.advance(account, accepted);
             copy.something_between(ms)
         };
-        self.something_between(ms) || self.plans.iter().filter(|plan| behind(plan)).any(|plan| caught_up(&plan.account))
+        self.something_between(ms) || self.accounts.keys().filter(behind).any(|account| caught_up(account))
     }
 
     fn something_between(&self, ms: i64) -> bool {
@@ -146,15 +150,17 @@ impl Model {
 
     /// One entry for a batch whose points come back, wait again, or both.
     fn undo_batch(&mut self, account: &str, i: usize, now: i64) {
+        let returned = self.rolls_back(i, now);
         let batch = &self.batches[i];
         let asked = batch.asked || self.bug(Bug::PurchaseVanishes);
         let early = batch.active && asked && batch.effective_at > now;
         let gone = batch.expires_at.is_some_and(|end| end <= now) || self.bug(Bug::NothingComesBack);
         let back = if gone { 0 } else { batch.expired };
-        let points = if early { batch.remaining + back } else { back };
+        let points = returned + if early { batch.remaining + back } else { back };
         if points > 0 {
             self.reopen(account, now, None);
         }
+        self.undo_rolls(i, now);
         let batch = &mut self.batches[i];
         batch.active &= !early;
         batch.expired -= back;

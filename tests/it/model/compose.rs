@@ -146,6 +146,9 @@ impl Generator {
         if self.random.percent(25) {
             line["promo"] = json!(self.random.percent(50));
         }
+        if line.get("expires_at") != Some(&json!("never")) && self.random.percent(30) {
+            self.rollover(line);
+        }
         if self.random.percent(1) {
             line["points"] = json!(MAX_POINTS - self.random.range(0, 20));
         }
@@ -191,9 +194,25 @@ impl Generator {
         if self.random.percent(20) {
             line["promo"] = json!(self.random.percent(50));
         }
+        if line.get("expires_at") != Some(&json!("never")) && self.random.percent(35) {
+            self.rollover(line);
+        }
         if self.random.percent(2) {
             line["points"] = json!(MAX_POINTS - self.random.range(0, 20));
         }
+    }
+
+    fn rollover(&mut self, line: &mut Value) {
+        let mut rollover = json!({"cap": self.few()});
+        match self.random.range(1, 10) {
+            1..=4 => rollover["expires_in_hours"] = json!(self.random.range(1, 40)),
+            5..=8 => rollover["expires_in_days"] = json!(self.random.range(1, 20)),
+            _ => rollover["expires_in_months"] = json!(self.random.range(1, 3)),
+        }
+        if self.random.percent(25) {
+            rollover["end_of_day"] = json!(self.random.pick(&["+08:00", "-03:30"]));
+        }
+        line["rollover"] = rollover;
     }
 
     /// One of the forms; instants like to coincide with those of others.
@@ -345,7 +364,8 @@ impl Generator {
         let all: Vec<(i64, i64)> = batches.map(|batch| batch.made_by).collect();
         let made_by = if all.is_empty() { (0, 1) } else { *self.random.pick(&all) };
         line["batch"] = self.target(&[made_by.0]);
-        line["batch"]["i"] = json!(made_by.1);
+        // Rarely one that may roll out of it by then.
+        line["batch"]["i"] = json!(made_by.1 + i64::from(self.random.percent(5)));
         if line["op"] == "set_expiry" {
             return self.expiry(line, now);
         }
@@ -423,8 +443,9 @@ impl Generator {
     /// Lines that are refused, each for one reason alone.
     pub fn nonsense(&mut self, reading: Reading) {
         let mut line = json!({"account": self.account(), "key": format!("k{}", self.steps.len())});
-        let more = match self.random.range(1, 14) {
+        let more = match self.random.range(1, 15) {
             13 => json!({"op": "stop", "account": null, "plan": {"step": 999_999}}),
+            15 => json!({"op": "recharge", "points": 1, "source": "card", "rollover": {"cap": 1}}),
             14 => json!({"op": "plan", "points": 1, "source": "card", "every_days": 1, "every_months": 1}),
             1 => json!({"op": "recharge", "points": 0, "source": "card"}),
             2 => json!({"op": "consume", "points": -1}),

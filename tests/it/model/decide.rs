@@ -85,9 +85,9 @@ impl Model {
             if let Some(batch) = self.target_batch(request) {
                 return Ok(Some(self.batches[batch].account.clone()));
             }
-            // One that a plan is still to give may be there by the time of the operation.
-            let plan = self.plan_to_make(request).ok_or_else(|| Refusal::new("unknown_batch"))?;
-            return Ok(Some(self.plans[plan].account.clone()));
+            // One that time is still to make may be there by the time of the operation.
+            let account = self.account_of_coming(request);
+            return account.map(Some).ok_or_else(|| Refusal::new("unknown_batch"));
         }
         if request.inputs.contains_key("plan") {
             let plan = self.target_plan(request).ok_or_else(|| Refusal::new("unknown_plan"))?;

@@ -179,6 +179,9 @@ fn planted_bugs_are_found_and_shrunk() {
         NothingComesBack,
         PurchaseVanishes,
         HoldStaysLong,
+        RollsAgain,
+        RollStays,
+        RevokeStopsAtRoll,
     ];
     for bug in bugs {
         let small = smallest_that_shows(bug);

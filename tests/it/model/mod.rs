@@ -16,6 +16,7 @@ pub mod laws;
 pub mod plans;
 pub mod prices;
 pub mod request;
+pub mod rollover;
 pub mod rules;
 pub mod rules_more;
 pub mod shrink;

@@ -3,6 +3,7 @@
 use super::books::{Batch, Context, Draft, MAX_POINTS, Model, Outcome, refuse};
 use super::instant::{self, LAST, SECOND, Span};
 use super::request::Request;
+use super::rollover::Rollover;
 use super::time::Note;
 use serde_json::{Value, json};
 
@@ -34,6 +35,7 @@ pub struct Plan {
     pub offset: i64,
     pub count: Option<i64>,
     pub ends: Ends,
+    pub rollover: Option<Rollover>,
     /// The next period's number, from 1 at the anchor.
     pub next: i64,
     pub stopped: bool,
@@ -105,6 +107,7 @@ impl Model {
                     after(months.unwrap_or(Span::Days(days)))
                 }
             },
+            rollover: Rollover::of(request),
             next: 1,
             stopped: false,
         };
@@ -157,11 +160,15 @@ impl Model {
             revoked: 0,
             moved: 0,
             owed: 0,
+            returned: 0,
             effective_at: begins,
             asked: true,
             expires_at,
             active: true,
             from_batch: None,
+            rollover: plan.rollover,
+            rolled: false,
+            rolled_from: None,
         };
         Some(self.push_batch(batch))
     }
@@ -199,14 +206,6 @@ impl Model {
     pub fn target_plan(&self, request: &Request) -> Option<usize> {
         let number: i64 = request.text("plan")?.strip_prefix("plan:")?.parse().ok()?;
         self.plans.iter().position(|plan| plan.operation == number)
-    }
-
-    pub fn plan_to_make(&self, request: &Request) -> Option<usize> {
-        let (number, i) = request.text("batch")?.strip_prefix("batch:")?.split_once('.')?;
-        let (number, i): (i64, i64) = (number.parse().ok()?, i.parse().ok()?);
-        let makes =
-            |plan: &Plan| plan.operation == number && i % 16 == 1 && i / 16 >= plan.next && plan.due().is_some();
-        self.plans.iter().position(makes)
     }
 
     fn say_plan(&self, draft: &mut Draft, p: usize) {

@@ -3,6 +3,7 @@
 use super::books::{MAX_POINTS, Refusal};
 use super::instant;
 use super::prices::{Dec, Usage};
+use super::rollover::Rollover;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -24,7 +25,7 @@ const FACTS: [&str; 4] = ["reference", "description", "actor", "metadata"];
 /// (op, required fields, optional fields)
 type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
 const EXPIRY: [&str; 5] = ["expires_at", "expires_in_hours", "expires_in_days", "expires_in_months", "end_of_day"];
-const PLAN: [&str; 13] = [
+const PLAN: [&str; 14] = [
     "every_days",
     "every_weeks",
     "every_months",
@@ -33,6 +34,7 @@ const PLAN: [&str; 13] = [
     "count",
     "priority",
     "promo",
+    "rollover",
     EXPIRY[0],
     EXPIRY[1],
     EXPIRY[2],
@@ -45,7 +47,7 @@ const SHAPES: [Row; 21] = [
     (
         "recharge",
         &["account", "points", "source"],
-        &[EXPIRY[0], EXPIRY[1], EXPIRY[2], EXPIRY[3], EXPIRY[4], "effective_at", "priority", "promo"],
+        &[EXPIRY[0], EXPIRY[1], EXPIRY[2], EXPIRY[3], EXPIRY[4], "effective_at", "priority", "promo", "rollover"],
     ),
     ("plan", &["account", "points", "source"], &PLAN),
     ("stop", &["plan"], &[]),
@@ -161,6 +163,7 @@ impl Request {
             }
             "seconds" | "quantity" | "chars" | "input_seconds" => json!(decimal(value)?.text()),
             "priority" => json!(value.as_i64().ok_or_else(bad)?),
+            "rollover" => Rollover::parse(value)?,
             "promo" => json!(value.as_bool().ok_or_else(bad)?),
             "policy" => one_of(value, &["postpaid", "strict", "up_to"])?,
             "shortfall" => one_of(value, &["debt", "clamp"])?,
@@ -191,11 +194,13 @@ impl Request {
         let usages = ["seconds", "quantity", "chars", "input_seconds"].iter().filter(|name| has(name)).count();
         let expiries = EXPIRY[..4].iter().filter(|name| has(name)).count();
         let relative = has("expires_in_hours") || has("expires_in_days") || has("expires_in_months");
+        // What never ends never rolls.
+        let rolls = !has("rollover") || self.text("expires_at") != Some("never");
         let fine = match self.op.as_str() {
-            "recharge" => expiries <= 1 && (relative || !has("end_of_day")),
+            "recharge" => rolls && expiries <= 1 && (relative || !has("end_of_day")),
             "plan" => {
                 let every = ["every_days", "every_weeks", "every_months"].iter().filter(|name| has(name)).count();
-                every == 1 && expiries <= 1 && (relative || !has("end_of_day"))
+                every == 1 && rolls && expiries <= 1 && (relative || !has("end_of_day"))
             }
             "set_expiry" => expiries == 1 && (relative || !has("end_of_day")),
             "consume" => (has("points") || has("service")) && usages <= 1,

@@ -3,6 +3,7 @@
 use super::books::{Batch, Context, Draft, HoldState, Model, Outcome, Refusal, State, refuse};
 use super::instant::{self, LAST, Span};
 use super::request::Request;
+use super::rollover::Rollover;
 use super::time::Note;
 use serde_json::{Value, json};
 
@@ -53,11 +54,15 @@ impl Model {
             revoked: 0,
             moved: 0,
             owed: 0,
+            returned: 0,
             effective_at,
             asked: request.inputs.contains_key("effective_at"),
             expires_at,
             active: effective_at <= now,
             from_batch: None,
+            rollover: Rollover::of(request),
+            rolled: false,
+            rolled_from: None,
         });
         self.total(account, "recharged", points);
         let mut draft = Draft { points, ..Draft::default() };
@@ -86,21 +91,22 @@ impl Model {
     pub fn revoke(&mut self, request: &Request, context: &Context) -> Outcome {
         let b = self.target_batch(request).expect("resolved before");
         let (account, now) = (context.account.as_str(), context.now);
-        let batch = &mut self.batches[b];
-        let most = batch.amount - batch.revoked - batch.owed;
+        let most = self.revocable(b);
         let points = request.int("points").unwrap_or(most);
         if points == 0 || points > most {
             return refuse("limit_exceeded");
         }
+        let batch = &mut self.batches[b];
         let from_remaining = batch.remaining.min(points);
         let from_expired = batch.expired.min(points - from_remaining);
-        let rest = points - from_remaining - from_expired;
         batch.remaining -= from_remaining;
         batch.expired -= from_expired;
         batch.revoked += from_remaining + from_expired;
-        batch.owed += rest;
-        self.total(account, "revoked", from_remaining + from_expired);
-        self.total(account, "reinstated", from_expired);
+        let (rolled, rolled_expired) = self.take_rolled(b, points - from_remaining - from_expired);
+        let rest = points - from_remaining - from_expired - rolled;
+        self.batches[b].owed += rest;
+        self.total(account, "revoked", points - rest);
+        self.total(account, "reinstated", from_expired + rolled_expired);
         let mut draft = Draft { points, ..Draft::default() };
         draft.put("batch", self.batch_said(b));
         draft.put("owed", json!(rest));
@@ -161,10 +167,14 @@ impl Model {
                 revoked: 0,
                 moved: 0,
                 owed: 0,
+                returned: 0,
                 effective_at: now,
                 asked: false,
                 active: true,
                 from_batch: Some(part.batch),
+                rollover: None,
+                rolled: false,
+                rolled_from: None,
                 ..source
             });
         }

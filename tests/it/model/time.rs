@@ -124,13 +124,7 @@ impl Model {
         while let Some((at, .., kind, i)) = self.next_due(account, until) {
             match kind {
                 Due::Period => self.period_begins(i, at),
-                Due::Expiry => {
-                    let points = std::mem::take(&mut self.batches[i].remaining);
-                    self.batches[i].expired += points;
-                    self.total(account, "expired", points);
-                    let note = Note { batch: Some(i), ..Note::default() };
-                    self.book(account, "expire", at, points, note);
-                }
+                Due::Expiry => self.batch_ends(i, at),
                 Due::Deadline => {
                     self.holds[i].state = HoldState::Expired;
                     self.give_slices_back(i, 0, at, &mut Draft::default());
@@ -258,19 +252,7 @@ impl Model {
     /// did not go to `owed`.
     pub fn give_back(&mut self, i: usize, points: i64, at: i64, draft: &mut Draft) -> i64 {
         let account = self.batches[i].account.clone();
-        let owed = if self.bug(Bug::OwedForgotten) { 0 } else { self.batches[i].owed.min(points) };
-        self.batches[i].owed -= owed;
-        self.batches[i].revoked += owed;
-        self.total(&account, "revoked", owed);
-        let mut left = owed;
-        for c in 0..self.consumes.len() {
-            if self.consumes[c].clawback_of == Some(i) {
-                let points = self.consumes[c].refundable().min(left);
-                self.unconsume(c, points, at, draft);
-                self.total(&account, "clawed_back", -points);
-                left -= points;
-            }
-        }
+        let owed = self.pay_owed(i, points, at, draft);
         let rest = points - owed;
         if !self.ended(&self.batches[i], at) || self.bug(Bug::LapsedComesBack) {
             self.batches[i].remaining += rest;

@@ -191,6 +191,13 @@ impl Model {
         if let Some(period) = batch.period {
             value["period"] = json!(period);
         }
+        if let Some(rollover) = &batch.rollover {
+            value["rollover"] = rollover.said();
+            let ended = batch.expires_at.is_some_and(|end| end <= at);
+            if let Some((points, _)) = self.would_roll(b).filter(|_| !ended) {
+                value["would_roll"] = json!(points);
+            }
+        }
         if let Some(from) = batch.from_batch {
             value["from_batch"] = json!(self.batch_id(from));
         }

@@ -121,7 +121,13 @@ impl History {
         let mut line = json!({"op": "recharge", "account": account, "points": points * 2, "source": source});
         match self.random.range(1, 4) {
             1 => line["expires_at"] = json!("never"),
-            _ => line["expires_in_days"] = json!(self.random.range(10, 30)),
+            part => {
+                line["expires_in_days"] = json!(self.random.range(10, 30));
+                if part == 2 {
+                    line["rollover"] =
+                        json!({"cap": self.random.range(1, 60), "expires_in_days": self.random.range(1, 20)});
+                }
+            }
         }
         line["promo"] = json!(self.random.percent(30));
         if self.random.percent(25) {

@@ -116,6 +116,7 @@ fn every_export_is_proved() {
         "revoke",
         "clawback",
         "set_expiry",
+        "rollover",
         "transfer_out",
         "transfer_in",
         "write_off",
@@ -312,6 +313,39 @@ fn dates_are_those_of_the_offset() {
         assert!(text.contains("2027-08-01T00:00:00.000+08:00") && text.contains("UTC+08:00"), "{text}");
         if programs_are_there() {
             proved(program, &text, true);
+        }
+    }
+}
+
+/// Points that roll over, of a plan as well; that go back because the clock had been wrong; that a revoke takes from where they
+/// rolled to, and a refund from what a revoke left owed.
+#[test]
+fn what_rolls_over_is_proved() {
+    let mut world = crate::support::World::empty();
+    let rollover = r#""rollover":{"cap":30,"expires_in_days":20}"#;
+    world.must("sold", &format!(r#"{{"op":"recharge","account":"alice","key":"1","points":100,"source":"wxpay","expires_in_days":3,{rollover}}}"#));
+    world.must("", &format!(r#"{{"op":"plan","account":"alice","key":"1","points":20,"source":"pro","every_days":2,"expires_at":"period_end",{rollover}}}"#));
+    world.advance(4 * 86_400);
+    world.must("", r#"{"op":"consume","account":"alice","key":"2","points":25}"#);
+    world.clock.set(crate::support::instant("2027-01-11T12:00:00Z"));
+    world.must("", r#"{"op":"confirm_clock","key":"1"}"#);
+    world.must("", r#"{"op":"consume","account":"alice","key":"3","points":1}"#);
+    world.advance(5 * 86_400);
+    world.must("use", r#"{"op":"consume","account":"alice","key":"4","points":40,"service":"tts"}"#);
+    world.must("", r#"{"op":"revoke","batch":"@sold","key":"5","points":"all","reason":"chargeback"}"#);
+    world.must("", r#"{"op":"refund","operation":"@use","key":"6","points":"all","reason":"failed"}"#);
+    world.advance(3 * 86_400);
+    assert!(world.ledger.verify().unwrap().ok);
+    let history = world.ledger.history(&AccountId::new("alice").unwrap(), &Query::new().limit(1_000)).unwrap();
+    let count = |kind: &str| history.items.iter().filter(|entry| entry.kind == kind).count();
+    assert!(count("rollover") > 3 && count("reinstate") > 0 && count("clawback") == 1, "{:#?}", history.items);
+    for program in PROGRAMS {
+        for view in VIEWS {
+            let text = text(&world.ledger, &Export::new(program).view(view));
+            assert!(text.contains("rollover"), "{text}");
+            if programs_are_there() {
+                proved(program, &text, false);
+            }
         }
     }
 }

@@ -136,6 +136,7 @@ fn examples(operation: &Operation) -> &'static [&'static str] {
         "recharge" => &[
             "recharge 320 -a alice --source wxpay --key order:881",
             "recharge 50 -a alice --source gift --expires-in-months 1 --end-of-day +08:00",
+            "recharge 50 -a alice --source wxpay --expires-in-months 1 --rollover-cap 20 --rollover-expires-in-months 1",
         ],
         "consume" => &[
             "consume 20 -a alice --reference task-19",
@@ -180,6 +181,10 @@ fn booking(operation: &'static Operation) -> Command {
     let mut command = Command::new(name.clone()).after_help(format!("{title}{calls}")).allow_negative_numbers(true);
     let target = operation.target.filter(|target| target.name != "account");
     for field in target.into_iter().chain(operation.fields).filter(|field| field.group != Some("usage")) {
+        if let FieldKind::Part(members) = field.kind {
+            command = command.args(members.iter().map(|member| part(field, member)));
+            continue;
+        }
         command = command.arg(argument(field));
         if has_place(field) && is_points(field) {
             let other = flag(field).id("by_name").help(format!("The same as {POINTS}")).required(false);
@@ -245,6 +250,17 @@ fn flag(field: &'static Field) -> Arg {
     }
 }
 
+/// A field of an object within a request, by both names. Whether it is needed, the object says.
+fn part(field: &'static Field, member: &'static Field) -> Arg {
+    let name = part_name(field, member);
+    flag(member).id(name.clone()).long(dashed(&name)).required(false)
+}
+
+/// Under which a part of a field is found.
+pub(crate) fn part_name(field: &Field, member: &Field) -> String {
+    format!("{}_{}", field.name, member.name)
+}
+
 fn bare(field: &'static Field) -> Arg {
     let mut help = field.help.to_string();
     help.push_str(match (field.name, field.kind) {
@@ -262,6 +278,7 @@ fn bare(field: &'static Field) -> Arg {
         "expiry" => "Expiry",
         "every" => "Period (one of)",
         "policy" => "Policy",
+        "rollover" => "Rollover",
         _ => "Facts",
     });
     Arg::new(field.name).help(help).help_heading(heading).value_name(value_name(field)).value_parser(parser(field.kind))
@@ -331,7 +348,7 @@ fn fields() -> String {
     text.push_str(
         "\nAn expiry is expires_at (an instant or \"never\"), or expires_in_hours, expires_in_days or expires_in_months, these with \
          end_of_day (\"+08:00\") if wanted. A usage is seconds, chars, or quantity and unit; of a hold also \
-         input_seconds.\n\nFor a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. \
+         input_seconds. A rollover is an object: {\"cap\":20,\"expires_in_months\":1}, with end_of_day if wanted.\n\nFor a hold, batch or operation {\"ref_line\":n} stands for what line n of the same run made. \
          With --historic a line may have at, the instant (RFC 3339) it is booked at.",
     );
     text

@@ -1,12 +1,12 @@
 //! Commands that change the books: each becomes one request, and all requests go the same way.
 
 use clap::ArgMatches;
-use counterfoil::schema::Operation;
+use counterfoil::schema::{Field, FieldKind, Operation};
 use counterfoil::{EntryKind, Key, Ledger, Metadata, Query, Receipt, Request};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Session, advice, batch, look, text_variable};
-use crate::args::{ChangeCommand, ExpireArgs, OtherCommand, question};
+use crate::args::{ChangeCommand, ExpireArgs, OtherCommand, part_name, question};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
 use crate::ids::{self, Whose};
@@ -125,12 +125,27 @@ fn consequence(ledger: &Ledger, would: &Receipt) -> Result<String, Failure> {
     })
 }
 
+/// The fields of a field that is an object.
+fn parts(field: &Field) -> Option<&'static [Field]> {
+    if let FieldKind::Part(members) = field.kind { Some(members) } else { None }
+}
+
 fn request(session: &Session, operation: &Operation, matches: &ArgMatches) -> Result<Request, Failure> {
     let mut request = Request::new(operation.name);
     // Also what an operation does not take: the refusal says what it wants instead.
     let names = operation.all_fields().map(|field| field.name).chain(USAGE);
     for (name, value) in names.filter_map(|name| Some((name, value(matches, name)?))) {
         request = request.with(name, value);
+    }
+    for (field, members) in operation.fields.iter().filter_map(|field| Some((field, parts(field)?))) {
+        let given = members.iter().filter_map(|member| {
+            let value = value(matches, &part_name(field, member))?;
+            Some((member.name.to_string(), value))
+        });
+        let given: Map<String, Value> = given.collect();
+        if !given.is_empty() {
+            request = request.with(field.name, given);
+        }
     }
     if let Some(points) = value(matches, "by_name") {
         let field = if operation.field("points").is_some() { "points" } else { "credit_limit" };

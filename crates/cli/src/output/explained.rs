@@ -54,6 +54,9 @@ fn destination(went: &Step, of: Option<OperationId>) -> String {
         (StepKind::Restored, _) => format!("back to batch {}", named(went.batch)),
         (StepKind::Lapsed, _) => format!("lapsed in batch {}, which had expired", named(went.batch)),
         (StepKind::Taken, _) => format!("taken from batch {}, which had been revoked", named(went.batch)),
+        (StepKind::TakenOver, _) => {
+            format!("taken from batch {}, which had rolled out of a revoked one", named(went.batch))
+        }
         (StepKind::CancelledDebt, id) if id == of => "cancelled its own debt".into(),
         (StepKind::CancelledDebt, Some(id)) => format!("cancelled debt of {}", by_operation(id)),
         (what, _) => what.as_str().replace('_', " "),

@@ -76,12 +76,14 @@ impl Listed for BatchInfo {
         "operation",
         "from_batch",
         "period",
+        "would_roll",
     ];
 }
 
-fn state(batch: &BatchInfo) -> String {
+pub(super) fn state(batch: &BatchInfo) -> String {
     match batch.state {
         BatchState::Pending => format!("pending until {}", time(batch.effective_at)),
+        _ if batch.would_roll > 0 => format!("{}, {} roll over", words(&batch.state), batch.would_roll),
         _ => words(&batch.state),
     }
 }
@@ -222,7 +224,12 @@ fn expires(plan: &PlanInfo) -> String {
     let lengths = [(plan.expires_in_hours, "hour"), (plan.expires_in_days, "day"), (plan.expires_in_months, "month")];
     let lasting = lengths.into_iter().find_map(after);
     let at = plan.expires_at.as_deref().map(|at| at.replace('_', " "));
-    lasting.or(at).unwrap_or_default()
+    let mut expires = lasting.or(at).unwrap_or_default();
+    if let Some(rollover) = &plan.rollover {
+        let comma = if expires.is_empty() { "" } else { ", " };
+        expires.push_str(&format!("{comma}at most {} roll over", rollover.cap));
+    }
+    expires
 }
 
 impl Listed for Balance {
@@ -262,6 +269,7 @@ const BALANCE: &[&str] = &[
     "totals.written_off",
     "totals.moved_in",
     "totals.moved_out",
+    "totals.rolled",
     "next_change_at",
     "next_expiry.at",
     "next_expiry.points",

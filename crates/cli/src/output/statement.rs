@@ -9,7 +9,8 @@ use counterfoil::report::{Calendar, KindTotal, Statement, StatementStep};
 use counterfoil_report::json;
 use counterfoil_report::sheet::StatementSheet;
 
-use super::blocks::{SUSPECT, balance_line, behind, words};
+use super::blocks::{SUSPECT, balance_line, behind};
+use super::sheets::state;
 use super::table::{Block, Column, Rows, batch, number, sheet, text, time_at};
 use super::{Out, entries, usage};
 use crate::args::Format;
@@ -87,7 +88,7 @@ const BATCHES: &[Column<Left>] = &[
     text("expires", |b| b.0.clone()),
     number("remaining", |b| b.1.remaining.to_string()),
     number("held", |b| b.1.held.to_string()),
-    text("state", |b| words(&b.1.state)),
+    text("state", |b| state(&b.1)),
     text("batch", |b| batch(b.1.batch)),
     text("source", |b| b.1.source.clone()),
     text("kind", |b| if b.1.promo { "promo".into() } else { "paid".into() }),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::{BOOK, Home, Ran};
 
@@ -466,4 +466,72 @@ fn batches_of_a_transfer_are_named_one_by_one() {
     home.run("revoke number:3.2 all --reason x --yes").ok();
     home.run("revoke 3.3 all --reason x --yes").fails(3, "unknown_batch");
     assert_eq!(home.figures("y")[0], 0);
+}
+
+/// What is left at a batch's end moves on, up to a cap: asked for by flags or in a line, told by every list, and a rollover
+/// that cannot be is refused with the name of what is wrong.
+#[test]
+fn points_roll_over() {
+    let home = Home::new();
+    let rolls = "--rollover-cap 30 --rollover-expires-in-months 1 --rollover-end-of-day +08:00";
+    let dry = home.run(&format!("recharge 100 -a alice --source wxpay {rolls} --dry-run --format json")).ok().json();
+    assert_eq!((&dry["points"], home.figures("alice")[0]), (&json!(100), 0));
+    home.run(&format!("recharge 100 -a alice --source wxpay --expires-in-days 5 {rolls} --key r")).ok();
+    home.run(&format!("plan new 50 -a bob --source pro --every-months 1 --expires-at period_end {rolls}")).ok();
+    let said = json!({"cap": 30, "expires_in_months": 1, "end_of_day": "+08:00"});
+    for list in ["batches -a alice", "batches -a bob", "plan list -a bob"] {
+        let one = home.run(&format!("{list} --format json")).ok().json()[0].clone();
+        assert_eq!(one["rollover"], said, "{list}");
+    }
+    assert!(home.run("plan list -a bob").ok().out.contains("period end, at most 30 roll over"));
+    for list in ["batches -a alice", "expiring -a alice", "statement -a alice"] {
+        let told = home.run(list).ok().out;
+        assert!(told.contains("live, 30 roll over"), "{told}");
+    }
+    let told = home.run("explain 1").ok().out;
+    assert!(told.contains("at most 30 points for 1 month, to the end of that day at +08:00"), "{told}");
+    let page = home.run("statement -a alice --html").ok().out;
+    assert!(page.contains("30 of it roll over"), "{page}");
+    for (wrong, said) in [
+        ("--rollover-cap 0 --rollover-expires-in-days 1", "rollover.cap: 0 is too few"),
+        ("--rollover-cap 5", "rollover.expires_in_days: is missing"),
+        ("--rollover-cap 5 --rollover-end-of-day +08:00", "rollover.end_of_day: is given without a day"),
+        ("--rollover-expires-in-days 1", "rollover.cap: is missing"),
+        ("--rollover-cap 5 --rollover-expires-in-days 1 --rollover-expires-in-hours 1", "given beside"),
+        ("--rollover-cap 5 --rollover-expires-in-days 1 --expires-at never", "never expire"),
+    ] {
+        let refused = home.run(&format!("recharge 9 -a alice --source gift {wrong}"));
+        assert!(refused.fails(2, "invalid_argument").err.contains(said), "{wrong}");
+    }
+    let twice = r#"{"op":"recharge","account":"alice","key":"2","points":9,"source":"s","rollover":{"cap":5,"cap":9,"expires_in_days":1}}"#;
+    let answer = home.batch("", twice);
+    assert_eq!(answer.code, 3);
+    assert!(answer.out.contains("twice"), "{}", answer.out);
+}
+
+/// What rolled over weeks ago is told by every report: in which batch it is, what it rolled out of, and what lapsed.
+#[test]
+fn what_rolled_over_is_told() {
+    let home = Home::new();
+    let line = r#"{"op":"recharge","account":"alice","key":"1","points":100,"source":"wxpay","expires_in_days":10,"rollover":{"cap":30,"expires_in_days":36500},"at":"2020-01-01T10:00:00Z"}
+{"op":"consume","account":"alice","key":"2","points":4,"at":"2020-02-01T10:00:00Z"}
+"#;
+    home.batch("--historic", line).ok();
+    home.run("revoke 1.1 90 --reason chargeback --yes --key 3").ok();
+    home.run("refund 2 all --reason failed --key 4").ok();
+    for (words, said) in [
+        ("history -a alice", "rollover"),
+        ("balance -a alice", "rolled over 30"),
+        ("explain 1", "rolled over from batch 1.1 to batch 1.2"),
+        ("explain --batch 1", "rolled over to batch 1.2"),
+        ("explain --batch 1.2", "rolled over from batch 1.1, expires"),
+        ("explain --batch 1.2", "gone back to batch 1.1, which it rolled out of"),
+        ("explain --missing -a alice", "-90"),
+        ("statement -a alice --html", "Rolled over"),
+    ] {
+        let told = home.run(words).ok().out;
+        assert!(told.contains(said), "{words}: {told}");
+    }
+    assert!(!home.run("explain --batch 1").ok().out.contains("other accounts"));
+    home.run("verify").ok();
 }

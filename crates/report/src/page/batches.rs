@@ -240,9 +240,7 @@ impl Batch {
             source: free(&batch.source),
             promo: batch.promo,
             from: (batch.state == BatchState::Pending).then(|| Stamp::new(batch.effective_at, calendar)),
-            until: batch
-                .expires_at
-                .map_or_else(|| "never expires".into(), |end| format!("expires {}", Until::new(end, calendar).text())),
+            until: until(batch, calendar),
             soon: soon(batch, now),
             remaining: points(batch.remaining),
             amount: points(batch.amount),
@@ -253,5 +251,16 @@ impl Batch {
                 .collect(),
             number: batch.operation.sequence(),
         }
+    }
+}
+
+/// When a batch ends, and how much of it would move on then.
+fn until(batch: &BatchInfo, calendar: &Calendar) -> String {
+    let Some(end) = batch.expires_at else { return "never expires".into() };
+    let end = Until::new(end, calendar).text();
+    if batch.would_roll > 0 {
+        format!("expires {end}, {} of it roll over", points(batch.would_roll))
+    } else {
+        format!("expires {end}")
     }
 }

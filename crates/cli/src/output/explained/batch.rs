@@ -45,13 +45,18 @@ pub(crate) fn life(life: &BatchLife, calendar: &Calendar) -> String {
         }
     }
     story.head("Where its points are");
+    let of_rolls =
+        |step: &&Step| matches!(step.what, StepKind::RolledOver | StepKind::RolledBack | StepKind::TakenOver);
+    let rolled = life.steps.iter().filter(of_rolls).fold(0_i64, |sum, step| sum.saturating_add(step.gone()));
+    let moved = info.moved.get().saturating_sub(rolled);
     let buckets = [
-        ("left", info.remaining),
-        ("held", info.held),
-        ("used", info.used),
-        ("expired", info.expired),
-        ("revoked", info.revoked),
-        ("moved to other accounts", info.moved),
+        ("left", info.remaining.get()),
+        ("held", info.held.get()),
+        ("used", info.used.get()),
+        ("expired", info.expired.get()),
+        ("revoked", info.revoked.get()),
+        ("moved to other accounts", moved),
+        (if info.rollover.is_some() { "rolled over" } else { "gone back to what it rolled out of" }, rolled),
     ];
     let shown = buckets.iter().filter(|(_, points)| *points != 0);
     let mut rows: Vec<Vec<String>> = shown.map(|(what, points)| vec![(*what).into(), points.to_string()]).collect();
@@ -66,6 +71,7 @@ pub(crate) fn life(life: &BatchLife, calendar: &Calendar) -> String {
 
 fn event(step: &Step, when: Clock<'_>) -> Vec<String> {
     let other = step.other.as_ref().map_or("another account", |other| other.as_str());
+    let name = step.other_batch.map(batch).unwrap_or_default();
     let other_batch = step.other_batch.map(|id| format!(" (batch {})", batch(id))).unwrap_or_default();
     let until = or_never(step.until, when);
     let returned = match step.hold {
@@ -78,6 +84,11 @@ fn event(step: &Step, when: Clock<'_>) -> Vec<String> {
         StepKind::Effective => "became effective".into(),
         StepKind::Held => format!("held by hold {}, until {until}", step.hold.map_or(0, |id| id.sequence())),
         StepKind::Moved => format!("moved to {other}{other_batch}"),
+        StepKind::RolledIn => format!("rolled over from batch {name}, expires {until}"),
+        StepKind::RolledOver if step.line == EntryKind::Rollover => format!("rolled over to batch {name}"),
+        StepKind::RolledOver => format!("gone back to batch {name}, which it rolled out of"),
+        StepKind::RolledBack => "came back from what had rolled over".into(),
+        StepKind::TakenOver => format!("taken {returned}, after a revoke of batch {name}, which it rolled out of"),
         StepKind::ExpirySet => format!("expiry set to {until}"),
         StepKind::CameBack => "came back from what had expired".into(),
         StepKind::Lapsed => format!("lapsed {returned}: it had expired"),

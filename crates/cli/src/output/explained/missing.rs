@@ -134,13 +134,17 @@ fn one_gone(gone: &Step, when: Clock<'_>) -> Vec<String> {
     let batch = gone.batch.map_or_else(|| "a batch".into(), |id| format!("batch {}{source}", batch(id)));
     let by = gone.operation.map(|id| format!(", {} ({})", by_operation(id), gone.line)).unwrap_or_default();
     let hold = gone.hold.filter(|_| gone.line == EntryKind::HoldExpire);
-    let why = if gone.what == StepKind::Lapsed { "had expired" } else { "had been revoked" };
+    let (how, why) = match gone.what {
+        StepKind::Lapsed => ("lapsed", "had expired"),
+        StepKind::TakenOver => ("taken", "had rolled out of a revoked one"),
+        _ => ("taken", "had been revoked"),
+    };
     let mut what = match (gone.what, hold) {
-        (StepKind::Lapsed | StepKind::Taken, Some(hold)) => {
-            format!("{} when the deadline of hold {} passed: {batch} {why}", gone.what, hold.sequence())
+        (StepKind::Lapsed | StepKind::Taken | StepKind::TakenOver, Some(hold)) => {
+            format!("{how} when the deadline of hold {} passed: {batch} {why}", hold.sequence())
         }
-        (StepKind::Lapsed | StepKind::Taken, None) => {
-            format!("{} on their return to {batch}, which {why}{by}", gone.what)
+        (StepKind::Lapsed | StepKind::Taken | StepKind::TakenOver, None) => {
+            format!("{how} on their return to {batch}, which {why}{by}")
         }
         (StepKind::CameBack, _) => format!("came back to {batch}{by}"),
         _ => format!("{batch}{by}"),

@@ -2,10 +2,10 @@
 
 use counterfoil::answer::Figures;
 use counterfoil::report::{Calendar, Explanation, Payer, Reckoned, Step, StepKind};
-use counterfoil::{EntryKind, OpKind, Points};
+use counterfoil::{EntryKind, OpKind, Points, Rollover};
 use serde_json::Value;
 
-use super::{Clock, Story, by_operation, debt, destination, points, said};
+use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
 use crate::output::amount;
 use crate::output::blocks::{self, words};
 use crate::output::safe;
@@ -87,6 +87,8 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
             Some(other) => rows.push(vec![label.into(), other.to_string()]),
         }
     }
+    let rollover = request.get("rollover").cloned().and_then(|value| serde_json::from_value(value).ok());
+    rows.extend(rollover.map(|rollover| vec!["rollover".into(), rolls(&rollover)]));
     rows.extend(request.metadata().map(|metadata| vec!["metadata".into(), metadata.to_string()]));
     if let Some(of) = request.get("operation").and_then(Value::as_str).and_then(|id| id.parse().ok()) {
         rows.push(vec!["refunds".into(), by_operation(of)]);
@@ -100,6 +102,15 @@ fn facts(story: &mut Story, told: &Explanation, when: Clock<'_>) {
     }
     rows.push(vec!["key".into(), receipt.key.to_string()]);
     story.rows(&[], rows);
+}
+
+/// What moves on at a batch's end, and for how long.
+fn rolls(rollover: &Rollover) -> String {
+    let Rollover { cap, expires_in_hours, expires_in_days, expires_in_months, end_of_day, .. } = rollover;
+    let lengths = [(expires_in_hours, "hour"), (expires_in_days, "day"), (expires_in_months, "month")];
+    let life = lengths.into_iter().find_map(|(count, unit)| Some(counted((*count)?, unit))).unwrap_or_default();
+    let end = end_of_day.as_ref().map(|offset| format!(", to the end of that day at {offset}")).unwrap_or_default();
+    format!("at most {} for {life}{end}", points(*cap))
 }
 
 fn price(story: &mut Story, told: &Explanation) {
@@ -307,9 +318,16 @@ fn one_since(told: &Explanation, step: &Step, when: Clock<'_>) -> Vec<String> {
         StepKind::Expired => format!("batch {name} expired"),
         StepKind::Lapsed => format!("lapsed on their return to batch {name}, which had expired"),
         StepKind::CameBack => format!("came back to batch {name} from what had expired"),
+        StepKind::Revoked if step.of.is_some() => format!("taken, as owed since batch {name} was revoked"),
         StepKind::Revoked => format!("batch {name} revoked"),
         StepKind::PayerRevoked => format!("a batch that paid ({name}) was revoked; this {op} is unaffected"),
         StepKind::Taken => format!("taken on their return to batch {name}, which had been revoked"),
+        StepKind::RolledOver => {
+            let to = step.other_batch.map(|id| format!(" to batch {}", batch(id))).unwrap_or_default();
+            format!("rolled over from batch {name}{to}")
+        }
+        StepKind::RolledBack => format!("came back to batch {name} from what had rolled over"),
+        StepKind::TakenOver => format!("taken on their return to batch {name}, which had rolled out of a revoked one"),
         StepKind::Moved => format!("transferred away from batch {name}"),
         StepKind::Effective => format!("batch {name} became effective"),
         StepKind::ExpirySet => format!("batch {name} given another expiry"),
