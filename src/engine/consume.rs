@@ -142,7 +142,8 @@ impl<'a> Booking<'a, '_> {
         Ok(())
     }
 
-    /// Expired batches a late consume may draw from: live when it occurred, and expired since.
+    /// Batches a late consume may draw from that have expired since it occurred, whether or not they were effective then: booked
+    /// in time, the part of it that stayed open would have been paid when such a batch came.
     fn lapsed_for(&mut self, occurred: Option<Instant>) -> Result<Vec<BatchRow>> {
         let window = self.context.ledger.settings.late_window.saturating_mul(1000);
         let Some(occurred) = occurred.filter(|at| window > 0 && self.now.since(*at) <= window) else {
@@ -155,8 +156,7 @@ impl<'a> Booking<'a, '_> {
         // The working copy also knows what expired in this very catch-up.
         for batch in self.books.held_batches() {
             let mine = batch.account == self.account && batch.expired > 0;
-            let was_live = batch.effective_at <= occurred && !batch.is_expired(occurred);
-            if mine && was_live && batch.is_expired(self.now) {
+            if mine && !batch.is_expired(occurred) && batch.is_expired(self.now) {
                 lapsed.push(batch.clone());
             }
         }

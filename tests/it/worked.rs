@@ -325,6 +325,27 @@ fn example_08_a_new_kiosk_in_the_year_2000_destroys_nothing() {
     books.proved();
 }
 
+/// Story: a kiosk's charge arrived days late. Booked in time it would have been debt, and points bought before it arrived would have
+/// paid that; booked late it drew only what had been live when it occurred, and its holder was worse off by the points that had
+/// lapsed meanwhile.
+#[test]
+fn a_late_consume_is_paid_by_what_came_after_it_occurred_too() {
+    let books = Books::new();
+    books.ledger.configure(&key("0"), Configure::late_window(hours(20))).unwrap();
+    books.hour(8);
+    let later = books.recharge("1", 10, ExpiresIn::At(hour(12)));
+    books.hour(9);
+    let never_live_then = books.recharge("2", 4, ExpiresIn::At(hour(11)));
+    books.hour(16);
+    let consume = books.ledger.consume(&books.me, &key("3"), Consume::points(points(6)).occurred_at(hour(5))).unwrap();
+    assert_eq!(paid(&consume.allocations), vec![(never_live_then, 4), (later, 2)]);
+    assert_eq!((consume.reinstated.get(), consume.open.get()), (6, 0));
+    // What had expired by then stays away.
+    let late = books.ledger.consume(&books.me, &key("4"), Consume::points(points(3)).occurred_at(hour(12))).unwrap();
+    assert_eq!((late.reinstated.get(), late.open.get()), (0, 3));
+    books.proved();
+}
+
 #[test]
 fn example_09_a_late_consume_reinstates_what_it_needs() {
     let books = Books::new();

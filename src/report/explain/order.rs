@@ -36,22 +36,24 @@ fn words(first: &DrawKey, next: &DrawKey) -> Option<String> {
     })
 }
 
-/// A late use: when it occurred, and how many seconds later it may still draw on what was live then.
+/// A late use: when it occurred, and how many seconds later it may still draw on what has expired since.
 pub(super) struct Late {
     pub(super) occurred: Instant,
     pub(super) window: i64,
 }
 
 impl Late {
-    fn words(&self, expired: Instant, points: i64) -> String {
+    fn words(&self, (effective, expired): (Instant, Instant), points: i64) -> String {
         let count = |count: i64, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
         let window = match self.window {
             window if window % 86_400 == 0 => count(window / 86_400, "day"),
             window if window % 3_600 == 0 => count(window / 3_600, "hour"),
             window => count(window, "second"),
         };
+        // What came later would have paid the debt.
+        let when = if effective <= self.occurred { "live when" } else { "alive since" };
         format!(
-            "expired {}, but live when it occurred ({}, late window {window}): {} came back",
+            "expired {}, but {when} it occurred ({}, late window {window}): {} came back",
             told(expired, self.occurred),
             told(self.occurred, expired),
             count(points, "point")
@@ -79,7 +81,7 @@ pub(super) fn reasons(
     let nexts = drawn.iter().skip(1).map(|(batch, _)| Some(batch)).chain([None]);
     let why = |((batch, points), after): (&(BatchRow, i64), Option<&BatchRow>)| {
         let why = match (late, batch.expires_at, after, next) {
-            (Some(late), Some(expired), ..) if expired <= at => late.words(expired, *points),
+            (Some(late), Some(expired), ..) if expired <= at => late.words((batch.effective_at, expired), *points),
             (.., Some(next), _) => words(&batch.draw_key(), &next.draw_key()).unwrap_or(end.into()),
             (.., None, Next::Batch(next)) => words(&batch.draw_key(), next).unwrap_or(end.into()),
             (.., None, Next::Nothing) => end.into(),

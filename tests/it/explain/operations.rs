@@ -127,6 +127,12 @@ fn a_late_use_says_that_it_brought_points_back() {
     let told = explain(&world, 3);
     let why = "expired 2027-01-11, but live when it occurred (2027-01-10, late window 10 days): 6 points came back";
     assert_eq!(whys(&told), [(6, why)]);
+    // Of points that came only after it, that they were there since.
+    let told = world.apply(&serde_json::json!({
+        "op": "consume", "account": "me", "key": "2", "points": 1, "occurred_at": "2027-01-10T06:00:00Z"
+    }));
+    let why = "expired 2027-01-11, but alive since it occurred (2027-01-10, late window 10 days): 1 point came back";
+    assert_eq!(whys(&world.ledger.explain(&told.unwrap().operation).unwrap()), [(1, why)]);
 }
 
 /// A refund did not say where its points went, nor a settle line whom it paid, nor a write-off whom it forgave.

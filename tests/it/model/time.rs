@@ -157,7 +157,8 @@ impl Model {
         if batch.active && !self.ended(batch, now) {
             return batch.remaining;
         }
-        let then = |at: i64| batch.effective_at <= at && batch.expires_at.is_some_and(|end| at < end && end <= now);
+        // Whether it had come by then or came later: it would have paid the debt of a charge booked in time.
+        let then = |at: i64| batch.expires_at.is_some_and(|end| at < end && end <= now);
         if occurred.is_some_and(then) { batch.expired } else { 0 }
     }
 
