@@ -114,7 +114,7 @@ struct Booking<'a, 's> {
     price_book: Option<(i64, Hash)>,
     new_book: Option<(i64, PriceBook)>,
     /// The device it is about, as the hub knows it or will.
-    device: Option<DeviceRow>,
+    device: Option<Box<DeviceRow>>,
 }
 
 /// Decides one command.
@@ -545,7 +545,7 @@ impl Booking<'_, '_> {
             self.books.leave_allocations(self.seq, &operation.outcome.draws);
         }
         let (mut changes, new_book) = (self.books.take_changes()?, self.new_book.take());
-        changes.devices.extend(self.device.take());
+        changes.devices.extend(self.device.take().map(|device| *device));
         let mut booked = Box::new(Booked { operation, after, changes, ledger, new_book });
         booked.operation.hash = chain::link(&booked.ledger.head, &booked.operation);
         booked.ledger.head = booked.operation.hash;

@@ -49,13 +49,13 @@ fn check_device(standing: &Standing, command: &Command) -> Result<()> {
     }
 }
 
-/// The device an operation is about, if the hub knows it; `expel` is about none other.
-pub(super) fn device_of(source: &dyn Source, action: &Action) -> Result<Option<DeviceRow>> {
+/// The device an operation is about, if the hub knows it; `expel` is about none other. Boxed, for most are about none.
+pub(super) fn device_of(source: &dyn Source, action: &Action) -> Result<Option<Box<DeviceRow>>> {
     match action {
-        Action::Admit(admission) => source.device(device_tag(&admission.device)),
+        Action::Admit(admission) => Ok(source.device(device_tag(&admission.device))?.map(Box::new)),
         Action::Expel { device } => {
             let found = source.device(device_tag(device))?.filter(|row| row.device == *device);
-            found.map(Some).ok_or_else(|| Error::UnknownDevice { device: device.to_string() })
+            found.map(|row| Some(Box::new(row))).ok_or_else(|| Error::UnknownDevice { device: device.to_string() })
         }
         _ => Ok(None),
     }
@@ -133,8 +133,8 @@ impl Booking<'_, '_> {
             (None, false) => self.books.source().next_device_no()?,
         };
         let (state, policy) = (DeviceState::Admitted, Arc::new(policy.clone()));
-        self.device =
-            Some(DeviceRow { no, device: *device, tag, public_key: *public_key, name: name.clone(), policy, state });
+        let (device, public_key, name) = (*device, *public_key, name.clone());
+        self.device = Some(Box::new(DeviceRow { no, device, tag, public_key, name, policy, state }));
         Ok(())
     }
 
