@@ -15,7 +15,10 @@ const END: &str = ".counterfoil-part";
 pub(super) fn open(path: &Path) -> std::io::Result<File> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    regular(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(rustix::io::Errno::LOOP) => Err(std::io::Error::other("it is a link")),
+        opened => regular(File::from(opened?)),
+    }
 }
 
 #[cfg(not(unix))]

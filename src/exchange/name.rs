@@ -75,12 +75,14 @@ pub fn write_file(
 /// Opens an exchange file to read: a regular file, no link to one.
 ///
 /// # Errors
-/// `bad_file` with the reason `format` when it is something else, `storage` when it cannot be opened.
+/// `invalid_argument` when there is none, `bad_file` with the reason `format` when it is something else, `storage` when it
+/// cannot be opened.
 pub fn open_file(path: impl AsRef<Path>) -> Result<std::fs::File> {
     use crate::error::Error;
     let path = path.as_ref();
     let refused = |error: std::io::Error| format!("{}: {error}", path.display());
     super::disk::open(path).map_err(|error| match error.raw_os_error() {
+        _ if error.kind() == std::io::ErrorKind::NotFound => Error::invalid("file", refused(error), "check the path"),
         None => Error::bad_file("format", refused(error)),
         Some(_) => Error::storage(refused(error)),
     })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::{Confirm, DeviceCommand, HubCommand};
+use super::{Confirm, DeviceCommand, HubCommand, SyncCommand};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -50,6 +50,10 @@ backups of this ledger in that folder are deleted, so that the newest N are left
     #[command(subcommand)]
     #[command(after_help = "Example:\n  counterfoil device info")]
     Device(DeviceCommand),
+    /// The files between devices and their hub: write one, check one
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  counterfoil sync export -f kiosk.ledger --out /media/stick")]
+    Sync(SyncCommand),
     /// A script that completes commands and options in a shell
     #[command(after_help = "Examples:
   counterfoil completions bash > ~/.local/share/bash-completion/completions/counterfoil

@@ -10,6 +10,7 @@ mod hints;
 mod hub;
 mod look;
 mod report;
+mod sync;
 mod values;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(crate) use hints::{format, hint, refused};
 pub(crate) use hub::*;
 pub(crate) use look::*;
 pub(crate) use report::*;
+pub(crate) use sync::*;
 pub(crate) use values::{instant, is_number};
 
 const EXAMPLES: &str = "\

@@ -12,6 +12,7 @@ mod look;
 mod pricing;
 mod remedy;
 mod report;
+mod sync;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -26,6 +26,7 @@ mod page;
 mod proof;
 mod reports;
 mod shown;
+mod sync;
 mod terminal;
 #[path = "../../../../tests/it/tools.rs"]
 mod tools;
