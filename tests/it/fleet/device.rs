@@ -327,7 +327,7 @@ impl Device {
             Act::Restore { epoch } | Act::Renew { epoch } => {
                 self.clock = self.hear(fact.recorded).1;
                 self.epoch = *epoch;
-                self.unback_holds();
+                self.unback_holds(fact.now.max(self.clock.accepted));
             }
             Act::ConfirmClock => {
                 let before = self.clock.accepted;
@@ -360,13 +360,15 @@ impl Device {
 
     /// A new epoch has none of the old one's allotments, and a hold placed before keeps nothing of them either: the lost tail
     /// may have captured it.
-    fn unback_holds(&mut self) {
+    /// One that has run out by then is let alone, whether that is booked yet or not.
+    fn unback_holds(&mut self, now: Ms) {
         if self.is(Wrong::OldHoldKeepsAllotment) {
             return;
         }
+        let now = if self.is(Wrong::RunOutHoldUnbacked) { Ms::MIN } else { now };
         for account in self.accounts.iter_mut().flatten() {
             let Account { holds, allotments, .. } = account;
-            for hold in holds.iter_mut().filter(|hold| hold.state == HoldState::Open) {
+            for hold in holds.iter_mut().filter(|hold| hold.state == HoldState::Open && hold.deadline > now) {
                 for slice in hold.slices.iter().rev() {
                     let home = slice.allotment.and_then(|id| allotments.iter_mut().find(|a| a.id == id));
                     if let Some(home) = home {

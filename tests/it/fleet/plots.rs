@@ -112,6 +112,22 @@ fn allotment_of_an_old_epoch() -> Vec<Step> {
     ]
 }
 
+/// A hold that has run out, which only a refused operation has booked, before `restore`.
+fn hold_run_out() -> Vec<Step> {
+    vec![
+        book(0, 0, 930, recharge(30)),
+        book(0, 0, 931, Ask::Allot { device: 1, points: 12, lasts: 4 * DAY }),
+        Step::Exchange { node: 1 },
+        book(1, 0, 932, Ask::Hold { points: 6, lasts: DAY / 2 }),
+        Step::Pass(DAY),
+        book(1, 1, 933, charge(1, Policy::Postpaid)),
+        book(1, 0, 934, charge(500, Policy::Strict)),
+        Step::BackUp { node: 1 },
+        Step::Restore { node: 1 },
+        Step::Verify { node: 1 },
+    ]
+}
+
 /// A hold that a fast clock let expire, by a refused operation alone.
 fn hold_under_a_fast_clock() -> Vec<Step> {
     vec![
@@ -216,6 +232,7 @@ fn plot(wrong: Wrong) -> Option<Vec<Step>> {
         Wrong::NewestOvertaken | Wrong::SetBackToldBySeenAlone => newest_overtaken(),
         Wrong::RefundWithoutConsume => refund_before_consume(),
         Wrong::OldHoldKeepsAllotment => hold_of_an_old_epoch(),
+        Wrong::RunOutHoldUnbacked => hold_run_out(),
         Wrong::AllotmentToNewEpoch => allotment_of_an_old_epoch(),
         Wrong::ExpiredHoldStays => hold_under_a_fast_clock(),
         Wrong::AllotmentOnOldBase => allotment_of_a_lost_past(),

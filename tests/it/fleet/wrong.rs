@@ -27,6 +27,7 @@ pub enum Wrong {
     AllotmentOnOldBase,
     // Rules this model met a need for.
     NewestOvertaken,
+    RunOutHoldUnbacked,
     AckPastGap,
     LostAccountKept,
     RecalledReturnedAgain,
@@ -42,7 +43,7 @@ pub enum Wrong {
     ClawbackNotCarried,
 }
 
-pub const ALL: [Wrong; 35] = [
+pub const ALL: [Wrong; 36] = [
     Wrong::OwnLastKept,
     Wrong::TermsBesideLog,
     Wrong::SetBackToldBySeenAlone,
@@ -65,6 +66,7 @@ pub const ALL: [Wrong; 35] = [
     Wrong::SetBackNotLookedFor,
     Wrong::AllotmentOnOldBase,
     Wrong::NewestOvertaken,
+    Wrong::RunOutHoldUnbacked,
     Wrong::AckPastGap,
     Wrong::LostAccountKept,
     Wrong::RecalledReturnedAgain,
