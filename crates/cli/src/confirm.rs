@@ -5,22 +5,20 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use crate::exit::Failure;
 use crate::output::safe;
 
-/// Whether somebody can be asked: both the question and the answer need a terminal.
-fn can_ask(yes: bool) -> Result<(), Failure> {
-    if yes || (stdin().is_terminal() && stderr().is_terminal()) {
-        return Ok(());
-    }
-    Err(Failure::Unconfirmed {
-        message: "this needs a confirmation, and there is no terminal to ask at; nothing was done".into(),
-        help: "add --yes if it is meant".into(),
-    })
-}
+/// How most questions are answered beforehand.
+pub(crate) const YES: &str = "add --yes if it is meant";
 
-/// Asks, unless it was answered beforehand. Anything but a yes is a no.
-pub(crate) fn ask(yes: bool, question: &str) -> Result<(), Failure> {
-    can_ask(yes)?;
+/// Asks, unless it was answered beforehand; where nobody can be asked, the help says how. Anything but a yes is a no.
+pub(crate) fn ask(yes: bool, question: &str, beforehand: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
+    }
+    // Both the question and the answer need a terminal.
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        return Err(Failure::Unconfirmed {
+            message: "this needs a confirmation, and there is no terminal to ask at; nothing was done".into(),
+            help: beforehand.into(),
+        });
     }
     let declined = || Failure::Unconfirmed { message: "nothing was done".into(), help: "answer y to go on".into() };
     let mut prompt = stderr().lock();

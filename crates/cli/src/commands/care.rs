@@ -184,7 +184,7 @@ fn restore(session: &mut Session, args: &RestoreArgs) -> Result<Outcome, Failure
     if target.symlink_metadata().is_ok_and(|found| !found.is_file() || found.len() > 0) {
         return Err(Error::LedgerExists { path: target.display().to_string() }.into());
     }
-    confirm::ask(args.confirm.yes, &question)?;
+    confirm::ask(args.confirm.yes, &question, confirm::YES)?;
     let ledger = session.options().restore(&args.backup, &target)?;
     made(session, &ledger, &target)
 }

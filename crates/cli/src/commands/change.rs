@@ -67,7 +67,7 @@ fn book(session: &mut Session, operation: &Operation, matches: &ArgMatches) -> R
     if let Some(question) = question(operation).filter(|_| !flag(matches, "yes")) {
         // What would be refused needs nobody's word.
         let would = ledger.dry_run(&request).map_err(refused)?;
-        confirm::ask(false, &format!("{question} {}", consequence(&ledger, &would)?))?;
+        confirm::ask(false, &format!("{question} {}", consequence(&ledger, &would)?), confirm::YES)?;
     }
     // Before it is booked: whoever is cut off in between asks with the key what became of it, and books nothing twice.
     if value(matches, "key").is_none() {

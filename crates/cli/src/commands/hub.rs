@@ -141,7 +141,8 @@ fn expel(session: &mut Session, args: &ExpelArgs) -> Result<Outcome, Failure> {
     };
     let request = Expel::new(device.device, args.reason.as_str()).on_file(&Key::random());
     ledger.dry_run(&request)?;
-    confirm::ask(args.confirm.yes, &format!("Book no more of what {} ({}) sends?", device.name, device.device))?;
+    let question = format!("Book no more of what {} ({}) sends?", device.name, device.device);
+    confirm::ask(args.confirm.yes, &question, confirm::YES)?;
     book(session, &ledger, request)?;
     Ok(Outcome::Done)
 }
@@ -204,7 +205,7 @@ fn join(session: &mut Session, args: &JoinArgs) -> Result<Outcome, Failure> {
             ledger.dry_run(&request)?;
             let question =
                 format!("Does the hub show the fingerprint {fingerprint}? This file becomes its device, for good.");
-            confirm::ask(false, &question)?;
+            confirm::ask(false, &question, "ask the hub for its fingerprint, and give it as --hub-fingerprint")?;
         }
     }
     book(session, &ledger, request)?;

@@ -34,7 +34,8 @@ fn a_device_asks_is_admitted_and_joins() {
     std::fs::copy(office.path(&cert), shop.path(&cert)).unwrap();
 
     // Nobody is there to be asked; another hub's fingerprint is refused.
-    shop.args(&["device", "join", &cert]).fails(7, "unconfirmed");
+    let unasked = shop.args(&["device", "join", &cert]).fails(7, "unconfirmed");
+    assert!(unasked.err.contains("--hub-fingerprint"), "{unasked:#?}");
     shop.args(&["device", "join", &cert, "--hub-fingerprint", "0000000000000000"]).fails(2, "invalid_argument");
     assert_eq!(shop.run("device info --format json").ok().json()["role"], "standalone");
     shop.args(&["device", "join", &cert, "--hub-fingerprint", &print]).ok();
