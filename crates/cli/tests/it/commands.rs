@@ -491,7 +491,8 @@ fn points_roll_over() {
     let told = home.run("explain 1").ok().out;
     assert!(told.contains("at most 30 points for 1 month, to the end of that day at +08:00"), "{told}");
     let page = home.run("statement -a alice --html").ok().out;
-    assert!(page.contains("30 of it roll over"), "{page}");
+    // In the calendar of what expires, and with the batch.
+    assert_eq!(page.matches("30 of it roll over").count(), 2, "{page}");
     for (wrong, said) in [
         ("--rollover-cap 0 --rollover-expires-in-days 1", "rollover.cap: 0 is too few"),
         ("--rollover-cap 5", "rollover.expires_in_days: is missing"),

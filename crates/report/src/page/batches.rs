@@ -47,6 +47,8 @@ pub(super) struct Day {
 #[derive(Default, Clone)]
 struct Together {
     points: i64,
+    /// How many of them move on at their end.
+    rolling: i64,
     batches: usize,
     sources: Vec<String>,
 }
@@ -58,6 +60,7 @@ pub(super) fn calendar(batches: &[BatchInfo], calendar: &Calendar) -> (Vec<Month
         let Some(end) = batch.expires_at else { continue };
         let together = ends.entry(end).or_default();
         together.points = together.points.saturating_add(batch.remaining.get());
+        together.rolling = together.rolling.saturating_add(batch.would_roll.get());
         together.batches = together.batches.saturating_add(1);
         if !together.sources.contains(&batch.source) {
             together.sources.push(batch.source.clone());
@@ -84,6 +87,7 @@ pub(super) fn calendar(batches: &[BatchInfo], calendar: &Calendar) -> (Vec<Month
 impl Together {
     fn add(&mut self, other: &Together) {
         self.points = self.points.saturating_add(other.points);
+        self.rolling = self.rolling.saturating_add(other.rolling);
         self.batches = self.batches.saturating_add(other.batches);
         for source in &other.sources {
             if !self.sources.contains(source) {
@@ -97,11 +101,13 @@ impl Together {
         let more = if self.sources.len() > named.len() { " …" } else { "" };
         let many =
             if self.batches > 1 { format!("{}: ", counted(self.batches, "batch", "batches")) } else { String::new() };
+        let rolling =
+            if self.rolling > 0 { format!(", {} of it roll over", points(self.rolling)) } else { String::new() };
         Due {
             iso: end.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             when,
             points: points(self.points),
-            from: format!("{many}{}{more}", named.join(", ")),
+            from: format!("{many}{}{more}{rolling}", named.join(", ")),
         }
     }
 }
