@@ -8,7 +8,7 @@ use rusqlite::{ToSql, params};
 use super::session::out_of_order;
 use super::sql::{self, Statement};
 use super::tables::Table;
-use super::{Session, limit, lists, rows};
+use super::{Session, limit, lists, pages, rows};
 use crate::db::bounded;
 use crate::engine::source::{Allocations, Listed, OperationHead, Source};
 use crate::error::{Error, Result};
@@ -267,7 +267,12 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn beyond_devices(&self) -> Result<Option<(i64, OpKind)>> {
-        self.session.search(sql::OPERATION_BEYOND_DEVICES, params![0], rows::number_and_kind)
+        let kinds = |after, page| {
+            let bounds = params![after, limit(page)];
+            self.session.walk(sql::OPERATION_KINDS, bounds, Some(after), |row| row.0, rows::number_and_kind)
+        };
+        let mut kinds = pages(0, 1024, kinds, |(seq, _)| *seq);
+        kinds.find(|row| row.as_ref().map_or(true, |(_, kind)| !kind.is_on_device())).transpose()
     }
 }
 

@@ -244,9 +244,8 @@ statements! {
         DEVICE_BY_TAG = select!(device "WHERE tag = ?1");
         DEVICE_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM device";
         DEVICE_PAGE = select!(device "WHERE no > ?1 ORDER BY no LIMIT ?2");
-        /// Of an enrolment: the first operation that no device books, after ?1. Once in the life of a file.
-        OPERATION_BEYOND_DEVICES = "SELECT seq, kind FROM operation WHERE seq > ?1 \
-            AND kind NOT IN (1, 3, 4, 5, 6, 7, 8, 9, 18, 19, 20, 26, 27) ORDER BY seq LIMIT 1";
+        /// Of an enrolment. Once in the life of a file.
+        OPERATION_KINDS = "SELECT seq, kind FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
         WRITER_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM writer";
         WRITER_PAGE = select!(writer "WHERE no > ?1 ORDER BY no LIMIT ?2");
