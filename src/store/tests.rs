@@ -193,7 +193,7 @@ fn the_widest_update_has_every_column_that_changes() {
             .collect::<String>()
     };
     assert_eq!(left(sql::ACCOUNT_UPDATE_DUE.columns, account!(names), "no, id"), "");
-    let fixed = "no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry";
+    let fixed = "no, account, source, promo, priority, amount, effective_at, dated, from_batch, rollover, entry";
     assert_eq!(left(sql::BATCH_UPDATE_INDEXED.columns, batch!(names), fixed), "");
     let fixed = "operation, account, points, unbacked, service, price_book";
     assert_eq!(left(sql::HOLD_UPDATE.columns, hold!(names), fixed), "");
@@ -224,7 +224,7 @@ fn expiry_does_not_rewrite_the_indexes_by_expiry() {
     };
     let named = |wanted: &str| *sql::ALL.iter().find(|(name, _)| *name == wanted).unwrap();
     assert_eq!(written(named("BATCH_SPEND")), ["batch", "batch_draw", "batch_due"]);
-    let all = ["batch", "batch_draw", "batch_due", "batch_expiry", "batch_lapsed", "batch_pending"];
+    let all = ["batch", "batch_draw", "batch_due", "batch_expiry", "batch_lapsed", "batch_pending", "batch_rolling"];
     assert_eq!(written(named("BATCH_UPDATE_INDEXED")), all);
 }
 
