@@ -3,6 +3,7 @@
 
 use super::account::Ms;
 use super::decide::Operation;
+use crate::model::shrink::without_chunks;
 
 /// 0 is the hub.
 pub type Node = usize;
@@ -111,22 +112,7 @@ pub fn shrink(steps: &[Step], fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Ste
     let mut best = steps.to_vec();
     loop {
         let before = best.len();
-        let mut size = best.len().div_ceil(2);
-        while size > 0 {
-            let mut from = best.len().saturating_sub(size);
-            loop {
-                let mut fewer = best.clone();
-                fewer.drain(from..(from + size).min(best.len()));
-                if fails(&fewer) {
-                    best = fewer;
-                }
-                if from == 0 {
-                    break;
-                }
-                from = from.saturating_sub(size);
-            }
-            size /= 2;
-        }
+        best = without_chunks(best, fails);
         if best.len() == before {
             return best;
         }

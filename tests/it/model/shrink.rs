@@ -18,7 +18,8 @@ pub fn shrink(steps: &[Step], fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Ste
     }
 }
 
-fn without_chunks(mut best: Vec<Step>, fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Step> {
+/// Takes out steps, half of them at once at first, while `fails` stays true.
+pub fn without_chunks<S: Clone>(mut best: Vec<S>, fails: &mut dyn FnMut(&[S]) -> bool) -> Vec<S> {
     let mut size = best.len().div_ceil(2);
     while size > 0 {
         let mut from = best.len().saturating_sub(size);
