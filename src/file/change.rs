@@ -178,6 +178,8 @@ impl File {
         let call = self.call()?;
         let done = call.writer()?.transaction(durability, self.patience, |session| {
             let began = Instant::now();
+            // Nobody else writes meanwhile, so that these are all.
+            let writers = self.writers(session.ledger()?.writer.0, || store::writers(session))?;
             let mut first = true;
             run(&mut |request| {
                 // The first makes some progress however long it takes.
@@ -187,9 +189,8 @@ impl File {
                 let terms = terms();
                 let command = parse(request, &terms)?;
                 loop {
-                    let writers = |no| self.writers(no, || store::writers(session));
-                    let step = work_until(session, (&self.cache, &*writers(0)?), &command, &terms, began)?;
-                    let receipt = step.receipt(&*writers(step.writer())?)?;
+                    let receipt =
+                        work_until(session, (&self.cache, &writers), &command, &terms, began)?.receipt(&writers)?;
                     if bounded || receipt.is_some() {
                         return Ok(receipt);
                     }
