@@ -230,13 +230,6 @@ CREATE TABLE batch (
     -- When time next does something to it; NULL when nothing is left.
     due_at       INTEGER CHECK (due_at IS CASE WHEN remaining = 0 THEN NULL WHEN active THEN expires_at ELSE effective_at END),
     from_batch   INTEGER REFERENCES batch (no),
-    -- What moves on at its end, as JSON; NULL when all lapses.
-    rollover     TEXT    CHECK (octet_length(rollover) BETWEEN 1 AND 128),
-    -- How many batches have rolled out of it, and whether the last of these rolls counts: time has not gone back behind it.
-    rolls        INTEGER NOT NULL CHECK (rolls BETWEEN 0 AND 14),
-    -- Of moved: what rolled out of it, less what came back; of one that rolled out of another, what went back.
-    rolled       INTEGER NOT NULL CHECK (rolled BETWEEN 0 AND moved),
-    has_rolled   INTEGER NOT NULL CHECK (has_rolled IN (0, 1)),
     -- The line of the account's books that it came with: the order of creation, also of those that time makes.
     entry        INTEGER NOT NULL CHECK (entry >= 1),
     CHECK (amount = remaining + held + used + expired + revoked + moved),
@@ -254,12 +247,25 @@ CREATE INDEX batch_lapsed ON batch (account, expires_at) WHERE expires_at IS NOT
 CREATE INDEX batch_dated ON batch (account, effective_at) WHERE dated = 1;
 -- What expires when, in all accounts: to tell a suspect clock.
 CREATE INDEX batch_expiry ON batch (expires_at) WHERE expires_at IS NOT NULL;
--- What may still roll over, in all accounts: likewise.
-CREATE INDEX batch_rolling ON batch (expires_at, no) WHERE rollover IS NOT NULL AND has_rolled = 0;
 -- What becomes effective when, in all accounts: likewise.
 CREATE INDEX batch_pending ON batch (effective_at) WHERE active = 0;
 -- The batches of an account, for listing.
 CREATE INDEX batch_account ON batch (account, no);
+
+-- Rollover, of the few batches it is about: those of which something may move on at their end, and those that rolled out of one.
+CREATE TABLE rollover (
+    batch      INTEGER PRIMARY KEY REFERENCES batch (no),
+    -- What moves on at its end, as JSON; NULL when all lapses.
+    terms      TEXT    CHECK (octet_length(terms) BETWEEN 1 AND 128),
+    -- How many batches have rolled out of it, and whether the last of these rolls counts: time has not gone back behind it.
+    rolls      INTEGER NOT NULL CHECK (rolls BETWEEN 0 AND 14),
+    -- Of the batch's moved: what rolled out of it, less what came back; of one that rolled out of another, what went back.
+    rolled     INTEGER NOT NULL CHECK (rolled >= 0),
+    has_rolled INTEGER NOT NULL CHECK (has_rolled IN (0, 1))
+) STRICT;
+
+-- What may still roll over, in all accounts: to tell a suspect clock.
+CREATE INDEX rollover_open ON rollover (batch) WHERE terms IS NOT NULL AND has_rolled = 0;
 
 -- Recurring recharges. operation = the plan's own sequence number; its terms stand there.
 CREATE TABLE plan (
@@ -350,6 +356,7 @@ CREATE TRIGGER writer_no_update BEFORE UPDATE ON writer BEGIN SELECT RAISE(ABORT
 CREATE TRIGGER writer_no_delete BEFORE DELETE ON writer BEGIN SELECT RAISE(ABORT, 'writers are never deleted'); END;
 CREATE TRIGGER account_no_delete BEFORE DELETE ON account BEGIN SELECT RAISE(ABORT, 'accounts are never deleted'); END;
 CREATE TRIGGER batch_no_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batches are never deleted'); END;
+CREATE TRIGGER rollover_no_delete BEFORE DELETE ON rollover BEGIN SELECT RAISE(ABORT, 'rollovers are never deleted'); END;
 CREATE TRIGGER plan_no_delete BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'plans are never deleted'); END;
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
 CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
@@ -363,8 +370,14 @@ BEGIN SELECT RAISE(ABORT, 'a role is given once'); END;
 CREATE TRIGGER device_identity BEFORE UPDATE OF no, device, tag ON device
 BEGIN SELECT RAISE(ABORT, 'a device''s identity never changes'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
-CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, rollover, entry ON batch
+CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry ON batch
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;
+CREATE TRIGGER rollover_identity BEFORE UPDATE OF batch, terms ON rollover
+BEGIN SELECT RAISE(ABORT, 'a rollover''s terms never change'); END;
+CREATE TRIGGER rollover_new BEFORE INSERT ON rollover WHEN NEW.rolled > (SELECT moved FROM batch WHERE no = NEW.batch)
+BEGIN SELECT RAISE(ABORT, 'more has rolled than has moved'); END;
+CREATE TRIGGER rollover_moved BEFORE UPDATE OF rolled ON rollover WHEN NEW.rolled > (SELECT moved FROM batch WHERE no = NEW.batch)
+BEGIN SELECT RAISE(ABORT, 'more has rolled than has moved'); END;
 CREATE TRIGGER plan_identity BEFORE UPDATE OF operation, account, entry, anchor, promo, expiration_days ON plan
 BEGIN SELECT RAISE(ABORT, 'a plan''s terms never change'); END;
 CREATE TRIGGER hold_identity BEFORE UPDATE OF operation, account, points, unbacked, service, price_book ON hold

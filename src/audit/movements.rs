@@ -49,7 +49,7 @@ impl Counters {
             ("expired", self.expired, row.expired),
             ("revoked", self.revoked, row.revoked),
             ("moved", self.moved, row.moved),
-            ("rolled", self.rolled, row.rolled),
+            ("rolled", self.rolled, row.rolled()),
         ];
         for (name, sum, stored) in counters {
             faults.same("i13_batch", format_args!("batch {} {name}", row.no), sum, i128::from(stored));

@@ -311,6 +311,7 @@ fn every_lost_or_added_row_is_found() {
         ("allocation", "INSERT INTO allocation SELECT owner, rank + 1, batch, points, returned FROM allocation WHERE owner = 2"),
         ("hold", "INSERT INTO hold SELECT operation - 1, account, points, unbacked, deadline, phase, service, price_book FROM hold LIMIT 1"),
         ("consume", "INSERT INTO consume SELECT 1, account, points, 0, 0, 0, NULL FROM consume LIMIT 1"),
+        ("rollover", "INSERT INTO rollover SELECT max(no), NULL, 0, 0, 0 FROM batch"),
         ("price_book", "INSERT INTO price_book SELECT no + 1, zeroblob(32), text FROM price_book"),
         ("writer", "INSERT INTO writer SELECT 9, device, 5, 3 FROM writer LIMIT 1"),
     ]

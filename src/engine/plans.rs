@@ -8,8 +8,8 @@ use super::time::{period_at, resolve_expiry};
 use super::{Booking, Target};
 use crate::error::{Error, Result};
 use crate::model::{
-    BatchNo, BatchRow, EntryKind, Expiry, MAX_PERIODS, Place, PlanRow, Terms, batch_period, may_have_rolled,
-    period_batch, rolls_from,
+    BatchNo, BatchRow, EntryKind, Expiry, MAX_PERIODS, Place, PlanRow, RolloverRow, Terms, batch_period,
+    may_have_rolled, period_batch, rolls_from,
 };
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::{Instant, MAX_POINTS, add};
@@ -83,7 +83,7 @@ pub(super) fn give(books: &mut Books<'_>, plan: i64) -> Result<Option<(BatchNo, 
     let batch = BatchRow {
         dated: true,
         expires_at,
-        rollover: row.terms.rollover,
+        rollover: row.terms.rollover.map(|terms| RolloverRow::new(no, Some(terms))),
         ..BatchRow::new(no, row.account, &row.terms.source, row.promo, row.terms.priority, points, begins)
     };
     books.arrive(batch)?;

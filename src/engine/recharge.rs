@@ -3,7 +3,7 @@
 use super::Booking;
 use super::time::resolve_expiry;
 use crate::error::{Error, Result};
-use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, Place, batch_no};
+use crate::model::{Action, BatchRow, ClockMark, EntryKind, Expiry, Place, RolloverRow, batch_no};
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::{Instant, add};
 
@@ -26,7 +26,7 @@ impl Booking<'_, '_> {
             dated,
             expires_at,
             active: effective_at <= self.now,
-            rollover: *rollover,
+            rollover: rollover.map(|terms| RolloverRow::new(no, Some(terms))),
             ..BatchRow::new(no, self.account, source, promo, *priority, *points, effective_at)
         })?;
         self.points = *points;

@@ -7,7 +7,9 @@ use super::pages::Due;
 use super::source::Source;
 use super::time::resolve_expiry;
 use crate::error::Result;
-use crate::model::{BatchNo, BatchRow, EntryKind, MAX_ROLLS, Place, may_have_rolled, rolled_batch, rolls_from};
+use crate::model::{
+    BatchNo, BatchRow, EntryKind, MAX_ROLLS, Place, RolloverRow, may_have_rolled, rolled_batch, rolls_from,
+};
 use crate::units::{Instant, add, sub};
 
 /// The account of a batch: also of one that time may make yet, before the operation that names it. Whether it does, is seen then.
@@ -19,19 +21,19 @@ pub(crate) fn account_of(source: &dyn Source, no: BatchNo) -> Result<Option<i64>
         return Ok(Some(plan.account));
     }
     let from = if may_have_rolled(no) { source.batch(rolls_from(no))? } else { None };
-    Ok(from.filter(|batch| batch.rollover.is_some()).map(|batch| batch.account))
+    Ok(from.filter(|batch| batch.rolling().is_some()).map(|batch| batch.account))
 }
 
 /// What has rolled out of a batch, in order.
 fn rolled_out_of(books: &mut Books<'_>, no: BatchNo) -> Result<Vec<BatchRow>> {
-    let rolls = books.batch(no)?.rolls;
+    let rolls = books.batch(no)?.rolls();
     (1..=rolls).map(|nth| books.batch(rolled_batch(no, nth)).cloned()).collect()
 }
 
 /// What of a batch would move on if it ended as it is now, and when that ends.
 pub(crate) fn would_roll(batch: &BatchRow, at: Instant) -> Option<(i64, Option<Instant>)> {
-    let rolling = batch.rollover.filter(|_| !batch.has_rolled && batch.rolls < MAX_ROLLS)?;
-    let points = batch.remaining.min(rolling.cap.get().saturating_sub(batch.rolled));
+    let rolling = batch.rolling().filter(|_| !batch.has_rolled() && batch.rolls() < MAX_ROLLS)?;
+    let points = batch.remaining.min(rolling.cap.get().saturating_sub(batch.rolled()));
     // A life that would go on past the year 9999 is none.
     let ends = resolve_expiry(rolling.life, at).ok()?;
     (points > 0).then_some((points, ends))
@@ -41,11 +43,11 @@ pub(crate) fn would_roll(batch: &BatchRow, at: Instant) -> Option<(i64, Option<I
 pub(super) fn roll(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
     let batch = books.batch(due.no)?.clone();
     let Some((points, expires_at)) = would_roll(&batch, due.at) else { return Ok(()) };
-    let rolls = add(batch.rolls, 1)?;
+    let rolls = add(batch.rolls(), 1)?;
     let Some(total) = books.account(account)?.totals.rolled.checked_add(points) else { return Ok(()) };
     books.account_mut(account)?.totals.rolled = total;
     books.shift(batch.no, Place::Available, Place::RolledOut, points, None)?;
-    books.change_batch(batch.no, |batch| (batch.rolls, batch.has_rolled) = (rolls, true))?;
+    books.change_rollover(batch.no, |row| (row.rolls, row.has_rolled) = (rolls, true))?;
     let no = rolled_batch(batch.no, rolls);
     let next = BatchRow {
         no,
@@ -57,7 +59,7 @@ pub(super) fn roll(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> 
         from_batch: Some(batch.no),
         ..batch
     };
-    books.arrive(next.untouched())?;
+    books.arrive(BatchRow { rollover: Some(RolloverRow::new(no, None)), ..next.untouched() })?;
     let line = Line { kind: EntryKind::Rollover, operation: None, booked_at: due.at, points, batch: Some(no) };
     books.post(account, line)
 }
@@ -71,8 +73,8 @@ pub(super) fn undo_rolls(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Re
     }
     let all = rolled_out_of(books, no)?;
     // Of several only the last may count.
-    if all.last().is_some_and(|last| last.effective_at > now) && books.batch(no)?.has_rolled {
-        books.change_batch(no, |batch| batch.has_rolled = false)?;
+    if all.last().is_some_and(|last| last.effective_at > now) && books.batch(no)?.has_rolled() {
+        books.change_rollover(no, |row| row.has_rolled = false)?;
     }
     for rolled in all.iter().filter(|rolled| rolled.effective_at > now) {
         for (place, points) in [(Place::Available, rolled.remaining), (Place::Expired, rolled.expired)] {
@@ -92,7 +94,7 @@ pub(super) fn revocable(books: &mut Books<'_>, no: BatchNo) -> Result<i64> {
     let batch = books.batch(no)?.clone();
     let untaken = |batch: &BatchRow| sub(sub(batch.amount, batch.revoked)?, batch.owed);
     let first = batch.rolled_from();
-    let own = if first.is_some() { sub(untaken(&batch)?, batch.rolled)? } else { untaken(&batch)? };
+    let own = if first.is_some() { sub(untaken(&batch)?, batch.rolled())? } else { untaken(&batch)? };
     let first = first.unwrap_or(no);
     let mut all = untaken(books.batch(first)?)?;
     for rolled in rolled_out_of(books, first)? {
@@ -124,6 +126,14 @@ pub(super) fn take_rolled(books: &mut Books<'_>, no: BatchNo, points: i64) -> Re
 }
 
 impl Books<'_> {
+    fn change_rollover(&mut self, no: BatchNo, change: impl FnOnce(&mut RolloverRow)) -> Result<()> {
+        self.change_batch(no, |batch| {
+            if let Some(row) = &mut batch.rollover {
+                change(row);
+            }
+        })
+    }
+
     /// Points of a batch that rolled are the old one's again, in this place of it.
     pub(super) fn roll_back(
         &mut self,

@@ -64,7 +64,8 @@ impl Books<'_> {
                     Place::Revoked => &mut batch.revoked,
                     Place::Moved => &mut batch.moved,
                     Place::RolledOut => {
-                        batch.rolled = batch.rolled.saturating_add(by);
+                        let Some(row) = &mut batch.rollover else { return fits = false };
+                        row.rolled = row.rolled.saturating_add(by);
                         &mut batch.moved
                     }
                     Place::Pending | Place::Recharged | Place::Received | Place::WrittenOff | Place::RolledIn => {

@@ -72,15 +72,31 @@ pub(crate) struct BatchRow {
     /// Whether the batch's points have become available (booked as effective).
     pub(crate) active: bool,
     pub(crate) from_batch: Option<BatchNo>,
-    pub(crate) rollover: Option<Rolling>,
+    /// The number of the line it came with: the order of creation, also of those that time makes.
+    pub(crate) entry: i64,
+    /// Few have one.
+    pub(crate) rollover: Option<RolloverRow>,
+}
+
+/// Of a batch of which something may move on at its end, or which rolled out of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RolloverRow {
+    pub(crate) batch: BatchNo,
+    /// `None`: all lapses.
+    pub(crate) terms: Option<Rolling>,
     /// How many batches have rolled out of it.
     pub(crate) rolls: i64,
-    /// Of `moved`: what rolled out of it and stayed there; of a batch that rolled itself, what went back.
+    /// Of the batch's `moved`: what rolled out of it and stayed there; of one that rolled itself, what went back.
     pub(crate) rolled: i64,
     /// Whether the last of its rolls counts: accepted time has not gone back behind it.
     pub(crate) has_rolled: bool,
-    /// The number of the line it came with: the order of creation, also of those that time makes.
-    pub(crate) entry: i64,
+}
+
+impl RolloverRow {
+    /// Before anything has rolled.
+    pub(crate) fn new(batch: BatchNo, terms: Option<Rolling>) -> Self {
+        RolloverRow { batch, terms, rolls: 0, rolled: 0, has_rolled: false }
+    }
 }
 
 /// A batch's place in the draw order: compare as a tuple.
@@ -126,19 +142,15 @@ impl BatchRow {
             expires_at: None,
             active: true,
             from_batch: None,
-            rollover: None,
-            rolls: 0,
-            rolled: 0,
-            has_rolled: false,
             entry: 0,
+            rollover: None,
         }
     }
 
     /// The same with everything remaining, and no rollover: as a batch begins that is made of another.
     pub(crate) fn untouched(self) -> Self {
         let (remaining, rollover) = (self.amount, None);
-        let counters = BatchRow { held: 0, used: 0, expired: 0, revoked: 0, moved: 0, owed: 0, ..self };
-        BatchRow { remaining, rollover, rolls: 0, rolled: 0, has_rolled: false, ..counters }
+        BatchRow { remaining, held: 0, used: 0, expired: 0, revoked: 0, moved: 0, owed: 0, rollover, ..self }
     }
 
     pub(crate) fn operation(&self) -> i64 {
@@ -175,10 +187,30 @@ impl BatchRow {
         self.from_batch.filter(|from| batch_operation(*from) == self.operation())
     }
 
+    /// How many batches have rolled out of it.
+    pub(crate) fn rolls(&self) -> i64 {
+        self.rollover.map_or(0, |row| row.rolls)
+    }
+
+    /// What of it has rolled out, or gone back to the one it rolled out of.
+    pub(crate) fn rolled(&self) -> i64 {
+        self.rollover.map_or(0, |row| row.rolled)
+    }
+
+    /// What may move on at its end, also when it has.
+    pub(crate) fn rolling(&self) -> Option<Rolling> {
+        self.rollover.and_then(|row| row.terms)
+    }
+
+    /// Whether the last of its rolls counts.
+    pub(crate) fn has_rolled(&self) -> bool {
+        self.rollover.is_some_and(|row| row.has_rolled)
+    }
+
     /// Whether it is at its end by an instant, and something may move on once that is booked: also what a hold has of it.
     pub(crate) fn is_rolling(&self, by: Instant) -> bool {
         let left = self.remaining > 0 || self.held > 0;
-        self.rollover.is_some() && !self.has_rolled && left && self.is_expired(by)
+        self.rolling().is_some() && !self.has_rolled() && left && self.is_expired(by)
     }
 
     /// Whether it has to be pending at an instant to which accepted time went back, and is not. What rolled over too early is

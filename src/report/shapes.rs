@@ -178,7 +178,7 @@ pub(crate) fn batch(writers: &Writers, account: &AccountId, row: &BatchRow, at: 
         sequence: row.operation(),
         period: row.period(),
         from_batch: row.from_batch.map(|no| writers.batch(no)),
-        rollover: row.rollover.map(Rolling::told),
+        rollover: row.rolling().map(Rolling::told),
         would_roll: Points::booked(rolls.map_or(0, |(points, _)| points))?,
     })
 }

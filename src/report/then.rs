@@ -107,7 +107,9 @@ impl Since {
                 Some(Place::Revoked) => &mut then.revoked,
                 Some(Place::Moved) => &mut then.moved,
                 Some(Place::RolledOut) => {
-                    then.rolled = sub(then.rolled, *points)?;
+                    if let Some(row) = &mut then.rollover {
+                        row.rolled = sub(row.rolled, *points)?;
+                    }
                     &mut then.moved
                 }
                 _ => continue,
@@ -115,8 +117,8 @@ impl Since {
             *counter = sub(*counter, *points)?;
         }
         then.owed = sub(then.owed, self.owed.get(&row.no).copied().unwrap_or(0))?;
-        if let Some((had, rolls)) = self.rolled.get(&row.no) {
-            (then.has_rolled, then.rolls) = (*had, sub(then.rolls, *rolls)?);
+        if let (Some((had, rolls)), Some(row)) = (self.rolled.get(&row.no), &mut then.rollover) {
+            (row.has_rolled, row.rolls) = (*had, sub(row.rolls, *rolls)?);
         }
         then.active = self.active.get(&row.no).copied().unwrap_or(row.active);
         then.expires_at = self.ends.get(&row.no).copied().unwrap_or(row.expires_at);

@@ -314,6 +314,12 @@ impl<'r> Columns<'r> {
         Rolling::from_text(text).map(Some).ok_or_else(|| self.wrong("is no rollover"))
     }
 
+    /// The columns of another table beside them, if it has a row: one has a key, which comes first.
+    pub(super) fn joined(&self, table: &'static str) -> Result<Option<Self>> {
+        let there = self.beside(0).optional_integer()?.is_some();
+        Ok(there.then(|| Columns { table, ..self.beside(0) }))
+    }
+
     // ---- what an operation refers to: its number in the operation's row, itself beside it or looked up
 
     fn there<T>(&self, no: i64, found: Option<T>) -> Result<T> {

@@ -221,14 +221,14 @@ impl Source for SqlSource<'_, '_> {
 
     fn behind(&self, until: Instant) -> Result<Vec<i64>> {
         self.session.flush()?;
-        let walk = |sql, table: &'static str| {
-            let place = |row: &(Instant, i64, i64)| (row.0, row.1);
-            self.session.walk(sql, params![until.millis()], None, place, |row| rows::behind(row, table))
-        };
-        let plans = walk(sql::PLANS_BEHIND, "plan")?;
-        // It passes over those of which nothing is left.
-        let batches = bounded(self.session.conn(), || walk(sql::BATCHES_ROLLING, "batch"))?;
-        let accounts: BTreeSet<i64> = plans.into_iter().chain(batches).map(|(.., account)| account).collect();
+        let until = [until.millis()];
+        let plans = self.session.walk(sql::PLANS_BEHIND, until, None, |row| (row.0, row.1), rows::behind)?;
+        // It passes over those that have not ended, and those of which nothing is left.
+        let batches = bounded(self.session.conn(), || {
+            self.session.walk(sql::BATCHES_ROLLING, until, None, |row| row.0, rows::rolling)
+        })?;
+        let plans = plans.into_iter().map(|(.., account)| account);
+        let accounts: BTreeSet<i64> = plans.chain(batches.into_iter().map(|(_, account)| account)).collect();
         Ok(accounts.into_iter().collect())
     }
 

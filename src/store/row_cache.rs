@@ -69,12 +69,12 @@ pub(crate) fn data_version(session: &Session<'_>) -> Result<i64> {
 
 impl Session<'_> {
     /// Goes on with the rows of the last transaction, if nobody else has changed the file since. Call within one.
-    pub(super) fn adopt(&self, cache: RowCache) -> Result<()> {
+    pub(super) fn adopt(&self) -> Result<()> {
         let version = Some(data_version(self)?);
-        let looks_first = cache.looks_first;
-        let cache =
-            if cache.version == version { cache } else { RowCache { version, looks_first, ..RowCache::default() } };
-        self.cache.replace(cache);
+        let cache = &mut *self.cache.borrow_mut();
+        if cache.version != version {
+            *cache = RowCache { version, looks_first: cache.looks_first, ..RowCache::default() };
+        }
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Session<'_> {
         if let Some(cached) = &mut self.cache.borrow_mut().ledger {
             cached.write(|row, _| write::update_ledger(&self, row))?;
         }
-        let mut cache = self.cache.take();
+        let mut cache = self.cache.into_inner();
         if cache.accounts.len() > MOST_ACCOUNTS {
             let RowCache { version, ledger, looks_first, .. } = cache;
             cache = RowCache { version, ledger, looks_first, ..RowCache::default() };

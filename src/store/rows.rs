@@ -25,10 +25,16 @@ pub(super) fn due(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64)> 
     Ok((columns.instant()?, columns.integer()?))
 }
 
-/// When a plan's next period begins or a batch ends, which, and its account.
-pub(super) fn behind(row: &Row<'_>, table: &'static str) -> Result<(Instant, i64, i64)> {
-    let mut columns = Columns::new(table, row);
+/// When a plan's next period begins, which plan, and its account.
+pub(super) fn behind(row: &Row<'_>) -> Result<(Instant, i64, i64)> {
+    let mut columns = Columns::new("plan", row);
     Ok((columns.instant()?, columns.number()?, columns.number()?))
+}
+
+/// A batch that may still roll over, and its account.
+pub(super) fn rolling(row: &Row<'_>) -> Result<(BatchNo, i64)> {
+    let mut columns = Columns::new("rollover", row);
+    Ok((columns.number()?, columns.number()?))
 }
 
 /// The key of an entry, and of what goes with one.

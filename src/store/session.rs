@@ -26,14 +26,18 @@ pub(crate) struct Session<'c> {
 
 impl<'c> Session<'c> {
     pub(crate) fn new(conn: &'c Connection) -> Self {
+        Self::with_rows(conn, RowCache::default())
+    }
+
+    fn with_rows(conn: &'c Connection, cache: RowCache) -> Self {
         let held = RefCell::new(Vec::with_capacity(USUAL));
-        Session { conn, held, cache: RefCell::default(), bytes: RefCell::default() }
+        Session { conn, held, cache: RefCell::new(cache), bytes: RefCell::default() }
     }
 
     /// A session of the writer, within a transaction, with the rows kept since its last one.
     pub(crate) fn resume(conn: &'c Connection, cache: RowCache) -> Result<Self> {
-        let session = Self::new(conn);
-        session.adopt(cache)?;
+        let session = Self::with_rows(conn, cache);
+        session.adopt()?;
         Ok(session)
     }
 

@@ -4,7 +4,7 @@
 use super::columns::{Cell, Parameters};
 use super::tables::{
     Table, account, allocation, batch, consume, device, entry, hold, ledger, operation, plan, price_book, reference,
-    stretch, writer,
+    rollover, stretch, writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -103,11 +103,21 @@ macro_rules! operations {
     };
 }
 
+// A batch with its rollover, for the few that have one.
+macro_rules! batches {
+    ($(by $index:literal)? $rest:literal) => {
+        concat!(
+            "SELECT ", batch!(columns), ", ", rollover!(columns), " FROM batch ", $("INDEXED BY ", $index, " ",)?
+            "LEFT JOIN rollover ON rollover.batch = batch.no ", $rest
+        )
+    };
+}
+
 // The draw order. INDEXED BY: were the index ever unusable, the statement would fail instead of sorting.
 macro_rules! live_batches {
     ($seek:literal, $order:literal) => {
         concat!(
-            select!(batch "INDEXED BY batch_draw WHERE live = 1 AND account = ?1 "),
+            batches!(by "batch_draw" "WHERE live = 1 AND account = ?1 "),
             $seek,
             " ORDER BY ",
             $order,
@@ -131,11 +141,11 @@ statements! {
         ACCOUNT_PAGE = select!(account "WHERE no > ?1 ORDER BY no LIMIT ?2");
         ACCOUNTS_DUE = select!(account "INDEXED BY account_due WHERE next_due_at > ?1 AND next_due_at <= ?2 ORDER BY next_due_at, no LIMIT ?3");
 
-        BATCH_BY_NO = select!(batch "WHERE no = ?1");
-        BATCH_PAGE = select!(batch "WHERE no > ?1 ORDER BY no LIMIT ?2");
-        BATCHES_OF_ACCOUNT = select!(batch "INDEXED BY batch_account WHERE account = ?1 AND no > ?2 ORDER BY no LIMIT ?3");
+        BATCH_BY_NO = batches!("WHERE no = ?1");
+        BATCH_PAGE = batches!("WHERE no > ?1 ORDER BY no LIMIT ?2");
+        BATCHES_OF_ACCOUNT = batches!(by "batch_account" "WHERE account = ?1 AND no > ?2 ORDER BY no LIMIT ?3");
         /// The newest made before another.
-        BATCHES_BEFORE = select!(batch "INDEXED BY batch_account WHERE account = ?1 AND no < ?2 ORDER BY no DESC LIMIT ?3");
+        BATCHES_BEFORE = batches!(by "batch_account" "WHERE account = ?1 AND no < ?2 ORDER BY no DESC LIMIT ?3");
         LIVE_FIRST = live_batches!("", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, entry, no");
         // After a place in the draw order: one statement for each column that may be the first to differ, the last one first.
         LIVE_SAME_KIND = live_batches!("AND priority = ?3 AND ifnull(expires_at, 9223372036854775807) = ?4 AND promo = ?5 AND (entry, no) > (?6, ?7)", "entry, no");
@@ -145,11 +155,11 @@ statements! {
             "ifnull(expires_at, 9223372036854775807), promo DESC, entry, no"
         );
         LIVE_LATER_PRIORITY = live_batches!("AND priority > ?3", "priority, ifnull(expires_at, 9223372036854775807), promo DESC, entry, no");
-        BATCHES_LAPSED = select!(batch "INDEXED BY batch_lapsed WHERE account = ?1 AND expires_at > ?2 AND expires_at <= ?3 AND expired > 0 \
+        BATCHES_LAPSED = batches!(by "batch_lapsed" "WHERE account = ?1 AND expires_at > ?2 AND expires_at <= ?3 AND expired > 0 \
              ORDER BY expires_at, no");
-        BATCHES_DATED = select!(batch "INDEXED BY batch_dated WHERE dated = 1 AND account = ?1 AND effective_at > ?2 \
+        BATCHES_DATED = batches!(by "batch_dated" "WHERE dated = 1 AND account = ?1 AND effective_at > ?2 \
              ORDER BY effective_at, no");
-        BATCHES_DUE = select!(batch "INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, entry, no LIMIT ?3");
+        BATCHES_DUE = batches!(by "batch_due" "WHERE account = ?1 AND due_at <= ?2 ORDER BY due_at, active DESC, entry, no LIMIT ?3");
         BATCH_NEXT_DUE = "SELECT due_at, no FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at > ?2 ORDER BY due_at, active DESC, entry, no";
         /// Of the diagnosis: how many are past their expiry and not yet expired.
         BATCHES_DUE_COUNT = "SELECT count(*) FROM batch INDEXED BY batch_due WHERE account = ?1 AND due_at <= ?2 AND active = 1";
@@ -158,8 +168,8 @@ statements! {
         /// Of the clock's confirmation: what comes back.
         BATCHES_LAPSED_AFTER = "SELECT ifnull(sum(expired), 0) FROM batch INDEXED BY batch_expiry WHERE expires_at > ?1";
         /// Of the clock: what is at its end, and may roll over once that is booked.
-        BATCHES_ROLLING = "SELECT expires_at, no, account FROM batch INDEXED BY batch_rolling WHERE rollover IS NOT NULL AND has_rolled = 0 \
-            AND expires_at <= ?1 AND remaining + held > 0 ORDER BY expires_at, no";
+        BATCHES_ROLLING = "SELECT batch, account FROM rollover INDEXED BY rollover_open CROSS JOIN batch ON no = batch \
+            WHERE terms IS NOT NULL AND has_rolled = 0 AND expires_at <= ?1 AND remaining + held > 0 ORDER BY batch";
         BATCH_WOULD_START = "SELECT 1 FROM batch INDEXED BY batch_pending \
             WHERE active = 0 AND effective_at > ?1 AND effective_at <= ?2 AND remaining > 0 LIMIT 1";
 
@@ -303,7 +313,7 @@ statements! {
         BATCH_DEBIT = update batch (remaining, used where no);
         /// Only what no index is made of; changes nothing when one of the others has changed.
         BATCH_UPDATE = update batch (
-            remaining, held, used, revoked, moved, owed, rolls, rolled where no; same expired, expires_at, active, live, due_at, has_rolled
+            remaining, held, used, revoked, moved, owed where no; same expired, expires_at, active, live, due_at
         );
         /// Nothing is left: spent, or expired. The other indexes are not rewritten. Changes nothing when more than that has changed.
         BATCH_SPEND = update batch (
@@ -311,8 +321,11 @@ statements! {
             "held = 0 AND revoked = 0 AND moved = 0 AND owed = 0 AND active = 1"
         );
         BATCH_UPDATE_INDEXED = update batch (
-            remaining, held, used, revoked, moved, owed, expired, expires_at, active, live, due_at, rolls, rolled, has_rolled where no
+            remaining, held, used, revoked, moved, owed, expired, expires_at, active, live, due_at where no
         );
+
+        ROLLOVER_INSERT = insert rollover ();
+        ROLLOVER_UPDATE = update rollover (rolls, rolled, has_rolled where batch);
 
         PLAN_INSERT = insert plan ();
         PLAN_UPDATE = update plan (period, due_at, stopped where operation);

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, DeviceRow,
     DeviceState, EntryKind, EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow,
-    PlanRow, PriceBookRow, ReferenceRow, Role, Settings, Standing, StretchRow, Totals, Writer, WriterRow, changes,
+    PlanRow, PriceBookRow, ReferenceRow, Role, RolloverRow, Settings, Standing, StretchRow, Totals, Writer, WriterRow,
+    changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -37,11 +38,29 @@ pub(crate) trait Table: Sized {
     }
 }
 
+/// The row of another table beside this one's columns.
+fn joined<R: Table>(columns: &Columns<'_>) -> Result<Option<R>> {
+    let Some(mut columns) = columns.joined(R::TABLE)? else { return Ok(None) };
+    R::from_columns(&mut columns).map(Some)
+}
+
+/// Such a row, as text.
+fn shown<R: Table>(row: Option<&R>) -> String {
+    let Some(row) = row else { return "none".into() };
+    row.texts().into_iter().map(|(name, text)| format!("{name} {text}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Names one after the other, as text.
 macro_rules! list {
     ($between:literal; $first:ident $($rest:ident)*; $after:literal) => {
         concat!(stringify!($first), $after $(, $between, stringify!($rest), $after)*)
     };
+}
+
+/// A parameter for each name. The shorter a statement's text, the sooner it is found among those prepared.
+macro_rules! marks {
+    (, $name:ident) => { ", ?" };
+    ($first:ident $($rest:ident)*) => { concat!("?" $(, marks!(, $rest))*) };
 }
 
 /// A select list.
@@ -55,62 +74,66 @@ macro_rules! selected {
 
 /// A table and its row, column by column.
 ///
-/// The arms that begin with `@` take one item after the other and gather: columns (name, place in the row, reader, what the
-/// reader is given, what is selected), columns that are only written, what is made of what was read, fields of the row.
+/// The arms that begin with `@` take one item after the other and gather: columns (name, place in the row, shared part, reader,
+/// what the reader is given, what is selected), columns that are only written, what is made of what was read, fields of the row.
 macro_rules! table {
-    ($table:ident = $row:ident { $($items:tt)+ }) => { table!(@ $table $row [] [] [] [] $($items)+,); };
+    ($table:ident = $row:ident { $($items:tt)+ }) => { table!(@ $table [$row] [] [] [] [] $($items)+,); };
+    // With a field for the row of another table that has the same key, if there is one; statements join it.
+    ($table:ident = $row:ident with $joined:ident: $part:ident { $($items:tt)+ }) => {
+        table!(@ $table [$row $joined $part] [] [] [] [] $($items)+,);
+    };
 
     // `name: reader`: the column is a field of the row.
     (
-        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
         $name:ident: $read:ident $(($($with:expr),+))? $(as $select:literal)?, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* ($name [$name] $read [$($($with),+)?] [$($select)?])] $m $l [$($f)* $name,] $($rest)*);
+        table!(@ $t $r [$($c)* ($name [$name] [] $read [$($($with),+)?] [$($select)?])] $m $l [$($f)* $name,] $($rest)*);
     };
     // `field: Part { name: reader, … }`: the columns are the fields of a part of it.
     (
-        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
         $field:ident: $part:ident { $($name:ident: $read:ident),+ $(, ..$others:expr)? }, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* $(($name [$field.$name] $read [] []))+] $m $l
+        table!(@ $t $r [$($c)* $(($name [$field.$name] [] $read [] []))+] $m $l
             [$($f)* $field: $part { $($name),+ $(, ..$others)? },] $($rest)*);
     };
     // `field: shared Part { name: reader, … }`: likewise, of a part that several rows share.
     (
-        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
         $field:ident: shared $part:ident { $($name:ident: $read:ident $(($with:expr))?),+ }, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* $(($name [$field.$name] $read [$($with)?] []))+] $m $l
+        table!(@ $t $r [$($c)* $(($name [$field.$name] [$field] $read [$($with)?] []))+] $m $l
             [$($f)* $field: Arc::new($part { $($name),+ }),] $($rest)*);
     };
     // `field: Part { name (of): reader, … }`: likewise, where the column has another name.
     (
-        @ $t:ident $r:ident [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
         $field:ident: $part:ident { $($name:ident ($of:ident): $read:ident),+ }, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* $(($name [$field.$of] $read [] []))+] $m $l
+        table!(@ $t $r [$($c)* $(($name [$field.$of] [] $read [] []))+] $m $l
             [$($f)* $field: $part { $($of: $name),+ },] $($rest)*);
     };
     // `name = method`: the other columns determine it, and it is not read.
-    (@ $t:ident $r:ident $c:tt [$($m:tt)*] $l:tt $f:tt $name:ident = $method:ident, $($rest:tt)*) => {
+    (@ $t:ident $r:tt $c:tt [$($m:tt)*] $l:tt $f:tt $name:ident = $method:ident, $($rest:tt)*) => {
         table!(@ $t $r $c [$($m)* ($name $method)] $l $f $($rest)*);
     };
     // `let (field, …) = value`: fields made of what was read.
-    (@ $t:ident $r:ident $c:tt $m:tt [$($l:tt)*] [$($f:tt)*] let ($($name:ident),+) = $value:expr, $($rest:tt)*) => {
+    (@ $t:ident $r:tt $c:tt $m:tt [$($l:tt)*] [$($f:tt)*] let ($($name:ident),+) = $value:expr, $($rest:tt)*) => {
         table!(@ $t $r $c $m
             [$($l)* #[allow(unused_parens, reason = "there may be one")] let ($($name),+) = $value;]
             [$($f)* $($name,)+] $($rest)*);
     };
 
     (
-        @ $table:ident $row:ident
-        [$(($name:ident [$($field:tt)+] $read:ident [$($with:expr),*] [$($select:literal)?]))+]
+        @ $table:ident [$row:ident $($joined:ident $part:ident)?]
+        [$(($name:ident [$($field:tt)+] [$($shared:ident)?] $read:ident [$($with:expr),*] [$($select:literal)?]))+]
         [$(($made:ident $method:ident))*] [$($let:tt)*] [$($fields:tt)+] $(,)?
     ) => {
         macro_rules! $table {
             (columns) => { selected!($table: $(($name $($select)?))+) };
             (names) => { list!(", "; $($name)+ $($made)*; "") };
-            (values) => { concat!(":", list!(", :"; $($name)+ $($made)*; "")) };
+            (values) => { marks!($($name)+ $($made)*) };
         }
 
         pub(super) mod $table {
@@ -120,7 +143,7 @@ macro_rules! table {
 
             #[derive(Clone, Copy)]
             #[allow(non_camel_case_types, reason = "they are the names of columns")]
-            pub(in crate::store) enum Column { $($name,)+ $($made,)* }
+            pub(in crate::store) enum Column { $($name,)+ $($made,)* $($joined)? }
 
             $(#[inline] pub(in crate::store) fn $name(row: &Row) -> &impl Cell { &row.$($field)+ })+
             $(#[inline] pub(in crate::store) fn $made(row: &Row) -> impl Cell { row.$method() })*
@@ -133,7 +156,8 @@ macro_rules! table {
             fn from_columns(columns: &mut Columns<'_>) -> Result<Self> {
                 $(let $name = columns.$read($($with),*)?;)+
                 $($let)*
-                Ok($row { $($fields)+ })
+                $(let $joined = joined::<$part>(columns)?;)?
+                Ok($row { $($fields)+ $($joined)? })
             }
 
             #[inline]
@@ -145,13 +169,18 @@ macro_rules! table {
 
             fn changed(&self, other: &Self) -> u32 {
                 let mut changed = 0;
-                $(changed |= u32::from(self.$($field)+ != other.$($field)+) << $table::Column::$name as u32;)+
+                // A part that both share is the same.
+                $(
+                    let differs = $(!Arc::ptr_eq(&self.$shared, &other.$shared) &&)? self.$($field)+ != other.$($field)+;
+                    changed |= u32::from(differs) << $table::Column::$name as u32;
+                )+
                 $(changed |= u32::from(self.$method() != other.$method()) << $table::Column::$made as u32;)*
+                $(changed |= u32::from(self.$joined != other.$joined) << $table::Column::$joined as u32;)?
                 changed
             }
 
             fn texts(&self) -> Vec<(&'static str, String)> {
-                vec![$((stringify!($name), self.$($field)+.show())),+]
+                vec![$((stringify!($name), self.$($field)+.show()),)+ $((stringify!($joined), shown(self.$joined.as_ref())))?]
             }
         }
     };
@@ -263,7 +292,7 @@ table! { stretch = StretchRow {
     booked_at: instant,
 } }
 
-table! { batch = BatchRow {
+table! { batch = BatchRow with rollover: RolloverRow {
     no: number,
     account: number,
     source: shared_text(NAME),
@@ -282,13 +311,17 @@ table! { batch = BatchRow {
     expires_at: optional_instant,
     active: flag,
     from_batch: optional_number,
-    rollover: rollover,
-    rolls: within(0, MAX_ROLLS),
-    rolled: points,
-    has_rolled: flag,
     entry: number,
     live = is_live,
     due_at = due_at,
+} }
+
+table! { rollover = RolloverRow {
+    batch: number,
+    terms: rollover,
+    rolls: within(0, MAX_ROLLS),
+    rolled: points,
+    has_rolled: flag,
 } }
 
 table! { plan = PlanRow {

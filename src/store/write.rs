@@ -56,7 +56,8 @@ pub(super) fn update_account(session: &Session<'_>, row: &AccountRow, changed: u
 
 fn insert_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
     session.forget_front(row.account)?;
-    session.write(&sql::BATCH_INSERT, row).map(drop)
+    session.write(&sql::BATCH_INSERT, row)?;
+    row.rollover.iter().try_for_each(|row| session.write(&sql::ROLLOVER_INSERT, row).map(drop))
 }
 
 /// A charge of a batch that stays live.
@@ -69,6 +70,12 @@ fn update_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
         return Ok(());
     }
     session.forget_front(row.account)?;
+    change_batch(session, row)?;
+    // More rolls only of what has moved.
+    row.rollover.iter().try_for_each(|row| one(session.write(&sql::ROLLOVER_UPDATE, row)?, "rollover", row.batch))
+}
+
+fn change_batch(session: &Session<'_>, row: &BatchRow) -> Result<()> {
     if row.is_live() && session.write(&sql::BATCH_UPDATE, row)? == 1 {
         return Ok(());
     }

@@ -221,7 +221,7 @@ fn null_becomes(table: &str, column: &str) -> Value {
         (_, "policy") => Value::Text("{}".into()),
         (_, "hub_ledger") => Value::Blob(vec![1; 16]),
         (_, "hub_key" | "acked_hash") => Value::Blob(vec![1; 32]),
-        (_, "rollover") => Value::Text("{\"cap\":1,\"expires_in_days\":1}".into()),
+        (_, "terms") => Value::Text("{\"cap\":1,\"expires_in_days\":1}".into()),
         _ => Value::Integer(1),
     }
 }
@@ -231,9 +231,13 @@ fn some_rows(count: i64) -> BTreeSet<i64> {
     [0, count / 4, count / 2, count * 3 / 4, count - 1].into_iter().filter(|row| (0..count).contains(row)).collect()
 }
 
-/// What an entry keeps elsewhere is told as its own.
+/// What an entry or a batch keeps elsewhere is told as its own.
 fn told(table: &str) -> &str {
-    if table == "long_movements" { "entry" } else { table }
+    match table {
+        "long_movements" => "entry",
+        "rollover" => "batch",
+        table => table,
+    }
 }
 
 #[test]
