@@ -8,6 +8,8 @@ mod batch;
 mod care;
 mod change;
 #[cfg(feature = "sync")]
+mod down;
+#[cfg(feature = "sync")]
 mod exchange;
 mod hub;
 mod look;
@@ -33,6 +35,8 @@ use auto_backup::AutoBackup;
 pub use answers::answer_schema;
 pub use ask::Answer;
 pub use batch::{BatchRun, Whole};
+#[cfg(feature = "sync")]
+pub use down::Exchange;
 pub use options::{IdSource, Options};
 pub use watch::Watch;
 

@@ -84,6 +84,11 @@ pub mod diagnosis {
 pub mod clock {
     pub use crate::units::{Clock, ManualClock, SystemClock};
 }
+/// A ledger's exchange with others ([`Ledger::exchange`]).
+#[cfg(feature = "sync")]
+pub mod sync {
+    pub use crate::ledger::Exchange;
+}
 /// Many operations in one run.
 pub mod batch {
     pub use crate::ledger::{BatchRun, Whole};

@@ -7,6 +7,8 @@
 
 mod accounts;
 mod books;
+#[cfg(feature = "sync")]
+mod carry;
 mod catch_up;
 mod clock;
 mod consume;
@@ -38,6 +40,8 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use books::Books;
+#[cfg(feature = "sync")]
+pub(crate) use carry::{Carrying, Own, carry, carry_figures};
 pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_fully};
 pub(crate) use clock::{LedgerTime, ledger_time};
 pub(crate) use consume::no_book;

@@ -151,12 +151,16 @@ pub struct Down {
     pub ack: Option<Link>,
     /// The newest operations the hub holds of the device.
     pub leaves: Vec<Leaf>,
+    /// Operations the hub holds of the device without the one before.
+    pub gaps: Vec<Link>,
     /// The epoch the device has to leave; 0 for none.
     pub renew: i64,
     /// Where the device's next file has to begin.
     pub need: Option<Link>,
     /// What the device had seen; absent when all of its accounts are sent.
     pub since: Option<Vec<Position>>,
+    /// As the file that is answered said it: the newest position the device had taken anything of.
+    pub newest: Vec<Position>,
     /// Which part of how many.
     pub part: (i64, i64),
     /// The device is expelled.
@@ -281,8 +285,8 @@ begun! {
         count: 0, head: base, seen: Vec::new(), newest: Vec::new(), marks: Vec::new(), price_books: Vec::new(),
     }
     Down(hub: Uuid, hub_key: PublicKey, device: Uuid, policy: Metadata, exported_at: DateTime<Utc>) {
-        position: Vec::new(), as_of: exported_at, ack: None, leaves: Vec::new(), renew: 0, need: None, since: None,
-        part: (1, 1), expelled: false, count: 0, price_books: Vec::new(),
+        position: Vec::new(), as_of: exported_at, ack: None, leaves: Vec::new(), gaps: Vec::new(), renew: 0, need: None,
+        since: None, newest: Vec::new(), part: (1, 1), expelled: false, count: 0, price_books: Vec::new(),
     }
     Ask(ledger: Uuid, device: Uuid, epoch: i64, public_key: PublicKey, head: Link, exported_at: DateTime<Utc>) {
         tag: device_tag(&device), name: String::new(),
@@ -459,9 +463,11 @@ impl Down {
             as_of: time(fields, "as_of")?,
             ack: fields.must("ack")?,
             leaves: fields.must("leaves")?,
+            gaps: fields.must("gaps")?,
             renew: fields.number("renew", 0..=MAX_EPOCH)?,
             need: fields.must("need")?,
             since: fields.must("since")?,
+            newest: fields.must("newest")?,
             part,
             expelled: fields.may("expelled")?.unwrap_or_default(),
             policy: object(fields, "policy")?,

@@ -10,7 +10,11 @@
 //! Without the feature `sync` there are neither files nor signatures.
 
 #[cfg(feature = "sync")]
+mod answer;
+#[cfg(feature = "sync")]
 mod disk;
+#[cfg(feature = "sync")]
+mod down;
 #[cfg(feature = "sync")]
 mod export;
 #[cfg(feature = "sync")]
@@ -41,6 +45,12 @@ pub use crate::model::{
     Admit, BecomeHub, Certificate, DeviceInfo, DevicePolicy, DeviceState, Enrol, Expel, HubInfo, Offline, Right, Role,
     Scope, WhenExpelled,
 };
+#[cfg(feature = "sync")]
+pub(crate) use answer::Accounts;
+#[cfg(feature = "sync")]
+pub(crate) use answer::answer;
+#[cfg(feature = "sync")]
+pub use answer::{Part, VerdictOn};
 #[cfg(feature = "sync")]
 pub use export::Exported;
 #[cfg(feature = "sync")]

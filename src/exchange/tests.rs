@@ -30,7 +30,7 @@ use super::outgoing::Outgoing;
 use super::up;
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{Metadata, Writer};
+use crate::model::{Metadata, Writer, batch_no};
 
 const HUB: Uuid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777_8888);
 const DEVICE: Uuid = Uuid::from_u128(0x9999_aaaa_bbbb_4ccc_8ddd_eeee_ffff_0000);
@@ -88,6 +88,17 @@ fn up(count: i64) -> (Header, Vec<String>) {
     (Header::Up(up), lines)
 }
 
+/// An account with nothing in it, as the fields of a line.
+const EMPTY: &str = r#""a":"x","state":"active","limit":0,"last":5,"totals":[0,0,0,0,0,0,0,0,0,0,0],"rest":[0,0,0,0]"#;
+
+/// An account that was recharged with so many points.
+fn account(n: i64) -> String {
+    let (batch, maker) = (Writer { device: HUB, epoch: 3 }.batch(batch_no(n + 1, 1)), n + 1);
+    format!(
+        r#"{{"a":"card-{n}","state":"active","limit":0,"last":5,"totals":[{maker},0,0,0,0,0,0,0,0,0,0],"rest":[0,0,0,0],"b":[["{batch}",null,"wxpay",0,50,{maker},{maker},0,0,0,0,0,0,4,null,null,7,0,1,null,0,0,0]],"later":{{"deep":[[]]}}}}"#
+    )
+}
+
 fn down(count: i64) -> (Header, Vec<String>) {
     let policy = Metadata::parse(r#"{"rights":["refund"],"scope":"seen","late_window":7776000}"#).unwrap();
     let mut down = Down::new(HUB, key().public(), DEVICE, policy, at(1));
@@ -101,9 +112,7 @@ fn down(count: i64) -> (Header, Vec<String>) {
     down.count = count;
     let line = |n: i64| match n % 4 {
         3 => format!(r#"{{"s":{},"verdict":"stage duplicate_key"}}"#, 101 + n),
-        _ => format!(
-            r#"{{"a":"card-{n}","state":0,"totals":[{n},0,0],"b":[[7,"x",null,true]],"later":{{"deep":[[]]}}}}"#
-        ),
+        _ => account(n),
     };
     (Header::Down(Box::new(down)), (0..count).map(line).collect())
 }

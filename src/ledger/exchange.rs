@@ -123,7 +123,7 @@ impl Ledger {
     }
 
     /// The signer, whose key must be the one this file was given its role with.
-    fn own_signer(&self, info: &Info) -> Result<Signer> {
+    pub(super) fn own_signer(&self, info: &Info) -> Result<Signer> {
         let signer = self.signer()?;
         match info.public_key == Some(signer.key().public()) {
             true => Ok(signer),

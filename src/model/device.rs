@@ -179,6 +179,27 @@ pub struct Certificate {
     pub max_clock_jump: i64,
 }
 
+/// What a device goes by between two exchanges: what it may do, and its hub's settings.
+#[cfg(feature = "sync")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Granted {
+    #[serde(flatten)]
+    pub(crate) policy: DevicePolicy,
+    pub(crate) accounts: AccountsOpen,
+    pub(crate) late_window: i64,
+    pub(crate) max_hold: i64,
+    pub(crate) max_clock_jump: i64,
+}
+
+#[cfg(feature = "sync")]
+impl From<&Certificate> for Granted {
+    fn from(certificate: &Certificate) -> Self {
+        let Certificate { policy, accounts, late_window, max_hold, max_clock_jump, .. } = certificate;
+        let (accounts, late_window) = (*accounts, *late_window);
+        Granted { policy: policy.clone(), accounts, late_window, max_hold: *max_hold, max_clock_jump: *max_clock_jump }
+    }
+}
+
 /// A device as its hub has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DeviceRow {

@@ -4,6 +4,8 @@ mod action;
 mod answer;
 pub(crate) mod builders;
 mod calendar;
+#[cfg(feature = "sync")]
+mod carried;
 mod codes;
 mod device;
 mod expiry;
@@ -34,8 +36,14 @@ pub use answer::{
 };
 pub(crate) use builders::*;
 pub use calendar::Calendar;
+#[cfg(feature = "sync")]
+pub(crate) use carried::{
+    Carried, CarriedBatch, CarriedConsume, CarriedHold, CarriedPart, CarriedPlan, CarriedRest, CarriedSlice,
+};
 pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, AccountsOpen, EntryKind, HoldState};
+#[cfg(feature = "sync")]
+pub(crate) use device::Granted;
 pub(crate) use device::{Admission, DeviceRow, Standing, uuid_text};
 pub use device::{
     Certificate, DeviceInfo, DevicePolicy, DeviceState, HubInfo, Offline, Right, Role, Scope, WhenExpelled,

@@ -6,6 +6,8 @@
 
 mod accounts;
 mod balance;
+#[cfg(feature = "sync")]
+mod carried;
 mod clock;
 mod everywhere;
 mod explain;

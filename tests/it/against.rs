@@ -24,7 +24,7 @@ use crate::model::steps::{Step, System};
 /// The library behind the model's interface: ids become `op:N`, `batch:N.i`, `hold:N`.
 pub struct Library {
     pub ledger: Ledger,
-    clock: ManualClock,
+    pub clock: ManualClock,
     ids: HashMap<String, String>,
     /// Booked entries read before.
     known: HashMap<String, Vec<Value>>,
@@ -243,7 +243,7 @@ impl System for Library {
     }
 }
 
-fn number(name: &str, default: u64) -> u64 {
+pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
@@ -285,7 +285,7 @@ fn hunt(seed: u64, steps: &[Step], check: &mut dyn FnMut(&[Step]) -> Result<(), 
 }
 
 /// Runs seeds on both cores of a small machine.
-fn in_parallel(count: u64, work: impl Fn(u64) + Sync) {
+pub fn in_parallel(count: u64, work: impl Fn(u64) + Sync) {
     let first = number("COUNTERFOIL_SEED", 0);
     let next = std::sync::atomic::AtomicU64::new(first);
     std::thread::scope(|scope| {

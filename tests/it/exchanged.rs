@@ -21,7 +21,7 @@ fn child() {
     std::fs::write(Path::new(&path).with_extension("status"), status).unwrap();
 }
 
-/// The most memory a child that checks a file of so many lines of 1 MiB has had, in KiB.
+/// The most memory a child that checks a file of so many lines of nearly 1 MiB has had, in KiB.
 fn peak(count: i64, packed: bool) -> i64 {
     let folder = tempfile::tempdir().unwrap();
     let (path, key) = (folder.path().join("file.cfx"), SigningKey::from_secret([7; 32]));
@@ -30,11 +30,20 @@ fn peak(count: i64, packed: bool) -> i64 {
     let mut down = Down::new(hub, key.public(), device, policy, DateTime::from_timestamp_millis(0).unwrap());
     down.count = count;
     let mut file = Outgoing::begin(File::create(&path).unwrap(), Header::Down(Box::new(down)), packed).unwrap();
-    // Numbers that are not alike, so that there is something to unpack.
-    let numbers: Vec<String> = (0..120_000).map(|n| (n * 7_919 % 1_000_003).to_string()).collect();
-    let numbers = numbers.join(",");
+    // As many batches as a line has room for, whose numbers are not alike, so that there is something to unpack.
+    let batch = |n: i64| {
+        let (id, points) = (
+            uuid(0x0000_0007_0000_8001_8000_0000_0010_0001 + (i128::from(n) << 20).unsigned_abs()),
+            n * 7_919 % 1_000_003 + 1,
+        );
+        format!(r#"["{id}",null,"wxpay",0,50,{points},{points},0,0,0,0,0,0,{n},null,null,{points},0,1,null,0,0,0]"#)
+    };
+    let points: i64 = (0..8_200).map(|n| n * 7_919 % 1_000_003 + 1).sum();
+    let batches = (0..8_200).map(batch).collect::<Vec<_>>().join(",");
     for n in 0..count {
-        file.line(&format!(r#"{{"a":"card-{n}","b":[{numbers}]}}"#)).unwrap();
+        let totals = format!(r#""totals":[{points},0,0,0,0,0,0,0,0,0,0],"rest":[0,0,0,0]"#);
+        let line = format!(r#"{{"a":"card-{n}","state":"active","limit":0,"last":0,{totals},"b":[{batches}]}}"#);
+        file.line(&line).unwrap_or_else(|error| panic!("{error}: {}", line.len()));
     }
     assert!(count == 0 || (60 << 20..64 << 20).contains(&std::fs::metadata(&path).unwrap().len()) || packed);
     file.finish(&key).unwrap();
@@ -58,7 +67,7 @@ fn uuid(n: u128) -> uuid::Uuid {
 fn a_file_as_long_as_may_be_takes_little_memory() {
     let empty = peak(0, false);
     for packed in [false, true] {
-        let full = peak(78, packed);
+        let full = peak(64, packed);
         assert!(full - empty < 8 << 10, "{empty} KiB, and {full} KiB for a full file, packed: {packed}");
     }
 }

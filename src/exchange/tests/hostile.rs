@@ -91,13 +91,17 @@ fn lines_are_read_strictly() {
     }
     let (header, _) = down(1);
     for (line, expected) in [
-        (r#"{"a":"x"}"#, "taken"),
-        (r#"{"a":"x","b":[[1,{"c":[]}]]}"#, "taken"),
+        (format!("{{{EMPTY}}}").as_str(), "taken"),
+        (&format!(r#"{{{EMPTY},"later":[[1,{{"c":[]}}]]}}"#), "taken"),
+        (&account(4), "taken"),
+        (&account(4).replace(",0,4,null", ",1,4,null"), "taken"),
+        (&account(4).replace("[5,0", "[6,0"), "bad_file format"),
+        (r#"{"a":"x"}"#, "bad_file format"),
         (r#"{"s":5,"verdict":"booked"}"#, "taken"),
         (r#"{"s":5}"#, "bad_file format"),
         (r#"{"a":5}"#, "bad_file format"),
-        (r#"{"a":"x","b":[[1,{"c":1,"c":2}]]}"#, "bad_file format"),
-        (r#"{"a":"x","b":0.5}"#, "bad_file format"),
+        (&format!(r#"{{{EMPTY},"later":[[1,{{"c":1,"c":2}}]]}}"#), "bad_file format"),
+        (&format!(r#"{{{EMPTY},"later":0.5}}"#), "bad_file format"),
         (r#"{"a":"x","a":"y"}"#, "bad_file format"),
     ] {
         assert_eq!(refusal(&line_with(&header, line)), expected, "{line}");

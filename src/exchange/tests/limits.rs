@@ -10,6 +10,11 @@ fn filled(begin: &str, end: &str, length: usize) -> String {
     format!("{begin}{}{end}", "x".repeat(length - begin.len() - end.len()))
 }
 
+/// How a line begins that holds a long text.
+fn long() -> String {
+    format!(r#"{{{EMPTY},"later":""#)
+}
+
 #[test]
 fn lines_are_so_long() {
     let bytes = |length: usize| {
@@ -22,7 +27,7 @@ fn lines_are_so_long() {
         forged_under(&Header::Up(header), &[line])
     };
     assert_eq!((refusal(&bytes(64 << 10)), refusal(&bytes((64 << 10) + 1))), ("taken".into(), LIMITS.into()));
-    let bytes = |length: usize| forged_under(&down(1).0, &[filled(r#"{"a":""#, "\"}", length)]);
+    let bytes = |length: usize| forged_under(&down(1).0, &[filled(&long(), "\"}", length)]);
     assert_eq!((refusal(&bytes(1 << 20)), refusal(&bytes((1 << 20) + 1))), ("taken".into(), LIMITS.into()));
     let bytes = |length: usize| {
         let mut header = question();
@@ -51,7 +56,7 @@ fn there_are_so_many_lines() {
 #[test]
 fn a_file_is_so_long() {
     let bytes = |length: usize| {
-        let line = filled(r#"{"a":""#, "\"}", (1 << 20) - 1);
+        let line = filled(&long(), "\"}", (1 << 20) - 1);
         let (mut header, _) = down(0);
         if let Header::Down(down) = &mut header {
             down.count = 64;
@@ -59,7 +64,7 @@ fn a_file_is_so_long() {
         }
         let mut lines = vec![line; 63];
         let rest = length - forged_under(&header, &lines).len() - 1;
-        lines.push(filled(r#"{"a":""#, "\"}", rest));
+        lines.push(filled(&long(), "\"}", rest));
         let bytes = forged_under(&header, &lines);
         // The footer's own count of bytes has as many digits either way.
         assert_eq!(bytes.len(), length);
@@ -71,8 +76,8 @@ fn a_file_is_so_long() {
 #[test]
 fn nesting_is_so_deep() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    for (field, most) in [("later", 15), ("b", 15)] {
-        let bytes = |depth: usize| forged_under(&down(1).0, &[format!(r#"{{"a":"x","{field}":{}}}"#, nested(depth))]);
+    for (field, most) in [("later", 15), ("later still", 15)] {
+        let bytes = |depth: usize| forged_under(&down(1).0, &[format!(r#"{{{EMPTY},"{field}":{}}}"#, nested(depth))]);
         assert_eq!((refusal(&bytes(most)), refusal(&bytes(most + 1))), ("taken".into(), LIMITS.into()));
         assert_eq!(refusal(&bytes(400_000)), LIMITS);
     }
@@ -123,8 +128,8 @@ fn a_price_book_is_so_long() {
 #[test]
 fn a_line_has_so_many_fields() {
     let bytes = |count: usize| {
-        let fields: String = (1..count).map(|n| format!(",\"f{n}\":0")).collect();
-        forged_under(&down(1).0, &[format!(r#"{{"a":"x"{fields}}}"#)])
+        let fields: String = (6..count).map(|n| format!(",\"f{n}\":0")).collect();
+        forged_under(&down(1).0, &[format!("{{{EMPTY}{fields}}}")])
     };
     assert_eq!((refusal(&bytes(256)), refusal(&bytes(257))), ("taken".into(), "bad_file format".into()));
 }

@@ -67,10 +67,11 @@ impl Dice {
                     let Link { seq, hash } = dice.link();
                     Leaf { seq, hash, epoch: dice.below(99) + 1 }
                 });
+                (down.gaps, down.newest) = (self.times(3, Dice::link), self.times(3, Dice::position));
                 (down.renew, down.expelled, down.count) = (self.below(1 << 28), self.coin(), count);
                 let parts = self.below(9) + 1;
                 down.part = (self.below(parts.unsigned_abs()) + 1, parts);
-                (Header::Down(Box::new(down)), lines)
+                (Header::Down(Box::new(down)), (0..count).map(account).collect())
             }
             _ => {
                 let mut evidence = Evidence::new(ids.0, ids.1, now);

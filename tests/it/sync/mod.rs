@@ -1,5 +1,6 @@
 //! Hubs and devices.
 
+mod answered;
 mod exported;
 mod refused;
 mod roles;
