@@ -63,7 +63,10 @@ CREATE TABLE device (
     name       TEXT    NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 128),
     -- What it may do (JSON).
     policy     TEXT    NOT NULL,
-    state      INTEGER NOT NULL CHECK (state IN (0, 1)) -- 0 admitted, 1 expelled
+    state      INTEGER NOT NULL CHECK (state IN (0, 1)), -- 0 admitted, 1 expelled
+    -- Where its recharges are bounded by the day: the newest day with one, since 1970, by its own clock, and the points of that day.
+    recharge_day INTEGER NOT NULL CHECK (recharge_day >= 0),
+    recharged    INTEGER NOT NULL CHECK (recharged >= 0)
 ) STRICT;
 
 -- The text of every price book an operation was booked under, once.
@@ -118,8 +121,9 @@ CREATE TABLE operation (
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
-    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch
-    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 27),
+    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch, 30 import,
+    -- 31 stage, 32 approve, 33 dismiss, 37 acknowledge
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 37),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
     account       INTEGER NOT NULL CHECK (account >= 0),
     key           TEXT    NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 128),
@@ -140,12 +144,98 @@ CREATE TABLE operation (
     outcome       TEXT,
     -- The last entry it booked in its account; NULL for operations on the file itself. Derived.
     entry         INTEGER CHECK (entry >= 1),
-    hash          BLOB    NOT NULL CHECK (length(hash) = 32)
+    -- Of one that a device of this hub booked first: its link (chain.no and the number in it; else 0), the link's hash, and when
+    -- it occurred as far as the hub could tell.
+    chain         INTEGER NOT NULL CHECK (chain >= 0),
+    chain_seq     INTEGER NOT NULL CHECK (chain_seq BETWEEN 0 AND 4398046511103),
+    origin_hash   BLOB    CHECK (length(origin_hash) = 32),
+    occurred      INTEGER CHECK (occurred BETWEEN 0 AND 253402300799999),
+    hash          BLOB    NOT NULL CHECK (length(hash) = 32),
+    CHECK ((chain = 0) = (chain_seq = 0) AND (chain = 0) = (origin_hash IS NULL) AND (chain = 0) = (occurred IS NULL))
 ) STRICT;
 
--- Idempotency: one operation per account, kind and key. The key first: keys made in the order of time then grow the index
--- at its end, whatever the account, and two entries are told apart by one comparison.
-CREATE UNIQUE INDEX operation_key ON operation (key, account, kind);
+-- Idempotency: one operation per account, kind and key, of each writer whose keys are its own. The key first: keys made in
+-- the order of time then grow the index at its end, whatever the account, and two entries are told apart by one comparison.
+CREATE UNIQUE INDEX operation_key ON operation (key, account, kind, chain);
+
+-- At a hub: what its devices booked, as it came. A tree, in stretches that one writer wrote one after the other: another begins
+-- with a new epoch, where two files wrote on after one link, and where what lies between is missing.
+CREATE TABLE chain (
+    no     INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL REFERENCES device (no),
+    epoch  INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 268435455),
+    -- Number of its first link, and the hash of the link before that.
+    first  INTEGER NOT NULL CHECK (first BETWEEN 1 AND 4398046511103),
+    prev   BLOB    NOT NULL CHECK (length(prev) = 32)
+) STRICT;
+
+-- What goes on after a link.
+CREATE INDEX chain_prev ON chain (prev, no);
+-- The chains of a device.
+CREATE INDEX chain_device ON chain (device, no);
+
+-- An operation of a device, as it came.
+CREATE TABLE link (
+    chain      INTEGER NOT NULL REFERENCES chain (no),
+    -- Its number in its device's log, and its hash there.
+    seq        INTEGER NOT NULL CHECK (seq BETWEEN 1 AND 4398046511103),
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+    verdict    INTEGER NOT NULL CHECK (verdict BETWEEN 0 AND 2), -- 0 noted, 1 booked, 2 staged
+    -- When it occurred, as far as the hub could tell.
+    occurred   INTEGER NOT NULL CHECK (occurred BETWEEN 0 AND 253402300799999),
+    -- What booked or staged it; NULL when it was noted. An approved one was booked later: the operation of this link tells.
+    operation  INTEGER REFERENCES operation (seq),
+    -- The device's line; NULL where the operation has it.
+    line       TEXT,
+    price_book INTEGER REFERENCES price_book (no),
+    PRIMARY KEY (chain, seq),
+    CHECK ((verdict = 0) = (operation IS NULL) AND (verdict = 0) = (line IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Which links are known.
+CREATE UNIQUE INDEX link_hash ON link (substr(hash, 1, 16));
+
+-- Links that were not booked when they came. operation = that of kind stage.
+CREATE TABLE staged (
+    operation INTEGER PRIMARY KEY REFERENCES operation (seq),
+    account   INTEGER NOT NULL CHECK (account >= 0),
+    device    INTEGER NOT NULL REFERENCES device (no),
+    -- 1 too_new, 2 invalid, 3 duplicate_key, 4 key_conflict, 5 waits_for, 6 fork, 7 not_allowed, 8 expelled
+    reason    INTEGER NOT NULL CHECK (reason BETWEEN 1 AND 8),
+    -- The operation that was booked under its key, or the stage of what it waits for.
+    other     INTEGER REFERENCES operation (seq),
+    state     INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2), -- 0 open, 1 approved, 2 dismissed
+    closed_by INTEGER REFERENCES operation (seq),
+    CHECK ((state = 0) = (closed_by IS NULL))
+) STRICT;
+
+-- What still waits.
+CREATE INDEX staged_waiting ON staged (operation) WHERE state = 0;
+-- The same of a device and account.
+CREATE INDEX staged_open ON staged (device, account, operation) WHERE state = 0;
+
+-- What an operator should see about an operation. Derived; but not the acknowledgement, which is an operation too.
+CREATE TABLE flag (
+    operation       INTEGER NOT NULL REFERENCES operation (seq),
+    -- 1 overdraft, 2 frozen, 3 reopened, 4 opened, 5 too_late, 6 allotment_short, 7 refund_short, 8 refund_unknown,
+    -- 9 key_conflict, 10 price_mismatch, 11 foreign_price_book, 12 stale_price_book, 13 clock_corrected, 14 fork,
+    -- 15 hub_regressed, 16 gap_accepted
+    code            INTEGER NOT NULL CHECK (code BETWEEN 1 AND 16),
+    points          INTEGER NOT NULL CHECK (points >= 0),
+    acknowledged_by INTEGER REFERENCES operation (seq),
+    PRIMARY KEY (operation, code)
+) STRICT, WITHOUT ROWID;
+
+-- Those that nobody has acknowledged.
+CREATE INDEX flag_open ON flag (operation, code) WHERE acknowledged_by IS NULL;
+
+-- Which accounts a device hears of, and the operation since which it does.
+CREATE TABLE watch (
+    device  INTEGER NOT NULL REFERENCES device (no),
+    account INTEGER NOT NULL REFERENCES account (no),
+    since   INTEGER NOT NULL CHECK (since >= 1),
+    PRIMARY KEY (device, account)
+) STRICT, WITHOUT ROWID;
 
 -- The account's books, clustered: a page of history is one range of one b-tree.
 CREATE TABLE entry (
@@ -153,8 +243,9 @@ CREATE TABLE entry (
     n                INTEGER NOT NULL CHECK (n >= 1),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
-    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop, 30 rollover
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 30),
+    -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop, 30 rollover,
+    -- 34 stage, 35 dismiss
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 35),
     -- NULL for what time did by itself.
     operation        INTEGER REFERENCES operation (seq),
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
@@ -361,6 +452,14 @@ CREATE TRIGGER plan_no_delete BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'p
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
 CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
 CREATE TRIGGER allocation_no_delete BEFORE DELETE ON allocation BEGIN SELECT RAISE(ABORT, 'allocations are never deleted'); END;
+CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain BEGIN SELECT RAISE(ABORT, 'chains never change'); END;
+CREATE TRIGGER chain_no_delete BEFORE DELETE ON chain BEGIN SELECT RAISE(ABORT, 'chains are never deleted'); END;
+CREATE TRIGGER link_no_update BEFORE UPDATE ON link BEGIN SELECT RAISE(ABORT, 'links never change'); END;
+CREATE TRIGGER link_no_delete BEFORE DELETE ON link BEGIN SELECT RAISE(ABORT, 'links are never deleted'); END;
+CREATE TRIGGER staged_no_delete BEFORE DELETE ON staged BEGIN SELECT RAISE(ABORT, 'what was set aside is never deleted'); END;
+CREATE TRIGGER flag_no_delete BEFORE DELETE ON flag BEGIN SELECT RAISE(ABORT, 'flags are never deleted'); END;
+CREATE TRIGGER watch_no_update BEFORE UPDATE ON watch BEGIN SELECT RAISE(ABORT, 'watches never change'); END;
+CREATE TRIGGER watch_no_delete BEFORE DELETE ON watch BEGIN SELECT RAISE(ABORT, 'watches are never deleted'); END;
 CREATE TRIGGER device_no_delete BEFORE DELETE ON device BEGIN SELECT RAISE(ABORT, 'devices are never deleted'); END;
 CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger row is never deleted'); END;
 CREATE TRIGGER ledger_identity BEFORE UPDATE OF id, ledger_id, created_at ON ledger
@@ -369,6 +468,12 @@ CREATE TRIGGER ledger_role BEFORE UPDATE OF role ON ledger WHEN OLD.role <> 0 AN
 BEGIN SELECT RAISE(ABORT, 'a role is given once'); END;
 CREATE TRIGGER device_identity BEFORE UPDATE OF no, device, tag ON device
 BEGIN SELECT RAISE(ABORT, 'a device''s identity never changes'); END;
+CREATE TRIGGER staged_identity BEFORE UPDATE OF operation, account, device, reason, other ON staged
+BEGIN SELECT RAISE(ABORT, 'why a link was set aside never changes'); END;
+CREATE TRIGGER staged_once BEFORE UPDATE OF state ON staged WHEN OLD.state <> 0
+BEGIN SELECT RAISE(ABORT, 'what was seen to stays so'); END;
+CREATE TRIGGER flag_identity BEFORE UPDATE OF operation, code, points ON flag
+BEGIN SELECT RAISE(ABORT, 'a flag never changes but for who has seen it'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
 CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry ON batch
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;

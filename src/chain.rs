@@ -4,7 +4,7 @@
 //! Outcome and entry are left out: they can be derived again from the operations.
 
 use crate::hash::Hash;
-use crate::model::{AccountId, ClockMark, Key, OperationRow, Writer};
+use crate::model::{AccountId, ClockMark, Key, Line, OperationRow, Writer};
 use crate::units::Instant;
 
 const GENESIS_DOMAIN: &[u8] = b"counterfoil ledger genesis v1";
@@ -34,6 +34,8 @@ pub(crate) struct Facts<'o> {
     pub(crate) clock: ClockMark,
     pub(crate) points: i64,
     pub(crate) price_book: Option<&'o Hash>,
+    /// Of one that was first booked in another file: its hash there, and when it occurred.
+    pub(crate) origin: Option<(&'o Hash, Instant)>,
     pub(crate) body: &'o str,
 }
 
@@ -51,7 +53,29 @@ impl<'o> From<&'o OperationRow> for Facts<'o> {
             clock: op.clock,
             points: op.points,
             price_book: op.price_book.as_ref().map(|(_, hash)| hash),
+            origin: op.origin.hash.as_ref().zip(op.origin.occurred),
             body: &op.body,
+        }
+    }
+}
+
+impl<'o> Facts<'o> {
+    /// Of a line that a device sent.
+    pub(crate) fn of_line(line: &'o Line<'_>, writer: Writer, price_book: Option<&'o Hash>) -> Self {
+        Facts {
+            seq: line.seq,
+            writer,
+            rules_version: line.rules_version,
+            kind: &line.kind,
+            account: line.account.as_ref(),
+            key: &line.key,
+            recorded_at: line.recorded_at,
+            booked_at: line.booked_at,
+            clock: line.clock,
+            points: line.points,
+            price_book,
+            origin: None,
+            body: line.body,
         }
     }
 }
@@ -73,10 +97,20 @@ pub(crate) fn link<'o>(prev: &Hash, op: impl Into<Facts<'o>>) -> Hash {
     bytes.number(op.clock.code());
     bytes.number(op.points);
     bytes.optional(op.price_book.map(|hash| hash.as_bytes().as_slice()));
-    // The place of an origin (an operation first booked in another file): none is written yet.
-    bytes.optional(None);
+    bytes.optional(op.origin.map(|(hash, occurred)| origin(hash, occurred)).as_deref());
     bytes.field(op.body.as_bytes());
     bytes.finish()
+}
+
+/// The hash of the link, which covers all of it, and the instant.
+fn origin(hash: &Hash, occurred: Instant) -> Vec<u8> {
+    [hash.as_bytes().as_slice(), &occurred.millis().to_le_bytes()].concat()
+}
+
+/// Adds a link that a hub has only noted to what tells when those occurred.
+pub(crate) fn noted(hasher: &mut blake3::Hasher, seq: i64, occurred: Instant) {
+    hasher.update(&seq.to_le_bytes());
+    hasher.update(&occurred.millis().to_le_bytes());
 }
 
 /// Gathered first and hashed at once: many small updates of the hasher cost more than the hash.
@@ -119,7 +153,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{OpKind, Outcome};
+    use crate::model::{OpKind, Origin, Outcome};
 
     fn operation() -> OperationRow {
         OperationRow {
@@ -139,6 +173,7 @@ mod tests {
             body: r#"{"points":320,"source":"wxpay"}"#.to_string(),
             outcome: Outcome::default(),
             entry: Some(1),
+            origin: Origin::default(),
             hash: Hash::default(),
         }
     }
@@ -156,6 +191,10 @@ mod tests {
             link(&[1; 32].into(), &file).to_string(),
             "21b790cc6596bff437e17ef1e68717ca719e8b31474b29db2d84296374947f73"
         );
+    }
+
+    fn origin(hash: u8, occurred: i64) -> Origin {
+        Origin { chain: 1, seq: 2, hash: Some([hash; 32].into()), occurred: Some(Instant::clamped(occurred)) }
     }
 
     #[test]
@@ -179,6 +218,9 @@ mod tests {
             OperationRow { price_book: Some((2, [8; 32].into())), ..first.clone() },
             OperationRow { rules_version: 2, ..first.clone() },
             OperationRow { body: "{}".to_string(), ..first.clone() },
+            OperationRow { origin: origin(7, 5), ..first.clone() },
+            OperationRow { origin: origin(8, 5), ..first.clone() },
+            OperationRow { origin: origin(7, 6), ..first.clone() },
         ];
         let mut hashes: HashSet<Hash> = changed.iter().map(|op| link(&Hash::default(), op)).collect();
         hashes.insert(link(&[1; 32].into(), &first));

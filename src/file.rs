@@ -4,6 +4,8 @@ mod backups;
 mod change;
 #[cfg(test)]
 mod cost;
+#[cfg(feature = "sync")]
+mod links;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -30,6 +32,8 @@ pub(crate) use backups::check_keep;
 pub use change::ExpireReport;
 use change::write;
 pub(crate) use change::{Book, Terms};
+#[cfg(feature = "sync")]
+pub(crate) use links::{Sent, Took};
 pub(crate) use watching::ForeignCheck;
 
 /// How long the close of what was opened to look only waits for looks under way.

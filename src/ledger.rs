@@ -2,6 +2,8 @@
 
 #[cfg(feature = "schema")]
 mod answers;
+#[cfg(feature = "sync")]
+mod arrivals;
 mod ask;
 mod auto_backup;
 mod batch;
@@ -33,6 +35,8 @@ use auto_backup::AutoBackup;
 
 #[cfg(feature = "schema")]
 pub use answers::answer_schema;
+#[cfg(feature = "sync")]
+pub use arrivals::{ImportTerms, Imported};
 pub use ask::Answer;
 pub use batch::{BatchRun, Whole};
 #[cfg(feature = "sync")]

@@ -2,6 +2,8 @@
 //! operations replay in the time of a million lookups. What has become what the file says it ends as is read there when it is
 //! asked for again: memory is for what is still to change.
 
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::kept::Kept;
@@ -10,8 +12,8 @@ use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, HoldRow, HoldState, Key,
-    OpKind, OperationRow, Outcome, PlanRow, StretchRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, FlagRow, HoldRow,
+    HoldState, Key, OpKind, OperationRow, Outcome, PlanRow, StagedRow, StretchRow, WatchRow,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Keyed};
@@ -41,6 +43,13 @@ pub(crate) struct Memory<'s, 'c> {
     /// How many rows there may be before some are let go.
     most: usize,
     devices: BTreeMap<i64, DeviceRow>,
+    staged: BTreeMap<i64, StagedRow>,
+    /// By operation and code.
+    flags: BTreeMap<(i64, i64), FlagRow>,
+    /// What imports tell of the links that were only noted: by the last link of each, its first and when they occurred.
+    imports: HashMap<Hash, (i64, Hash)>,
+    /// By device and account: those that operations have made.
+    watches: BTreeMap<(i64, i64), WatchRow>,
     /// The first operation that no device books.
     beyond_devices: Option<(i64, OpKind)>,
     books: BTreeMap<i64, PriceBook>,
@@ -133,6 +142,11 @@ impl<'s, 'c> Memory<'s, 'c> {
         }
         self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
         self.devices.extend(changes.devices.into_iter().map(|row| (row.no, row)));
+        if let Some(hub) = changes.hub {
+            self.staged.extend(hub.staged.into_iter().map(|row| (row.operation, row)));
+            self.flags.extend(hub.flags.into_iter().map(|row| ((row.operation, row.code.code()), row)));
+            self.watches.extend(hub.new_watches.into_iter().map(|row| ((row.device, row.account), row)));
+        }
         self.trim()
     }
 

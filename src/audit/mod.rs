@@ -15,6 +15,7 @@
 mod doctor;
 mod faults;
 mod kept;
+mod links;
 mod memory;
 mod movements;
 mod quick;
@@ -218,7 +219,7 @@ fn beside(audit: &mut Audit<'_, '_>, [second, ahead]: [OtherReader; 2]) -> Resul
 fn books(audit: &mut Audit<'_, '_>, ahead: Option<OtherReader>) -> Result<()> {
     let cache = BookCache::default();
     match replay::run(audit, ahead, &cache)? {
-        Some(memory) => tables::run(audit, &memory),
+        Some(memory) => tables::run(audit, &memory).and_then(|()| links::run(audit, &memory)),
         None => Ok(()),
     }
 }

@@ -9,7 +9,9 @@ use super::memory::Memory;
 use super::{Audit, PAGE, count, show, window};
 use crate::chain;
 use crate::db::OtherReader;
-use crate::engine::{Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, run as decide};
+use crate::engine::{
+    Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, retake, run as decide,
+};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
@@ -212,6 +214,16 @@ impl<'s, 'c> Replay<'s, 'c> {
             self.check_since(audit, no, row.seq);
         }
         let faults = audit.faults.many();
+        if let Ok(Command { action: Action::Import(import), .. }) = &command {
+            self.memory.imported(import);
+        }
+        if row.origin.is_link()
+            && let Some((no, _)) = row.price_book
+            && let Some(book) = self.books.get(&no)
+        {
+            // It came with what devices sent, before anything was booked by it.
+            self.memory.add_book(no, book.clone());
+        }
         let booked = self.book(audit, row, command)?;
         // Booked on the same head, the same fields come to the same hash: only another one is looked into.
         if !booked.as_ref().is_ok_and(|booked| booked.operation.hash == row.hash) {
@@ -320,7 +332,12 @@ impl<'s, 'c> Replay<'s, 'c> {
         let book = row.price_book.and_then(|(no, _)| self.books.get(&no));
         // In one step: what was swept before has been followed already.
         let context = Context { ledger: &self.ledger, reading, time: Some(time), book, limit: usize::MAX };
-        match decide(&self.memory, context, command)? {
+        let decided = if row.origin.is_link() {
+            retake(&self.memory, context, row)
+        } else {
+            decide(&self.memory, context, command)
+        };
+        match decided? {
             Verdict::Booked(booked) => Ok(*booked),
             Verdict::Replayed(_) => Err(Error::corrupt("its key was used before")),
             Verdict::CatchUp(_) => Err(Error::corrupt("its catch-up does not end")),
@@ -428,14 +445,6 @@ impl<'s, 'c> Replay<'s, 'c> {
         for no in self.writers.keys().filter(|no| **no > self.ledger.writer.0) {
             faults.add("writer_extra", format_args!("writer {no}"), "none", "a row");
         }
-        for no in self.books.keys().filter(|no| !self.memory.all_books().contains_key(no)) {
-            faults.add(
-                "price_book_extra",
-                format_args!("price_book {no}"),
-                "none",
-                "a row no operation was booked under",
-            );
-        }
     }
 }
 
@@ -479,6 +488,10 @@ pub(super) fn check_head(audit: &mut Audit<'_, '_>, stored: &LedgerRow, last: i6
 
 /// The command a stored operation was booked from.
 fn command(row: &OperationRow) -> Result<Command> {
+    if row.origin.is_link() {
+        // The engine reads it, with what it refers to.
+        return Ok(Command::own(row.kind, row.key.clone()));
+    }
     let account = row.account.as_ref().map(|(_, id)| id.clone());
     Command::stored(row.kind, account, row.key.clone(), &parse_body(row)?)
 }

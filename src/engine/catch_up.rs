@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::draw::{Tally, give_back, settle};
 use super::line::Line;
-use super::pages::{Due, DueKind};
+use super::pages::{Due, DueKind, batch_due};
 use super::plans::give;
 use super::rollover::roll;
 use crate::error::{Error, Result};
@@ -30,6 +30,19 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
         fall_due(books, account, due)?;
     }
     Ok(last.is_none())
+}
+
+/// A batch that had ended when it arrived lapses at once, or rolls over.
+pub(super) fn lapse(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Result<()> {
+    let batch = books.batch(no)?;
+    let account = batch.account;
+    match batch_due(batch).filter(|due| batch.is_expired(now) && due.what == DueKind::Expiry) {
+        Some(mut due) => {
+            due.at = now;
+            fall_due(books, account, due)
+        }
+        None => Ok(()),
+    }
 }
 
 /// Books one due thing, and what it settles.

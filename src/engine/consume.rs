@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::Booking;
+use super::books::Books;
 use super::draw::{coverable, draw};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{AccountRow, Action, BatchRow, ConsumePolicy, ConsumeRow, EntryKind, Place};
+use crate::model::{AccountRow, Action, BatchNo, BatchRow, ConsumePolicy, ConsumeRow, EntryKind, Place};
 use crate::pricing::PriceBook;
 use crate::quantity::Usage;
 use crate::units::{Instant, add, sub};
@@ -94,7 +95,11 @@ impl<'a> Booking<'a, '_> {
         };
         let occurred = occurred_at.map(|at| at.min(self.now));
         self.outcome.occurred_at = occurred.map(Instant::millis);
-        let lapsed = self.lapsed_for(occurred)?;
+        let window = self.context.ledger.settings.late_window;
+        let lapsed = match occurred {
+            Some(occurred) => lapsed_since(&mut self.books, self.account, (occurred, self.now), window)?,
+            None => Vec::new(),
+        };
         let covered = coverable(&mut self.books, self.account, asked, &lapsed)?;
         let uncovered = sub(asked, covered)?;
         let points = match policy {
@@ -116,7 +121,7 @@ impl<'a> Booking<'a, '_> {
         };
         self.points = points;
         self.books.new_owner(self.seq);
-        self.charge(self.seq, points, lapsed)?;
+        self.charge(points, lapsed)?;
         self.post(EntryKind::Consume, points, None)?;
         self.settle(self.account)
     }
@@ -142,58 +147,97 @@ impl<'a> Booking<'a, '_> {
         Ok(())
     }
 
-    /// Batches a late consume may draw from that have expired since it occurred, whether or not they were effective then: booked
-    /// in time, the part of it that stayed open would have been paid when such a batch came.
-    fn lapsed_for(&mut self, occurred: Option<Instant>) -> Result<Vec<BatchRow>> {
-        let window = self.context.ledger.settings.late_window.saturating_mul(1000);
-        let Some(occurred) = occurred.filter(|at| window > 0 && self.now.since(*at) <= window) else {
-            return Ok(Vec::new());
-        };
-        let mut lapsed = Vec::new();
-        for row in self.books.source().lapsed_batches(self.account, occurred, self.now)? {
-            self.books.batch(row.no)?;
-        }
-        // The working copy also knows what expired in this very catch-up.
-        for batch in self.books.held_batches() {
-            let mine = batch.account == self.account && batch.expired > 0;
-            if mine && !batch.is_expired(occurred) && batch.is_expired(self.now) {
-                lapsed.push(batch.clone());
-            }
-        }
-        lapsed.sort_by_key(BatchRow::draw_key);
-        Ok(lapsed)
-    }
-
-    /// Books points as consumed by `owner`: batches pay in draw order, the rest is open.
-    pub(super) fn charge(&mut self, owner: i64, points: i64, lapsed: Vec<BatchRow>) -> Result<()> {
-        let reinstated_before = self.books.account(self.account)?.totals.reinstated;
-        let draws = &mut self.outcome.draws;
-        let paid = draw(&mut self.books, self.account, owner, points, Place::Used, lapsed, draws)?;
-        let open = sub(points, paid)?;
-        let row = self.books.account_mut(self.account)?;
-        row.totals.consumed = add(row.totals.consumed, points)?;
-        let reinstated = sub(row.totals.reinstated, reinstated_before)?;
-        self.outcome.reinstated = add(self.outcome.reinstated, reinstated)?;
-        self.leave_open(owner, points, open)
+    /// Books points as consumed by this operation: batches pay in draw order, the rest is open.
+    fn charge(&mut self, points: i64, lapsed: Vec<BatchRow>) -> Result<()> {
+        let charged = charge(&mut self.books, (self.account, self.seq), points, lapsed, &mut self.outcome.draws)?;
+        self.outcome.reinstated = add(self.outcome.reinstated, charged.reinstated)?;
+        self.leave_open(points, charged.open)
     }
 
     /// The part no batch has paid for becomes debt.
-    pub(super) fn leave_open(&mut self, operation: i64, points: i64, open: i64) -> Result<()> {
+    pub(super) fn leave_open(&mut self, points: i64, open: i64) -> Result<()> {
         self.outcome.open = open;
         if open > 0 {
-            let account = self.account;
-            self.outcome.before = Some(self.books.account(account)?.credit_limit);
-            self.books.add_consume(ConsumeRow {
-                operation,
-                account,
-                points,
-                open: 0,
-                refunded: 0,
-                written_off: 0,
-                clawback_of: None,
-            });
-            self.books.change_consume(operation, |row| row.open = open)?;
+            self.outcome.before = Some(self.books.account(self.account)?.credit_limit);
         }
-        Ok(())
+        leave_open(&mut self.books, (self.account, self.seq), points, open)
     }
+}
+
+/// Batches a late consume may draw from that have expired between when it occurred and now, whether or not they were effective
+/// then: booked in time, the part of it that stayed open would have been paid when such a batch came. None after so many seconds.
+pub(super) fn lapsed_since(
+    books: &mut Books<'_>,
+    account: i64,
+    (occurred, now): (Instant, Instant),
+    window: i64,
+) -> Result<Vec<BatchRow>> {
+    let window = window.saturating_mul(1000);
+    if window == 0 || now.since(occurred) > window {
+        return Ok(Vec::new());
+    }
+    expired_since(books, account, (occurred, now))
+}
+
+/// Batches with points that have expired between two instants.
+pub(super) fn expired_since(
+    books: &mut Books<'_>,
+    account: i64,
+    (after, until): (Instant, Instant),
+) -> Result<Vec<BatchRow>> {
+    for row in books.source().lapsed_batches(account, after, until)? {
+        books.batch(row.no)?;
+    }
+    // The working copy also knows what expired in this very catch-up.
+    let lost = |batch: &&BatchRow| {
+        let mine = batch.account == account && batch.expired > 0;
+        mine && !batch.is_expired(after) && batch.is_expired(until)
+    };
+    let mut lapsed: Vec<BatchRow> = books.held_batches().filter(lost).cloned().collect();
+    lapsed.sort_by_key(BatchRow::draw_key);
+    Ok(lapsed)
+}
+
+/// What a charge left open, and what of it came out of lapsed batches.
+pub(super) struct Charged {
+    pub(super) open: i64,
+    pub(super) reinstated: i64,
+}
+
+/// Books points of an account as consumed by an operation: batches pay in draw order. What is open is the caller's to leave so.
+pub(super) fn charge(
+    books: &mut Books<'_>,
+    (account, owner): (i64, i64),
+    points: i64,
+    lapsed: Vec<BatchRow>,
+    draws: &mut Vec<(BatchNo, i64)>,
+) -> Result<Charged> {
+    let reinstated_before = books.account(account)?.totals.reinstated;
+    let paid = draw(books, account, owner, points, Place::Used, lapsed, draws)?;
+    let open = sub(points, paid)?;
+    let row = books.account_mut(account)?;
+    row.totals.consumed = add(row.totals.consumed, points)?;
+    Ok(Charged { open, reinstated: sub(row.totals.reinstated, reinstated_before)? })
+}
+
+/// The part of a consume that no batch has paid for becomes debt.
+pub(super) fn leave_open(
+    books: &mut Books<'_>,
+    (account, operation): (i64, i64),
+    points: i64,
+    open: i64,
+) -> Result<()> {
+    if open == 0 {
+        return Ok(());
+    }
+    books.add_consume(ConsumeRow {
+        operation,
+        account,
+        points,
+        open: 0,
+        refunded: 0,
+        written_off: 0,
+        clawback_of: None,
+    });
+    books.change_consume(operation, |row| row.open = open)
 }

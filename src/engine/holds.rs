@@ -149,7 +149,7 @@ impl Booking<'_, '_> {
         self.outcome.over_limit = open > 0 && open > credit_left;
         let row = self.books.account_mut(self.account)?;
         row.totals.consumed = add(row.totals.consumed, points)?;
-        self.leave_open(self.seq, points, open)?;
+        self.leave_open(points, open)?;
         self.show_hold(hold.operation)?;
         self.post(EntryKind::Capture, points, None)?;
         self.settle(self.account)

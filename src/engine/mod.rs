@@ -6,6 +6,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 mod accounts;
+mod arrive;
 mod books;
 #[cfg(feature = "sync")]
 mod carry;
@@ -14,7 +15,9 @@ mod clock;
 mod consume;
 mod draw;
 mod holds;
+mod judge;
 mod line;
+mod links;
 mod mend;
 mod pages;
 mod plans;
@@ -25,6 +28,7 @@ mod shift;
 pub(crate) mod source;
 mod step_back;
 mod table;
+mod take;
 mod time;
 
 use std::borrow::Cow;
@@ -34,7 +38,8 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, DeviceRow,
-    EntryKind, LedgerRow, OpKind, OperationRow, Outcome, Request, Subject, Totals, check_ends,
+    EntryKind, Key, LedgerRow, Line as Link, OpKind, OperationRow, Origin, Outcome, Request, Role, Subject, Totals,
+    check_ends,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -46,10 +51,17 @@ pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_ful
 pub(crate) use clock::{LedgerTime, ledger_time};
 pub(crate) use consume::no_book;
 use line::Line;
+pub(crate) use links::line_text;
+#[cfg(feature = "sync")]
+pub(crate) use links::{Incoming, Tip};
 pub(crate) use roles::check as check_role;
 pub(crate) use rollover::{account_of, would_roll};
+use source::HubChanges;
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
+#[cfg(feature = "sync")]
+pub(crate) use take::{New, Taken, take};
+pub(crate) use take::{approved, retake, take_approved, told_by};
 
 /// Version of these rules, stored with every operation. When a rule changes it rises, and the old rule stays for
 /// the operations booked under it.
@@ -97,6 +109,9 @@ enum Target {
     Batch(BatchNo),
     Plan(i64),
     Consume(i64),
+    /// What set a link aside.
+    Staged(i64),
+    Flagged(i64),
 }
 
 /// An operation being decided.
@@ -119,6 +134,8 @@ struct Booking<'a, 's> {
     new_book: Option<(i64, PriceBook)>,
     /// The device it is about, as the hub knows it or will.
     device: Option<Box<DeviceRow>>,
+    /// What changes of what devices sent.
+    hub: Option<Box<HubChanges>>,
 }
 
 /// Decides one command.
@@ -133,8 +150,8 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         _ => None,
     };
     let scope = known.as_ref().map(|row| row.no);
-    if (scope.is_some() || command.subject == Subject::File)
-        && let Some(seq) = source.find_key(scope, command.kind, &command.key)?
+    if (scope.is_some() || command.subject.is_of_file())
+        && let Some(seq) = find_key(source, context.ledger, scope, command)?
     {
         return replay(source, seq, command);
     }
@@ -146,33 +163,22 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         None => ledger_time(source, context.ledger, context.reading, Some(command.kind))?,
     };
     let mut booking = Booking {
-        books: Books::new(source),
-        context,
-        kind: command.kind,
-        seq: add(context.ledger.length, 1)?,
-        now: time.at,
-        time,
         historic: command.at.is_some(),
-        account: 0,
         target,
-        points: 0,
-        outcome: Outcome::default(),
-        price_book: None,
-        new_book: None,
         device,
+        ..Booking::begin(source, context, command.kind, time)?
     };
     let opened = booking.find_accounts(command, known)?;
-    booking.tell_time(command, &opened)?;
+    booking.tell_time(command.at, &opened)?;
     if !booking.catch_up(&opened)? {
-        let mut changes = booking.books.take_changes()?;
-        // An account the operation would open is not opened by time: it comes with the operation or not at all.
-        changes.new_accounts.clear();
-        return Ok(Verdict::CatchUp(Box::new(changes)));
+        return booking.caught_up();
     }
     booking.check_batch(command)?;
     booking.check_state(command, &opened)?;
     let ledger = booking.decide(command, &opened)?;
-    booking.finish(command, ledger)
+    let body = serde_json::to_string(&command.body)
+        .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
+    booking.finish(&command.key, body, Origin::default(), ledger).map(Verdict::Booked)
 }
 
 fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, Target)> {
@@ -209,6 +215,18 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
                 .ok_or_else(|| Error::UnknownOperation { operation: id.to_string(), wanted: "consume or capture" })?;
             Ok((head.account, Target::Consume(head.seq)))
         }
+        Subject::Link(id) => {
+            let unknown = || Error::UnknownOperation { operation: id.to_string(), wanted: "stage" };
+            let head = operation(id.sequence())?.filter(|head| head.writer.operation(head.seq) == *id);
+            let head = head.filter(|head| head.kind == OpKind::Stage).ok_or_else(unknown)?;
+            Ok((head.account, Target::Staged(head.seq)))
+        }
+        Subject::Flagged(id) => {
+            let head = operation(id.sequence())?.filter(|head| head.writer.operation(head.seq) == *id);
+            let flagged = head.map(|head| head.seq);
+            let unknown = || Error::UnknownOperation { operation: id.to_string(), wanted: "flagged operation" };
+            Ok((None, Target::Flagged(flagged.ok_or_else(unknown)?)))
+        }
     }
 }
 
@@ -231,6 +249,20 @@ fn inheriting<'c>(source: &dyn Source, command: &'c Command, target: Target) -> 
 /// Judges the form of an account that is not there yet.
 fn check_new(command: &Command, field: &str, id: &AccountId) -> Result<()> {
     if command.asked { check_ends(field, id.as_str()) } else { Ok(()) }
+}
+
+/// The operation booked under a command's key: at a hub a recharge is one over all devices.
+fn find_key(source: &dyn Source, ledger: &LedgerRow, scope: Option<i64>, command: &Command) -> Result<Option<i64>> {
+    if let Some(account) = scope.filter(|_| command.kind == OpKind::Recharge && keys_are_shared(ledger, command)) {
+        return Ok(source.key_uses(account, command.kind, &command.key)?.first().map(|(_, operation)| *operation));
+    }
+    source.find_key(scope, command.kind, &command.key)
+}
+
+/// Whether what has a command's key may have been booked by a device: a payment told at a kiosk and here is one. Then the index of
+/// keys, which tells them apart, does not tell that it is taken. Nor may what is followed by another operation be written at once.
+pub(crate) fn keys_are_shared(ledger: &LedgerRow, command: &Command) -> bool {
+    ledger.standing.role == Role::Hub && matches!(command.kind, OpKind::Recharge | OpKind::Approve)
 }
 
 /// The same key again: the same inputs get the original answer, others are told what differs.
@@ -259,9 +291,13 @@ pub(crate) fn booked_under_key(source: &dyn Source, command: &Command) -> Result
     }
 }
 
-/// A stored operation's inputs.
+/// A stored operation's inputs; of what a device booked first, what the device was asked for.
 pub(crate) fn parse_body(row: &OperationRow) -> Result<Request> {
-    serde_json::from_str(&row.body).map_err(|error| Error::corrupt(format!("operation {}: body: {error}", row.seq)))
+    let wrong = |error: serde_json::Error| Error::corrupt(format!("operation {}: body: {error}", row.seq));
+    match row.origin.is_link() && row.kind != OpKind::Stage {
+        true => serde_json::from_str(Link::stored(&row.body)?.body).map_err(wrong),
+        false => serde_json::from_str(&row.body).map_err(wrong),
+    }
 }
 
 /// The accounts an operation works on: its own, the receiving one of a transfer, and those it opens.
@@ -282,6 +318,36 @@ impl Opened {
     }
 }
 
+impl<'a, 's> Booking<'a, 's> {
+    fn begin(source: &'s dyn Source, context: Context<'a>, kind: OpKind, time: LedgerTime) -> Result<Self> {
+        Ok(Booking {
+            books: Books::new(source),
+            context,
+            kind,
+            seq: add(context.ledger.length, 1)?,
+            now: time.at,
+            time,
+            historic: false,
+            account: 0,
+            target: Target::None,
+            points: 0,
+            outcome: Outcome::default(),
+            price_book: None,
+            new_book: None,
+            device: None,
+            hub: None,
+        })
+    }
+
+    /// Much has fallen due: it is written first.
+    fn caught_up(mut self) -> Result<Verdict> {
+        let mut changes = self.books.take_changes()?;
+        // An account the operation would open is not opened by time: it comes with the operation or not at all.
+        changes.new_accounts.clear();
+        Ok(Verdict::CatchUp(Box::new(changes)))
+    }
+}
+
 impl Booking<'_, '_> {
     fn find_accounts(&mut self, command: &Command, known: Option<AccountRow>) -> Result<Opened> {
         let mut opened = Opened::default();
@@ -290,7 +356,7 @@ impl Booking<'_, '_> {
                 self.account = row.no;
                 self.books.enter_account(row);
             }
-            (None, Subject::File) => return Ok(opened),
+            (None, subject) if subject.is_of_file() => return Ok(opened),
             (None, Subject::Account(id)) => {
                 let by_name = self.kind == OpKind::Open;
                 let first_use = matches!(self.kind, OpKind::Recharge | OpKind::Plan | OpKind::Consume | OpKind::Hold);
@@ -341,9 +407,9 @@ impl Booking<'_, '_> {
 
     /// Booked time: ledger time, but never before an involved account's last entry; unless accepted time has gone back since:
     /// then the account begins a new stretch.
-    fn tell_time(&mut self, command: &Command, opened: &Opened) -> Result<()> {
+    fn tell_time(&mut self, asked: Option<Instant>, opened: &Opened) -> Result<()> {
         let (ledger_time, clock) = (self.time.at, self.clock_after());
-        self.now = command.at.unwrap_or(ledger_time);
+        self.now = asked.unwrap_or(ledger_time);
         let at = self.now;
         for no in opened.involved() {
             let row = self.books.account(no)?;
@@ -455,6 +521,10 @@ impl Booking<'_, '_> {
             Action::Admit(admission) => self.admit(admission)?,
             Action::Expel { .. } => self.expel()?,
             Action::Enrol(certificate) => self.enrol(&mut ledger, certificate)?,
+            Action::Approve { another } => self.approve(*another)?,
+            Action::Dismiss => self.dismiss()?,
+            Action::Acknowledge { flag } => self.acknowledge(*flag)?,
+            Action::Import(import) => self.import(&import.flags)?,
             Action::Own => {}
         }
         ledger.clock = self.clock_after();
@@ -512,22 +582,20 @@ impl Booking<'_, '_> {
     }
 
     /// Everything is decided: what follows only gathers it, and must succeed.
-    fn finish(&mut self, command: &Command, ledger: LedgerRow) -> Result<Verdict> {
+    fn finish(&mut self, key: &Key, body: String, origin: Origin, ledger: LedgerRow) -> Result<Box<Booked>> {
         let (account, after, entry) = if self.account == 0 {
             (None, Balances::default(), None)
         } else {
             let row = self.books.account(self.account)?;
             (Some((row.no, row.id.clone())), row.balances, Some(row.entries))
         };
-        let body = serde_json::to_string(&command.body)
-            .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
         let reading = self.context.reading.at;
         let operation = OperationRow {
             seq: self.seq,
             writer: ledger.writer,
             kind: self.kind,
             account,
-            key: command.key.clone(),
+            key: key.clone(),
             recorded_at: reading,
             booked_at: self.now,
             clock: self.time.mark,
@@ -542,6 +610,7 @@ impl Booking<'_, '_> {
             body,
             outcome: std::mem::take(&mut self.outcome),
             entry,
+            origin,
             hash: Hash::default(),
         };
         if matches!(self.kind, OpKind::Consume | OpKind::Capture) && operation.outcome.open == 0 {
@@ -550,10 +619,11 @@ impl Booking<'_, '_> {
         }
         let (mut changes, new_book) = (self.books.take_changes()?, self.new_book.take());
         changes.devices.extend(self.device.take().map(|device| *device));
+        changes.hub = self.hub.take();
         let mut booked = Box::new(Booked { operation, after, changes, ledger, new_book });
         booked.operation.hash = chain::link(&booked.ledger.head, &booked.operation);
         booked.ledger.head = booked.operation.hash;
         booked.ledger.length = self.seq;
-        Ok(Verdict::Booked(booked))
+        Ok(booked)
     }
 }

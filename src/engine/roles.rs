@@ -19,13 +19,19 @@ const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
     match ledger.standing.role {
         Role::Device => check_device(&ledger.standing, command),
-        Role::Standalone if matches!(command.kind, OpKind::Admit | OpKind::Expel) => Err(conflict(
+        Role::Standalone if is_of_hub(command.kind) => Err(conflict(
             Role::Standalone,
             "this file is no hub, and has no devices",
             "make it a hub first: become_hub",
         )),
         Role::Standalone | Role::Hub => Ok(()),
     }
+}
+
+/// What is about devices, or about what they sent.
+fn is_of_hub(kind: OpKind) -> bool {
+    use OpKind::{Acknowledge, Admit, Approve, Dismiss, Expel, Import};
+    matches!(kind, Admit | Expel | Import | Approve | Dismiss | Acknowledge)
 }
 
 fn conflict(role: Role, message: impl Into<String>, help: impl Into<String>) -> Error {
@@ -132,9 +138,11 @@ impl Booking<'_, '_> {
             }
             (None, false) => self.books.source().next_device_no()?,
         };
+        let (recharge_day, recharged) = known.map_or((0, 0), |row| (row.recharge_day, row.recharged));
         let (state, policy) = (DeviceState::Admitted, Arc::new(policy.clone()));
         let (device, public_key, name) = (*device, *public_key, name.clone());
-        self.device = Some(Box::new(DeviceRow { no, device, tag, public_key, name, policy, state }));
+        let row = DeviceRow { no, device, tag, public_key, name, policy, state, recharge_day, recharged };
+        self.device = Some(Box::new(row));
         Ok(())
     }
 

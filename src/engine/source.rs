@@ -8,14 +8,34 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, EntryRow, HoldRow, Key,
-    OpKind, OperationRow, PlanRow, StretchRow, Writer,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, DrawKey, EntryRow,
+    FlagRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PlanRow, StagedRow, StretchRow, WatchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
 
+/// What a hub holds of its devices.
+pub(crate) trait Links {
+    fn device_by_no(&self, no: i64) -> Result<Option<DeviceRow>>;
+    fn chain(&self, no: i64) -> Result<Option<ChainRow>>;
+    fn next_chain_no(&self) -> Result<i64>;
+    /// The chains that begin after a link, in the order in which they came.
+    fn chains_after(&self, prev: &Hash) -> Result<Vec<ChainRow>>;
+    fn link(&self, chain: i64, seq: i64) -> Result<Option<LinkRow>>;
+    fn link_by_hash(&self, hash: &Hash) -> Result<Option<LinkRow>>;
+    /// The operations booked under a key, each with its chain (0: this hub's own).
+    fn key_uses(&self, account: i64, kind: OpKind, key: &Key) -> Result<Vec<(i64, i64)>>;
+    fn staged(&self, operation: i64) -> Result<Option<StagedRow>>;
+    /// What still waits of a device and account, the oldest first.
+    fn staged_open(&self, device: i64, account: i64) -> Result<Vec<StagedRow>>;
+    fn is_watched(&self, device: i64, account: i64) -> Result<bool>;
+    fn flags(&self, operation: i64) -> Result<Vec<FlagRow>>;
+    /// An operation as the file has it, also while it is proven.
+    fn stored_row(&self, seq: i64) -> Result<Option<OperationRow>>;
+}
+
 /// The books as they stand before an operation.
-pub(crate) trait Source {
+pub(crate) trait Source: Links {
     fn account_by_id(&self, id: &AccountId) -> Result<Option<AccountRow>>;
     fn account(&self, no: i64) -> Result<Option<AccountRow>>;
     /// The number a new account gets: one more than the largest.
@@ -141,4 +161,17 @@ pub(crate) struct Changes {
     pub(crate) new_stretches: Vec<StretchRow>,
     /// New or changed.
     pub(crate) devices: Vec<DeviceRow>,
+    /// At a hub, of what devices booked.
+    pub(crate) hub: Option<Box<HubChanges>>,
+}
+
+/// What arrival changes at a hub beyond the books.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct HubChanges {
+    pub(crate) new_chains: Vec<ChainRow>,
+    pub(crate) new_links: Vec<LinkRow>,
+    /// New or changed.
+    pub(crate) staged: Vec<StagedRow>,
+    pub(crate) flags: Vec<FlagRow>,
+    pub(crate) new_watches: Vec<WatchRow>,
 }

@@ -35,6 +35,9 @@ pub struct FileInfo {
     /// Where its operations are not those of a log.
     #[serde(skip)]
     broken: Option<String>,
+    /// The hashes of its operations.
+    #[serde(skip)]
+    pub(super) links: Vec<Hash>,
 }
 
 impl std::fmt::Debug for FileInfo {
@@ -70,25 +73,22 @@ impl std::fmt::Debug for FileInfo {
 /// # Errors
 /// `bad_file` with the reason `limits` or `format`; `file_too_new`; `bad_file` with `truncated` or `digest`; `storage` when
 /// it cannot be read. In this order, except that of a file for newer readers nothing but its first line is judged.
-pub fn inspect(mut reader: impl Read + Seek) -> Result<FileInfo> {
-    reader.rewind().map_err(|error| Error::storage(format!("the exchange file cannot be read: {error}")))?;
-    let mut pass = Pass { source: Source::new(reader)?, line: Vec::new(), hasher: blake3::Hasher::new(), bytes: 0 };
-    if !pass.next(HEADER_BYTES)? {
-        return Err(cut("it is empty"));
-    }
+pub fn inspect(reader: impl Read + Seek) -> Result<FileInfo> {
+    let mut pass = Pass::begin(reader)?;
     let header = Header::read(pass.text())?;
     for hash in header.price_books() {
         pass.price_book(hash)?;
     }
+    let mut links = Vec::new();
     let (broken, head) = match &header {
-        Header::Up(up) => (pass.operations(up)?, Some(up.head)),
+        Header::Up(up) => (pass.operations(up, &mut links)?, Some(up.head)),
         Header::Ask(_) | Header::Cert(_) => (None, None),
         Header::Down(down) => (pass.answer(down)?, None),
         Header::Evidence(_) => (pass.others(header.count())?, None),
     };
     let footer = pass.footer(header.count(), head)?;
     let (bytes, digest, key, packed) = (footer.bytes, footer.digest, footer.key.clone(), pass.source.is_packed());
-    Ok(FileInfo { header, bytes, digest, key, packed, footer, broken })
+    Ok(FileInfo { header, bytes, digest, key, packed, footer, broken, links })
 }
 
 impl FileInfo {
@@ -119,12 +119,24 @@ impl FileInfo {
     }
 }
 
-struct Pass<R: Read> {
+pub(super) struct Pass<R: Read> {
     source: Source<R>,
     line: Vec<u8>,
     hasher: blake3::Hasher,
     /// Of the lines that were hashed.
     bytes: u64,
+}
+
+impl<R: Read + Seek> Pass<R> {
+    /// With the first line read.
+    pub(super) fn begin(mut reader: R) -> Result<Self> {
+        reader.rewind().map_err(|error| Error::storage(format!("the exchange file cannot be read: {error}")))?;
+        let mut pass = Pass { source: Source::new(reader)?, line: Vec::new(), hasher: blake3::Hasher::new(), bytes: 0 };
+        match pass.next(HEADER_BYTES)? {
+            true => Ok(pass),
+            false => Err(cut("it is empty")),
+        }
+    }
 }
 
 impl<R: Read> Pass<R> {
@@ -154,7 +166,8 @@ impl<R: Read> Pass<R> {
         self.line.strip_suffix(b"\n").unwrap_or(&self.line)
     }
 
-    fn price_book(&mut self, hash: &Hash) -> Result<()> {
+    /// The text of a price book, where it is there.
+    pub(super) fn price_book(&mut self, hash: &Hash) -> Result<Option<String>> {
         self.must(BOOK_LINE_BYTES)?;
         let mut fields = Fields::of(self.text())?;
         let (named, text): (Hash, Option<String>) = (fields.must("book")?, fields.must("text")?);
@@ -169,22 +182,29 @@ impl<R: Read> Pass<R> {
             Some(text) if Hash::of(text.as_bytes()) != *hash => {
                 Err(format(format_args!("the text of the price book {hash} has another hash")))
             }
-            _ => Ok(()),
+            text => Ok(text),
         }
     }
 
+    /// The next operation's line.
+    pub(super) fn operation(&mut self) -> Result<&[u8]> {
+        self.must(UP_BYTES)?;
+        Ok(self.text())
+    }
+
     /// Follows the chain; what is wrong with that, if anything, is told when it is known whose file it is.
-    fn operations(&mut self, up: &Up) -> Result<Option<String>> {
+    fn operations(&mut self, up: &Up, links: &mut Vec<Hash>) -> Result<Option<String>> {
         let writer = Writer { device: up.device, epoch: up.epoch };
         let (mut last, mut broken) = (up.base, None);
         for _ in 0..up.count {
             self.must(UP_BYTES)?;
-            let line = up::Line::read(self.text())?;
-            let next = line.link(&last, writer, &up.price_books)?;
+            let line = up::read(self.text())?;
+            let next = up::link(&line, &last, writer, &up.price_books)?;
             if next.seq != last.seq.saturating_add(1) {
                 broken.get_or_insert_with(|| format!("operation {} follows {}", next.seq, last.seq));
             }
             last = next;
+            links.push(last.hash);
         }
         if last != up.head {
             let Link { seq, hash } = last;

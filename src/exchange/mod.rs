@@ -24,6 +24,8 @@ mod frame;
 #[cfg(feature = "sync")]
 mod header;
 #[cfg(feature = "sync")]
+mod import;
+#[cfg(feature = "sync")]
 mod incoming;
 #[cfg(feature = "sync")]
 mod keys;
@@ -42,8 +44,8 @@ mod up;
 
 pub use crate::hash::PublicKey;
 pub use crate::model::{
-    Admit, BecomeHub, Certificate, DeviceInfo, DevicePolicy, DeviceState, Enrol, Expel, HubInfo, Offline, Right, Role,
-    Scope, WhenExpelled,
+    Acknowledge, Admit, Approve, BecomeHub, Certificate, DeviceInfo, DevicePolicy, DeviceState, Dismiss, Enrol, Expel,
+    FlagCode, FlagInfo, HubInfo, Offline, Right, Role, Scope, StageReason, StageState, StagedInfo, WhenExpelled,
 };
 #[cfg(feature = "sync")]
 pub(crate) use answer::Accounts;
@@ -57,6 +59,8 @@ pub use export::Exported;
 pub(crate) use export::{Gathered, Log};
 #[cfg(feature = "sync")]
 pub use header::{Ask, Cert, Down, Evidence, Header, Leaf, Link, Position, Up};
+#[cfg(feature = "sync")]
+pub use import::{ImportReport, LinkFlag, StagedLink};
 #[cfg(feature = "sync")]
 pub use incoming::{FileInfo, inspect};
 #[cfg(feature = "sync")]

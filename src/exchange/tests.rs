@@ -82,7 +82,7 @@ fn up(count: i64) -> (Header, Vec<String>) {
     let lines = operations(101, count);
     let writer = Writer { device: DEVICE, epoch: 7 };
     for line in &lines {
-        up.head = up::Line::read(line.as_bytes()).unwrap().link(&up.head, writer, &up.price_books).unwrap();
+        up.head = up::link(&up::read(line.as_bytes()).unwrap(), &up.head, writer, &up.price_books).unwrap();
     }
     up.count = count;
     (Header::Up(up), lines)

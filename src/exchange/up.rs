@@ -10,66 +10,35 @@ use super::header::Link;
 use crate::chain::{self, Facts};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{AccountId, ClockMark, DEEPEST, Key, Look, MAX_SEQUENCE, OperationRow, Writer};
-use crate::units::{Instant, MAX_POINTS};
+use crate::model::{AccountId, ClockMark, DEEPEST, Key, Line, Look, MAX_SEQUENCE, OperationRow, Writer};
+use crate::units::MAX_POINTS;
 
-/// One operation, with everything its hash is made of but the one before it, and who wrote it.
-pub(super) struct Line<'t> {
-    seq: i64,
-    rules_version: i64,
-    kind: Cow<'t, str>,
-    account: Option<AccountId>,
-    key: Key,
-    recorded_at: Instant,
-    booked_at: Instant,
-    clock: ClockMark,
-    points: i64,
-    /// Which of the file's.
-    price_book: Option<usize>,
-    /// Byte for byte as it is stored.
-    body: &'t str,
+/// Reads a line, strictly.
+pub(super) fn read(line: &[u8]) -> Result<Line<'_>> {
+    let mut fields = Fields::of(line)?;
+    let said = |error: Error| format(error.to_string());
+    let read = Line {
+        seq: fields.number("s", 1..=MAX_SEQUENCE)?,
+        rules_version: fields.number("r", 1..=i64::MAX)?,
+        kind: Cow::Owned(fields.must("k")?),
+        account: fields.may::<String>("a")?.map(AccountId::new).transpose().map_err(said)?,
+        key: Key::new(fields.must::<String>("i")?).map_err(said)?,
+        recorded_at: fields.instant("t")?,
+        booked_at: fields.instant("b")?,
+        clock: ClockMark::from_code(fields.must("c")?).ok_or_else(|| format("nobody knows c"))?,
+        points: fields.number("p", 0..=MAX_POINTS)?,
+        price_book: fields.may("x")?,
+        body: body(fields.raw("q").ok_or_else(|| format("q is missing"))?)?,
+    };
+    fields.pass_over()?;
+    Ok(read)
 }
 
-impl<'t> Line<'t> {
-    pub(super) fn read(line: &'t [u8]) -> Result<Self> {
-        let mut fields = Fields::of(line)?;
-        let said = |error: Error| format(error.to_string());
-        let read = Line {
-            seq: fields.number("s", 1..=MAX_SEQUENCE)?,
-            rules_version: fields.number("r", 1..=i64::MAX)?,
-            kind: Cow::Owned(fields.must("k")?),
-            account: fields.may::<String>("a")?.map(AccountId::new).transpose().map_err(said)?,
-            key: Key::new(fields.must::<String>("i")?).map_err(said)?,
-            recorded_at: fields.instant("t")?,
-            booked_at: fields.instant("b")?,
-            clock: ClockMark::from_code(fields.must("c")?).ok_or_else(|| format("nobody knows c"))?,
-            points: fields.number("p", 0..=MAX_POINTS)?,
-            price_book: fields.may("x")?,
-            body: body(fields.raw("q").ok_or_else(|| format("q is missing"))?)?,
-        };
-        fields.pass_over()?;
-        Ok(read)
-    }
-
-    /// Its place in the chain after another operation.
-    pub(super) fn link(&self, after: &Link, writer: Writer, books: &[Hash]) -> Result<Link> {
-        let book = |at: usize| books.get(at).ok_or_else(|| format(format_args!("there is no price book {at}")));
-        let facts = Facts {
-            seq: self.seq,
-            writer,
-            rules_version: self.rules_version,
-            kind: &self.kind,
-            account: self.account.as_ref(),
-            key: &self.key,
-            recorded_at: self.recorded_at,
-            booked_at: self.booked_at,
-            clock: self.clock,
-            points: self.points,
-            price_book: self.price_book.map(book).transpose()?,
-            body: self.body,
-        };
-        Ok(Link { seq: self.seq, hash: chain::link(&after.hash, facts) })
-    }
+/// A line's place in the chain after another operation.
+pub(super) fn link(line: &Line<'_>, after: &Link, writer: Writer, books: &[Hash]) -> Result<Link> {
+    let book = |at: usize| books.get(at).ok_or_else(|| format(format_args!("there is no price book {at}")));
+    let facts = Facts::of_line(line, writer, line.price_book.map(book).transpose()?);
+    Ok(Link { seq: line.seq, hash: chain::link(&after.hash, facts) })
 }
 
 /// The body is its device's, whatever it says: metadata in it may hold any number, and may be nested as deep as that may.

@@ -11,8 +11,8 @@ use super::File;
 use crate::engine::{self, Booked, Books, CATCH_UP_LIMIT, Changes, Context, Verdict};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Action, Balances, ClockState, Command, Figures, HoldState, Key, OpKind, OperationRow, Policy, Receipt,
-    Request, Writers,
+    AccountId, Action, Balances, ClockState, Command, Figures, HoldState, Key, LedgerRow, OpKind, OperationRow, Policy,
+    Receipt, Request, Writers,
 };
 use crate::pricing::PriceBook;
 use crate::report::{self, Look};
@@ -21,10 +21,10 @@ use crate::units::Reading;
 use crate::writer::{Decision, Durability, Failure};
 
 /// How long a transaction that could go on holds the file: others wait meanwhile.
-const HOLD: Duration = Duration::from_millis(20);
+pub(super) const HOLD: Duration = Duration::from_millis(20);
 
 /// Between two such transactions: longer than another process sleeps between two looks at the lock, so that it gets in.
-const PAUSE: Duration = Duration::from_micros(500);
+pub(super) const PAUSE: Duration = Duration::from_micros(500);
 
 /// How a caller wants an operation applied.
 #[derive(Clone)]
@@ -159,6 +159,7 @@ impl File {
         self.snapshot(|session| {
             let source = SqlSource::new(session, &self.cache);
             let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
+            let row = engine::told_by(&source, row)?;
             let after = report::balances_after(session, &row)?;
             let writers = self.writers(row.writer.0, || store::writers(session))?;
             report::receipt(&writers, &row, after, false).map(Some)
@@ -325,7 +326,7 @@ fn work(
     let context = Context { ledger: &ledger, reading: terms.reading, time: None, book: terms.book(command), limit };
     let source = SqlSource::new(session, cache);
     let decide = |source: &SqlSource<'_, '_>| engine::run(source, context, command);
-    let decided = if session.looks_first() {
+    let decided = if session.looks_first() || engine::keys_are_shared(&ledger, command) {
         decide(&source)
     } else {
         // Most keys are new, and the index that keeps them apart tells when one is not.
@@ -345,22 +346,54 @@ fn work(
     match decided? {
         Verdict::Replayed(row) => {
             session.look_first();
+            let row = Box::new(engine::told_by(&source, *row)?);
             let after = report::balances_after(session, &row)?;
             let now = Look::new(session, cache, writers, terms.reading)?.present_of(&row)?;
             Ok(Step::Replayed(row, after, now))
         }
         // The point of no return: everything is decided, and from here on every write must succeed.
         Verdict::CatchUp(changes) => {
-            if changes.entries.iter().any(|row| row.booked_at > ledger.clock.accepted_at) {
-                record(session, cache, terms.reading)?;
-            }
-            store::apply(session, &caught_up(*changes)?).map(|()| Step::Again)
+            catch_up_with(session, cache, &ledger, terms.reading, *changes).map(|()| Step::Again)
         }
         Verdict::Booked(booked) => {
+            let approved = engine::approved(command);
+            if let Some(link) = approved {
+                // Whether it can be booked is seen before anything is written.
+                book_approved(&source, context, link)?;
+            }
             write(session, &booked)?;
-            Ok(Step::Booked(booked))
+            match approved {
+                None => Ok(Step::Booked(booked)),
+                Some(link) => {
+                    let booked = book_approved(&source, Context { ledger: &booked.ledger, ..context }, link)?;
+                    write(session, &booked)?;
+                    Ok(Step::Booked(booked))
+                }
+            }
         }
     }
+}
+
+/// The operation that books an approved link: the one after its approval, in the same transaction.
+fn book_approved(source: &SqlSource<'_, '_>, context: Context<'_>, link: (i64, bool)) -> Result<Box<Booked>> {
+    match engine::take_approved(source, Context { limit: usize::MAX, ..context }, link)? {
+        Verdict::Booked(booked) => Ok(booked),
+        _ => Err(Error::corrupt("an approved link was not booked")),
+    }
+}
+
+/// Writes what time has done before an operation.
+pub(super) fn catch_up_with(
+    session: &Session<'_>,
+    cache: &BookCache,
+    ledger: &LedgerRow,
+    reading: Reading,
+    changes: Changes,
+) -> Result<()> {
+    if changes.entries.iter().any(|row| row.booked_at > ledger.clock.accepted_at) {
+        record(session, cache, reading)?;
+    }
+    store::apply(session, &caught_up(changes)?)
 }
 
 /// A step of catch-up that changes nothing would be repeated for ever: an account says that something is due, and no row

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::audit::Verification;
 use crate::error::ErrorInfo;
-use crate::model::{Balance, BatchInfo, Check, DeviceInfo, Entry, HoldInfo, Overview, Page, PlanInfo, Quote, Receipt};
+use crate::model::{
+    Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo, Quote, Receipt,
+    StagedInfo,
+};
 use crate::notice::Notice;
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
@@ -63,6 +66,8 @@ const ANSWERS: &[(&str, Shape)] = &[
     ("operation", shape::<PaidOperation>),
     ("find", shape::<Page<Found>>),
     ("info", shape::<Info>),
+    ("staged", shape::<Page<StagedInfo>>),
+    ("flags", shape::<Page<FlagInfo>>),
     ("devices", shape::<Page<DeviceInfo>>),
     ("clock", shape::<ClockInfo>),
     ("verify", shape::<Verification>),

@@ -6,7 +6,8 @@ use super::Ledger;
 use crate::audit::Verification;
 use crate::error::{Error, Result};
 use crate::model::{
-    Asked, Balance, BatchInfo, Check, DeviceInfo, Entry, HoldInfo, Overview, Page, PlanInfo, Question, Quote,
+    Asked, Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo, Question, Quote,
+    StagedInfo,
 };
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
@@ -84,6 +85,10 @@ answers! {
     Info(Info),
     /// To `devices`.
     Devices(Page<DeviceInfo>),
+    /// To `staged`.
+    Staged(Page<StagedInfo>),
+    /// To `flags`.
+    Flags(Page<FlagInfo>),
     /// To `clock`.
     Clock(ClockInfo),
     /// To `verify`.
@@ -138,6 +143,8 @@ impl Ledger {
             Asked::Find(sought, filter) => Answer::Found(self.look(|look| look.find(&sought, &filter))?),
             Asked::Info => Answer::Info(self.info()?),
             Asked::Devices(filter) => Answer::Devices(self.look(|look| look.devices(&filter))?),
+            Asked::Staged(filter) => Answer::Staged(self.look(|look| look.staged(&filter))?),
+            Asked::Flags(filter) => Answer::Flags(self.look(|look| look.flags(&filter))?),
             Asked::Clock => Answer::Clock(self.clock()?),
             Asked::Verify { quick: false } => Answer::Verification(self.verify()?),
             Asked::Verify { quick: true } => Answer::Verification(self.verify_quick()?),

@@ -34,7 +34,7 @@ impl Accounts for AsOf<'_, '_, '_> {
 /// Exchange with other ledgers, by files: [`Ledger::exchange`].
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange<'l> {
-    ledger: &'l Ledger,
+    pub(super) ledger: &'l Ledger,
 }
 
 impl Exchange<'_> {

@@ -5,7 +5,9 @@ use uuid::Uuid;
 use super::Ledger;
 use super::options::epochs;
 use crate::error::Result;
-use crate::model::{Admit, BecomeHub, Certificate, Enrol, Expel, Key, Receipt};
+use crate::model::{
+    Acknowledge, Admit, Approve, BecomeHub, Certificate, Dismiss, Enrol, Expel, Key, OperationId, Receipt,
+};
 
 /// Hubs and devices.
 impl Ledger {
@@ -62,6 +64,32 @@ impl Ledger {
     /// `role_conflict` when this file is no hub, `unknown_device`, `not_on_device`, and as for [`Ledger::apply`].
     pub fn expel(&self, key: &Key, expel: Expel) -> Result<Receipt> {
         self.apply(&expel.on_file(key))
+    }
+
+    /// Books what a device did, and this hub set aside, after all. The receipt is that of what is booked by it.
+    ///
+    /// # Errors
+    /// `unknown_operation`; `invalid_argument` when it was approved or dismissed already, when it makes no sense, when what it waits
+    /// for has not been looked at, or when only a newer program knows it; `key_reused` when its sale was booked meanwhile and
+    /// [`Approve::another`] is not said; `out_of_range`; and as for [`Ledger::apply`].
+    pub fn approve(&self, link: &OperationId, key: &Key, approve: Approve) -> Result<Receipt> {
+        self.apply(&approve.on(link, key))
+    }
+
+    /// Lets what a device did, and this hub set aside, never be booked. The device hears of it.
+    ///
+    /// # Errors
+    /// `unknown_operation`; `invalid_argument` when it was approved or dismissed already; and as for [`Ledger::apply`].
+    pub fn dismiss(&self, link: &OperationId, key: &Key, dismiss: Dismiss) -> Result<Receipt> {
+        self.apply(&dismiss.on(link, key))
+    }
+
+    /// Says that what is flagged of an operation has been seen to.
+    ///
+    /// # Errors
+    /// `unknown_operation`; `invalid_argument` when it has no such flag that is open; and as for [`Ledger::apply`].
+    pub fn acknowledge(&self, flagged: &OperationId, key: &Key, acknowledge: Acknowledge) -> Result<Receipt> {
+        self.apply(&acknowledge.on(flagged, key))
     }
 
     /// What this hub certifies of a device it has admitted.

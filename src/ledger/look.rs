@@ -9,8 +9,8 @@ use super::Ledger;
 use super::options::read_book;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, DeviceInfo, Entry, HoldId, HoldInfo, Key,
-    OperationId, Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request,
+    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldId, HoldInfo,
+    Key, OperationId, Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request, StagedInfo,
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
@@ -445,6 +445,25 @@ impl Ledger {
     pub fn devices(&self, query: &Query) -> Result<Page<DeviceInfo>> {
         let filter = query.filter("devices")?;
         self.look(|look| look.devices(&filter))
+    }
+
+    /// What devices did and this hub set aside, oldest first: what waits for [`Ledger::approve`] or [`Ledger::dismiss`];
+    /// with `all` also what was.
+    ///
+    /// # Errors
+    /// As for [`Ledger::batches`].
+    pub fn staged(&self, query: &Query) -> Result<Page<StagedInfo>> {
+        let filter = query.filter("staged")?;
+        self.look(|look| look.staged(&filter))
+    }
+
+    /// What an operator should see of what devices did, oldest first: what nobody has acknowledged; with `all` also the rest.
+    ///
+    /// # Errors
+    /// As for [`Ledger::batches`].
+    pub fn flags(&self, query: &Query) -> Result<Page<FlagInfo>> {
+        let filter = query.filter("flags")?;
+        self.look(|look| look.flags(&filter))
     }
 }
 

@@ -12,8 +12,8 @@ use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Ope
 use super::plan::{Every, Terms};
 use super::rollover::Rolling;
 use super::{
-    AccountId, AccountsOpen, Admission, BatchId, Certificate, DevicePolicy, HoldId, Key, Offline, OperationId, PlanId,
-    Request, Right, Scope, WhenExpelled,
+    AccountId, AccountsOpen, Admission, BatchId, Certificate, DevicePolicy, FlagCode, HoldId, Key, Offline,
+    OperationId, PlanId, Request, Right, Scope, WhenExpelled,
 };
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
@@ -135,8 +135,28 @@ pub(crate) enum Action {
         device: Uuid,
     },
     Enrol(Arc<Certificate>),
+    Approve {
+        another: bool,
+    },
+    Dismiss,
+    Acknowledge {
+        flag: Option<FlagCode>,
+    },
+    Import(Arc<Import>),
     /// The library's own: its kind says it all.
     Own,
+}
+
+/// What was taken of a device's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Import {
+    /// The first link that was new, and the last.
+    pub(crate) first: i64,
+    pub(crate) last: (i64, Hash),
+    /// Of the links that were noted: when they occurred.
+    pub(crate) occurred: Hash,
+    /// What should be seen of it.
+    pub(crate) flags: Vec<FlagCode>,
 }
 
 /// What the operation is done to.
@@ -147,7 +167,18 @@ pub(crate) enum Subject {
     Batch(BatchId),
     Plan(PlanId),
     Operation(OperationId),
+    /// What set a link aside.
+    Link(OperationId),
+    /// What is flagged.
+    Flagged(OperationId),
     File,
+}
+
+impl Subject {
+    /// It may be done to the file itself: to no account.
+    pub(crate) fn is_of_file(&self) -> bool {
+        matches!(self, Subject::File | Subject::Link(_) | Subject::Flagged(_))
+    }
 }
 
 /// A request of good shape.
@@ -297,6 +328,8 @@ fn subject(operation: &Operation, known: Option<AccountId>, fields: &mut Fields<
         ("batch", _) => target(field.name, fields, absent).map(Subject::Batch),
         ("plan", _) => target(field.name, fields, absent).map(Subject::Plan),
         ("operation", _) => target(field.name, fields, absent).map(Subject::Operation),
+        ("link", _) => target(field.name, fields, absent).map(Subject::Link),
+        ("flagged", _) => target(field.name, fields, absent).map(Subject::Flagged),
         (_, Some(account)) => Ok(Subject::Account(account)),
         (name, None) => AccountId::new(fields.take_text(name)?.ok_or_else(absent)?).map(Subject::Account),
     }
@@ -382,7 +415,11 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
         OpKind::Admit => Action::Admit(Arc::new(admission(fields)?)),
         OpKind::Expel => Action::Expel { device: device(fields)? },
         OpKind::Enrol => Action::Enrol(Arc::new(certificate(fields)?)),
-        OpKind::Restore | OpKind::Expire | OpKind::RenewEpoch => Action::Own,
+        OpKind::Approve => Action::Approve { another: fields.flag("another").unwrap_or(false) },
+        OpKind::Dismiss => Action::Dismiss,
+        OpKind::Acknowledge => Action::Acknowledge { flag: fields.text("flag").and_then(FlagCode::from_text) },
+        OpKind::Import => Action::Import(Arc::new(import(fields)?)),
+        OpKind::Restore | OpKind::Expire | OpKind::RenewEpoch | OpKind::Stage => Action::Own,
     })
 }
 
@@ -481,6 +518,25 @@ fn device(fields: &Fields<'_>) -> Result<Uuid> {
     fields.uuid("device").ok_or_else(|| missing("device", ""))
 }
 
+fn import(fields: &Fields<'_>) -> Result<Import> {
+    let number = |name| fields.number(name).ok_or_else(|| missing(name, ""));
+    let hash = |name| fields.text(name).ok_or_else(|| missing(name, ""))?.parse();
+    Ok(Import {
+        first: number("first")?,
+        last: (number("last")?, hash("last_hash")?),
+        occurred: hash("occurred")?,
+        flags: words("flags", fields).into_iter().filter_map(FlagCode::from_text).collect(),
+    })
+}
+
+/// Words of a list, or the only one.
+fn words<'v>(name: &str, fields: &Fields<'v>) -> Vec<&'v str> {
+    match fields.raw(name) {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        one => one.and_then(Value::as_str).into_iter().collect(),
+    }
+}
+
 fn admission(fields: &Fields<'_>) -> Result<Admission> {
     Ok(Admission {
         device: device(fields)?,
@@ -510,10 +566,7 @@ fn certificate(fields: &Fields<'_>) -> Result<Certificate> {
 fn device_policy(fields: &Fields<'_>) -> Result<DevicePolicy> {
     let points = |name: &str| fields.number(name).map(Points::booked).transpose();
     let default = DevicePolicy::default();
-    let rights = match fields.raw("rights") {
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-        one => one.and_then(Value::as_str).into_iter().collect::<Vec<_>>(),
-    };
+    let rights = words("rights", fields);
     let policy = DevicePolicy {
         rights: Right::ALL.iter().copied().filter(|right| rights.contains(&right.as_str())).collect(),
         max_recharge: points("max_recharge")?,

@@ -211,6 +211,9 @@ pub(crate) struct DeviceRow {
     pub(crate) name: String,
     pub(crate) policy: Arc<DevicePolicy>,
     pub(crate) state: DeviceState,
+    /// Where its recharges are bounded by the day: the newest day with one, since 1970, by its own clock, and the points of that day.
+    pub(crate) recharge_day: i64,
+    pub(crate) recharged: i64,
 }
 
 impl DeviceRow {

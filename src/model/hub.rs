@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::builders::request;
-use super::{Certificate, DevicePolicy, Key, Metadata, Request};
+use super::{Certificate, DevicePolicy, FlagCode, Key, Metadata, OperationId, Request};
 use crate::hash::PublicKey;
 
 /// The request with each field of a part of it.
@@ -84,5 +84,62 @@ impl Enrol {
     /// By what the hub has certified. Whether the hub has signed it is for whoever reads the certificate to see.
     pub fn new(certificate: &Certificate) -> Self {
         Enrol(with_fields(Request::new("enrol"), certificate))
+    }
+}
+
+request!(
+    /// Books what a device did, and a hub set aside, after all.
+    Approve on link: OperationId
+);
+
+impl Approve {
+    /// With nothing besides.
+    pub fn new() -> Self {
+        Approve(Request::new("approve"))
+    }
+
+    /// It is another sale than the one that was booked under its key.
+    pub fn another(self) -> Self {
+        self.set("another", true)
+    }
+
+    /// Why: 1 to 4096 bytes.
+    pub fn reason(self, reason: impl Into<String>) -> Self {
+        self.set("reason", reason.into())
+    }
+}
+
+impl Default for Approve {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+request!(
+    /// Lets what a device did, and a hub set aside, never be booked.
+    Dismiss on link: OperationId
+);
+
+impl Dismiss {
+    /// Why: 1 to 4096 bytes, kept in the books.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Dismiss(Request::new("dismiss").with("reason", reason.into()))
+    }
+}
+
+request!(
+    /// Says that what is flagged of an operation has been seen to.
+    Acknowledge on flagged: OperationId
+);
+
+impl Acknowledge {
+    /// Why: 1 to 4096 bytes, kept in the books.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Acknowledge(Request::new("acknowledge").with("reason", reason.into()))
+    }
+
+    /// Only of this flag.
+    pub fn flag(self, flag: FlagCode) -> Self {
+        self.set("flag", flag.as_str())
     }
 }

@@ -33,7 +33,6 @@ const INDEX_BITS: u32 = 20;
 /// The largest number of things one operation can make.
 pub(crate) const MAX_INDEX: i64 = (1 << INDEX_BITS) - 1;
 /// The largest sequence number an id can carry; the schema keeps to it.
-#[cfg(any(test, feature = "sync"))]
 pub(crate) const MAX_SEQUENCE: i64 = (1 << SEQUENCE_BITS) - 1;
 /// The largest epoch an id can carry.
 pub(crate) const MAX_EPOCH: i64 = (1 << 28) - 1;

@@ -14,6 +14,7 @@ mod finding;
 mod hub;
 mod ids;
 mod json;
+mod link;
 mod metadata;
 mod movement;
 mod name;
@@ -28,7 +29,8 @@ pub(crate) mod schema;
 mod words;
 
 pub(crate) use action::{
-    Action, Amount, CaptureAmount, Command, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall, Subject,
+    Action, Amount, CaptureAmount, Command, Import, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
+    Subject,
 };
 pub use answer::{
     Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Held, HoldInfo, HoldMark, Made, Movement,
@@ -50,7 +52,7 @@ pub use device::{
 };
 pub(crate) use expiry::Expiry;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
-pub use hub::{Admit, BecomeHub, Enrol, Expel};
+pub use hub::{Acknowledge, Admit, Approve, BecomeHub, Dismiss, Enrol, Expel};
 #[cfg(feature = "sync")]
 pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
@@ -60,6 +62,8 @@ pub(crate) use ids::{
 };
 #[cfg(feature = "sync")]
 pub(crate) use json::Look;
+pub(crate) use link::{ChainRow, FlagRow, Line, LinkRow, LinkVerdict, StagedRow, WatchRow};
+pub use link::{FlagCode, FlagInfo, StageReason, StageState, StagedInfo};
 #[cfg(feature = "sync")]
 pub(crate) use metadata::DEEPEST;
 pub use metadata::Metadata;
@@ -67,8 +71,8 @@ pub use movement::Balances;
 pub use movement::Place;
 pub(crate) use movement::{MovementRow, changes, decode, encode};
 pub(crate) use name::{Name, Reading};
-pub(crate) use operations::MAX_PERIODS;
 pub use operations::OpKind;
+pub(crate) use operations::{BASE_AT, MAX_PERIODS};
 pub use period::Period;
 pub use plan::{Every, PlanState};
 pub(crate) use plan::{PlanRow, Terms};

@@ -3,6 +3,8 @@
 
 use super::codes::{AccountsOpen, codes};
 use super::device::{Offline, Right, Scope, WhenExpelled};
+use super::ids::{MAX_EPOCH, MAX_SEQUENCE};
+use super::link::FlagCode;
 
 codes!(
     /// What a caller asked for.
@@ -12,7 +14,8 @@ codes!(
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
         Restore = 19 "restore", Expire = 20 "expire", Plan = 21 "plan", Stop = 22 "stop", BecomeHub = 23 "become_hub",
-        Admit = 24 "admit", Expel = 25 "expel", Enrol = 26 "enrol", RenewEpoch = 27 "renew_epoch",
+        Admit = 24 "admit", Expel = 25 "expel", Enrol = 26 "enrol", RenewEpoch = 27 "renew_epoch", Import = 30 "import",
+        Stage = 31 "stage", Approve = 32 "approve", Dismiss = 33 "dismiss", Acknowledge = 37 "acknowledge",
     }
 );
 
@@ -149,13 +152,22 @@ static BATCH: Field = field("batch", Id, "The batch").required(GIVE_ID);
 static PLAN: Field = field("plan", Id, "The plan").required(GIVE_ID);
 static CHARGE: Field = field("operation", Id, "The consume or capture").required(GIVE_ID);
 
+static LINK: Field = field("link", Id, "The link that waits: what set it aside")
+    .required("give the id that the list of what waits shows");
+static FLAGGED: Field =
+    field("flagged", Id, "The operation that is flagged").required("give the id that the list of flags shows");
+
 /// The fields in which an operation names what it is done to. Where it does, it has no account: that follows.
-pub static TARGETS: [&str; 4] = [HOLD.name, BATCH.name, PLAN.name, CHARGE.name];
+pub static TARGETS: [&str; 6] = [HOLD.name, BATCH.name, PLAN.name, CHARGE.name, LINK.name, FLAGGED.name];
 
 /// The idempotency key, which every operation has.
 pub static KEY: Field = field("key", Name, "Idempotency key: the same key never books twice")
     .required("give an idempotency key: the same key never books twice")
     .of("facts");
+
+/// When what a device knew of an account was put together, in milliseconds since 1970: in the body of each of its operations
+/// there.
+pub(crate) const BASE_AT: &str = "base_at";
 
 /// What every operation may carry besides. `at` only where history is loaded.
 pub static FACTS: &[Field] = &[
@@ -488,6 +500,22 @@ pub static OPERATIONS: &[Operation] = &[
         ],
     ),
     on_file(OpKind::Expel, "Book no more of what a device sends: it waits to be looked at", &[DEVICE, REASON]),
+    on(
+        &LINK,
+        OpKind::Approve,
+        "Book a device's operation that was set aside after all",
+        &[
+            field("another", Flag, "It is another sale than the one that was booked under its key"),
+            field("reason", Text(LONG_TEXT), "Why; it is kept in the books"),
+        ],
+    ),
+    on(&LINK, OpKind::Dismiss, "Never book a device's operation that was set aside", &[REASON]),
+    on(
+        &FLAGGED,
+        OpKind::Acknowledge,
+        "Say that what is flagged of an operation has been seen to",
+        &[field("flag", Choice(FlagCode::TEXTS), "Which of its flags, when not all of them"), REASON],
+    ),
     on_file(
         OpKind::Enrol,
         "Make this file a device of a hub, for good, by what the hub has certified",
@@ -514,6 +542,29 @@ pub static OPERATIONS: &[Operation] = &[
     .on_device(),
 ];
 
+/// What the library books of its own accord, where it says more than its kind. Nobody asks for it.
+static OWN: &[Operation] = &[on_file(
+    OpKind::Import,
+    "Tell what was taken of a file from a device",
+    &[
+        field("digest", Hash, "BLAKE3 of its file").required(""),
+        DEVICE,
+        field("epoch", Count(1, MAX_EPOCH), "The epoch its operations were booked in").required(""),
+        field("first", Count(1, MAX_SEQUENCE), "The first that was new").required(""),
+        field("last", Count(1, MAX_SEQUENCE), "The last that was new").required(""),
+        field("last_hash", Hash, "Its hash").required(""),
+        field("occurred", Hash, "BLAKE3 of what was noted: its number and when it occurred").required(""),
+        field("booked", Count(0, MOST_LINKS), "How many were booked").required(""),
+        field("staged", Count(0, MOST_LINKS), "How many were set aside").required(""),
+        field("noted", Count(0, MOST_LINKS), "How many were noted").required(""),
+        field("duplicates", Count(0, MOST_LINKS), "How many had come before").required(""),
+        field("flags", Choices(FlagCode::TEXTS), "What should be seen of it"),
+    ],
+)];
+
+/// More links than a file holds.
+const MOST_LINKS: i64 = 100_000;
+
 impl Operation {
     const fn on_device(self) -> Self {
         Operation { on_device: true, ..self }
@@ -532,14 +583,14 @@ impl Operation {
 }
 
 impl OpKind {
-    /// Its description; none for what the library books of its own accord.
+    /// Its description; none for what the library books of its own accord and its kind says it all.
     pub(crate) fn described(self) -> Option<&'static Operation> {
-        OPERATIONS.iter().find(|operation| operation.kind == self)
+        OPERATIONS.iter().chain(OWN).find(|operation| operation.kind == self)
     }
 
-    /// Whether a device may book it. What the library books of its own accord it may book anywhere.
+    /// Whether a device may book it. What the library books of its own accord it may book anywhere, but for what a device did.
     pub(crate) fn is_on_device(self) -> bool {
-        self.described().is_none_or(|operation| operation.on_device)
+        self != OpKind::Stage && self.described().is_none_or(|operation| operation.on_device)
     }
 }
 

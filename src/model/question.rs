@@ -166,6 +166,16 @@ pub static QUESTIONS: &[QuestionKind] = &[
     ),
     kind("info", "What the file says of itself", &[]),
     kind("devices", "The devices of this hub, in the order in which they were admitted", &[LIMIT, AFTER]),
+    kind(
+        "staged",
+        "What devices did and this hub set aside: what waits for somebody to look at it, or all",
+        &[field("all", FieldKind::Flag, "Also what was approved or dismissed").default("false"), LIMIT, AFTER],
+    ),
+    kind(
+        "flags",
+        "What an operator should see of what devices did: what nobody has acknowledged, or all",
+        &[field("all", FieldKind::Flag, "Also what was acknowledged").default("false"), LIMIT, AFTER],
+    ),
     kind("clock", "How the clock stands to the times in the file", &[]),
     kind(
         "verify",
@@ -529,6 +539,8 @@ pub(crate) enum Asked {
     Find(Sought, Filter),
     Info,
     Devices(Filter),
+    Staged(Filter),
+    Flags(Filter),
     Clock,
     Verify { quick: bool },
 }
@@ -577,6 +589,8 @@ impl Asked {
             "find" => Asked::Find(given.sought()?, given.filter()?),
             "info" => Asked::Info,
             "devices" => Asked::Devices(given.filter()?),
+            "staged" => Asked::Staged(given.filter()?),
+            "flags" => Asked::Flags(given.filter()?),
             "clock" => Asked::Clock,
             "verify" => Asked::Verify { quick: given.flag("quick") },
             _ => return Err(no_question(&name.into())),

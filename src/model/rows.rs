@@ -398,6 +398,9 @@ pub(crate) struct Outcome {
     pub(crate) uncollected: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) over_limit: bool,
+    /// (code, points) of what an operator should see of a link.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) flags: Vec<(i64, i64)>,
     /// What it replaced: a credit limit, an end (-1 for never), a deadline, a setting (1 for explicit accounts), a device's state. Of one that left debt or reserved credit, the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<i64>,
@@ -441,7 +444,26 @@ pub(crate) struct OperationRow {
     pub(crate) outcome: Outcome,
     /// Number of the operation's last entry in its account's books; `None` for operations on the file itself.
     pub(crate) entry: Option<i64>,
+    pub(crate) origin: Origin,
     pub(crate) hash: Hash,
+}
+
+/// The link an operation was first booked as, by a device of this hub. Of a file's own operation it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Origin {
+    /// The link's chain, and its number there; 0 of a file's own operation.
+    pub(crate) chain: i64,
+    pub(crate) seq: i64,
+    pub(crate) hash: Option<Hash>,
+    /// When it occurred, as far as the hub could tell.
+    pub(crate) occurred: Option<Instant>,
+}
+
+impl Origin {
+    /// Whether a device booked it first.
+    pub(crate) fn is_link(&self) -> bool {
+        self.chain > 0
+    }
 }
 
 impl OperationRow {

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{CaughtUp, Look, PASSED_OVER, cursor, shapes};
-use crate::engine::{Books, Source};
+use crate::engine::source::Links;
+use crate::engine::{Books, Source, line_text, parse_body};
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
 use crate::model::{
     AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Certificate, DeviceInfo,
-    DevicePolicy, DeviceRow, Filter, HoldInfo, HoldRow, HoldState, HubInfo, Overview, Page, PlanInfo, PlanRow,
-    PlanState, Role, Settings, device_tag, uuid_text,
+    DevicePolicy, DeviceRow, Filter, FlagInfo, FlagRow, HoldInfo, HoldRow, HoldState, HubInfo, Line, Overview, Page,
+    PlanInfo, PlanRow, PlanState, Role, Settings, StagedInfo, StagedRow, device_tag, uuid_text,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -236,6 +237,80 @@ impl Look<'_, '_> {
             )
         };
         collect(query, PASSED_OVER, rows, |row| row.no, |row| Ok(Some(row.told())))
+    }
+
+    /// What devices did and this hub set aside, oldest first.
+    pub(crate) fn staged(&self, query: &Filter) -> Result<Page<StagedInfo>> {
+        let rows = |after| {
+            let read = |after, page| store::staged_after(self.session, !query.all, after, page);
+            store::pages(after, READ, read, |row: &StagedRow| row.operation)
+        };
+        collect(query, PASSED_OVER, rows, |row| row.operation, |row| self.staged_info(&row).map(Some))
+    }
+
+    fn staged_info(&self, row: &StagedRow) -> Result<StagedInfo> {
+        let lost = || Error::corrupt(format!("operation {} set nothing aside", row.operation));
+        let booked = self.source.operation_row(row.operation)?.ok_or_else(lost)?;
+        let link = self.source.link(booked.origin.chain, booked.origin.seq)?.ok_or_else(lost)?;
+        let text = line_text(&self.source, &link)?;
+        let line = Line::stored(&text)?;
+        let device = self.source.device_by_no(row.device)?.ok_or_else(lost)?;
+        Ok(StagedInfo {
+            link: self.writers.operation(row.operation),
+            device: device.device,
+            device_name: device.name,
+            device_seq: line.seq,
+            op: line.kind.to_string(),
+            key: line.key,
+            points: line.points,
+            account: line.account,
+            reason: row.reason,
+            other: row.other.map(|other| self.writers.operation(other)),
+            state: row.state,
+            occurred_at: link.occurred.utc(),
+            staged_at: booked.booked_at.utc(),
+        })
+    }
+
+    /// What should be seen of what devices did, oldest first.
+    pub(crate) fn flags(&self, query: &Filter) -> Result<Page<FlagInfo>> {
+        // Of one operation there are few, each with a code of its own.
+        const CODES: i64 = 32;
+        let place = |row: &FlagRow| row.operation.saturating_mul(CODES).saturating_add(row.code.code());
+        let rows = |after: i64| {
+            let read = |after: i64, page| {
+                let after = (after.div_euclid(CODES), after.rem_euclid(CODES));
+                store::flag_page(self.session, !query.all, after, page)
+            };
+            store::pages(after, READ, read, place)
+        };
+        collect(query, PASSED_OVER, rows, place, |row| self.flag_info(&row).map(Some))
+    }
+
+    fn flag_info(&self, row: &FlagRow) -> Result<FlagInfo> {
+        let lost = || Error::corrupt(format!("operation {} is flagged and not there", row.operation));
+        let booked = self.source.operation_row(row.operation)?.ok_or_else(lost)?;
+        let device = match booked.origin.chain {
+            0 => {
+                let named = parse_body(&booked)?.get("device").and_then(|id| Uuid::parse_str(id.as_str()?).ok());
+                named.map(|id| self.source.device(device_tag(&id))).transpose()?.flatten()
+            }
+            chain => {
+                let chain = self.source.chain(chain)?.ok_or_else(lost)?;
+                self.source.device_by_no(chain.device)?
+            }
+        };
+        let device = device.ok_or_else(lost)?;
+        Ok(FlagInfo {
+            flagged: self.writers.operation(row.operation),
+            flag: row.code,
+            points: row.points,
+            account: booked.account.map(|(_, id)| id),
+            device: device.device,
+            device_name: device.name,
+            booked_at: booked.booked_at.utc(),
+            acknowledged_by: row.acknowledged_by.map(|by| self.writers.operation(by)),
+        })
     }
 
     /// What the hub certifies of a device, with its own settings.

@@ -13,6 +13,8 @@ mod everywhere;
 mod explain;
 mod flow;
 mod history;
+#[cfg(feature = "sync")]
+mod links;
 mod lists;
 mod log;
 mod named;

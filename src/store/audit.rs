@@ -12,8 +12,8 @@ use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, EntryRow, HoldRow, LedgerRow,
-    OperationRow, PlanRow, ReferenceRow, StretchRow,
+    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, EntryRow, FlagRow,
+    HoldRow, LedgerRow, LinkRow, OperationRow, PlanRow, ReferenceRow, StagedRow, StretchRow, WatchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -203,6 +203,11 @@ paged! {
     ConsumeRow: i64, |it| it.operation, CONSUME_PAGE;
     AllocationRow: (i64, i64), |it| (it.owner, it.rank), ALLOCATION_PAGE;
     DeviceRow: i64, |it| it.no, DEVICE_PAGE;
+    ChainRow: i64, |it| it.no, CHAIN_PAGE;
+    LinkRow: (i64, i64), |it| (it.chain, it.seq), LINK_PAGE;
+    StagedRow: i64, |it| it.operation, STAGED_PAGE;
+    FlagRow: (i64, i64), |it| (it.operation, it.code.code()), FLAG_PAGE;
+    WatchRow: (i64, i64), |it| (it.device, it.account), WATCH_PAGE;
     StretchRow: (i64, i64), |it| (it.account, it.n), STRETCH_PAGE;
     EntryRow: (i64, i64), |it| (it.account, it.n), ENTRY_PAGE;
     OperationRow: i64, |it| it.seq, OPERATION_PAGE;

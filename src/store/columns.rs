@@ -15,8 +15,8 @@ use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
 use crate::model::{
-    AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, HoldState, Key, MAX_EPOCH, MovementRow,
-    OpKind, Outcome, Role, Rolling, Writer, decode, encode,
+    AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, FlagCode, HoldState, Key, LinkVerdict,
+    MAX_EPOCH, MovementRow, OpKind, Outcome, Role, Rolling, StageReason, StageState, Writer, decode, encode,
 };
 use crate::units::{Instant, MAX_POINTS};
 
@@ -423,6 +423,10 @@ cells! {
     OpKind: |it| it.code();
     Role: |it| it.code();
     DeviceState: |it| it.code();
+    LinkVerdict: |it| it.code();
+    StageReason: |it| it.code();
+    StageState: |it| it.code();
+    FlagCode: |it| it.code();
 }
 
 impl<T: Cell> Cell for Option<T> {

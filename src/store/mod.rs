@@ -7,6 +7,7 @@ mod tables;
 pub(crate) mod audit;
 mod columns;
 mod create;
+mod links;
 mod lists;
 mod pages;
 mod read;
@@ -21,6 +22,7 @@ mod work;
 mod write;
 
 pub(crate) use create::{NewLedger, create};
+pub(crate) use links::{flag_page, staged_after, watch};
 pub(crate) use lists::{
     Forward, account_page, accounts, accounts_due, batches_before, batches_of_account, configured_before, device_page,
     entries, entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book, number_of_entry_at,

@@ -60,6 +60,10 @@ impl<'s, 'c> SqlSource<'s, 'c> {
         SqlSource { session, books, new_keys: true }
     }
 
+    pub(super) fn session(&self) -> &'s Session<'c> {
+        self.session
+    }
+
     /// What a consume or capture drew when it was booked.
     pub(crate) fn draws(&self, operation: i64) -> Result<Vec<(BatchNo, i64)>> {
         Ok(self.session.first(sql::OPERATION_DRAWS, params![operation], rows::draws)?.unwrap_or_default())

@@ -49,6 +49,12 @@ pub(super) fn number_and_kind(row: &Row<'_>) -> Result<(i64, OpKind)> {
     Ok((columns.number()?, columns.code(OpKind::from_code)?))
 }
 
+/// An operation's chain and number.
+pub(super) fn chain_and_number(row: &Row<'_>) -> Result<(i64, i64)> {
+    let mut columns = Columns::new("operation", row);
+    Ok((columns.count()?, columns.number()?))
+}
+
 pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<Hash> {
     Columns::new(table, row).hash()
 }

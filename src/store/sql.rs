@@ -3,8 +3,8 @@
 
 use super::columns::{Cell, Parameters};
 use super::tables::{
-    Table, account, allocation, batch, consume, device, entry, hold, ledger, operation, plan, price_book, reference,
-    rollover, stretch, writer,
+    Table, account, allocation, batch, chain, consume, device, entry, flag, hold, ledger, link, operation, plan,
+    price_book, reference, rollover, staged, stretch, watch, writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -231,10 +231,10 @@ statements! {
         /// Of `verify`: consumes simply paid, which have no allocation rows.
         OPERATION_DRAWS_PAGE = "SELECT seq, points, outcome FROM operation WHERE seq > ?1 AND kind IN (4, 6) AND outcome IS NOT NULL \
             AND NOT EXISTS (SELECT 1 FROM allocation WHERE owner = operation.seq) ORDER BY seq LIMIT ?2";
-        OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2";
+        OPERATION_BY_KEY = "SELECT seq FROM operation INDEXED BY operation_key WHERE key = ?3 AND account = ?1 AND kind = ?2 AND chain = 0";
         /// In the order of the index.
         OPERATIONS_BY_KEY = "SELECT account, kind, seq FROM operation INDEXED BY operation_key \
-            WHERE key = ?1 AND (account, kind) > (?2, ?3) ORDER BY account, kind LIMIT ?4";
+            WHERE key = ?1 AND chain = 0 AND (account, kind) > (?2, ?3) ORDER BY account, kind LIMIT ?4";
         /// Backwards from the newest; asked only when the file has several price books.
         OPERATION_NEWEST_PRICED = "SELECT price_book FROM operation WHERE price_book IS NOT NULL ORDER BY seq DESC LIMIT 1";
         /// Of the diagnosis: the first and the last operation under a price book among those after ?1, which bounds them.
@@ -254,6 +254,29 @@ statements! {
         DEVICE_BY_TAG = select!(device "WHERE tag = ?1");
         DEVICE_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM device";
         DEVICE_PAGE = select!(device "WHERE no > ?1 ORDER BY no LIMIT ?2");
+        DEVICE_BY_NO = select!(device "WHERE no = ?1");
+
+        CHAIN_BY_NO = select!(chain "WHERE no = ?1");
+        CHAIN_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM chain";
+        CHAIN_PAGE = select!(chain "WHERE no > ?1 ORDER BY no LIMIT ?2");
+        CHAINS_AFTER = select!(chain "INDEXED BY chain_prev WHERE prev = ?1 ORDER BY no");
+        LINK_BY_HASH = select!(link "INDEXED BY link_hash WHERE substr(hash, 1, 16) = ?1");
+        LINK_BY_NUMBER = select!(link "WHERE chain = ?1 AND seq = ?2");
+        LINK_PAGE = select!(link "WHERE (chain, seq) > (?1, ?2) ORDER BY chain, seq LIMIT ?3");
+        STAGED_BY_OPERATION = select!(staged "WHERE operation = ?1");
+        STAGED_PAGE = select!(staged "WHERE operation > ?1 ORDER BY operation LIMIT ?2");
+        /// What still waits of a device and account, the oldest first.
+        STAGED_OPEN = select!(staged "INDEXED BY staged_open WHERE state = 0 AND device = ?1 AND account = ?2 ORDER BY operation");
+        STAGED_WAITING = select!(staged "INDEXED BY staged_waiting WHERE state = 0 AND operation > ?1 ORDER BY operation LIMIT ?2");
+        FLAGS_OF = select!(flag "WHERE operation = ?1 ORDER BY code");
+        FLAG_PAGE = select!(flag "WHERE (operation, code) > (?1, ?2) ORDER BY operation, code LIMIT ?3");
+        FLAGS_OPEN = select!(flag "INDEXED BY flag_open WHERE acknowledged_by IS NULL AND (operation, code) > (?1, ?2) \
+            ORDER BY operation, code LIMIT ?3");
+        WATCH_ONE = select!(watch "WHERE device = ?1 AND account = ?2");
+        WATCH_PAGE = select!(watch "WHERE (device, account) > (?1, ?2) ORDER BY device, account LIMIT ?3");
+        /// Operations under a key, this hub's own and those of its devices.
+        OPERATIONS_UNDER_KEY = "SELECT chain, seq FROM operation INDEXED BY operation_key \
+            WHERE key = ?1 AND account = ?2 AND kind = ?3 ORDER BY chain";
         /// Of an enrolment. Once in the life of a file.
         OPERATION_KINDS = "SELECT seq, kind FROM operation WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
@@ -290,10 +313,15 @@ statements! {
         PRICE_BOOK_INSERT = insert price_book ();
         DEVICE_PUT = insert device (
             "ON CONFLICT (no) DO UPDATE SET public_key = excluded.public_key, name = excluded.name, \
-                policy = excluded.policy, state = excluded.state"
+                policy = excluded.policy, state = excluded.state, recharge_day = excluded.recharge_day, recharged = excluded.recharged"
         );
+        CHAIN_INSERT = insert chain ();
+        LINK_INSERT = insert link ();
+        STAGED_PUT = insert staged ("ON CONFLICT (operation) DO UPDATE SET state = excluded.state, closed_by = excluded.closed_by");
+        FLAG_PUT = insert flag ("ON CONFLICT (operation, code) DO UPDATE SET acknowledged_by = excluded.acknowledged_by");
+        WATCH_INSERT = insert watch ();
         /// Writes nothing when the key is taken.
-        OPERATION_INSERT = insert operation ("ON CONFLICT (key, account, kind) DO NOTHING");
+        OPERATION_INSERT = insert operation ("ON CONFLICT (key, account, kind, chain) DO NOTHING");
 
         ACCOUNT_INSERT = insert account ();
         /// What every charge changes, and nothing else.

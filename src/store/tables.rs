@@ -9,10 +9,11 @@ use rusqlite::Row;
 use super::columns::{BODY, Cell, Columns, NAME, Parameters};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow, DeviceRow,
-    DeviceState, EntryKind, EntryRow, HoldRow, HoldState, LedgerRow, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow,
-    PlanRow, PriceBookRow, ReferenceRow, Role, RolloverRow, Settings, Standing, StretchRow, Totals, Writer, WriterRow,
-    changes,
+    AccountRow, AccountState, AllocationRow, Balances, BatchRow, ChainRow, ClockMark, ClockState, ConsumeRow,
+    DeviceRow, DeviceState, EntryKind, EntryRow, FlagCode, FlagRow, HoldRow, HoldState, LedgerRow, LinkRow,
+    LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin, PlanRow, PriceBookRow, ReferenceRow, Role,
+    RolloverRow, Settings, StageReason, StageState, StagedRow, Standing, StretchRow, Totals, WatchRow, Writer,
+    WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -218,6 +219,50 @@ table! { device = DeviceRow {
     name: string(NAME),
     policy: policy,
     state: code(DeviceState::from_code),
+    recharge_day: count,
+    recharged: points,
+} }
+
+table! { chain = ChainRow {
+    no: number,
+    device: number,
+    epoch: epoch,
+    first: number,
+    prev: hash,
+} }
+
+table! { link = LinkRow {
+    chain: number,
+    seq: number,
+    hash: hash,
+    verdict: code(LinkVerdict::from_code),
+    occurred: instant,
+    operation: optional_number,
+    line: optional_string(BODY),
+    price_book: optional_number,
+} }
+
+table! { staged = StagedRow {
+    operation: number,
+    account: count,
+    device: number,
+    reason: code(StageReason::from_code),
+    other: optional_number,
+    state: code(StageState::from_code),
+    closed_by: optional_number,
+} }
+
+table! { flag = FlagRow {
+    operation: number,
+    code: code(FlagCode::from_code),
+    points: points,
+    acknowledged_by: optional_number,
+} }
+
+table! { watch = WatchRow {
+    device: number,
+    account: number,
+    since: number,
 } }
 
 table! { price_book = PriceBookRow {
@@ -260,6 +305,9 @@ table! { operation = OperationRow {
     body: string(BODY),
     outcome: outcome(points),
     entry: optional_number,
+    origin: Origin {
+        chain (chain): count, chain_seq (seq): count, origin_hash (hash): optional_hash, occurred (occurred): optional_instant
+    },
     hash: hash,
 } }
 

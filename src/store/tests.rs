@@ -7,8 +7,8 @@ use crate::engine::source::{Changes, Listed, Source};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
-    EntryKind, EntryRow, Expiry, HoldRow, HoldState, Key, LedgerRow, MovementRow, OpKind, OperationRow, Outcome, Place,
-    Rolling, RolloverRow, Settings, Totals, Writer,
+    EntryKind, EntryRow, Expiry, HoldRow, HoldState, Key, LedgerRow, MovementRow, OpKind, OperationRow, Origin,
+    Outcome, Place, Rolling, RolloverRow, Settings, Totals, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, Points};
@@ -95,6 +95,7 @@ fn operation(seq: i64, account: Option<(i64, &str)>, key: &str, price_book: Opti
         body: "{\"points\":9}".to_string(),
         outcome: Outcome { open: 3, draws: vec![(1, 2)], ..Outcome::default() },
         entry: account.map(|_| 1),
+        origin: Origin::default(),
         hash: [3; 32].into(),
     }
 }
@@ -154,18 +155,23 @@ fn every_column_of_the_schema_is_described() {
         ("account", account!(names)),
         ("allocation", allocation!(names)),
         ("batch", batch!(names)),
+        ("chain", chain!(names)),
         ("consume", consume!(names)),
         ("device", device!(names)),
         ("entry", entry!(names)),
+        ("flag", flag!(names)),
         ("hold", hold!(names)),
         ("ledger", ledger!(names)),
+        ("link", link!(names)),
         ("long_movements", "account, n, movements"),
         ("operation", operation!(names)),
         ("plan", plan!(names)),
         ("price_book", price_book!(names)),
         ("reference", reference!(names)),
         ("rollover", rollover!(names)),
+        ("staged", staged!(names)),
         ("stretch", stretch!(names)),
+        ("watch", watch!(names)),
         ("writer", writer!(names)),
     ];
     let names = |sql: &str, of: &[&str]| -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use super::columns::LONG;
 use super::{Session, read, sql};
-use crate::engine::source::Changes;
+use crate::engine::source::{Changes, HubChanges};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, BatchRow, EntryRow, LedgerRow, OperationRow, PriceBookRow, ReferenceRow, Writer, WriterRow,
@@ -30,7 +30,16 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     changes.allocations.iter().try_for_each(|row| one(returned(row)?, "allocation of", row.owner))?;
     changes.entries.iter().try_for_each(|row| insert_entry(session, row))?;
     session.write_all(&sql::DEVICE_PUT, &changes.devices)?;
+    changes.hub.as_ref().map_or(Ok(()), |hub| apply_links(session, hub))?;
     session.write_all(&sql::STRETCH_INSERT, &changes.new_stretches)
+}
+
+fn apply_links(session: &Session<'_>, changes: &HubChanges) -> Result<()> {
+    session.write_all(&sql::CHAIN_INSERT, &changes.new_chains)?;
+    session.write_all(&sql::LINK_INSERT, &changes.new_links)?;
+    session.write_all(&sql::STAGED_PUT, &changes.staged)?;
+    session.write_all(&sql::FLAG_PUT, &changes.flags)?;
+    session.write_all(&sql::WATCH_INSERT, &changes.new_watches)
 }
 
 /// A change must meet the row it was decided on.

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use counterfoil::answer::Verification;
 use counterfoil::clock::{Clock, ManualClock};
-use counterfoil::{Error, Ledger, Options, Receipt, Request};
+use counterfoil::exchange::Enrol;
+use counterfoil::{Error, Key, Ledger, Options, Query, Receipt, Request};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -93,7 +94,7 @@ pub fn rich(folder: &Path) -> PathBuf {
     story.ledger.close().unwrap();
     // A restore makes a second writer.
     let second = folder.join("rich.ledger");
-    let story = Story { ledger: options.restore(&first, &second).unwrap(), clock };
+    let story = Story { ledger: options.clone().restore(&first, &second).unwrap(), clock };
     // A hub with two devices, one of them expelled.
     let public_key = "5".repeat(64);
     story.book(&format!(r#"{{"op":"become_hub","key":"hub","public_key":"{public_key}","name":"office"}}"#));
@@ -104,6 +105,7 @@ pub fn rich(folder: &Path) -> PathBuf {
     }
     story.book(r#"{"op":"expel","key":"2","device":"00000000-0000-4000-8000-000000000002","reason":"lost"}"#);
     story.book(r#"{"op":"recharge","account":"erin","key":"r6","points":60,"source":"wxpay"}"#);
+    from_a_device(&story, &options, folder);
     story.book(r#"{"op":"hold","account":"erin","key":"h4","points":25,"service":"video","deadline_seconds":3600}"#);
     story.book(r#"{"op":"hold","account":"erin","key":"h5","points":5,"deadline_seconds":7200}"#);
     // A clock known to be right takes time back.
@@ -120,6 +122,35 @@ pub fn rich(folder: &Path) -> PathBuf {
     assert!(story.ledger.verify().unwrap().ok, "{:#?}", story.ledger.verify().unwrap().faults);
     story.ledger.close().unwrap();
     second
+}
+
+/// What a third device did: booked, noted, set aside and approved or dismissed, flagged.
+fn from_a_device(story: &Story, options: &Options, folder: &Path) {
+    let kiosk = options.clone().create(folder.join("kiosk.ledger")).unwrap();
+    let own = kiosk.new_signer().unwrap().key().public();
+    let device = kiosk.info().unwrap().device;
+    story.book(&format!(
+        r#"{{"op":"admit","key":"3","device":"{device}","public_key":"{own}","name":"stand","rights":["recharge","refund"]}}"#
+    ));
+    kiosk.enrol(&Key::new("enrol").unwrap(), Enrol::new(&story.ledger.certificate(&device).unwrap())).unwrap();
+    for line in [
+        r#"{"op":"recharge","account":"erin","key":"r6","points":60,"source":"wxpay"}"#,
+        r#"{"op":"recharge","account":"dave","key":"r5","points":6,"source":"wxpay"}"#,
+        r#"{"op":"recharge","account":"stand 1","key":"r7","points":30,"source":"wxpay"}"#,
+        r#"{"op":"consume","account":"stand 1","key":"c6","service":"tts","seconds":"21"}"#,
+        r#"{"op":"hold","account":"stand 1","key":"h6","points":4,"service":"video","deadline_seconds":60}"#,
+        r#"{"op":"consume","account":"carol","key":"c7","points":3}"#,
+    ] {
+        kiosk.apply(&Request::parse(line).unwrap()).unwrap();
+    }
+    let mut sent = Vec::new();
+    kiosk.export(&mut sent, false).unwrap();
+    story.ledger.exchange().import(std::io::Cursor::new(sent)).unwrap();
+    let waits = story.ledger.staged(&Query::new()).unwrap().items;
+    story.book(&format!(r#"{{"op":"approve","link":"{}","key":"a1","another":true}}"#, waits[0].link));
+    story.book(&format!(r#"{{"op":"dismiss","link":"{}","key":"d1","reason":"told twice"}}"#, waits[1].link));
+    let flag = &story.ledger.flags(&Query::new()).unwrap().items[0];
+    story.book(&format!(r#"{{"op":"acknowledge","flagged":"{}","key":"f1","reason":"seen"}}"#, flag.flagged));
 }
 
 /// A copy of the file in which something was done that the library would never do.
@@ -220,7 +251,8 @@ fn null_becomes(table: &str, column: &str) -> Value {
         (_, "service") => Value::Text("tts".into()),
         (_, "policy") => Value::Text("{}".into()),
         (_, "hub_ledger") => Value::Blob(vec![1; 16]),
-        (_, "hub_key" | "acked_hash") => Value::Blob(vec![1; 32]),
+        (_, "line") => Value::Text("{}".into()),
+        (_, "hub_key" | "acked_hash" | "origin_hash") => Value::Blob(vec![1; 32]),
         (_, "terms") => Value::Text("{\"cap\":1,\"expires_in_days\":1}".into()),
         _ => Value::Integer(1),
     }
@@ -231,11 +263,12 @@ fn some_rows(count: i64) -> BTreeSet<i64> {
     [0, count / 4, count / 2, count * 3 / 4, count - 1].into_iter().filter(|row| (0..count).contains(row)).collect()
 }
 
-/// What an entry or a batch keeps elsewhere is told as its own.
+/// What an entry or a batch keeps elsewhere is told as its own, and a chain by its links.
 fn told(table: &str) -> &str {
     match table {
         "long_movements" => "entry",
         "rollover" => "batch",
+        "chain" => "link",
         table => table,
     }
 }
@@ -316,7 +349,11 @@ fn every_inserted_row() {
             order.join(", ")
         );
         let path = tampered(&original, "inserted", |conn| assert_eq!(conn.execute(&sql, []).unwrap(), 1));
-        must_be_found(&path, &format!("{table}, a row too many"), &[table.as_str(), "chain", "operation"]);
+        must_be_found(
+            &path,
+            &format!("{table}, a row too many"),
+            &[table.as_str(), told(&table), "chain", "operation"],
+        );
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Outcome {
     Unusable,
     /// A confirmation could not be asked, or was not given.
     Unconfirmed,
+    /// Done, and somebody should look at it.
+    Attention,
 }
 
 impl Outcome {
@@ -39,6 +41,7 @@ impl Outcome {
             Outcome::Busy => 5,
             Outcome::Unusable => 6,
             Outcome::Unconfirmed => 7,
+            Outcome::Attention => 8,
         })
     }
 

@@ -23,7 +23,7 @@ fn lines_are_so_long() {
         let mut header = question();
         let writer = Writer { device: DEVICE, epoch: 7 };
         header.count = 1;
-        header.head = up::Line::read(line.as_bytes()).unwrap().link(&header.base, writer, &[]).unwrap();
+        header.head = up::link(&up::read(line.as_bytes()).unwrap(), &header.base, writer, &[]).unwrap();
         forged_under(&Header::Up(header), &[line])
     };
     assert_eq!((refusal(&bytes(64 << 10)), refusal(&bytes((64 << 10) + 1))), ("taken".into(), LIMITS.into()));
@@ -86,9 +86,8 @@ fn nesting_is_so_deep() {
         let body = format!(r#"{{"metadata":{{"m":{}}}}}"#, nested(depth));
         format!(r#"{{"s":101,"r":1,"k":"k","i":"i","t":1,"b":1,"c":0,"p":0,"q":{body}}}"#)
     };
-    let code = |depth: usize| {
-        up::Line::read(line(depth).as_bytes()).map(drop).map_err(|error| error.details()["reason"].clone())
-    };
+    let code =
+        |depth: usize| up::read(line(depth).as_bytes()).map(drop).map_err(|error| error.details()["reason"].clone());
     assert_eq!((code(99), code(100), code(30_000)), (Ok(()), Err("limits".into()), Err("limits".into())));
 }
 

@@ -7,7 +7,7 @@ use super::Booked;
 use crate::engine::{Source, parse_body};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{Action, CaptureAmount, Command, OperationId, words};
+use crate::model::{Action, CaptureAmount, Command, OpKind, OperationId, words};
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::Points;
 
@@ -49,6 +49,10 @@ impl Look<'_, '_> {
     /// How the points came about: the rule is put to the usage again, by the very book it was priced by.
     pub(super) fn reckoning(&self, booked: &Booked) -> Result<Option<Reckoning>> {
         let row = &booked.row;
+        if row.kind == OpKind::Stage {
+            // Its points are those of the link: nothing came of them.
+            return Ok(None);
+        }
         let account = row.account.as_ref().map(|(_, id)| id.clone());
         let book = match row.price_book {
             Some((no, _)) => self.source.price_book(no)?,

@@ -1,6 +1,7 @@
 //! Hubs and devices.
 
 mod answered;
+mod arrived;
 mod exported;
 mod refused;
 mod roles;

@@ -48,6 +48,9 @@ fn office() -> Vec<Value> {
         become_hub(),
         admit(STRANGER),
         expel(STRANGER),
+        json!({"op": "approve", "link": NOBODY}),
+        json!({"op": "dismiss", "link": NOBODY, "reason": "r"}),
+        json!({"op": "acknowledge", "flagged": NOBODY, "reason": "r"}),
     ])
     .collect()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::{Confirm, DeviceCommand, HubCommand, SyncCommand};
+use super::{Confirm, DeviceCommand, FlagsCommand, HubCommand, StageCommand, SyncCommand};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -50,10 +50,18 @@ backups of this ledger in that folder are deleted, so that the newest N are left
     #[command(subcommand)]
     #[command(after_help = "Example:\n  counterfoil device info")]
     Device(DeviceCommand),
-    /// The files between devices and their hub: write one, check one
+    /// The files between devices and their hub: write one, take one, check one
     #[command(subcommand)]
     #[command(after_help = "Example:\n  counterfoil sync export -f kiosk.ledger --out /media/stick")]
     Sync(SyncCommand),
+    /// What devices did and their hub set aside: list it, book it after all, or never
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  counterfoil stage list")]
+    Stage(StageCommand),
+    /// What should be seen of what devices did: list it, say that it has been
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  counterfoil flags list")]
+    Flags(FlagsCommand),
     /// A script that completes commands and options in a shell
     #[command(after_help = "Examples:
   counterfoil completions bash > ~/.local/share/bash-completion/completions/counterfoil

@@ -84,7 +84,7 @@ fn is_of_plans(operation: &Operation) -> bool {
 
 /// What a file is to others; a line of `batch` says it.
 fn is_of_hubs(operation: &Operation) -> bool {
-    matches!(operation.name, "become_hub" | "admit" | "expel" | "enrol")
+    matches!(operation.name, "become_hub" | "admit" | "expel" | "enrol" | "approve" | "dismiss" | "acknowledge")
 }
 
 fn plans(operations: &[&'static Operation]) -> Command {
@@ -325,7 +325,7 @@ fn parser(kind: FieldKind) -> ValueParser {
 fn fields() -> String {
     let mut text = String::from(
         "A line has op, key and account (no account where hold, batch, plan or operation implies it, nor with what is done to \
-         the file: configure, confirm_clock, become_hub, admit, expel, enrol). It may have reference, description, actor and metadata. Fields of each op besides:\n",
+         the file: configure, confirm_clock, become_hub, admit, expel, enrol, and of what devices sent approve, dismiss, acknowledge). It may have reference, description, actor and metadata. Fields of each op besides:\n",
     );
     for operation in OPERATIONS {
         let mut names: Vec<String> = Vec::new();

@@ -55,7 +55,8 @@ Exit codes:
   4  verify found a fault, or doctor one
   5  busy: another process kept the file locked
   6  the file or the price book cannot be used
-  7  a confirmation could not be asked, or was not given";
+  7  a confirmation could not be asked, or was not given
+  8  done, and somebody should look at it: of a file from a device something was set aside or is flagged, or it waits";
 
 /// A ledger of credit points in one file: look at it, charge to it, take care of it.
 #[derive(Debug, Parser)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Paging;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum SyncCommand {
     /// Write what this device has booked and its hub has not heard of, as far as one file goes
@@ -11,6 +13,14 @@ pub(crate) enum SyncCommand {
   counterfoil sync export -f kiosk.ledger --out /media/stick
   counterfoil sync export --plain --format json")]
     Export(SendArgs),
+    /// Take files of others, in the order in which they are named: at a hub what its devices booked
+    #[command(after_help = "Examples:
+  counterfoil sync import -f hub.ledger /media/stick/cf-up-*.cfx.gz
+  counterfoil sync import -f hub.ledger cf-up-0b2c4d6e-101-350-0123456789ab.cfx.gz --dry-run --format json
+
+A file that is refused does not keep the others from being taken; taken again, a file changes nothing. Exit code 8: done, and
+somebody should look at it: something was set aside (stage list), or is flagged (flags list), or waits for an earlier file.")]
+    Import(TakeArgs),
     /// Check a file by itself: whether it is whole, and signed with a key; takes nothing of it, and needs no ledger
     #[command(after_help = "Examples:
   counterfoil sync check cf-up-0b2c4d6e-101-350-0123456789ab.cfx.gz
@@ -26,6 +36,92 @@ pub(crate) struct SendArgs {
     /// Leave the file as lines one can read, not packed
     #[arg(long)]
     pub(crate) plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TakeArgs {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Say what would come of it, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take it although operations before it are missing and will not come any more, because their device is lost: what gives
+    /// points is set aside then
+    #[arg(long)]
+    pub(crate) accept_gap: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StageCommand {
+    /// What devices did and this hub set aside
+    #[command(after_help = "Example:\n  counterfoil stage list --all --format json")]
+    List(EverythingArgs),
+    /// Book it after all
+    #[command(after_help = "Examples:
+  counterfoil stage approve 1182
+  counterfoil stage approve 1182 --another-sale --reason 'two sales under one number'")]
+    Approve(ApproveArgs),
+    /// Never book it. Its device hears of it
+    #[command(after_help = "Example:\n  counterfoil stage dismiss 1182 --reason 'the same payment, told twice'")]
+    Dismiss(DismissArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FlagsCommand {
+    /// What should be seen of what devices did
+    #[command(after_help = "Example:\n  counterfoil flags list --all --format json")]
+    List(EverythingArgs),
+    /// Say that it has been seen to
+    #[command(after_help = "Examples:
+  counterfoil flags ack 1182 --reason 'spoken to the holder'
+  counterfoil flags ack 1182 --flag overdraft --reason 'spoken to the holder'")]
+    Ack(AckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EverythingArgs {
+    /// Also what has been seen to
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// By its id, or its number in the log
+    #[arg(value_name = "LINK")]
+    pub(crate) link: String,
+    /// It is another sale than the one that was booked under its key
+    #[arg(long)]
+    pub(crate) another_sale: bool,
+    /// Why; it is kept in the books
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DismissArgs {
+    /// By its id, or its number in the log
+    #[arg(value_name = "LINK")]
+    pub(crate) link: String,
+    /// Why; it is kept in the books
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AckArgs {
+    /// The operation that is flagged, by its id or its number in the log
+    #[arg(value_name = "OPERATION")]
+    pub(crate) flagged: String,
+    /// Which of its flags, when not all of them
+    #[arg(long, value_name = "FLAG")]
+    pub(crate) flag: Option<String>,
+    /// Why; it is kept in the books
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use counterfoil::{Error, Ledger};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Session, guide, hub, pricing, remedy, sync};
+use super::{Session, arrivals, guide, hub, pricing, remedy, sync};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -31,6 +31,8 @@ pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcom
         CareCommand::Hub(command) => hub::run_hub(session, command),
         CareCommand::Device(command) => hub::run_device(session, command),
         CareCommand::Sync(command) => sync::run(session, command),
+        CareCommand::Stage(command) => arrivals::stage(session, command),
+        CareCommand::Flags(command) => arrivals::flags(session, command),
         CareCommand::Completions(args) => guide::completions(session, args.shell),
         CareCommand::Man(args) => guide::man(session, args),
     }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use counterfoil::exchange::{Exported, PublicKey, inspect, open_file};
 use serde::Serialize;
 
-use super::Session;
+use super::{Session, arrivals};
 use crate::args::{CheckFileArgs, SendArgs, SyncCommand};
 use crate::exit::{Failure, Outcome};
 
 pub(super) fn run(session: &mut Session, command: &SyncCommand) -> Result<Outcome, Failure> {
     match command {
         SyncCommand::Export(args) => export(session, args),
+        SyncCommand::Import(args) => arrivals::import(session, args),
         SyncCommand::Check(args) => check(session, args),
     }
 }

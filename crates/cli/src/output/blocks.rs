@@ -66,6 +66,10 @@ pub(super) fn receipt(receipt: &Receipt) -> Block {
             | OpKind::Expel
             | OpKind::Enrol
             | OpKind::RenewEpoch
+            | OpKind::Import
+            | OpKind::Approve
+            | OpKind::Dismiss
+            | OpKind::Acknowledge
     );
     if pointless || (receipt.op == OpKind::Stop && receipt.points == 0) {
         block.add(receipt.op.as_str(), "done");

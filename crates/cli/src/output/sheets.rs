@@ -1,7 +1,7 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::answer::{AccountState, BatchInfo, BatchState, Check, Fault, HoldInfo, PlanInfo};
-use counterfoil::exchange::DeviceInfo;
+use counterfoil::exchange::{DeviceInfo, FlagInfo, StagedInfo};
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Found, Info, PaidOperation};
 use counterfoil::{Balance, Receipt};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::blocks::{self, words};
-use super::table::{Block, Column, batch, figure, number, text, time, time_or_never};
+use super::table::{Block, Column, batch, figure, number, operation as operation_number, text, time, time_or_never};
 
 /// An item of a list.
 pub(crate) trait Listed: Serialize + Sized + 'static {
@@ -208,6 +208,50 @@ impl Listed for DeviceInfo {
         "when_expelled",
         "prices",
     ];
+}
+
+impl Listed for StagedInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("link", |s| operation_number(s.link)),
+        text("device", |s| s.device_name.clone()),
+        text("account", |s| s.account.as_ref().map(ToString::to_string).unwrap_or_default()),
+        text("op", |s| s.op.clone()),
+        text("key", |s| s.key.to_string()),
+        number("points", |s| s.points.to_string()),
+        text("reason", |s| words(&s.reason)),
+        text("beside", |s| s.other.map(operation_number).unwrap_or_default()),
+        text("state", |s| words(&s.state)),
+        text("occurred", |s| time(s.occurred_at)),
+    ];
+    const CSV: &'static [&'static str] = &[
+        "link",
+        "device",
+        "device_name",
+        "device_seq",
+        "account",
+        "op",
+        "key",
+        "points",
+        "reason",
+        "other",
+        "state",
+        "occurred_at",
+        "staged_at",
+    ];
+}
+
+impl Listed for FlagInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("operation", |f| operation_number(f.flagged)),
+        text("flag", |f| words(&f.flag)),
+        number("points", |f| if f.points == 0 { String::new() } else { f.points.to_string() }),
+        text("account", |f| f.account.as_ref().map(ToString::to_string).unwrap_or_default()),
+        text("device", |f| f.device_name.clone()),
+        text("booked", |f| time(f.booked_at)),
+        text("acknowledged", |f| f.acknowledged_by.map(operation_number).unwrap_or_default()),
+    ];
+    const CSV: &'static [&'static str] =
+        &["flagged", "flag", "points", "account", "device", "device_name", "booked_at", "acknowledged_by"];
 }
 
 fn many(number: i64, what: &str) -> String {

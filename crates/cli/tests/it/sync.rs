@@ -47,3 +47,61 @@ fn a_kiosk_sends_what_it_booked() {
     home.run("sync check .").fails(6, "bad_file");
     home.run("sync check none.cfx").fails(2, "invalid_argument");
 }
+
+/// An office and its kiosk, admitted and joined.
+fn office_and_shop() -> (Home, Home) {
+    let (office, shop) = (Home::new(), Home::new());
+    let made = office.args(&["hub", "init", "--name", "head office"]).ok();
+    let print: String = made.err.split("fingerprint is ").nth(1).unwrap().chars().take(16).collect();
+    shop.args(&["device", "ask", "--name", "kiosk 12"]).ok();
+    let ask = file(&shop, "cf-ask-");
+    office.args(&["hub", "admit", shop.path(&ask).to_str().unwrap()]).ok();
+    let cert = office.path(&file(&office, "cf-cert-"));
+    shop.args(&["device", "join", cert.to_str().unwrap(), "--hub-fingerprint", &print]).ok();
+    (office, shop)
+}
+
+/// The path of the file that a shop exports.
+fn exported(shop: &Home) -> String {
+    let sent = shop.run("sync export --format json").ok().json();
+    shop.path(sent["file"].as_str().unwrap()).to_str().unwrap().to_string()
+}
+
+/// An office takes what its kiosk sold, looks at what it could not book, and sees to it.
+#[test]
+fn an_office_takes_what_its_kiosk_sold() {
+    let (office, shop) = office_and_shop();
+    shop.run("consume 30 -a card --key sale-1").ok();
+    shop.run("consume 5 -a card --key sale-2").ok();
+    let sent = exported(&shop);
+    let dry = office.args(&["sync", "import", &sent, "--dry-run"]).ok();
+    assert!(dry.out.contains("2 booked, 1 noted"), "{dry:#?}");
+    let taken = office.args(&["sync", "import", &sent, "--format", "json"]).ok().json();
+    assert_eq!((&taken["booked"], &taken["noted"], &taken["ack"][0]), (&2.into(), &1.into(), &3.into()));
+    assert_eq!(office.figures("card")[3], 35);
+    let again = office.args(&["sync", "import", &sent]).ok();
+    assert!(again.out.contains("0 booked, 0 noted; 3 known"), "{again:#?}");
+    assert!(office.run("stage list").ok().err.contains("nothing waits"));
+
+    office.args(&["hub", "expel", "kiosk 12", "--reason", "stolen", "--yes"]).ok();
+    shop.run("consume 7 -a card --key sale-3").ok();
+    shop.run("consume 8 -a card --key sale-4").ok();
+    let taken = office.args(&["sync", "import", &exported(&shop)]);
+    assert!(taken.code == 8 && taken.out.contains("operation 4 set aside: expelled"), "{taken:#?}");
+    let shown = office.run("stage list").ok().out;
+    assert!(["kiosk 12", "sale-3", "expelled"].iter().all(|word| shown.contains(word)), "{shown}");
+    let waits = office.run("stage list --format jsonl").ok().jsonl();
+    let link = |n: usize| waits[n]["link"].as_str().unwrap();
+    office.args(&["stage", "approve", link(0), "--reason", "sold before the theft"]).ok();
+    office.args(&["stage", "dismiss", link(1), "--reason", "sold after it"]).ok();
+    office.args(&["stage", "dismiss", link(1), "--reason", "sold after it"]).fails(3, "invalid_argument");
+    assert_eq!(office.figures("card")[3], 42);
+    assert!(office.run("flags list").ok().err.contains("no flags"));
+    office.run("verify").ok();
+
+    office.args(&["sync", "import", "nowhere.cfx"]).fails(2, "invalid_argument");
+    office.write("broken.cfx", "{\"cfx\":1}\n");
+    office.args(&["sync", "import", "broken.cfx"]).fails(6, "bad_file");
+    office.args(&["flags", "ack", link(0), "--flag", "overdaft", "--reason", "seen"]).fails(2, "invalid_argument");
+    shop.args(&["sync", "import", &sent]).fails(3, "role_conflict");
+}

@@ -1,0 +1,260 @@
+//! The path of what devices booked into their hub's file: link after link, in transactions of about 20 ms, each with an operation at
+//! its end that tells of it. When it ends early, what was taken is known when it comes again.
+
+use std::collections::BTreeSet;
+use std::time::Instant as Stopwatch;
+
+use uuid::Uuid;
+
+use super::File;
+use super::change::{HOLD, PAUSE, Terms, catch_up_with, write};
+use crate::chain::{self, Facts};
+use crate::engine::{self, CATCH_UP_LIMIT, Context, Incoming, New, Source, Taken, Tip, Verdict};
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::model::{Command, DeviceRow, FlagCode, Key, Line, OpKind, Request, StageReason, Writer, device_tag};
+use crate::pricing::PriceBook;
+use crate::store::{self, Session, SqlSource};
+use crate::units::Instant;
+use crate::writer::Decision;
+
+/// What a file says of the links in it.
+pub(crate) struct Sent {
+    pub(crate) digest: Hash,
+    pub(crate) writer: Writer,
+    /// The link before the first.
+    pub(crate) base: (i64, Hash),
+    pub(crate) exported_at: Instant,
+    /// Its price books, with their texts where these came along.
+    pub(crate) price_books: Vec<(Hash, Option<String>)>,
+    /// Taken although what lies before it is missing.
+    pub(crate) gap: bool,
+}
+
+/// What was made of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Took {
+    pub(crate) booked: i64,
+    pub(crate) noted: i64,
+    pub(crate) duplicates: i64,
+    /// The number of each in its device's log, and why.
+    pub(crate) staged: Vec<(i64, StageReason)>,
+    /// Likewise, with points; 0 for the file itself.
+    pub(crate) flags: Vec<(i64, FlagCode, i64)>,
+    pub(crate) fork: bool,
+}
+
+/// How far it has come.
+struct State {
+    took: Took,
+    /// What is not told of yet.
+    chunk: Chunk,
+    prev: Hash,
+    after: Option<Tip>,
+    /// Its price books here.
+    books: Vec<(i64, Hash)>,
+}
+
+/// What one transaction has taken.
+#[derive(Default)]
+struct Chunk {
+    booked: i64,
+    noted: i64,
+    staged: i64,
+    duplicates: i64,
+    /// The first and the last link that was new.
+    new: Option<(i64, (i64, Hash))>,
+    /// What was noted, and when it occurred: nothing else in the log tells of that.
+    occurred: blake3::Hasher,
+    flags: BTreeSet<FlagCode>,
+}
+
+impl File {
+    /// Takes links one after the other.
+    pub(crate) fn take_links(
+        &self,
+        sent: &Sent,
+        lines: &mut dyn Iterator<Item = Result<(String, Hash)>>,
+        terms: &dyn Fn() -> Terms,
+    ) -> Result<Took> {
+        let call = self.call()?;
+        let writer = call.writer()?;
+        let (took, chunk, books) = (Took::default(), Chunk::default(), Vec::new());
+        let mut state = State { took, chunk, prev: sent.base.1, after: None, books };
+        let mut next = lines.next().transpose()?;
+        // The first stores the price books; each tells what it has taken.
+        let mut done = false;
+        while !done {
+            let terms = terms();
+            writer.transaction(terms.durability, self.patience, |session| {
+                let began = Stopwatch::now();
+                if state.books.len() < sent.price_books.len() {
+                    self.keep_books(session, sent, &mut state, &terms)?;
+                }
+                while let Some(link) = next.take_if(|_| terms.dry_run || began.elapsed() < HOLD) {
+                    self.take_one(session, sent, (&link.0, link.1), &mut state, &terms)?;
+                    next = lines.next().transpose()?;
+                }
+                self.tell_import(session, sent, &mut state, &terms)?;
+                done = next.is_none();
+                Ok(if terms.dry_run { Decision::Rollback(()) } else { Decision::Commit(()) })
+            })?;
+            if !done {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        Ok(state.took)
+    }
+
+    fn keep_books(&self, session: &Session<'_>, sent: &Sent, state: &mut State, terms: &Terms) -> Result<()> {
+        for (hash, text) in sent.price_books.iter().skip(state.books.len()) {
+            let source = SqlSource::new(session, &self.cache);
+            let known = source.price_book_no(hash)?;
+            let no = match (known, text) {
+                (Some(no), _) => Some(no),
+                (None, Some(text)) => {
+                    let book = PriceBook::parse(text, "the exchange file")
+                        .map_err(|error| Error::bad_file("format", format!("the price book {hash}: {error}")))?;
+                    let no = source.next_price_book_no()?;
+                    store::insert_price_book(session, no, &book)?;
+                    if terms.books.iter().all(|loaded| loaded.hash() != *hash) {
+                        state.chunk.flags.insert(FlagCode::ForeignPriceBook);
+                    }
+                    Some(no)
+                }
+                (None, None) => None,
+            };
+            let no = no.ok_or_else(|| {
+                Error::bad_file("format", format!("the price book {hash} is neither here nor in the file"))
+            })?;
+            state.books.push((no, *hash));
+        }
+        Ok(())
+    }
+
+    fn take_one(
+        &self,
+        session: &Session<'_>,
+        sent: &Sent,
+        (text, expected): (&str, Hash),
+        state: &mut State,
+        terms: &Terms,
+    ) -> Result<()> {
+        let line = Line::stored(text)?;
+        let price_book = line.price_book.and_then(|at| state.books.get(at).copied());
+        let hash =
+            chain::link(&state.prev, Facts::of_line(&line, sent.writer, price_book.as_ref().map(|(_, hash)| hash)));
+        if hash != expected {
+            return Err(Error::bad_file("chain", "it changed while it was read"));
+        }
+        let device = self.device(session, sent.writer.device)?;
+        let taken = loop {
+            let ledger = session.ledger()?;
+            let context =
+                Context { ledger: &ledger, reading: terms.reading, time: None, book: None, limit: CATCH_UP_LIMIT };
+            let incoming = Incoming {
+                device: &device,
+                epoch: sent.writer.epoch,
+                prev: &state.prev,
+                after: state.after,
+                hash: &hash,
+                line: &line,
+                text,
+                price_book,
+                exported_at: sent.exported_at,
+            };
+            match engine::take(&SqlSource::new(session, &self.cache), context, incoming)? {
+                Taken::CatchUp(changes) => catch_up_with(session, &self.cache, &ledger, terms.reading, *changes)?,
+                taken => break taken,
+            }
+        };
+        state.prev = hash;
+        match taken {
+            Taken::New(new) => state.add(session, (line.seq, hash), *new),
+            _ => {
+                state.after = None;
+                state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
+                Ok(())
+            }
+        }
+    }
+
+    fn device(&self, session: &Session<'_>, device: Uuid) -> Result<DeviceRow> {
+        let source = SqlSource::new(session, &self.cache);
+        let found = source.device(device_tag(&device))?.filter(|row| row.device == device);
+        found.ok_or_else(|| Error::UnknownDevice { device: device.to_string() })
+    }
+
+    /// Books what was taken, if anything of it was new.
+    fn tell_import(&self, session: &Session<'_>, sent: &Sent, state: &mut State, terms: &Terms) -> Result<()> {
+        let chunk = std::mem::take(&mut state.chunk);
+        state.took.add(&chunk);
+        let Some((first, last)) = chunk.new else { return Ok(()) };
+        let mut flags = chunk.flags;
+        flags.extend(sent.gap.then_some(FlagCode::GapAccepted));
+        state.took.flags.extend(flags.iter().map(|flag| (0, *flag, 0)));
+        let mut body = Request::default()
+            .with("digest", sent.digest.to_string())
+            .with("device", sent.writer.device.to_string())
+            .with("epoch", sent.writer.epoch)
+            .with("first", first)
+            .with("last", last.0)
+            .with("last_hash", last.1.to_string())
+            .with("occurred", Hash::from(*chunk.occurred.finalize().as_bytes()).to_string())
+            .with("booked", chunk.booked)
+            .with("staged", chunk.staged)
+            .with("noted", chunk.noted)
+            .with("duplicates", chunk.duplicates);
+        if !flags.is_empty() {
+            body = body.with("flags", flags.iter().map(|flag| flag.as_str()).collect::<Vec<_>>());
+        }
+        let key = Key::new(last.1.to_string())?;
+        let command = Command::stored(OpKind::Import, None, key, &body)?;
+        let ledger = session.ledger()?;
+        let context =
+            Context { ledger: &ledger, reading: terms.reading, time: None, book: None, limit: CATCH_UP_LIMIT };
+        match engine::run(&SqlSource::new(session, &self.cache), context, &command)? {
+            Verdict::Booked(booked) => write(session, &booked),
+            _ => Err(Error::corrupt("a file was told of before")),
+        }
+    }
+}
+
+impl State {
+    /// Writes a link that is new here.
+    fn add(&mut self, session: &Session<'_>, link: (i64, Hash), new: New) -> Result<()> {
+        let (took, chunk) = (&mut self.took, &mut self.chunk);
+        self.after = Some(new.tip);
+        chunk.new = Some((chunk.new.map_or(link.0, |(first, _)| first), link));
+        chunk.flags.extend(new.corrected.then_some(FlagCode::ClockCorrected));
+        chunk.flags.extend(new.fork.then_some(FlagCode::Fork));
+        took.fork |= new.fork;
+        if let Some(changes) = &new.noted {
+            chunk.noted = chunk.noted.saturating_add(1);
+            chain::noted(&mut chunk.occurred, link.0, new.tip.occurred);
+            store::apply(session, changes)?;
+        }
+        if let Some(booked) = &new.booked {
+            for (code, points) in &booked.operation.outcome.flags {
+                took.flags.extend(FlagCode::from_code(*code).map(|code| (link.0, code, *points)));
+            }
+            match new.reason {
+                Some(reason) => {
+                    took.staged.push((link.0, reason));
+                    chunk.staged = chunk.staged.saturating_add(1);
+                }
+                None => chunk.booked = chunk.booked.saturating_add(1),
+            }
+            write(session, booked)?;
+        }
+        Ok(())
+    }
+}
+
+impl Took {
+    fn add(&mut self, chunk: &Chunk) {
+        self.booked = self.booked.saturating_add(chunk.booked);
+        self.noted = self.noted.saturating_add(chunk.noted);
+        self.duplicates = self.duplicates.saturating_add(chunk.duplicates);
+    }
+}
