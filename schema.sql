@@ -41,6 +41,8 @@ CREATE TABLE ledger (
     -- Of a device: the operation up to which its hub has them all; 0 and NULL before the first.
     acked_seq         INTEGER NOT NULL CHECK (acked_seq >= 0),
     acked_hash        BLOB    CHECK (length(acked_hash) = 32),
+    -- Of a device: how far it has heard of its hub (JSON, with a hash of the rest); NULL before the first.
+    heard             TEXT,
     -- Of a device whose recharges are bounded by the day: the newest day with one, since 1970, and the points of that day.
     recharge_day      INTEGER NOT NULL CHECK (recharge_day >= 0),
     recharged         INTEGER NOT NULL CHECK (recharged >= 0),
@@ -121,7 +123,7 @@ CREATE TABLE operation (
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
-    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch, 30 import,
+    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch, 28 reconcile, 30 import,
     -- 31 stage, 32 approve, 33 dismiss, 37 acknowledge
     kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 37),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
@@ -244,7 +246,7 @@ CREATE TABLE entry (
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
     -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop, 30 rollover,
-    -- 34 stage, 35 dismiss
+    -- 31 reconcile, 34 stage, 35 dismiss
     kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 35),
     -- NULL for what time did by itself.
     operation        INTEGER REFERENCES operation (seq),
@@ -253,7 +255,7 @@ CREATE TABLE entry (
     -- What moved. Each: a byte with the places from and to, then batch, operation (0: none; the line's own is not repeated)
     -- and points (0 where a hold is concerned of which nothing moves), seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
     -- 6 used, 7 expired, 8 revoked, 9 moved, 10 debt, 11 written off, 12 clawed back, 13 rolled in,
-    -- 14 rolled out.
+    -- 14 rolled out, 15 reconciled.
     -- NULL: in long_movements.
     movements        BLOB,
     after_available  INTEGER NOT NULL CHECK (after_available >= 0),
@@ -276,7 +278,8 @@ CREATE TABLE long_movements (
 -- Which entries touch an earlier operation: settle, refund, release, revoke and their like. A plain charge touches none,
 -- and what expires is found by its time. Derived from the entries.
 CREATE TABLE reference (
-    operation INTEGER NOT NULL REFERENCES operation (seq),
+    -- On a device also one of its hub.
+    operation INTEGER NOT NULL,
     -- The entry's.
     kind      INTEGER NOT NULL,
     account   INTEGER NOT NULL,
@@ -321,8 +324,9 @@ CREATE TABLE batch (
     -- When time next does something to it; NULL when nothing is left.
     due_at       INTEGER CHECK (due_at IS CASE WHEN remaining = 0 THEN NULL WHEN active THEN expires_at ELSE effective_at END),
     from_batch   INTEGER REFERENCES batch (no),
-    -- The line of the account's books that it came with: the order of creation, also of those that time makes.
-    entry        INTEGER NOT NULL CHECK (entry >= 1),
+    -- The line of the account's books that it came with: the order of creation, also of those that time makes. Of what a device
+    -- heard of its hub, and puts back on that: the hub's, less 2 to the power of 40, so that it comes before what is made later.
+    entry        INTEGER NOT NULL CHECK (entry <> 0),
     CHECK (amount = remaining + held + used + expired + revoked + moved),
     CHECK (revoked + owed <= amount),
     CHECK (expires_at IS NULL OR expires_at > effective_at)
@@ -360,10 +364,13 @@ CREATE INDEX rollover_open ON rollover (batch) WHERE terms IS NOT NULL AND has_r
 
 -- Recurring recharges. operation = the plan's own sequence number; its terms stand there.
 CREATE TABLE plan (
-    operation       INTEGER PRIMARY KEY REFERENCES operation (seq),
+    -- On a device one of its hub.
+    operation       INTEGER PRIMARY KEY CHECK (operation >= 1),
     account         INTEGER NOT NULL REFERENCES account (no),
-    -- Its line in the account's books.
-    entry           INTEGER NOT NULL CHECK (entry >= 1),
+    -- Its line in the account's books, as a batch's.
+    entry           INTEGER NOT NULL CHECK (entry <> 0),
+    -- Of a hub's: its terms (JSON). NULL of this file's own, whose operation has them.
+    foreign_terms   TEXT    CHECK (octet_length(foreign_terms) BETWEEN 1 AND 4096),
     -- When the first period begins, from which all are counted.
     anchor          INTEGER NOT NULL CHECK (anchor BETWEEN 0 AND 253402300799999),
     -- What its batches are, and how many days they last where the terms do not say (else NULL): of the price book at its booking.
@@ -385,7 +392,8 @@ CREATE INDEX plan_account ON plan (account, operation);
 
 -- Points set aside for a job in progress. operation = the hold's own sequence number.
 CREATE TABLE hold (
-    operation  INTEGER PRIMARY KEY REFERENCES operation (seq),
+    -- On a device also one of its hub.
+    operation  INTEGER PRIMARY KEY CHECK (operation >= 1),
     account    INTEGER NOT NULL REFERENCES account (no),
     points     INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000), -- 0: for a service that costs nothing
     unbacked   INTEGER NOT NULL CHECK (unbacked BETWEEN 0 AND points),
@@ -403,8 +411,12 @@ CREATE INDEX hold_account ON hold (account, operation);
 -- A consume, capture or clawback with an open part, refunds or write-offs. A consume simply paid has no row here, nor one that
 -- cost nothing until it is refunded, which can be once.
 CREATE TABLE consume (
-    operation   INTEGER PRIMARY KEY REFERENCES operation (seq),
+    -- On a device also one of its hub.
+    operation   INTEGER PRIMARY KEY CHECK (operation >= 1),
     account     INTEGER NOT NULL REFERENCES account (no),
+    -- In which turn it is paid: the operation's number; of what a device heard of its hub that at the hub, less 2 to the power of
+    -- 43, so that it comes before what is made here.
+    turn        INTEGER NOT NULL CHECK (turn <> 0),
     points      INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
     open        INTEGER NOT NULL CHECK (open >= 0),
     refunded    INTEGER NOT NULL CHECK (refunded >= 0),
@@ -414,21 +426,70 @@ CREATE TABLE consume (
 ) STRICT;
 
 -- Open parts, oldest first: their sum is the account's debt.
-CREATE INDEX consume_open ON consume (account, operation) WHERE open > 0;
+CREATE INDEX consume_open ON consume (account, turn, operation) WHERE open > 0;
 -- The clawbacks of a revoked batch, oldest first.
-CREATE INDEX consume_clawback ON consume (clawback_of, operation) WHERE clawback_of IS NOT NULL;
+CREATE INDEX consume_clawback ON consume (clawback_of, turn, operation) WHERE clawback_of IS NOT NULL;
 
 -- Which batch paid for (or is set aside for) which consume (or hold), in which order. A consume paid at once and never
 -- refunded has no rows here: the draws in its operation's outcome are its allocations.
 CREATE TABLE allocation (
-    owner    INTEGER NOT NULL REFERENCES operation (seq),
+    -- On a device also one of its hub.
+    owner    INTEGER NOT NULL CHECK (owner >= 1),
     rank     INTEGER NOT NULL CHECK (rank >= 1),
     batch    INTEGER NOT NULL REFERENCES batch (no),
-    points   INTEGER NOT NULL CHECK (points >= 1),
+    -- 0: none any more, since a device has heard of its hub.
+    points   INTEGER NOT NULL CHECK (points >= 0),
     -- Of a consume: refunded out of it. Of a hold: what its release gave back or let lapse.
     returned INTEGER NOT NULL CHECK (returned BETWEEN 0 AND points),
     PRIMARY KEY (owner, rank)
 ) STRICT, WITHOUT ROWID;
+
+-- Of a device: what it last heard of an account from its hub. Derived, like all that follows but `received`.
+CREATE TABLE base (
+    account   INTEGER PRIMARY KEY REFERENCES account (no),
+    -- The reconcile that put it there.
+    operation INTEGER NOT NULL REFERENCES operation (seq),
+    -- Where the hub's log ended then, the hub's time, and that of the account's last line there.
+    epoch     INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 268435455),
+    seq       INTEGER NOT NULL CHECK (seq BETWEEN 0 AND 4398046511103),
+    as_of     INTEGER NOT NULL CHECK (as_of BETWEEN 0 AND 253402300799999),
+    last      INTEGER NOT NULL CHECK (last BETWEEN 0 AND 253402300799999),
+    -- Up to which of this file's operations it holds them.
+    ack       INTEGER NOT NULL CHECK (ack >= 0),
+    -- What batches without a row here come to, less what those here have that no batch of the hub's has.
+    used      INTEGER NOT NULL,
+    expired   INTEGER NOT NULL,
+    revoked   INTEGER NOT NULL,
+    moved     INTEGER NOT NULL,
+    -- It has more rows than came along.
+    large     INTEGER NOT NULL CHECK (large IN (0, 1))
+) STRICT;
+
+-- What a device has heard of accounts, as it came: facts, of which the hash stands in their operation.
+CREATE TABLE received (
+    operation     INTEGER NOT NULL REFERENCES operation (seq),
+    n             INTEGER NOT NULL CHECK (n >= 1),
+    account       INTEGER NOT NULL REFERENCES account (no),
+    line          TEXT    NOT NULL,
+    -- The account's totals before (JSON); NULL where it was as new already. Derived.
+    totals_before TEXT,
+    PRIMARY KEY (operation, n)
+) STRICT;
+
+-- Operations of a device that are put back on what its hub says: those its hub may not have yet, and holds that are not over.
+CREATE TABLE pending (
+    account   INTEGER NOT NULL REFERENCES account (no),
+    operation INTEGER NOT NULL REFERENCES operation (seq),
+    PRIMARY KEY (account, operation)
+) STRICT, WITHOUT ROWID;
+
+-- What an operation of its hub is on a device: one of its own that arrived there, or a number from 2199023255553 on, which no
+-- operation has. What it made has the number within it that it has at the hub.
+CREATE TABLE foreign_id (
+    no    INTEGER PRIMARY KEY,
+    id    BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    local INTEGER NOT NULL CHECK (local >= 1)
+) STRICT;
 
 -- Facts stay as they are: mistakes are mended by new operations.
 CREATE TRIGGER operation_no_update BEFORE UPDATE ON operation BEGIN SELECT RAISE(ABORT, 'operations never change'); END;
@@ -452,6 +513,11 @@ CREATE TRIGGER plan_no_delete BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'p
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
 CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
 CREATE TRIGGER allocation_no_delete BEFORE DELETE ON allocation BEGIN SELECT RAISE(ABORT, 'allocations are never deleted'); END;
+CREATE TRIGGER received_no_update BEFORE UPDATE ON received BEGIN SELECT RAISE(ABORT, 'what was received never changes'); END;
+CREATE TRIGGER received_no_delete BEFORE DELETE ON received BEGIN SELECT RAISE(ABORT, 'what was received is never deleted'); END;
+CREATE TRIGGER foreign_id_no_update BEFORE UPDATE ON foreign_id BEGIN SELECT RAISE(ABORT, 'what is what never changes'); END;
+CREATE TRIGGER foreign_id_no_delete BEFORE DELETE ON foreign_id BEGIN SELECT RAISE(ABORT, 'what is what is never deleted'); END;
+CREATE TRIGGER base_no_delete BEFORE DELETE ON base BEGIN SELECT RAISE(ABORT, 'bases are never deleted'); END;
 CREATE TRIGGER chain_no_update BEFORE UPDATE ON chain BEGIN SELECT RAISE(ABORT, 'chains never change'); END;
 CREATE TRIGGER chain_no_delete BEFORE DELETE ON chain BEGIN SELECT RAISE(ABORT, 'chains are never deleted'); END;
 CREATE TRIGGER link_no_update BEFORE UPDATE ON link BEGIN SELECT RAISE(ABORT, 'links never change'); END;
@@ -476,6 +542,7 @@ CREATE TRIGGER flag_identity BEFORE UPDATE OF operation, code, points ON flag
 BEGIN SELECT RAISE(ABORT, 'a flag never changes but for who has seen it'); END;
 CREATE TRIGGER account_identity BEFORE UPDATE OF no, id ON account BEGIN SELECT RAISE(ABORT, 'an account''s identity never changes'); END;
 CREATE TRIGGER batch_identity BEFORE UPDATE OF no, account, source, promo, priority, amount, effective_at, dated, from_batch, entry ON batch
+WHEN NEW.no <> OLD.no OR NEW.account <> OLD.account OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'a batch''s origin never changes'); END;
 CREATE TRIGGER rollover_identity BEFORE UPDATE OF batch, terms ON rollover
 BEGIN SELECT RAISE(ABORT, 'a rollover''s terms never change'); END;
@@ -483,11 +550,15 @@ CREATE TRIGGER rollover_new BEFORE INSERT ON rollover WHEN NEW.rolled > (SELECT 
 BEGIN SELECT RAISE(ABORT, 'more has rolled than has moved'); END;
 CREATE TRIGGER rollover_moved BEFORE UPDATE OF rolled ON rollover WHEN NEW.rolled > (SELECT moved FROM batch WHERE no = NEW.batch)
 BEGIN SELECT RAISE(ABORT, 'more has rolled than has moved'); END;
-CREATE TRIGGER plan_identity BEFORE UPDATE OF operation, account, entry, anchor, promo, expiration_days ON plan
+CREATE TRIGGER plan_identity BEFORE UPDATE OF operation, account, entry, anchor, promo, expiration_days, foreign_terms ON plan
+WHEN NEW.operation <> OLD.operation OR NEW.account <> OLD.account OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'a plan''s terms never change'); END;
 CREATE TRIGGER hold_identity BEFORE UPDATE OF operation, account, points, unbacked, service, price_book ON hold
+WHEN NEW.operation <> OLD.operation OR NEW.account <> OLD.account OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'a hold''s origin never changes'); END;
-CREATE TRIGGER consume_identity BEFORE UPDATE OF operation, account, points, clawback_of ON consume
+CREATE TRIGGER consume_identity BEFORE UPDATE OF operation, account, turn, points, clawback_of ON consume
+WHEN NEW.operation <> OLD.operation OR NEW.account <> OLD.account OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'a consume''s origin never changes'); END;
 CREATE TRIGGER allocation_identity BEFORE UPDATE OF owner, rank, batch, points ON allocation
+WHEN NEW.owner <> OLD.owner OR NEW.rank <> OLD.rank OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'an allocation never changes but for what is returned'); END;

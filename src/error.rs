@@ -154,6 +154,7 @@ pub enum Error {
     #[error("there is no {wanted} operation `{operation}`")]
     UnknownOperation { operation: String, wanted: &'static str }
         = "unknown_operation", Refused, match *wanted {
+        "refundable" => "this device no longer knows what paid for it: refund it at the hub",
         "consume or capture" => "name a consume or capture of the account's history; a recharge is taken back with revoke",
         _ => "look the operation up in the account's history",
     };
@@ -181,6 +182,18 @@ pub enum Error {
     #[error("{op}: {message}")]
     NotOnDevice { op: &'static str, message: String }
         = "not_on_device", Refused, "do it at the hub: this file hears of it at the next exchange";
+    /// The hub has expelled this device.
+    #[error("the hub has expelled this device")]
+    DeviceRevoked
+        = "device_revoked", Refused, "ask the hub to admit it again; what it has booked stands in its file";
+    /// A device has not heard of its hub for so long that it decides nothing strictly any more.
+    #[error("what is known of the account is as of {as_of}, which is too long ago")]
+    OfflineTooLong { as_of: String }
+        = "offline_too_long", Refused, "exchange files with the hub; a charge after the work is booked all the same";
+    /// A device knows only what the account comes to.
+    #[error("account `{account}` has more at the hub than this device was told")]
+    AccountTooLarge { account: String }
+        = "account_too_large", Refused, "do it at the hub; a charge after the work is booked all the same";
     /// The hold is resolved already.
     #[error("hold `{hold}` is {state}")]
     HoldClosed { hold: String, state: &'static str }

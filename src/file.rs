@@ -5,6 +5,8 @@ mod change;
 #[cfg(test)]
 mod cost;
 #[cfg(feature = "sync")]
+mod hear;
+#[cfg(feature = "sync")]
 mod links;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,8 @@ pub(crate) use backups::check_keep;
 pub use change::ExpireReport;
 use change::write;
 pub(crate) use change::{Book, Terms};
+#[cfg(feature = "sync")]
+pub(crate) use hear::{Answer, Moved};
 #[cfg(feature = "sync")]
 pub(crate) use links::{Sent, Took};
 pub(crate) use watching::ForeignCheck;
@@ -194,7 +198,7 @@ impl File {
     /// Reads within one read transaction, as of one clock reading.
     pub(crate) fn look<T>(&self, reading: Reading, read: impl FnOnce(&Look<'_, '_>) -> Result<T>) -> Result<T> {
         self.snapshot(|session| {
-            let writers = self.writers(session.ledger()?.writer.0, || store::writers(session))?;
+            let writers = self.writers(session.ledger()?.names(), || store::writers(session))?;
             read(&Look::new(session, &self.cache, &writers, reading)?)
         })
     }

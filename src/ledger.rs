@@ -13,6 +13,8 @@ mod change;
 mod down;
 #[cfg(feature = "sync")]
 mod exchange;
+#[cfg(feature = "sync")]
+mod hearing;
 mod hub;
 mod look;
 mod options;

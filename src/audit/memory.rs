@@ -6,14 +6,17 @@ mod links;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use uuid::Uuid;
+
 use super::kept::Kept;
-use crate::engine::source::{Allocations, Listed, OperationHead};
+use crate::engine::source::{Allocations, HeardChanges, Listed, OperationHead};
 use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, FlagRow, HoldRow,
-    HoldState, Key, OpKind, OperationRow, Outcome, PlanRow, StagedRow, StretchRow, WatchRow,
+    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, FlagRow,
+    ForeignRow, HoldRow, HoldState, Key, OpKind, OperationRow, Outcome, PendingRow, PlanRow, StagedRow, StretchRow,
+    WatchRow,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Keyed};
@@ -73,10 +76,17 @@ pub(crate) struct Memory<'s, 'c> {
     expiring: BTreeSet<(Instant, BatchNo)>,
     /// (expires_at, batch) of what may still roll over then.
     rolling: BTreeSet<(Instant, BatchNo)>,
-    /// (account, operation) of consumes with an open part.
-    open: BTreeSet<(i64, i64)>,
-    /// (batch, operation) of clawbacks.
-    clawbacks: BTreeSet<(BatchNo, i64)>,
+    /// (account, turn, operation) of consumes with an open part.
+    open: BTreeSet<(i64, i64, i64)>,
+    /// (batch, turn, operation) of clawbacks.
+    clawbacks: BTreeSet<(BatchNo, i64, i64)>,
+    bases: BTreeMap<i64, BaseRow>,
+    /// Of a device: (account, operation) of what is put back.
+    unacked: BTreeSet<(i64, i64)>,
+    foreign: BTreeMap<i64, ForeignRow>,
+    foreign_ids: HashMap<Uuid, i64>,
+    /// (operation, n) of lines that came from a hub.
+    received: BTreeSet<(i64, i64)>,
     /// While stepping, only the first due thing is shown.
     stepping: bool,
 }
@@ -135,19 +145,36 @@ impl<'s, 'c> Memory<'s, 'c> {
             self.holds.put(row.operation, row);
         }
         for row in changes.new_consumes.into_iter().chain(changes.consumes) {
-            self.put_consume(row);
+            self.put_consume(row)?;
         }
         for row in changes.new_allocations.into_iter().chain(changes.allocations) {
             self.put_allocation(row)?;
         }
         self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
         self.devices.extend(changes.devices.into_iter().map(|row| (row.no, row)));
+        self.unacked.extend(changes.pending.map(|row| (row.account, row.operation)));
+        if let Some(heard) = changes.heard {
+            self.hear(*heard)?;
+        }
         if let Some(hub) = changes.hub {
             self.staged.extend(hub.staged.into_iter().map(|row| (row.operation, row)));
             self.flags.extend(hub.flags.into_iter().map(|row| ((row.operation, row.code.code()), row)));
             self.watches.extend(hub.new_watches.into_iter().map(|row| ((row.device, row.account), row)));
         }
         self.trim()
+    }
+
+    fn hear(&mut self, heard: HeardChanges) -> Result<()> {
+        let HeardChanges { batches, plans, holds, consumes, allocations, bases, received, foreign, settled } = heard;
+        self.apply(Changes { batches, plans, holds, consumes, allocations, ..Changes::default() })?;
+        self.bases.extend(bases.into_iter().map(|row| (row.account, row)));
+        self.received.extend(received.iter().map(|row| (row.operation, row.n)));
+        self.foreign_ids.extend(foreign.iter().map(|row| (row.id, row.local)));
+        self.foreign.extend(foreign.into_iter().map(|row| (row.no, row)));
+        for row in settled {
+            self.unacked.remove(&(row.account, row.operation));
+        }
+        Ok(())
     }
 
     fn put_batch(&mut self, row: BatchRow) -> Result<()> {
@@ -171,9 +198,8 @@ impl<'s, 'c> Memory<'s, 'c> {
         replace(&mut self.due_batches, old.and_then(due), due(&row));
         replace(&mut self.lapsed, old.and_then(lapsed), lapsed(&row));
         replace(&mut self.expiring, old.and_then(expiring), expiring(&row));
-        if row.dated {
-            self.dated.insert((row.account, row.effective_at, row.no));
-        }
+        let dated = |row: &BatchRow| row.dated.then_some((row.account, row.effective_at, row.no));
+        replace(&mut self.dated, old.and_then(dated), dated(&row));
         self.batches.put(row.no, row);
         Ok(())
     }
@@ -220,16 +246,14 @@ impl<'s, 'c> Memory<'s, 'c> {
         one.saturating_add(self.consumes.rows.len()).saturating_add(self.allocations.rows.len())
     }
 
-    fn put_consume(&mut self, row: ConsumeRow) {
-        if row.open > 0 {
-            self.open.insert((row.account, row.operation));
-        } else {
-            self.open.remove(&(row.account, row.operation));
-        }
-        if let Some(batch) = row.clawback_of {
-            self.clawbacks.insert((batch, row.operation));
-        }
+    fn put_consume(&mut self, row: ConsumeRow) -> Result<()> {
+        let open = |row: &ConsumeRow| (row.open > 0).then_some((row.account, row.turn, row.operation));
+        let clawback = |row: &ConsumeRow| row.clawback_of.map(|batch| (batch, row.turn, row.operation));
+        let old = self.consume(row.operation)?;
+        replace(&mut self.open, old.as_ref().and_then(open), open(&row));
+        replace(&mut self.clawbacks, old.as_ref().and_then(clawback), clawback(&row));
         self.consumes.put(row.operation, row);
+        Ok(())
     }
 
     /// An account in which time booked something after accepted time had stepped back so often: what is booked no earlier
@@ -365,6 +389,25 @@ impl<'s, 'c> Memory<'s, 'c> {
 
     pub(crate) fn all_devices(&self) -> &BTreeMap<i64, DeviceRow> {
         &self.devices
+    }
+
+    pub(crate) fn all_bases(&self) -> &BTreeMap<i64, BaseRow> {
+        &self.bases
+    }
+
+    pub(super) fn all_pending(&self) -> impl Iterator<Item = ((i64, i64), PendingRow)> {
+        self.unacked.iter().map(|(account, operation)| {
+            let row = PendingRow { account: *account, operation: *operation };
+            ((*account, *operation), row)
+        })
+    }
+
+    pub(crate) fn all_foreign(&self) -> &BTreeMap<i64, ForeignRow> {
+        &self.foreign
+    }
+
+    pub(crate) fn all_received(&self) -> &BTreeSet<(i64, i64)> {
+        &self.received
     }
 
     pub(crate) fn all_books(&self) -> &BTreeMap<i64, PriceBook> {
@@ -503,15 +546,15 @@ impl Source for Memory<'_, '_> {
         self.hold_rows(range.map(|(_, _, operation)| *operation))
     }
 
-    fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>> {
-        let keys =
-            self.open.range((account, after.saturating_add(1))..).take_while(|(no, _)| *no == account).take(limit);
-        self.consume_rows(keys.map(|(_, operation)| *operation))
+    fn open_consumes(&self, account: i64, (turn, after): (i64, i64), limit: usize) -> Result<Vec<ConsumeRow>> {
+        let keys = self.open.range((account, turn, after.saturating_add(1))..);
+        let keys = keys.take_while(|(no, ..)| *no == account).take(limit);
+        self.consume_rows(keys.map(|(.., operation)| *operation))
     }
 
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
-        let keys = self.clawbacks.range((batch, i64::MIN)..=(batch, i64::MAX));
-        self.consume_rows(keys.map(|(_, operation)| *operation))
+        let keys = self.clawbacks.range((batch, i64::MIN, i64::MIN)..=(batch, i64::MAX, i64::MAX));
+        self.consume_rows(keys.map(|(.., operation)| *operation))
     }
 
     fn due_batches(&self, account: i64, until: Instant, limit: usize) -> Result<Vec<BatchRow>> {
@@ -601,6 +644,28 @@ impl Source for Memory<'_, '_> {
 
     fn beyond_devices(&self) -> Result<Option<(i64, OpKind)>> {
         Ok(self.beyond_devices)
+    }
+
+    fn base(&self, account: i64) -> Result<Option<BaseRow>> {
+        Ok(self.bases.get(&account).cloned())
+    }
+
+    fn bases(&self, after: i64, limit: usize) -> Result<Vec<BaseRow>> {
+        Ok(self.bases.range(after.saturating_add(1)..).take(limit).map(|(_, row)| row.clone()).collect())
+    }
+
+    /// A fact: the file's.
+    fn received(&self, operation: i64, account: i64) -> Result<Option<String>> {
+        self.source().map_or(Ok(None), |file| file.received(operation, account))
+    }
+
+    fn pending(&self, account: i64) -> Result<Vec<i64>> {
+        let range = self.unacked.range((account, i64::MIN)..=(account, i64::MAX));
+        Ok(range.map(|(_, operation)| *operation).collect())
+    }
+
+    fn local(&self, id: &Uuid) -> Result<Option<i64>> {
+        Ok(self.foreign_ids.get(id).copied())
     }
 }
 

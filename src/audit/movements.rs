@@ -36,7 +36,7 @@ impl Counters {
                 &mut self.moved
             }
             // From elsewhere.
-            Place::Recharged | Place::Received | Place::WrittenOff | Place::RolledIn => return,
+            Place::Recharged | Place::Received | Place::WrittenOff | Place::RolledIn | Place::Reconciled => return,
         };
         *counter += points;
     }

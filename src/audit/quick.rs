@@ -139,7 +139,7 @@ fn account(audit: &mut Audit<'_, '_>, row: &AccountRow) -> Result<()> {
     audit.checked.entries = audit.checked.entries.saturating_add(1);
     let batches = store::batches_of_account(audit.session, row.no, i64::MIN, MOST)?;
     let cache = BookCache::default();
-    let consumes = SqlSource::new(audit.session, &cache).open_consumes(row.no, 0, MOST)?;
+    let consumes = SqlSource::new(audit.session, &cache).open_consumes(row.no, (i64::MIN, 0), MOST)?;
     if batches.len() >= MOST || consumes.len() >= MOST {
         return Ok(());
     }

@@ -15,8 +15,8 @@ use crate::engine::{
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountRow, Action, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome, PlanRow,
-    Settings, Writer,
+    AccountRow, Action, Carried, ClockMark, ClockState, Command, EntryRow, LedgerRow, OpKind, OperationRow, Outcome,
+    PlanRow, Reconcile, Settings, Standing, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Referred, StoredOperation};
@@ -61,8 +61,9 @@ struct Replay<'s, 'c> {
     head: Option<Hash>,
     /// Number of the newest operation seen.
     last: i64,
-    /// The hash of the operation that the ledger's row names, once it was seen.
+    /// The hash of the operation that the ledger's row names, once it was seen; and that of the one which a hub has.
     named: Option<Hash>,
+    acked: Option<Hash>,
     stopped: bool,
 }
 
@@ -112,7 +113,9 @@ impl<'s, 'c> Replay<'s, 'c> {
         };
         let (memory, window) = (Memory::of(audit.session, cache), window::Window::default());
         let (last, stopped, reach, named) = (0, false, start, head);
-        let mut replay = Replay { memory, stored, ledger, writers, books, window, reach, head, last, named, stopped };
+        let acked = None;
+        let mut replay =
+            Replay { memory, stored, ledger, writers, books, window, reach, head, last, named, acked, stopped };
         if head.is_none() {
             // Without the file's identity there is nothing to begin from; the links can still be followed.
             replay.stop(audit, 1);
@@ -134,12 +137,16 @@ impl<'s, 'c> Replay<'s, 'c> {
 
     fn follow_log(&mut self, audit: &mut Audit<'_, '_>, pages: impl Iterator<Item = Result<Vec<Read>>>) -> Result<()> {
         let names = self.stored.as_ref().map_or(0, |row| row.length);
+        let acks = self.stored.as_ref().map_or(0, |row| row.standing.acked_seq);
         let total = audit.session.ledger().ok().and_then(|row| u64::try_from(row.length).ok());
         for page in pages {
             for read in page? {
                 self.operation(audit, read)?;
                 if self.last == names {
                     self.named = self.head;
+                }
+                if self.last == acks {
+                    self.acked = self.head;
                 }
             }
             audit.tell("operations", audit.checked.operations, total)?;
@@ -259,6 +266,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         }
         self.memory.append(&operation, outcome, audit.faults.many() == faults);
         self.compare_entries(audit, &changes)?;
+        self.compare_received(audit, &changes)?;
         self.memory.apply(changes)?;
         if let Some((no, book)) = new_book {
             self.memory.add_book(no, book);
@@ -293,7 +301,11 @@ impl<'s, 'c> Replay<'s, 'c> {
         };
         let reading = Reading { at: row.recorded_at, trusted: row.clock == ClockMark::Trusted };
         let mut time = self.time(row, reading)?;
-        for account in row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to) {
+        let mut involved: Vec<i64> = row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to).collect();
+        if let Action::Reconcile(told) = &command.action {
+            involved.extend(self.told(told)?);
+        }
+        for account in involved {
             if self.follow(audit, account)? {
                 // When time booked this, before accepted time stepped back or after, shows in when the operation was booked.
                 self.memory.know_steps(account, self.ledger.clock.steps_back, row.booked_at);
@@ -321,6 +333,19 @@ impl<'s, 'c> Replay<'s, 'c> {
             booked.operation.clock = row.clock;
             booked
         }))
+    }
+
+    /// The accounts that a reconcile changes.
+    fn told(&self, told: &Reconcile) -> Result<Vec<i64>> {
+        let lines = told.lines.iter().filter_map(|line| Carried::read(line).ok());
+        let named = lines.map(|line| self.memory.account_by_id(&line.account));
+        let mut accounts: Vec<i64> =
+            named.filter_map(|row| row.transpose().map(|row| row.map(|row| row.no))).collect::<Result<_>>()?;
+        if told.whole {
+            let lost = self.memory.all_bases().values().filter(|base| base.epoch < told.position.epoch);
+            accounts.extend(lost.map(|base| base.account));
+        }
+        Ok(accounts)
     }
 
     /// What an operation's reading comes to as the books are now.
@@ -410,6 +435,17 @@ impl<'s, 'c> Replay<'s, 'c> {
         Ok(())
     }
 
+    /// What came with a reconcile, and what accounts were before.
+    fn compare_received(&self, audit: &mut Audit<'_, '_>, changes: &Changes) -> Result<()> {
+        let Some(row) = changes.heard.as_ref().and_then(|heard| heard.received.first()) else { return Ok(()) };
+        let found = stored::received(audit.session, row.operation)?;
+        let expected = changes.heard.iter().flat_map(|heard| &heard.received);
+        for (row, found) in expected.zip(&found) {
+            audit.faults.compare(format_args!("{}/{}", row.operation, row.n), row, found);
+        }
+        Ok(())
+    }
+
     /// What time did after the last operation of each account; entries beyond that are nobody's.
     fn rest(&mut self, audit: &mut Audit<'_, '_>) -> Result<()> {
         let accounts: Vec<i64> = self.memory.all_accounts().keys().copied().collect();
@@ -441,10 +477,32 @@ impl<'s, 'c> Replay<'s, 'c> {
         let (clock, head, length) = (found.clock, found.head, found.length);
         let ClockState { trusted_at, steps_back, .. } = self.ledger.clock;
         let clock = ClockState { trusted_at, steps_back, ..clock };
-        faults.compare_one(&LedgerRow { clock, head, length, ..self.ledger.clone() }, found);
+        let standing = Arc::new(self.standing(&found.standing));
+        faults.compare_one(&LedgerRow { clock, head, length, standing, ..self.ledger.clone() }, found);
+        let Standing { acked_seq, acked_hash, .. } = *found.standing;
+        if self.acked.filter(|_| acked_seq > 0) != acked_hash {
+            faults.add("ledger_mismatch", "ledger acked_seq or acked_hash", show(self.acked), show(acked_hash));
+        }
         for no in self.writers.keys().filter(|no| **no > self.ledger.writer.0) {
             faults.add("writer_extra", format_args!("writer {no}"), "none", "a row");
         }
+    }
+}
+
+impl Replay<'_, '_> {
+    /// What a file is to others. An answer in which nothing was new has moved how far it has heard, and left no operation.
+    fn standing(&self, found: &Standing) -> Standing {
+        let standing = (*self.ledger.standing).clone();
+        let (mut heard, replayed) = (found.heard(), standing.heard());
+        if heard.epoch >= replayed.epoch {
+            (heard.newest, heard.stale_before, heard.foreign) =
+                (replayed.newest, replayed.stale_before, replayed.foreign);
+        } else {
+            heard = replayed;
+        }
+        let heard = found.heard.as_ref().or(standing.heard.as_ref()).map(|_| Arc::new(heard));
+        let (acked_seq, acked_hash) = (found.acked_seq, found.acked_hash);
+        Standing { heard, acked_seq, acked_hash, ..standing }
     }
 }
 
@@ -458,7 +516,7 @@ struct Read {
 /// The pages of the log in order; nothing follows an error.
 fn pages(session: &Session<'_>, referred: &Referred) -> impl Iterator<Item = Result<Vec<Read>>> {
     let with_command = |row: OperationRow| {
-        let command = command(&row);
+        let command = command(session, &row);
         (row, command)
     };
     let read = move |mut stored: StoredOperation| {
@@ -487,7 +545,14 @@ pub(super) fn check_head(audit: &mut Audit<'_, '_>, stored: &LedgerRow, last: i6
 }
 
 /// The command a stored operation was booked from.
-fn command(row: &OperationRow) -> Result<Command> {
+fn command(session: &Session<'_>, row: &OperationRow) -> Result<Command> {
+    if row.kind == OpKind::Reconcile {
+        let lines = stored::received(session, row.seq)?.into_iter().map(|row| row.line).collect();
+        let told = Reconcile::stored(&parse_body(row)?, lines);
+        let wrong =
+            || Error::corrupt(format!("operation {} was not booked with what stands in received.line", row.seq));
+        return told.map(|told| Command::reconcile(row.key.clone(), told)).ok_or_else(wrong);
+    }
     if row.origin.is_link() {
         // The engine reads it, with what it refers to.
         return Ok(Command::own(row.kind, row.key.clone()));

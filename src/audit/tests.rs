@@ -230,8 +230,10 @@ const HASHED: [(&str, &str); 6] = [
     ("operation", "key"),
     ("operation", "recorded_at"),
 ];
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 7] = [
     ("ledger", "id"),
+    ("hold", "operation"),
+    ("allocation", "owner"),
     ("operation", "seq"),
     ("operation", "account"),
     ("consume", "operation"),
@@ -240,16 +242,20 @@ const KEYS: [(&str, &str); 5] = [
 
 #[test]
 fn every_changed_column_is_found_and_named() {
-    let f = rich();
+    changed_columns(
+        &rich(),
+        &["ledger", "writer", "price_book", "account", "operation", "entry", "batch", "hold", "consume", "allocation"],
+    );
+}
+
+fn changed_columns(f: &File, tables: &[&str]) {
     let triggers: Vec<String> = {
         let mut statement = f.conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     let mut silent = Vec::new();
     f.conn.execute_batch(UNGUARD).unwrap();
-    for table in
-        ["ledger", "writer", "price_book", "account", "operation", "entry", "batch", "hold", "consume", "allocation"]
-    {
+    for table in tables.iter().copied() {
         for (column, kind) in f.columns(table) {
             let change = match kind.as_str() {
                 "INTEGER" if ["n", "rank", "owner", "account"].contains(&column.as_str()) => format!("{column} + 100"),
@@ -260,7 +266,7 @@ fn every_changed_column_is_found_and_named() {
                 ),
             };
             // The last row that has a value there, or simply the last.
-            let key = if ["entry", "allocation"].contains(&table) {
+            let key = if ["entry", "allocation", "pending"].contains(&table) {
                 ""
             } else {
                 "WHERE rowid = (SELECT max(rowid) FROM {t})"
@@ -268,7 +274,10 @@ fn every_changed_column_is_found_and_named() {
             let pick = key.replace("{t}", table);
             let pick = match table {
                 "entry" => "WHERE account = 1 AND n = 3".to_string(),
-                "allocation" => "WHERE owner = 2".to_string(),
+                "allocation" => {
+                    "WHERE (owner, rank) = (SELECT owner, rank FROM allocation ORDER BY owner LIMIT 1)".to_string()
+                }
+                "pending" => "WHERE operation = (SELECT max(operation) FROM pending)".to_string(),
                 _ => pick,
             };
             f.conn.execute_batch("BEGIN").unwrap();
@@ -296,6 +305,96 @@ fn every_changed_column_is_found_and_named() {
     assert!(silent.is_empty(), "not named:\n{}", silent.join("\n"));
 }
 
+/// A device that has heard of an account, with something pending of every kind.
+fn device() -> File {
+    let mut f = File::new();
+    let writer = f.writer();
+    let hash = |n: u8| crate::hash::Hash::of(&[n]).to_string();
+    f.run(
+        "enrol",
+        &format!(
+            r#""device":"{}","hub":"{}","hub_key":"{}","public_key":"{}","name":"k","rights":["recharge","refund"],"late_window":86400,"max_hold":86400,"max_clock_jump":8640000"#,
+            writer.device,
+            uuid::Uuid::from_u128(9),
+            hash(1),
+            hash(2)
+        ),
+    )
+    .unwrap();
+    f.run("recharge", r#""account":"a","points":9,"source":"x","expires_at":"never""#).unwrap();
+    f.run("consume", r#""account":"a","points":4"#).unwrap();
+    f.run("hold", r#""account":"a","points":5,"deadline_seconds":7200"#).unwrap();
+    f.now += 1000;
+    let hub = Writer { device: uuid::Uuid::from_u128(8), epoch: 3 };
+    let (batch, consume) = (hub.batch(crate::model::batch_no(4, 1)), hub.operation(5));
+    let hold = hub.hold(6);
+    let line = |used: i64, left: i64| {
+        format!(
+            r#"{{"a":"a","state":"active","limit":0,"last":{START},"totals":[107,{},0,0,0,0,0,0,0,0,0],"rest":[7,0,0,0],"b":[["{batch}",null,"wxpay",0,50,100,{left},5,{used},0,0,0,0,5,null,null,7,0,1,null,0,0,0]],"c":[],"h":[["{hold}",5,0,{},[["{batch}",5]]]],"l":[],"pl":[]}}"#,
+            used + 7,
+            START + 7_200_000
+        )
+    };
+    let nothing = r#"{"a":"b","state":"active","limit":0,"last":5,"totals":[0,9,0,0,0,0,0,0,0,0,0],"rest":[0,0,0,0],"b":[],"c":[["C",null,9,9,0,0,null,[]]],"h":[],"l":[],"pl":[]}"#;
+    for (seq, line) in [(20, line(40, 55)), (30, line(60, 35))] {
+        let position = crate::model::HubPosition { epoch: 3, seq, hash: crate::hash::Hash::of(&[9]) };
+        let key = crate::model::Key::new(format!("reconcile {seq}")).unwrap();
+        let told = crate::model::Reconcile {
+            position,
+            as_of: Instant::clamped(f.now),
+            ack: (0, crate::hash::Hash::default()),
+            granted: None,
+            whole: false,
+            lines: vec![line, nothing.replace('C', &consume.to_string())],
+        };
+        f.command(&Command::reconcile(key, told), false, None).unwrap();
+        f.now += 1000;
+        f.run("consume", r#""account":"a","points":2"#).unwrap();
+    }
+    f
+}
+
+#[test]
+fn every_changed_column_of_a_device_is_found_and_named() {
+    let f = device();
+    assert_eq!(f.verify().faults, []);
+    changed_columns(
+        &f,
+        &[
+            "ledger",
+            "base",
+            "received",
+            "pending",
+            "foreign_id",
+            "account",
+            "operation",
+            "batch",
+            "hold",
+            "consume",
+            "allocation",
+        ],
+    );
+    f.conn.execute_batch(UNGUARD).unwrap();
+    for table in ["base", "received", "pending", "foreign_id"] {
+        let delete = match table {
+            "pending" => "DELETE FROM pending".to_string(),
+            _ => format!("DELETE FROM {table} WHERE rowid = (SELECT max(rowid) FROM {table})"),
+        };
+        f.conn.execute_batch("BEGIN").unwrap();
+        for trigger in ["base_no_delete", "received_no_delete", "foreign_id_no_delete"] {
+            f.conn.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+        }
+        f.conn.execute_batch(&delete).unwrap();
+        let verification = f.verify();
+        f.conn.execute_batch("ROLLBACK").unwrap();
+        assert!(
+            verification.faults.iter().any(|fault| fault.place.contains(table) || fault.code == "operation_refused"),
+            "{table}: {:?}",
+            verification.faults
+        );
+    }
+}
+
 #[test]
 fn every_lost_or_added_row_is_found() {
     let f = rich();
@@ -310,7 +409,7 @@ fn every_lost_or_added_row_is_found() {
         ("ledger", "DELETE FROM ledger"),
         ("allocation", "INSERT INTO allocation SELECT owner, rank + 1, batch, points, returned FROM allocation WHERE owner = 2"),
         ("hold", "INSERT INTO hold SELECT operation - 1, account, points, unbacked, deadline, phase, service, price_book FROM hold LIMIT 1"),
-        ("consume", "INSERT INTO consume SELECT 1, account, points, 0, 0, 0, NULL FROM consume LIMIT 1"),
+        ("consume", "INSERT INTO consume SELECT 1, account, 1, points, 0, 0, 0, NULL FROM consume LIMIT 1"),
         ("rollover", "INSERT INTO rollover SELECT max(no), NULL, 0, 0, 0 FROM batch"),
         ("price_book", "INSERT INTO price_book SELECT no + 1, zeroblob(32), text FROM price_book"),
         ("writer", "INSERT INTO writer SELECT 9, device, 5, 3 FROM writer LIMIT 1"),

@@ -7,7 +7,7 @@ use std::mem;
 
 use super::line::Line;
 use super::pages::{Due, Pages, batch_due, hold_due, plan_due};
-use super::source::{Changes, Listed, Source, drawn};
+use super::source::{Changes, HeardChanges, Listed, Source, drawn};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -21,6 +21,8 @@ enum State {
     Loaded,
     Changed,
     New,
+    /// Of a device: in any of its columns.
+    Replaced,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,8 @@ struct Slot<T> {
 #[derive(Debug, Default)]
 struct Views {
     live: Pages<DrawKey>,
-    open: Pages<i64>,
+    /// By turn and operation.
+    open: Pages<(i64, i64)>,
     due: Keys<Due>,
     /// Everything in the source that is due by then has been read.
     due_read: Option<Instant>,
@@ -105,6 +108,12 @@ impl<'s> Books<'s> {
         if !self.accounts.contains(&row.no) {
             self.accounts.insert(row.no, Slot { row, state: State::Loaded });
         }
+    }
+
+    /// The number that the next new account gets.
+    pub(super) fn next_account_no(&self) -> Result<i64> {
+        let new = self.accounts.iter().filter(|(_, slot)| slot.state == State::New).map(|(no, _)| *no).max();
+        Ok(self.source.next_account_no()?.max(add(new.unwrap_or(0), 1)?))
     }
 
     pub(crate) fn add_account(&mut self, row: AccountRow) {
@@ -319,10 +328,7 @@ impl<'s> Books<'s> {
                     let head = self.source.operation(operation)?.ok_or_else(|| lost("consume", operation))?;
                     let account = head.account.ok_or_else(|| lost("consume", operation))?;
                     let (points, open) = (head.points, 0);
-                    (
-                        ConsumeRow { operation, account, points, open, refunded: 0, written_off: 0, clawback_of: None },
-                        State::New,
-                    )
+                    (ConsumeRow { points, open, ..ConsumeRow::new(operation, account) }, State::New)
                 }
             };
             self.enter_consume(row, state);
@@ -335,7 +341,7 @@ impl<'s> Books<'s> {
             return;
         }
         if row.open > 0 {
-            self.views(row.account).open.keys.insert(row.operation, ());
+            self.views(row.account).open.keys.insert((row.turn, row.operation), ());
         }
         self.consumes.insert(row.operation, Slot { row, state });
     }
@@ -367,14 +373,14 @@ impl<'s> Books<'s> {
         if slot.state == State::Loaded {
             slot.state = State::Changed;
         }
-        let (account, open) = (slot.row.account, slot.row.open);
+        let (account, open, turn) = (slot.row.account, slot.row.open, (slot.row.turn, operation));
         let movement = slot.row.movement_from(&before)?;
         movement.into_iter().for_each(|movement| self.note(movement));
         let keys = &mut self.views(account).open.keys;
         if open > 0 {
-            keys.insert(operation, ());
+            keys.insert(turn, ());
         } else {
-            keys.remove(&operation);
+            keys.remove(&turn);
         }
         if open != before.open {
             let debt = &mut self.account_mut(account)?.balances.debt;
@@ -387,15 +393,15 @@ impl<'s> Books<'s> {
     pub(crate) fn oldest_open(&mut self, account: i64) -> Result<Option<ConsumeRow>> {
         loop {
             let view = &mut self.views(account).open;
-            if let Some(operation) = view.ready() {
+            if let Some((_, operation)) = view.ready() {
                 return self.consume(operation).cloned().map(Some);
             }
             if view.exhausted {
                 return Ok(None);
             }
-            let (after, page) = (view.frontier.unwrap_or(0), view.page);
+            let (after, page) = (view.frontier.unwrap_or((i64::MIN, 0)), view.page);
             let rows = self.source.open_consumes(account, after, page)?;
-            self.views(account).open.read(rows.iter().map(|row| row.operation), page);
+            self.views(account).open.read(rows.iter().map(|row| (row.turn, row.operation)), page);
             for row in rows {
                 self.enter_consume(row, State::Loaded);
             }
@@ -452,6 +458,70 @@ impl<'s> Books<'s> {
     /// The owner is new: it has no allocations to be read.
     pub(crate) fn new_owner(&mut self, owner: i64) {
         self.owners.insert(owner, ());
+    }
+
+    // ---- rows that are replaced
+
+    /// Puts a batch in the place of the one with its number, if there is one.
+    pub(super) fn replace_batch(&mut self, row: BatchRow) -> Result<()> {
+        if !self.has_batch(row.no)? {
+            return self.add_batch(row);
+        }
+        let no = row.no;
+        self.change_batch(no, |batch| *batch = row)?;
+        replaced(self.batches.get_mut(&no));
+        Ok(())
+    }
+
+    pub(super) fn replace_plan(&mut self, row: PlanRow) -> Result<()> {
+        if self.held_plan(row.operation).is_none() && self.source.plan(row.operation)?.is_none() {
+            return self.add_plan(row);
+        }
+        let operation = row.operation;
+        self.change_plan(operation, |plan| *plan = row)?;
+        replaced(self.plans.get_mut(&operation));
+        Ok(())
+    }
+
+    pub(super) fn replace_hold(&mut self, row: HoldRow) -> Result<()> {
+        if self.held_hold(row.operation).is_none() && self.source.hold(row.operation)?.is_none() {
+            return self.add_hold(row);
+        }
+        let operation = row.operation;
+        self.change_hold(operation, |hold| *hold = row)?;
+        replaced(self.holds.get_mut(&operation));
+        Ok(())
+    }
+
+    /// Its open part is none of the account's debt yet, or no more: that is the caller's to see to.
+    pub(super) fn replace_consume(&mut self, row: ConsumeRow) -> Result<()> {
+        let known = self.consumes.contains(&row.operation) || self.source.consume(row.operation)?.is_some();
+        if !known {
+            self.enter_consume(row, State::New);
+            return Ok(());
+        }
+        let old = self.consume(row.operation)?.clone();
+        let keys = &mut self.views(row.account).open.keys;
+        keys.remove(&(old.turn, old.operation));
+        if row.open > 0 {
+            keys.insert((row.turn, row.operation), ());
+        }
+        let operation = row.operation;
+        self.consumes.insert(operation, Slot { row, state: State::Replaced });
+        Ok(())
+    }
+
+    /// Puts allocations in the place of an owner's, by rank; of those that are more nothing is left.
+    pub(super) fn replace_allocations(&mut self, owner: i64, rows: Vec<AllocationRow>) -> Result<()> {
+        let old = self.allocations(owner)?;
+        let gone = old.iter().skip(rows.len()).map(|row| AllocationRow { points: 0, returned: 0, ..row.clone() });
+        for row in rows.iter().cloned().chain(gone) {
+            let key = (owner, row.rank);
+            let stored = self.allocations.get(&key).is_some_and(|slot| slot.state != State::New);
+            let state = if stored { State::Replaced } else { State::New };
+            self.allocations.insert(key, Slot { row, state });
+        }
+        Ok(())
     }
 
     // ---- what falls due
@@ -571,12 +641,16 @@ impl<'s> Books<'s> {
         self.settle_next_due()?;
         let (entries, new_stretches) = (mem::take(&mut self.entries), mem::take(&mut self.stretches));
         let mut changes = Changes { entries, new_stretches, ..Changes::default() };
-        part(&mut self.accounts, &mut changes.new_accounts, &mut changes.accounts);
-        part(&mut self.batches, &mut changes.new_batches, &mut changes.batches);
-        part(&mut self.plans, &mut changes.new_plans, &mut changes.plans);
-        part(&mut self.holds, &mut changes.new_holds, &mut changes.holds);
-        part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes);
-        part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations);
+        let mut heard = HeardChanges::default();
+        part(&mut self.accounts, &mut changes.new_accounts, &mut changes.accounts, &mut Vec::new());
+        part(&mut self.batches, &mut changes.new_batches, &mut changes.batches, &mut heard.batches);
+        part(&mut self.plans, &mut changes.new_plans, &mut changes.plans, &mut heard.plans);
+        part(&mut self.holds, &mut changes.new_holds, &mut changes.holds, &mut heard.holds);
+        part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes, &mut heard.consumes);
+        part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations, &mut heard.allocations);
+        if heard != HeardChanges::default() {
+            changes.heard = Some(Box::new(heard));
+        }
         // A consume simply paid by batches keeps no row.
         changes.new_consumes.retain(|row| !row.is_plain());
         Ok(changes)
@@ -606,11 +680,20 @@ impl<'s> Books<'s> {
     }
 }
 
-fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>) {
+fn replaced<T>(slot: Option<&mut Slot<T>>) {
+    if let Some(slot) = slot
+        && slot.state != State::New
+    {
+        slot.state = State::Replaced;
+    }
+}
+
+fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>, replaced: &mut Vec<T>) {
     table.drain(|slot| match slot.state {
         State::Loaded => {}
         State::Changed => put(changed, slot.row),
         State::New => put(new, slot.row),
+        State::Replaced => put(replaced, slot.row),
     });
 }
 

@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::error::Result;
 use crate::model::{
     AccountRow, AllocationRow, BatchNo, BatchRow, Carried, CarriedBatch, CarriedConsume, CarriedHold, CarriedPart,
-    CarriedPlan, CarriedRest, CarriedSlice, ConsumeRow, HoldRow, PlanRow, Writers, rolled_batch,
+    CarriedPlan, CarriedRest, CarriedSlice, ConsumeRow, HoldRow, PlanRow, Writers, nothing, rolled_batch,
 };
 use crate::units::{Instant, add, sub};
 
@@ -23,8 +23,8 @@ const PAGE: usize = 512;
 pub(crate) trait Own {
     /// The number in its log of what is this operation at the hub.
     fn link(&self, operation: i64) -> Result<Option<i64>>;
-    /// Its consumes and captures of an account, the newest first.
-    fn consumes(&self, account: i64) -> Result<Vec<i64>>;
+    /// Its consumes and captures of an account, the newest first, until enough were seen.
+    fn consumes(&self, account: i64, visit: &mut dyn FnMut(i64) -> Result<bool>) -> Result<()>;
 }
 
 /// From whom to whom, and when.
@@ -61,18 +61,11 @@ pub(crate) fn carry_figures(account: &AccountRow) -> Result<Carried> {
 
 fn bare(account: &AccountRow) -> Carried {
     Carried {
-        account: account.id.clone(),
         state: account.state,
         limit: account.credit_limit,
         last: account.last_booked_at.millis(),
         totals: account.totals,
-        rest: CarriedRest { used: 0, expired: 0, revoked: 0, moved: 0 },
-        figures: None,
-        batches: Vec::new(),
-        consumes: Vec::new(),
-        holds: Vec::new(),
-        allotments: Vec::new(),
-        plans: Vec::new(),
+        ..nothing(&account.id)
     }
 }
 
@@ -152,11 +145,11 @@ impl Rows<'_> {
 
     /// Those that are open, and the device's newest that it can refund.
     fn gather_consumes(&mut self, with: &Carrying<'_>, account: i64) -> Result<()> {
-        let mut after = 0;
+        let mut after = (i64::MIN, 0);
         loop {
             let page = with.source.open_consumes(account, after, PAGE)?;
             let Some(last) = page.last() else { break };
-            after = last.operation;
+            after = (last.turn, last.operation);
             for row in page {
                 self.put_consume(with.source, row)?;
             }
@@ -165,14 +158,14 @@ impl Rows<'_> {
             }
         }
         let mut left = REFUNDABLE;
-        for operation in with.own.consumes(account)? {
+        with.own.consumes(account, &mut |operation| {
             let row = self.books.consume(operation)?.clone();
-            if left > 0 && row.refundable() > 0 {
+            if row.refundable() > 0 {
                 left = left.saturating_sub(1);
                 self.put_consume(with.source, row)?;
             }
-        }
-        Ok(())
+            Ok(left > 0)
+        })
     }
 
     fn put_consume(&mut self, source: &dyn Source, row: ConsumeRow) -> Result<()> {
@@ -184,7 +177,10 @@ impl Rows<'_> {
     /// What the rows that go along name goes along: the batches that paid, those that one rolled out of or that rolled out of
     /// it, and what is owed after a revoke of one.
     fn close_over(&mut self, source: &dyn Source) -> Result<()> {
-        let parts: Vec<BatchNo> = self.consumes.values().flat_map(|(_, parts)| parts).map(|part| part.batch).collect();
+        let named = |(row, parts): &(ConsumeRow, Vec<AllocationRow>)| {
+            parts.iter().map(|part| part.batch).chain(row.clawback_of).collect::<Vec<_>>()
+        };
+        let parts: Vec<BatchNo> = self.consumes.values().flat_map(named).collect();
         parts.into_iter().try_for_each(|no| self.need(no))?;
         let mut look: Vec<BatchNo> = self.batches.keys().copied().collect();
         while let Some(no) = look.pop() {

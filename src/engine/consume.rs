@@ -230,14 +230,6 @@ pub(super) fn leave_open(
     if open == 0 {
         return Ok(());
     }
-    books.add_consume(ConsumeRow {
-        operation,
-        account,
-        points,
-        open: 0,
-        refunded: 0,
-        written_off: 0,
-        clawback_of: None,
-    });
+    books.add_consume(ConsumeRow { points, ..ConsumeRow::new(operation, account) });
     books.change_consume(operation, |row| row.open = open)
 }

@@ -93,15 +93,7 @@ impl Booking<'_, '_> {
     /// What was spent, held or moved of a revoked batch is owed: a consume of its own, visible as debt until settled.
     fn claw_back(&mut self, batch: BatchNo, points: i64) -> Result<()> {
         let (operation, account, clawback_of) = (self.seq, self.account, Some(batch));
-        self.books.add_consume(ConsumeRow {
-            operation,
-            account,
-            points,
-            open: 0,
-            refunded: 0,
-            written_off: 0,
-            clawback_of,
-        });
+        self.books.add_consume(ConsumeRow { points, clawback_of, ..ConsumeRow::new(operation, account) });
         self.books.change_consume(operation, |row| row.open = points)?;
         let row = self.books.account_mut(account)?;
         row.totals.clawed_back = add(row.totals.clawed_back, points)?;

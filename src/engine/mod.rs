@@ -7,6 +7,8 @@
 
 mod accounts;
 mod arrive;
+mod based;
+mod blank;
 mod books;
 #[cfg(feature = "sync")]
 mod carry;
@@ -21,7 +23,9 @@ mod links;
 mod mend;
 mod pages;
 mod plans;
+mod rebase;
 mod recharge;
+mod reconcile;
 mod roles;
 mod rollover;
 mod shift;
@@ -37,7 +41,7 @@ use crate::chain;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AccountState, Action, Balances, BatchNo, ClockMark, ClockState, Command, DeviceRow,
+    AccountId, AccountRow, AccountState, Action, Balances, BaseRow, BatchNo, ClockMark, ClockState, Command, DeviceRow,
     EntryKind, Key, LedgerRow, Line as Link, OpKind, OperationRow, Origin, Outcome, Request, Role, Subject, Totals,
     check_ends,
 };
@@ -54,6 +58,8 @@ use line::Line;
 pub(crate) use links::line_text;
 #[cfg(feature = "sync")]
 pub(crate) use links::{Incoming, Tip};
+#[cfg(feature = "sync")]
+pub(crate) use reconcile::goes_back;
 pub(crate) use roles::check as check_role;
 pub(crate) use rollover::{account_of, would_roll};
 use source::HubChanges;
@@ -134,6 +140,11 @@ struct Booking<'a, 's> {
     new_book: Option<(i64, PriceBook)>,
     /// The device it is about, as the hub knows it or will.
     device: Option<Box<DeviceRow>>,
+    /// Of a reconcile: the hub's time, and what changes besides the books.
+    as_of: Option<Instant>,
+    heard: Option<Box<source::HeardChanges>>,
+    /// Of a device: what it last heard of the account.
+    base: Option<Box<BaseRow>>,
     /// What changes of what devices sent.
     hub: Option<Box<HubChanges>>,
 }
@@ -166,17 +177,24 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         historic: command.at.is_some(),
         target,
         device,
+        as_of: match &command.action {
+            Action::Reconcile(told) => Some(told.as_of),
+            _ => None,
+        },
         ..Booking::begin(source, context, command.kind, time)?
     };
     let opened = booking.find_accounts(command, known)?;
+    booking.find_base()?;
     booking.tell_time(command.at, &opened)?;
     if !booking.catch_up(&opened)? {
         return booking.caught_up();
     }
     booking.check_batch(command)?;
     booking.check_state(command, &opened)?;
+    booking.check_base(command)?;
+    booking.check_refund(command)?;
     let ledger = booking.decide(command, &opened)?;
-    let body = serde_json::to_string(&command.body)
+    let body = serde_json::to_string(&*booking.based(&command.body))
         .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
     booking.finish(&command.key, body, Origin::default(), ledger).map(Verdict::Booked)
 }
@@ -209,8 +227,11 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
             Ok((Some(plan.account), Target::Plan(plan.operation)))
         }
         Subject::Operation(id) => {
-            let head = operation(id.sequence())?
-                .filter(|head| head.writer.operation(head.seq) == *id)
+            // By its id at the hub too, where it has one.
+            let own = source.local(&id.uuid())?.unwrap_or(id.sequence());
+            let named = |head: &source::OperationHead| own != id.sequence() || head.writer.operation(head.seq) == *id;
+            let head = operation(own)?
+                .filter(named)
                 .filter(|head| matches!(head.kind, OpKind::Consume | OpKind::Capture))
                 .ok_or_else(|| Error::UnknownOperation { operation: id.to_string(), wanted: "consume or capture" })?;
             Ok((head.account, Target::Consume(head.seq)))
@@ -335,6 +356,9 @@ impl<'a, 's> Booking<'a, 's> {
             price_book: None,
             new_book: None,
             device: None,
+            as_of: None,
+            heard: None,
+            base: None,
             hub: None,
         })
     }
@@ -410,7 +434,7 @@ impl Booking<'_, '_> {
     fn tell_time(&mut self, asked: Option<Instant>, opened: &Opened) -> Result<()> {
         let (ledger_time, clock) = (self.time.at, self.clock_after());
         self.now = asked.unwrap_or(ledger_time);
-        let at = self.now;
+        let at = self.now.max(self.floor());
         for no in opened.involved() {
             let row = self.books.account(no)?;
             if self.historic && row.last_booked_at > self.now {
@@ -521,6 +545,7 @@ impl Booking<'_, '_> {
             Action::Admit(admission) => self.admit(admission)?,
             Action::Expel { .. } => self.expel()?,
             Action::Enrol(certificate) => self.enrol(&mut ledger, certificate)?,
+            Action::Reconcile(told) => self.reconcile(&mut ledger, told)?,
             Action::Approve { another } => self.approve(*another)?,
             Action::Dismiss => self.dismiss()?,
             Action::Acknowledge { flag } => self.acknowledge(*flag)?,
@@ -528,6 +553,7 @@ impl Booking<'_, '_> {
             Action::Own => {}
         }
         ledger.clock = self.clock_after();
+        self.mind_clock(&mut ledger);
         for no in opened.involved() {
             self.check_range(no)?;
         }
@@ -554,6 +580,9 @@ impl Booking<'_, '_> {
 
     /// History being loaded accepts no reading. That its own is suspect counts all the same.
     fn clock_after(&self) -> ClockState {
+        if let Some(as_of) = self.as_of {
+            return self.reconciled_clock(as_of);
+        }
         let accepted = self.time.mark != ClockMark::Suspect;
         if self.historic && accepted { self.context.ledger.clock } else { self.time.clock }
     }
@@ -619,6 +648,7 @@ impl Booking<'_, '_> {
         }
         let (mut changes, new_book) = (self.books.take_changes()?, self.new_book.take());
         changes.devices.extend(self.device.take().map(|device| *device));
+        self.tell_heard(&mut changes);
         changes.hub = self.hub.take();
         let mut booked = Box::new(Booked { operation, after, changes, ledger, new_book });
         booked.operation.hash = chain::link(&booked.ledger.head, &booked.operation);

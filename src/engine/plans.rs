@@ -60,7 +60,7 @@ impl PlanRow {
         self.due_at.is_some() && period >= self.period && fits
     }
 
-    fn go_on_with(&mut self, period: i64) {
+    pub(super) fn go_on_with(&mut self, period: i64) {
         self.period = period;
         self.due_at = self.begins(period);
     }
@@ -107,6 +107,7 @@ impl Booking<'_, '_> {
             period: 1,
             due_at: None,
             stopped: false,
+            foreign_terms: None,
             terms: Arc::clone(terms),
         };
         if let Some(first) = first_period(terms, anchor, self.now) {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::hash::PublicKey;
 use crate::model::{
     AccountsOpen, Action, Admission, Certificate, Command, DeviceRow, DeviceState, HUB_LATE_WINDOW, LedgerRow, OpKind,
-    Right, Role, Standing, device_tag,
+    Right, Role, Standing, WhenExpelled, device_tag,
 };
 use crate::units::add;
 
@@ -19,6 +19,9 @@ const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
     match ledger.standing.role {
         Role::Device => check_device(&ledger.standing, command),
+        Role::Standalone | Role::Hub if command.kind == OpKind::Reconcile => {
+            Err(conflict(ledger.standing.role, "this file is no device, and hears of no hub", "take it to the device"))
+        }
         Role::Standalone if is_of_hub(command.kind) => Err(conflict(
             Role::Standalone,
             "this file is no hub, and has no devices",
@@ -39,6 +42,11 @@ fn conflict(role: Role, message: impl Into<String>, help: impl Into<String>) -> 
 }
 
 fn check_device(standing: &Standing, command: &Command) -> Result<()> {
+    // What the library books of its own accord goes on.
+    let stops = standing.policy.as_ref().is_none_or(|policy| policy.when_expelled == WhenExpelled::Stop);
+    if stops && command.asked && standing.heard.as_ref().is_some_and(|heard| heard.expelled) {
+        return Err(Error::DeviceRevoked);
+    }
     let refused = |message: String| Err(Error::NotOnDevice { op: command.kind.as_str(), message });
     if !command.kind.is_on_device() {
         return refused("a device does not book it".into());

@@ -68,7 +68,12 @@ impl Books<'_> {
                         row.rolled = row.rolled.saturating_add(by);
                         &mut batch.moved
                     }
-                    Place::Pending | Place::Recharged | Place::Received | Place::WrittenOff | Place::RolledIn => {
+                    Place::Pending
+                    | Place::Recharged
+                    | Place::Received
+                    | Place::WrittenOff
+                    | Place::RolledIn
+                    | Place::Reconciled => {
                         return fits = false;
                     }
                 };

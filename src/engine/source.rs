@@ -5,11 +5,14 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
+
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, DrawKey, EntryRow,
-    FlagRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PlanRow, StagedRow, StretchRow, WatchRow, Writer,
+    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, DrawKey,
+    EntryRow, FlagRow, ForeignRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PendingRow, PlanRow, ReceivedRow,
+    StagedRow, StretchRow, WatchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -61,8 +64,8 @@ pub(crate) trait Source: Links {
     fn dated_batches(&self, account: i64, after: Instant) -> Result<Vec<BatchRow>>;
     /// Open holds with `deadline > after`, in any order.
     fn long_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>>;
-    /// Consumes with an open part, oldest first, from after the given operation.
-    fn open_consumes(&self, account: i64, after: i64, limit: usize) -> Result<Vec<ConsumeRow>>;
+    /// Consumes with an open part, by `(turn, operation)`, from after the given one.
+    fn open_consumes(&self, account: i64, after: (i64, i64), limit: usize) -> Result<Vec<ConsumeRow>>;
     /// A batch's clawbacks, oldest first.
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>>;
     /// Batches with `due_at <= until`, the first `limit` in the order they fall due: at one instant those that expire, then
@@ -91,6 +94,32 @@ pub(crate) trait Source: Links {
     fn next_device_no(&self) -> Result<i64>;
     /// The first operation of the log that no device books, and its kind.
     fn beyond_devices(&self) -> Result<Option<(i64, OpKind)>>;
+    /// What a device last heard of an account.
+    fn base(&self, account: i64) -> Result<Option<BaseRow>>;
+    /// Accounts with a base, after this one.
+    fn bases(&self, after: i64, limit: usize) -> Result<Vec<BaseRow>>;
+    /// The line of an account that came with a reconcile.
+    fn received(&self, operation: i64, account: i64) -> Result<Option<String>>;
+    /// What of an account's operations is put back on its base, in order.
+    fn pending(&self, account: i64) -> Result<Vec<i64>>;
+    /// What an operation of the hub is here, by its id.
+    fn local(&self, id: &Uuid) -> Result<Option<i64>>;
+}
+
+/// What changes on a device that hears of its hub. Rows may be replaced in every column but their key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct HeardChanges {
+    pub(crate) batches: Vec<BatchRow>,
+    pub(crate) plans: Vec<PlanRow>,
+    pub(crate) holds: Vec<HoldRow>,
+    pub(crate) consumes: Vec<ConsumeRow>,
+    pub(crate) allocations: Vec<AllocationRow>,
+    /// New or replaced.
+    pub(crate) bases: Vec<BaseRow>,
+    pub(crate) received: Vec<ReceivedRow>,
+    pub(crate) foreign: Vec<ForeignRow>,
+    /// What is put back no more.
+    pub(crate) settled: Vec<PendingRow>,
 }
 
 /// Things of an account, by number.
@@ -161,6 +190,10 @@ pub(crate) struct Changes {
     pub(crate) new_stretches: Vec<StretchRow>,
     /// New or changed.
     pub(crate) devices: Vec<DeviceRow>,
+    /// What a device heard of its hub.
+    pub(crate) heard: Option<Box<HeardChanges>>,
+    /// An operation of a device that its hub has to get.
+    pub(crate) pending: Option<PendingRow>,
     /// At a hub, of what devices booked.
     pub(crate) hub: Option<Box<HubChanges>>,
 }

@@ -161,6 +161,8 @@ pub struct Down {
     pub since: Option<Vec<Position>>,
     /// As the file that is answered said it: the newest position the device had taken anything of.
     pub newest: Vec<Position>,
+    /// It tells of accounts: of all that are to be told of, in all its parts together. Else what it says is all there is.
+    pub accounts: bool,
     /// Which part of how many.
     pub part: (i64, i64),
     /// The device is expelled.
@@ -286,7 +288,7 @@ begun! {
     }
     Down(hub: Uuid, hub_key: PublicKey, device: Uuid, policy: Metadata, exported_at: DateTime<Utc>) {
         position: Vec::new(), as_of: exported_at, ack: None, leaves: Vec::new(), gaps: Vec::new(), renew: 0, need: None,
-        since: None, newest: Vec::new(), part: (1, 1), expelled: false, count: 0, price_books: Vec::new(),
+        since: None, newest: Vec::new(), accounts: true, part: (1, 1), expelled: false, count: 0, price_books: Vec::new(),
     }
     Ask(ledger: Uuid, device: Uuid, epoch: i64, public_key: PublicKey, head: Link, exported_at: DateTime<Utc>) {
         tag: device_tag(&device), name: String::new(),
@@ -468,6 +470,7 @@ impl Down {
             need: fields.must("need")?,
             since: fields.must("since")?,
             newest: fields.must("newest")?,
+            accounts: fields.must("accounts")?,
             part,
             expelled: fields.may("expelled")?.unwrap_or_default(),
             policy: object(fields, "policy")?,

@@ -92,6 +92,34 @@ impl ImportReport {
     }
 }
 
+/// The lines of a file that goes down, once more.
+pub(crate) struct Told<R: Read> {
+    pass: Pass<R>,
+    /// What pass 1 has found each to be.
+    lines: std::vec::IntoIter<Hash>,
+}
+
+impl<R: Read + Seek> Told<R> {
+    pub(super) fn begin(reader: R, books: &[Hash], lines: Vec<Hash>) -> Result<Self> {
+        let mut pass = Pass::begin(reader)?;
+        books.iter().try_for_each(|hash| pass.price_book(hash).map(drop))?;
+        Ok(Told { pass, lines: lines.into_iter() })
+    }
+}
+
+impl<R: Read> Iterator for Told<R> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let hash = self.lines.next()?;
+        let line = self.pass.told().and_then(|line| match Hash::of(line) == hash {
+            true => String::from_utf8(line.to_vec()).map_err(|_| Error::bad_file("format", "it is not UTF-8")),
+            false => Err(Error::bad_file("digest", "it changed while it was read")),
+        });
+        Some(line)
+    }
+}
+
 /// The lines of a file that goes up, once more.
 pub(crate) struct Again<R: Read> {
     pass: Pass<R>,
@@ -101,6 +129,11 @@ pub(crate) struct Again<R: Read> {
 }
 
 impl FileInfo {
+    /// Reads a file that goes down once more, to take what it tells.
+    pub(crate) fn told<R: Read + Seek>(&mut self, reader: R) -> Result<Told<R>> {
+        Told::begin(reader, self.header.price_books(), std::mem::take(&mut self.links))
+    }
+
     /// Reads a file that goes up once more, to take its operations.
     pub(crate) fn again<R: Read + Seek>(&mut self, reader: R) -> Result<Again<R>> {
         Again::begin(reader, self.header.price_books(), std::mem::take(&mut self.links))

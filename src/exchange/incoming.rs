@@ -83,7 +83,7 @@ pub fn inspect(reader: impl Read + Seek) -> Result<FileInfo> {
     let (broken, head) = match &header {
         Header::Up(up) => (pass.operations(up, &mut links)?, Some(up.head)),
         Header::Ask(_) | Header::Cert(_) => (None, None),
-        Header::Down(down) => (pass.answer(down)?, None),
+        Header::Down(down) => (pass.answer(down, &mut links)?, None),
         Header::Evidence(_) => (pass.others(header.count())?, None),
     };
     let footer = pass.footer(header.count(), head)?;
@@ -192,6 +192,12 @@ impl<R: Read> Pass<R> {
         Ok(self.text())
     }
 
+    /// The next line that goes down.
+    pub(super) fn told(&mut self) -> Result<&[u8]> {
+        self.must(LINE_BYTES)?;
+        Ok(self.text())
+    }
+
     /// Follows the chain; what is wrong with that, if anything, is told when it is known whose file it is.
     fn operations(&mut self, up: &Up, links: &mut Vec<Hash>) -> Result<Option<String>> {
         let writer = Writer { device: up.device, epoch: up.epoch };
@@ -214,7 +220,7 @@ impl<R: Read> Pass<R> {
     }
 
     /// Accounts, and verdicts on operations.
-    fn answer(&mut self, down: &Down) -> Result<Option<String>> {
+    fn answer(&mut self, down: &Down, lines: &mut Vec<Hash>) -> Result<Option<String>> {
         let acked = down.ack.map_or(0, |ack| ack.seq);
         for _ in 0..down.count {
             self.must(LINE_BYTES)?;
@@ -225,9 +231,13 @@ impl<R: Read> Pass<R> {
                 fields.must::<String>("verdict")?;
             }
             fields.pass_over()?;
+            if account && !down.accounts {
+                return Err(format("it tells of an account, and that it tells of none"));
+            }
             if account {
                 down::account(self.text(), acked)?;
             }
+            lines.push(Hash::of(self.text()));
         }
         Ok(None)
     }

@@ -24,6 +24,8 @@ mod frame;
 #[cfg(feature = "sync")]
 mod header;
 #[cfg(feature = "sync")]
+mod hearing;
+#[cfg(feature = "sync")]
 mod import;
 #[cfg(feature = "sync")]
 mod incoming;
@@ -59,6 +61,8 @@ pub use export::Exported;
 pub(crate) use export::{Gathered, Log};
 #[cfg(feature = "sync")]
 pub use header::{Ask, Cert, Down, Evidence, Header, Leaf, Link, Position, Up};
+#[cfg(feature = "sync")]
+pub use hearing::HeardReport;
 #[cfg(feature = "sync")]
 pub use import::{ImportReport, LinkFlag, StagedLink};
 #[cfg(feature = "sync")]

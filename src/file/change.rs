@@ -75,17 +75,17 @@ enum Step {
     /// Only catch-up was written: run again.
     Again,
     Booked(Box<Booked>),
-    /// With the balances of then, and those and the state of its hold now.
-    Replayed(Box<OperationRow>, Balances, (Option<Figures>, Option<HoldState>)),
+    /// With the balances of then, those and the state of its hold now, and how much has to be known to tell of it.
+    Replayed(Box<OperationRow>, Balances, (Option<Figures>, Option<HoldState>), i64),
 }
 
 impl Step {
-    /// Number of its writer.
-    fn writer(&self) -> i64 {
+    /// How many writers and others have to be known to tell of it.
+    fn names(&self) -> i64 {
         match self {
             Step::Again => 0,
-            Step::Booked(booked) => booked.operation.writer.0,
-            Step::Replayed(row, ..) => row.writer.0,
+            Step::Booked(booked) => booked.ledger.names(),
+            Step::Replayed(.., names) => *names,
         }
     }
 
@@ -94,7 +94,7 @@ impl Step {
         let receipt = match self {
             Step::Again => return Ok(None),
             Step::Booked(booked) => report::receipt(writers, &booked.operation, booked.after, false),
-            Step::Replayed(row, after, (balance_now, state_now)) => report::receipt(writers, row, *after, true)
+            Step::Replayed(row, after, (balance_now, state_now), _) => report::receipt(writers, row, *after, true)
                 .map(|receipt| Receipt { balance_now: *balance_now, state_now: *state_now, ..receipt }),
         };
         receipt.map(Some)
@@ -138,7 +138,7 @@ impl File {
             };
             match step {
                 Ok(step) => {
-                    if let Some(receipt) = step.receipt(&*writers(step.writer())?)? {
+                    if let Some(receipt) = step.receipt(&*writers(step.names())?)? {
                         return Ok(receipt);
                     }
                 }
@@ -161,7 +161,7 @@ impl File {
             let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
             let row = engine::told_by(&source, row)?;
             let after = report::balances_after(session, &row)?;
-            let writers = self.writers(row.writer.0, || store::writers(session))?;
+            let writers = self.writers(session.ledger()?.names(), || store::writers(session))?;
             report::receipt(&writers, &row, after, false).map(Some)
         })
     }
@@ -180,7 +180,7 @@ impl File {
         let done = call.writer()?.transaction(durability, self.patience, |session| {
             let began = Instant::now();
             // Nobody else writes meanwhile, so that these are all.
-            let writers = self.writers(session.ledger()?.writer.0, || store::writers(session))?;
+            let writers = self.writers(session.ledger()?.names(), || store::writers(session))?;
             let mut first = true;
             run(&mut |request| {
                 // The first makes some progress however long it takes.
@@ -349,7 +349,7 @@ fn work(
             let row = Box::new(engine::told_by(&source, *row)?);
             let after = report::balances_after(session, &row)?;
             let now = Look::new(session, cache, writers, terms.reading)?.present_of(&row)?;
-            Ok(Step::Replayed(row, after, now))
+            Ok(Step::Replayed(row, after, now, ledger.names()))
         }
         // The point of no return: everything is decided, and from here on every write must succeed.
         Verdict::CatchUp(changes) => {

@@ -8,7 +8,7 @@ use super::Ledger;
 use super::down::Exchange;
 use super::options::epochs;
 use crate::error::{Error, Result};
-use crate::exchange::{FileInfo, Header, ImportReport, Link, LinkFlag, StagedLink, Up, inspect};
+use crate::exchange::{FileInfo, Header, HeardReport, ImportReport, Link, LinkFlag, StagedLink, Up, inspect};
 use crate::file::{Sent, Took};
 use crate::model::{FlagCode, Role, Writer};
 use crate::units::Instant;
@@ -30,10 +30,12 @@ pub struct ImportTerms {
 pub enum Imported {
     /// At a hub: what a device sent.
     Operations(ImportReport),
+    /// At a device: how its accounts stand at its hub.
+    Accounts(HeardReport),
 }
 
 impl Exchange<'_> {
-    /// Takes a file of another ledger: at a hub what a device booked. It is read twice, from its beginning: first it is proven, then
+    /// Takes a file of another ledger: at a hub what a device booked, at a device how its accounts stand there. It is read twice, from its beginning: first it is proven, then
     /// what is in it is booked, piece by piece, in transactions of about 20 ms. Taken again it changes nothing.
     ///
     /// # Errors
@@ -49,7 +51,14 @@ impl Exchange<'_> {
     /// As for [`Exchange::import`].
     pub fn import_on(&self, mut reader: impl Read + Seek, terms: ImportTerms) -> Result<Imported> {
         let file = inspect(&mut reader)?;
-        self.ledger.import_up(file, reader, terms).map(Imported::Operations)
+        match file.header {
+            Header::Down(_) if terms.dry_run => {
+                let message = "what a device would make of an answer is not told beforehand";
+                Err(Error::invalid("dry_run", message, "take it: taken again it changes nothing"))
+            }
+            Header::Down(_) => self.ledger.import_down(file, reader).map(Imported::Accounts),
+            _ => self.ledger.import_up(file, reader, terms).map(Imported::Operations),
+        }
     }
 }
 

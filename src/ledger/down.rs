@@ -3,31 +3,21 @@
 use uuid::Uuid;
 
 use super::Ledger;
-use crate::engine::Own;
 use crate::error::{Error, Result};
 use crate::exchange::{self, Accounts, Down, Part, Position, VerdictOn};
+use crate::hash::Hash;
 use crate::model::{AccountId, Carried, Metadata};
-use crate::report::Look;
-
-/// Nothing of this hub's books was booked by a device first.
-struct OwnAlone;
-
-impl Own for OwnAlone {
-    fn link(&self, _operation: i64) -> Result<Option<i64>> {
-        Ok(None)
-    }
-
-    fn consumes(&self, _account: i64) -> Result<Vec<i64>> {
-        Ok(Vec::new())
-    }
-}
+use crate::report::{Look, Path};
 
 /// A hub's accounts as of one look.
-struct AsOf<'l, 'a, 'c>(&'l Look<'a, 'c>);
+struct AsOf<'l, 'a, 'c> {
+    look: &'l Look<'a, 'c>,
+    path: Path<'l, 'a, 'c>,
+}
 
 impl Accounts for AsOf<'_, '_, '_> {
     fn account(&self, id: &AccountId, rows: bool) -> Result<Carried> {
-        if rows { self.0.carried(id, &OwnAlone) } else { self.0.carried_figures(id) }
+        if rows { self.look.carried(id, &self.path) } else { self.look.carried_figures(id) }
     }
 }
 
@@ -92,7 +82,9 @@ impl Exchange<'_> {
             let (epoch, seq, hash) = look.end_of_log();
             let (position, as_of) = (vec![Position { shard: 0, epoch, seq, hash }], look.time().utc());
             let down = Down { position, as_of, ..down.clone() };
-            exchange::answer(&down, (accounts, verdicts), &AsOf(look), (signer.key(), packed), each)
+            let ack = down.ack.map_or((0, Hash::default()), |ack| (ack.seq, ack.hash));
+            let books = AsOf { look, path: Path::to(look, ack)? };
+            exchange::answer(&down, (accounts, verdicts), &books, (signer.key(), packed), each)
         })
     }
 }

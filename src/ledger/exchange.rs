@@ -103,17 +103,24 @@ impl Ledger {
             return Err(Error::RoleConflict { role: info.role.as_str(), message, help });
         };
         let mut signer = self.own_signer(&info)?;
-        while self.is_behind(&info, signer.mark())? {
-            self.renew_epoch()?;
-            info = self.info()?;
-        }
+        self.mind_mark(&signer, &mut info)?;
         let (seq, hash) = self.look(|look| look.acked())?;
         let now = self.reading().at.utc();
-        let up = Up::new(hub, info.device, info.epoch, Link { seq, hash }, now);
+        let up = self.heard_by(Up::new(hub, info.device, info.epoch, Link { seq, hash }, now))?;
         let gathered = Gathered::after(up, self)?;
         let Link { seq, hash } = gathered.up.head;
         signer.raise(Mark { epoch: gathered.up.epoch, seq, hash })?;
         Ok((gathered, signer))
+    }
+
+    /// A ledger that lies behind its mark was set back, and begins a new epoch before it goes on.
+    pub(super) fn mind_mark(&self, signer: &Signer, info: &mut Info) -> Result<bool> {
+        let before = info.epoch;
+        while self.is_behind(info, signer.mark())? {
+            self.renew_epoch()?;
+            *info = self.info()?;
+        }
+        Ok(info.epoch > before)
     }
 
     /// Whether others know of operations that this file does not, in an epoch it has not left behind.

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::expiry::Expiry;
 use super::fields::{Body, Fields, count, expiry, given_beside, missing, misspelt, text};
-use super::operations::{FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
+use super::operations::{BASE_AT, FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
 use super::plan::{Every, Terms};
 use super::rollover::Rolling;
 use super::{
     AccountId, AccountsOpen, Admission, BatchId, Certificate, DevicePolicy, FlagCode, HoldId, Key, Offline,
-    OperationId, PlanId, Request, Right, Scope, WhenExpelled,
+    OperationId, PlanId, Reconcile, Request, Right, Scope, WhenExpelled,
 };
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
@@ -135,6 +135,8 @@ pub(crate) enum Action {
         device: Uuid,
     },
     Enrol(Arc<Certificate>),
+    /// With the lines that came.
+    Reconcile(Arc<Reconcile>),
     Approve {
         another: bool,
     },
@@ -244,10 +246,19 @@ impl Command {
         match kind.described() {
             Some(operation) => {
                 let subject = subject(operation, account, &mut fields)?;
+                // What a device adds, it adds again.
+                fields.take(BASE_AT);
                 Ok(Command { unfit: None, asked: false, ..Self::read(operation, subject, key, fields)? })
             }
+            None if kind == OpKind::Reconcile => Err(Error::corrupt("a reconcile has lines")),
             None => Ok(Command { body: fields.finish(kind.as_str())?, ..Self::own(kind, key) }),
         }
+    }
+
+    /// What a device heard of its hub.
+    pub(crate) fn reconcile(key: Key, told: Reconcile) -> Self {
+        let (body, action) = (told.body(), Action::Reconcile(Arc::new(told)));
+        Command { body, action, ..Self::own(OpKind::Reconcile, key) }
     }
 
     /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
@@ -292,7 +303,7 @@ impl Command {
             && is_by_book(|name| self.body.get(name).is_some())
             && is_by_book(|name| first.get(name).is_some());
         let compared = |name: &str| match name {
-            "at" | "actor" | "description" | "metadata" | "price_book" => false,
+            "at" | "actor" | "description" | "metadata" | "price_book" | BASE_AT => false,
             "points" => !by_book,
             _ => true,
         };
@@ -419,7 +430,7 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
         OpKind::Dismiss => Action::Dismiss,
         OpKind::Acknowledge => Action::Acknowledge { flag: fields.text("flag").and_then(FlagCode::from_text) },
         OpKind::Import => Action::Import(Arc::new(import(fields)?)),
-        OpKind::Restore | OpKind::Expire | OpKind::RenewEpoch | OpKind::Stage => Action::Own,
+        OpKind::Restore | OpKind::Expire | OpKind::RenewEpoch | OpKind::Stage | OpKind::Reconcile => Action::Own,
     })
 }
 

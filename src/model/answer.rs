@@ -340,6 +340,12 @@ pub struct Balance {
     /// Seconds the clock reading is behind the newest accepted one, if that is more than a minute.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_behind: i64,
+    /// On a device: the hub's time when it put together what is known of the account; absent before that.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "utc_option")]
+    pub base_at: Option<DateTime<Utc>>,
+    /// On a device: how many of its operations are in the figures that its hub did not have then, open holds among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_operations: Option<i64>,
 }
 
 /// The balances as plain numbers: to be added and subtracted.

@@ -295,6 +295,15 @@ impl Totals {
     }
 }
 
+/// A plan's terms as text, and out of it again.
+pub(crate) fn terms_text(plan: &Arc<Terms>) -> String {
+    told(plan).to_string()
+}
+
+pub(crate) fn terms_of(text: &str) -> Option<Arc<Terms>> {
+    terms(&serde_json::from_str(text).ok()?)
+}
+
 /// A plan's terms, named as they are asked for.
 fn told(terms: &Arc<Terms>) -> Value {
     let mut told = serde_json::Map::new();
@@ -356,6 +365,24 @@ fn terms(value: &Value) -> Option<Arc<Terms>> {
     }
 }
 
+/// An account of which there is nothing.
+pub(crate) fn nothing(account: &AccountId) -> Carried {
+    Carried {
+        account: account.clone(),
+        state: AccountState::Active,
+        limit: 0,
+        last: 0,
+        totals: Totals::default(),
+        rest: CarriedRest { used: 0, expired: 0, revoked: 0, moved: 0 },
+        figures: None,
+        batches: Vec::new(),
+        consumes: Vec::new(),
+        holds: Vec::new(),
+        allotments: Vec::new(),
+        plans: Vec::new(),
+    }
+}
+
 /// What is wrong with a line.
 type Judged = Result<(), String>;
 
@@ -365,6 +392,11 @@ impl Carried {
         let carried: Carried = serde_json::from_str(line).map_err(|error| error.to_string())?;
         carried.judge()?;
         Ok(carried)
+    }
+
+    /// `booked_at` of its last entry.
+    pub(crate) fn booked_last(&self) -> Instant {
+        Instant::clamped(self.last)
     }
 
     /// As it is written.
@@ -501,6 +533,10 @@ impl Carried {
         for part in self.consumes.iter().flat_map(|consume| &consume.parts) {
             let (used, _) = said.get_mut(&part.batch).ok_or_else(|| unknown(&part.batch))?;
             *used = used.saturating_add(part.points - part.returned);
+        }
+        let mut revoked = self.consumes.iter().filter_map(|consume| consume.clawback_of.as_ref());
+        if let Some(id) = revoked.find(|id| !said.contains_key(id)) {
+            return Err(unknown(id));
         }
         for slice in self.holds.iter().flat_map(|hold| &hold.slices) {
             let (_, held) = said.get_mut(&slice.batch).ok_or_else(|| unknown(&slice.batch))?;

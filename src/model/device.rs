@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::codes::{AccountsOpen, codes};
+use super::heard::Heard;
 use super::words::words;
 use crate::hash::{Hash, PublicKey};
 use crate::units::{Points, json_schema};
@@ -132,6 +133,8 @@ pub(crate) struct Standing {
     /// Of a device: the operation up to which its hub has them all.
     pub(crate) acked_seq: i64,
     pub(crate) acked_hash: Option<Hash>,
+    /// Of a device: how far it has heard of its hub.
+    pub(crate) heard: Option<Arc<Heard>>,
     /// Of a device whose recharges are bounded by the day: the newest day with one, since 1970, and the points of that day.
     pub(crate) recharge_day: i64,
     pub(crate) recharged: i64,
@@ -180,7 +183,6 @@ pub struct Certificate {
 }
 
 /// What a device goes by between two exchanges: what it may do, and its hub's settings.
-#[cfg(feature = "sync")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Granted {
     #[serde(flatten)]
@@ -191,7 +193,6 @@ pub(crate) struct Granted {
     pub(crate) max_clock_jump: i64,
 }
 
-#[cfg(feature = "sync")]
 impl From<&Certificate> for Granted {
     fn from(certificate: &Certificate) -> Self {
         let Certificate { policy, accounts, late_window, max_hold, max_clock_jump, .. } = certificate;

@@ -37,6 +37,9 @@ pub(crate) const MAX_SEQUENCE: i64 = (1 << SEQUENCE_BITS) - 1;
 /// The largest epoch an id can carry.
 pub(crate) const MAX_EPOCH: i64 = (1 << 28) - 1;
 
+/// From here on numbers of operations are those of others: what a device knows of its hub. No log is so long.
+pub(crate) const FOREIGN: i64 = 1 << 41;
+
 /// A batch's integer key: the operation's sequence number and the index of the batch in it. Ordered by creation.
 pub(crate) type BatchNo = i64;
 
@@ -161,6 +164,10 @@ pub(crate) struct Writers {
     first: Ids,
     /// With the sequence number each began at, ascending.
     later: Vec<(i64, Ids)>,
+    /// Of operations of a hub: the number each has here, ascending, and its id.
+    foreign: Vec<(i64, u128)>,
+    /// How many of them there are, with those that are this file's own.
+    known: i64,
 }
 
 impl Writers {
@@ -168,12 +175,31 @@ impl Writers {
     pub(crate) fn new(list: Vec<(i64, Writer)>) -> Result<Self> {
         let mut ids = list.into_iter().map(|(since, writer)| (since, writer.ids()));
         let (_, first) = ids.next().ok_or_else(|| Error::corrupt("the file has no writer"))?;
-        Ok(Writers { first, later: ids.collect() })
+        Ok(Writers { first, later: ids.collect(), foreign: Vec::new(), known: 0 })
     }
 
-    /// How many they are: the number of the newest.
+    /// With what a device knows of its hub: the number of each operation here, and its id.
+    pub(crate) fn knowing(mut self, foreign: impl Iterator<Item = (i64, Uuid)>) -> Self {
+        for (local, id) in foreign {
+            self.known = self.known.saturating_add(1);
+            if local >= FOREIGN {
+                self.foreign.push((local, id.as_u128()));
+            }
+        }
+        self.foreign.sort_unstable();
+        self
+    }
+
+    /// How many they are, and what else has a name.
     pub(crate) fn count(&self) -> i64 {
-        i64::try_from(self.later.len()).unwrap_or(i64::MAX).saturating_add(1)
+        i64::try_from(self.later.len()).unwrap_or(i64::MAX).saturating_add(1).saturating_add(self.known)
+    }
+
+    /// The id that something of a hub's operation has there.
+    fn there(&self, sequence: i64, index: i64) -> Option<Uuid> {
+        let at = self.foreign.binary_search_by_key(&sequence, |(local, _)| *local).ok()?;
+        let (_, id) = self.foreign.get(at)?;
+        Some(Uuid::from_u128(id | u128::from(index.unsigned_abs())))
     }
 
     fn of(&self, sequence: i64) -> Ids {
@@ -181,19 +207,20 @@ impl Writers {
     }
 
     pub(crate) fn operation(&self, sequence: i64) -> OperationId {
-        self.of(sequence).operation(sequence)
+        self.there(sequence, 0).map_or_else(|| self.of(sequence).operation(sequence), OperationId)
     }
 
     pub(crate) fn batch(&self, no: BatchNo) -> BatchId {
-        self.of(batch_operation(no)).batch(no)
+        let (sequence, index) = (batch_operation(no), no & MAX_INDEX);
+        self.there(sequence, index).map_or_else(|| self.of(sequence).batch(no), BatchId)
     }
 
     pub(crate) fn hold(&self, sequence: i64) -> HoldId {
-        self.of(sequence).hold(sequence)
+        self.there(sequence, 1).map_or_else(|| self.of(sequence).hold(sequence), HoldId)
     }
 
     pub(crate) fn plan(&self, sequence: i64) -> PlanId {
-        self.of(sequence).plan(sequence)
+        self.there(sequence, 0).map_or_else(|| self.of(sequence).plan(sequence), PlanId)
     }
 }
 
@@ -303,6 +330,14 @@ our_id!(
     OperationId,
     "operation"
 );
+
+impl OperationId {
+    /// The operation that made what has this id.
+    pub(crate) fn of(id: Uuid) -> Self {
+        OperationId(Uuid::from_u128(id.as_u128() & !u128::from(MAX_INDEX.unsigned_abs())))
+    }
+}
+
 our_id!(
     /// The id of a batch.
     ///

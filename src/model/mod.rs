@@ -4,13 +4,13 @@ mod action;
 mod answer;
 pub(crate) mod builders;
 mod calendar;
-#[cfg(feature = "sync")]
 mod carried;
 mod codes;
 mod device;
 mod expiry;
 mod fields;
 mod finding;
+mod heard;
 mod hub;
 mod ids;
 mod json;
@@ -22,6 +22,7 @@ pub(crate) mod operations;
 mod period;
 mod plan;
 mod question;
+mod reconcile;
 mod request;
 mod rollover;
 mod rows;
@@ -38,27 +39,30 @@ pub use answer::{
 };
 pub(crate) use builders::*;
 pub use calendar::Calendar;
-#[cfg(feature = "sync")]
 pub(crate) use carried::{
-    Carried, CarriedBatch, CarriedConsume, CarriedHold, CarriedPart, CarriedPlan, CarriedRest, CarriedSlice,
+    Carried, CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, nothing, terms_of, terms_text,
 };
+#[cfg(feature = "sync")]
+pub(crate) use carried::{CarriedPart, CarriedRest, CarriedSlice};
 pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, AccountsOpen, EntryKind, HoldState};
-#[cfg(feature = "sync")]
-pub(crate) use device::Granted;
-pub(crate) use device::{Admission, DeviceRow, Standing, uuid_text};
+pub(crate) use device::{Admission, DeviceRow, Granted, Standing, uuid_text};
 pub use device::{
     Certificate, DeviceInfo, DevicePolicy, DeviceState, HubInfo, Offline, Right, Role, Scope, WhenExpelled,
 };
 pub(crate) use expiry::Expiry;
+pub(crate) use fields::Body;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
+#[cfg(feature = "sync")]
+pub(crate) use heard::Parts;
+pub(crate) use heard::{BaseRow, ForeignRow, Heard, HubPosition, PendingRow, ReceivedRow};
 pub use hub::{Acknowledge, Admit, Approve, BecomeHub, Dismiss, Enrol, Expel};
 #[cfg(feature = "sync")]
 pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
 pub(crate) use ids::{
-    BatchNo, MAX_EPOCH, MAX_INDEX, MAX_ROLLS, Writer, Writers, batch_no, batch_operation, batch_period, check_ends,
-    device_tag, may_have_rolled, period_batch, rolled_batch, rolls_from,
+    BatchNo, FOREIGN, MAX_EPOCH, MAX_INDEX, MAX_ROLLS, Writer, Writers, batch_no, batch_operation, batch_period,
+    check_ends, device_tag, may_have_rolled, period_batch, rolled_batch, rolls_from,
 };
 #[cfg(feature = "sync")]
 pub(crate) use json::Look;
@@ -78,6 +82,7 @@ pub use plan::{Every, PlanState};
 pub(crate) use plan::{PlanRow, Terms};
 pub(crate) use question::{Asked, Filter, Sought};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
+pub(crate) use reconcile::Reconcile;
 pub use request::Request;
 pub(crate) use rollover::Rolling;
 pub use rollover::Rollover;

@@ -62,6 +62,8 @@ codes!(
         RolledIn = 13 "rolled_in",
         /// Rolled over into another batch of the account, or gone back to the one it rolled out of.
         RolledOut = 14 "rolled_out",
+        /// On a device: what its hub says changed there, whatever it was.
+        Reconciled = 15 "reconciled",
     }
 );
 
@@ -103,7 +105,8 @@ pub(crate) fn changes(movements: &[MovementRow]) -> Result<(Balances, i64)> {
                 | Place::WrittenOff
                 | Place::ClawedBack
                 | Place::RolledIn
-                | Place::RolledOut => continue,
+                | Place::RolledOut
+                | Place::Reconciled => continue,
             };
             // What comes out of debt is owed.
             let grows = taken == (place == Place::Debt);

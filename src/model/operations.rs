@@ -14,8 +14,9 @@ codes!(
         SetExpiry = 11 "set_expiry", Transfer = 12 "transfer", WriteOff = 13 "write_off", Freeze = 14 "freeze",
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
         Restore = 19 "restore", Expire = 20 "expire", Plan = 21 "plan", Stop = 22 "stop", BecomeHub = 23 "become_hub",
-        Admit = 24 "admit", Expel = 25 "expel", Enrol = 26 "enrol", RenewEpoch = 27 "renew_epoch", Import = 30 "import",
-        Stage = 31 "stage", Approve = 32 "approve", Dismiss = 33 "dismiss", Acknowledge = 37 "acknowledge",
+        Admit = 24 "admit", Expel = 25 "expel", Enrol = 26 "enrol", RenewEpoch = 27 "renew_epoch",
+        Reconcile = 28 "reconcile", Import = 30 "import", Stage = 31 "stage", Approve = 32 "approve",
+        Dismiss = 33 "dismiss", Acknowledge = 37 "acknowledge",
     }
 );
 
@@ -160,14 +161,14 @@ static FLAGGED: Field =
 /// The fields in which an operation names what it is done to. Where it does, it has no account: that follows.
 pub static TARGETS: [&str; 6] = [HOLD.name, BATCH.name, PLAN.name, CHARGE.name, LINK.name, FLAGGED.name];
 
+/// When what a device knew of an account was put together, in milliseconds since 1970: in the body of each of its operations
+/// there.
+pub(crate) const BASE_AT: &str = "base_at";
+
 /// The idempotency key, which every operation has.
 pub static KEY: Field = field("key", Name, "Idempotency key: the same key never books twice")
     .required("give an idempotency key: the same key never books twice")
     .of("facts");
-
-/// When what a device knew of an account was put together, in milliseconds since 1970: in the body of each of its operations
-/// there.
-pub(crate) const BASE_AT: &str = "base_at";
 
 /// What every operation may carry besides. `at` only where history is loaded.
 pub static FACTS: &[Field] = &[

@@ -57,6 +57,8 @@ pub(crate) struct PlanRow {
     /// When it begins; `None` when none is to come.
     pub(crate) due_at: Option<Instant>,
     pub(crate) stopped: bool,
+    /// Its terms again, where it is a hub's: no operation of this file has them.
+    pub(crate) foreign_terms: Option<Arc<Terms>>,
     pub(crate) terms: Arc<Terms>,
 }
 
@@ -65,7 +67,7 @@ impl PartialEq for PlanRow {
     fn eq(&self, other: &Self) -> bool {
         let stored = |row: &PlanRow| {
             let made = (row.operation, row.account, row.entry, row.anchor, row.promo, row.expiration_days);
-            (made, row.period, row.due_at, row.stopped)
+            (made, row.period, row.due_at, row.stopped, row.foreign_terms.clone())
         };
         stored(self) == stored(other)
     }

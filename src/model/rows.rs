@@ -237,6 +237,8 @@ impl BatchRow {
 pub(crate) struct ConsumeRow {
     pub(crate) operation: i64,
     pub(crate) account: i64,
+    /// In which turn it is paid: the oldest first.
+    pub(crate) turn: i64,
     pub(crate) points: i64,
     pub(crate) open: i64,
     pub(crate) refunded: i64,
@@ -246,6 +248,12 @@ pub(crate) struct ConsumeRow {
 }
 
 impl ConsumeRow {
+    /// Of no points yet.
+    pub(crate) fn new(operation: i64, account: i64) -> Self {
+        let (points, open, refunded, written_off, clawback_of) = (0, 0, 0, 0, None);
+        ConsumeRow { operation, account, turn: operation, points, open, refunded, written_off, clawback_of }
+    }
+
     pub(crate) fn refundable(&self) -> i64 {
         self.points.saturating_sub(self.refunded).saturating_sub(self.written_off)
     }
@@ -319,6 +327,10 @@ impl EntryRow {
     /// otherwise than by use, or whose life it changed. Of what only expires the time tells.
     pub(crate) fn touches(&self) -> BTreeSet<i64> {
         let mut touched = BTreeSet::new();
+        // What a hub has done stands in no operation of this file.
+        if self.kind == EntryKind::Reconcile {
+            return touched;
+        }
         if self.kind != EntryKind::Expire {
             for MovementRow { operation, batch, from, to, .. } in &self.movements {
                 let gone =
@@ -549,6 +561,12 @@ pub(crate) struct LedgerRow {
 }
 
 impl LedgerRow {
+    /// How many it takes to name all that is in the file: those who wrote it, and operations of its hub.
+    pub(crate) fn names(&self) -> i64 {
+        let foreign = self.standing.heard.as_ref().map_or(0, |heard| heard.foreign);
+        self.writer.0.saturating_add(foreign)
+    }
+
     /// It is the only one.
     #[allow(clippy::unused_self, reason = "a column like others")]
     pub(crate) fn no(&self) -> i64 {

@@ -1,12 +1,14 @@
 //! Balance, now or at any instant, and check.
 
+use chrono::{DateTime, Utc};
+
 use super::Look;
 use super::shapes::figures;
 use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, Figures, HoldState, NextExpiry,
-    OperationRow,
+    OperationRow, Role,
 };
 use crate::store::{self, Glance, Session};
 use crate::units::{Instant, Points, Reading, add};
@@ -17,7 +19,7 @@ impl Look<'_, '_> {
         let Some(stored) = self.source.account_by_id(id)? else {
             return past(id, at.unwrap_or(self.time), None);
         };
-        let now = stored.booked_time(&self.clock, self.time);
+        let now = stored.booked_time(&self.clock, self.time.max(self.floor(&stored)?));
         // An instant that has not come yet is looked at as it will be if nothing else is booked; one that has passed,
         // as it was.
         let at = at.unwrap_or(now);
@@ -40,7 +42,25 @@ impl Look<'_, '_> {
     ) -> Result<Balance> {
         let next_expiry = self.next_expiry(books, row.no)?;
         let row = AccountRow { next_due_at: books.next_due_at(row.no)?, ..row.clone() };
-        Ok(Balance { clock_suspect: self.suspect, clock_behind: self.behind, ..shown(id, &row, now, next_expiry)? })
+        let (base_at, pending_operations) = self.based(row.no)?;
+        let (clock_suspect, clock_behind) = (self.suspect, self.behind);
+        let shown = shown(id, &row, now, next_expiry)?;
+        Ok(Balance { clock_suspect, clock_behind, base_at, pending_operations, ..shown })
+    }
+
+    /// On a device: as of when its hub told of an account, and how many operations are put back on that.
+    fn based(&self, account: i64) -> Result<(Option<DateTime<Utc>>, Option<i64>)> {
+        if self.ledger.standing.role != Role::Device {
+            return Ok((None, None));
+        }
+        let base = self.source.base(account)?;
+        let mut pending = 0;
+        for operation in self.source.pending(account)? {
+            // A hold that is over is kept in case a clock was wrong.
+            let hold = self.source.hold(operation)?;
+            pending = add(pending, i64::from(hold.is_none_or(|hold| hold.phase == HoldState::Open)))?;
+        }
+        Ok((base.map(|base| base.as_of.utc()), Some(pending)))
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.
@@ -103,9 +123,13 @@ impl Look<'_, '_> {
 
 /// The balance now, where it takes one statement to know it: nothing has fallen due, and the clock is beyond doubt.
 pub(crate) fn at_a_glance(session: &Session<'_>, id: &AccountId, reading: Reading) -> Result<Option<Balance>> {
-    let Some(Glance { account, clock, max_clock_jump, next_expiry }) = store::glance(session, id)? else {
+    let Some(Glance { account, clock, max_clock_jump, role, next_expiry }) = store::glance(session, id)? else {
         return Ok(None);
     };
+    // More is told of one on a device.
+    if role == Role::Device {
+        return Ok(None);
+    }
     let now = reading.at.max(account.last_booked_at);
     let in_range = match reading.trusted {
         true => clock.behind(reading.at) == 0,
@@ -134,6 +158,8 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
         next_expiry,
         clock_suspect: false,
         clock_behind: 0,
+        base_at: None,
+        pending_operations: None,
     })
 }
 
@@ -164,5 +190,7 @@ fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Result<Balan
         next_expiry: None,
         clock_suspect: false,
         clock_behind: 0,
+        base_at: None,
+        pending_operations: None,
     })
 }

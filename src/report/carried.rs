@@ -6,10 +6,55 @@ use super::Look;
 use crate::engine::{Carrying, Own, Source, carry, carry_figures};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{
-    AccountId, AccountRow, AccountState, Balances, Carried, DeviceState, Granted, LedgerRow, Totals, device_tag,
-};
+use crate::model::{AccountId, Carried, DeviceState, EntryKind, Granted, LedgerRow, device_tag, nothing};
+use crate::store::Forward;
 use crate::units::Instant;
+
+/// So many lines of an account are looked through for what a device has charged.
+const MOST_LINES: i64 = 4096;
+
+/// What this hub has booked of a device's log, up to a link without a gap: the chains on the way, each with how far it leads there.
+pub(crate) struct Path<'l, 'a, 'c> {
+    look: &'l Look<'a, 'c>,
+    chains: Vec<(i64, i64)>,
+}
+
+impl<'l, 'a, 'c> Path<'l, 'a, 'c> {
+    pub(crate) fn to(look: &'l Look<'a, 'c>, link: (i64, Hash)) -> Result<Self> {
+        let path = look.path_to(link)?.unwrap_or_default();
+        Ok(Path { look, chains: path.into_iter().map(|(chain, seq)| (chain.no, seq)).collect() })
+    }
+}
+
+impl Own for Path<'_, '_, '_> {
+    fn link(&self, operation: i64) -> Result<Option<i64>> {
+        if self.chains.is_empty() {
+            return Ok(None);
+        }
+        let Some(row) = self.look.source.operation_row(operation)? else { return Ok(None) };
+        let on_it = self.chains.iter().any(|(no, until)| *no == row.origin.chain && row.origin.seq <= *until);
+        Ok(on_it.then_some(row.origin.seq))
+    }
+
+    fn consumes(&self, account: i64, visit: &mut dyn FnMut(i64) -> Result<bool>) -> Result<()> {
+        if self.chains.is_empty() {
+            return Ok(());
+        }
+        let newest = self.look.source.account(account)?.map_or(0, |row| row.entries);
+        let oldest = newest.saturating_sub(MOST_LINES).saturating_add(1).max(1);
+        for row in self.look.stored_rows(account, oldest, newest, Forward::Newest) {
+            let row = row?;
+            let charge = matches!(row.kind, EntryKind::Consume | EntryKind::Capture);
+            if let Some(operation) = row.operation.filter(|_| charge)
+                && self.link(operation)?.is_some()
+                && !visit(operation)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Look<'_, '_> {
     /// Where the log ends: the epoch, the number of the newest operation, and its hash.
@@ -36,7 +81,7 @@ impl Look<'_, '_> {
     pub(crate) fn carried(&self, account: &AccountId, own: &dyn Own) -> Result<Carried> {
         let late_window = self.ledger.settings.late_window;
         match self.source.account_by_id(account)? {
-            None => carry_figures(&nobody(account)).map(|carried| Carried { figures: None, ..carried }),
+            None => Ok(nothing(account)),
             Some(row) => {
                 let now = row.last_booked_at.max(self.ledger.clock.accepted_at);
                 carry(&Carrying { source: &self.source, writers: self.writers, own, now, late_window }, &row)
@@ -46,24 +91,6 @@ impl Look<'_, '_> {
 
     /// The same without its rows.
     pub(crate) fn carried_figures(&self, account: &AccountId) -> Result<Carried> {
-        let row = self.source.account_by_id(account)?;
-        carry_figures(&row.unwrap_or_else(|| nobody(account)))
-    }
-}
-
-/// An account that is not there.
-fn nobody(account: &AccountId) -> AccountRow {
-    AccountRow {
-        no: 0,
-        id: account.clone(),
-        state: AccountState::Active,
-        credit_limit: 0,
-        balances: Balances::default(),
-        unbacked: 0,
-        totals: Totals::default(),
-        entries: 0,
-        last_booked_at: Instant::MIN,
-        steps_back: 0,
-        next_due_at: None,
+        self.source.account_by_id(account)?.map_or_else(|| Ok(nothing(account)), |row| carry_figures(&row))
     }
 }

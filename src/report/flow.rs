@@ -39,6 +39,10 @@ impl Totals {
     }
 
     fn flow(&mut self, from: Place, to: Place, points: i64) -> Result<()> {
+        // What became of points at the hub is not known here, only what they come to.
+        if from == Place::Reconciled || to == Place::Reconciled {
+            return Ok(());
+        }
         let out = match from {
             Place::Recharged => &mut self.recharged,
             Place::Received => &mut self.moved_in,

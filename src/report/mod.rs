@@ -30,12 +30,14 @@ mod walk;
 
 use crate::engine::{Books, catch_up_ahead, catch_up_fully, ledger_time, step_back};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Period, Writers};
+use crate::model::{AccountId, AccountRow, ClockMark, ClockState, LedgerRow, Period, Role, Writers};
 use crate::store::{BookCache, Session, SqlSource};
 use crate::units::{Instant, Reading};
 
 pub use crate::model::Calendar;
 pub(crate) use balance::at_a_glance;
+#[cfg(feature = "sync")]
+pub(crate) use carried::Path;
 pub use clock::ClockInfo;
 pub use everywhere::Found;
 pub use explain::{
@@ -103,6 +105,15 @@ impl<'a, 'c> Look<'a, 'c> {
         period.begun_by(self.time.max(self.ledger.clock.accepted_at).utc())
     }
 
+    /// On a device: behind the last line its hub told of, no clock leads an account.
+    fn floor(&self, row: &AccountRow) -> Result<Instant> {
+        use crate::engine::Source;
+        if row.steps_back >= self.clock.steps_back || self.ledger.standing.role != Role::Device {
+            return Ok(Instant::MIN);
+        }
+        Ok(self.source.base(row.no)?.map_or(Instant::MIN, |base| base.last))
+    }
+
     /// The books of one account, caught up to now (or to a later instant); `None` when there is no such account.
     fn account(&self, id: &AccountId, at: Option<Instant>) -> Result<Option<CaughtUp<'_>>> {
         use crate::engine::Source;
@@ -113,7 +124,7 @@ impl<'a, 'c> Look<'a, 'c> {
     }
 
     fn caught_up(&self, row: AccountRow, at: Option<Instant>) -> Result<CaughtUp<'_>> {
-        let time = at.map_or(self.time, |at| at.min(self.time));
+        let time = at.map_or(self.time, |at| at.min(self.time)).max(self.floor(&row)?);
         let (now, turns) = (row.booked_time(&self.clock, time), row.turns(&self.clock, time));
         let no = row.no;
         let mut books = Books::new(&self.source);

@@ -5,8 +5,9 @@ use crate::chain;
 use crate::engine::Source;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::OperationRow;
+use crate::model::{Heard, OperationRow};
 use crate::store;
+use crate::units::Instant;
 
 impl Look<'_, '_> {
     /// The operation up to which the hub has them all: where the next file begins.
@@ -14,6 +15,11 @@ impl Look<'_, '_> {
         let (seq, hash) = (self.ledger.standing.acked_seq, self.ledger.standing.acked_hash);
         let hash = hash.map_or_else(|| self.hash_of(seq), |hash| Ok(Some(hash)))?;
         hash.map(|hash| (seq, hash)).ok_or_else(|| Error::corrupt(format!("there is no operation {seq}")))
+    }
+
+    /// How far this device has heard of its hub, and the newest accepted reading.
+    pub(crate) fn heard(&self) -> (Heard, Instant) {
+        (self.ledger.standing.heard(), self.ledger.clock.accepted_at)
     }
 
     pub(crate) fn operations_after(&self, seq: i64, most: usize) -> Result<Vec<OperationRow>> {

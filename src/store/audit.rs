@@ -12,8 +12,9 @@ use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, EntryRow, FlagRow,
-    HoldRow, LedgerRow, LinkRow, OperationRow, PlanRow, ReferenceRow, StagedRow, StretchRow, WatchRow,
+    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, EntryRow,
+    FlagRow, ForeignRow, HoldRow, LedgerRow, LinkRow, OperationRow, PendingRow, PlanRow, ReceivedRow, ReferenceRow,
+    StagedRow, StretchRow, WatchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -203,6 +204,10 @@ paged! {
     ConsumeRow: i64, |it| it.operation, CONSUME_PAGE;
     AllocationRow: (i64, i64), |it| (it.owner, it.rank), ALLOCATION_PAGE;
     DeviceRow: i64, |it| it.no, DEVICE_PAGE;
+    BaseRow: i64, |it| it.account, BASE_PAGE;
+    PendingRow: (i64, i64), |it| (it.account, it.operation), PENDING_PAGE;
+    ForeignRow: i64, |it| it.no, FOREIGN_PAGE;
+    ReceivedRow: (i64, i64), |it| (it.operation, it.n), RECEIVED_PAGE;
     ChainRow: i64, |it| it.no, CHAIN_PAGE;
     LinkRow: (i64, i64), |it| (it.chain, it.seq), LINK_PAGE;
     StagedRow: i64, |it| it.operation, STAGED_PAGE;
@@ -235,6 +240,15 @@ fn tolerate<T>(row: Result<T>) -> Result<Result<T>> {
         Err(error) if !matches!(error, Error::Corrupt { .. }) => Err(error),
         row => Ok(row),
     }
+}
+
+/// The lines that came with a reconcile.
+pub(crate) fn received(session: &Session<'_>, operation: i64) -> Result<Vec<ReceivedRow>> {
+    let read = |after, page| {
+        let bounds = params![operation, after, limit(page)];
+        session.walk(sql::RECEIVED_OF, bounds, Some(after), |row: &ReceivedRow| row.n, ReceivedRow::read)
+    };
+    pages(0, 16, read, |row: &ReceivedRow| row.n).collect()
 }
 
 /// Whether a reference is stored.

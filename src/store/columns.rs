@@ -15,8 +15,9 @@ use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
 use crate::model::{
-    AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, FlagCode, HoldState, Key, LinkVerdict,
-    MAX_EPOCH, MovementRow, OpKind, Outcome, Role, Rolling, StageReason, StageState, Writer, decode, encode,
+    AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, FlagCode, Heard, HoldState, Key,
+    LinkVerdict, MAX_EPOCH, MovementRow, OpKind, Outcome, Role, Rolling, StageReason, StageState, Terms, Writer,
+    decode, encode, terms_of, terms_text,
 };
 use crate::units::{Instant, MAX_POINTS};
 
@@ -24,6 +25,8 @@ use crate::units::{Instant, MAX_POINTS};
 pub(super) const NAME: usize = 128;
 /// More than the longest inputs of an operation come to, every sign of them escaped.
 pub(super) const BODY: usize = 64 << 10;
+/// The same of a line that came from a hub.
+pub(super) const RECEIVED: usize = 1 << 20;
 /// The same of an outcome, but for the batches it lists: no more than points, each within so many bytes.
 const OUTCOME: usize = 16 << 10;
 const OUTCOME_PART: usize = 64;
@@ -251,6 +254,25 @@ impl<'r> Columns<'r> {
 
     pub(super) fn policy(&mut self) -> Result<Arc<DevicePolicy>> {
         self.optional_policy()?.ok_or_else(|| self.wrong("is missing"))
+    }
+
+    pub(super) fn optional_heard(&mut self) -> Result<Option<Arc<Heard>>> {
+        let Some(text) = self.optional_text(BODY)? else { return Ok(None) };
+        Heard::of(text).map(|heard| Some(Arc::new(heard))).ok_or_else(|| self.wrong("is not as it is written"))
+    }
+
+    pub(super) fn optional_terms(&mut self) -> Result<Option<Arc<Terms>>> {
+        let Some(text) = self.optional_text(BODY)? else { return Ok(None) };
+        let terms = terms_of(text).filter(|terms| terms_text(terms) == text);
+        terms.map(Some).ok_or_else(|| self.wrong("are not as they are written"))
+    }
+
+    /// A place in an order: any number but 0.
+    pub(super) fn place(&mut self) -> Result<i64> {
+        match self.integer()? {
+            0 => Err(self.wrong("is 0")),
+            place => Ok(place),
+        }
     }
 
     fn optional_account_id(&mut self) -> Result<Option<AccountId>> {
@@ -484,6 +506,26 @@ impl Cell for Outcome {
 impl Cell for Arc<DevicePolicy> {
     fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
         to.value(json(&**self)?)
+    }
+
+    fn show(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Cell for Arc<Terms> {
+    fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
+        to.value(terms_text(self))
+    }
+
+    fn show(&self) -> String {
+        terms_text(self)
+    }
+}
+
+impl Cell for Arc<Heard> {
+    fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
+        to.value(self.text())
     }
 
     fn show(&self) -> String {

@@ -9,8 +9,8 @@ use super::tables::Table;
 use super::{Glance, Session, limit, pages, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, Action, BatchNo, BatchRow, Command, DeviceRow, EntryKind, EntryRow, HoldRow, Key, OpKind,
-    OperationRow, PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow, Writers,
+    AccountId, AccountRow, Action, BatchNo, BatchRow, Command, DeviceRow, EntryKind, EntryRow, ForeignRow, HoldRow,
+    Key, OpKind, OperationRow, PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow, Writers,
 };
 use crate::units::{Instant, add};
 
@@ -88,6 +88,9 @@ pub(crate) fn batches_of_account(
 /// A plan as stored, with the terms that its operation names.
 pub(super) fn plan(session: &Session<'_>, row: &Row<'_>) -> Result<PlanRow> {
     let plan = PlanRow::read(row)?;
+    if plan.foreign_terms.is_some() {
+        return Ok(plan);
+    }
     let stored = session.first(sql::OPERATION_BY_SEQ, params![plan.operation], OperationRow::read)?;
     let wrong = || Error::corrupt(format!("plan {} has no operation that made it", plan.operation));
     let made = stored.filter(|made| made.kind == OpKind::Plan).ok_or_else(wrong)?;
@@ -294,7 +297,13 @@ pub(crate) fn newest_price_book(session: &Session<'_>) -> Result<Option<PriceBoo
 
 /// Everybody who wrote this file, for computing ids.
 pub(crate) fn writers(session: &Session<'_>) -> Result<Writers> {
-    Writers::new(writer_page(session, 0, usize::MAX)?.into_iter().map(|row| (row.since, row.writer)).collect())
+    let writers = writer_page(session, 0, usize::MAX)?.into_iter().map(|row| (row.since, row.writer)).collect();
+    let read = |after, page| {
+        let bounds = params![after, limit(page)];
+        session.walk(sql::FOREIGN_PAGE, bounds, Some(after), |row: &ForeignRow| row.no, ForeignRow::read)
+    };
+    let foreign: Vec<ForeignRow> = pages(0, 1024, read, |row: &ForeignRow| row.no).collect::<Result<_>>()?;
+    Ok(Writers::new(writers)?.knowing(foreign.into_iter().map(|row| (row.local, row.id))))
 }
 
 /// The devices of a hub.

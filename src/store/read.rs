@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{ToSql, params};
+use rusqlite::{Row, ToSql, params};
+use uuid::Uuid;
 
 use super::session::out_of_order;
 use super::sql::{self, Statement};
@@ -14,8 +15,8 @@ use crate::engine::source::{Allocations, Listed, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, HoldRow, Key, OpKind,
-    OperationRow, PlanRow,
+    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, HoldRow, Key,
+    OpKind, OperationRow, PendingRow, PlanRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -172,18 +173,15 @@ impl Source for SqlSource<'_, '_> {
         self.session.walk(sql::HOLDS_LONG, bounds, None, |row| (row.deadline, row.operation), HoldRow::read)
     }
 
-    fn open_consumes(&self, account: i64, after: i64, page: usize) -> Result<Vec<ConsumeRow>> {
-        self.session.walk(
-            sql::CONSUMES_OPEN,
-            params![account, after, limit(page)],
-            Some(after),
-            |row| row.operation,
-            ConsumeRow::read,
-        )
+    fn open_consumes(&self, account: i64, after: (i64, i64), page: usize) -> Result<Vec<ConsumeRow>> {
+        let bounds = params![account, after.0, after.1, limit(page)];
+        let order = |row: &ConsumeRow| (row.turn, row.operation);
+        self.session.walk(sql::CONSUMES_OPEN, bounds, Some(after), order, ConsumeRow::read)
     }
 
     fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
-        self.session.walk(sql::CLAWBACKS, params![batch], None, |row| row.operation, ConsumeRow::read)
+        let order = |row: &ConsumeRow| (row.turn, row.operation);
+        self.session.walk(sql::CLAWBACKS, params![batch], None, order, ConsumeRow::read)
     }
 
     fn due_batches(&self, account: i64, until: Instant, page: usize) -> Result<Vec<BatchRow>> {
@@ -277,6 +275,32 @@ impl Source for SqlSource<'_, '_> {
         };
         let mut kinds = pages(0, 1024, kinds, |(seq, _)| *seq);
         kinds.find(|row| row.as_ref().map_or(true, |(_, kind)| !kind.is_on_device())).transpose()
+    }
+
+    fn base(&self, account: i64) -> Result<Option<BaseRow>> {
+        self.session.first(sql::BASE_OF, params![account], BaseRow::read)
+    }
+
+    fn bases(&self, after: i64, page: usize) -> Result<Vec<BaseRow>> {
+        let bounds = params![after, limit(page)];
+        self.session.walk(sql::BASE_PAGE, bounds, Some(after), |row: &BaseRow| row.account, BaseRow::read)
+    }
+
+    fn received(&self, operation: i64, account: i64) -> Result<Option<String>> {
+        self.session.first(sql::RECEIVED_LINE, params![operation, account], rows::line)
+    }
+
+    fn pending(&self, account: i64) -> Result<Vec<i64>> {
+        let read = |after, page| {
+            let bounds = params![account, after, limit(page)];
+            self.session.walk(sql::PENDING_OF, bounds, Some(after), |row| row.operation, PendingRow::read)
+        };
+        pages(0, 256, read, |row: &PendingRow| row.operation).map(|row| row.map(|row| row.operation)).collect()
+    }
+
+    fn local(&self, id: &Uuid) -> Result<Option<i64>> {
+        let read = |row: &Row<'_>| rows::integer(row, "foreign_id");
+        self.session.first(sql::FOREIGN_BY_ID, params![id.as_bytes()], read)
     }
 }
 

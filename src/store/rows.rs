@@ -3,16 +3,21 @@
 use rusqlite::Row;
 use serde::Deserialize;
 
-use super::columns::{Columns, Referred};
+use super::columns::{Columns, RECEIVED, Referred};
 use super::tables::{Table, operation};
 use crate::engine::source::OperationHead;
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{AccountId, AccountRow, BatchNo, ClockMark, ClockState, LedgerRow, OpKind, OperationRow};
+use crate::model::{AccountId, AccountRow, BatchNo, ClockMark, ClockState, LedgerRow, OpKind, OperationRow, Role};
 use crate::units::Instant;
 
 pub(super) fn integer(row: &Row<'_>, table: &'static str) -> Result<i64> {
     Columns::new(table, row).integer()
+}
+
+/// A line that came from a hub.
+pub(super) fn line(row: &Row<'_>) -> Result<String> {
+    Columns::new("received", row).string(RECEIVED)
 }
 
 pub(super) fn instant(row: &Row<'_>, table: &'static str) -> Result<Instant> {
@@ -67,6 +72,7 @@ pub(crate) struct Glance {
     /// one, in seconds.
     pub(crate) clock: ClockState,
     pub(crate) max_clock_jump: i64,
+    pub(crate) role: Role,
     /// The soonest expiry of live batches, and the points that expire then.
     pub(crate) next_expiry: Option<(Instant, i64)>,
 }
@@ -77,7 +83,8 @@ pub(super) fn glance(row: &Row<'_>) -> Result<Glance> {
     let next_expiry = expiring(&mut c)?.map(|(at, points, _)| (at, points));
     let (accepted_at, steps_back, max_clock_jump) = (c.instant()?, c.count()?, c.number()?);
     let clock = ClockState { steps_back, ..ClockState::new(accepted_at) };
-    Ok(Glance { account, clock, max_clock_jump, next_expiry })
+    let role = c.code(Role::from_code)?;
+    Ok(Glance { account, clock, max_clock_jump, role, next_expiry })
 }
 
 /// When a batch expires, its points, and its place among those that expire with it.
@@ -93,7 +100,7 @@ fn expiring(c: &mut Columns<'_>) -> Result<Option<Expiring>> {
         c.skip(3);
         return Ok(None);
     };
-    Ok(Some((at, c.points()?, (c.number()?, c.number()?))))
+    Ok(Some((at, c.points()?, (c.place()?, c.number()?))))
 }
 
 /// The ledger as its newest operation has left it.

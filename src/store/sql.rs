@@ -3,8 +3,8 @@
 
 use super::columns::{Cell, Parameters};
 use super::tables::{
-    Table, account, allocation, batch, chain, consume, device, entry, flag, hold, ledger, link, operation, plan,
-    price_book, reference, rollover, staged, stretch, watch, writer,
+    Table, account, allocation, base, batch, chain, consume, device, entry, flag, foreign_id, hold, ledger, link,
+    operation, pending, plan, price_book, received, reference, rollover, staged, stretch, watch, writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -133,7 +133,7 @@ statements! {
         /// All that a balance needs when nothing has fallen due: the account, the clock's state, and a row for each batch that
         /// expires soonest.
         ACCOUNT_GLANCE = concat!("SELECT ", account!(columns), ", due_at, remaining, b.entry, b.no, \
-            (SELECT ifnull(accepted_at, recorded_at) FROM operation ORDER BY seq DESC LIMIT 1) AS accepted_at, l.steps_back, max_clock_jump \
+            (SELECT ifnull(accepted_at, recorded_at) FROM operation ORDER BY seq DESC LIMIT 1) AS accepted_at, l.steps_back, max_clock_jump, l.role \
             FROM ledger l CROSS JOIN account LEFT JOIN batch b INDEXED BY batch_due ON b.account = account.no AND active = 1 AND due_at = \
             (SELECT due_at FROM batch WHERE account = account.no AND active = 1 AND due_at > 0 ORDER BY due_at LIMIT 1) \
             WHERE l.id = 1 AND account.id = ?1");
@@ -194,8 +194,9 @@ statements! {
 
         CONSUME_BY_OPERATION = select!(consume "WHERE operation = ?1");
         CONSUME_PAGE = select!(consume "WHERE operation > ?1 ORDER BY operation LIMIT ?2");
-        CONSUMES_OPEN = select!(consume "INDEXED BY consume_open WHERE open > 0 AND account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3");
-        CLAWBACKS = select!(consume "INDEXED BY consume_clawback WHERE clawback_of = ?1 ORDER BY operation");
+        CONSUMES_OPEN = select!(consume "INDEXED BY consume_open WHERE open > 0 AND account = ?1 AND (turn, operation) > (?2, ?3) \
+            ORDER BY turn, operation LIMIT ?4");
+        CLAWBACKS = select!(consume "INDEXED BY consume_clawback WHERE clawback_of = ?1 ORDER BY turn, operation");
 
         ALLOCATIONS_OF = select!(allocation "WHERE owner = ?1 ORDER BY rank");
         ALLOCATION_PAGE = select!(allocation "WHERE (owner, rank) > (?1, ?2) ORDER BY owner, rank LIMIT ?3");
@@ -254,6 +255,17 @@ statements! {
         DEVICE_BY_TAG = select!(device "WHERE tag = ?1");
         DEVICE_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM device";
         DEVICE_PAGE = select!(device "WHERE no > ?1 ORDER BY no LIMIT ?2");
+        BASE_OF = select!(base "WHERE account = ?1");
+        BASE_PAGE = select!(base "WHERE account > ?1 ORDER BY account LIMIT ?2");
+        RECEIVED_LINE = "SELECT line FROM received WHERE operation = ?1 AND account = ?2 ORDER BY n LIMIT 1";
+        RECEIVED_OF = select!(received "WHERE operation = ?1 AND n > ?2 ORDER BY n LIMIT ?3");
+        RECEIVED_PAGE = select!(received "WHERE (operation, n) > (?1, ?2) ORDER BY operation, n LIMIT ?3");
+        PENDING_OF = select!(pending "WHERE account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3");
+        PENDING_PAGE = select!(pending "WHERE (account, operation) > (?1, ?2) ORDER BY account, operation LIMIT ?3");
+        PENDING_DELETE = "DELETE FROM pending WHERE account = ?1 AND operation = ?2";
+        FOREIGN_BY_ID = "SELECT local FROM foreign_id WHERE id = ?1";
+        FOREIGN_PAGE = select!(foreign_id "WHERE no > ?1 ORDER BY no LIMIT ?2");
+
         DEVICE_BY_NO = select!(device "WHERE no = ?1");
 
         CHAIN_BY_NO = select!(chain "WHERE no = ?1");
@@ -308,7 +320,7 @@ statements! {
         /// Writer, settings, and what of the clock the newest operation does not tell; the identity never changes.
         LEDGER_UPDATE = update ledger (
             writer, trusted_at, steps_back, explicit_accounts, late_window, max_hold, max_clock_jump, clock_patience,
-            role, name, public_key, hub_ledger, hub_key, policy, acked_seq, acked_hash, recharge_day, recharged where id
+            role, name, public_key, hub_ledger, hub_key, policy, acked_seq, acked_hash, heard, recharge_day, recharged where id
         );
         PRICE_BOOK_INSERT = insert price_book ();
         DEVICE_PUT = insert device (
@@ -354,21 +366,42 @@ statements! {
 
         ROLLOVER_INSERT = insert rollover ();
         ROLLOVER_UPDATE = update rollover (rolls, rolled, has_rolled where batch);
+        /// All that a device may hear of one.
+        BATCH_REPLACE = update batch (
+            source, promo, priority, amount, remaining, held, used, revoked, moved, owed, expired, effective_at, dated, expires_at,
+            active, live, due_at, from_batch, entry where no
+        );
+        ROLLOVER_PUT = insert rollover (
+            "ON CONFLICT (batch) DO UPDATE SET rolls = excluded.rolls, rolled = excluded.rolled, has_rolled = excluded.has_rolled"
+        );
 
         PLAN_INSERT = insert plan ();
+        PLAN_REPLACE = update plan (entry, anchor, promo, expiration_days, period, due_at, stopped, foreign_terms where operation);
         PLAN_UPDATE = update plan (period, due_at, stopped where operation);
 
         HOLD_INSERT = insert hold ();
+        HOLD_REPLACE = update hold (points, unbacked, deadline, phase where operation);
         HOLD_UPDATE = update hold (deadline, phase where operation);
 
         CONSUME_INSERT = insert consume ();
+        CONSUME_REPLACE = update consume (turn, points, open, refunded, written_off, clawback_of where operation);
         CONSUME_UPDATE = update consume (open, refunded, written_off where operation);
 
         ALLOCATION_INSERT = insert allocation ();
+        ALLOCATION_REPLACE = update allocation (batch, points, returned where owner, rank);
         ALLOCATION_UPDATE = update allocation (returned where owner, rank);
 
         ENTRY_INSERT = insert entry ();
         REFERENCE_INSERT = insert reference ();
         STRETCH_INSERT = insert stretch ();
+
+        BASE_PUT = insert base (
+            "ON CONFLICT (account) DO UPDATE SET operation = excluded.operation, epoch = excluded.epoch, seq = excluded.seq, \
+                as_of = excluded.as_of, last = excluded.last, ack = excluded.ack, used = excluded.used, expired = excluded.expired, \
+                revoked = excluded.revoked, moved = excluded.moved, large = excluded.large"
+        );
+        RECEIVED_INSERT = insert received ();
+        PENDING_INSERT = insert pending ();
+        FOREIGN_INSERT = insert foreign_id ();
     }
 }

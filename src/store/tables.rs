@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use rusqlite::Row;
 
-use super::columns::{BODY, Cell, Columns, NAME, Parameters};
+use super::columns::{BODY, Cell, Columns, NAME, Parameters, RECEIVED};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AccountState, AllocationRow, Balances, BatchRow, ChainRow, ClockMark, ClockState, ConsumeRow,
-    DeviceRow, DeviceState, EntryKind, EntryRow, FlagCode, FlagRow, HoldRow, HoldState, LedgerRow, LinkRow,
-    LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin, PlanRow, PriceBookRow, ReferenceRow, Role,
-    RolloverRow, Settings, StageReason, StageState, StagedRow, Standing, StretchRow, Totals, WatchRow, Writer,
-    WriterRow, changes,
+    AccountRow, AccountState, AllocationRow, Balances, BaseRow, BatchRow, ChainRow, ClockMark, ClockState, ConsumeRow,
+    DeviceRow, DeviceState, EntryKind, EntryRow, FlagCode, FlagRow, ForeignRow, HoldRow, HoldState, LedgerRow, LinkRow,
+    LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin, PendingRow, PlanRow, PriceBookRow, ReceivedRow,
+    ReferenceRow, Role, RolloverRow, Settings, StageReason, StageState, StagedRow, Standing, StretchRow, Totals,
+    WatchRow, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -203,8 +203,8 @@ table! { ledger = LedgerRow {
     },
     standing: shared Standing {
         role: code(Role::from_code), name: optional_name, public_key: optional_key, hub_ledger: optional_uuid,
-        hub_key: optional_key, policy: optional_policy, acked_seq: count, acked_hash: optional_hash, recharge_day: count,
-        recharged: points
+        hub_key: optional_key, policy: optional_policy, acked_seq: count, acked_hash: optional_hash, heard: optional_heard,
+        recharge_day: count, recharged: points
     },
     head: hash,
     length: count,
@@ -359,7 +359,7 @@ table! { batch = BatchRow with rollover: RolloverRow {
     expires_at: optional_instant,
     active: flag,
     from_batch: optional_number,
-    entry: number,
+    entry: place,
     live = is_live,
     due_at = due_at,
 } }
@@ -375,15 +375,16 @@ table! { rollover = RolloverRow {
 table! { plan = PlanRow {
     operation: number,
     account: number,
-    entry: number,
+    entry: place,
     anchor: instant,
     promo: flag,
     expiration_days: optional_number,
     period: within(1, MAX_PERIODS + 1),
     due_at: optional_instant,
     stopped: flag,
-    // They stand in its operation, from where they are put in (`lists::plan`).
-    let (terms) = Arc::default(),
+    foreign_terms: optional_terms,
+    // Else they stand in its operation, from where they are put in (`lists::plan`).
+    let (terms) = foreign_terms.clone().unwrap_or_default(),
 } }
 
 table! { hold = HoldRow {
@@ -400,6 +401,7 @@ table! { hold = HoldRow {
 table! { consume = ConsumeRow {
     operation: number,
     account: number,
+    turn: place,
     points: points,
     open: points,
     refunded: points,
@@ -413,4 +415,38 @@ table! { allocation = AllocationRow {
     batch: number,
     points: points,
     returned: points,
+} }
+
+table! { base = BaseRow {
+    account: number,
+    operation: number,
+    epoch: epoch,
+    seq: count,
+    as_of: instant,
+    last: instant,
+    ack: count,
+    used: integer,
+    expired: integer,
+    revoked: integer,
+    moved: integer,
+    large: flag,
+} }
+
+table! { received = ReceivedRow {
+    operation: number,
+    n: number,
+    account: number,
+    line: string(RECEIVED),
+    totals_before: optional_string(NAME * 4),
+} }
+
+table! { pending = PendingRow {
+    account: number,
+    operation: number,
+} }
+
+table! { foreign_id = ForeignRow {
+    no: number,
+    id: uuid,
+    local: number,
 } }

@@ -154,19 +154,23 @@ fn every_column_of_the_schema_is_described() {
     let described = [
         ("account", account!(names)),
         ("allocation", allocation!(names)),
+        ("base", base!(names)),
         ("batch", batch!(names)),
         ("chain", chain!(names)),
         ("consume", consume!(names)),
         ("device", device!(names)),
         ("entry", entry!(names)),
         ("flag", flag!(names)),
+        ("foreign_id", foreign_id!(names)),
         ("hold", hold!(names)),
         ("ledger", ledger!(names)),
         ("link", link!(names)),
         ("long_movements", "account, n, movements"),
         ("operation", operation!(names)),
+        ("pending", pending!(names)),
         ("plan", plan!(names)),
         ("price_book", price_book!(names)),
+        ("received", received!(names)),
         ("reference", reference!(names)),
         ("rollover", rollover!(names)),
         ("staged", staged!(names)),
@@ -205,10 +209,16 @@ fn the_widest_update_has_every_column_that_changes() {
     assert_eq!(left(sql::ROLLOVER_UPDATE.columns, rollover!(names), "batch, terms"), "");
     let fixed = "operation, account, points, unbacked, service, price_book";
     assert_eq!(left(sql::HOLD_UPDATE.columns, hold!(names), fixed), "");
-    assert_eq!(left(sql::CONSUME_UPDATE.columns, consume!(names), "operation, account, points, clawback_of"), "");
+    assert_eq!(left(sql::CONSUME_UPDATE.columns, consume!(names), "operation, account, turn, points, clawback_of"), "");
     assert_eq!(left(sql::ALLOCATION_UPDATE.columns, allocation!(names), "owner, rank, batch, points"), "");
-    let fixed = "operation, account, entry, anchor, promo, expiration_days";
+    let fixed = "operation, account, entry, anchor, promo, expiration_days, foreign_terms";
     assert_eq!(left(sql::PLAN_UPDATE.columns, plan!(names), fixed), "");
+    // A device may hear of any of them.
+    assert_eq!(left(sql::BATCH_REPLACE.columns, batch!(names), "no, account"), "");
+    assert_eq!(left(sql::HOLD_REPLACE.columns, hold!(names), "operation, account, service, price_book"), "");
+    assert_eq!(left(sql::CONSUME_REPLACE.columns, consume!(names), "operation, account"), "");
+    assert_eq!(left(sql::ALLOCATION_REPLACE.columns, allocation!(names), "owner, rank"), "");
+    assert_eq!(left(sql::PLAN_REPLACE.columns, plan!(names), "operation, account"), "");
     // Head and length are written by a statement of their own.
     assert_eq!(left(sql::LEDGER_UPDATE.columns, ledger!(names), "ledger_id, created_at, head, length, id"), "");
 }
@@ -283,6 +293,7 @@ fn every_row_comes_back_as_written() {
         new_consumes: vec![ConsumeRow {
             operation: 1,
             account: 1,
+            turn: 1,
             points: 9,
             open: 3,
             refunded: 1,
@@ -307,7 +318,7 @@ fn every_row_comes_back_as_written() {
     assert_eq!(source.hold(1).unwrap(), changes.new_holds.first().cloned());
     assert_eq!(source.consume(1).unwrap(), changes.new_consumes.first().cloned());
     assert_eq!(source.clawbacks(1 << 20).unwrap(), changes.new_consumes);
-    assert_eq!(source.open_consumes(1, 0, 5).unwrap(), changes.new_consumes);
+    assert_eq!(source.open_consumes(1, (0, 0), 5).unwrap(), changes.new_consumes);
     assert_eq!(
         source.allocations(1).unwrap(),
         crate::engine::source::Allocations::stored(changes.new_allocations.clone())

@@ -3,7 +3,7 @@
 
 use super::columns::LONG;
 use super::{Session, read, sql};
-use crate::engine::source::{Changes, HubChanges};
+use crate::engine::source::{Changes, HeardChanges, HubChanges};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, BatchRow, EntryRow, LedgerRow, OperationRow, PriceBookRow, ReferenceRow, Writer, WriterRow,
@@ -30,8 +30,31 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     changes.allocations.iter().try_for_each(|row| one(returned(row)?, "allocation of", row.owner))?;
     changes.entries.iter().try_for_each(|row| insert_entry(session, row))?;
     session.write_all(&sql::DEVICE_PUT, &changes.devices)?;
+    session.write_all(&sql::STRETCH_INSERT, &changes.new_stretches)?;
     changes.hub.as_ref().map_or(Ok(()), |hub| apply_links(session, hub))?;
-    session.write_all(&sql::STRETCH_INSERT, &changes.new_stretches)
+    changes.pending.iter().try_for_each(|row| session.write(&sql::PENDING_INSERT, row).map(drop))?;
+    changes.heard.iter().try_for_each(|heard| replace(session, heard))
+}
+
+/// Writes what a device heard of its hub.
+fn replace(session: &Session<'_>, heard: &HeardChanges) -> Result<()> {
+    for row in &heard.batches {
+        session.forget_front(row.account)?;
+        one(session.write(&sql::BATCH_REPLACE, row)?, "batch", row.no)?;
+        row.rollover.iter().try_for_each(|row| session.write(&sql::ROLLOVER_PUT, row).map(drop))?;
+    }
+    let plan = |row| session.write(&sql::PLAN_REPLACE, row);
+    heard.plans.iter().try_for_each(|row| one(plan(row)?, "plan", row.operation))?;
+    let hold = |row| session.write(&sql::HOLD_REPLACE, row);
+    heard.holds.iter().try_for_each(|row| one(hold(row)?, "hold", row.operation))?;
+    let consume = |row| session.write(&sql::CONSUME_REPLACE, row);
+    heard.consumes.iter().try_for_each(|row| one(consume(row)?, "consume", row.operation))?;
+    let allocation = |row| session.write(&sql::ALLOCATION_REPLACE, row);
+    heard.allocations.iter().try_for_each(|row| one(allocation(row)?, "allocation of", row.owner))?;
+    session.write_all(&sql::BASE_PUT, &heard.bases)?;
+    session.write_all(&sql::RECEIVED_INSERT, &heard.received)?;
+    session.write_all(&sql::FOREIGN_INSERT, &heard.foreign)?;
+    heard.settled.iter().try_for_each(|row| session.change(sql::PENDING_DELETE, (row.account, row.operation)).map(drop))
 }
 
 fn apply_links(session: &Session<'_>, changes: &HubChanges) -> Result<()> {

@@ -157,7 +157,7 @@ fn pages_and_indexes_follow_the_rows() {
     assert_eq!(l.memory.next_due(1, None, &first).unwrap(), Some(Instant::clamped(8_000)));
     l.now = 8_500;
     l.book(r#"{"op":"consume","account":"a","key":"4","points":7}"#);
-    assert_eq!(l.memory.open_consumes(1, 0, 9).unwrap().len(), 1);
+    assert_eq!(l.memory.open_consumes(1, (0, 0), 9).unwrap().len(), 1);
     let lapsed = l.memory.lapsed_batches(1, Instant::clamped(7_000), Instant::clamped(8_500)).unwrap();
     assert_eq!(numbers(lapsed), [2]);
     assert!(l.memory.live_batches(1, None, 9).unwrap().is_empty());

@@ -66,6 +66,8 @@ words!(
         RolledBack "rolled_back",
         /// Returned to a batch that had rolled out of a revoked one, and taken for that.
         TakenOver "taken_over",
+        /// On a device: what its hub says changed there.
+        Reconciled "reconciled",
     }
 );
 
@@ -74,11 +76,12 @@ impl StepKind {
     pub(super) fn of(from: Place, to: Place) -> impl Iterator<Item = StepKind> {
         let returned = from.is_used() || from == Place::Held;
         let came_back = match from {
-            Place::Expired => Some(StepKind::CameBack),
-            Place::RolledOut => Some(StepKind::RolledBack),
+            Place::Expired if to != Place::Reconciled => Some(StepKind::CameBack),
+            Place::RolledOut if to != Place::Reconciled => Some(StepKind::RolledBack),
             _ => None,
         };
         let went = match (to, from) {
+            (Place::Reconciled, _) | (_, Place::Reconciled) => Some(StepKind::Reconciled),
             (Place::Pending | Place::Available, Place::Expired | Place::RolledOut) => None,
             (Place::Pending | Place::Available, Place::RolledIn) => Some(StepKind::RolledIn),
             (Place::Pending | Place::Available, Place::Recharged) => Some(StepKind::Recharged),

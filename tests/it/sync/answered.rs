@@ -54,7 +54,7 @@ fn line(world: &World, device: &uuid::Uuid, account: &str) -> Value {
 }
 
 /// A history, as far as it is not refused.
-fn play(library: &mut Library, seed: u64) {
+pub fn play(library: &mut Library, seed: u64) {
     let mut made = Made::default();
     for step in history(seed) {
         match &step.act {

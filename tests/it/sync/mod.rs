@@ -3,6 +3,8 @@
 mod answered;
 mod arrived;
 mod exported;
+mod heard;
+pub mod reconciled;
 mod refused;
 mod roles;
 

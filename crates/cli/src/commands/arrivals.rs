@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use counterfoil::answer::Answer;
-use counterfoil::exchange::{Acknowledge, Approve, Dismiss, FlagCode, FlagInfo, ImportReport, StagedInfo, open_file};
+use counterfoil::exchange::{
+    Acknowledge, Approve, Dismiss, FlagCode, FlagInfo, HeardReport, ImportReport, StagedInfo, open_file,
+};
 use counterfoil::sync::{ImportTerms, Imported};
 use counterfoil::{Error, Key, OperationId, Page, Question, Request};
 use serde::Serialize;
@@ -34,7 +36,11 @@ pub(super) fn import(session: &mut Session, args: &TakeArgs) -> Result<Outcome, 
         let taken = open_file(file).and_then(|reader| ledger.exchange().import_on(reader, terms));
         match taken {
             Ok(imported) => {
-                attention |= matches!(&imported, Imported::Operations(report) if report.needs_attention());
+                attention |= match &imported {
+                    Imported::Operations(report) => report.needs_attention(),
+                    Imported::Accounts(report) => report.needs_attention(),
+                    _ => false,
+                };
                 session.out.told(&Took { file, imported }, |took| told(took.file, &took.imported))?;
             }
             Err(error) if args.paths.len() > 1 && !error.is_failure() => {
@@ -54,8 +60,34 @@ pub(super) fn import(session: &mut Session, args: &TakeArgs) -> Result<Outcome, 
 fn told(file: &std::path::Path, imported: &Imported) -> String {
     match imported {
         Imported::Operations(report) => format!("{}: {}", file.display(), operations(report)),
+        Imported::Accounts(report) => format!("{}: {}", file.display(), accounts(report)),
         _ => format!("{}: taken", file.display()),
     }
+}
+
+fn accounts(report: &HeardReport) -> String {
+    let mut parts = Vec::new();
+    if report.stale {
+        parts.push("older than what was heard before: nothing of it was taken".to_string());
+    } else {
+        parts.push(format!("{} accounts as the hub has them", report.accounts));
+    }
+    if report.known > 0 {
+        parts.push(format!("{} known", report.known));
+    }
+    for (seq, verdict) in &report.verdicts {
+        parts.push(format!("operation {seq}: {verdict}"));
+    }
+    if let Some(need) = report.need {
+        parts.push(format!("the hub misses operations from {} on: send them again", need.seq.saturating_add(1)));
+    }
+    if report.renewed {
+        parts.push("somebody else wrote in this file's name, or it was set back: it has begun a new epoch".into());
+    }
+    if report.expelled {
+        parts.push("the hub has expelled this device".into());
+    }
+    parts.join("; ")
 }
 
 fn operations(report: &ImportReport) -> String {

@@ -1,0 +1,386 @@
+//! Reconcile: what a device heard of its hub is booked, account by account, as the difference it makes.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Booking;
+use super::books::Books;
+use super::rebase::{Names, Rebased, Rebasing, rebase, wrong};
+use super::source::{Changes, HeardChanges};
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountRow, AccountState, AccountsOpen, AllocationRow, Balances, BaseRow, BatchNo, BatchRow, Carried, ClockState,
+    ConsumeRow, EntryKind, Granted, Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow, PendingRow, Place,
+    PlanRow, ReceivedRow, Reconcile, Standing, Totals, nothing,
+};
+use crate::units::{Instant, add, sub};
+
+/// So much may accepted time go back, and bases stay as they were caught up.
+const JITTER_MILLIS: i64 = 3_600_000;
+/// How many bases are read at once.
+const PAGE: usize = 256;
+
+/// What an account's totals say of all its batches together: used, expired, revoked, moved (I2, I10).
+fn sums(totals: &Totals, debt: i64) -> Result<[i64; 4]> {
+    let t = totals;
+    let used = sub(sub(sub(add(t.consumed, t.clawed_back)?, t.refunded)?, t.written_off)?, debt)?;
+    Ok([used, sub(t.expired, t.reinstated)?, t.revoked, add(t.moved_out, t.rolled)?])
+}
+
+/// Whether accepted time goes back so far that bases do not stay as they were caught up.
+pub(crate) fn goes_back(before: ClockState, accepted_at: Instant) -> bool {
+    before.accepted_at.since(accepted_at) > JITTER_MILLIS
+}
+
+/// Accepted time has gone back behind what bases were caught up to: all of them have to come again.
+pub(super) fn forget_after(before: ClockState, ledger: &mut LedgerRow, operation: i64) {
+    if goes_back(before, ledger.clock.accepted_at)
+        && let Some(heard) = &mut Arc::make_mut(&mut ledger.standing).heard
+    {
+        Arc::make_mut(heard).forget(operation);
+    }
+}
+
+impl Standing {
+    /// How far it has heard of its hub.
+    pub(crate) fn heard(&self) -> Heard {
+        self.heard.as_deref().cloned().unwrap_or_default()
+    }
+}
+
+impl Booking<'_, '_> {
+    /// The clock after it: the hub vouches for its own time, also for one behind what was accepted here.
+    pub(super) fn reconciled_clock(&self, as_of: Instant) -> ClockState {
+        let accepted_at = self.time.at.max(as_of);
+        let old = self.context.ledger.clock;
+        let steps_back = old.steps_back.saturating_add(i64::from(accepted_at < old.accepted_at));
+        ClockState { accepted_at, steps_back, ..self.time.clock }
+    }
+
+    pub(super) fn reconcile(&mut self, ledger: &mut LedgerRow, told: &Reconcile) -> Result<()> {
+        let mut heard = ledger.standing.heard();
+        heard.hear_epoch(told.position.epoch);
+        Arc::make_mut(&mut ledger.standing).heard = Some(Arc::new(heard));
+        let before = ledger.clock;
+        ledger.clock = self.reconciled_clock(told.as_of);
+        forget_after(before, ledger, self.seq);
+        if let Some(granted) = &told.granted {
+            self.grant(ledger, granted);
+        }
+        let mut heard = ledger.standing.heard();
+        let mut names = Names::new(self.books.source(), heard.foreign);
+        let stale_before = heard.stale_before;
+        for (n, line) in (1..).zip(&told.lines) {
+            let carried = Carried::read(line).map_err(wrong)?;
+            let (account, before) = self.hear(ledger, (told, stale_before), &mut names, &carried)?;
+            let totals_before = before.map(|totals| serde_json::to_string(&totals.as_list()).unwrap_or_default());
+            let row = ReceivedRow { operation: self.seq, n, account, line: line.clone(), totals_before };
+            self.heard_changes().received.push(row);
+        }
+        if told.whole {
+            self.forget_lost(ledger, (told, stale_before), &mut names)?;
+        }
+        heard.took(told.position);
+        heard.foreign = names.count();
+        self.heard_changes().foreign = names.new;
+        Arc::make_mut(&mut ledger.standing).heard = Some(Arc::new(heard));
+        Ok(())
+    }
+
+    fn grant(&self, ledger: &mut LedgerRow, granted: &Granted) {
+        let settings = &mut ledger.settings;
+        settings.explicit_accounts = granted.accounts == AccountsOpen::Explicit;
+        settings.late_window = granted.late_window;
+        settings.max_hold = granted.max_hold;
+        settings.max_clock_jump = granted.max_clock_jump;
+        Arc::make_mut(&mut ledger.standing).policy = Some(Arc::new(granted.policy.clone()));
+    }
+
+    fn heard_changes(&mut self) -> &mut HeardChanges {
+        self.heard.get_or_insert_default()
+    }
+
+    /// All there is has come: what a base says of an earlier epoch of the hub, and this one does not, is no more.
+    fn forget_lost(
+        &mut self,
+        ledger: &LedgerRow,
+        (told, stale_before): (&Reconcile, i64),
+        names: &mut Names<'_>,
+    ) -> Result<()> {
+        let source = self.books.source();
+        let said: BTreeSet<i64> = self.heard_changes().bases.iter().map(|row| row.account).collect();
+        let mut after = 0;
+        loop {
+            let page = source.bases(after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.account;
+            for base in page {
+                if base.epoch < told.position.epoch && !said.contains(&base.account) {
+                    let lost = || Error::corrupt(format!("base {} has no account", base.account));
+                    let account = source.account(base.account)?.ok_or_else(lost)?;
+                    self.hear(ledger, (told, stale_before), names, &nothing(&account.id))?;
+                }
+            }
+        }
+    }
+
+    /// Hears of one account: its number, and its totals before.
+    fn hear(
+        &mut self,
+        ledger: &LedgerRow,
+        (told, stale_before): (&Reconcile, i64),
+        names: &mut Names<'_>,
+        line: &Carried,
+    ) -> Result<(i64, Option<Totals>)> {
+        let no = match self.books.source().account_by_id(&line.account)? {
+            Some(row) => {
+                let no = row.no;
+                self.books.enter_account(row);
+                no
+            }
+            None => self.open_told(line, ledger.clock.steps_back)?,
+        };
+        let source = self.books.source();
+        let base = source.base(no)?;
+        let of_old = |base: &BaseRow| base.operation >= stale_before;
+        let order = |position: &HubPosition| position.order();
+        if base.as_ref().is_some_and(|base| of_old(base) && (base.epoch, base.seq) >= order(&told.position)) {
+            return Ok((no, None));
+        }
+        let account = self.books.account(no)?.clone();
+        let at = self.time.at.max(told.as_of).max(line.booked_last());
+        let with = Rebasing {
+            source,
+            account: account.clone(),
+            at,
+            as_of: told.as_of,
+            ack: told.ack.0,
+            late_window: ledger.settings.late_window,
+        };
+        let rebased = rebase(&with, names, line)?;
+        let settled = rebased.settled.iter().map(|operation| PendingRow { account: no, operation: *operation });
+        let settled: Vec<PendingRow> = settled.collect();
+        let rest = self.replace(&account, base.as_ref(), rebased)?;
+        let [used, expired, revoked, moved] = rest;
+        let row = self.books.account_mut(no)?;
+        row.steps_back = ledger.clock.steps_back;
+        let change = sub(row.balances.net(), account.balances.net())?;
+        let line_of = super::Line {
+            kind: EntryKind::Reconcile,
+            operation: Some(self.seq),
+            booked_at: at,
+            points: change.saturating_abs(),
+            batch: None,
+        };
+        self.books.post(no, line_of)?;
+        let HubPosition { epoch, seq, .. } = told.position;
+        let base = BaseRow {
+            account: no,
+            operation: self.seq,
+            epoch,
+            seq,
+            as_of: told.as_of,
+            last: line.booked_last(),
+            ack: told.ack.0,
+            used,
+            expired,
+            revoked,
+            moved,
+            large: line.figures.is_some(),
+        };
+        let changes = self.heard_changes();
+        changes.bases.push(base);
+        changes.settled.extend(settled);
+        Ok((no, Some(account.totals)))
+    }
+
+    /// An account of which nobody has heard here.
+    fn open_told(&mut self, line: &Carried, steps_back: i64) -> Result<i64> {
+        let no = self.books.next_account_no()?;
+        self.books.add_account(AccountRow {
+            no,
+            id: line.account.clone(),
+            state: AccountState::Active,
+            credit_limit: 0,
+            balances: Balances::default(),
+            unbacked: 0,
+            totals: Totals::default(),
+            entries: 0,
+            last_booked_at: Instant::MIN,
+            steps_back,
+            next_due_at: None,
+        });
+        Ok(no)
+    }
+
+    /// Puts what came of an account in the place of what there is, and notes the difference; what batches without a row come to.
+    fn replace(&mut self, before: &AccountRow, base: Option<&BaseRow>, rebased: Rebased) -> Result<[i64; 4]> {
+        let Rebased { account, rows, lapsed, there, .. } = rebased;
+        let no = before.no;
+        let old_rest = base.map_or([0; 4], |base| [base.used, base.expired, base.revoked, base.moved]);
+        let (old, new) = (sums(&before.totals, before.balances.debt)?, sums(&account.totals, account.balances.debt)?);
+        let Changes { new_batches, new_plans, new_holds, new_consumes, new_allocations, .. } = rows;
+        let moved = self.replace_batches(no, new_batches)?;
+        let mut rest = [0; 4];
+        for (i, rest) in rest.iter_mut().enumerate() {
+            let of = |list: &[i64; 4]| list.get(i).copied().unwrap_or(0);
+            *rest = sub(add(of(&old_rest), sub(of(&new), of(&old))?)?, of(&moved))?;
+        }
+        let [_, expired, ..] = rest;
+        let [_, old_expired, ..] = old_rest;
+        self.books.reconciled(None, Place::Expired, sub(expired, old_expired)?)?;
+        // What is owed comes out of debt.
+        self.books.reconciled(None, Place::Debt, sub(before.balances.debt, account.balances.debt)?)?;
+        replace_plans(&mut self.books, no, new_plans)?;
+        let owners = there.iter().copied().chain(new_holds.iter().map(|row| row.operation)).collect();
+        replace_holds(&mut self.books, no, new_holds, &lapsed)?;
+        replace_consumes(&mut self.books, no, new_consumes, &there)?;
+        replace_allocations(&mut self.books, new_allocations, &owners)?;
+        let row = self.books.account_mut(no)?;
+        *row = AccountRow { next_due_at: row.next_due_at, ..account };
+        Ok(rest)
+    }
+
+    /// How many points more than before are used, expired, revoked and moved of all batches with a row.
+    fn replace_batches(&mut self, account: i64, rows: Vec<BatchRow>) -> Result<[i64; 4]> {
+        let mut new: BTreeMap<BatchNo, BatchRow> = rows.into_iter().map(|row| (row.no, row)).collect();
+        for no in self.books.with_points(account)? {
+            if let Entry::Vacant(place) = new.entry(no) {
+                // Somebody has used it: nobody tells of it any more.
+                let old = self.books.batch(no)?.clone();
+                let used = add(old.used, add(old.remaining, old.held)?)?;
+                place.insert(BatchRow { remaining: 0, held: 0, owed: 0, used, ..old });
+            }
+        }
+        let mut moved = [0; 4];
+        for (no, row) in new {
+            let old = if self.books.has_batch(no)? { Some(self.books.batch(no)?.clone()) } else { None };
+            if old.as_ref().is_some_and(|old| old.account != account) {
+                return Err(wrong(format!("batch {no} of this file is of another account")));
+            }
+            let old = old.unwrap_or_else(|| BatchRow { remaining: 0, ..row.clone().untouched() });
+            self.books.note_change(&old, &row)?;
+            let of = |row: &BatchRow| [row.used, row.expired, row.revoked, row.moved];
+            for (sum, (new, old)) in moved.iter_mut().zip(of(&row).into_iter().zip(of(&old))) {
+                *sum = add(*sum, sub(new, old)?)?;
+            }
+            self.books.replace_batch(row)?;
+        }
+        Ok(moved)
+    }
+}
+
+/// Plans that the hub no longer tells of give nothing any more.
+fn replace_plans(books: &mut Books<'_>, account: i64, rows: Vec<PlanRow>) -> Result<()> {
+    let told: BTreeSet<i64> = rows.iter().map(|row| row.operation).collect();
+    for row in books.source().due_plans(account, Instant::MAX, usize::MAX)? {
+        if !told.contains(&row.operation) {
+            books.replace_plan(PlanRow { due_at: None, stopped: true, ..row })?;
+        }
+    }
+    rows.into_iter().try_for_each(|row| books.replace_plan(row))
+}
+
+/// Holds that are neither placed again nor told of are over.
+fn replace_holds(books: &mut Books<'_>, account: i64, rows: Vec<HoldRow>, lapsed: &BTreeSet<i64>) -> Result<()> {
+    let told: BTreeSet<i64> = rows.iter().map(|row| row.operation).collect();
+    let open = books.source().long_holds(account, Instant::MIN)?;
+    let gone = open.into_iter().map(|row| row.operation).filter(|no| !told.contains(no));
+    for operation in gone.chain(lapsed.iter().copied()).collect::<BTreeSet<i64>>() {
+        let phase = if lapsed.contains(&operation) { HoldState::Expired } else { HoldState::Released };
+        let row = books.hold(operation)?.clone();
+        books.replace_hold(HoldRow { phase, ..row })?;
+        let kept = books.allocations(operation)?;
+        let kept = kept.into_iter().map(|row| AllocationRow { returned: 0, ..row }).collect();
+        books.replace_allocations(operation, kept)?;
+    }
+    rows.into_iter().try_for_each(|row| books.replace_hold(row))
+}
+
+/// Of consumes that are not told of nothing is open.
+fn replace_consumes(books: &mut Books<'_>, account: i64, rows: Vec<ConsumeRow>, there: &BTreeSet<i64>) -> Result<()> {
+    let told: BTreeSet<i64> = rows.iter().map(|row| row.operation).collect();
+    let mut after = (i64::MIN, 0);
+    loop {
+        let page = books.source().open_consumes(account, after, PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = (last.turn, last.operation);
+        for row in page.into_iter().filter(|row| !told.contains(&row.operation)) {
+            books.replace_consume(ConsumeRow { open: 0, ..row })?;
+        }
+    }
+    // Simply paid now: it may have been more than that.
+    for operation in there.iter().filter(|operation| !told.contains(operation)) {
+        if let Some(row) = books.source().consume(*operation)? {
+            books.replace_consume(ConsumeRow { open: 0, refunded: 0, written_off: 0, ..row })?;
+        }
+    }
+    rows.into_iter().try_for_each(|row| books.replace_consume(row))
+}
+
+/// Those that have none any more are among the owners as well.
+fn replace_allocations(books: &mut Books<'_>, rows: Vec<AllocationRow>, owners: &BTreeSet<i64>) -> Result<()> {
+    let mut owners: BTreeMap<i64, Vec<AllocationRow>> = owners.iter().map(|owner| (*owner, Vec::new())).collect();
+    for row in rows {
+        owners.entry(row.owner).or_default().push(row);
+    }
+    owners.into_iter().try_for_each(|(owner, rows)| books.replace_allocations(owner, rows))
+}
+
+impl Books<'_> {
+    /// A change that the line posted next tells of: so many points more, or less, in a place.
+    fn reconciled(&mut self, batch: Option<BatchNo>, place: Place, points: i64) -> Result<()> {
+        let (from, to) = match points {
+            0 => return Ok(()),
+            1.. => (Place::Reconciled, place),
+            _ => (place, Place::Reconciled),
+        };
+        // More than a movement may hold is told in several.
+        let mut left = points.checked_abs().ok_or_else(|| Error::corrupt("a difference is too great"))?;
+        while left > 0 {
+            let part = left.min(crate::units::MAX_POINTS);
+            self.movements.push(MovementRow { operation: None, batch, from, to, points: part });
+            left = sub(left, part)?;
+        }
+        Ok(())
+    }
+
+    /// What has changed of a batch, place by place.
+    fn note_change(&mut self, old: &BatchRow, new: &BatchRow) -> Result<()> {
+        let no = Some(new.no);
+        let remaining = |row: &BatchRow, active: bool| if row.active == active { row.remaining } else { 0 };
+        let elsewhere = |row: &BatchRow| sub(row.moved, row.rolled());
+        for (place, old, new) in [
+            (Place::Available, remaining(old, true), remaining(new, true)),
+            (Place::Pending, remaining(old, false), remaining(new, false)),
+            (Place::Held, old.held, new.held),
+            (Place::Used, old.used, new.used),
+            (Place::Expired, old.expired, new.expired),
+            (Place::Revoked, old.revoked, new.revoked),
+            (Place::Moved, elsewhere(old)?, elsewhere(new)?),
+            (Place::RolledOut, old.rolled(), new.rolled()),
+        ] {
+            self.reconciled(no, place, sub(new, old)?)?;
+        }
+        Ok(())
+    }
+
+    /// Batches of an account of which points are left, in the file: to spend, to come, or held.
+    fn with_points(&mut self, account: i64) -> Result<BTreeSet<BatchNo>> {
+        let source = self.source();
+        let mut found = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let page = source.live_batches(account, after, PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.draw_key());
+            found.extend(page.iter().map(|row| row.no));
+        }
+        found.extend(source.due_batches(account, Instant::MAX, usize::MAX)?.iter().map(|row| row.no));
+        for hold in source.long_holds(account, Instant::MIN)? {
+            found.extend(source.allocations(hold.operation)?.rows.iter().map(|slice| slice.batch));
+        }
+        Ok(found)
+    }
+}

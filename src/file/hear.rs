@@ -1,0 +1,242 @@
+//! The path of what a hub told into a device's file: some accounts at a time, in transactions of about 20 ms.
+
+use std::time::Instant as Stopwatch;
+
+use super::File;
+use super::change::{HOLD, PAUSE, Terms, write};
+use crate::engine::{self, CATCH_UP_LIMIT, Context, Source, Verdict};
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::model::{
+    AccountsOpen, Carried, Command, Granted, Heard, HubPosition, Key, LedgerRow, Parts, Reconcile, Standing,
+};
+use crate::store::{Session, SqlSource};
+use crate::units::Instant;
+use crate::writer::Decision;
+
+/// So many accounts go into one operation at most, or as many lines as have so many bytes.
+const MOST_ACCOUNTS: usize = 200;
+const MOST_BYTES: usize = 4 << 20;
+
+/// What an answer says besides its accounts.
+pub(crate) struct Answer {
+    pub(crate) position: HubPosition,
+    pub(crate) as_of: Instant,
+    pub(crate) ack: Option<(i64, Hash)>,
+    pub(crate) need: Option<(i64, Hash)>,
+    pub(crate) since: Option<HubPosition>,
+    /// The newest that was taken of, as the file said that is answered.
+    pub(crate) newest: Option<HubPosition>,
+    pub(crate) part: (i64, i64),
+    pub(crate) granted: Granted,
+    pub(crate) expelled: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) accounts: i64,
+    pub(crate) known: i64,
+    pub(crate) verdicts: Vec<(i64, String)>,
+    pub(crate) stale: bool,
+    pub(crate) whole: bool,
+}
+
+/// A line of an answer.
+enum Line {
+    Account(String, Box<Carried>),
+    Verdict(i64, String),
+}
+
+#[derive(serde::Deserialize)]
+struct Verdicts {
+    s: i64,
+    verdict: String,
+}
+
+fn read(line: String) -> Result<Line> {
+    if let Ok(Verdicts { s, verdict }) = serde_json::from_str(&line) {
+        return Ok(Line::Verdict(s, verdict));
+    }
+    match Carried::read(&line) {
+        Ok(carried) => Ok(Line::Account(line, Box::new(carried))),
+        Err(message) => Err(Error::BadFile { reason: "format", message }),
+    }
+}
+
+impl File {
+    /// Hears an answer; its accounts only where they are to be taken.
+    pub(crate) fn hear(
+        &self,
+        answer: &Answer,
+        takes: bool,
+        lines: impl Iterator<Item = Result<String>>,
+        terms: &dyn Fn() -> Terms,
+    ) -> Result<Moved> {
+        let call = self.call()?;
+        let writer = call.writer()?;
+        let mut moved = Moved::default();
+        let mut goes_on = false;
+        let first = terms();
+        writer.transaction(first.durability, self.patience, |session| {
+            goes_on = begin(session, answer, takes, &mut moved)?;
+            Ok(Decision::Commit(()))
+        })?;
+        let mut lines = lines.map(|line| line.and_then(read)).peekable();
+        while goes_on {
+            let terms = terms();
+            writer.transaction(terms.durability, self.patience, |session| {
+                goes_on = self.some(session, answer, &mut lines, &terms, &mut moved)?;
+                Ok(Decision::Commit(()))
+            })?;
+            if goes_on {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        // Verdicts are told of, whatever else is.
+        for line in lines {
+            if let Line::Verdict(seq, verdict) = line? {
+                moved.verdicts.push((seq, verdict));
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Hears of some accounts in one operation; false after the last.
+    fn some(
+        &self,
+        session: &Session<'_>,
+        answer: &Answer,
+        lines: &mut std::iter::Peekable<impl Iterator<Item = Result<Line>>>,
+        terms: &Terms,
+        moved: &mut Moved,
+    ) -> Result<bool> {
+        let began = Stopwatch::now();
+        let source = SqlSource::new(session, &self.cache);
+        let ledger = session.ledger()?;
+        let mut heard = ledger.standing.heard();
+        let time = engine::ledger_time(&source, &ledger, terms.reading, None)?;
+        if engine::goes_back(ledger.clock, time.at.max(answer.as_of)) {
+            // With that all of them have to come again.
+            heard.stale_before = i64::MAX;
+        }
+        let (mut told, mut bytes) = (Vec::new(), 0_usize);
+        while told.len() < MOST_ACCOUNTS && bytes < MOST_BYTES && (told.is_empty() || began.elapsed() < HOLD / 2) {
+            let Some(line) = lines.next() else { break };
+            match line? {
+                Line::Verdict(seq, verdict) => moved.verdicts.push((seq, verdict)),
+                Line::Account(line, carried) => {
+                    if is_known(&source, answer, &heard, &carried)? {
+                        moved.known = moved.known.saturating_add(1);
+                        continue;
+                    }
+                    bytes = bytes.saturating_add(line.len());
+                    told.push(line);
+                }
+            }
+        }
+        let more = lines.peek().is_some();
+        let ack = answer.ack.ok_or_else(|| Error::corrupt("an answer without an ack has no accounts"))?;
+        let mut after = heard;
+        after.hear_epoch(answer.position.epoch);
+        let whole = !more && after.part_came(answer.parts(), answer.part.0);
+        let granted = Some(answer.granted.clone()).filter(|granted| *granted != granted_by(&ledger));
+        let forgets = whole && answer.since.is_none() && any_lost(&source, answer)?;
+        if !told.is_empty() || granted.is_some() || forgets {
+            moved.accounts = moved.accounts.saturating_add(i64::try_from(told.len()).unwrap_or(i64::MAX));
+            let told =
+                Reconcile { position: answer.position, as_of: answer.as_of, ack, granted, whole: forgets, lines: told };
+            self.book_told(session, told, terms)?;
+        }
+        if !more {
+            let mut whole = false;
+            change(session, |standing| {
+                let mut heard = standing.heard();
+                whole = heard.part_came(answer.parts(), answer.part.0);
+                standing.heard = Some(std::sync::Arc::new(heard));
+            })?;
+            moved.whole = whole;
+        }
+        Ok(more)
+    }
+
+    fn book_told(&self, session: &Session<'_>, told: Reconcile, terms: &Terms) -> Result<()> {
+        let ledger = session.ledger()?;
+        let key = Key::new(format!("reconcile:{}", ledger.length.saturating_add(1)))?;
+        let command = Command::reconcile(key, told);
+        let context =
+            Context { ledger: &ledger, reading: terms.reading, time: None, book: None, limit: CATCH_UP_LIMIT };
+        match engine::run(&SqlSource::new(session, &self.cache), context, &command)? {
+            Verdict::Booked(booked) => write(session, &booked),
+            _ => Err(Error::corrupt("a reconcile was booked before")),
+        }
+    }
+}
+
+impl Answer {
+    fn parts(&self) -> Parts {
+        let (position, since, as_of, count) = (self.position, self.since, self.as_of.millis(), self.part.1);
+        Parts { position, since, as_of, count, came: Vec::new() }
+    }
+}
+
+/// Takes what an answer says besides its accounts; whether these are taken as well.
+fn begin(session: &Session<'_>, answer: &Answer, takes: bool, moved: &mut Moved) -> Result<bool> {
+    let mut goes_on = takes;
+    change(session, |standing| {
+        let mut heard = standing.heard();
+        heard.hear_epoch(answer.position.epoch);
+        heard.expelled = answer.expelled;
+        moved.stale = heard.seen.is_some_and(|seen| answer.position.order() < seen.order());
+        // Asked before something newer came: that may be of a past the hub had lost when it answered.
+        let before = answer.newest != heard.newest && heard.newest != Some(answer.position);
+        let acked = match (answer.need, answer.ack) {
+            (Some(need), _) => Some(need),
+            (None, ack) => ack.filter(|_| !moved.stale),
+        };
+        if let Some((seq, hash)) = acked {
+            (standing.acked_seq, standing.acked_hash) = (seq, Some(hash).filter(|_| seq > 0));
+        }
+        moved.stale |= before && answer.need.is_none();
+        goes_on &= !moved.stale;
+        standing.heard = Some(std::sync::Arc::new(heard));
+    })?;
+    Ok(goes_on)
+}
+
+/// Changes how far this file has heard: what no operation tells.
+fn change(session: &Session<'_>, change: impl FnOnce(&mut Standing)) -> Result<()> {
+    let mut ledger = session.ledger()?;
+    change(std::sync::Arc::make_mut(&mut ledger.standing));
+    session.set_ledger(&ledger)
+}
+
+fn is_known(source: &SqlSource<'_, '_>, answer: &Answer, heard: &Heard, carried: &Carried) -> Result<bool> {
+    let Some(account) = source.account_by_id(&carried.account)? else { return Ok(false) };
+    let base = source.base(account.no)?.filter(|base| base.operation >= heard.stale_before);
+    Ok(base.is_some_and(|base| (base.epoch, base.seq) >= answer.position.order()))
+}
+
+fn any_lost(source: &SqlSource<'_, '_>, answer: &Answer) -> Result<bool> {
+    let mut after = 0;
+    loop {
+        let page = source.bases(after, 256)?;
+        let Some(last) = page.last() else { return Ok(false) };
+        after = last.account;
+        if page.iter().any(|base| base.epoch < answer.position.epoch) {
+            return Ok(true);
+        }
+    }
+}
+
+/// What this file goes by.
+fn granted_by(ledger: &LedgerRow) -> Granted {
+    let settings = &ledger.settings;
+    Granted {
+        policy: ledger.standing.policy.as_deref().cloned().unwrap_or_default(),
+        accounts: if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse },
+        late_window: settings.late_window,
+        max_hold: settings.max_hold,
+        max_clock_jump: settings.max_clock_jump,
+    }
+}
