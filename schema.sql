@@ -66,6 +66,8 @@ CREATE TABLE device (
     -- What it may do (JSON).
     policy     TEXT    NOT NULL,
     state      INTEGER NOT NULL CHECK (state IN (0, 1)), -- 0 admitted, 1 expelled
+    -- The operation since which it hears of the accounts that its policy's scope says.
+    scope_since  INTEGER NOT NULL CHECK (scope_since >= 1),
     -- Where its recharges are bounded by the day: the newest day with one, since 1970, by its own clock, and the points of that day.
     recharge_day INTEGER NOT NULL CHECK (recharge_day >= 0),
     recharged    INTEGER NOT NULL CHECK (recharged >= 0)

@@ -147,9 +147,11 @@ impl Booking<'_, '_> {
             (None, false) => self.books.source().next_device_no()?,
         };
         let (recharge_day, recharged) = known.map_or((0, 0), |row| (row.recharge_day, row.recharged));
+        let same_scope = known.filter(|row| row.policy.scope == policy.scope);
+        let scope_since = same_scope.map_or(self.seq, |row| row.scope_since);
         let (state, policy) = (DeviceState::Admitted, Arc::new(policy.clone()));
         let (device, public_key, name) = (*device, *public_key, name.clone());
-        let row = DeviceRow { no, device, tag, public_key, name, policy, state, recharge_day, recharged };
+        let row = DeviceRow { no, device, tag, public_key, name, policy, state, scope_since, recharge_day, recharged };
         self.device = Some(Box::new(row));
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::options::epochs;
 use crate::error::{Error, Result};
 use crate::exchange::{FileInfo, Header, HeardReport, ImportReport, Link, LinkFlag, StagedLink, Up, inspect};
 use crate::file::{Sent, Took};
-use crate::model::{FlagCode, Role, Writer};
+use crate::model::{DeviceRow, FlagCode, Role, Writer};
 use crate::units::Instant;
 
 /// How a file is taken.
@@ -75,18 +75,7 @@ impl Ledger {
         reader: impl Read + Seek,
         terms: ImportTerms,
     ) -> Result<ImportReport> {
-        let info = self.info()?;
-        let Header::Up(up) = file.header.clone() else {
-            return Err(Error::not_for_us("a hub takes files that go up"));
-        };
-        if info.role != Role::Hub {
-            let message = "this file is no hub, and takes nothing of devices".into();
-            return Err(Error::RoleConflict { role: info.role.as_str(), message, help: "take it to the hub".into() });
-        }
-        file.concerns(info.ledger, None)?;
-        let device = self.look(|look| look.device_of_hub(&up.device))?;
-        let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
-        file.signed_by(&device.public_key)?;
+        let (up, _) = self.proven(&file)?;
         let mut report = ImportReport::of(up.device, up.epoch, file.digest);
         report.regressed = self.look_back(&up, terms)?;
         if terms.accept_gap || self.look(|look| look.holds_link(at(up.base)))? {
@@ -104,6 +93,23 @@ impl Ledger {
             report.need = up.marks.iter().copied().find(|mark| whole(*mark).unwrap_or(false));
         }
         Ok(report)
+    }
+
+    /// What a file that goes up says first, and which of this hub's devices it is from: proven to be.
+    pub(super) fn proven(&self, file: &FileInfo) -> Result<(Up, DeviceRow)> {
+        let Header::Up(up) = &file.header else {
+            return Err(Error::not_for_us("a hub takes files that go up"));
+        };
+        let info = self.info()?;
+        if info.role != Role::Hub {
+            let message = "this file is no hub, and takes nothing of devices".into();
+            return Err(Error::RoleConflict { role: info.role.as_str(), message, help: "take it to the hub".into() });
+        }
+        file.concerns(info.ledger, None)?;
+        let device = self.look(|look| look.device_of_hub(&up.device))?;
+        let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
+        file.signed_by(&device.public_key)?;
+        Ok((up.clone(), device))
     }
 
     /// Whether a device has heard of a future that this hub does not have: it was set back, and begins a new epoch, later than any
@@ -125,7 +131,7 @@ impl Ledger {
     }
 }
 
-fn at(link: Link) -> (i64, crate::hash::Hash) {
+pub(super) fn at(link: Link) -> (i64, crate::hash::Hash) {
     (link.seq, link.hash)
 }
 

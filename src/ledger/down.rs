@@ -1,13 +1,16 @@
 //! The handle's verbs of a hub that tells its devices how their accounts stand.
 
+use std::io::{Read, Seek};
+
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Ledger;
+use super::arrivals::at;
 use crate::error::{Error, Result};
-use crate::exchange::{self, Accounts, Down, Part, Position, VerdictOn};
-use crate::hash::Hash;
-use crate::model::{AccountId, Carried, Metadata};
-use crate::report::{Look, Path};
+use crate::exchange::{self, Accounts, Down, Leaf, Link, Part, Position, Up, VerdictOn, inspect};
+use crate::model::{AccountId, Carried, ChainRow, Metadata};
+use crate::report::{Ends, Look, Path};
 
 /// A hub's accounts as of one look.
 struct AsOf<'l, 'a, 'c> {
@@ -21,6 +24,75 @@ impl Accounts for AsOf<'_, '_, '_> {
     }
 }
 
+/// What a file that goes down says first, whatever it answers: whose it is, how the hub stands, and what the device may do.
+fn header(look: &Look<'_, '_>, device: &Uuid, now: DateTime<Utc>) -> Result<Down> {
+    let (certificate, granted) = (look.certificate(device)?, look.granted(device)?);
+    let policy = serde_json::to_value(granted).map_err(|error| Error::storage(error.to_string()))?;
+    let (epoch, seq, hash) = look.end_of_log();
+    let (position, as_of) = (vec![Position { shard: 0, epoch, seq, hash }], look.time().utc());
+    let down = Down::new(certificate.hub, certificate.hub_key, *device, Metadata::of(&policy), now);
+    Ok(Down { position, as_of, expelled: look.is_expelled(device)?, ..down })
+}
+
+/// What a device's file is answered.
+struct Reply {
+    down: Down,
+    accounts: Vec<AccountId>,
+    verdicts: Vec<VerdictOn>,
+    /// What the hub has booked of the device's log, up to the acked link.
+    path: Vec<(ChainRow, i64)>,
+}
+
+impl Reply {
+    /// An ack and a base have to be of one moment and one branch: accounts are told of only where the file's last operation is
+    /// among the newest the hub holds.
+    fn to(look: &Look<'_, '_>, up: &Up, now: DateTime<Utc>) -> Result<Reply> {
+        let device = look.device_of_hub(&up.device)?;
+        let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
+        let Ends { leaves, gaps } = look.ends_of(&device)?;
+        let is_leaf = up.head.seq == 0 && leaves.is_empty() || leaves.iter().any(|(leaf, _)| *leaf == at(up.head));
+        let leaves = leaves.into_iter().map(|((seq, hash), epoch)| Leaf { seq, hash, epoch }).collect();
+        let gaps = gaps.into_iter().map(|(seq, hash)| Link { seq, hash }).collect();
+        let newest = up.newest.clone();
+        let down = Down { leaves, gaps, newest, accounts: false, ..header(look, &up.device, now)? };
+        let path = look.path_to(at(up.head))?.filter(|_| look.path_to(at(up.base)).is_ok_and(|path| path.is_some()));
+        let Some(path) = path else {
+            let mut whole = None;
+            for mark in &up.marks {
+                if whole.is_none() && look.path_to(at(*mark))?.is_some() {
+                    whole = Some(*mark);
+                }
+            }
+            return Ok(Reply {
+                down: Down { need: whole, ..down },
+                accounts: Vec::new(),
+                verdicts: Vec::new(),
+                path: Vec::new(),
+            });
+        };
+        let waiting = look.waiting_on(&device, &path)?;
+        let verdicts = waiting.into_iter().map(|(seq, reason)| (seq, format!("stage {reason}"))).collect();
+        let down = Down { ack: Some(up.head), ..down };
+        if down.expelled || !is_leaf {
+            return Ok(Reply { down, accounts: Vec::new(), verdicts, path });
+        }
+        let since = since(look, up)?;
+        let accounts = look.changed_for(&device, since.map_or(0, |since| since.seq))?;
+        let since = since.map(|since| vec![since]);
+        Ok(Reply { down: Down { since, accounts: true, ..down }, accounts, verdicts, path })
+    }
+}
+
+/// What the device has whole; nothing if it knows of a past that is not this hub's.
+fn since(look: &Look<'_, '_>, up: &Up) -> Result<Option<Position>> {
+    for position in up.seen.iter().chain(&up.newest) {
+        if !look.is_own_past((position.seq, position.hash))? {
+            return Ok(None);
+        }
+    }
+    Ok(up.seen.first().copied())
+}
+
 /// Exchange with other ledgers, by files: [`Ledger::exchange`].
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange<'l> {
@@ -28,6 +100,52 @@ pub struct Exchange<'l> {
 }
 
 impl Exchange<'_> {
+    /// Answers a file of a device that was taken before, or was not: how far its log has come, and how the accounts stand that have
+    /// changed since the device has heard of them, as far as it can go on with that. The same file may be answered again. In one
+    /// file or several, of about 4 MiB at most before they are packed.
+    ///
+    /// ```
+    /// # use counterfoil::*; let folder = tempfile::tempdir()?;
+    /// use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol};
+    /// # let hub = Ledger::create(folder.path().join("hub.ledger"))?;
+    /// # hub.become_hub(&Key::new("hub")?, BecomeHub::new(hub.new_signer()?.key().public(), "head office"))?;
+    /// # let kiosk = Ledger::create(folder.path().join("kiosk.ledger"))?;
+    /// # let (device, key) = (kiosk.info()?.device, kiosk.new_signer()?.key().public());
+    /// # hub.admit(&Key::new("1")?, Admit::new(device, key, "kiosk 12", &DevicePolicy::default()))?;
+    /// # kiosk.enrol(&Key::new("1")?, Enrol::new(&hub.certificate(&device)?))?;
+    /// let card = AccountId::new("card-7")?;
+    /// kiosk.consume(&card, &Key::new("sale:1")?, Consume::points(Points::new(30)?))?;
+    /// hub.recharge(&card, &Key::new("order:1")?, Recharge::new(Points::new(100)?, "wxpay"))?;
+    /// let mut up = std::io::Cursor::new(Vec::new());
+    /// kiosk.export(&mut up, true)?;
+    /// hub.exchange().import(&mut up)?;
+    /// let mut down = Vec::new();
+    /// hub.exchange().reply(&mut up, true, |part| {
+    ///     down.push(part.bytes);
+    ///     Ok(())
+    /// })?;
+    /// for part in down {
+    ///     kiosk.exchange().import(std::io::Cursor::new(part))?;
+    /// }
+    /// assert_eq!(kiosk.balance(&card)?.available.get(), 70);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Exchange::import`] and [`Ledger::signer`]; what the closure refuses; `disk_full`, `storage`.
+    pub fn reply(&self, reader: impl Read + Seek, packed: bool, each: impl FnMut(Part) -> Result<()>) -> Result<()> {
+        let ledger = self.ledger;
+        let (up, _) = ledger.proven(&inspect(reader)?)?;
+        let signer = ledger.own_signer(&ledger.info()?)?;
+        let now = ledger.reading().at.utc();
+        ledger.look(|look| {
+            let reply = Reply::to(look, &up, now)?;
+            let books = AsOf { look, path: Path::of(look, reply.path) };
+            let (accounts, verdicts) = (reply.accounts.as_slice(), reply.verdicts.as_slice());
+            exchange::answer(&reply.down, (accounts, verdicts), &books, (signer.key(), packed), each)
+        })
+    }
+
     /// The header of an answer to a device: for whom it is, and what the device may do. What it answers is for the caller to
     /// set; position and time are those of the moment at which [`answer`](Exchange::answer) reads the books.
     ///
@@ -35,12 +153,7 @@ impl Exchange<'_> {
     /// `role_conflict` when this file is no hub, `unknown_device`, and as for [`Ledger::signer`].
     pub fn down(&self, device: &Uuid) -> Result<Down> {
         let now = self.ledger.reading().at.utc();
-        let (certificate, granted, expelled) = self
-            .ledger
-            .look(|look| Ok((look.certificate(device)?, look.granted(device)?, look.is_expelled(device)?)))?;
-        let policy = serde_json::to_value(granted).map_err(|error| Error::storage(error.to_string()))?;
-        let down = Down::new(certificate.hub, certificate.hub_key, *device, Metadata::of(&policy), now);
-        Ok(Down { expelled, ..down })
+        self.ledger.look(|look| header(look, device, now))
     }
 
     /// Writes how accounts stand at this hub for a device to go on with, and what became of its operations where they were not
@@ -79,11 +192,10 @@ impl Exchange<'_> {
     ) -> Result<()> {
         let signer = self.ledger.own_signer(&self.ledger.info()?)?;
         self.ledger.look(|look| {
-            let (epoch, seq, hash) = look.end_of_log();
-            let (position, as_of) = (vec![Position { shard: 0, epoch, seq, hash }], look.time().utc());
-            let down = Down { position, as_of, ..down.clone() };
-            let ack = down.ack.map_or((0, Hash::default()), |ack| (ack.seq, ack.hash));
-            let books = AsOf { look, path: Path::to(look, ack)? };
+            let now = header(look, &down.device, down.exported_at)?;
+            let down = Down { position: now.position, as_of: now.as_of, ..down.clone() };
+            let path = down.ack.map(|ack| look.path_to(at(ack))).transpose()?.flatten();
+            let books = AsOf { look, path: Path::of(look, path.unwrap_or_default()) };
             exchange::answer(&down, (accounts, verdicts), &books, (signer.key(), packed), each)
         })
     }

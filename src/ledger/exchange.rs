@@ -7,7 +7,7 @@ use super::Ledger;
 use crate::error::{Error, Result};
 use crate::exchange::{Exported, Gathered, Link, Log, Mark, Outgoing, Signer, Up, write_file};
 use crate::hash::Hash;
-use crate::model::OperationRow;
+use crate::model::{OperationRow, Role};
 use crate::report::Info;
 
 impl Log for Ledger {
@@ -78,24 +78,34 @@ impl Ledger {
     /// # Errors
     /// `role_conflict` when this file is no device; as for [`Ledger::signer`] and [`Ledger::renew_epoch`]; `disk_full`, `storage`.
     pub fn export(&self, out: impl Write, packed: bool) -> Result<Exported> {
-        let (gathered, signer) = self.gather()?;
+        let (gathered, signer) = self.gather(None)?;
         let mut file = Outgoing::begin(out, gathered.header(), packed)?;
         gathered.write(&mut file, self)?;
         file.finish(signer.key())?;
         Ok(gathered.told())
     }
 
-    /// The same into a folder, as a file under its own name, which is there whole or not at all.
+    /// The same into a folder, all of it, as so many files as that takes: each under its own name, and there whole or not at all.
     ///
     /// # Errors
-    /// As for [`Ledger::export`], and `ledger_exists`, `read_only`.
-    pub fn export_into(&self, folder: impl AsRef<Path>, packed: bool) -> Result<(PathBuf, Exported)> {
-        let (gathered, signer) = self.gather()?;
-        let path = write_file(folder, gathered.header(), packed, signer.key(), |file| gathered.write(file, self))?;
-        Ok((path, gathered.told()))
+    /// As for [`Ledger::export`], and `ledger_exists`, `read_only`: the files before it are there.
+    pub fn export_into(&self, folder: impl AsRef<Path>, packed: bool) -> Result<Vec<(PathBuf, Exported)>> {
+        let (mut files, mut after) = (Vec::new(), None);
+        loop {
+            let (gathered, signer) = self.gather(after)?;
+            let header = gathered.header();
+            let path = write_file(folder.as_ref(), header, packed, signer.key(), |file| gathered.write(file, self))?;
+            let told = gathered.told();
+            after = Some(gathered.up.head);
+            files.push((path, told.clone()));
+            if !told.more {
+                return Ok(files);
+            }
+        }
     }
 
-    fn gather(&self) -> Result<(Gathered, Signer)> {
+    /// What comes after an operation, or after those that the hub has.
+    fn gather(&self, after: Option<Link>) -> Result<(Gathered, Signer)> {
         let mut info = self.info()?;
         let Some(hub) = info.hub.as_ref().map(|hub| hub.ledger) else {
             let message = "this file is no device, and sends its operations to no hub".into();
@@ -104,13 +114,28 @@ impl Ledger {
         };
         let mut signer = self.own_signer(&info)?;
         self.mind_mark(&signer, &mut info)?;
-        let (seq, hash) = self.look(|look| look.acked())?;
+        let base = match after {
+            Some(after) => after,
+            None => self.look(|look| look.acked()).map(|(seq, hash)| Link { seq, hash })?,
+        };
         let now = self.reading().at.utc();
-        let up = self.heard_by(Up::new(hub, info.device, info.epoch, Link { seq, hash }, now))?;
+        let up = self.heard_by(Up::new(hub, info.device, info.epoch, base, now))?;
         let gathered = Gathered::after(up, self)?;
         let Link { seq, hash } = gathered.up.head;
         signer.raise(Mark { epoch: gathered.up.epoch, seq, hash })?;
         Ok((gathered, signer))
+    }
+
+    /// A device's file that is opened behind its mark was set back by a copy: it begins a new epoch before it writes. Without its
+    /// key it can tell nobody anything, and charges on.
+    pub(super) fn mind_copies(&self) -> Result<()> {
+        let mut info = self.info()?;
+        if info.role == Role::Device
+            && let Ok(signer) = self.own_signer(&info)
+        {
+            self.mind_mark(&signer, &mut info)?;
+        }
+        Ok(())
     }
 
     /// A ledger that lies behind its mark was set back, and begins a new epoch before it goes on.

@@ -297,7 +297,10 @@ impl Options {
             }
         }
         let file = File::open(path, self.busy_timeout)?;
-        self.assemble(file, book)
+        let ledger = self.assemble(file, book)?;
+        #[cfg(feature = "sync")]
+        ledger.mind_copies()?;
+        Ok(ledger)
     }
 
     /// Copies a backup to a new path as a ledger to go on with: it gets a new epoch, so that nothing booked from here on

@@ -49,11 +49,9 @@ words!(
     /// The accounts a device hears of.
     #[derive(Default)]
     Scope {
-        /// Those it ever booked in.
+        /// Those it ever booked in; it opens those it is to know beforehand.
         #[default]
         Seen "seen",
-        /// Those of a list.
-        List "list",
         /// All there are.
         All "all",
     }
@@ -212,6 +210,8 @@ pub(crate) struct DeviceRow {
     pub(crate) name: String,
     pub(crate) policy: Arc<DevicePolicy>,
     pub(crate) state: DeviceState,
+    /// The operation since which its accounts are those of its policy's scope.
+    pub(crate) scope_since: i64,
     /// Where its recharges are bounded by the day: the newest day with one, since 1970, by its own clock, and the points of that day.
     pub(crate) recharge_day: i64,
     pub(crate) recharged: i64,

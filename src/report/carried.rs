@@ -6,7 +6,7 @@ use super::Look;
 use crate::engine::{Carrying, Own, Source, carry, carry_figures};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{AccountId, Carried, DeviceState, EntryKind, Granted, LedgerRow, device_tag, nothing};
+use crate::model::{AccountId, Carried, ChainRow, DeviceState, EntryKind, Granted, LedgerRow, device_tag, nothing};
 use crate::store::Forward;
 use crate::units::Instant;
 
@@ -20,9 +20,8 @@ pub(crate) struct Path<'l, 'a, 'c> {
 }
 
 impl<'l, 'a, 'c> Path<'l, 'a, 'c> {
-    pub(crate) fn to(look: &'l Look<'a, 'c>, link: (i64, Hash)) -> Result<Self> {
-        let path = look.path_to(link)?.unwrap_or_default();
-        Ok(Path { look, chains: path.into_iter().map(|(chain, seq)| (chain.no, seq)).collect() })
+    pub(crate) fn of(look: &'l Look<'a, 'c>, path: Vec<(ChainRow, i64)>) -> Self {
+        Path { look, chains: path.into_iter().map(|(chain, seq)| (chain.no, seq)).collect() }
     }
 }
 

@@ -1,14 +1,28 @@
 //! What a hub holds of a device: how far without a gap, where its log ends, and whether the hub itself was set back.
 
 use super::Look;
+use super::lists::READ;
 use crate::engine::Source;
 use crate::engine::source::Links;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{ChainRow, DeviceRow};
+use crate::model::{AccountId, AccountRow, ChainRow, DeviceRow, Scope, StageReason, WatchRow};
+use crate::store;
 
 /// A link by number and hash; 0 is the beginning of a device's log.
 pub(crate) type LinkAt = (i64, Hash);
+
+/// So many of a device's operations that wait are told of at most.
+const MOST_WAITING: usize = 1000;
+
+/// Where what a hub holds of a device's log ends, and where it does not begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// Links without a successor, each with its epoch.
+    pub(crate) leaves: Vec<(LinkAt, i64)>,
+    /// Links without the one before.
+    pub(crate) gaps: Vec<LinkAt>,
+}
 
 impl Look<'_, '_> {
     /// The device of this hub with this id.
@@ -37,5 +51,74 @@ impl Look<'_, '_> {
     /// Whether a position of this hub's log, by number and hash, is in it; 0 is its beginning.
     pub(crate) fn is_own_past(&self, position: LinkAt) -> Result<bool> {
         Ok(position.0 == 0 || self.hash_of(position.0)? == Some(position.1))
+    }
+
+    /// Where what this hub holds of a device's log ends.
+    pub(crate) fn ends_of(&self, device: &DeviceRow) -> Result<Ends> {
+        let mut ends = Ends::default();
+        for chain in store::chains_of_device(self.session, device.no)? {
+            if let Some(last) = store::newest_link(self.session, chain.no)?
+                && self.source.chains_after(&last.hash)?.is_empty()
+            {
+                ends.leaves.push(((last.seq, last.hash), chain.epoch));
+            }
+            if chain.first > 1
+                && self.source.link_by_hash(&chain.prev)?.is_none()
+                && let Some(first) = self.source.link(chain.no, chain.first)?
+            {
+                ends.gaps.push((first.seq, first.hash));
+            }
+        }
+        Ok(ends)
+    }
+
+    /// The accounts a device is to hear of that have changed since a position of this hub, or are new to it since; all of them
+    /// since 0.
+    pub(crate) fn changed_for(&self, device: &DeviceRow, since: i64) -> Result<Vec<AccountId>> {
+        let mut changed = Vec::new();
+        match device.policy.scope {
+            Scope::All => {
+                for row in store::accounts(self.session, 0, READ) {
+                    let row = row?;
+                    if device.scope_since > since || self.has_changed(&row, since)? {
+                        changed.push(row.id);
+                    }
+                }
+            }
+            Scope::Seen => {
+                let read = |after, page| store::watches_of(self.session, device.no, after, page);
+                for watch in store::pages(0, READ, read, |watch: &WatchRow| watch.account) {
+                    let watch = watch?;
+                    let lost = || Error::corrupt(format!("account {} is not there", watch.account));
+                    let row = self.source.account(watch.account)?.ok_or_else(lost)?;
+                    if watch.since > since || device.scope_since > since || self.has_changed(&row, since)? {
+                        changed.push(row.id);
+                    }
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Whether an operation has concerned an account since; so does a clock that was ahead, and is mended.
+    fn has_changed(&self, account: &AccountRow, since: i64) -> Result<bool> {
+        if since == 0 || account.turns(&self.clock, self.time) {
+            return Ok(true);
+        }
+        Ok(store::newest_operation_of(self.session, account.no)? > since)
+    }
+
+    /// What waits of a device's operations up to a link, by their numbers in its log.
+    pub(crate) fn waiting_on(&self, device: &DeviceRow, path: &[(ChainRow, i64)]) -> Result<Vec<(i64, StageReason)>> {
+        let mut waiting = Vec::new();
+        for row in store::staged_of_device(self.session, device.no, MOST_WAITING)? {
+            let lost = || Error::corrupt(format!("operation {} set nothing aside", row.operation));
+            let origin = self.source.operation_row(row.operation)?.ok_or_else(lost)?.origin;
+            if path.iter().any(|(chain, until)| chain.no == origin.chain && origin.seq <= *until) {
+                waiting.push((origin.seq, row.reason));
+            }
+        }
+        waiting.sort_unstable_by_key(|(seq, _)| *seq);
+        Ok(waiting)
     }
 }

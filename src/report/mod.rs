@@ -45,6 +45,8 @@ pub use explain::{
 };
 pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};
+#[cfg(feature = "sync")]
+pub(crate) use links::Ends;
 pub use lists::{Info, SettingsInfo};
 pub(crate) use shapes::receipt;
 pub(crate) use statement::Sums;

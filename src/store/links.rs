@@ -84,3 +84,28 @@ pub(crate) fn staged_after(session: &Session<'_>, open: bool, after: i64, page: 
     let sql = if open { sql::STAGED_WAITING } else { sql::STAGED_PAGE };
     session.walk(sql, params![after, limit(page)], Some(after), |row| row.operation, StagedRow::read)
 }
+
+/// What waits of a device, by account.
+pub(crate) fn staged_of_device(session: &Session<'_>, device: i64, most: usize) -> Result<Vec<StagedRow>> {
+    let bounds = params![device, limit(most)];
+    session.walk(sql::STAGED_OF_DEVICE, bounds, None, |row| (row.account, row.operation), StagedRow::read)
+}
+
+pub(crate) fn chains_of_device(session: &Session<'_>, device: i64) -> Result<Vec<ChainRow>> {
+    session.walk(sql::CHAINS_OF_DEVICE, params![device], None, |row| row.no, ChainRow::read)
+}
+
+pub(crate) fn newest_link(session: &Session<'_>, chain: i64) -> Result<Option<LinkRow>> {
+    session.first(sql::LINK_NEWEST, params![chain], LinkRow::read)
+}
+
+/// The accounts a device hears of, by number.
+pub(crate) fn watches_of(session: &Session<'_>, device: i64, after: i64, page: usize) -> Result<Vec<WatchRow>> {
+    let bounds = params![device, after, limit(page)];
+    session.walk(sql::WATCHES_OF, bounds, Some(after), |row| row.account, WatchRow::read)
+}
+
+/// The newest operation that has a line in an account; 0 when none has.
+pub(crate) fn newest_operation_of(session: &Session<'_>, account: i64) -> Result<i64> {
+    Ok(session.first(sql::ENTRY_NEWEST_OPERATION, params![account], rows::number)?.unwrap_or(0))
+}

@@ -16,6 +16,10 @@ pub(super) fn integer(row: &Row<'_>, table: &'static str) -> Result<i64> {
 }
 
 /// A line that came from a hub.
+pub(super) fn number(row: &Row<'_>) -> Result<i64> {
+    integer(row, "entry")
+}
+
 pub(super) fn line(row: &Row<'_>) -> Result<String> {
     Columns::new("received", row).string(RECEIVED)
 }

@@ -271,6 +271,8 @@ statements! {
         CHAIN_BY_NO = select!(chain "WHERE no = ?1");
         CHAIN_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM chain";
         CHAIN_PAGE = select!(chain "WHERE no > ?1 ORDER BY no LIMIT ?2");
+        CHAINS_OF_DEVICE = select!(chain "INDEXED BY chain_device WHERE device = ?1 ORDER BY no");
+        LINK_NEWEST = select!(link "WHERE chain = ?1 ORDER BY seq DESC LIMIT 1");
         CHAINS_AFTER = select!(chain "INDEXED BY chain_prev WHERE prev = ?1 ORDER BY no");
         LINK_BY_HASH = select!(link "INDEXED BY link_hash WHERE substr(hash, 1, 16) = ?1");
         LINK_BY_NUMBER = select!(link "WHERE chain = ?1 AND seq = ?2");
@@ -279,12 +281,16 @@ statements! {
         STAGED_PAGE = select!(staged "WHERE operation > ?1 ORDER BY operation LIMIT ?2");
         /// What still waits of a device and account, the oldest first.
         STAGED_OPEN = select!(staged "INDEXED BY staged_open WHERE state = 0 AND device = ?1 AND account = ?2 ORDER BY operation");
+        STAGED_OF_DEVICE = select!(staged "INDEXED BY staged_open WHERE state = 0 AND device = ?1 ORDER BY account, operation LIMIT ?2");
         STAGED_WAITING = select!(staged "INDEXED BY staged_waiting WHERE state = 0 AND operation > ?1 ORDER BY operation LIMIT ?2");
         FLAGS_OF = select!(flag "WHERE operation = ?1 ORDER BY code");
         FLAG_PAGE = select!(flag "WHERE (operation, code) > (?1, ?2) ORDER BY operation, code LIMIT ?3");
         FLAGS_OPEN = select!(flag "INDEXED BY flag_open WHERE acknowledged_by IS NULL AND (operation, code) > (?1, ?2) \
             ORDER BY operation, code LIMIT ?3");
         WATCH_ONE = select!(watch "WHERE device = ?1 AND account = ?2");
+        WATCHES_OF = select!(watch "WHERE device = ?1 AND account > ?2 ORDER BY account LIMIT ?3");
+        /// Time's own lines have none.
+        ENTRY_NEWEST_OPERATION = "SELECT operation FROM entry WHERE account = ?1 AND operation IS NOT NULL ORDER BY n DESC LIMIT 1";
         WATCH_PAGE = select!(watch "WHERE (device, account) > (?1, ?2) ORDER BY device, account LIMIT ?3");
         /// Operations under a key, this hub's own and those of its devices.
         OPERATIONS_UNDER_KEY = "SELECT chain, seq FROM operation INDEXED BY operation_key \

@@ -219,6 +219,7 @@ table! { device = DeviceRow {
     name: string(NAME),
     policy: policy,
     state: code(DeviceState::from_code),
+    scope_since: number,
     recharge_day: count,
     recharged: points,
 } }

@@ -28,7 +28,7 @@ pub struct Kiosk {
     pub clock: ManualClock,
 }
 
-fn options(clock: &ManualClock) -> Options {
+pub fn options(clock: &ManualClock) -> Options {
     Options::default().clock(Arc::new(clock.clone())).pricing(sample()).durability(Durability::Relaxed)
 }
 

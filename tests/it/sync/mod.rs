@@ -6,6 +6,7 @@ mod exported;
 mod heard;
 pub mod reconciled;
 mod refused;
+mod replied;
 mod roles;
 
 use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol, PublicKey};

@@ -8,7 +8,7 @@ use super::Paging;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SyncCommand {
-    /// Write what this device has booked and its hub has not heard of, as far as one file goes
+    /// Write what this device has booked and its hub has not heard of, in as many files as that takes
     #[command(after_help = "Examples:
   counterfoil sync export -f kiosk.ledger --out /media/stick
   counterfoil sync export --plain --format json")]
@@ -30,7 +30,7 @@ somebody should look at it: something was set aside (stage list), or is flagged 
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The folder for the file
+    /// The folder for the files
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
     /// Leave the file as lines one can read, not packed

@@ -26,10 +26,6 @@ struct Wrote {
 }
 
 fn export(session: &mut Session, args: &SendArgs) -> Result<Outcome, Failure> {
-    let (file, exported) = session.change()?.export_into(&args.out, !args.plain)?;
-    if exported.more {
-        session.notes.note("more follows: export again when the hub has answered this");
-    }
     let text = |wrote: &Wrote| match wrote.exported.count {
         0 => format!("{}: a question, nothing new is booked", wrote.file.display()),
         1 => format!("{}: operation {}", wrote.file.display(), wrote.exported.last),
@@ -38,7 +34,9 @@ fn export(session: &mut Session, args: &SendArgs) -> Result<Outcome, Failure> {
             format!("{}: operations {} to {last}", wrote.file.display(), after.saturating_add(1))
         }
     };
-    session.out.told(&Wrote { file, exported }, text)?;
+    for (file, exported) in session.change()?.export_into(&args.out, !args.plain)? {
+        session.out.told(&Wrote { file, exported }, text)?;
+    }
     Ok(Outcome::Done)
 }
 
