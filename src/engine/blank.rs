@@ -14,15 +14,26 @@ use crate::units::Instant;
 
 pub(super) struct Blank<'s> {
     under: &'s dyn Source,
-    /// What the working copy does not list by batch.
+    /// What the working copy has at its beginning, and does not list by batch or by time.
     clawbacks: Vec<ConsumeRow>,
+    batches: Vec<BatchRow>,
+    holds: Vec<HoldRow>,
 }
 
 impl<'s> Blank<'s> {
-    pub(super) fn new(under: &'s dyn Source, mut clawbacks: Vec<ConsumeRow>) -> Self {
+    pub(super) fn new(
+        under: &'s dyn Source,
+        mut clawbacks: Vec<ConsumeRow>,
+        batches: Vec<BatchRow>,
+        holds: Vec<HoldRow>,
+    ) -> Self {
         clawbacks.retain(|row| row.clawback_of.is_some());
         clawbacks.sort_by_key(|row| (row.turn, row.operation));
-        Blank { under, clawbacks }
+        Blank { under, clawbacks, batches, holds }
+    }
+
+    fn batches(&self, with: impl Fn(&BatchRow) -> bool) -> Result<Vec<BatchRow>> {
+        Ok(self.batches.iter().filter(|row| with(row)).cloned().collect())
     }
 }
 
@@ -44,6 +55,18 @@ macro_rules! blank {
             fn clawbacks(&self, batch: BatchNo) -> Result<Vec<ConsumeRow>> {
                 Ok(self.clawbacks.iter().filter(|row| row.clawback_of == Some(batch)).cloned().collect())
             }
+
+            fn lapsed_batches(&self, _account: i64, after: Instant, until: Instant) -> Result<Vec<BatchRow>> {
+                self.batches(|row| row.expired > 0 && row.expires_at.is_some_and(|at| after < at && at <= until))
+            }
+
+            fn dated_batches(&self, _account: i64, after: Instant) -> Result<Vec<BatchRow>> {
+                self.batches(|row| row.dated && row.effective_at > after)
+            }
+
+            fn long_holds(&self, _account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+                Ok(self.holds.iter().filter(|row| row.deadline > after).cloned().collect())
+            }
         }
     };
 }
@@ -59,9 +82,6 @@ blank! {
     allocations(_owner: i64) -> Allocations = Allocations::stored(Vec::new());
     find_key(_account: Option<i64>, _kind: OpKind, _key: &Key) -> Option<i64> = None;
     live_batches(_account: i64, _after: Option<DrawKey>, _limit: usize) -> Vec<BatchRow> = Vec::new();
-    lapsed_batches(_account: i64, _after: Instant, _until: Instant) -> Vec<BatchRow> = Vec::new();
-    dated_batches(_account: i64, _after: Instant) -> Vec<BatchRow> = Vec::new();
-    long_holds(_account: i64, _after: Instant) -> Vec<HoldRow> = Vec::new();
     open_consumes(_account: i64, _after: (i64, i64), _limit: usize) -> Vec<ConsumeRow> = Vec::new();
     due_batches(_account: i64, _until: Instant, _limit: usize) -> Vec<BatchRow> = Vec::new();
     due_holds(_account: i64, _until: Instant, _limit: usize) -> Vec<HoldRow> = Vec::new();

@@ -32,8 +32,9 @@ pub(crate) struct Carrying<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) writers: &'a Writers,
     pub(crate) own: &'a dyn Own,
-    /// The hub's time.
+    /// The hub's time; an account may be ahead of it.
     pub(crate) now: Instant,
+    pub(crate) ahead: bool,
     /// How long after it expired a batch may still be drawn from, in seconds.
     pub(crate) late_window: i64,
 }
@@ -47,6 +48,7 @@ pub(crate) fn carry(with: &Carrying<'_>, account: &AccountRow) -> Result<Carried
         consumes: rows.consumes.values().map(|(row, parts)| consume(with, row, parts)).collect::<Result<_>>()?,
         holds: holds.iter().map(|(row, slices)| hold(with, row, slices)).collect(),
         plans: plans.iter().map(|row| plan(with, row)).collect(),
+        ahead: with.ahead,
         ..bare(account)
     };
     let rest = rest(account, account.balances.debt, rows.batches.values())?;
@@ -110,7 +112,10 @@ impl Rows<'_> {
         source.due_batches(no, Instant::MAX, most)?.into_iter().for_each(|row| self.put(row));
         let window = with.late_window.saturating_mul(1000);
         let since = Instant::clamped(with.now.millis().saturating_sub(window).saturating_sub(1));
-        source.lapsed_batches(no, since, with.now)?.into_iter().for_each(|row| self.put(row));
+        source
+            .lapsed_batches(no, since, with.now.max(account.last_booked_at))?
+            .into_iter()
+            .for_each(|row| self.put(row));
         let holds = source.long_holds(no, Instant::MIN)?;
         let plans = source.due_plans(no, Instant::MAX, most)?;
         self.gather_consumes(with, no)?;

@@ -15,6 +15,7 @@ use super::catch_up::{catch_up_fully, lapse};
 use super::draw::{coverable, draw, pay_debts};
 use super::parse_body;
 use super::source::{Changes, Source};
+use super::step_back::step_back;
 use super::take::{Recharged, recharged};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -88,6 +89,7 @@ pub(super) struct Rebasing<'s> {
     /// Up to which of this file's operations the hub had them.
     pub(super) ack: i64,
     pub(super) late_window: i64,
+    pub(super) max_hold: i64,
 }
 
 /// An account put together anew.
@@ -105,10 +107,15 @@ pub(super) struct Rebased {
 /// Puts an account together from its line.
 pub(super) fn rebase(with: &Rebasing<'_>, names: &mut Names<'_>, line: &Carried) -> Result<Rebased> {
     let told = Told::of(with, names, line)?;
-    let blank = Blank::new(with.source, told.consumes.iter().map(|(row, _)| row.clone()).collect());
+    let consumes = told.consumes.iter().map(|(row, _)| row.clone()).collect();
+    let holds = told.holds.iter().map(|(row, _)| row.clone()).collect();
+    let blank = Blank::new(with.source, consumes, told.batches.clone(), holds);
     let mut books = Books::new(&blank);
     let no = with.account.no;
     told.put(&mut books, &with.account, line)?;
+    if line.ahead {
+        step_back(&mut books, no, with.at, with.max_hold)?;
+    }
     catch_up_fully(&mut books, no, with.at)?;
     let mut back = PutBack { with, books, there: BTreeSet::new(), lapsed: BTreeSet::new(), settled: Vec::new() };
     back.there.extend(line.consumes.iter().filter_map(|consume| consume.link));

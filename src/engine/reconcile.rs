@@ -149,7 +149,8 @@ impl Booking<'_, '_> {
             return Ok((no, None));
         }
         let account = self.books.account(no)?.clone();
-        let at = self.time.at.max(told.as_of).max(line.booked_last());
+        let last = if line.ahead { told.as_of } else { line.booked_last() };
+        let at = self.time.at.max(told.as_of).max(last);
         let with = Rebasing {
             source,
             account: account.clone(),
@@ -157,6 +158,7 @@ impl Booking<'_, '_> {
             as_of: told.as_of,
             ack: told.ack.0,
             late_window: ledger.settings.late_window,
+            max_hold: ledger.settings.max_hold,
         };
         let rebased = rebase(&with, names, line)?;
         let settled = rebased.settled.iter().map(|operation| PendingRow { account: no, operation: *operation });
@@ -181,7 +183,7 @@ impl Booking<'_, '_> {
             epoch,
             seq,
             as_of: told.as_of,
-            last: line.booked_last(),
+            last,
             ack: told.ack.0,
             used,
             expired,

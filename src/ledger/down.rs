@@ -28,10 +28,14 @@ impl Accounts for AsOf<'_, '_, '_> {
 fn header(look: &Look<'_, '_>, device: &Uuid, now: DateTime<Utc>) -> Result<Down> {
     let (certificate, granted) = (look.certificate(device)?, look.granted(device)?);
     let policy = serde_json::to_value(granted).map_err(|error| Error::storage(error.to_string()))?;
-    let (epoch, seq, hash) = look.end_of_log();
-    let (position, as_of) = (vec![Position { shard: 0, epoch, seq, hash }], look.time().utc());
     let down = Down::new(certificate.hub, certificate.hub_key, *device, Metadata::of(&policy), now);
-    Ok(Down { position, as_of, expelled: look.is_expelled(device)?, ..down })
+    Ok(as_of(look, Down { expelled: look.is_expelled(device)?, ..down }))
+}
+
+/// The same, as of this look.
+fn as_of(look: &Look<'_, '_>, down: Down) -> Down {
+    let (epoch, seq, hash) = look.end_of_log();
+    Down { position: vec![Position { shard: 0, epoch, seq, hash }], as_of: look.time().utc(), ..down }
 }
 
 /// What a device's file is answered.
@@ -192,8 +196,7 @@ impl Exchange<'_> {
     ) -> Result<()> {
         let signer = self.ledger.own_signer(&self.ledger.info()?)?;
         self.ledger.look(|look| {
-            let now = header(look, &down.device, down.exported_at)?;
-            let down = Down { position: now.position, as_of: now.as_of, ..down.clone() };
+            let down = as_of(look, down.clone());
             let path = down.ack.map(|ack| look.path_to(at(ack))).transpose()?.flatten();
             let books = AsOf { look, path: Path::of(look, path.unwrap_or_default()) };
             exchange::answer(&down, (accounts, verdicts), &books, (signer.key(), packed), each)

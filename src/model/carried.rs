@@ -219,6 +219,9 @@ pub(crate) struct Carried {
     pub(crate) limit: i64,
     /// `booked_at` of its last entry, in milliseconds.
     pub(crate) last: i64,
+    /// The hub's clock was ahead then, and is mended: its next entry goes back behind that.
+    #[serde(default, skip_serializing_if = "crate::units::is_false")]
+    pub(crate) ahead: bool,
     #[serde(with = "list_of_totals")]
     pub(crate) totals: Totals,
     pub(crate) rest: CarriedRest,
@@ -372,6 +375,7 @@ pub(crate) fn nothing(account: &AccountId) -> Carried {
         state: AccountState::Active,
         limit: 0,
         last: 0,
+        ahead: false,
         totals: Totals::default(),
         rest: CarriedRest { used: 0, expired: 0, revoked: 0, moved: 0 },
         figures: None,

@@ -82,8 +82,8 @@ impl Look<'_, '_> {
         match self.source.account_by_id(account)? {
             None => Ok(nothing(account)),
             Some(row) => {
-                let now = row.last_booked_at.max(self.ledger.clock.accepted_at);
-                carry(&Carrying { source: &self.source, writers: self.writers, own, now, late_window }, &row)
+                let (now, ahead) = (row.booked_time(&self.clock, self.time), row.turns(&self.clock, self.time));
+                carry(&Carrying { source: &self.source, writers: self.writers, own, now, ahead, late_window }, &row)
             }
         }
     }

@@ -331,7 +331,8 @@ statements! {
         PRICE_BOOK_INSERT = insert price_book ();
         DEVICE_PUT = insert device (
             "ON CONFLICT (no) DO UPDATE SET public_key = excluded.public_key, name = excluded.name, \
-                policy = excluded.policy, state = excluded.state, recharge_day = excluded.recharge_day, recharged = excluded.recharged"
+                policy = excluded.policy, state = excluded.state, scope_since = excluded.scope_since, \
+                recharge_day = excluded.recharge_day, recharged = excluded.recharged"
         );
         CHAIN_INSERT = insert chain ();
         LINK_INSERT = insert link ();
