@@ -35,14 +35,15 @@ fn hear(kiosk: &Ledger, down: &[u8]) -> HeardReport {
 fn exchange(office: &Office, kiosk: &Kiosk) -> (ImportReport, HeardReport) {
     let folder = tempfile::tempdir().unwrap();
     let files = kiosk.ledger.export_into(folder.path(), true).unwrap();
-    let both = files.iter().map(|(path, _)| {
+    let (mut taken, mut heard) = (None, None);
+    for (path, _) in files {
         let up = std::fs::read(path).unwrap();
-        let taken = office.take(&up);
-        let heard = reply(&office.hub, &up).iter().map(|down| hear(&kiosk.ledger, down)).last().unwrap();
-        eprintln!("{taken:?}\n{heard:?}");
-        (taken, heard)
-    });
-    both.last().unwrap()
+        taken = Some(office.take(&up));
+        for down in reply(&office.hub, &up) {
+            heard = Some(hear(&kiosk.ledger, &down));
+        }
+    }
+    (taken.unwrap(), heard.unwrap())
 }
 
 fn alike(office: &Office, kiosk: &Kiosk, accounts: &[&str]) {
