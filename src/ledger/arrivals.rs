@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use serde::Serialize;
 
 use super::Ledger;
-use super::down::Exchange;
+use super::down::{Exchange, at};
 use super::options::epochs;
 use crate::error::{Error, Result};
 use crate::exchange::{FileInfo, Header, HeardReport, ImportReport, Link, LinkFlag, StagedLink, Up, inspect};
@@ -129,10 +129,6 @@ impl Ledger {
         }
         Ok(true)
     }
-}
-
-pub(super) fn at(link: Link) -> (i64, crate::hash::Hash) {
-    (link.seq, link.hash)
 }
 
 fn sent(

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Ledger;
-use super::arrivals::at;
 use crate::error::{Error, Result};
 use crate::exchange::{self, Accounts, Down, Leaf, Link, Part, Position, Up, VerdictOn, inspect};
+use crate::hash::Hash;
 use crate::model::{AccountId, Carried, ChainRow, Metadata};
 use crate::report::{Ends, Look, Path};
 
@@ -85,6 +85,10 @@ impl Reply {
         let since = since.map(|since| vec![since]);
         Ok(Reply { down: Down { since, accounts: true, ..down }, accounts, verdicts, path })
     }
+}
+
+pub(super) fn at(link: Link) -> (i64, Hash) {
+    (link.seq, link.hash)
 }
 
 /// What the device has whole; nothing if it knows of a past that is not this hub's.
