@@ -125,8 +125,8 @@ CREATE TABLE operation (
     writer        INTEGER NOT NULL REFERENCES writer (no),
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
-    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch, 28 reconcile, 30 import,
-    -- 31 stage, 32 approve, 33 dismiss, 37 acknowledge
+    -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch, 28 reconcile, 29 return,
+    -- 30 import, 31 stage, 32 approve, 33 dismiss, 34 allot, 35 recall, 36 allot_write_off, 37 acknowledge
     kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 37),
     -- account.no; 0 for operations on the file itself (so that their keys are unique too).
     account       INTEGER NOT NULL CHECK (account >= 0),
@@ -248,14 +248,14 @@ CREATE TABLE entry (
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer_out, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 20 transfer_in, 21 settle,
     -- 22 expire, 23 activate, 24 hold_expire, 25 clawback, 26 reopen, 27 reinstate, 28 plan, 29 stop, 30 rollover,
-    -- 31 reconcile, 34 stage, 35 dismiss
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 35),
+    -- 31 reconcile, 32 allot, 33 allot_return, 34 stage, 35 dismiss, 36 recall, 37 unback
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 16 OR kind BETWEEN 20 AND 37),
     -- NULL for what time did by itself.
     operation        INTEGER REFERENCES operation (seq),
     booked_at        INTEGER NOT NULL CHECK (booked_at BETWEEN 0 AND 253402300799999),
     points           INTEGER NOT NULL CHECK (points >= 0),
     -- What moved. Each: a byte with the places from and to, then batch, operation (0: none; the line's own is not repeated)
-    -- and points (0 where a hold is concerned of which nothing moves), seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
+    -- and points (0 where a hold or allotment is concerned of which nothing moves), seven bits to a byte, the lowest first. The places: 1 recharged, 2 received, 3 pending, 4 available, 5 held,
     -- 6 used, 7 expired, 8 revoked, 9 moved, 10 debt, 11 written off, 12 clawed back, 13 rolled in,
     -- 14 rolled out, 15 reconciled.
     -- NULL: in long_movements.
@@ -432,7 +432,7 @@ CREATE INDEX consume_open ON consume (account, turn, operation) WHERE open > 0;
 -- The clawbacks of a revoked batch, oldest first.
 CREATE INDEX consume_clawback ON consume (clawback_of, turn, operation) WHERE clawback_of IS NOT NULL;
 
--- Which batch paid for (or is set aside for) which consume (or hold), in which order. A consume paid at once and never
+-- Which batch paid for (or is set aside for) which consume (or hold, or allotment), in which order. A consume paid at once and never
 -- refunded has no rows here: the draws in its operation's outcome are its allocations.
 CREATE TABLE allocation (
     -- On a device also one of its hub.
@@ -441,10 +441,35 @@ CREATE TABLE allocation (
     batch    INTEGER NOT NULL REFERENCES batch (no),
     -- 0: none any more, since a device has heard of its hub.
     points   INTEGER NOT NULL CHECK (points >= 0),
-    -- Of a consume: refunded out of it. Of a hold: what its release gave back or let lapse.
+    -- Of a consume: refunded out of it. Of a hold: what its release gave back or let lapse. Of an allotment: spent, given back, or
+    -- kept by a hold.
     returned INTEGER NOT NULL CHECK (returned BETWEEN 0 AND points),
+    -- Of a hold on a device: the allotment that it came out of, and goes back to.
+    allotment INTEGER CHECK (allotment >= 1),
     PRIMARY KEY (owner, rank)
 ) STRICT, WITHOUT ROWID;
+
+-- Points of an account set aside for one device in one epoch, which it can spend offline. operation = that of kind allot; its slices
+-- are the allocations of that.
+CREATE TABLE allotment (
+    -- On a device one of its hub.
+    operation   INTEGER PRIMARY KEY CHECK (operation >= 1),
+    account     INTEGER NOT NULL REFERENCES account (no),
+    -- At a hub device.no; 0 on the device itself.
+    device      INTEGER NOT NULL CHECK (device >= 0),
+    epoch       INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 268435455),
+    -- What was set aside; on a device what its hub last told of it.
+    points      INTEGER NOT NULL CHECK (points BETWEEN 0 AND 9000000000000000),
+    -- What its slices still have.
+    remaining   INTEGER NOT NULL CHECK (remaining BETWEEN 0 AND points),
+    spend_until INTEGER NOT NULL CHECK (spend_until BETWEEN 0 AND 253402300799999),
+    state       INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2) -- 0 open, 1 recalled, 2 written_off
+) STRICT;
+
+-- Those of an account with something left, oldest first.
+CREATE INDEX allotment_open ON allotment (account, operation) WHERE remaining > 0;
+-- The same of all accounts, for listing.
+CREATE INDEX allotment_remaining ON allotment (operation) WHERE remaining > 0;
 
 -- Of a device: what it last heard of an account from its hub. Derived, like all that follows but `received`.
 CREATE TABLE base (
@@ -515,6 +540,7 @@ CREATE TRIGGER plan_no_delete BEFORE DELETE ON plan BEGIN SELECT RAISE(ABORT, 'p
 CREATE TRIGGER hold_no_delete BEFORE DELETE ON hold BEGIN SELECT RAISE(ABORT, 'holds are never deleted'); END;
 CREATE TRIGGER consume_no_delete BEFORE DELETE ON consume BEGIN SELECT RAISE(ABORT, 'consumes are never deleted'); END;
 CREATE TRIGGER allocation_no_delete BEFORE DELETE ON allocation BEGIN SELECT RAISE(ABORT, 'allocations are never deleted'); END;
+CREATE TRIGGER allotment_no_delete BEFORE DELETE ON allotment BEGIN SELECT RAISE(ABORT, 'allotments are never deleted'); END;
 CREATE TRIGGER received_no_update BEFORE UPDATE ON received BEGIN SELECT RAISE(ABORT, 'what was received never changes'); END;
 CREATE TRIGGER received_no_delete BEFORE DELETE ON received BEGIN SELECT RAISE(ABORT, 'what was received is never deleted'); END;
 CREATE TRIGGER foreign_id_no_update BEFORE UPDATE ON foreign_id BEGIN SELECT RAISE(ABORT, 'what is what never changes'); END;
@@ -561,6 +587,9 @@ BEGIN SELECT RAISE(ABORT, 'a hold''s origin never changes'); END;
 CREATE TRIGGER consume_identity BEFORE UPDATE OF operation, account, turn, points, clawback_of ON consume
 WHEN NEW.operation <> OLD.operation OR NEW.account <> OLD.account OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'a consume''s origin never changes'); END;
-CREATE TRIGGER allocation_identity BEFORE UPDATE OF owner, rank, batch, points ON allocation
+CREATE TRIGGER allotment_identity BEFORE UPDATE OF operation, account, device, epoch, points, spend_until ON allotment
+WHEN NEW.operation <> OLD.operation OR NEW.account <> OLD.account OR (SELECT role FROM ledger) <> 1
+BEGIN SELECT RAISE(ABORT, 'an allotment''s origin never changes'); END;
+CREATE TRIGGER allocation_identity BEFORE UPDATE OF owner, rank, batch, points, allotment ON allocation
 WHEN NEW.owner <> OLD.owner OR NEW.rank <> OLD.rank OR (SELECT role FROM ledger) <> 1
 BEGIN SELECT RAISE(ABORT, 'an allocation never changes but for what is returned'); END;

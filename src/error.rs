@@ -174,6 +174,14 @@ pub enum Error {
     #[error("there is no device `{device}` at this hub")]
     UnknownDevice { device: String }
         = "unknown_device", Refused, "look the device up among the hub's devices, or admit it";
+    /// No such allotment, or none of which that can be done.
+    #[error("there is no such allotment `{allotment}`: {why}")]
+    UnknownAllotment { allotment: String, why: &'static str }
+        = "unknown_allotment", Refused, match *why {
+        "it is of an earlier epoch of this device" => "have the hub write it off, and set points aside anew",
+        "it is recalled already" => "it comes back at the device's next exchange; of a lost device it can be written off",
+        _ => "look it up in the list of allotments",
+    };
     /// The operation needs a file of another role, or would give the file a second one.
     #[error("{message}")]
     RoleConflict { role: &'static str, message: String, help: String }

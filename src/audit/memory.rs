@@ -14,9 +14,9 @@ use crate::engine::{Books, Changes, Source, catch_up};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, FlagRow,
-    ForeignRow, HoldRow, HoldState, Key, OpKind, OperationRow, Outcome, PendingRow, PlanRow, StagedRow, StretchRow,
-    WatchRow,
+    AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey,
+    FlagRow, ForeignRow, HoldRow, HoldState, Key, OpKind, OperationRow, Outcome, PendingRow, PlanRow, StagedRow,
+    StretchRow, WatchRow,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Keyed};
@@ -38,6 +38,9 @@ pub(crate) struct Memory<'s, 'c> {
     consumes: Kept<ConsumeRow>,
     /// By owner, in order of rank.
     allocations: Kept<Vec<AllocationRow>>,
+    allotments: BTreeMap<i64, AllotmentRow>,
+    /// (account, operation) of allotments with something left.
+    allotted: BTreeSet<(i64, i64)>,
     stretches: BTreeMap<(i64, i64), StretchRow>,
     /// Number of the newest operation.
     last: i64,
@@ -150,6 +153,12 @@ impl<'s, 'c> Memory<'s, 'c> {
         for row in changes.new_allocations.into_iter().chain(changes.allocations) {
             self.put_allocation(row)?;
         }
+        for row in changes.new_allotments.into_iter().chain(changes.allotments) {
+            let open = |row: &AllotmentRow| (row.remaining > 0).then_some((row.account, row.operation));
+            let old = self.allotments.get(&row.operation);
+            replace(&mut self.allotted, old.and_then(open), open(&row));
+            self.allotments.insert(row.operation, row);
+        }
         self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
         self.devices.extend(changes.devices.into_iter().map(|row| (row.no, row)));
         self.unacked.extend(changes.pending.map(|row| (row.account, row.operation)));
@@ -165,8 +174,9 @@ impl<'s, 'c> Memory<'s, 'c> {
     }
 
     fn hear(&mut self, heard: HeardChanges) -> Result<()> {
-        let HeardChanges { batches, plans, holds, consumes, allocations, bases, received, foreign, settled } = heard;
-        self.apply(Changes { batches, plans, holds, consumes, allocations, ..Changes::default() })?;
+        let HeardChanges { batches, plans, holds, consumes, allocations, allotments, .. } = heard;
+        let HeardChanges { bases, received, foreign, settled, .. } = heard;
+        self.apply(Changes { batches, plans, holds, consumes, allocations, allotments, ..Changes::default() })?;
         self.bases.extend(bases.into_iter().map(|row| (row.account, row)));
         self.received.extend(received.iter().map(|row| (row.operation, row.n)));
         self.foreign_ids.extend(foreign.iter().map(|row| (row.id, row.local)));
@@ -383,6 +393,10 @@ impl<'s, 'c> Memory<'s, 'c> {
         })
     }
 
+    pub(super) fn every_allotment(&self) -> impl Iterator<Item = Expected<'_, i64, AllotmentRow>> {
+        self.allotments.iter().map(|(operation, row)| (*operation, Some(row)))
+    }
+
     pub(crate) fn all_stretches(&self) -> &BTreeMap<(i64, i64), StretchRow> {
         &self.stretches
     }
@@ -502,6 +516,19 @@ impl Source for Memory<'_, '_> {
             _ => Vec::new(),
         };
         Ok(if draws.is_empty() { Allocations::stored(Vec::new()) } else { Allocations::drawn(owner, &draws) })
+    }
+
+    fn allotment(&self, operation: i64) -> Result<Option<AllotmentRow>> {
+        Ok(self.allotments.get(&operation).cloned())
+    }
+
+    fn allotments(&self, account: i64) -> Result<Vec<AllotmentRow>> {
+        let open = self.allotted.range((account, i64::MIN)..=(account, i64::MAX));
+        Ok(open.filter_map(|(_, operation)| self.allotments.get(operation).cloned()).collect())
+    }
+
+    fn all_allotments(&self, after: i64, limit: usize) -> Result<Vec<AllotmentRow>> {
+        Ok(self.allotments.range(after.saturating_add(1)..).take(limit).map(|(_, row)| row.clone()).collect())
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
@@ -662,6 +689,10 @@ impl Source for Memory<'_, '_> {
     fn pending(&self, account: i64) -> Result<Vec<i64>> {
         let range = self.unacked.range((account, i64::MIN)..=(account, i64::MAX));
         Ok(range.map(|(_, operation)| *operation).collect())
+    }
+
+    fn foreign(&self, no: i64) -> Result<Option<ForeignRow>> {
+        Ok(self.foreign.get(&no).cloned())
     }
 
     fn local(&self, id: &Uuid) -> Result<Option<i64>> {

@@ -10,7 +10,8 @@ use super::{Audit, PAGE, count, show, window};
 use crate::chain;
 use crate::db::OtherReader;
 use crate::engine::{
-    Booked, Changes, Context, LedgerTime, Source, Verdict, ledger_time, parse_body, retake, run as decide,
+    Booked, Changes, Context, LedgerTime, Source, Verdict, allotted_accounts, ledger_time, parse_body, retake,
+    run as decide,
 };
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -304,6 +305,10 @@ impl<'s, 'c> Replay<'s, 'c> {
         let mut involved: Vec<i64> = row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to).collect();
         if let Action::Reconcile(told) = &command.action {
             involved.extend(self.told(told)?);
+        }
+        if matches!(row.kind, OpKind::Restore | OpKind::RenewEpoch) {
+            // A new epoch takes from holds what they keep of allotments.
+            involved.extend(allotted_accounts(&self.memory)?);
         }
         for account in involved {
             if self.follow(audit, account)? {

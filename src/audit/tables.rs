@@ -13,6 +13,7 @@ pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<
     table(audit, memory.all_holds())?;
     table(audit, memory.all_consumes())?;
     table(audit, memory.all_allocations())?;
+    table(audit, memory.every_allotment())?;
     table(audit, memory.all_devices().iter().map(|(no, row)| (*no, Some(row))))?;
     table(audit, memory.all_staged().map(|row| (row.operation, Some(row))))?;
     table(audit, memory.all_flags().map(|row| ((row.operation, row.code.code()), Some(row))))?;

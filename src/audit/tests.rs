@@ -407,7 +407,7 @@ fn every_lost_or_added_row_is_found() {
         ("ledger", "DELETE FROM operation WHERE seq = (SELECT max(seq) FROM operation)"),
         ("allocation", "DELETE FROM allocation WHERE owner = 2"),
         ("ledger", "DELETE FROM ledger"),
-        ("allocation", "INSERT INTO allocation SELECT owner, rank + 1, batch, points, returned FROM allocation WHERE owner = 2"),
+        ("allocation", "INSERT INTO allocation SELECT owner, rank + 1, batch, points, returned, allotment FROM allocation WHERE owner = 2"),
         ("hold", "INSERT INTO hold SELECT operation - 1, account, points, unbacked, deadline, phase, service, price_book FROM hold LIMIT 1"),
         ("consume", "INSERT INTO consume SELECT 1, account, 1, points, 0, 0, 0, NULL FROM consume LIMIT 1"),
         ("rollover", "INSERT INTO rollover SELECT max(no), NULL, 0, 0, 0 FROM batch"),

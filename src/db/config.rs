@@ -22,7 +22,7 @@ pub(super) enum Role {
 }
 
 /// Room for every statement of the store.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 256;
 
 /// The oldest SQLite that does not lose commits when two connections write in WAL mode.
 const OLDEST_SQLITE: (i32, &str) = (3_051_003, "3.51.3");

@@ -3,6 +3,7 @@
 //!
 //! Nothing is posted or settled here: a hub books a line of its own, a device one for all that comes back.
 
+use super::allot::give;
 use super::books::Books;
 use super::consume::{charge, expired_since, lapsed_since, leave_open};
 use super::draw::{Tally, refund};
@@ -27,11 +28,22 @@ pub(crate) struct Arriving {
 /// What moves points.
 pub(crate) enum Act {
     /// A consume or a capture. `covered`: points were found, or had been set aside, for all of it.
-    Charge { points: i64, covered: bool },
+    Charge { points: i64, covered: bool, allotted: Allotted },
     /// Of this consume or capture here, if it is here.
     Refund { points: i64, of: Option<i64> },
     /// With all that remains of it.
     Recharge(BatchRow),
+    /// Of this allotment, if it stands.
+    Return { points: i64, of: Option<i64> },
+}
+
+/// What a charge says that it took of allotments.
+#[derive(Default)]
+pub(crate) struct Allotted {
+    /// Of those that stand.
+    pub(crate) parts: Vec<(i64, i64)>,
+    /// All of it.
+    pub(crate) said: i64,
 }
 
 /// What came of it.
@@ -54,6 +66,8 @@ impl Arriving {
         match self.act {
             Act::Refund { points, of } => Ok(self.refundable(books, of)?.min(points) > 0),
             Act::Charge { .. } | Act::Recharge(_) => Ok(true),
+            // One with points set aside does not close.
+            Act::Return { .. } => Ok(false),
         }
     }
 
@@ -68,8 +82,15 @@ pub(crate) fn arrive(books: &mut Books<'_>, arriving: &Arriving) -> Result<Arriv
         books.account_mut(arriving.account)?.state = AccountState::Active;
     }
     match &arriving.act {
-        Act::Charge { points, covered } => charged(books, arriving, *points, *covered),
+        Act::Charge { points, covered, allotted } => charged(books, arriving, (*points, *covered), allotted),
         Act::Refund { points, of } => refunded(books, arriving, *points, *of),
+        Act::Return { points, of } => {
+            let mut arrived = Arrived::default();
+            if let Some(of) = of {
+                arrived.points = give(books, *of, *points, arriving.now, &mut arrived.tally)?;
+            }
+            Ok(arrived)
+        }
         Act::Recharge(batch) => {
             let points = batch.amount;
             let totals = &mut books.account_mut(arriving.account)?.totals;
@@ -80,7 +101,12 @@ pub(crate) fn arrive(books: &mut Books<'_>, arriving: &Arriving) -> Result<Arriv
     }
 }
 
-fn charged(books: &mut Books<'_>, arriving: &Arriving, points: i64, covered: bool) -> Result<Arrived> {
+fn charged(
+    books: &mut Books<'_>,
+    arriving: &Arriving,
+    (points, covered): (i64, bool),
+    allotted: &Allotted,
+) -> Result<Arrived> {
     let Arriving { operation, account, now, occurred, late_window, .. } = *arriving;
     let mut arrived = Arrived { points, ..Arrived::default() };
     if books.account(account)?.state == AccountState::Frozen {
@@ -88,7 +114,9 @@ fn charged(books: &mut Books<'_>, arriving: &Arriving, points: i64, covered: boo
     }
     let lapsed = lapsed_since(books, account, (occurred, now), late_window)?;
     books.new_owner(operation);
-    let done = charge(books, (account, operation), points, lapsed, &mut arrived.draws)?;
+    let done = charge(books, (account, operation), points, (lapsed, &allotted.parts), &mut arrived.draws)?;
+    let short = sub(allotted.said, done.allotted)?;
+    arrived.flags.extend((short > 0).then_some((FlagCode::AllotmentShort, short)));
     (arrived.open, arrived.reinstated) = (done.open, done.reinstated);
     leave_open(books, (account, operation), points, done.open)?;
     if done.open > 0 && covered {

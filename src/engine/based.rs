@@ -66,12 +66,15 @@ impl Booking<'_, '_> {
         }
     }
 
-    /// The inputs, and when what was known of the account was put together.
-    pub(super) fn based<'b>(&self, body: &'b Body) -> Cow<'b, Body> {
-        let Some(base) = &self.base else { return Cow::Borrowed(body) };
+    /// The inputs, when what was known of the account was put together, and what was found out.
+    pub(super) fn based<'b>(&self, body: &'b Body) -> Result<Cow<'b, Body>> {
+        if self.base.is_none() && self.epoch.is_none() {
+            return Ok(Cow::Borrowed(body));
+        }
         let mut body = body.clone();
-        body.add(BASE_AT, base.as_of.millis().into());
-        Cow::Owned(body)
+        self.base.iter().for_each(|base| body.add(BASE_AT, base.as_of.millis().into()));
+        self.add_facts(&mut body)?;
+        Ok(Cow::Owned(body))
     }
 
     /// Accepted time may have gone back behind what bases were caught up to.
@@ -83,8 +86,8 @@ impl Booking<'_, '_> {
 
     /// What a hub does not have yet is put back on what it says next; so is a hold until it is over.
     pub(super) fn tell_heard(&mut self, changes: &mut Changes) {
-        let moves =
-            matches!(self.kind, OpKind::Consume | OpKind::Capture | OpKind::Refund | OpKind::Recharge | OpKind::Hold);
+        use OpKind::{Capture, Consume, Hold, Recharge, Refund, Return};
+        let moves = matches!(self.kind, Consume | Capture | Refund | Recharge | Hold | Return);
         if moves && self.is_device() {
             changes.pending = Some(PendingRow { account: self.account, operation: self.seq });
         }

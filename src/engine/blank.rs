@@ -6,8 +6,8 @@ use super::source::{Allocations, Links, Listed, OperationHead, Source};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, DrawKey, FlagRow, HoldRow, Key,
-    LinkRow, OpKind, OperationRow, PlanRow, StagedRow,
+    AccountId, AccountRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, DrawKey, FlagRow,
+    ForeignRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PlanRow, StagedRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -79,6 +79,9 @@ blank! {
     hold(_operation: i64) -> Option<HoldRow> = None;
     plan(_operation: i64) -> Option<PlanRow> = None;
     consume(_operation: i64) -> Option<ConsumeRow> = None;
+    allotment(_operation: i64) -> Option<AllotmentRow> = None;
+    allotments(_account: i64) -> Vec<AllotmentRow> = Vec::new();
+    all_allotments(_after: i64, _limit: usize) -> Vec<AllotmentRow> = Vec::new();
     allocations(_owner: i64) -> Allocations = Allocations::stored(Vec::new());
     find_key(_account: Option<i64>, _kind: OpKind, _key: &Key) -> Option<i64> = None;
     live_batches(_account: i64, _after: Option<DrawKey>, _limit: usize) -> Vec<BatchRow> = Vec::new();
@@ -104,12 +107,14 @@ blank! {
         device(tag: i64) -> Option<DeviceRow>;
         next_device_no() -> i64;
         beyond_devices() -> Option<(i64, OpKind)>;
+        foreign(no: i64) -> Option<ForeignRow>;
         local(id: &Uuid) -> Option<i64>;
     }
     links {
         device_by_no(no: i64) -> Option<DeviceRow>;
         chain(no: i64) -> Option<ChainRow>;
         next_chain_no() -> i64;
+        newest_epoch(device: i64) -> Option<i64>;
         chains_after(prev: &Hash) -> Vec<ChainRow>;
         link(chain: i64, seq: i64) -> Option<LinkRow>;
         link_by_hash(hash: &Hash) -> Option<LinkRow>;

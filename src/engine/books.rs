@@ -11,8 +11,8 @@ use super::source::{Changes, HeardChanges, Listed, Source, drawn};
 use super::table::{Keys, Table};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AllocationRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow, MovementRow, Place,
-    PlanRow, StretchRow, changes,
+    AccountRow, AllocationRow, AllotmentRow, Balances, BatchNo, BatchRow, ConsumeRow, DrawKey, EntryRow, HoldRow,
+    MovementRow, Place, PlanRow, StretchRow, changes,
 };
 use crate::units::{Instant, add, sub};
 
@@ -52,6 +52,7 @@ pub(crate) struct Books<'s> {
     consumes: Table<i64, Slot<ConsumeRow>>,
     allocations: Table<(i64, i64), Slot<AllocationRow>>,
     owners: Keys<i64>,
+    allotments: Table<i64, Slot<AllotmentRow>>,
     views: Table<i64, Views>,
     entries: Vec<EntryRow>,
     stretches: Vec<StretchRow>,
@@ -74,6 +75,7 @@ impl<'s> Books<'s> {
             consumes: Table::default(),
             allocations: Table::default(),
             owners: Keys::default(),
+            allotments: Table::default(),
             views: Table::default(),
             entries: Vec::new(),
             stretches: Vec::new(),
@@ -216,6 +218,29 @@ impl<'s> Books<'s> {
             for row in rows {
                 self.enter_batch(row, State::Loaded);
             }
+        }
+    }
+
+    /// Live batches that end after an instant, in draw order, as many as it takes to have so many points.
+    pub(super) fn live_beyond(&mut self, account: i64, end: Instant, points: i64) -> Result<Vec<BatchRow>> {
+        loop {
+            let view = &mut self.views(account).live;
+            let (exhausted, frontier, page) = (view.exhausted, view.frontier, view.page);
+            let known: Vec<DrawKey> = view.keys.iter().map(|(key, ())| *key).collect();
+            let (mut found, mut sum) = (Vec::new(), 0);
+            for key in known.into_iter().filter(|key| exhausted || frontier.is_some_and(|frontier| *key <= frontier)) {
+                let batch = self.batch(key.no)?;
+                if sum < points && !batch.is_expired(end) {
+                    sum = add(sum, batch.remaining)?;
+                    found.push(batch.clone());
+                }
+            }
+            if exhausted || sum >= points {
+                return Ok(found);
+            }
+            let rows = self.source.live_batches(account, frontier, page)?;
+            self.views(account).live.read(rows.iter().map(BatchRow::draw_key), page);
+            rows.into_iter().for_each(|row| self.enter_batch(row, State::Loaded));
         }
     }
 
@@ -423,17 +448,28 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
-    /// A consume's or hold's allocations, by rank.
+    /// A consume's, hold's or allotment's allocations, by rank.
     pub(crate) fn allocations(&mut self, owner: i64) -> Result<Vec<AllocationRow>> {
         self.load_allocations(owner)?;
         Ok(self.allocations.range((owner, 0)..=(owner, i64::MAX)).map(|(_, slot)| slot.row.clone()).collect())
     }
 
     pub(crate) fn allocate(&mut self, owner: i64, batch: BatchNo, points: i64) -> Result<()> {
+        self.allocate_from(owner, batch, points, None)
+    }
+
+    /// Of a hold, out of an allotment.
+    pub(super) fn allocate_from(
+        &mut self,
+        owner: i64,
+        batch: BatchNo,
+        points: i64,
+        allotment: Option<i64>,
+    ) -> Result<()> {
         self.load_allocations(owner)?;
         let last = self.allocations.range((owner, 0)..=(owner, i64::MAX)).next_back().map_or(0, |((_, rank), _)| *rank);
         let rank = add(last, 1)?;
-        let row = AllocationRow { owner, rank, batch, points, returned: 0 };
+        let row = AllocationRow { owner, rank, batch, points, returned: 0, allotment };
         self.allocations.insert((owner, rank), Slot { row, state: State::New });
         Ok(())
     }
@@ -458,6 +494,59 @@ impl<'s> Books<'s> {
     /// The owner is new: it has no allocations to be read.
     pub(crate) fn new_owner(&mut self, owner: i64) {
         self.owners.insert(owner, ());
+    }
+
+    // ---- allotments
+
+    pub(super) fn add_allotment(&mut self, row: AllotmentRow) {
+        self.allotments.insert(row.operation, Slot { row, state: State::New });
+    }
+
+    fn enter_allotment(&mut self, row: AllotmentRow) {
+        if !self.allotments.contains(&row.operation) {
+            self.allotments.insert(row.operation, Slot { row, state: State::Loaded });
+        }
+    }
+
+    pub(super) fn find_allotment(&mut self, operation: i64) -> Result<Option<&AllotmentRow>> {
+        if !self.allotments.contains(&operation)
+            && let Some(row) = self.source.allotment(operation)?
+        {
+            self.enter_allotment(row);
+        }
+        Ok(self.allotments.get(&operation).map(|slot| &slot.row))
+    }
+
+    pub(super) fn allotment(&mut self, operation: i64) -> Result<&AllotmentRow> {
+        self.find_allotment(operation)?.ok_or_else(|| lost("allotment", operation))
+    }
+
+    pub(super) fn change_allotment(&mut self, operation: i64, change: impl FnOnce(&mut AllotmentRow)) -> Result<()> {
+        self.allotment(operation)?;
+        let slot = self.allotments.get_mut(&operation).ok_or_else(|| lost("allotment", operation))?;
+        change(&mut slot.row);
+        if slot.state == State::Loaded {
+            slot.state = State::Changed;
+        }
+        Ok(())
+    }
+
+    /// The allotments of an account with something left, the oldest first.
+    pub(crate) fn allotments(&mut self, account: i64) -> Result<Vec<AllotmentRow>> {
+        self.source.allotments(account)?.into_iter().for_each(|row| self.enter_allotment(row));
+        let rows = self.allotments.iter().map(|(_, slot)| &slot.row);
+        Ok(rows.filter(|row| row.account == account && row.remaining > 0).cloned().collect())
+    }
+
+    pub(super) fn replace_allotment(&mut self, row: AllotmentRow) -> Result<()> {
+        let operation = row.operation;
+        if self.find_allotment(operation)?.is_none() {
+            self.add_allotment(row);
+            return Ok(());
+        }
+        self.change_allotment(operation, |allotment| *allotment = row)?;
+        replaced(self.allotments.get_mut(&operation));
+        Ok(())
     }
 
     // ---- rows that are replaced
@@ -648,6 +737,7 @@ impl<'s> Books<'s> {
         part(&mut self.holds, &mut changes.new_holds, &mut changes.holds, &mut heard.holds);
         part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes, &mut heard.consumes);
         part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations, &mut heard.allocations);
+        part(&mut self.allotments, &mut changes.new_allotments, &mut changes.allotments, &mut heard.allotments);
         if heard != HeardChanges::default() {
             changes.heard = Some(Box::new(heard));
         }

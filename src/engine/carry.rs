@@ -7,8 +7,9 @@ use super::books::Books;
 use super::source::Source;
 use crate::error::Result;
 use crate::model::{
-    AccountRow, AllocationRow, BatchNo, BatchRow, Carried, CarriedBatch, CarriedConsume, CarriedHold, CarriedPart,
-    CarriedPlan, CarriedRest, CarriedSlice, ConsumeRow, HoldRow, PlanRow, Writers, nothing, rolled_batch,
+    AccountRow, AllocationRow, AllotmentRow, AllotmentState, BatchNo, BatchRow, Carried, CarriedAllotment,
+    CarriedBatch, CarriedConsume, CarriedHold, CarriedPart, CarriedPlan, CarriedRest, CarriedSlice, ConsumeRow,
+    HoldRow, PlanRow, Writers, nothing, rolled_batch,
 };
 use crate::units::{Instant, add, sub};
 
@@ -32,6 +33,8 @@ pub(crate) struct Carrying<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) writers: &'a Writers,
     pub(crate) own: &'a dyn Own,
+    /// Number of the device it goes to.
+    pub(crate) device: i64,
     /// The hub's time; an account may be ahead of it.
     pub(crate) now: Instant,
     pub(crate) ahead: bool,
@@ -42,11 +45,14 @@ pub(crate) struct Carrying<'a> {
 /// An account as it goes down.
 pub(crate) fn carry(with: &Carrying<'_>, account: &AccountRow) -> Result<Carried> {
     let mut rows = Rows { books: Books::new(with.source), batches: BTreeMap::new(), consumes: BTreeMap::new() };
-    let Some((holds, plans)) = rows.gather(with, account)? else { return carry_figures(account) };
+    let Some(Gathered { holds, allotments, plans }) = rows.gather(with, account)? else {
+        return carry_figures(account);
+    };
     let carried = Carried {
         batches: rows.batches.values().map(|row| batch(with, row)).collect::<Result<_>>()?,
         consumes: rows.consumes.values().map(|(row, parts)| consume(with, row, parts)).collect::<Result<_>>()?,
         holds: holds.iter().map(|(row, slices)| hold(with, row, slices)).collect(),
+        allotments: allotments.iter().map(|(row, slices)| allotment(with, row, slices)).collect(),
         plans: plans.iter().map(|row| plan(with, row)).collect(),
         ahead: with.ahead,
         ..bare(account)
@@ -86,7 +92,12 @@ fn rest<'r>(account: &AccountRow, debt: i64, batches: impl Iterator<Item = &'r B
     Ok(rest)
 }
 
-type Allotted = Vec<(HoldRow, Vec<AllocationRow>)>;
+/// What goes along besides batches and consumes.
+struct Gathered {
+    holds: Vec<(HoldRow, Vec<AllocationRow>)>,
+    allotments: Vec<(AllotmentRow, Vec<AllocationRow>)>,
+    plans: Vec<PlanRow>,
+}
 
 struct Rows<'s> {
     books: Books<'s>,
@@ -97,7 +108,7 @@ struct Rows<'s> {
 impl Rows<'_> {
     /// Everything that goes along; nothing when it is too much. Points come back only to batches that something here names:
     /// others that are owed to matter to nobody.
-    fn gather(&mut self, with: &Carrying<'_>, account: &AccountRow) -> Result<Option<(Allotted, Vec<PlanRow>)>> {
+    fn gather(&mut self, with: &Carrying<'_>, account: &AccountRow) -> Result<Option<Gathered>> {
         let (source, no) = (with.source, account.no);
         let mut after = None;
         loop {
@@ -123,13 +134,22 @@ impl Rows<'_> {
             return Ok(None);
         }
         let slices = |row: HoldRow| source.allocations(row.operation).map(|slices| (row, slices.rows));
-        let mut holds = holds.into_iter().map(slices).collect::<Result<Allotted>>()?;
+        let mut holds = holds.into_iter().map(slices).collect::<Result<Vec<_>>>()?;
         holds.sort_by_key(|(row, _)| row.operation);
         for slice in holds.iter().flat_map(|(_, slices)| slices) {
             self.need(slice.batch)?;
         }
+        let mut allotments = Vec::new();
+        for row in source.allotments(no)? {
+            let slices = source.allocations(row.operation)?.rows;
+            // What is set aside for others is held in its batches.
+            slices.iter().filter(|slice| slice.points > slice.returned).try_for_each(|slice| self.need(slice.batch))?;
+            if row.device == with.device {
+                allotments.push((row, slices));
+            }
+        }
         self.close_over(source)?;
-        Ok(Some((holds, plans)).filter(|_| !self.is_too_much()))
+        Ok(Some(Gathered { holds, allotments, plans }).filter(|_| !self.is_too_much()))
     }
 
     fn is_too_much(&self) -> bool {
@@ -267,6 +287,20 @@ fn hold(with: &Carrying<'_>, row: &HoldRow, slices: &[AllocationRow]) -> Carried
         unbacked: row.unbacked,
         deadline: row.deadline,
         slices: slices.iter().map(slice).collect(),
+    }
+}
+
+fn allotment(with: &Carrying<'_>, row: &AllotmentRow, slices: &[AllocationRow]) -> CarriedAllotment {
+    let slice = |slice: &AllocationRow| CarriedSlice {
+        batch: with.writers.batch(slice.batch),
+        points: slice.points.saturating_sub(slice.returned),
+    };
+    CarriedAllotment {
+        id: with.writers.operation(row.operation),
+        epoch: row.epoch,
+        spend_until: row.spend_until,
+        recalled: row.state == AllotmentState::Recalled,
+        slices: slices.iter().map(slice).filter(|slice| slice.points > 0).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Catch-up: books what time alone has done to an account, in time order, each at its own instant.
 
+use super::allot::put_back;
 use super::books::Books;
 use super::draw::{Tally, give_back, settle};
 use super::line::Line;
@@ -92,7 +93,17 @@ pub(crate) fn resolve(
     tally: &mut Tally,
 ) -> Result<()> {
     end(books, hold, phase)?;
-    for slice in books.allocations(hold)?.into_iter().rev() {
+    let slices = books.allocations(hold)?;
+    let mut kept = slices.iter().filter(|slice| slice.points > 0).peekable();
+    if kept.peek().is_some() && kept.all(|slice| slice.allotment.is_some()) {
+        books.concern(hold, Place::Held, Place::Available);
+    }
+    for slice in slices.into_iter().rev().filter(|slice| slice.points > 0) {
+        if let Some(allotment) = slice.allotment {
+            // A late capture finds nothing of it.
+            put_back(books, allotment, (slice.batch, slice.points))?;
+            continue;
+        }
         // What goes to `owed` is gone for good; a late capture may draw only on the rest.
         let back = give_back(books, slice.batch, slice.points, (Place::Held, hold), at, tally)?;
         books.set_returned(hold, slice.rank, back)?;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Booking;
+use super::allot::{spend, sum};
 use super::books::Books;
 use super::draw::{coverable, draw};
 use crate::error::{Error, Result};
@@ -100,7 +101,12 @@ impl<'a> Booking<'a, '_> {
             Some(occurred) => lapsed_since(&mut self.books, self.account, (occurred, self.now), window)?,
             None => Vec::new(),
         };
-        let covered = coverable(&mut self.books, self.account, asked, &lapsed)?;
+        let parts = self.allotted(asked)?;
+        let allotted = sum(&parts)?;
+        // Nothing but what was set aside for this device is sure.
+        let sure = self.is_allotted() && *policy != ConsumePolicy::Postpaid;
+        let rest = if sure { 0 } else { sub(asked, allotted)? };
+        let covered = add(allotted, coverable(&mut self.books, self.account, rest, &lapsed)?)?;
         let uncovered = sub(asked, covered)?;
         let points = match policy {
             ConsumePolicy::Postpaid => {
@@ -111,7 +117,7 @@ impl<'a> Booking<'a, '_> {
                 asked
             }
             ConsumePolicy::Strict => {
-                self.check_covered(asked, covered)?;
+                if sure { self.check_allotted(asked, covered) } else { self.check_covered(asked, covered) }?;
                 asked
             }
             ConsumePolicy::UpTo => {
@@ -121,18 +127,35 @@ impl<'a> Booking<'a, '_> {
         };
         self.points = points;
         self.books.new_owner(self.seq);
-        self.charge(points, lapsed)?;
+        self.charge(points, lapsed, &parts)?;
+        self.allotted = parts;
         self.post(EntryKind::Consume, points, None)?;
         self.settle(self.account)
     }
 
-    /// Refuses what Strict refuses, in its order.
-    pub(super) fn check_covered(&mut self, required: i64, covered: i64) -> Result<()> {
+    fn check_debt(&mut self, required: i64) -> Result<()> {
         let account = self.books.account(self.account)?;
         if required > 0 && account.balances.debt > account.credit_limit {
             let (id, debt, credit_limit) = (account.id.to_string(), account.balances.debt, account.credit_limit);
             return Err(Error::AccountInDebt { account: id, debt, credit_limit });
         }
+        Ok(())
+    }
+
+    /// The same where allotments alone count.
+    pub(super) fn check_allotted(&mut self, required: i64, covered: i64) -> Result<()> {
+        self.check_debt(required)?;
+        if covered < required {
+            let account = self.books.account(self.account)?.id.to_string();
+            return Err(Error::InsufficientPoints { account, available: covered, required, credit_left: None });
+        }
+        Ok(())
+    }
+
+    /// Refuses what Strict refuses, in its order.
+    pub(super) fn check_covered(&mut self, required: i64, covered: i64) -> Result<()> {
+        self.check_debt(required)?;
+        let account = self.books.account(self.account)?;
         let uncovered = sub(required, covered)?;
         let credit_left = credit_left(account)?;
         if uncovered > 0 && uncovered > credit_left {
@@ -147,9 +170,10 @@ impl<'a> Booking<'a, '_> {
         Ok(())
     }
 
-    /// Books points as consumed by this operation: batches pay in draw order, the rest is open.
-    fn charge(&mut self, points: i64, lapsed: Vec<BatchRow>) -> Result<()> {
-        let charged = charge(&mut self.books, (self.account, self.seq), points, lapsed, &mut self.outcome.draws)?;
+    /// Books points as consumed by this operation: allotments pay, then batches in draw order, the rest is open.
+    fn charge(&mut self, points: i64, lapsed: Vec<BatchRow>, allotted: &[(i64, i64)]) -> Result<()> {
+        let (whose, draws) = ((self.account, self.seq), &mut self.outcome.draws);
+        let charged = charge(&mut self.books, whose, points, (lapsed, allotted), draws)?;
         self.outcome.reinstated = add(self.outcome.reinstated, charged.reinstated)?;
         self.leave_open(points, charged.open)
     }
@@ -200,24 +224,29 @@ pub(super) fn expired_since(
 
 /// What a charge left open, and what of it came out of lapsed batches.
 pub(super) struct Charged {
+    /// What allotments paid.
+    pub(super) allotted: i64,
     pub(super) open: i64,
     pub(super) reinstated: i64,
 }
 
-/// Books points of an account as consumed by an operation: batches pay in draw order. What is open is the caller's to leave so.
+/// Books points of an account as consumed by an operation: allotments pay as far as they can, then batches in draw order. What is
+/// open is the caller's to leave so.
 pub(super) fn charge(
     books: &mut Books<'_>,
     (account, owner): (i64, i64),
     points: i64,
-    lapsed: Vec<BatchRow>,
+    (lapsed, allotted): (Vec<BatchRow>, &[(i64, i64)]),
     draws: &mut Vec<(BatchNo, i64)>,
 ) -> Result<Charged> {
     let reinstated_before = books.account(account)?.totals.reinstated;
-    let paid = draw(books, account, owner, points, Place::Used, lapsed, draws)?;
-    let open = sub(points, paid)?;
+    let allotted = spend(books, owner, allotted, draws)?;
+    let rest = sub(points, allotted)?;
+    let paid = draw(books, account, owner, rest, Place::Used, lapsed, draws)?;
+    let open = sub(rest, paid)?;
     let row = books.account_mut(account)?;
     row.totals.consumed = add(row.totals.consumed, points)?;
-    Ok(Charged { open, reinstated: sub(row.totals.reinstated, reinstated_before)? })
+    Ok(Charged { allotted, open, reinstated: sub(row.totals.reinstated, reinstated_before)? })
 }
 
 /// The part of a consume that no batch has paid for becomes debt.

@@ -2,6 +2,7 @@
 
 use super::Booking;
 use super::Target;
+use super::allot::{keep, put_back, sum};
 use super::books::Books;
 use super::catch_up::{end, resolve};
 use super::consume::{credit_left, no_book};
@@ -68,13 +69,18 @@ impl Booking<'_, '_> {
             self.name_book()?;
         }
         let deadline = self.deadline(*deadline)?;
-        let covered = coverable(&mut self.books, self.account, points, &[])?;
-        self.check_covered(points, covered)?;
-        let unbacked = sub(points, covered)?;
+        let parts = self.allotted(points)?;
+        let allotted = sum(&parts)?;
+        let rest = if self.is_allotted() { 0 } else { points };
+        let covered = coverable(&mut self.books, self.account, rest, &[])?;
+        if self.is_allotted() { self.check_allotted(points, allotted) } else { self.check_covered(points, covered) }?;
+        let unbacked = sub(sub(points, allotted)?, covered)?;
         self.points = points;
         self.books.new_owner(self.seq);
         let draws = &mut self.outcome.draws;
+        keep(&mut self.books, self.seq, &parts, draws)?;
         draw(&mut self.books, self.account, self.seq, covered, Place::Held, Vec::new(), draws)?;
+        self.allotted = parts;
         let row = self.books.account_mut(self.account)?;
         row.unbacked = add(row.unbacked, unbacked)?;
         if unbacked > 0 {
@@ -136,6 +142,7 @@ impl Booking<'_, '_> {
         self.tally(taken.tally);
         self.outcome.reinstated = taken.reinstated;
         self.outcome.draws = taken.draws;
+        self.allotted = taken.allotted;
         let mut open = points;
         for (_, part) in &self.outcome.draws {
             open = sub(open, *part)?;
@@ -182,6 +189,8 @@ impl Booking<'_, '_> {
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) draws: Vec<(BatchNo, i64)>,
+    /// What of it the hold had out of allotments.
+    pub(super) allotted: Vec<(i64, i64)>,
     pub(super) tally: Tally,
     pub(super) reinstated: i64,
 }
@@ -206,13 +215,25 @@ fn take_slices(books: &mut Books<'_>, hold: &HoldRow, owner: i64, points: i64, a
             books.allocate(owner, slice.batch, take)?;
             taken.draws.push((slice.batch, take));
             left = sub(left, take)?;
+            match (slice.allotment, taken.allotted.last_mut()) {
+                (Some(allotment), Some((last, sum))) if *last == allotment => *sum = add(*sum, take)?,
+                (Some(allotment), _) => taken.allotted.push((allotment, take)),
+                (None, _) => {}
+            }
         }
         if take < slice.points {
             back.push((slice, take));
         }
     }
+    if taken.draws.is_empty() && back.iter().all(|(slice, _)| slice.allotment.is_some()) && !back.is_empty() {
+        books.concern(hold.operation, Place::Held, Place::Available);
+    }
     for (slice, part) in back.into_iter().rev() {
         let rest = sub(slice.points, part)?;
+        if let Some(allotment) = slice.allotment {
+            put_back(books, allotment, (slice.batch, rest))?;
+            continue;
+        }
         let back = give_back(books, slice.batch, rest, (Place::Held, hold.operation), at, &mut taken.tally)?;
         books.set_returned(hold.operation, slice.rank, back)?;
     }

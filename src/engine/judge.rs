@@ -51,7 +51,7 @@ fn moves(kind: OpKind) -> bool {
 }
 
 fn is_credit(kind: OpKind) -> bool {
-    matches!(kind, OpKind::Recharge | OpKind::Refund)
+    matches!(kind, OpKind::Recharge | OpKind::Refund | OpKind::Return)
 }
 
 impl<'a> Case<'a> {
@@ -152,7 +152,9 @@ impl<'a> Case<'a> {
     /// What it is done to is what it says, as far as that is known.
     pub(super) fn is_sound(&self, source: &dyn Source) -> Result<bool> {
         let (Some(kind), Ok(command)) = (self.kind, &self.command) else { return Ok(false) };
-        if self.incoming.line.account.is_none() {
+        let taken = command.facts.iter().flat_map(|facts| &facts.allotted);
+        let taken = taken.fold(0_i64, |sum, (_, points)| sum.saturating_add(*points));
+        if self.incoming.line.account.is_none() || taken > self.incoming.line.points {
             return Ok(false);
         }
         Ok(match kind {

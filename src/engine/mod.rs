@@ -6,6 +6,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 mod accounts;
+mod allot;
 mod arrive;
 mod based;
 mod blank;
@@ -42,12 +43,13 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BaseRow, BatchNo, ClockMark, ClockState, Command, DeviceRow,
-    EntryKind, Key, LedgerRow, Line as Link, OpKind, OperationRow, Origin, Outcome, Request, Role, Subject, Totals,
-    check_ends,
+    EntryKind, Facts, Key, LedgerRow, Line as Link, OpKind, OperationRow, Origin, Outcome, Request, Role, Subject,
+    Totals, check_ends,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
+pub(crate) use allot::{accounts as allotted_accounts, is_allotted, is_usable};
 pub(crate) use books::Books;
 #[cfg(feature = "sync")]
 pub(crate) use carry::{Carrying, Own, carry, carry_figures};
@@ -118,6 +120,7 @@ enum Target {
     /// What set a link aside.
     Staged(i64),
     Flagged(i64),
+    Allotment(i64),
 }
 
 /// An operation being decided.
@@ -147,6 +150,11 @@ struct Booking<'a, 's> {
     base: Option<Box<BaseRow>>,
     /// What changes of what devices sent.
     hub: Option<Box<HubChanges>>,
+    /// Of one read from the books: what was found out then.
+    facts: Option<Facts>,
+    /// What it takes of allotments, and the epoch of its device.
+    allotted: Vec<(i64, i64)>,
+    epoch: Option<i64>,
 }
 
 /// Decides one command.
@@ -177,6 +185,7 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         historic: command.at.is_some(),
         target,
         device,
+        facts: command.facts.clone(),
         as_of: match &command.action {
             Action::Reconcile(told) => Some(told.as_of),
             _ => None,
@@ -194,7 +203,7 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
     booking.check_base(command)?;
     booking.check_refund(command)?;
     let ledger = booking.decide(command, &opened)?;
-    let body = serde_json::to_string(&*booking.based(&command.body))
+    let body = serde_json::to_string(&*booking.based(&command.body)?)
         .map_err(|error| Error::storage(format!("the inputs cannot be written: {error}")))?;
     booking.finish(&command.key, body, Origin::default(), ledger).map(Verdict::Booked)
 }
@@ -228,7 +237,7 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
         }
         Subject::Operation(id) => {
             // By its id at the hub too, where it has one.
-            let own = source.local(&id.uuid())?.unwrap_or(id.sequence());
+            let own = allot::local(source, *id)?;
             let named = |head: &source::OperationHead| own != id.sequence() || head.writer.operation(head.seq) == *id;
             let head = operation(own)?
                 .filter(named)
@@ -247,6 +256,10 @@ fn find_target(source: &dyn Source, subject: &Subject) -> Result<(Option<i64>, T
             let flagged = head.map(|head| head.seq);
             let unknown = || Error::UnknownOperation { operation: id.to_string(), wanted: "flagged operation" };
             Ok((None, Target::Flagged(flagged.ok_or_else(unknown)?)))
+        }
+        Subject::Allotment(id) => {
+            let row = allot::named(source, *id)?;
+            Ok((Some(row.account), Target::Allotment(row.operation)))
         }
     }
 }
@@ -360,6 +373,9 @@ impl<'a, 's> Booking<'a, 's> {
             heard: None,
             base: None,
             hub: None,
+            facts: None,
+            allotted: Vec::new(),
+            epoch: None,
         })
     }
 
@@ -550,7 +566,11 @@ impl Booking<'_, '_> {
             Action::Dismiss => self.dismiss()?,
             Action::Acknowledge { flag } => self.acknowledge(*flag)?,
             Action::Import(import) => self.import(&import.flags)?,
-            Action::Own => {}
+            Action::Allot { points, spend_until, .. } => self.allot(*points, *spend_until)?,
+            Action::Recall => self.recall()?,
+            Action::AllotWriteOff => self.write_allotment_off()?,
+            Action::Return => self.return_allotment()?,
+            Action::Own => self.unback_holds()?,
         }
         ledger.clock = self.clock_after();
         self.mind_clock(&mut ledger);

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::arrive::{Act, Arriving, arrive};
+use super::allot::{keep, local, sum};
+use super::arrive::{Act, Allotted, Arriving, arrive};
 use super::blank::Blank;
 use super::books::Books;
 use super::catch_up::{catch_up_fully, lapse};
@@ -19,9 +20,9 @@ use super::step_back::step_back;
 use super::take::{Recharged, recharged};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, Action, BASE_AT, BatchId, BatchNo, BatchRow, Carried, CarriedBatch, CarriedConsume, CarriedHold,
-    CarriedPlan, Command, ConsumeRow, FOREIGN, ForeignRow, HoldRow, HoldState, OpKind, OperationId, OperationRow,
-    Place, PlanRow, RolloverRow, Subject, batch_no,
+    AccountRow, Action, AllotmentRow, AllotmentState, BASE_AT, BatchId, BatchNo, BatchRow, Carried, CarriedAllotment,
+    CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, Command, ConsumeRow, FOREIGN, ForeignRow, HoldRow,
+    HoldState, LedgerRow, OpKind, OperationId, OperationRow, Place, PlanRow, RolloverRow, Subject, batch_no,
 };
 use crate::units::{Instant, add, sub};
 
@@ -88,8 +89,8 @@ pub(super) struct Rebasing<'s> {
     pub(super) as_of: Instant,
     /// Up to which of this file's operations the hub had them.
     pub(super) ack: i64,
-    pub(super) late_window: i64,
-    pub(super) max_hold: i64,
+    /// The file as it is then: its settings, and its present epoch.
+    pub(super) ledger: &'s LedgerRow,
 }
 
 /// An account put together anew.
@@ -114,7 +115,7 @@ pub(super) fn rebase(with: &Rebasing<'_>, names: &mut Names<'_>, line: &Carried)
     let no = with.account.no;
     told.put(&mut books, &with.account, line)?;
     if line.ahead {
-        step_back(&mut books, no, with.at, with.max_hold)?;
+        step_back(&mut books, no, with.at, with.ledger.settings.max_hold)?;
     }
     catch_up_fully(&mut books, no, with.at)?;
     let mut back = PutBack { with, books, there: BTreeSet::new(), lapsed: BTreeSet::new(), settled: Vec::new() };
@@ -137,6 +138,7 @@ struct Told {
     batches: Vec<BatchRow>,
     consumes: Vec<(ConsumeRow, Parts)>,
     holds: Vec<(HoldRow, Vec<(BatchNo, i64)>)>,
+    allotments: Vec<(AllotmentRow, Vec<(BatchNo, i64)>)>,
     plans: Vec<PlanRow>,
     /// The newest line of the hub's that something came with.
     newest: i64,
@@ -162,13 +164,17 @@ impl Told {
         for row in &line.holds {
             holds.push(hold((account, names.operation(row.id.uuid(), None)?), &number, row)?);
         }
+        let mut allotments = Vec::new();
+        for row in &line.allotments {
+            allotments.push(allotment((account, names.operation(row.id.uuid(), None)?), &number, row)?);
+        }
         let mut plans = Vec::new();
         for row in &line.plans {
             plans.push(plan((account, names.operation(row.id.uuid(), None)?), row));
         }
         let lines = line.batches.iter().map(|row| row.entry).chain(line.plans.iter().map(|row| row.entry));
         let newest = lines.max().unwrap_or(0);
-        Ok(Told { batches, consumes, holds, plans, newest })
+        Ok(Told { batches, consumes, holds, allotments, plans, newest })
     }
 
     /// Into a working copy in which nothing else is.
@@ -202,6 +208,12 @@ impl Told {
             let operation = row.operation;
             books.new_owner(operation);
             books.add_hold(row)?;
+            slices.into_iter().try_for_each(|(batch, points)| books.allocate(operation, batch, points))?;
+        }
+        for (row, slices) in self.allotments {
+            let operation = row.operation;
+            books.new_owner(operation);
+            books.add_allotment(row);
             slices.into_iter().try_for_each(|(batch, points)| books.allocate(operation, batch, points))?;
         }
         Ok(())
@@ -276,6 +288,19 @@ fn hold(
     Ok((told, slices.collect::<Result<_>>()?))
 }
 
+fn allotment(
+    (account, operation): (i64, i64),
+    number: &dyn Fn(&BatchId) -> Result<BatchNo>,
+    row: &CarriedAllotment,
+) -> Result<(AllotmentRow, Vec<(BatchNo, i64)>)> {
+    let slices = row.slices.iter().map(|slice| Ok((number(&slice.batch)?, slice.points)));
+    let slices: Vec<(BatchNo, i64)> = slices.collect::<Result<_>>()?;
+    let points = sum(&slices)?;
+    let state = if row.recalled { AllotmentState::Recalled } else { AllotmentState::Open };
+    let CarriedAllotment { epoch, spend_until, .. } = *row;
+    Ok((AllotmentRow { operation, account, device: 0, epoch, points, remaining: points, spend_until, state }, slices))
+}
+
 fn plan((account, operation): (i64, i64), row: &CarriedPlan) -> PlanRow {
     let mut plan = PlanRow {
         operation,
@@ -309,7 +334,7 @@ impl PutBack<'_, '_, '_> {
         let lost = || Error::corrupt(format!("operation {operation} is pending and not there"));
         let row = self.with.source.stored_row(operation)?.ok_or_else(lost)?;
         if row.kind == OpKind::Hold {
-            return self.place_again(operation);
+            return self.place_again(&row);
         }
         if operation <= self.with.ack {
             self.settled.push(operation);
@@ -321,7 +346,8 @@ impl PutBack<'_, '_, '_> {
     }
 
     /// A hold neither captured nor released is placed again, also one that a fast clock had let expire.
-    fn place_again(&mut self, operation: i64) -> Result<()> {
+    fn place_again(&mut self, row: &OperationRow) -> Result<()> {
+        let operation = row.seq;
         let lost = || Error::corrupt(format!("hold {operation} is pending and not there"));
         let (no, at) = (self.with.account.no, self.with.at);
         let hold = self.with.source.hold(operation)?.ok_or_else(lost)?;
@@ -337,46 +363,87 @@ impl PutBack<'_, '_, '_> {
             }
             return Ok(());
         }
-        let covered = coverable(&mut self.books, no, hold.points, &[])?;
-        let unbacked = sub(hold.points, covered)?;
+        let (allotted, _) = self.command_of(row)?;
+        let mut allotted = self.allotted(&allotted)?;
+        if row.writer.1.epoch != self.with.ledger.writer.1.epoch {
+            // The lost end of that epoch may have captured it.
+            allotted.parts.clear();
+        }
+        // What it had of allotments comes of nothing else.
+        let covered = coverable(&mut self.books, no, sub(hold.points, allotted.said)?, &[])?;
         self.books.new_owner(operation);
+        let kept = keep(&mut self.books, operation, &allotted.parts, &mut Vec::new())?;
+        let unbacked = sub(sub(hold.points, kept)?, covered)?;
         draw(&mut self.books, no, operation, covered, Place::Held, Vec::new(), &mut Vec::new())?;
         let account = self.books.account_mut(no)?;
         account.unbacked = add(account.unbacked, unbacked)?;
         self.books.add_hold(HoldRow { unbacked, phase: HoldState::Open, ..hold })
     }
 
-    fn arrives(&mut self, row: &OperationRow) -> Result<()> {
+    /// An operation of this file, and when what was known of the account then was put together.
+    fn command_of(&self, row: &OperationRow) -> Result<(Command, Instant)> {
         let body = parse_body(row)?;
         let base_at = body.get(BASE_AT).and_then(serde_json::Value::as_i64).map_or(Instant::MIN, Instant::clamped);
         let account = row.account.as_ref().map(|(_, id)| id.clone());
-        let command = Command::stored(row.kind, account, row.key.clone(), &body)?;
+        Ok((Command::stored(row.kind, account, row.key.clone(), &body)?, base_at))
+    }
+
+    /// What it took of allotments that there are.
+    fn allotted(&mut self, command: &Command) -> Result<Allotted> {
+        let mut allotted = Allotted::default();
+        for (id, points) in command.facts.iter().flat_map(|facts| &facts.allotted) {
+            let operation = local(self.with.source, *id)?;
+            allotted.said = add(allotted.said, *points)?;
+            allotted.parts.extend(self.books.find_allotment(operation)?.map(|row| (row.operation, *points)));
+        }
+        Ok(allotted)
+    }
+
+    /// The same of those of the epoch in which it was booked.
+    fn allotted_then(&mut self, row: &OperationRow, command: &Command) -> Result<Allotted> {
+        let mut allotted = self.allotted(command)?;
+        let mut standing = Vec::new();
+        for part in allotted.parts {
+            if self.books.allotment(part.0)?.epoch == row.writer.1.epoch {
+                standing.push(part);
+            }
+        }
+        allotted.parts = standing;
+        Ok(allotted)
+    }
+
+    fn arrives(&mut self, row: &OperationRow) -> Result<()> {
+        let (command, base_at) = self.command_of(row)?;
         let mut occurred = match &command.action {
             Action::Consume { occurred_at: Some(at), .. } => row.booked_at.min(*at),
             _ => row.booked_at,
         };
         let act = match (row.kind, &command.subject) {
-            (OpKind::Consume, _) => Act::Charge { points: row.points, covered: true },
+            (OpKind::Consume, _) => {
+                Act::Charge { points: row.points, covered: true, allotted: self.allotted_then(row, &command)? }
+            }
             (OpKind::Capture, Subject::Hold(hold)) => {
                 // It occurred when the points were set aside.
                 let held = self.with.source.stored_row(hold.sequence())?;
                 occurred = held.map_or(occurred, |held| held.booked_at);
-                Act::Charge { points: row.points, covered: true }
+                Act::Charge { points: row.points, covered: true, allotted: self.allotted_then(row, &command)? }
             }
             (OpKind::Refund, Subject::Operation(id)) => {
-                let of = match self.with.source.local(&id.uuid())? {
-                    Some(local) => local,
-                    None => id.sequence(),
-                };
+                let of = local(self.with.source, *id)?;
                 Act::Refund { points: row.points, of: Some(of).filter(|of| self.there.contains(of)) }
             }
             (OpKind::Recharge, _) => self.recharge(row, &command)?,
+            (OpKind::Return, Subject::Allotment(id)) => {
+                let of = local(self.with.source, *id)?;
+                let standing = self.books.find_allotment(of)?.is_some_and(|of| of.epoch == row.writer.1.epoch);
+                Act::Return { points: row.points, of: Some(of).filter(|_| standing) }
+            }
             _ => return Err(Error::corrupt(format!("operation {} is pending, and moves nothing", row.seq))),
         };
         if matches!(act, Act::Charge { .. }) {
             self.there.insert(row.seq);
         }
-        let (account, now, late_window) = (self.with.account.no, self.with.at, self.with.late_window);
+        let (account, now, late_window) = (self.with.account.no, self.with.at, self.with.ledger.settings.late_window);
         let occurred = occurred.max(base_at).min(now);
         let arriving = Arriving { operation: row.seq, account, now, occurred, late_window, act };
         arrive(&mut self.books, &arriving)?;

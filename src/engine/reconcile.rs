@@ -10,9 +10,9 @@ use super::rebase::{Names, Rebased, Rebasing, rebase, wrong};
 use super::source::{Changes, HeardChanges};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AccountState, AccountsOpen, AllocationRow, Balances, BaseRow, BatchNo, BatchRow, Carried, ClockState,
-    ConsumeRow, EntryKind, Granted, Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow, PendingRow, Place,
-    PlanRow, ReceivedRow, Reconcile, Standing, Totals, nothing,
+    AccountRow, AccountState, AccountsOpen, AllocationRow, AllotmentRow, Balances, BaseRow, BatchNo, BatchRow, Carried,
+    ClockState, ConsumeRow, EntryKind, Granted, Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow,
+    OperationId, PendingRow, Place, PlanRow, ReceivedRow, Reconcile, Standing, Totals, batch_no, nothing,
 };
 use crate::units::{Instant, add, sub};
 
@@ -151,15 +151,7 @@ impl Booking<'_, '_> {
         let account = self.books.account(no)?.clone();
         let last = if line.ahead { told.as_of } else { line.booked_last() };
         let at = self.time.at.max(told.as_of).max(last);
-        let with = Rebasing {
-            source,
-            account: account.clone(),
-            at,
-            as_of: told.as_of,
-            ack: told.ack.0,
-            late_window: ledger.settings.late_window,
-            max_hold: ledger.settings.max_hold,
-        };
+        let with = Rebasing { source, account: account.clone(), at, as_of: told.as_of, ack: told.ack.0, ledger };
         let rebased = rebase(&with, names, line)?;
         let settled = rebased.settled.iter().map(|operation| PendingRow { account: no, operation: *operation });
         let settled: Vec<PendingRow> = settled.collect();
@@ -222,8 +214,8 @@ impl Booking<'_, '_> {
         let no = before.no;
         let old_rest = base.map_or([0; 4], |base| [base.used, base.expired, base.revoked, base.moved]);
         let (old, new) = (sums(&before.totals, before.balances.debt)?, sums(&account.totals, account.balances.debt)?);
-        let Changes { new_batches, new_plans, new_holds, new_consumes, new_allocations, .. } = rows;
-        let moved = self.replace_batches(no, new_batches)?;
+        let Changes { new_batches, new_plans, new_holds, new_consumes, new_allocations, new_allotments, .. } = rows;
+        let moved = self.replace_batches((no, base), new_batches)?;
         let mut rest = [0; 4];
         for (i, rest) in rest.iter_mut().enumerate() {
             let of = |list: &[i64; 4]| list.get(i).copied().unwrap_or(0);
@@ -235,7 +227,9 @@ impl Booking<'_, '_> {
         // What is owed comes out of debt.
         self.books.reconciled(None, Place::Debt, sub(before.balances.debt, account.balances.debt)?)?;
         replace_plans(&mut self.books, no, new_plans)?;
-        let owners = there.iter().copied().chain(new_holds.iter().map(|row| row.operation)).collect();
+        let allotments = replace_allotments(&mut self.books, no, new_allotments)?;
+        let holds = new_holds.iter().map(|row| row.operation);
+        let owners = there.iter().copied().chain(holds).chain(allotments).collect();
         replace_holds(&mut self.books, no, new_holds, &lapsed)?;
         replace_consumes(&mut self.books, no, new_consumes, &there)?;
         replace_allocations(&mut self.books, new_allocations, &owners)?;
@@ -244,10 +238,25 @@ impl Booking<'_, '_> {
         Ok(rest)
     }
 
+    /// Batches of which something was set aside at the hub, for whomever, when it was last heard of.
+    fn held_before(&self, account: i64, base: Option<&BaseRow>) -> Result<Vec<BatchNo>> {
+        let source = self.books.source();
+        let Some(base) = base else { return Ok(Vec::new()) };
+        let line = source.received(base.operation, account)?;
+        let Some(told) = line.and_then(|line| Carried::read(&line).ok()) else { return Ok(Vec::new()) };
+        let mut held = Vec::new();
+        for batch in told.batches.iter().filter(|batch| batch.held > 0) {
+            let own = source.local(&OperationId::of(batch.id.uuid()).uuid())?;
+            held.extend(own.map(|operation| batch_no(operation, batch.id.index())));
+        }
+        Ok(held)
+    }
+
     /// How many points more than before are used, expired, revoked and moved of all batches with a row.
-    fn replace_batches(&mut self, account: i64, rows: Vec<BatchRow>) -> Result<[i64; 4]> {
+    fn replace_batches(&mut self, (account, base): (i64, Option<&BaseRow>), rows: Vec<BatchRow>) -> Result<[i64; 4]> {
         let mut new: BTreeMap<BatchNo, BatchRow> = rows.into_iter().map(|row| (row.no, row)).collect();
-        for no in self.books.with_points(account)? {
+        let known = self.books.with_points(account)?;
+        for no in known.into_iter().chain(self.held_before(account, base)?) {
             if let Entry::Vacant(place) = new.entry(no) {
                 // Somebody has used it: nobody tells of it any more.
                 let old = self.books.batch(no)?.clone();
@@ -282,6 +291,18 @@ fn replace_plans(books: &mut Books<'_>, account: i64, rows: Vec<PlanRow>) -> Res
         }
     }
     rows.into_iter().try_for_each(|row| books.replace_plan(row))
+}
+
+/// Of allotments that are not told of nothing is left. All of them.
+fn replace_allotments(books: &mut Books<'_>, account: i64, rows: Vec<AllotmentRow>) -> Result<Vec<i64>> {
+    let told: BTreeSet<i64> = rows.iter().map(|row| row.operation).collect();
+    let mut all: Vec<i64> = told.iter().copied().collect();
+    for row in books.source().allotments(account)?.into_iter().filter(|row| !told.contains(&row.operation)) {
+        all.push(row.operation);
+        books.replace_allotment(AllotmentRow { remaining: 0, ..row })?;
+    }
+    rows.into_iter().try_for_each(|row| books.replace_allotment(row))?;
+    Ok(all)
 }
 
 /// Holds that are neither placed again nor told of are over.

@@ -19,7 +19,7 @@ const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
     match ledger.standing.role {
         Role::Device => check_device(&ledger.standing, command),
-        Role::Standalone | Role::Hub if command.kind == OpKind::Reconcile => {
+        Role::Standalone | Role::Hub if matches!(command.kind, OpKind::Reconcile | OpKind::Return) => {
             Err(conflict(ledger.standing.role, "this file is no device, and hears of no hub", "take it to the device"))
         }
         Role::Standalone if is_of_hub(command.kind) => Err(conflict(
@@ -33,8 +33,8 @@ pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
 
 /// What is about devices, or about what they sent.
 fn is_of_hub(kind: OpKind) -> bool {
-    use OpKind::{Acknowledge, Admit, Approve, Dismiss, Expel, Import};
-    matches!(kind, Admit | Expel | Import | Approve | Dismiss | Acknowledge)
+    use OpKind::{Acknowledge, Admit, Allot, AllotWriteOff, Approve, Dismiss, Expel, Import, Recall};
+    matches!(kind, Admit | Expel | Import | Approve | Dismiss | Acknowledge | Allot | Recall | AllotWriteOff)
 }
 
 fn conflict(role: Role, message: impl Into<String>, help: impl Into<String>) -> Error {
@@ -63,11 +63,11 @@ fn check_device(standing: &Standing, command: &Command) -> Result<()> {
     }
 }
 
-/// The device an operation is about, if the hub knows it; `expel` is about none other. Boxed, for most are about none.
+/// The device an operation is about, if the hub knows it; but for `admit` there is none other. Boxed, for most are about none.
 pub(super) fn device_of(source: &dyn Source, action: &Action) -> Result<Option<Box<DeviceRow>>> {
     match action {
         Action::Admit(admission) => Ok(source.device(device_tag(&admission.device))?.map(Box::new)),
-        Action::Expel { device } => {
+        Action::Expel { device } | Action::Allot { device, .. } => {
             let found = source.device(device_tag(device))?.filter(|row| row.device == *device);
             found.map(|row| Some(Box::new(row))).ok_or_else(|| Error::UnknownDevice { device: device.to_string() })
         }

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, DrawKey,
-    EntryRow, FlagRow, ForeignRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PendingRow, PlanRow, ReceivedRow,
-    StagedRow, StretchRow, WatchRow, Writer,
+    AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow,
+    DrawKey, EntryRow, FlagRow, ForeignRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PendingRow, PlanRow,
+    ReceivedRow, StagedRow, StretchRow, WatchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -22,6 +22,8 @@ pub(crate) trait Links {
     fn device_by_no(&self, no: i64) -> Result<Option<DeviceRow>>;
     fn chain(&self, no: i64) -> Result<Option<ChainRow>>;
     fn next_chain_no(&self) -> Result<i64>;
+    /// The epoch of a device's newest chain.
+    fn newest_epoch(&self, device: i64) -> Result<Option<i64>>;
     /// The chains that begin after a link, in the order in which they came.
     fn chains_after(&self, prev: &Hash) -> Result<Vec<ChainRow>>;
     fn link(&self, chain: i64, seq: i64) -> Result<Option<LinkRow>>;
@@ -48,7 +50,12 @@ pub(crate) trait Source: Links {
     fn plan(&self, operation: i64) -> Result<Option<PlanRow>>;
     /// The consume's own row; a plain consume has none.
     fn consume(&self, operation: i64) -> Result<Option<ConsumeRow>>;
-    /// All allocations of a consume or hold.
+    fn allotment(&self, operation: i64) -> Result<Option<AllotmentRow>>;
+    /// The allotments of an account with something left, by operation.
+    fn allotments(&self, account: i64) -> Result<Vec<AllotmentRow>>;
+    /// All there are, by operation, from after one on.
+    fn all_allotments(&self, after: i64, limit: usize) -> Result<Vec<AllotmentRow>>;
+    /// All allocations of a consume, hold or allotment.
     fn allocations(&self, owner: i64) -> Result<Allocations>;
     /// Facts about a booked operation; `None` when there is none with this number.
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>>;
@@ -102,6 +109,8 @@ pub(crate) trait Source: Links {
     fn received(&self, operation: i64, account: i64) -> Result<Option<String>>;
     /// What of an account's operations is put back on its base, in order.
     fn pending(&self, account: i64) -> Result<Vec<i64>>;
+    /// An operation of the hub, by its number among those.
+    fn foreign(&self, no: i64) -> Result<Option<ForeignRow>>;
     /// What an operation of the hub is here, by its id.
     fn local(&self, id: &Uuid) -> Result<Option<i64>>;
 }
@@ -114,6 +123,7 @@ pub(crate) struct HeardChanges {
     pub(crate) holds: Vec<HoldRow>,
     pub(crate) consumes: Vec<ConsumeRow>,
     pub(crate) allocations: Vec<AllocationRow>,
+    pub(crate) allotments: Vec<AllotmentRow>,
     /// New or replaced.
     pub(crate) bases: Vec<BaseRow>,
     pub(crate) received: Vec<ReceivedRow>,
@@ -130,7 +140,7 @@ pub(crate) struct Listed {
     pub(crate) plans: BTreeSet<i64>,
 }
 
-/// The allocations of a consume or hold, by rank.
+/// The allocations of a consume, hold or allotment, by rank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Allocations {
     pub(crate) rows: Vec<AllocationRow>,
@@ -157,6 +167,7 @@ pub(super) fn drawn(owner: i64, draws: &[(BatchNo, i64)]) -> impl Iterator<Item 
         batch: *batch,
         points: *points,
         returned: 0,
+        allotment: None,
     })
 }
 
@@ -185,6 +196,8 @@ pub(crate) struct Changes {
     pub(crate) consumes: Vec<ConsumeRow>,
     pub(crate) new_allocations: Vec<AllocationRow>,
     pub(crate) allocations: Vec<AllocationRow>,
+    pub(crate) new_allotments: Vec<AllotmentRow>,
+    pub(crate) allotments: Vec<AllotmentRow>,
     /// In order of `n` within each account.
     pub(crate) entries: Vec<EntryRow>,
     pub(crate) new_stretches: Vec<StretchRow>,

@@ -2,7 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use super::arrive::{Act, Arrived, Arriving, arrive};
+use super::allot::named;
+use super::arrive::{Act, Allotted, Arrived, Arriving, arrive};
 use super::judge::{Case, Judged};
 use super::links::{
     Incoming, Place, Refunded, StageBody, Tip, chain, place, refunded, stage_body, staged, staged_line,
@@ -12,9 +13,9 @@ use super::time::resolve_expiry;
 use super::{Booked, Booking, Changes, Context, Opened, Target, Verdict, catch_up, ledger_time};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Action, BatchRow, ClockMark, Command, ConsumePolicy, EntryKind, Expiry, FlagCode, FlagRow, Key, Line,
-    LinkRow, LinkVerdict, OpKind, OperationRow, Origin, RolloverRow, StageReason, StageState, StagedRow, Subject,
-    WatchRow, batch_no,
+    AccountId, Action, AllotmentRow, BatchRow, ClockMark, Command, ConsumePolicy, EntryKind, Expiry, FlagCode, FlagRow,
+    Key, Line, LinkRow, LinkVerdict, OpKind, OperationId, OperationRow, Origin, RolloverRow, StageReason, StageState,
+    StagedRow, Subject, WatchRow, batch_no,
 };
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::Instant;
@@ -344,6 +345,7 @@ impl Case<'_> {
             Act::Charge { .. } if booking.kind == OpKind::Capture => (EntryKind::Capture, None),
             Act::Charge { .. } => (EntryKind::Consume, None),
             Act::Refund { .. } => (EntryKind::Refund, None),
+            Act::Return { .. } => (EntryKind::AllotReturn, None),
             Act::Recharge(batch) => (EntryKind::Recharge, Some(batch.no)),
         };
         booking.post(kind, booking.points, batch)?;
@@ -354,11 +356,44 @@ impl Case<'_> {
         booking.settle(booking.account)
     }
 
+    /// What it took of allotments that stand in its device and epoch.
+    fn allotted(&self, source: &dyn Source, booking: &Booking<'_, '_>, command: &Command) -> Result<Allotted> {
+        let mut allotted = Allotted::default();
+        for (id, points) in command.facts.iter().flat_map(|facts| &facts.allotted) {
+            allotted.said = super::add(allotted.said, *points)?;
+            allotted.parts.extend(self.standing(source, booking, *id)?.map(|operation| (operation, *points)));
+        }
+        Ok(allotted)
+    }
+
+    /// The allotment of an id, if it is one of its account, device and epoch.
+    fn standing(&self, source: &dyn Source, booking: &Booking<'_, '_>, id: OperationId) -> Result<Option<i64>> {
+        let (device, epoch) = (self.incoming.device.no, self.incoming.epoch);
+        let own = |row: &AllotmentRow| row.account == booking.account && row.device == device && row.epoch == epoch;
+        match named(source, id) {
+            Ok(row) => Ok(Some(row).filter(own).map(|row| row.operation)),
+            Err(Error::UnknownAllotment { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn act(&self, source: &dyn Source, booking: &Booking<'_, '_>, command: &Command) -> Result<Option<Act>> {
         let points = self.incoming.line.points;
         Ok(Some(match &command.action {
-            Action::Consume { policy, .. } => Act::Charge { points, covered: *policy != ConsumePolicy::Postpaid },
-            Action::Capture { .. } => Act::Charge { points, covered: true },
+            Action::Consume { policy, .. } => {
+                let covered = *policy != ConsumePolicy::Postpaid;
+                Act::Charge { points, covered, allotted: self.allotted(source, booking, command)? }
+            }
+            Action::Capture { .. } => {
+                Act::Charge { points, covered: true, allotted: self.allotted(source, booking, command)? }
+            }
+            Action::Return => {
+                let of = match &command.subject {
+                    Subject::Allotment(id) => self.standing(source, booking, *id)?,
+                    _ => None,
+                };
+                Act::Return { points, of }
+            }
             Action::Refund { .. } => {
                 let of = match refunded(source, &self.place, self.incoming.device, command)? {
                     Refunded::Booked(of) => Some(of),

@@ -46,8 +46,9 @@ mod up;
 
 pub use crate::hash::PublicKey;
 pub use crate::model::{
-    Acknowledge, Admit, Approve, BecomeHub, Certificate, DeviceInfo, DevicePolicy, DeviceState, Dismiss, Enrol, Expel,
-    FlagCode, FlagInfo, HubInfo, Offline, Right, Role, Scope, StageReason, StageState, StagedInfo, WhenExpelled,
+    Acknowledge, Admit, Allot, AllotWriteOff, AllotmentInfo, AllotmentState, Approve, BecomeHub, Certificate,
+    DeviceInfo, DevicePolicy, DeviceState, Dismiss, Enrol, Expel, FlagCode, FlagInfo, HubInfo, Offline, Recall, Return,
+    Right, Role, Scope, StageReason, StageState, StagedInfo, WhenExpelled,
 };
 #[cfg(feature = "sync")]
 pub(crate) use answer::Accounts;

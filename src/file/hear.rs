@@ -1,16 +1,18 @@
 //! The path of what a hub told into a device's file: some accounts at a time, in transactions of about 20 ms.
 
+use std::collections::BTreeSet;
 use std::time::Instant as Stopwatch;
 
 use super::File;
 use super::change::{HOLD, PAUSE, Terms, write};
-use crate::engine::{self, CATCH_UP_LIMIT, Context, Source, Verdict};
+use crate::engine::{self, Context, Source, Verdict};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountsOpen, Carried, Command, Granted, Heard, HubPosition, Key, LedgerRow, Parts, Reconcile, Standing,
+    AccountsOpen, AllotmentRow, AllotmentState, Carried, Command, EntryKind, Granted, Heard, HubPosition, Key,
+    LedgerRow, Parts, Reconcile, Standing,
 };
-use crate::store::{Session, SqlSource};
+use crate::store::{self, Session, SqlSource};
 use crate::units::Instant;
 use crate::writer::Decision;
 
@@ -93,6 +95,13 @@ impl File {
                 std::thread::sleep(PAUSE);
             }
         }
+        if takes && !moved.stale {
+            let terms = terms();
+            writer.transaction(terms.durability, self.patience, |session| {
+                self.return_recalled(session, &terms)?;
+                Ok(Decision::Commit(()))
+            })?;
+        }
         // Verdicts are told of, whatever else is.
         for line in lines {
             if let Line::Verdict(seq, verdict) = line? {
@@ -161,15 +170,44 @@ impl File {
     }
 
     fn book_told(&self, session: &Session<'_>, told: Reconcile, terms: &Terms) -> Result<()> {
+        let key = Key::new(format!("reconcile:{}", session.ledger()?.length.saturating_add(1)))?;
+        self.book_own(session, &Command::reconcile(key, told), terms)
+    }
+
+    fn book_own(&self, session: &Session<'_>, command: &Command, terms: &Terms) -> Result<()> {
         let ledger = session.ledger()?;
-        let key = Key::new(format!("reconcile:{}", ledger.length.saturating_add(1)))?;
-        let command = Command::reconcile(key, told);
-        let context =
-            Context { ledger: &ledger, reading: terms.reading, time: None, book: None, limit: CATCH_UP_LIMIT };
-        match engine::run(&SqlSource::new(session, &self.cache), context, &command)? {
+        let (reading, limit) = (terms.reading, usize::MAX);
+        let context = Context { ledger: &ledger, reading, time: None, book: None, limit };
+        match engine::run(&SqlSource::new(session, &self.cache), context, command)? {
             Verdict::Booked(booked) => write(session, &booked),
-            _ => Err(Error::corrupt("a reconcile was booked before")),
+            _ => Err(Error::corrupt("what was heard was booked before")),
         }
+    }
+
+    /// Gives back what the hub has recalled, of each account one: once, and when no hold keeps any of it. A return that was set aside
+    /// at the hub leaves the allotment as it is, and would be followed by another after each answer.
+    fn return_recalled(&self, session: &Session<'_>, terms: &Terms) -> Result<()> {
+        let source = SqlSource::new(session, &self.cache);
+        let epoch = session.ledger()?.writer.1.epoch;
+        let (mut accounts, mut recalled) = (BTreeSet::new(), Vec::new());
+        let read = |after, page| store::allotments(session, true, after, page);
+        for row in store::pages(0, 256, read, |row: &AllotmentRow| row.operation) {
+            let row = row?;
+            let wanted = row.state == AllotmentState::Recalled && row.epoch == epoch;
+            if wanted && !accounts.contains(&row.account) && returns_by_itself(session, &source, &row)? {
+                accounts.insert(row.account);
+                recalled.push(row.operation);
+            }
+        }
+        if recalled.is_empty() {
+            return Ok(());
+        }
+        let writers = store::writers(session)?;
+        for operation in recalled {
+            let id = writers.operation(operation);
+            self.book_own(session, &Command::give_back(Key::new(format!("recalled:{id}"))?, id), terms)?;
+        }
+        Ok(())
     }
 }
 
@@ -209,6 +247,19 @@ fn change(session: &Session<'_>, change: impl FnOnce(&mut Standing)) -> Result<(
     let mut ledger = session.ledger()?;
     change(std::sync::Arc::make_mut(&mut ledger.standing));
     session.set_ledger(&ledger)
+}
+
+fn returns_by_itself(session: &Session<'_>, source: &SqlSource<'_, '_>, row: &AllotmentRow) -> Result<bool> {
+    if !store::references(session, row.operation, Some(EntryKind::AllotReturn))?.is_empty() {
+        return Ok(false);
+    }
+    for hold in source.long_holds(row.account, Instant::MIN)? {
+        let slices = source.allocations(hold.operation)?.rows;
+        if slices.iter().any(|slice| slice.allotment == Some(row.operation) && slice.points > 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn is_known(source: &SqlSource<'_, '_>, answer: &Answer, heard: &Heard, carried: &Carried) -> Result<bool> {

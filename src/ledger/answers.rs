@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::audit::Verification;
 use crate::error::ErrorInfo;
 use crate::model::{
-    Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo, Quote, Receipt,
-    StagedInfo,
+    AllotmentInfo, Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo, Quote,
+    Receipt, StagedInfo,
 };
 use crate::notice::Notice;
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
@@ -68,6 +68,7 @@ const ANSWERS: &[(&str, Shape)] = &[
     ("info", shape::<Info>),
     ("staged", shape::<Page<StagedInfo>>),
     ("flags", shape::<Page<FlagInfo>>),
+    ("allotments", shape::<Page<AllotmentInfo>>),
     ("devices", shape::<Page<DeviceInfo>>),
     ("clock", shape::<ClockInfo>),
     ("verify", shape::<Verification>),

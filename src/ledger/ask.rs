@@ -6,8 +6,8 @@ use super::Ledger;
 use crate::audit::Verification;
 use crate::error::{Error, Result};
 use crate::model::{
-    Asked, Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo, Question, Quote,
-    StagedInfo,
+    AllotmentInfo, Asked, Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo,
+    Question, Quote, StagedInfo,
 };
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
@@ -89,6 +89,8 @@ answers! {
     Staged(Page<StagedInfo>),
     /// To `flags`.
     Flags(Page<FlagInfo>),
+    /// To `allotments`.
+    Allotments(Page<AllotmentInfo>),
     /// To `clock`.
     Clock(ClockInfo),
     /// To `verify`.
@@ -145,6 +147,7 @@ impl Ledger {
             Asked::Devices(filter) => Answer::Devices(self.look(|look| look.devices(&filter))?),
             Asked::Staged(filter) => Answer::Staged(self.look(|look| look.staged(&filter))?),
             Asked::Flags(filter) => Answer::Flags(self.look(|look| look.flags(&filter))?),
+            Asked::Allotments(filter) => Answer::Allotments(self.look(|look| look.allotments(&filter))?),
             Asked::Clock => Answer::Clock(self.clock()?),
             Asked::Verify { quick: false } => Answer::Verification(self.verify()?),
             Asked::Verify { quick: true } => Answer::Verification(self.verify_quick()?),

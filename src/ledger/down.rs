@@ -16,11 +16,12 @@ use crate::report::{Ends, Look, Path};
 struct AsOf<'l, 'a, 'c> {
     look: &'l Look<'a, 'c>,
     path: Path<'l, 'a, 'c>,
+    device: Uuid,
 }
 
 impl Accounts for AsOf<'_, '_, '_> {
     fn account(&self, id: &AccountId, rows: bool) -> Result<Carried> {
-        if rows { self.look.carried(id, &self.path) } else { self.look.carried_figures(id) }
+        if rows { self.look.carried(id, &self.path, &self.device) } else { self.look.carried_figures(id) }
     }
 }
 
@@ -148,7 +149,7 @@ impl Exchange<'_> {
         let now = ledger.reading().at.utc();
         ledger.look(|look| {
             let reply = Reply::to(look, &up, now)?;
-            let books = AsOf { look, path: Path::of(look, reply.path) };
+            let books = AsOf { look, path: Path::of(look, reply.path), device: up.device };
             let (accounts, verdicts) = (reply.accounts.as_slice(), reply.verdicts.as_slice());
             exchange::answer(&reply.down, (accounts, verdicts), &books, (signer.key(), packed), each)
         })
@@ -202,7 +203,7 @@ impl Exchange<'_> {
         self.ledger.look(|look| {
             let down = as_of(look, down.clone());
             let path = down.ack.map(|ack| look.path_to(at(ack))).transpose()?.flatten();
-            let books = AsOf { look, path: Path::of(look, path.unwrap_or_default()) };
+            let books = AsOf { look, path: Path::of(look, path.unwrap_or_default()), device: down.device };
             exchange::answer(&down, (accounts, verdicts), &books, (signer.key(), packed), each)
         })
     }

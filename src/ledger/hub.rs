@@ -6,7 +6,8 @@ use super::Ledger;
 use super::options::epochs;
 use crate::error::Result;
 use crate::model::{
-    Acknowledge, Admit, Approve, BecomeHub, Certificate, Dismiss, Enrol, Expel, Key, OperationId, Receipt,
+    AccountId, Acknowledge, Admit, Allot, AllotWriteOff, Approve, BecomeHub, Certificate, Dismiss, Enrol, Expel, Key,
+    OperationId, Recall, Receipt, Return,
 };
 
 /// Hubs and devices.
@@ -90,6 +91,57 @@ impl Ledger {
     /// `unknown_operation`; `invalid_argument` when it has no such flag that is open; and as for [`Ledger::apply`].
     pub fn acknowledge(&self, flagged: &OperationId, key: &Key, acknowledge: Acknowledge) -> Result<Receipt> {
         self.apply(&acknowledge.on(flagged, key))
+    }
+
+    /// Sets points of an account aside for one device, which can spend them strictly while it is offline: nobody else can spend
+    /// them meanwhile, and they do not lapse. The receipt's operation is the allotment.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::exchange::{Admit, Allot, BecomeHub, DevicePolicy, PublicKey};
+    /// # ledger.become_hub(&Key::new("hub")?, BecomeHub::new(PublicKey::from([7; 32]), "head office"))?;
+    /// # let device = Ledger::create(folder.path().join("kiosk.ledger"))?.info()?.device;
+    /// # ledger.admit(&Key::new("1")?, Admit::new(device, PublicKey::from([8; 32]), "kiosk 12", &DevicePolicy::default()))?;
+    /// let until = ledger.clock()?.reading + chrono::TimeDelta::days(1);
+    /// ledger.allot(&alice, &Key::new("kiosk 12")?, Allot::new(device, Points::new(20)?, until))?;
+    /// let balance = ledger.balance(&alice)?;
+    /// assert_eq!((balance.figures.available.get(), balance.allotted), (30, Some(Points::new(20)?)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no hub, `unknown_device`, `unknown_account`, `account_closed`, `insufficient_points` when
+    /// batches that end after `spend_until` do not have so many, and as for [`Ledger::apply`].
+    pub fn allot(&self, account: &AccountId, key: &Key, allot: Allot) -> Result<Receipt> {
+        self.apply(&allot.on(account, key))
+    }
+
+    /// Has a device give back what is left of an allotment: it does so by itself when it next hears of this hub and no hold keeps
+    /// any of it.
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no hub; `unknown_allotment`, also when nothing of it is left, or it is recalled already;
+    /// and as for [`Ledger::apply`].
+    pub fn recall(&self, allotment: &OperationId, key: &Key) -> Result<Receipt> {
+        self.apply(&Recall::new().on(allotment, key))
+    }
+
+    /// Gives an allotment back to its account without its device, which is lost. What that has spent of it is an ordinary charge when
+    /// it comes, and flagged: what is left of the allotment is what may be lost so.
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no hub; `unknown_allotment`, also when nothing of it is left; and as for [`Ledger::apply`].
+    pub fn allot_write_off(&self, allotment: &OperationId, key: &Key, write_off: AllotWriteOff) -> Result<Receipt> {
+        self.apply(&write_off.on(allotment, key))
+    }
+
+    /// On a device, gives back what is left of an allotment, by its id at the hub.
+    ///
+    /// # Errors
+    /// `role_conflict` when this file is no device; `unknown_allotment`, also when nothing of it is left, or it is of an earlier
+    /// epoch of this device; and as for [`Ledger::apply`].
+    pub fn return_allotment(&self, allotment: &OperationId, key: &Key) -> Result<Receipt> {
+        self.apply(&Return::new().on(allotment, key))
     }
 
     /// What this hub certifies of a device it has admitted.

@@ -9,8 +9,8 @@ use super::Ledger;
 use super::options::read_book;
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, Allocation, Asked, Balance, BatchId, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldId, HoldInfo,
-    Key, OperationId, Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request, StagedInfo,
+    AccountId, Allocation, AllotmentInfo, Asked, Balance, BatchId, BatchInfo, Check, DeviceInfo, Entry, FlagInfo,
+    HoldId, HoldInfo, Key, OperationId, Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request, StagedInfo,
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
@@ -464,6 +464,15 @@ impl Ledger {
     pub fn flags(&self, query: &Query) -> Result<Page<FlagInfo>> {
         let filter = query.filter("flags")?;
         self.look(|look| look.flags(&filter))
+    }
+
+    /// What is set aside for devices, oldest first: what they have not spent; with `all` also the rest. On a device its own.
+    ///
+    /// # Errors
+    /// As for [`Ledger::batches`].
+    pub fn allotments(&self, query: &Query) -> Result<Page<AllotmentInfo>> {
+        let filter = query.filter("allotments")?;
+        self.look(|look| look.allotments(&filter))
     }
 }
 

@@ -12,8 +12,8 @@ use super::operations::{BASE_AT, FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, Op
 use super::plan::{Every, Terms};
 use super::rollover::Rolling;
 use super::{
-    AccountId, AccountsOpen, Admission, BatchId, Certificate, DevicePolicy, FlagCode, HoldId, Key, Offline,
-    OperationId, PlanId, Reconcile, Request, Right, Scope, WhenExpelled,
+    ALLOTTED, AccountId, AccountsOpen, Admission, AllottedParts, BatchId, Certificate, DevicePolicy, EPOCH, FlagCode,
+    HoldId, Key, MAX_EPOCH, Offline, OperationId, PlanId, Reconcile, Request, Right, Scope, WhenExpelled, parts_of,
 };
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
@@ -144,6 +144,14 @@ pub(crate) enum Action {
     Acknowledge {
         flag: Option<FlagCode>,
     },
+    Allot {
+        device: Uuid,
+        points: i64,
+        spend_until: Instant,
+    },
+    Recall,
+    AllotWriteOff,
+    Return,
     Import(Arc<Import>),
     /// The library's own: its kind says it all.
     Own,
@@ -173,6 +181,8 @@ pub(crate) enum Subject {
     Link(OperationId),
     /// What is flagged.
     Flagged(OperationId),
+    /// What set an allotment aside.
+    Allotment(OperationId),
     File,
 }
 
@@ -198,6 +208,36 @@ pub(crate) struct Command {
     pub(crate) unfit: Option<Error>,
     /// Whether it is asked for now, not read from the books.
     pub(crate) asked: bool,
+    /// Of one read from the books: what was found out when it was booked.
+    pub(crate) facts: Option<Facts>,
+}
+
+/// What stands in a body beside the inputs, and decides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Facts {
+    /// What was taken of allotments.
+    pub(crate) allotted: AllottedParts,
+    /// The epoch of a device.
+    pub(crate) epoch: Option<i64>,
+}
+
+impl Facts {
+    fn take(kind: OpKind, fields: &mut Fields<'_>) -> Result<Self> {
+        // What a device adds, it adds again.
+        fields.take(BASE_AT);
+        let mut facts = Facts::default();
+        if matches!(kind, OpKind::Consume | OpKind::Hold | OpKind::Capture)
+            && let Some(value) = fields.take(ALLOTTED)
+        {
+            facts.allotted = parts_of(value)?;
+        }
+        if kind == OpKind::Allot
+            && let Some(value) = fields.take(EPOCH)
+        {
+            facts.epoch = Some(count(EPOCH, value, 1, MAX_EPOCH)?);
+        }
+        Ok(facts)
+    }
 }
 
 impl Request {
@@ -246,9 +286,8 @@ impl Command {
         match kind.described() {
             Some(operation) => {
                 let subject = subject(operation, account, &mut fields)?;
-                // What a device adds, it adds again.
-                fields.take(BASE_AT);
-                Ok(Command { unfit: None, asked: false, ..Self::read(operation, subject, key, fields)? })
+                let facts = Some(Facts::take(kind, &mut fields)?);
+                Ok(Command { unfit: None, asked: false, facts, ..Self::read(operation, subject, key, fields)? })
             }
             None if kind == OpKind::Reconcile => Err(Error::corrupt("a reconcile has lines")),
             None => Ok(Command { body: fields.finish(kind.as_str())?, ..Self::own(kind, key) }),
@@ -259,6 +298,15 @@ impl Command {
     pub(crate) fn reconcile(key: Key, told: Reconcile) -> Self {
         let (body, action) = (told.body(), Action::Reconcile(Arc::new(told)));
         Command { body, action, ..Self::own(OpKind::Reconcile, key) }
+    }
+
+    /// On a device: gives back an allotment that its hub has recalled.
+    #[cfg(feature = "sync")]
+    pub(crate) fn give_back(key: Key, allotment: OperationId) -> Self {
+        let (kind, subject, action) = (OpKind::Return, Subject::Allotment(allotment), Action::Return);
+        let mut body = Body::default();
+        body.add("allotment", allotment.to_string().into());
+        Command { kind, subject, action, body, ..Self::own(kind, key) }
     }
 
     /// What the library books of its own accord: a restore, or the reading of an expiry sweep.
@@ -272,6 +320,7 @@ impl Command {
             body: Body::default(),
             unfit: None,
             asked: false,
+            facts: None,
         }
     }
 
@@ -294,6 +343,7 @@ impl Command {
             body: fields.finish(operation.name)?,
             unfit,
             asked: true,
+            facts: None,
         })
     }
 
@@ -303,7 +353,8 @@ impl Command {
             && is_by_book(|name| self.body.get(name).is_some())
             && is_by_book(|name| first.get(name).is_some());
         let compared = |name: &str| match name {
-            "at" | "actor" | "description" | "metadata" | "price_book" | BASE_AT => false,
+            "at" | "actor" | "description" | "metadata" | "price_book" | BASE_AT | ALLOTTED => false,
+            EPOCH => self.kind != OpKind::Allot,
             "points" => !by_book,
             _ => true,
         };
@@ -341,6 +392,7 @@ fn subject(operation: &Operation, known: Option<AccountId>, fields: &mut Fields<
         ("operation", _) => target(field.name, fields, absent).map(Subject::Operation),
         ("link", _) => target(field.name, fields, absent).map(Subject::Link),
         ("flagged", _) => target(field.name, fields, absent).map(Subject::Flagged),
+        ("allotment", _) => target(field.name, fields, absent).map(Subject::Allotment),
         (_, Some(account)) => Ok(Subject::Account(account)),
         (name, None) => AccountId::new(fields.take_text(name)?.ok_or_else(absent)?).map(Subject::Account),
     }
@@ -422,6 +474,14 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
         OpKind::Close => Action::Close,
         OpKind::Configure => Action::Configure(setting(fields)?),
         OpKind::ConfirmClock => Action::ConfirmClock,
+        _ => between_files(kind, fields)?,
+    })
+}
+
+/// The same of what hubs and devices are about, and of what the library books of its own accord.
+fn between_files(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
+    let number = |name| fields.number(name).ok_or_else(|| missing(name, ""));
+    Ok(match kind {
         OpKind::BecomeHub => Action::BecomeHub { public_key: public_key("public_key", fields)?, name: name(fields) },
         OpKind::Admit => Action::Admit(Arc::new(admission(fields)?)),
         OpKind::Expel => Action::Expel { device: device(fields)? },
@@ -429,8 +489,16 @@ fn action(kind: OpKind, fields: &Fields<'_>) -> Result<Action> {
         OpKind::Approve => Action::Approve { another: fields.flag("another").unwrap_or(false) },
         OpKind::Dismiss => Action::Dismiss,
         OpKind::Acknowledge => Action::Acknowledge { flag: fields.text("flag").and_then(FlagCode::from_text) },
+        OpKind::Allot => Action::Allot {
+            device: device(fields)?,
+            points: number("points")?,
+            spend_until: fields.instant("spend_until").ok_or_else(|| missing("spend_until", ""))?,
+        },
+        OpKind::Recall => Action::Recall,
+        OpKind::AllotWriteOff => Action::AllotWriteOff,
+        OpKind::Return => Action::Return,
         OpKind::Import => Action::Import(Arc::new(import(fields)?)),
-        OpKind::Restore | OpKind::Expire | OpKind::RenewEpoch | OpKind::Stage | OpKind::Reconcile => Action::Own,
+        _ => Action::Own,
     })
 }
 

@@ -346,6 +346,10 @@ pub struct Balance {
     /// On a device: how many of its operations are in the figures that its hub did not have then, open holds among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_operations: Option<i64>,
+    /// Of the held points, those set aside for devices: at a hub all, on a device what it can spend of its own. Absent when there
+    /// are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allotted: Option<Points>,
 }
 
 /// The balances as plain numbers: to be added and subtracted.

@@ -9,6 +9,7 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::ids::MAX_EPOCH;
 use super::operations::MAX_PERIODS;
 use super::rollover::Rolling;
 use super::{
@@ -189,6 +190,14 @@ listed! {
         deadline: Instant,
         slices: Vec<CarriedSlice>,
     }
+    /// What is left of an allotment of the device it goes to.
+    CarriedAllotment {
+        id: OperationId,
+        epoch: i64,
+        spend_until: Instant,
+        recalled: bool,
+        slices: Vec<CarriedSlice>,
+    }
     /// A plan with periods to come.
     CarriedPlan {
         id: PlanId,
@@ -234,16 +243,11 @@ pub(crate) struct Carried {
     pub(crate) consumes: Vec<CarriedConsume>,
     #[serde(rename = "h", default)]
     pub(crate) holds: Vec<CarriedHold>,
-    /// Allotments: none are made yet.
     #[serde(rename = "l", default)]
-    pub(crate) allotments: Vec<NoAllotment>,
+    pub(crate) allotments: Vec<CarriedAllotment>,
     #[serde(rename = "pl", default)]
     pub(crate) plans: Vec<CarriedPlan>,
 }
-
-/// There is no such thing: a list of them is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum NoAllotment {}
 
 mod list_of_totals {
     use super::{Deserialize, Deserializer, Serialize, Serializer, Totals};
@@ -436,12 +440,14 @@ impl Carried {
         self.judge_consumes()?;
         self.judge_holds()?;
         self.judge_plans()?;
+        self.judge_allotments()?;
         self.judge_places()?;
         self.judge_sums()
     }
 
     fn has_rows(&self) -> bool {
-        !(self.batches.is_empty() && self.consumes.is_empty() && self.holds.is_empty() && self.plans.is_empty())
+        let books = self.batches.is_empty() && self.consumes.is_empty() && self.holds.is_empty();
+        !(books && self.allotments.is_empty() && self.plans.is_empty())
     }
 
     fn judge_batches(&self) -> Judged {
@@ -530,7 +536,21 @@ impl Carried {
         Ok(())
     }
 
-    /// What consumes and holds say of batches that are there.
+    fn judge_allotments(&self) -> Judged {
+        let mut ids = BTreeSet::new();
+        for allotment in &self.allotments {
+            let batches: BTreeSet<BatchId> = allotment.slices.iter().map(|slice| slice.batch).collect();
+            let slices = allotment.slices.iter().all(|slice| (1..=MAX_POINTS).contains(&slice.points));
+            let fits = slices && !batches.is_empty() && batches.len() == allotment.slices.len();
+            let epoch = (1..=MAX_EPOCH).contains(&allotment.epoch);
+            if !ids.insert(allotment.id) || allotment.id.index() != 0 || !fits || !epoch {
+                return Err(format!("allotment {} is there twice, or out of range", allotment.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// What consumes, holds and allotments say of batches that are there.
     fn judge_places(&self) -> Judged {
         let mut said: BTreeMap<BatchId, (i64, i64)> = self.batches.iter().map(|batch| (batch.id, (0, 0))).collect();
         let unknown = |id: &BatchId| format!("batch {id} is not carried, and something names it");
@@ -542,7 +562,8 @@ impl Carried {
         if let Some(id) = revoked.find(|id| !said.contains_key(id)) {
             return Err(unknown(id));
         }
-        for slice in self.holds.iter().flat_map(|hold| &hold.slices) {
+        let allotted = self.allotments.iter().flat_map(|allotment| &allotment.slices);
+        for slice in self.holds.iter().flat_map(|hold| &hold.slices).chain(allotted) {
             let (_, held) = said.get_mut(&slice.batch).ok_or_else(|| unknown(&slice.batch))?;
             *held = held.saturating_add(slice.points);
         }
@@ -623,7 +644,7 @@ mod tests {
                 r#"["{b}",null,"plan:pro",1,0,60,0,0,20,10,0,30,0,5,6,null,9,1,1,{{"cap":20,"expires_in_days":3}},1,30,1],"#,
                 r#"["{c}",null,"plan:pro",1,0,7,0,0,0,0,0,7,0,6,null,"{b}",12,1,1,null,0,7,0]],"#,
                 r#""c":[["{consume}",4,75,0,5,0,null,[["{a}",55,5],["{b}",20,0]]],["{clawback}",null,20,7,0,3,"{a}",[["{a}",10,0]]]],"#,
-                r#""h":[["{hold}",31,1,9000,[["{a}",30]]]],"l":[],"#,
+                r#""h":[["{hold}",21,1,9000,[["{a}",20]]]],"l":[["{allotment}",7,9500,1,[["{a}",10]]]],"#,
                 r#""pl":[["{plan}",{{"end_of_day":"+08:00","every_months":1,"expires_in_days":3,"offset":"+08:00","points":60,"priority":0,"rollover":{{"cap":20,"expires_in_days":3}},"source":"plan:pro"}},2,5,1,null,8]]}}"#,
             ),
             a = a,
@@ -632,6 +653,7 @@ mod tests {
             consume = consume,
             clawback = clawback,
             hold = hold,
+            allotment = id(11, 0),
             plan = plan
         )
     }
@@ -689,12 +711,17 @@ mod tests {
             (",4,75,0,5,0,null", ",4,75,0,6,0,null"),
             (",4,75,0,5,0,null", ",0,75,0,5,0,null"),
             (",55,5]", ",55,56]"),
-            (",31,1,9000", ",31,0,9000"),
+            (",21,1,9000", ",21,0,9000"),
+            (",7,9500,1,", ",0,9500,1,"),
+            (",7,9500,1,", ",7,9500,2,"),
+            (",9500,1,[[", ",9500,1,[],[["),
+            ("\",10]]]],\"pl\"", "\",11]]]],\"pl\""),
+            ("\",10]]]],\"pl\"", "\",0]]]],\"pl\""),
             (",2,5,1,null,8]", ",0,5,1,null,8]"),
             (",2,5,1,null,8]", ",2,5,1,30,8]"),
             ("\"points\":60,", "\"points\":0,"),
             ("\"points\":60,", ""),
-            ("\"l\":[]", "\"l\":[1]"),
+            ("\"l\":[[", "\"l\":[1,[["),
             ("\"limit\":50", "\"limit\":50,\"figures\":[0,30,0,7]"),
             ("\"limit\":50", "\"limit\":50,\"limit\":50"),
         ] {

@@ -28,7 +28,8 @@ codes!(
         Unfreeze = 15 "unfreeze", Close = 16 "close", TransferIn = 20 "transfer_in", Settle = 21 "settle",
         Expire = 22 "expire", Activate = 23 "activate", HoldExpire = 24 "hold_expire", Clawback = 25 "clawback",
         Reopen = 26 "reopen", Reinstate = 27 "reinstate", Plan = 28 "plan", Stop = 29 "stop",
-        Rollover = 30 "rollover", Reconcile = 31 "reconcile", Stage = 34 "stage", Dismiss = 35 "dismiss",
+        Rollover = 30 "rollover", Reconcile = 31 "reconcile", Allot = 32 "allot", AllotReturn = 33 "allot_return",
+        Stage = 34 "stage", Dismiss = 35 "dismiss", Recall = 36 "recall", Unback = 37 "unback",
     }
 );
 

@@ -1,12 +1,14 @@
 //! The typed requests by which files become hub and device, and a hub admits and expels devices.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::builders::request;
-use super::{Certificate, DevicePolicy, FlagCode, Key, Metadata, OperationId, Request};
+use super::{AccountId, Certificate, DevicePolicy, FlagCode, Key, Metadata, OperationId, Request};
 use crate::hash::PublicKey;
+use crate::units::Points;
 
 /// The request with each field of a part of it.
 fn with_fields(request: Request, part: &impl Serialize) -> Request {
@@ -141,5 +143,75 @@ impl Acknowledge {
     /// Only of this flag.
     pub fn flag(self, flag: FlagCode) -> Self {
         self.set("flag", flag.as_str())
+    }
+}
+
+request!(
+    /// Sets points of an account aside for one device, which can spend them offline: nobody else can.
+    ///
+    /// ```
+    /// use counterfoil::Points;
+    /// use counterfoil::exchange::Allot;
+    /// let device = "0193f1a2-4c5d-7e8f-9a0b-1c2d3e4f5a6b".parse().unwrap();
+    /// let request = Allot::new(device, Points::new(20)?, "2030-01-31T00:00:00Z".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    Allot on account: AccountId
+);
+
+impl Allot {
+    /// The device, how many points, and until when it may spend them: they are of batches that end later.
+    pub fn new(device: Uuid, points: Points, spend_until: DateTime<Utc>) -> Self {
+        let until = spend_until.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let request = Request::new("allot").with("device", device.to_string()).with("points", points.get());
+        Allot(request.with("spend_until", until))
+    }
+}
+
+request!(
+    /// Has a device give back what is left of an allotment.
+    Recall on allotment: OperationId
+);
+
+impl Recall {
+    /// At the device's next exchange.
+    pub fn new() -> Self {
+        Recall(Request::new("recall"))
+    }
+}
+
+impl Default for Recall {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+request!(
+    /// Gives an allotment back to its account without its device.
+    AllotWriteOff on allotment: OperationId
+);
+
+impl AllotWriteOff {
+    /// Why: 1 to 4096 bytes, kept in the books.
+    pub fn new(reason: impl Into<String>) -> Self {
+        AllotWriteOff(Request::new("allot_write_off").with("reason", reason.into()))
+    }
+}
+
+request!(
+    /// On a device, gives back what is left of an allotment.
+    Return on allotment: OperationId
+);
+
+impl Return {
+    /// All that neither was spent nor is kept by a hold.
+    pub fn new() -> Self {
+        Return(Request::new("return"))
+    }
+}
+
+impl Default for Return {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -1,6 +1,7 @@
 //! Plain data: ids, requests, the books' rows, and the answers. No rules, no SQL.
 
 mod action;
+mod allotment;
 mod answer;
 pub(crate) mod builders;
 mod calendar;
@@ -30,9 +31,11 @@ pub(crate) mod schema;
 mod words;
 
 pub(crate) use action::{
-    Action, Amount, CaptureAmount, Command, Import, Policy as ConsumePolicy, Setting, Shortfall as RevokeShortfall,
-    Subject,
+    Action, Amount, CaptureAmount, Command, Facts, Import, Policy as ConsumePolicy, Setting,
+    Shortfall as RevokeShortfall, Subject,
 };
+pub(crate) use allotment::{ALLOTTED, AllotmentRow, EPOCH, Parts as AllottedParts, parts_of, parts_value};
+pub use allotment::{AllotmentInfo, AllotmentState};
 pub use answer::{
     Allocation, Balance, BatchInfo, BatchState, Check, Entry, Figures, Held, HoldInfo, HoldMark, Made, Movement,
     NewValue, NextExpiry, Overview, Page, PlanInfo, PlanMark, Quote, Receipt, Slice, Totals,
@@ -40,7 +43,7 @@ pub use answer::{
 pub(crate) use builders::*;
 pub use calendar::Calendar;
 pub(crate) use carried::{
-    Carried, CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, nothing, terms_of, terms_text,
+    Carried, CarriedAllotment, CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, nothing, terms_of, terms_text,
 };
 #[cfg(feature = "sync")]
 pub(crate) use carried::{CarriedPart, CarriedRest, CarriedSlice};
@@ -56,7 +59,7 @@ pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile,
 #[cfg(feature = "sync")]
 pub(crate) use heard::Parts;
 pub(crate) use heard::{BaseRow, ForeignRow, Heard, HubPosition, PendingRow, ReceivedRow};
-pub use hub::{Acknowledge, Admit, Approve, BecomeHub, Dismiss, Enrol, Expel};
+pub use hub::{Acknowledge, Admit, Allot, AllotWriteOff, Approve, BecomeHub, Dismiss, Enrol, Expel, Recall, Return};
 #[cfg(feature = "sync")]
 pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};

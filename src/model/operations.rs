@@ -15,8 +15,9 @@ codes!(
         Unfreeze = 15 "unfreeze", Close = 16 "close", Configure = 17 "configure", ConfirmClock = 18 "confirm_clock",
         Restore = 19 "restore", Expire = 20 "expire", Plan = 21 "plan", Stop = 22 "stop", BecomeHub = 23 "become_hub",
         Admit = 24 "admit", Expel = 25 "expel", Enrol = 26 "enrol", RenewEpoch = 27 "renew_epoch",
-        Reconcile = 28 "reconcile", Import = 30 "import", Stage = 31 "stage", Approve = 32 "approve",
-        Dismiss = 33 "dismiss", Acknowledge = 37 "acknowledge",
+        Reconcile = 28 "reconcile", Return = 29 "return", Import = 30 "import", Stage = 31 "stage", Approve = 32 "approve",
+        Dismiss = 33 "dismiss", Allot = 34 "allot", Recall = 35 "recall", AllotWriteOff = 36 "allot_write_off",
+        Acknowledge = 37 "acknowledge",
     }
 );
 
@@ -158,8 +159,12 @@ static LINK: Field = field("link", Id, "The link that waits: what set it aside")
 static FLAGGED: Field =
     field("flagged", Id, "The operation that is flagged").required("give the id that the list of flags shows");
 
+static ALLOTMENT: Field = field("allotment", Id, "The allotment: what set it aside")
+    .required("give the id that the list of allotments shows");
+
 /// The fields in which an operation names what it is done to. Where it does, it has no account: that follows.
-pub static TARGETS: [&str; 6] = [HOLD.name, BATCH.name, PLAN.name, CHARGE.name, LINK.name, FLAGGED.name];
+pub static TARGETS: [&str; 7] =
+    [HOLD.name, BATCH.name, PLAN.name, CHARGE.name, LINK.name, FLAGGED.name, ALLOTMENT.name];
 
 /// When what a device knew of an account was put together, in milliseconds since 1970: in the body of each of its operations
 /// there.
@@ -517,6 +522,25 @@ pub static OPERATIONS: &[Operation] = &[
         "Say that what is flagged of an operation has been seen to",
         &[field("flag", Choice(FlagCode::TEXTS), "Which of its flags, when not all of them"), REASON],
     ),
+    on(
+        &ACCOUNT,
+        OpKind::Allot,
+        "Set points aside for one device, which it can spend offline",
+        &[
+            DEVICE,
+            NEEDED_POINTS,
+            field("spend_until", Instant, "Until when the device may spend them (RFC 3339): they are of batches that end later")
+                .required("say until when the device may spend them"),
+        ],
+    ),
+    on(&ALLOTMENT, OpKind::Recall, "Have a device give back what is left of an allotment", &[]),
+    on(
+        &ALLOTMENT,
+        OpKind::AllotWriteOff,
+        "Give an allotment back to the account without its device: what that has spent of it is charged once it comes",
+        &[REASON],
+    ),
+    on(&ALLOTMENT, OpKind::Return, "On a device: give back what is left of an allotment", &[]).on_device(),
     on_file(
         OpKind::Enrol,
         "Make this file a device of a hub, for good, by what the hub has certified",

@@ -176,6 +176,16 @@ pub static QUESTIONS: &[QuestionKind] = &[
         "What an operator should see of what devices did: what nobody has acknowledged, or all",
         &[field("all", FieldKind::Flag, "Also what was acknowledged").default("false"), LIMIT, AFTER],
     ),
+    kind(
+        "allotments",
+        "What is set aside for devices: what they have not spent, or all",
+        &[
+            ONE_ACCOUNT,
+            field("all", FieldKind::Flag, "Also what is spent or given back").default("false"),
+            LIMIT,
+            AFTER,
+        ],
+    ),
     kind("clock", "How the clock stands to the times in the file", &[]),
     kind(
         "verify",
@@ -541,6 +551,7 @@ pub(crate) enum Asked {
     Devices(Filter),
     Staged(Filter),
     Flags(Filter),
+    Allotments(Filter),
     Clock,
     Verify { quick: bool },
 }
@@ -591,6 +602,7 @@ impl Asked {
             "devices" => Asked::Devices(given.filter()?),
             "staged" => Asked::Staged(given.filter()?),
             "flags" => Asked::Flags(given.filter()?),
+            "allotments" => Asked::Allotments(given.filter()?),
             "clock" => Asked::Clock,
             "verify" => Asked::Verify { quick: given.flag("quick") },
             _ => return Err(no_question(&name.into())),

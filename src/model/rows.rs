@@ -279,16 +279,19 @@ impl ConsumeRow {
     }
 }
 
-/// Which batch paid for (or is set aside for) which consume (or hold), in which order.
+/// Which batch paid for (or is set aside for) which consume (or hold, or allotment), in which order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AllocationRow {
-    /// The consume's or hold's operation.
+    /// The consume's, hold's or allotment's operation.
     pub(crate) owner: i64,
     pub(crate) rank: i64,
     pub(crate) batch: BatchNo,
     pub(crate) points: i64,
-    /// Of a consume: points refunded out of this allocation. Of a hold: points its release gave back or let lapse.
+    /// Of a consume: points refunded out of this allocation. Of a hold: points its release gave back or let lapse. Of an
+    /// allotment: points spent, given back, or kept by a hold.
     pub(crate) returned: i64,
+    /// Of a hold on a device: the allotment they came out of.
+    pub(crate) allotment: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Look;
 use super::shapes::figures;
-use crate::engine::{Books, Source};
+use crate::engine::{Books, Source, is_allotted};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, Figures, HoldState, NextExpiry,
@@ -44,8 +44,10 @@ impl Look<'_, '_> {
         let row = AccountRow { next_due_at: books.next_due_at(row.no)?, ..row.clone() };
         let (base_at, pending_operations) = self.based(row.no)?;
         let (clock_suspect, clock_behind) = (self.suspect, self.behind);
+        let allotted = self.allotted(books, row.no, now)?;
+        let allotted = (allotted > 0).then(|| Points::booked(allotted)).transpose()?;
         let shown = shown(id, &row, now, next_expiry)?;
-        Ok(Balance { clock_suspect, clock_behind, base_at, pending_operations, ..shown })
+        Ok(Balance { clock_suspect, clock_behind, base_at, pending_operations, allotted, ..shown })
     }
 
     /// On a device: as of when its hub told of an account, and how many operations are put back on that.
@@ -99,13 +101,21 @@ impl Look<'_, '_> {
 
     /// Whether the account could pay `required` points.
     pub(crate) fn check(&self, id: &AccountId, required: Points) -> Result<Check> {
-        let account = self.account(id, None)?;
+        let mut account = self.account(id, None)?;
+        // What was set aside for this device is all it may decide by.
+        let allotted = match &mut account {
+            Some((books, row, now)) if is_allotted(&self.ledger) => Some(self.allotted(books, row.no, *now)?),
+            _ => is_allotted(&self.ledger).then_some(0),
+        };
         let row = account.as_ref().map(|(_, row, _)| row);
         let balances = row.map_or(Balances::default(), |row| row.balances);
         let (limit, unbacked) = row.map_or((0, 0), |row| (row.credit_limit, row.unbacked));
         let (available, debt) = (balances.available, balances.debt);
         let uncovered = required.get().saturating_sub(available).max(0);
-        let fits = uncovered == 0 || uncovered <= limit.saturating_sub(debt).saturating_sub(unbacked);
+        let fits = match allotted {
+            Some(allotted) => required.get() <= allotted,
+            None => uncovered == 0 || uncovered <= limit.saturating_sub(debt).saturating_sub(unbacked),
+        };
         let reason = match row.map(|row| row.state) {
             None if self.ledger.settings.explicit_accounts => Some("unknown_account"),
             Some(AccountState::Closed) => Some("account_closed"),
@@ -126,8 +136,8 @@ pub(crate) fn at_a_glance(session: &Session<'_>, id: &AccountId, reading: Readin
     let Some(Glance { account, clock, max_clock_jump, role, next_expiry }) = store::glance(session, id)? else {
         return Ok(None);
     };
-    // More is told of one on a device.
-    if role == Role::Device {
+    // More is told of one on a device, and of one of which something is set aside for one.
+    if role == Role::Device || role == Role::Hub && account.balances.held > 0 {
         return Ok(None);
     }
     let now = reading.at.max(account.last_booked_at);
@@ -160,6 +170,7 @@ fn shown(id: &AccountId, row: &AccountRow, now: Instant, next_expiry: Option<Nex
         clock_behind: 0,
         base_at: None,
         pending_operations: None,
+        allotted: None,
     })
 }
 
@@ -192,5 +203,6 @@ fn past(id: &AccountId, at: Instant, balances: Option<Balances>) -> Result<Balan
         clock_behind: 0,
         base_at: None,
         pending_operations: None,
+        allotted: None,
     })
 }

@@ -77,13 +77,15 @@ impl Look<'_, '_> {
     }
 
     /// An account as a device gets to know it. One that is not there has nothing.
-    pub(crate) fn carried(&self, account: &AccountId, own: &dyn Own) -> Result<Carried> {
+    pub(crate) fn carried(&self, account: &AccountId, own: &dyn Own, device: &Uuid) -> Result<Carried> {
         let late_window = self.ledger.settings.late_window;
         match self.source.account_by_id(account)? {
             None => Ok(nothing(account)),
             Some(row) => {
                 let (now, ahead) = (row.booked_time(&self.clock, self.time), row.turns(&self.clock, self.time));
-                carry(&Carrying { source: &self.source, writers: self.writers, own, now, ahead, late_window }, &row)
+                let device = self.source.device(device_tag(device))?.map_or(0, |row| row.no);
+                let (source, writers) = (&self.source, self.writers);
+                carry(&Carrying { source, writers, own, device, now, ahead, late_window }, &row)
             }
         }
     }

@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod accounts;
+mod allotments;
 mod balance;
 #[cfg(feature = "sync")]
 mod carried;

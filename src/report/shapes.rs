@@ -251,7 +251,11 @@ pub(crate) fn hold(
         key: made.key,
         reference: body.get("reference").and_then(Value::as_str).map(str::to_string),
         booked_at: made.booked_at.utc(),
-        slices: slices.iter().map(|slice| allocation(writers, slice)).collect::<Result<_>>()?,
+        slices: slices
+            .iter()
+            .filter(|slice| slice.points > 0)
+            .map(|slice| allocation(writers, slice))
+            .collect::<Result<_>>()?,
     })
 }
 
@@ -305,6 +309,8 @@ pub(crate) fn entry(
     // A hold is known by the operation that made it.
     let refers_to = said("operation").map(|id| id.parse().map(OperationId::sequence));
     let refers_to = refers_to.or_else(|| said("hold").map(|id| id.parse().map(HoldId::sequence))).transpose()?;
+    // An allotment is known by what set it aside at the hub.
+    let allotment = said("allotment").map(str::parse).transpose()?;
     Ok(Entry {
         n: row.n,
         account: account.clone(),
@@ -323,7 +329,7 @@ pub(crate) fn entry(
         unit: outcome.and_then(|outcome| outcome.unit.clone()),
         source: source_name,
         counterparty,
-        refers_to: refers_to.map(|seq| writers.operation(seq)),
+        refers_to: refers_to.map(|seq| writers.operation(seq)).or(allotment),
         reference: text("reference"),
         description: text("description"),
         reason: text("reason"),

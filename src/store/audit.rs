@@ -12,9 +12,9 @@ use crate::db::{bounded, sqlite_error};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow, EntryRow,
-    FlagRow, ForeignRow, HoldRow, LedgerRow, LinkRow, OperationRow, PendingRow, PlanRow, ReceivedRow, ReferenceRow,
-    StagedRow, StretchRow, WatchRow,
+    AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow,
+    EntryRow, FlagRow, ForeignRow, HoldRow, LedgerRow, LinkRow, OperationRow, PendingRow, PlanRow, ReceivedRow,
+    ReferenceRow, StagedRow, StretchRow, WatchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -203,6 +203,7 @@ paged! {
     HoldRow: i64, |it| it.operation, HOLD_PAGE;
     ConsumeRow: i64, |it| it.operation, CONSUME_PAGE;
     AllocationRow: (i64, i64), |it| (it.owner, it.rank), ALLOCATION_PAGE;
+    AllotmentRow: i64, |it| it.operation, ALLOTMENT_PAGE;
     DeviceRow: i64, |it| it.no, DEVICE_PAGE;
     BaseRow: i64, |it| it.account, BASE_PAGE;
     PendingRow: (i64, i64), |it| (it.account, it.operation), PENDING_PAGE;

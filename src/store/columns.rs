@@ -15,9 +15,9 @@ use crate::db::sqlite_error;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
 use crate::model::{
-    AccountId, AccountState, ClockMark, DevicePolicy, DeviceState, EntryKind, FlagCode, Heard, HoldState, Key,
-    LinkVerdict, MAX_EPOCH, MovementRow, OpKind, Outcome, Role, Rolling, StageReason, StageState, Terms, Writer,
-    decode, encode, terms_of, terms_text,
+    AccountId, AccountState, AllotmentState, ClockMark, DevicePolicy, DeviceState, EntryKind, FlagCode, Heard,
+    HoldState, Key, LinkVerdict, MAX_EPOCH, MovementRow, OpKind, Outcome, Role, Rolling, StageReason, StageState,
+    Terms, Writer, decode, encode, terms_of, terms_text,
 };
 use crate::units::{Instant, MAX_POINTS};
 
@@ -448,6 +448,7 @@ cells! {
     LinkVerdict: |it| it.code();
     StageReason: |it| it.code();
     StageState: |it| it.code();
+    AllotmentState: |it| it.code();
     FlagCode: |it| it.code();
 }
 

@@ -31,6 +31,10 @@ impl Links for SqlSource<'_, '_> {
         self.session().walk(sql::CHAINS_AFTER, prev, None, |row| row.no, ChainRow::read)
     }
 
+    fn newest_epoch(&self, device: i64) -> Result<Option<i64>> {
+        self.session().first(sql::CHAIN_NEWEST, params![device], |row| rows::integer(row, "chain"))
+    }
+
     fn link(&self, chain: i64, seq: i64) -> Result<Option<LinkRow>> {
         self.session().first(sql::LINK_BY_NUMBER, params![chain, seq], LinkRow::read)
     }

@@ -9,8 +9,9 @@ use super::tables::Table;
 use super::{Glance, Session, limit, pages, rows, sql};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, AccountRow, Action, BatchNo, BatchRow, Command, DeviceRow, EntryKind, EntryRow, ForeignRow, HoldRow,
-    Key, OpKind, OperationRow, PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow, Writers,
+    AccountId, AccountRow, Action, AllotmentRow, BatchNo, BatchRow, Command, DeviceRow, EntryKind, EntryRow,
+    ForeignRow, HoldRow, Key, OpKind, OperationRow, PlanRow, PriceBookRow, ReferenceRow, StretchRow, WriterRow,
+    Writers,
 };
 use crate::units::{Instant, add};
 
@@ -39,6 +40,12 @@ pub(crate) fn glance(session: &Session<'_>, id: &AccountId) -> Result<Option<Gla
         Ok(true)
     })?;
     Ok(found)
+}
+
+/// Allotments by operation: all of them, or those with something left.
+pub(crate) fn allotments(session: &Session<'_>, open: bool, after: i64, page: usize) -> Result<Vec<AllotmentRow>> {
+    let sql = if open { sql::ALLOTMENTS_OPEN } else { sql::ALLOTMENT_PAGE };
+    session.walk(sql, params![after, limit(page)], Some(after), |row| row.operation, AllotmentRow::read)
 }
 
 pub(crate) fn account_page(session: &Session<'_>, after: i64, page: usize) -> Result<Vec<AccountRow>> {

@@ -26,10 +26,10 @@ pub(crate) use links::{
     chains_of_device, flag_page, newest_link, newest_operation_of, staged_after, staged_of_device, watch, watches_of,
 };
 pub(crate) use lists::{
-    Forward, account_page, accounts, accounts_due, batches_before, batches_of_account, configured_before, device_page,
-    entries, entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book, number_of_entry_at,
-    numbers_of_entries_at, operations_after, operations_before, overdue, plans_of_account, price_book_page,
-    price_book_use, references, stretches, writer_page, writers,
+    Forward, account_page, accounts, accounts_due, allotments, batches_before, batches_of_account, configured_before,
+    device_page, entries, entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book,
+    number_of_entry_at, numbers_of_entries_at, operations_after, operations_before, overdue, plans_of_account,
+    price_book_page, price_book_use, references, stretches, writer_page, writers,
 };
 pub(crate) use pages::pages;
 pub(crate) use read::{BookCache, SqlSource};

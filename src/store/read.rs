@@ -15,8 +15,8 @@ use crate::engine::source::{Allocations, Listed, OperationHead, Source};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AllocationRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey, HoldRow, Key,
-    OpKind, OperationRow, PendingRow, PlanRow,
+    AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey,
+    ForeignRow, HoldRow, Key, OpKind, OperationRow, PendingRow, PlanRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -107,6 +107,18 @@ impl Source for SqlSource<'_, '_> {
             return Ok(Allocations::stored(rows));
         }
         Ok(Allocations::drawn(owner, &self.draws(owner)?))
+    }
+
+    fn allotment(&self, operation: i64) -> Result<Option<AllotmentRow>> {
+        self.session.first(sql::ALLOTMENT_BY_OPERATION, params![operation], AllotmentRow::read)
+    }
+
+    fn allotments(&self, account: i64) -> Result<Vec<AllotmentRow>> {
+        self.session.walk(sql::ALLOTMENTS_OF, params![account], None, |row| row.operation, AllotmentRow::read)
+    }
+
+    fn all_allotments(&self, after: i64, page: usize) -> Result<Vec<AllotmentRow>> {
+        lists::allotments(self.session, false, after, page)
     }
 
     fn operation(&self, seq: i64) -> Result<Option<OperationHead>> {
@@ -296,6 +308,10 @@ impl Source for SqlSource<'_, '_> {
             self.session.walk(sql::PENDING_OF, bounds, Some(after), |row| row.operation, PendingRow::read)
         };
         pages(0, 256, read, |row: &PendingRow| row.operation).map(|row| row.map(|row| row.operation)).collect()
+    }
+
+    fn foreign(&self, no: i64) -> Result<Option<ForeignRow>> {
+        self.session.first(sql::FOREIGN_BY_NO, params![no], ForeignRow::read)
     }
 
     fn local(&self, id: &Uuid) -> Result<Option<i64>> {

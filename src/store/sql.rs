@@ -3,8 +3,8 @@
 
 use super::columns::{Cell, Parameters};
 use super::tables::{
-    Table, account, allocation, base, batch, chain, consume, device, entry, flag, foreign_id, hold, ledger, link,
-    operation, pending, plan, price_book, received, reference, rollover, staged, stretch, watch, writer,
+    Table, account, allocation, allotment, base, batch, chain, consume, device, entry, flag, foreign_id, hold, ledger,
+    link, operation, pending, plan, price_book, received, reference, rollover, staged, stretch, watch, writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -201,6 +201,11 @@ statements! {
         ALLOCATIONS_OF = select!(allocation "WHERE owner = ?1 ORDER BY rank");
         ALLOCATION_PAGE = select!(allocation "WHERE (owner, rank) > (?1, ?2) ORDER BY owner, rank LIMIT ?3");
 
+        ALLOTMENT_BY_OPERATION = select!(allotment "WHERE operation = ?1");
+        ALLOTMENT_PAGE = select!(allotment "WHERE operation > ?1 ORDER BY operation LIMIT ?2");
+        ALLOTMENTS_OPEN = select!(allotment "INDEXED BY allotment_remaining WHERE remaining > 0 AND operation > ?1 ORDER BY operation LIMIT ?2");
+        ALLOTMENTS_OF = select!(allotment "INDEXED BY allotment_open WHERE remaining > 0 AND account = ?1 ORDER BY operation");
+
         ENTRY_BY_NUMBER = select!(entry "WHERE account = ?1 AND n = ?2");
         ENTRY_TIME = "SELECT booked_at FROM entry WHERE account = ?1 AND n = ?2";
         ENTRIES_FORWARD = select!(entry "WHERE account = ?1 AND n >= ?2 AND n <= ?3 ORDER BY n LIMIT ?4");
@@ -264,12 +269,15 @@ statements! {
         PENDING_PAGE = select!(pending "WHERE (account, operation) > (?1, ?2) ORDER BY account, operation LIMIT ?3");
         PENDING_DELETE = "DELETE FROM pending WHERE account = ?1 AND operation = ?2";
         FOREIGN_BY_ID = "SELECT local FROM foreign_id WHERE id = ?1";
+        FOREIGN_BY_NO = select!(foreign_id "WHERE no = ?1");
         FOREIGN_PAGE = select!(foreign_id "WHERE no > ?1 ORDER BY no LIMIT ?2");
 
         DEVICE_BY_NO = select!(device "WHERE no = ?1");
 
         CHAIN_BY_NO = select!(chain "WHERE no = ?1");
         CHAIN_NEXT_NO = "SELECT ifnull(max(no), 0) + 1 FROM chain";
+        /// The epoch in which a device began its newest chain.
+        CHAIN_NEWEST = "SELECT epoch FROM chain INDEXED BY chain_device WHERE device = ?1 ORDER BY no DESC LIMIT 1";
         CHAIN_PAGE = select!(chain "WHERE no > ?1 ORDER BY no LIMIT ?2");
         CHAINS_OF_DEVICE = select!(chain "INDEXED BY chain_device WHERE device = ?1 ORDER BY no");
         LINK_NEWEST = select!(link "WHERE chain = ?1 ORDER BY seq DESC LIMIT 1");
@@ -395,8 +403,12 @@ statements! {
         CONSUME_UPDATE = update consume (open, refunded, written_off where operation);
 
         ALLOCATION_INSERT = insert allocation ();
-        ALLOCATION_REPLACE = update allocation (batch, points, returned where owner, rank);
+        ALLOCATION_REPLACE = update allocation (batch, points, returned, allotment where owner, rank);
         ALLOCATION_UPDATE = update allocation (returned where owner, rank);
+
+        ALLOTMENT_INSERT = insert allotment ();
+        ALLOTMENT_REPLACE = update allotment (device, epoch, points, remaining, spend_until, state where operation);
+        ALLOTMENT_UPDATE = update allotment (remaining, state where operation);
 
         ENTRY_INSERT = insert entry ();
         REFERENCE_INSERT = insert reference ();

@@ -9,11 +9,11 @@ use rusqlite::Row;
 use super::columns::{BODY, Cell, Columns, NAME, Parameters, RECEIVED};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AccountState, AllocationRow, Balances, BaseRow, BatchRow, ChainRow, ClockMark, ClockState, ConsumeRow,
-    DeviceRow, DeviceState, EntryKind, EntryRow, FlagCode, FlagRow, ForeignRow, HoldRow, HoldState, LedgerRow, LinkRow,
-    LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin, PendingRow, PlanRow, PriceBookRow, ReceivedRow,
-    ReferenceRow, Role, RolloverRow, Settings, StageReason, StageState, StagedRow, Standing, StretchRow, Totals,
-    WatchRow, Writer, WriterRow, changes,
+    AccountRow, AccountState, AllocationRow, AllotmentRow, AllotmentState, Balances, BaseRow, BatchRow, ChainRow,
+    ClockMark, ClockState, ConsumeRow, DeviceRow, DeviceState, EntryKind, EntryRow, FlagCode, FlagRow, ForeignRow,
+    HoldRow, HoldState, LedgerRow, LinkRow, LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin,
+    PendingRow, PlanRow, PriceBookRow, ReceivedRow, ReferenceRow, Role, RolloverRow, Settings, StageReason, StageState,
+    StagedRow, Standing, StretchRow, Totals, WatchRow, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -416,6 +416,18 @@ table! { allocation = AllocationRow {
     batch: number,
     points: points,
     returned: points,
+    allotment: optional_number,
+} }
+
+table! { allotment = AllotmentRow {
+    operation: number,
+    account: number,
+    device: count,
+    epoch: epoch,
+    points: points,
+    remaining: points,
+    spend_until: instant,
+    state: code(AllotmentState::from_code),
 } }
 
 table! { base = BaseRow {

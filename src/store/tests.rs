@@ -6,9 +6,9 @@ use crate::chain;
 use crate::engine::source::{Changes, Listed, Source};
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, AccountRow, AccountState, AllocationRow, Balances, BatchRow, ClockMark, ClockState, ConsumeRow,
-    EntryKind, EntryRow, Expiry, HoldRow, HoldState, Key, LedgerRow, MovementRow, OpKind, OperationRow, Origin,
-    Outcome, Place, Rolling, RolloverRow, Settings, Totals, Writer,
+    AccountId, AccountRow, AccountState, AllocationRow, AllotmentRow, AllotmentState, Balances, BatchRow, ClockMark,
+    ClockState, ConsumeRow, EntryKind, EntryRow, Expiry, HoldRow, HoldState, Key, LedgerRow, MovementRow, OpKind,
+    OperationRow, Origin, Outcome, Place, Rolling, RolloverRow, Settings, Totals, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, Points};
@@ -154,6 +154,7 @@ fn every_column_of_the_schema_is_described() {
     let described = [
         ("account", account!(names)),
         ("allocation", allocation!(names)),
+        ("allotment", allotment!(names)),
         ("base", base!(names)),
         ("batch", batch!(names)),
         ("chain", chain!(names)),
@@ -210,7 +211,10 @@ fn the_widest_update_has_every_column_that_changes() {
     let fixed = "operation, account, points, unbacked, service, price_book";
     assert_eq!(left(sql::HOLD_UPDATE.columns, hold!(names), fixed), "");
     assert_eq!(left(sql::CONSUME_UPDATE.columns, consume!(names), "operation, account, turn, points, clawback_of"), "");
-    assert_eq!(left(sql::ALLOCATION_UPDATE.columns, allocation!(names), "owner, rank, batch, points"), "");
+    assert_eq!(left(sql::ALLOCATION_UPDATE.columns, allocation!(names), "owner, rank, batch, points, allotment"), "");
+    let fixed = "operation, account, device, epoch, points, spend_until";
+    assert_eq!(left(sql::ALLOTMENT_UPDATE.columns, allotment!(names), fixed), "");
+    assert_eq!(left(sql::ALLOTMENT_REPLACE.columns, allotment!(names), "operation, account"), "");
     let fixed = "operation, account, entry, anchor, promo, expiration_days, foreign_terms";
     assert_eq!(left(sql::PLAN_UPDATE.columns, plan!(names), fixed), "");
     // A device may hear of any of them.
@@ -263,18 +267,9 @@ fn an_operation_whose_key_is_taken_is_not_written() {
     assert!(append_operation(session, &OperationRow { seq: 2, ..wrong }).unwrap());
 }
 
-#[test]
-fn every_row_comes_back_as_written() {
-    let conn = memory();
-    let session = &Session::new(&conn);
-    let books = BookCache::default();
-    let source = SqlSource::new(session, &books);
-    let book = PriceBook::parse("free_services = [\"preview\"]\n", "x").unwrap();
-    insert_price_book(session, source.next_price_book_no().unwrap(), &book).unwrap();
-    let op = operation(1, Some((1, "alice")), "a", Some((1, book.hash())));
-    append_operation(session, &op).unwrap();
-    let first_batch = batch(1 << 20, 1, 50, Some(500), true);
-    let changes = Changes {
+/// A row of every table that an operation changes.
+fn something_of_each(first_batch: &BatchRow) -> Changes {
+    Changes {
         new_accounts: vec![account(1, "alice")],
         new_batches: vec![
             first_batch.clone(),
@@ -300,10 +295,41 @@ fn every_row_comes_back_as_written() {
             written_off: 2,
             clawback_of: Some(1 << 20),
         }],
-        new_allocations: vec![AllocationRow { owner: 1, rank: 1, batch: 1 << 20, points: 6, returned: 1 }],
+        new_allocations: vec![AllocationRow {
+            owner: 1,
+            rank: 1,
+            batch: 1 << 20,
+            points: 6,
+            returned: 1,
+            allotment: Some(7),
+        }],
+        new_allotments: vec![AllotmentRow {
+            operation: 7,
+            account: 1,
+            device: 2,
+            epoch: 3,
+            points: 9,
+            remaining: 4,
+            spend_until: at(88),
+            state: AllotmentState::Recalled,
+        }],
         entries: vec![entry_row(1, 1, 21, Some(1)), entry_row(1, 2, 22, None)],
         ..Changes::default()
-    };
+    }
+}
+
+#[test]
+fn every_row_comes_back_as_written() {
+    let conn = memory();
+    let session = &Session::new(&conn);
+    let books = BookCache::default();
+    let source = SqlSource::new(session, &books);
+    let book = PriceBook::parse("free_services = [\"preview\"]\n", "x").unwrap();
+    insert_price_book(session, source.next_price_book_no().unwrap(), &book).unwrap();
+    let op = operation(1, Some((1, "alice")), "a", Some((1, book.hash())));
+    append_operation(session, &op).unwrap();
+    let first_batch = batch(1 << 20, 1, 50, Some(500), true);
+    let changes = something_of_each(&first_batch);
     apply(session, &changes).unwrap();
     assert_eq!(source.operation_row(1).unwrap(), Some(op.clone()));
     let head = source.operation(1).unwrap().unwrap();
@@ -317,6 +343,9 @@ fn every_row_comes_back_as_written() {
     assert_eq!(batches_of_account(session, 1, 0, 9).unwrap(), changes.new_batches);
     assert_eq!(source.hold(1).unwrap(), changes.new_holds.first().cloned());
     assert_eq!(source.consume(1).unwrap(), changes.new_consumes.first().cloned());
+    assert_eq!(source.allotment(7).unwrap(), changes.new_allotments.first().cloned());
+    assert_eq!(source.allotments(1).unwrap(), changes.new_allotments);
+    assert_eq!(source.all_allotments(0, 9).unwrap(), changes.new_allotments);
     assert_eq!(source.clawbacks(1 << 20).unwrap(), changes.new_consumes);
     assert_eq!(source.open_consumes(1, (0, 0), 5).unwrap(), changes.new_consumes);
     assert_eq!(

@@ -28,6 +28,9 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     session.write_all(&sql::ALLOCATION_INSERT, &changes.new_allocations)?;
     let returned = |row| session.write(&sql::ALLOCATION_UPDATE, row);
     changes.allocations.iter().try_for_each(|row| one(returned(row)?, "allocation of", row.owner))?;
+    session.write_all(&sql::ALLOTMENT_INSERT, &changes.new_allotments)?;
+    let changed = |row| session.write(&sql::ALLOTMENT_UPDATE, row);
+    changes.allotments.iter().try_for_each(|row| one(changed(row)?, "allotment", row.operation))?;
     changes.entries.iter().try_for_each(|row| insert_entry(session, row))?;
     session.write_all(&sql::DEVICE_PUT, &changes.devices)?;
     session.write_all(&sql::STRETCH_INSERT, &changes.new_stretches)?;
@@ -51,6 +54,8 @@ fn replace(session: &Session<'_>, heard: &HeardChanges) -> Result<()> {
     heard.consumes.iter().try_for_each(|row| one(consume(row)?, "consume", row.operation))?;
     let allocation = |row| session.write(&sql::ALLOCATION_REPLACE, row);
     heard.allocations.iter().try_for_each(|row| one(allocation(row)?, "allocation of", row.owner))?;
+    let allotment = |row| session.write(&sql::ALLOTMENT_REPLACE, row);
+    heard.allotments.iter().try_for_each(|row| one(allotment(row)?, "allotment", row.operation))?;
     session.write_all(&sql::BASE_PUT, &heard.bases)?;
     session.write_all(&sql::RECEIVED_INSERT, &heard.received)?;
     session.write_all(&sql::FOREIGN_INSERT, &heard.foreign)?;

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::against::folder;
-use crate::sync::reconciled::Pair;
+use crate::sync::reconciled::{Pair, allotted};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -107,6 +107,17 @@ pub fn rich(folder: &Path) -> PathBuf {
     story.book(r#"{"op":"expel","key":"2","device":"00000000-0000-4000-8000-000000000002","reason":"lost"}"#);
     story.book(r#"{"op":"recharge","account":"erin","key":"r6","points":60,"source":"wxpay"}"#);
     from_a_device(&story, &options, folder);
+    for key in ["a1", "a2", "a3"] {
+        story.book(&format!(
+            r#"{{"op":"allot","account":"erin","key":"{key}","device":"00000000-0000-4000-8000-000000000001","points":4,"spend_until":"2027-02-01T00:00:00Z"}}"#
+        ));
+    }
+    let allotted = story.ledger.allotments(&Query::new()).unwrap().items;
+    story.book(&format!(r#"{{"op":"recall","allotment":"{}","key":"a1"}}"#, allotted[0].allotment));
+    story.book(&format!(
+        r#"{{"op":"allot_write_off","allotment":"{}","key":"a2","reason":"lost"}}"#,
+        allotted[1].allotment
+    ));
     story.book(r#"{"op":"hold","account":"erin","key":"h4","points":25,"service":"video","deadline_seconds":3600}"#);
     story.book(r#"{"op":"hold","account":"erin","key":"h5","points":5,"deadline_seconds":7200}"#);
     // A clock known to be right takes time back.
@@ -130,7 +141,7 @@ pub const HEARD: [&str; 4] = ["base", "foreign_id", "pending", "received"];
 
 /// A device that has heard of accounts twice, with something of every sort pending.
 pub fn heard(folder: &Path) -> PathBuf {
-    let pair = Pair::new();
+    let pair = Pair::with(&allotted());
     let hub = |line: &str| pair.hub.apply(&Request::parse(line).unwrap()).unwrap();
     let kiosk = |line: &str| pair.kiosk.apply(&Request::parse(line).unwrap()).unwrap();
     hub(
@@ -147,8 +158,18 @@ pub fn heard(folder: &Path) -> PathBuf {
     hub(r#"{"op":"consume","account":"bob","key":"4","points":7}"#);
     kiosk(r#"{"op":"recharge","account":"alice","key":"1","points":8,"source":"cash"}"#);
     kiosk(r#"{"op":"consume","account":"alice","key":"2","points":3,"service":"tts"}"#);
-    kiosk(r#"{"op":"hold","account":"alice","key":"3","points":4,"deadline_seconds":7200}"#);
+    let device = pair.kiosk.info().unwrap().device;
+    let allot = |key: &str, points: i64| {
+        hub(&format!(
+            r#"{{"op":"allot","account":"alice","key":"{key}","device":"{device}","points":{points},"spend_until":"2027-01-12T00:00:00Z"}}"#
+        ))
+    };
+    allot("1", 12);
+    let recalled = allot("2", 3).operation;
     pair.reconcile(&["alice", "bob"]);
+    kiosk(r#"{"op":"hold","account":"alice","key":"3","points":4,"deadline_seconds":7200}"#);
+    kiosk(r#"{"op":"consume","account":"alice","key":"6","points":3,"policy":"strict"}"#);
+    hub(&format!(r#"{{"op":"recall","allotment":"{recalled}","key":"3"}}"#));
     pair.advance(60);
     hub(r#"{"op":"consume","account":"alice","key":"5","points":1}"#);
     kiosk(r#"{"op":"consume","account":"alice","key":"4","points":2}"#);
@@ -169,7 +190,7 @@ pub fn stories(folder: &Path) -> Vec<(PathBuf, String)> {
     let look = Connection::open(&rich).unwrap();
     let all = tables(&look).into_iter().filter(|table| !HEARD.contains(&table.as_str()));
     let mut stories: Vec<_> = all.map(|table| (rich.clone(), table)).collect();
-    let told = ["ledger", "batch", "consume", "hold", "plan", "allocation", "account"];
+    let told = ["ledger", "batch", "consume", "hold", "plan", "allocation", "allotment", "account"];
     stories.extend(HEARD.into_iter().chain(told).map(|table| (heard.clone(), table.to_string())));
     stories
 }

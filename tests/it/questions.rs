@@ -100,6 +100,7 @@ fn questions_are_answered_as_the_verbs_answer() {
         (json!({"get": "devices", "limit": 5}), json!(ledger.devices(&Query::new().limit(5)).unwrap())),
         (json!({"get": "staged", "all": true}), json!(ledger.staged(&Query::new().all(true)).unwrap())),
         (json!({"get": "flags", "limit": 5}), json!(ledger.flags(&Query::new().limit(5)).unwrap())),
+        (json!({"get": "allotments", "all": true}), json!(ledger.allotments(&Query::new().all(true)).unwrap())),
         (json!({"get": "clock"}), json!(ledger.clock().unwrap())),
         (json!({"get": "verify"}), json!(ledger.verify().unwrap())),
         (json!({"get": "verify", "quick": true}), json!(ledger.verify_quick().unwrap())),

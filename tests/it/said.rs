@@ -174,7 +174,7 @@ fn the_kinds_are_those_history_knows() {
     for kind in EntryKind::ALL {
         world.ledger.history(&alice, &Query::new().kind(kind.as_str())).unwrap();
     }
-    assert_eq!(EntryKind::ALL.len(), 30);
+    assert_eq!(EntryKind::ALL.len(), 34);
 }
 
 /// Story: somebody whose hold had run out was told to charge with consume, which books without the points that were set aside:

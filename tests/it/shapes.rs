@@ -7,10 +7,11 @@ use counterfoil::exchange::Enrol;
 use counterfoil::quantity::Quantity;
 use counterfoil::schema::{OPERATIONS, QUESTIONS, answer_schema};
 use counterfoil::sync::ImportTerms;
-use counterfoil::{Error, Key, Query, Question};
+use counterfoil::{Error, Key, Query, Question, Receipt, Request};
 use serde_json::{Value, json};
 
 use crate::support::{NOBODY, START, World, sample, situations};
+use crate::sync::reconciled::Pair;
 
 /// What the schema has against a value; a name it does not tell is wrong too, though a reader would pass over it.
 fn wrong(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
@@ -152,6 +153,33 @@ fn arrivals(world: &World, kiosk: &World) {
     }
 }
 
+/// What is set aside, recalled, and written off.
+fn allotments(world: &World, device: &str) {
+    for key in ["1", "2"] {
+        let line = json!({"op": "allot", "account": "rich", "key": key, "device": device, "points": 1,
+            "spend_until": "2027-06-01T00:00:00Z"});
+        let allotment = world.apply(&line).unwrap().operation;
+        let line = match key {
+            "1" => json!({"op": "recall", "allotment": allotment, "key": key}),
+            _ => json!({"op": "allot_write_off", "allotment": allotment, "key": key, "reason": "lost"}),
+        };
+        world.apply(&line).unwrap();
+    }
+}
+
+/// What a device has given back.
+fn returned() -> Receipt {
+    let pair = Pair::new();
+    let request = |line: Value| Request::parse(&line.to_string()).unwrap();
+    let line = json!({"op": "recharge", "account": "card", "key": "1", "points": 9, "source": "gift"});
+    pair.hub.apply(&request(line)).unwrap();
+    let line = json!({"op": "allot", "account": "card", "key": "1", "points": 5, "spend_until": "2027-01-12T00:00:00Z",
+        "device": pair.kiosk.info().unwrap().device.to_string()});
+    let allotment = pair.hub.apply(&request(line)).unwrap().operation;
+    pair.reconcile(&["card"]);
+    pair.kiosk.apply(&request(json!({"op": "return", "allotment": allotment, "key": "1"}))).unwrap()
+}
+
 #[test]
 fn every_question_and_every_operation_is_answered_in_its_shape() {
     let (shapes, world) = (Shapes(answer_schema()), World::copy(situations(), Some(sample())));
@@ -170,6 +198,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
     shapes.fit("receipt", &json!(enrolled));
     shapes.fit("info", &json!(kiosk.ledger.info().unwrap()));
     arrivals(&world, &kiosk);
+    allotments(&world, &device.to_string());
     let mut asked = BTreeSet::new();
     let mut ask = |question: Value| {
         let answer = world.ledger.ask(&Question::parse(&question.to_string()).unwrap());
@@ -184,6 +213,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
         json!({"get": "devices"}),
         json!({"get": "staged", "all": true}),
         json!({"get": "flags", "all": true}),
+        json!({"get": "allotments", "all": true}),
         json!({"get": "clock"}),
         json!({"get": "verify"}),
         json!({"get": "verify", "quick": true}),
@@ -212,7 +242,9 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
             ask(json!({"get": "explain", "batch": batch["batch"]}));
         }
     }
-    let mut done = BTreeSet::from([enrolled.op.to_string()]);
+    let returned = returned();
+    shapes.fit("receipt", &json!(returned));
+    let mut done = BTreeSet::from([enrolled.op.to_string(), returned.op.to_string()]);
     for sequence in 1..=world.ledger.info().unwrap().operations {
         let id = world.ledger.operation_id(sequence).unwrap();
         ask(json!({"get": "explain", "operation": id}));

@@ -51,6 +51,11 @@ impl Links for Memory<'_, '_> {
         self.links()?.next_chain_no()
     }
 
+    /// Known from the operation that asked.
+    fn newest_epoch(&self, device: i64) -> Result<Option<i64>> {
+        self.links()?.newest_epoch(device)
+    }
+
     fn chains_after(&self, prev: &Hash) -> Result<Vec<ChainRow>> {
         self.links()?.chains_after(prev)
     }

@@ -90,7 +90,7 @@ pub struct Payer {
     /// Its expiry at that time; JSON `"never"` for none.
     #[serde(with = "or_never")]
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// When it was made; on a device, of what its hub told of, since when its points can be spent.
     #[serde(with = "utc")]
     pub created_at: DateTime<Utc>,
     /// Points it paid.
@@ -101,7 +101,7 @@ pub struct Payer {
     /// Points of those that lapsed on their return, for the batch had expired.
     #[serde(default, skip_serializing_if = "Points::is_zero")]
     pub lapsed: Points,
-    /// Set aside by the hold beforehand.
+    /// Set aside beforehand, by the hold or for the device.
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
     /// Of a debt: when it paid.
@@ -133,11 +133,16 @@ pub struct Side {
 /// Batches looked at for the next in the draw order.
 const NEXT: usize = 1000;
 
-/// How many of its draws a hold had set aside: the first ones.
+/// How many of its draws a hold or an allotment had set aside: the first ones.
 fn set_aside(lines: &[EntryRow]) -> usize {
-    let capture = lines.iter().filter(|line| line.kind == EntryKind::Capture);
-    let of_hold = |it: &&MovementRow| it.to == Place::Used && it.operation.is_some() && it.points > 0;
-    capture.flat_map(|line| &line.movements).filter(of_hold).count()
+    // A hold on what was set aside for this device moves nothing.
+    let hold = lines.iter().filter(|line| line.kind == EntryKind::Hold);
+    if hold.flat_map(|line| line.movements.first()).any(|it| it.from == Place::Held) {
+        return usize::MAX;
+    }
+    let charge = lines.iter().filter(|line| matches!(line.kind, EntryKind::Capture | EntryKind::Consume));
+    let of_another = |it: &&MovementRow| it.to == Place::Used && it.operation.is_some() && it.points > 0;
+    charge.flat_map(|line| &line.movements).filter(of_another).count()
 }
 
 impl Look<'_, '_> {
@@ -319,8 +324,8 @@ impl Look<'_, '_> {
         story: &Story,
     ) -> Result<()> {
         let now = self.allocations_now(books, booked.row.seq)?;
-        let (held, chosen) = draws.split_at_checked(set_aside(lines)).unwrap_or((&[], draws));
-        let aside = held.len();
+        let aside = set_aside(lines).min(draws.len());
+        let (held, chosen) = draws.split_at_checked(aside).unwrap_or((&[], draws));
         let late = self.late(booked)?;
         let first = lines.first().map_or(0, |line| line.n);
         let then = |draws| -> Result<Vec<(BatchRow, i64)>> {
@@ -332,6 +337,9 @@ impl Look<'_, '_> {
         let why = reasons(&chosen, &next, booked.row.booked_at, late.as_ref());
         let by_hold = match told.passed_deadline {
             Some(_) => "set aside by the hold until its deadline",
+            None if booked.row.kind != OpKind::Capture || booked.row.outcome.hold.is_none() => {
+                "set aside for the device"
+            }
             None => "set aside by the hold",
         };
         // The allocations of the same draws. What a hold's slices returned is the hold's end, and told there.
@@ -425,13 +433,15 @@ impl Look<'_, '_> {
     }
 
     fn payer(&self, batch: &BatchRow, points: i64) -> Result<Payer> {
+        // Of what was made at the hub a device knows only since when it can be spent.
+        let made = self.source.operation_row(batch.operation())?.map_or(batch.effective_at, |made| made.booked_at);
         Ok(Payer {
             batch: self.writers.batch(batch.no),
             source: batch.source.to_string(),
             promo: batch.promo,
             priority: batch.priority,
             expires_at: batch.expires_at.map(Instant::utc),
-            created_at: Booked::read(&self.source, batch.operation())?.row.booked_at.utc(),
+            created_at: made.utc(),
             points: Points::booked(points)?,
             returned: Points::ZERO,
             lapsed: Points::ZERO,

@@ -25,6 +25,7 @@ pub(super) struct LatePay {
 pub(super) struct Story {
     seq: i64,
     is_hold: bool,
+    is_allotment: bool,
     /// The batches it made or changed, and those that paid for it.
     made: BTreeSet<BatchNo>,
     paid: BTreeSet<BatchNo>,
@@ -70,6 +71,7 @@ impl Story {
         Story {
             seq: booked.row.seq,
             is_hold: booked.row.kind == OpKind::Hold,
+            is_allotment: booked.row.kind == OpKind::Allot,
             made: booked.row.outcome.batches.iter().map(|(no, _)| *no).collect(),
             paid: draws.iter().map(|(no, _)| *no).collect(),
             went_to: Vec::new(),
@@ -106,7 +108,7 @@ impl Story {
     fn later(&mut self, look: &Look<'_, '_>, row: &EntryRow, unbooked: bool) -> Result<()> {
         let parts = look.parts(row)?;
         let mine = || parts.iter().filter(|part| part.of == Some(self.seq));
-        for part in mine().filter(|part| part.what == StepKind::Lapsed && !self.is_hold) {
+        for part in mine().filter(|part| part.what == StepKind::Lapsed && !self.is_hold && !self.is_allotment) {
             let sum = self.lapsed.entry(part.batch.unwrap_or_default()).or_default();
             *sum = add(*sum, part.points)?;
         }
@@ -119,9 +121,17 @@ impl Story {
             let what = match row.kind {
                 EntryKind::Capture => StepKind::Used,
                 EntryKind::Renew => StepKind::Renewed,
+                EntryKind::Unback => StepKind::Unbacked,
                 _ => StepKind::Returned,
             };
             tell(what, row.points)?;
+        } else if self.is_allotment && mine().next().is_some() {
+            let mut spent = mine().filter(|part| part.what == StepKind::Used);
+            match row.kind {
+                EntryKind::Recall => tell(StepKind::Recalled, row.points)?,
+                EntryKind::AllotReturn => tell(StepKind::Returned, row.points)?,
+                _ => tell(StepKind::Used, spent.try_fold(0, |sum, part| add(sum, part.points))?)?,
+            }
         } else {
             let sum = |of: fn(StepKind) -> bool| {
                 mine().filter(|part| of(part.what)).try_fold(0, |sum, part| add(sum, part.points))

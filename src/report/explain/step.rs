@@ -26,7 +26,7 @@ words!(
         Pending "pending",
         /// Can be spent from now on.
         Effective "effective",
-        /// Set aside by a hold.
+        /// Set aside by a hold, or for a device.
         Held "held",
         /// A hold's deadline was moved.
         Renewed "renewed",
@@ -66,6 +66,10 @@ words!(
         RolledBack "rolled_back",
         /// Returned to a batch that had rolled out of a revoked one, and taken for that.
         TakenOver "taken_over",
+        /// Of an allotment: its device is to give it back.
+        Recalled "recalled",
+        /// Of a hold: it keeps nothing of allotments any more, for its file has begun a new epoch.
+        Unbacked "unbacked",
         /// On a device: what its hub says changed there.
         Reconciled "reconciled",
     }
@@ -328,9 +332,10 @@ impl Look<'_, '_> {
         })
     }
 
-    /// Where the points went that a line returned: of a use, or of a hold that ended.
+    /// Where the points went that a line returned: of a use, or of a hold or allotment that ended.
     pub(super) fn returns(&self, row: &EntryRow, line: &Step, parts: &[Part]) -> Result<Vec<Step>> {
-        if !matches!(row.kind, EntryKind::Refund | EntryKind::Release | EntryKind::Capture | EntryKind::HoldExpire) {
+        use EntryKind::{AllotReturn, Capture, HoldExpire, Refund, Release};
+        if !matches!(row.kind, Refund | Release | Capture | HoldExpire | AllotReturn) {
             return Ok(Vec::new());
         }
         let bare = Step { said: Said::default(), ..line.clone() };

@@ -1,5 +1,6 @@
 //! Hubs and devices.
 
+mod allotted;
 mod answered;
 mod arrived;
 mod exported;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use counterfoil::clock::ManualClock;
-use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Down, Enrol, HeardReport, Leaf, Right, Up, inspect};
+use counterfoil::exchange::{
+    Admit, BecomeHub, DevicePolicy, Down, Enrol, HeardReport, Leaf, Offline, Right, Up, inspect,
+};
 use counterfoil::sync::Imported;
 use counterfoil::{AccountId, Durability, Ledger, Options, Query};
 use serde_json::{Value, json};
@@ -29,6 +31,13 @@ pub fn options(clock: &ManualClock) -> Options {
     Options::default().clock(Arc::new(clock.clone())).pricing(sample()).durability(Durability::Relaxed)
 }
 
+/// One that decides by what is set aside for it.
+pub fn allotted() -> DevicePolicy {
+    let mut policy = policy();
+    policy.offline = Offline::Allotted;
+    policy
+}
+
 pub fn policy() -> DevicePolicy {
     let mut policy = DevicePolicy::default();
     policy.rights = vec![Right::Recharge, Right::Refund];
@@ -48,9 +57,13 @@ fn enrolled(hub: &Ledger, clock: &ManualClock, folder: &std::path::Path, policy:
 
 impl Pair {
     pub fn new() -> Self {
+        Self::with(&policy())
+    }
+
+    pub fn with(policy: &DevicePolicy) -> Self {
         let (folder, clock) = (folder(), ManualClock::at(START).unwrap());
         let hub = options(&clock).create(folder.path().join("hub.ledger")).unwrap();
-        let kiosk = enrolled(&hub, &clock, folder.path(), &policy());
+        let kiosk = enrolled(&hub, &clock, folder.path(), policy);
         Pair { hub, kiosk, clock, _folder: folder }
     }
 

@@ -51,6 +51,9 @@ fn office() -> Vec<Value> {
         json!({"op": "approve", "link": NOBODY}),
         json!({"op": "dismiss", "link": NOBODY, "reason": "r"}),
         json!({"op": "acknowledge", "flagged": NOBODY, "reason": "r"}),
+        json!({"op": "allot", "account": "alice", "device": STRANGER, "points": 1, "spend_until": "2027-02-01T00:00:00Z"}),
+        json!({"op": "recall", "allotment": NOBODY}),
+        json!({"op": "allot_write_off", "allotment": NOBODY, "reason": "r"}),
     ])
     .collect()
 }

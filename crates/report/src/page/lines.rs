@@ -89,6 +89,10 @@ pub(super) fn title(entry: &Entry) -> String {
         "freeze" => "Account frozen",
         "unfreeze" => "Account unfrozen",
         "close" => "Account closed",
+        "allot" => "Set aside for a device",
+        "allot_return" => "No longer set aside for a device",
+        "recall" => "Called back from a device",
+        "unback" => "Set aside on credit",
         other => return free(other),
     };
     said.into()
@@ -103,7 +107,9 @@ fn parts(entry: &Entry) -> Vec<(&'static str, i64)> {
     let mut parts = causes(&totals, &entry.change);
     let (aside, _) = aside(entry.change.held);
     let own = |name: &str| match entry.kind {
-        EntryKind::Hold | EntryKind::Release | EntryKind::HoldExpire => name == aside,
+        EntryKind::Hold | EntryKind::Release | EntryKind::HoldExpire | EntryKind::Allot | EntryKind::AllotReturn => {
+            name == aside
+        }
         EntryKind::Expire | EntryKind::SetExpiry => matches!(name, "expired" | "reinstated"),
         _ => false,
     };
