@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::{Confirm, DeviceCommand, FlagsCommand, HubCommand, StageCommand, SyncCommand};
+use super::{AllotCommand, Confirm, DeviceCommand, FlagsCommand, HubCommand, StageCommand, SyncCommand};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -62,6 +62,10 @@ backups of this ledger in that folder are deleted, so that the newest N are left
     #[command(subcommand)]
     #[command(after_help = "Example:\n  counterfoil flags list")]
     Flags(FlagsCommand),
+    /// Points set aside for a device, which it can spend offline: set some aside, list them, take them back
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  counterfoil allot list")]
+    Allot(AllotCommand),
     /// A script that completes commands and options in a shell
     #[command(after_help = "Examples:
   counterfoil completions bash > ~/.local/share/bash-completion/completions/counterfoil

@@ -84,7 +84,20 @@ fn is_of_plans(operation: &Operation) -> bool {
 
 /// What a file is to others; a line of `batch` says it.
 fn is_of_hubs(operation: &Operation) -> bool {
-    matches!(operation.name, "become_hub" | "admit" | "expel" | "enrol" | "approve" | "dismiss" | "acknowledge")
+    matches!(
+        operation.name,
+        "become_hub"
+            | "admit"
+            | "expel"
+            | "enrol"
+            | "approve"
+            | "dismiss"
+            | "acknowledge"
+            | "allot"
+            | "recall"
+            | "allot_write_off"
+            | "return"
+    )
 }
 
 fn plans(operations: &[&'static Operation]) -> Command {

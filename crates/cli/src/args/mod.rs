@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, in clap's words.
 
+mod allot;
 mod care;
 mod change;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use allot::*;
 pub(crate) use care::*;
 pub(crate) use change::*;
 pub(crate) use explain::*;

@@ -8,7 +8,7 @@ use counterfoil::{Error, Ledger};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Session, arrivals, guide, hub, pricing, remedy, sync};
+use super::{Session, allot, arrivals, guide, hub, pricing, remedy, sync};
 use crate::args::{BackupArgs, CareCommand, Format, InitArgs, RestoreArgs, VerifyArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -33,6 +33,7 @@ pub(super) fn run(session: &mut Session, command: &CareCommand) -> Result<Outcom
         CareCommand::Sync(command) => sync::run(session, command),
         CareCommand::Stage(command) => arrivals::stage(session, command),
         CareCommand::Flags(command) => arrivals::flags(session, command),
+        CareCommand::Allot(command) => allot::run(session, command),
         CareCommand::Completions(args) => guide::completions(session, args.shell),
         CareCommand::Man(args) => guide::man(session, args),
     }

@@ -51,7 +51,7 @@ fn signer(ledger: &Ledger) -> Result<Signer, Error> {
 }
 
 /// Books what is done to the file, and shows it.
-fn book(session: &mut Session, ledger: &Ledger, request: Request) -> Result<(), Failure> {
+pub(super) fn book(session: &mut Session, ledger: &Ledger, request: Request) -> Result<(), Failure> {
     let request = request.with("actor", text_variable("COUNTERFOIL_ACTOR")?.map(Value::from));
     let receipt = ledger.apply(&request)?;
     session.out.one(&receipt)
@@ -125,20 +125,25 @@ fn own_signer(ledger: &Ledger) -> Result<Signer, Failure> {
     Ok(signer)
 }
 
+/// A device by its id or its name.
+pub(super) fn device_named(ledger: &Ledger, name: &str) -> Result<DeviceInfo, Error> {
+    let named = |device: &DeviceInfo| device.name == name || device.device.to_string() == name;
+    let all = Query::new().each(|query| ledger.devices(query)).collect::<Result<Vec<_>, _>>()?;
+    let mut found: Vec<DeviceInfo> = all.into_iter().filter(named).collect();
+    match (found.pop(), found.len()) {
+        (Some(device), 0) => Ok(device),
+        (None, _) => Err(Error::UnknownDevice { device: name.into() }),
+        (_, others) => {
+            let message = format!("{} devices are called `{name}`", others.saturating_add(1));
+            let help = "give the id, as `hub devices` shows it".into();
+            Err(Error::InvalidArgument { field: "device".into(), message, help })
+        }
+    }
+}
+
 fn expel(session: &mut Session, args: &ExpelArgs) -> Result<Outcome, Failure> {
     let ledger = session.change()?;
-    let named = |device: &DeviceInfo| device.name == args.device || device.device.to_string() == args.device;
-    let all = Query::new().each(|query| ledger.devices(query)).collect::<Result<Vec<_>, _>>()?;
-    let found: Vec<DeviceInfo> = all.into_iter().filter(named).collect();
-    let device = match found.as_slice() {
-        [device] => device,
-        [] => return Err(Error::UnknownDevice { device: args.device.clone() }.into()),
-        _ => {
-            let message = format!("{} devices are called `{}`", found.len(), args.device);
-            let help = "give the id, as `hub devices` shows it".into();
-            return Err(Error::InvalidArgument { field: "device".into(), message, help }.into());
-        }
-    };
+    let device = device_named(&ledger, &args.device)?;
     let request = Expel::new(device.device, args.reason.as_str()).on_file(&Key::random());
     ledger.dry_run(&request)?;
     let question = format!("Book no more of what {} ({}) sends?", device.name, device.device);

@@ -1,6 +1,7 @@
 //! What the commands do, through the public API of the library alone.
 
 mod advice;
+mod allot;
 mod arrivals;
 mod batch;
 mod care;

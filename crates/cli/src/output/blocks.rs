@@ -200,6 +200,7 @@ pub(super) fn balance(balance: &Balance) -> Block {
         ("debt", figures.debt.get()),
         ("net", figures.net),
     ]);
+    block.add_some("allotted", balance.allotted.map(figure));
     if let Some(limit) = balance.credit_limit.filter(|limit| *limit != 0) {
         block.add("credit limit", figure(limit));
     }

@@ -27,7 +27,7 @@ pub(crate) use entries::{AnyLine, Line};
 pub(crate) use findings::{Advised, Diagnosis};
 pub(crate) use sheets::{Expiring, Listed, PriceFault, Shown, Sweep};
 pub(crate) use sink::{Sink, same_file};
-pub(crate) use table::{Block, time};
+pub(crate) use table::{Block, figure, time};
 
 use crate::args::{Format, Paging};
 use crate::exit::Failure;

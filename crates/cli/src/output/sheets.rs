@@ -1,7 +1,7 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::answer::{AccountState, BatchInfo, BatchState, Check, Fault, HoldInfo, PlanInfo};
-use counterfoil::exchange::{DeviceInfo, FlagInfo, StagedInfo};
+use counterfoil::exchange::{AllotmentInfo, DeviceInfo, FlagInfo, StagedInfo};
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Found, Info, PaidOperation};
 use counterfoil::{Balance, Receipt};
@@ -252,6 +252,30 @@ impl Listed for FlagInfo {
     ];
     const CSV: &'static [&'static str] =
         &["flagged", "flag", "points", "account", "device", "device_name", "booked_at", "acknowledged_by"];
+}
+
+impl Listed for AllotmentInfo {
+    const COLUMNS: &'static [Column<Self>] = &[
+        text("allotment", |a| a.allotment.to_string()),
+        text("account", |a| a.account.to_string()),
+        text("device", |a| a.device_name.clone()),
+        number("points", |a| a.points.to_string()),
+        number("remaining", |a| a.remaining.to_string()),
+        text("spend until", |a| time(a.spend_until)),
+        text("state", |a| words(&a.state)),
+    ];
+    const CSV: &'static [&'static str] = &[
+        "allotment",
+        "account",
+        "device",
+        "device_name",
+        "epoch",
+        "points",
+        "remaining",
+        "spend_until",
+        "state",
+        "usable",
+    ];
 }
 
 fn many(number: i64, what: &str) -> String {

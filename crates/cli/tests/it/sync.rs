@@ -67,6 +67,71 @@ fn exported(shop: &Home) -> String {
     shop.path(sent["file"].as_str().unwrap()).to_str().unwrap().to_string()
 }
 
+/// What the office answers, for the shop to take.
+fn answered(office: &Home, shop: &Home, sent: &str) -> String {
+    let hub = counterfoil::Ledger::open(office.ledger()).unwrap();
+    let up = counterfoil::exchange::open_file(sent).unwrap();
+    hub.exchange()
+        .reply(up, false, |part| {
+            shop.write("down.cfx", &part.bytes);
+            Ok(())
+        })
+        .unwrap();
+    hub.close().unwrap();
+    shop.path("down.cfx").to_str().unwrap().to_string()
+}
+
+/// An office sets points aside for its kiosk, which sells by them, gives some back, and is written off.
+#[test]
+fn what_is_set_aside_for_a_kiosk() {
+    let (office, shop) = office_and_shop();
+    office.run("recharge 100 -a card --source wxpay").ok();
+    assert!(office.run("allot list").ok().err.contains("nothing is set aside"));
+    let until = ["--until", "9000-01-01"];
+    let new = |points: &str, device: &str| {
+        office.args(&[&["allot", "new", points, "-a", "card", "--device", device][..], &until].concat())
+    };
+    new("40", "kiosk 13").fails(3, "unknown_device");
+    new("40", "kiosk 12").fails(3, "insufficient_points");
+    office.run("recharge 100 -a card --source wxpay --expires-at never").ok();
+    new("40", "kiosk 12").ok();
+    office
+        .args(&["allot", "new", "9", "-a", "card", "--device", "kiosk 12", "--until", "soon"])
+        .fails(2, "invalid_argument");
+    let listed = office.run("allot list --format json").ok().json();
+    let id = listed[0]["allotment"].as_str().unwrap();
+    assert_eq!((&listed[0]["remaining"], &listed[0]["state"]), (&40.into(), &"open".into()));
+    let shown = office.run("allot list").ok().out;
+    assert!(["kiosk 12", "card", "9000-01-01", id].iter().all(|word| shown.contains(word)), "{shown}");
+    assert!(office.run("balance -a card").ok().out.contains("allotted"));
+    assert!(office.run("allot list -a nobody").ok().err.contains("nothing is set aside"));
+
+    let sent = exported(&shop);
+    office.args(&["sync", "import", &sent]).ok();
+    let down = answered(&office, &shop, &sent);
+    shop.args(&["sync", "import", &down]).ok();
+    shop.args(&["allot", "recall", id]).fails(3, "not_on_device");
+    shop.args(&["allot", "return", id]).ok();
+    shop.args(&["allot", "return", id]).fails(3, "unknown_allotment");
+    assert_eq!(shop.figures("card")[..2], [200, 0]);
+
+    office.args(&["allot", "recall", id]).ok();
+    assert!(office.run("allot list").ok().out.contains("recalled"));
+    assert!(office.run("history -a card").ok().out.contains("recall"));
+    let unasked = office.args(&["allot", "write-off", id, "--reason", "stolen"]).fails(7, "unconfirmed");
+    assert!(unasked.err.contains("--yes"), "{unasked:#?}");
+    let written = office.args(&["allot", "write-off", id, "--reason", "stolen", "--yes"]).ok();
+    assert!(written.err.contains("40 points are at risk"), "{written:#?}");
+    office.args(&["allot", "write-off", id, "--reason", "stolen", "--yes"]).fails(3, "unknown_allotment");
+    assert!(office.run("allot list --all --format csv").ok().out.contains("written_off"));
+    assert_eq!(office.figures("card")[..2], [200, 0]);
+    let told = office.args(&["explain", id]).ok().out;
+    assert!(["recall", "allot return"].iter().all(|word| told.contains(word)), "{told}");
+    for home in [&office, &shop] {
+        home.run("verify").ok();
+    }
+}
+
 /// An office takes what its kiosk sold, looks at what it could not book, and sees to it.
 #[test]
 fn an_office_takes_what_its_kiosk_sold() {
