@@ -111,18 +111,23 @@ impl Signer {
         self.mark
     }
 
-    /// Notes that others are told of operations up to here, durably, before they are. A mark never goes back.
+    /// Notes that others are told of operations up to here, durably, before they are. Within an epoch a mark never goes back.
     ///
     /// # Errors
     /// `invalid_argument` when the file is no longer this ledger's, `read_only`, `disk_full`, `storage`.
     pub fn raise(&mut self, mark: Mark) -> Result<()> {
         // Another process may have been further.
-        let found = read(&self.path, self.ledger)?.and_then(|(_, mark)| mark);
-        self.mark = [self.mark, found].into_iter().flatten().reduce(further);
+        self.mark = read(&self.path, self.ledger)?.and_then(|(_, mark)| mark);
         if self.mark.is_none_or(|now| mark.is_past(&now)) {
-            Part::beside(&self.path, &self.written(Some(mark))?)?.replace(&self.path)?;
-            self.mark = Some(mark);
+            self.begin(mark)?;
         }
+        Ok(())
+    }
+
+    /// Sets the mark to where a new epoch begins, wherever it was.
+    pub(crate) fn begin(&mut self, mark: Mark) -> Result<()> {
+        Part::beside(&self.path, &self.written(Some(mark))?)?.replace(&self.path)?;
+        self.mark = Some(mark);
         Ok(())
     }
 
@@ -141,10 +146,6 @@ impl Signer {
         text.push(b'\n');
         Ok(text)
     }
-}
-
-fn further(one: Mark, other: Mark) -> Mark {
-    if other.is_past(&one) { other } else { one }
 }
 
 const BROKEN: &str = "put back a copy of it as it was";

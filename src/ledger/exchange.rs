@@ -113,7 +113,9 @@ impl Ledger {
             return Err(Error::RoleConflict { role: info.role.as_str(), message, help });
         };
         let mut signer = self.own_signer(&info)?;
-        self.mind_mark(&signer, &mut info)?;
+        if self.mind_mark(&signer, &mut info)? {
+            signer = self.own_signer(&info)?;
+        }
         let base = match after {
             Some(after) => after,
             None => self.look(|look| look.acked()).map(|(seq, hash)| Link { seq, hash })?,
@@ -138,20 +140,27 @@ impl Ledger {
         Ok(())
     }
 
-    /// A ledger that lies behind its mark was set back, and begins a new epoch before it goes on.
+    /// A ledger that does not hold what its mark names was set back, and begins a new epoch before it goes on.
     pub(super) fn mind_mark(&self, signer: &Signer, info: &mut Info) -> Result<bool> {
-        let before = info.epoch;
-        while self.is_behind(info, signer.mark())? {
-            self.renew_epoch()?;
-            *info = self.info()?;
+        let Some(mark) = signer.mark() else { return Ok(false) };
+        if self.hash(mark.seq)? == Some(mark.hash) {
+            return Ok(false);
         }
-        Ok(info.epoch > before)
+        self.renew_epoch()?;
+        *info = self.info()?;
+        Ok(true)
     }
 
-    /// Whether others know of operations that this file does not, in an epoch it has not left behind.
-    fn is_behind(&self, info: &Info, mark: Option<Mark>) -> Result<bool> {
-        let Some(mark) = mark.filter(|mark| mark.epoch >= info.epoch) else { return Ok(false) };
-        Ok(mark.epoch > info.epoch || self.hash(mark.seq)? != Some(mark.hash))
+    /// What an earlier epoch told others is nothing to a new one. Where the key is not, nor is the mark: it is found later not to be
+    /// of this file, which then begins another epoch.
+    pub(super) fn begin_mark(&self) -> Result<()> {
+        let info = self.info()?;
+        if info.role == Role::Device
+            && let Ok(mut signer) = self.own_signer(&info)
+        {
+            signer.begin(Mark { epoch: info.epoch, seq: info.operations, hash: info.head })?;
+        }
+        Ok(())
     }
 
     /// The signer, whose key must be the one this file was given its role with.

@@ -196,6 +196,9 @@ impl Ledger {
     /// # Errors
     /// `invalid_argument` after thousands of epochs, when there are none left; `busy`, `disk_full`, `storage`, `read_only`, `closed`.
     pub fn renew_epoch(&self) -> Result<()> {
-        self.file.renew_epoch(epochs(self.ids.as_ref()), &self.terms())
+        self.file.renew_epoch(epochs(self.ids.as_ref()), &self.terms())?;
+        #[cfg(feature = "sync")]
+        self.begin_mark()?;
+        Ok(())
     }
 }

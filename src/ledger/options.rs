@@ -313,7 +313,10 @@ impl Options {
         let epochs = epochs(self.ids.as_ref());
         let new = File::restore(backup.as_ref(), target.as_ref(), epochs, Reading::take(self.clock.as_ref()))?;
         let file = File::open_new(&new, self.busy_timeout)?;
-        self.assemble(file, book)
+        let ledger = self.assemble(file, book)?;
+        #[cfg(feature = "sync")]
+        ledger.begin_mark()?;
+        Ok(ledger)
     }
 
     /// Looks at a ledger and the place it lies in, and says what an operator should know: also when it cannot be opened.
