@@ -28,32 +28,32 @@ pub(crate) fn catch_up(books: &mut Books<'_>, account: i64, until: Instant, limi
             return Ok(false);
         }
         left = left.saturating_sub(1);
-        fall_due(books, account, due)?;
+        fall_due(books, account, due, None)?;
     }
     Ok(last.is_none())
 }
 
-/// A batch that had ended when it arrived lapses at once, or rolls over.
-pub(super) fn lapse(books: &mut Books<'_>, no: BatchNo, now: Instant) -> Result<()> {
+/// A batch that had ended when it arrived lapses at once, or rolls over; the lines are of the operation it arrived by.
+pub(super) fn lapse(books: &mut Books<'_>, no: BatchNo, (operation, now): (i64, Instant)) -> Result<()> {
     let batch = books.batch(no)?;
     let account = batch.account;
     match batch_due(batch).filter(|due| batch.is_expired(now) && due.what == DueKind::Expiry) {
         Some(mut due) => {
             due.at = now;
-            fall_due(books, account, due)
+            fall_due(books, account, due, Some(operation))
         }
         None => Ok(()),
     }
 }
 
-/// Books one due thing, and what it settles.
-fn fall_due(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
+/// Books one due thing, and what it settles. Time does most by itself, without an operation.
+fn fall_due(books: &mut Books<'_>, account: i64, due: Due, operation: Option<i64>) -> Result<()> {
     if due.what == DueKind::Expiry {
-        roll(books, account, due)?;
+        roll(books, account, due, operation)?;
     }
     let Some((kind, points, batch)) = happen(books, due)? else { return Ok(()) };
-    books.post(account, Line { kind, operation: None, booked_at: due.at, points, batch })?;
-    settle(books, account, None, due.at)
+    books.post(account, Line { kind, operation, booked_at: due.at, points, batch })?;
+    settle(books, account, operation, due.at)
 }
 
 /// What one due thing does by itself; nothing when no line tells of it.

@@ -448,7 +448,7 @@ impl PutBack<'_, '_, '_> {
         let arriving = Arriving { operation: row.seq, account, now, occurred, late_window, act };
         arrive(&mut self.books, &arriving)?;
         match &arriving.act {
-            Act::Recharge(batch) => lapse(&mut self.books, batch.no, now),
+            Act::Recharge(batch) => lapse(&mut self.books, batch.no, (row.seq, now)),
             _ => Ok(()),
         }
     }

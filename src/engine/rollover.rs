@@ -40,7 +40,7 @@ pub(crate) fn would_roll(batch: &BatchRow, at: Instant) -> Option<(i64, Option<I
 }
 
 /// At the end of a batch: moves on what may.
-pub(super) fn roll(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> {
+pub(super) fn roll(books: &mut Books<'_>, account: i64, due: Due, operation: Option<i64>) -> Result<()> {
     let batch = books.batch(due.no)?.clone();
     let Some((points, expires_at)) = would_roll(&batch, due.at) else { return Ok(()) };
     let rolls = add(batch.rolls(), 1)?;
@@ -60,7 +60,7 @@ pub(super) fn roll(books: &mut Books<'_>, account: i64, due: Due) -> Result<()> 
         ..batch
     };
     books.arrive(BatchRow { rollover: Some(RolloverRow::new(no, None)), ..next.untouched() })?;
-    let line = Line { kind: EntryKind::Rollover, operation: None, booked_at: due.at, points, batch: Some(no) };
+    let line = Line { kind: EntryKind::Rollover, operation, booked_at: due.at, points, batch: Some(no) };
     books.post(account, line)
 }
 

@@ -351,7 +351,7 @@ impl Case<'_> {
         booking.post(kind, booking.points, batch)?;
         if let Act::Recharge(batch) = &arriving.act {
             booking.outcome.batches.push((batch.no, batch.expires_at.map_or(-1, Instant::millis)));
-            catch_up::lapse(&mut booking.books, batch.no, booking.now)?;
+            catch_up::lapse(&mut booking.books, batch.no, (booking.seq, booking.now))?;
         }
         booking.settle(booking.account)
     }
