@@ -172,6 +172,8 @@ impl File {
         match taken {
             Taken::New(new) => state.add(session, (line.seq, hash), *new),
             _ => {
+                // What is new after it may belong to another chain: what is told of in one operation is of one.
+                self.tell_import(session, sent, state, terms)?;
                 state.after = None;
                 state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
                 Ok(())
