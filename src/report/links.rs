@@ -91,7 +91,7 @@ impl Look<'_, '_> {
                     let watch = watch?;
                     let lost = || Error::corrupt(format!("account {} is not there", watch.account));
                     let row = self.source.account(watch.account)?.ok_or_else(lost)?;
-                    if watch.since > since || device.scope_since > since || self.has_changed(&row, since)? {
+                    if watch.since > since || self.has_changed(&row, since)? {
                         changed.push(row.id);
                     }
                 }
