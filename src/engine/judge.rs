@@ -55,12 +55,12 @@ fn is_credit(kind: OpKind) -> bool {
 }
 
 impl<'a> Case<'a> {
-    /// `at`: when it occurred, where that is settled; else it is worked out, as of now.
+    /// `at`: when it occurred, where that is settled; else it is worked out, by the hub's time and as of its account's now.
     pub(super) fn of(
         source: &dyn Source,
         incoming: Incoming<'a>,
         place: Place,
-        (at, now): (Option<Instant>, Instant),
+        (at, now): (Option<Instant>, (Instant, Instant)),
     ) -> Result<Self> {
         let line = incoming.line;
         let kind = OpKind::from_text(&line.kind);

@@ -246,11 +246,11 @@ pub(super) fn occurred(
     incoming: &Incoming<'_>,
     place: &Place,
     (what, hold): (Said, Option<&LinkRow>),
-    now: Instant,
+    (time, now): (Instant, Instant),
 ) -> Result<(Instant, bool)> {
     let said = what.occurred_at.unwrap_or(incoming.line.booked_at);
     // Its clock was fast; a file may travel for weeks, so it was never slow.
-    let fast = incoming.exported_at.since(now).max(0);
+    let fast = incoming.exported_at.since(time).max(0);
     let mut at = Instant::clamped(sub(said.millis(), fast)?.max(0));
     at = what.base_at.map_or(at, |base| at.max(base));
     if let Some(before) = place.before.filter(|before| !before.named && what.occurred_at.is_none()) {

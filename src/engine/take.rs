@@ -51,7 +51,9 @@ pub(crate) fn take(source: &dyn Source, context: Context<'_>, incoming: Incoming
     }
     let place = place(source, &incoming)?;
     let time = ledger_time(source, context.ledger, context.reading, None)?;
-    let case = Case::of(source, incoming, place, (None, time.at))?;
+    let account = incoming.line.account.as_ref().map(|id| source.account_by_id(id)).transpose()?.flatten();
+    let now = account.map_or(time.at, |row| row.booked_time(&time.clock, time.at));
+    let case = Case::of(source, incoming, place, (None, (time.at, now)))?;
     let (verdict, reason) = match case.judge(source)? {
         Judged::Note => return case.noted(source, context.ledger.length).map(|new| Taken::New(Box::new(new))),
         Judged::Book => match case.book(source, context, None) {
@@ -149,7 +151,7 @@ fn with_row<T>(source: &dyn Source, row: &OperationRow, act: impl FnOnce(&Case<'
         price_book: row.price_book,
         exported_at: line.recorded_at,
     };
-    act(&Case::of(source, incoming, place, (Some(occurred), occurred))?)
+    act(&Case::of(source, incoming, place, (Some(occurred), (occurred, occurred)))?)
 }
 
 impl Case<'_> {
