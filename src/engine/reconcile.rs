@@ -155,7 +155,10 @@ impl Booking<'_, '_> {
         let rebased = rebase(&with, names, line)?;
         let settled = rebased.settled.iter().map(|operation| PendingRow { account: no, operation: *operation });
         let settled: Vec<PendingRow> = settled.collect();
-        let rest = self.replace(&account, base.as_ref(), rebased)?;
+        // What has lapsed here since then, a late charge could draw, or a clock that is mended bring back.
+        let window = ledger.settings.late_window.saturating_mul(1000);
+        let reach = Instant::clamped(last.millis().saturating_sub(window));
+        let rest = self.replace((&account, reach), base.as_ref(), rebased)?;
         let [used, expired, revoked, moved] = rest;
         let row = self.books.account_mut(no)?;
         row.steps_back = ledger.clock.steps_back;
@@ -209,13 +212,18 @@ impl Booking<'_, '_> {
     }
 
     /// Puts what came of an account in the place of what there is, and notes the difference; what batches without a row come to.
-    fn replace(&mut self, before: &AccountRow, base: Option<&BaseRow>, rebased: Rebased) -> Result<[i64; 4]> {
+    fn replace(
+        &mut self,
+        (before, reach): (&AccountRow, Instant),
+        base: Option<&BaseRow>,
+        rebased: Rebased,
+    ) -> Result<[i64; 4]> {
         let Rebased { account, rows, lapsed, there, .. } = rebased;
         let no = before.no;
         let old_rest = base.map_or([0; 4], |base| [base.used, base.expired, base.revoked, base.moved]);
         let (old, new) = (sums(&before.totals, before.balances.debt)?, sums(&account.totals, account.balances.debt)?);
         let Changes { new_batches, new_plans, new_holds, new_consumes, new_allocations, new_allotments, .. } = rows;
-        let moved = self.replace_batches((no, base), new_batches)?;
+        let moved = self.replace_batches((no, base, reach), new_batches)?;
         let mut rest = [0; 4];
         for (i, rest) in rest.iter_mut().enumerate() {
             let of = |list: &[i64; 4]| list.get(i).copied().unwrap_or(0);
@@ -253,15 +261,19 @@ impl Booking<'_, '_> {
     }
 
     /// How many points more than before are used, expired, revoked and moved of all batches with a row.
-    fn replace_batches(&mut self, (account, base): (i64, Option<&BaseRow>), rows: Vec<BatchRow>) -> Result<[i64; 4]> {
+    fn replace_batches(
+        &mut self,
+        (account, base, reach): (i64, Option<&BaseRow>, Instant),
+        rows: Vec<BatchRow>,
+    ) -> Result<[i64; 4]> {
         let mut new: BTreeMap<BatchNo, BatchRow> = rows.into_iter().map(|row| (row.no, row)).collect();
-        let known = self.books.with_points(account)?;
+        let known = self.books.with_points(account, reach)?;
         for no in known.into_iter().chain(self.held_before(account, base)?) {
             if let Entry::Vacant(place) = new.entry(no) {
                 // Somebody has used it: nobody tells of it any more.
                 let old = self.books.batch(no)?.clone();
-                let used = add(old.used, add(old.remaining, old.held)?)?;
-                place.insert(BatchRow { remaining: 0, held: 0, owed: 0, used, ..old });
+                let used = add(add(old.used, old.expired)?, add(old.remaining, old.held)?)?;
+                place.insert(BatchRow { remaining: 0, held: 0, expired: 0, owed: 0, used, ..old });
             }
         }
         let mut moved = [0; 4];
@@ -389,8 +401,8 @@ impl Books<'_> {
         Ok(())
     }
 
-    /// Batches of an account of which points are left, in the file: to spend, to come, or held.
-    fn with_points(&mut self, account: i64) -> Result<BTreeSet<BatchNo>> {
+    /// Batches of an account of which points are left, in the file: to spend, to come, held, or lapsed after an instant.
+    fn with_points(&mut self, account: i64, lapsed_after: Instant) -> Result<BTreeSet<BatchNo>> {
         let source = self.source();
         let mut found = BTreeSet::new();
         let mut after = None;
@@ -401,6 +413,7 @@ impl Books<'_> {
             found.extend(page.iter().map(|row| row.no));
         }
         found.extend(source.due_batches(account, Instant::MAX, usize::MAX)?.iter().map(|row| row.no));
+        found.extend(source.lapsed_batches(account, lapsed_after, Instant::MAX)?.iter().map(|row| row.no));
         for hold in source.long_holds(account, Instant::MIN)? {
             found.extend(source.allocations(hold.operation)?.rows.iter().map(|slice| slice.batch));
         }
