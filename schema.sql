@@ -511,12 +511,15 @@ CREATE TABLE pending (
 ) STRICT, WITHOUT ROWID;
 
 -- What an operation of its hub is on a device: one of its own that arrived there, or a number from 2199023255553 on, which no
--- operation has. What it made has the number within it that it has at the hub.
+-- operation has. What it made has the number within it that it has at the hub. A hub that was set back gives ids again: the
+-- newest row counts.
 CREATE TABLE foreign_id (
     no    INTEGER PRIMARY KEY,
-    id    BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    id    BLOB    NOT NULL CHECK (length(id) = 16),
     local INTEGER NOT NULL CHECK (local >= 1)
 ) STRICT;
+-- What an id of the hub stands for now: its newest row. A hub that was set back gives its ids again.
+CREATE INDEX foreign_id_newest ON foreign_id (id, no);
 
 -- Facts stay as they are: mistakes are mended by new operations.
 CREATE TRIGGER operation_no_update BEFORE UPDATE ON operation BEGIN SELECT RAISE(ABORT, 'operations never change'); END;

@@ -54,13 +54,19 @@ impl<'s> Names<'s> {
         self.known.saturating_add(i64::try_from(self.new.len()).unwrap_or(i64::MAX))
     }
 
-    /// The number here of an operation at the hub; `link` says which of this file's own it is.
-    fn operation(&mut self, id: Uuid, link: Option<i64>) -> Result<i64> {
+    /// The number here of an operation of an account at the hub; `link` says which of this file's own it is.
+    fn operation(&mut self, account: i64, id: Uuid, link: Option<i64>) -> Result<i64> {
         let id = OperationId::of(id).uuid();
-        let known = match self.found.get(&id) {
-            Some(local) => Some(*local),
-            None => self.source.local(&id)?,
-        };
+        if let Some(local) = self.found.get(&id).filter(|local| link.is_none_or(|link| link == **local)) {
+            return Ok(*local);
+        }
+        let mut known = self.source.local(&id)?;
+        // A hub that was set back gives its numbers again, to others: this one is not what was known by that id.
+        if let Some(local) = known.filter(|local| link != Some(*local))
+            && (link.is_some() || local < FOREIGN || self.is_of_another(account, local)?)
+        {
+            known = None;
+        }
         let local = match (link, known) {
             (Some(link), _) => link,
             (None, Some(known)) => known,
@@ -74,8 +80,18 @@ impl<'s> Names<'s> {
         Ok(local)
     }
 
-    fn batch(&mut self, id: BatchId, link: Option<i64>) -> Result<BatchNo> {
-        Ok(batch_no(self.operation(id.uuid(), link)?, id.index()))
+    /// Whether what the operation made is in another account.
+    fn is_of_another(&self, account: i64, operation: i64) -> Result<bool> {
+        let consume = self.source.consume(operation)?.map(|row| row.account);
+        let hold = self.source.hold(operation)?.map(|row| row.account);
+        let plan = self.source.plan(operation)?.map(|row| row.account);
+        let allotment = self.source.allotment(operation)?.map(|row| row.account);
+        let batch = self.source.batch(batch_no(operation, 1))?.map(|row| row.account);
+        Ok([consume, hold, plan, allotment, batch].into_iter().flatten().any(|of| of != account))
+    }
+
+    fn batch(&mut self, account: i64, id: BatchId, link: Option<i64>) -> Result<BatchNo> {
+        Ok(batch_no(self.operation(account, id.uuid(), link)?, id.index()))
     }
 }
 
@@ -150,27 +166,27 @@ impl Told {
         let mut numbers: BTreeMap<BatchId, BatchNo> = BTreeMap::new();
         for batch in &line.batches {
             check_link(with, batch.link, &[OpKind::Recharge])?;
-            numbers.insert(batch.id, names.batch(batch.id, batch.link)?);
+            numbers.insert(batch.id, names.batch(account, batch.id, batch.link)?);
         }
         let number = |id: &BatchId| numbers.get(id).copied().ok_or_else(|| wrong(format!("batch {id} is not there")));
         let batches = line.batches.iter().map(|row| batch(account, &number, row)).collect::<Result<_>>()?;
         let mut consumes = Vec::new();
         for row in &line.consumes {
             check_link(with, row.link, &[OpKind::Consume, OpKind::Capture])?;
-            let operation = names.operation(row.id.uuid(), row.link)?;
+            let operation = names.operation(account, row.id.uuid(), row.link)?;
             consumes.push(consume((account, operation), &number, row)?);
         }
         let mut holds = Vec::new();
         for row in &line.holds {
-            holds.push(hold((account, names.operation(row.id.uuid(), None)?), &number, row)?);
+            holds.push(hold((account, names.operation(account, row.id.uuid(), None)?), &number, row)?);
         }
         let mut allotments = Vec::new();
         for row in &line.allotments {
-            allotments.push(allotment((account, names.operation(row.id.uuid(), None)?), &number, row)?);
+            allotments.push(allotment((account, names.operation(account, row.id.uuid(), None)?), &number, row)?);
         }
         let mut plans = Vec::new();
         for row in &line.plans {
-            plans.push(plan((account, names.operation(row.id.uuid(), None)?), row));
+            plans.push(plan((account, names.operation(account, row.id.uuid(), None)?), row));
         }
         let lines = line.batches.iter().map(|row| row.entry).chain(line.plans.iter().map(|row| row.entry));
         let newest = lines.max().unwrap_or(0);

@@ -268,7 +268,7 @@ statements! {
         PENDING_OF = select!(pending "WHERE account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3");
         PENDING_PAGE = select!(pending "WHERE (account, operation) > (?1, ?2) ORDER BY account, operation LIMIT ?3");
         PENDING_DELETE = "DELETE FROM pending WHERE account = ?1 AND operation = ?2";
-        FOREIGN_BY_ID = "SELECT local FROM foreign_id WHERE id = ?1";
+        FOREIGN_BY_ID = "SELECT local FROM foreign_id INDEXED BY foreign_id_newest WHERE id = ?1 ORDER BY no DESC LIMIT 1";
         FOREIGN_BY_NO = select!(foreign_id "WHERE no = ?1");
         FOREIGN_PAGE = select!(foreign_id "WHERE no > ?1 ORDER BY no LIMIT ?2");
 
