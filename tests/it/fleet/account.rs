@@ -87,6 +87,8 @@ pub struct Consume {
     pub open: i64,
     pub parts: Vec<(Id, i64)>,
     pub clawback_of: Option<Id>,
+    /// Somebody has refunded of it, were it nothing of nothing: that is done once.
+    pub given_back: bool,
 }
 
 impl Consume {

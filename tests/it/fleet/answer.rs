@@ -44,7 +44,7 @@ impl Hub {
     }
 
     /// Whether the device has heard of a future this hub does not have: it was set back, and gets a new epoch.
-    fn look_back(&mut self, up: &Up, reading: Ms) -> bool {
+    fn look_back(&mut self, up: &Up, recorded: Ms) -> bool {
         if self.is(Wrong::SetBackNotLookedFor) {
             return false;
         }
@@ -52,8 +52,8 @@ impl Hub {
         let strange = [up.seen, newest].into_iter().flatten().filter(|position| !self.in_own_past(*position));
         let Some(epoch) = strange.map(|position| position.epoch).max() else { return false };
         if epoch >= self.epoch {
-            let epoch = epoch + 1 + (hash_of((self.salt, self.position(), reading)) % 65_536) as u32;
-            self.write(Record::Epoch { epoch, restored: false });
+            let epoch = epoch + 1 + chance(self.salt);
+            self.write(Record::Epoch { epoch, restored: false, recorded });
             self.flags.push((up.head.hash, Flag::HubRegressed));
         }
         true

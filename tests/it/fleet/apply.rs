@@ -38,6 +38,7 @@ impl Name {
             open: 0,
             parts: Vec::new(),
             clawback_of: None,
+            given_back: false,
         }
     }
 }
@@ -198,6 +199,7 @@ impl Account {
     fn refund(&mut self, of: Id, points: i64, now: Ms) -> i64 {
         let Some(c) = self.consumes.iter().position(|consume| consume.id == of) else { return 0 };
         let points = points.min(self.consumes[c].refundable());
+        self.consumes[c].given_back = true;
         if points > 0 {
             self.reopen();
             self.unconsume(c, points, now);

@@ -231,7 +231,8 @@ impl Model {
         let mut expelled = BTreeSet::new();
         for record in &self.hub.log {
             match record {
-                Record::Expel { device } => _ = expelled.insert(*device),
+                Record::Expel { device, .. } => _ = expelled.insert(*device),
+                Record::Admit { device, .. } => _ = expelled.remove(device),
                 Record::Take { link, .. }
                     if expelled.contains(&link.device)
                         && self.hub.links[&link.place.hash].verdict == Verdict::Booked =>

@@ -44,6 +44,11 @@ impl Clock {
         })
     }
 
+    /// From when the life of what is recharged counts, that is booked at this instant.
+    pub fn alive_from(&self, reading: Ms, now: Ms) -> Ms {
+        if self.suspect_since.is_some() { reading } else { now }
+    }
+
     /// Somebody vouches for this reading, be it behind the newest accepted one.
     pub fn confirm(&mut self, reading: Ms) {
         self.suspect_since = None;

@@ -44,6 +44,24 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// What is asked for of something that is not there.
+    pub fn unknown(&self) -> &'static str {
+        match self.target() {
+            Some((Kind::Hold, _)) => "unknown_hold",
+            Some((Kind::Recharge, _)) => "unknown_batch",
+            _ => "unknown_operation",
+        }
+    }
+
+    /// Whether a device may ask for it, by what its hub has settled.
+    pub fn is_allowed(&self, terms: &Terms) -> bool {
+        match self {
+            Ask::Recharge { points, .. } => *points <= terms.recharge,
+            Ask::Refund { .. } => terms.refund,
+            _ => true,
+        }
+    }
+
     pub fn for_devices(&self) -> bool {
         use Ask::*;
         matches!(
@@ -89,6 +107,10 @@ impl Ask {
 /// What the file at hand adds to the account.
 pub struct Setting<'a> {
     pub now: Ms,
+    /// Whether there is such an account.
+    pub known: bool,
+    /// From when lives count: the raw reading, where that is not believed.
+    pub alive_from: Ms,
     pub occurred: Option<Ms>,
     pub late_window: Ms,
     /// The operation a target's key leads to.
@@ -112,6 +134,7 @@ pub fn decide(ask: &Ask, account: &Account, with: &Setting<'_>) -> Result<Act, R
         return Err("account_closed");
     }
     match *ask {
+        Ask::Open { limit } if with.known && limit != account.limit => Err("account_exists"),
         Ask::Open { limit } => Ok(Act::Open { limit }),
         Ask::Consume { points, policy } => consume(points, policy, account, with),
         Ask::Hold { points, lasts } => hold(points, lasts, account, with),
@@ -122,11 +145,7 @@ pub fn decide(ask: &Ask, account: &Account, with: &Setting<'_>) -> Result<Act, R
         }
         Ask::Refund { points: asked, .. } => refund(asked, account, with),
         Ask::Recharge { points, life, starts, priority, promo } => {
-            let most = with.device.as_ref().map_or(i64::MAX, |(terms, ..)| terms.recharge);
-            if points > most {
-                return Err("not_on_device");
-            }
-            let expires_at = life.map_or(NEVER, |life| starts.unwrap_or(now).max(now) + life);
+            let expires_at = life.map_or(NEVER, |life| starts.unwrap_or(now).max(with.alive_from) + life);
             Ok(Act::Recharge { points, life, expires_at, starts, priority, promo })
         }
         Ask::Return => Err("unknown_allotment"),
@@ -319,13 +338,11 @@ fn capture(asked: i64, account: &Account, with: &Setting<'_>) -> Result<Act, Ref
 }
 
 fn refund(asked: i64, account: &Account, with: &Setting<'_>) -> Result<Act, Refusal> {
-    if with.device.as_ref().is_some_and(|(terms, ..)| !terms.refund) {
-        return Err("not_on_device");
-    }
     let of = with.target.ok_or("unknown_operation")?;
     let consume = account.consumes.iter().find(|consume| consume.id == of).ok_or("unknown_operation")?;
     let points = if asked == 0 { consume.refundable() } else { asked };
     match points {
+        0 if consume.points == 0 && !consume.given_back => Ok(Act::Refund { of, asked, points: 0 }),
         0 => Err("limit_exceeded"),
         points if points > consume.refundable() => Err("limit_exceeded"),
         points => Ok(Act::Refund { of, asked, points }),

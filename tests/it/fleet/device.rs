@@ -146,7 +146,7 @@ impl Device {
 
     /// As `restore` and `renew` do: so that two copies do not meet.
     pub fn new_epoch(&mut self, reading: Ms, restored: bool) {
-        let epoch = self.epoch + 1 + (hash_of((self.salt, self.head(), reading)) % 65_536) as u32;
+        let epoch = self.epoch + 1 + chance(self.salt);
         let (time, _) = self.hear(reading);
         let act = if restored { Act::Restore { epoch } } else { Act::Renew { epoch } };
         self.write(epoch, Fact { now: time, ..Fact::of_file(reading, act) });
@@ -169,15 +169,16 @@ impl Device {
 
     /// `broken`: by a program that writes what cannot be.
     pub fn book(&mut self, operation: &Operation, reading: Ms, broken: bool) -> Answer {
-        if self.expelled {
+        if self.expelled && operation.ask != Ask::Expire {
             return Err("device_revoked");
         }
-        if !operation.ask.for_devices() {
+        if !operation.ask.for_devices() || !operation.ask.is_allowed(&self.terms) {
             return Err("not_on_device");
         }
         self.mind_mark(reading);
         match operation.ask {
             Ask::Expire => return Ok(self.sweep(reading)),
+            Ask::ConfirmClock if reading < START => return Err("invalid_argument"),
             Ask::ConfirmClock => {
                 let fact = Fact::of_file(reading, Act::ConfirmClock);
                 return Ok(self.write(self.epoch, fact));
@@ -187,6 +188,9 @@ impl Device {
         }
         let target = operation.ask.target().map(|(kind, key)| self.keys.get(&(operation.account, kind, key)));
         let target = target.flatten().map(|used| used.0);
+        if operation.ask.target().is_some() && target.is_none() {
+            return Err(operation.ask.unknown());
+        }
         let key = (operation.account, operation.ask.kind(), operation.key);
         if let Some((id, inputs)) = self.keys.get(&key) {
             return if *inputs == operation.inputs(target) { Ok(*id) } else { Err("key_reused") };
@@ -220,6 +224,8 @@ impl Device {
         let usable = self.usable(&account, a, now);
         let with = Setting {
             now,
+            known: self.accounts[a].is_some(),
+            alive_from: clock.alive_from(reading, now),
             occurred,
             late_window: self.terms.late_window,
             target,
@@ -231,10 +237,7 @@ impl Device {
                 let (account, key) = (operation.account, operation.key);
                 Ok(Fact { account, key, recorded: reading, now, occurred, act })
             }
-            Err(refusal) => {
-                self.sweep_one(a, now.min(self.clock.accepted));
-                Err(refusal)
-            }
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -311,7 +314,7 @@ impl Device {
             }
             (self.seen, self.parts) = (None, None);
             for base in self.bases.iter_mut().flatten() {
-                base.position = Position { epoch: 0, seq: 0, hash: 0 };
+                base.position = Position { seq: 0, hash: 0, ..base.position };
             }
         } else if before > now {
             self.jittered = true;
@@ -341,7 +344,7 @@ impl Device {
                     self.accounts.iter_mut().flatten().filter(|account| !account.begins_stretch(fact.now, &clock));
                 due.for_each(|account| account.catch_up(fact.now, &clock));
             }
-            Act::Reconcile(reconcile) => self.reconcile(fact.now, &reconcile.clone()),
+            Act::Reconcile(reconcile) => self.reconcile(fact, &reconcile.clone()),
             _ => {
                 self.clock = self.hear(fact.recorded).1;
                 let steps = self.clock.steps;

@@ -14,6 +14,11 @@ pub fn hash_of(what: impl Hash) -> Id {
     hasher.finish()
 }
 
+/// How many epochs a file goes on that begins a new one, beside the one: chance, and the same whenever a schedule is played.
+pub fn chance(salt: u64) -> u32 {
+    (hash_of(("chance", salt)) % 65_536) as u32
+}
+
 /// The link before a device's first.
 pub fn genesis(device: u8) -> Place {
     Place { seq: 0, hash: hash_of(("genesis", device)) }

@@ -67,24 +67,38 @@ pub enum Record {
     Own(Fact),
     Take { link: Rc<Link>, recorded: Ms, now: Ms, occurred: Ms, rules: u8 },
     Approve { link: Id, recorded: Ms, now: Ms, another: bool },
-    Dismiss { link: Id, now: Ms },
-    Admit { device: u8, terms: Terms, scope: Scope },
-    Expel { device: u8 },
-    Configure { late_window: Ms },
-    Epoch { epoch: u32, restored: bool },
+    Dismiss { link: Id, recorded: Ms, now: Ms },
+    Admit { device: u8, recorded: Ms, terms: Terms, scope: Scope },
+    Expel { device: u8, recorded: Ms },
+    Configure { late_window: Ms, recorded: Ms },
+    Epoch { epoch: u32, restored: bool, recorded: Ms },
 }
 
 impl Record {
+    /// The clock's reading with it. A hub's own operations say how they take theirs.
+    fn recorded(&self) -> Option<Ms> {
+        match self {
+            Record::Own(_) => None,
+            Record::Take { recorded, .. }
+            | Record::Approve { recorded, .. }
+            | Record::Dismiss { recorded, .. }
+            | Record::Admit { recorded, .. }
+            | Record::Expel { recorded, .. }
+            | Record::Configure { recorded, .. }
+            | Record::Epoch { recorded, .. } => Some(*recorded),
+        }
+    }
+
     fn digest(&self) -> Id {
         match self {
             Record::Own(fact) => hash_of((1, fact)),
             Record::Take { link, recorded, now, occurred, .. } => hash_of((2, link.place, recorded, now, occurred)),
             Record::Approve { link, recorded, .. } => hash_of((3, link, recorded)),
-            Record::Dismiss { link, now } => hash_of((4, link, now)),
-            Record::Admit { device, terms, scope } => hash_of((5, device, terms, scope)),
-            Record::Expel { device } => hash_of((6, device)),
-            Record::Configure { late_window } => hash_of((7, late_window)),
-            Record::Epoch { epoch, restored } => hash_of((8, epoch, restored)),
+            Record::Dismiss { link, recorded, now } => hash_of((4, link, recorded, now)),
+            Record::Admit { device, recorded, terms, scope } => hash_of((5, device, recorded, terms, scope)),
+            Record::Expel { device, recorded } => hash_of((6, device, recorded)),
+            Record::Configure { late_window, recorded } => hash_of((7, late_window, recorded)),
+            Record::Epoch { epoch, restored, recorded } => hash_of((8, epoch, restored, recorded)),
         }
     }
 }
@@ -215,41 +229,50 @@ impl Hub {
         let hash = hash_of((before, self.epoch, record.digest()));
         self.log.push(record.clone());
         self.hashes.push(hash);
+        if let Some(recorded) = record.recorded() {
+            self.clock = self.hear(recorded).1;
+        }
         match record {
             Record::Own(fact) => self.own(hash, &fact),
-            Record::Take { link, recorded, now, occurred, rules } => {
-                self.clock = self.hear(recorded).1;
+            Record::Take { link, now, occurred, rules, .. } => {
                 self.take(&link, now, occurred, rules);
             }
-            Record::Approve { link, recorded, now, another } => {
-                self.clock = self.hear(recorded).1;
+            Record::Approve { link, now, another, .. } => {
                 let row = self.links.get_mut(&link).expect("staged");
                 row.verdict = Verdict::Approved;
                 row.another = another;
                 let (link, occurred) = (row.link.clone(), row.occurred);
                 self.book_link(&link, now, occurred);
             }
-            Record::Dismiss { link, .. } => {
+            Record::Dismiss { link, now, .. } => {
                 let row = self.links.get_mut(&link).expect("staged");
                 row.verdict = Verdict::Dismissed;
                 let account = row.link.fact.account;
-                self.touch(account);
+                self.tell(account, now);
             }
-            Record::Admit { device, terms, scope } => {
+            Record::Admit { device, terms, scope, .. } => {
                 let before = self.devices.get(&device);
-                let (expelled, epoch) = before.map_or((false, 1), |before| (before.expelled, before.epoch));
+                let epoch = before.map_or(1, |before| before.epoch);
                 let same = before.filter(|before| before.scope == scope);
                 let scope_at = same.map_or(self.seq(), |before| before.scope_at);
-                self.devices.insert(device, Admitted { terms, scope, scope_at, expelled, epoch });
+                // One that was expelled is let in again.
+                self.devices.insert(device, Admitted { terms, scope, scope_at, expelled: false, epoch });
             }
-            Record::Expel { device } => self.devices.get_mut(&device).expect("admitted").expelled = true,
-            Record::Configure { late_window } => {
+            Record::Expel { device, .. } => self.devices.get_mut(&device).expect("admitted").expelled = true,
+            Record::Configure { late_window, .. } => {
                 self.late_window = late_window;
                 self.devices.values_mut().for_each(|device| device.terms.late_window = late_window);
             }
             Record::Epoch { epoch, .. } => self.epoch = epoch,
         }
         hash
+    }
+
+    /// A line of the account says that something of it waits, or waits no more.
+    fn tell(&mut self, a: u8, now: Ms) {
+        let account = self.account(a, now);
+        account.last = account.last.max(now);
+        self.touch(a);
     }
 
     pub fn touch(&mut self, account: u8) {
@@ -307,8 +330,10 @@ impl Hub {
             self.watch.entry((link.device, fact.account)).or_insert(seq);
         }
         if let Act::Open { .. } = fact.act {
-            self.account(fact.account, now);
-            self.touch(fact.account);
+            // The first that the hub hears of an account.
+            if self.accounts[fact.account as usize].is_none() && !self.devices[&link.device].expelled {
+                self.tell(fact.account, now);
+            }
             return;
         }
         if !fact.act.moves() {
@@ -323,7 +348,7 @@ impl Hub {
         if verdict == Verdict::Booked {
             self.book_link(link, now, occurred);
         } else if !self.is(Wrong::TouchedNotMovedByStage) {
-            self.touch(fact.account);
+            self.tell(fact.account, now);
         }
     }
 
@@ -473,7 +498,7 @@ impl Hub {
 
     pub fn dismiss(&mut self, id: Id, reading: Ms) {
         let now = self.now(self.links[&id].link.fact.account, reading);
-        self.write(Record::Dismiss { link: id, now });
+        self.write(Record::Dismiss { link: id, recorded: reading, now });
     }
 
     // ---- time

@@ -3,9 +3,13 @@
 pub mod account;
 pub mod answer;
 pub mod apply;
+#[cfg(test)]
+mod asked;
 pub mod carry;
 pub mod check;
 pub mod clock;
+#[cfg(test)]
+mod cut;
 pub mod decide;
 pub mod device;
 pub mod facts;
@@ -19,7 +23,11 @@ pub mod model;
 #[cfg(test)]
 mod order;
 pub mod own;
+#[cfg(test)]
+mod played;
 pub mod plots;
+#[cfg(test)]
+mod real;
 pub mod rebase;
 pub mod run;
 pub mod steps;
@@ -30,3 +38,5 @@ pub const DAY: i64 = 24 * HOUR;
 pub const START: i64 = 1_772_357_400_000;
 pub const MAX_HOLD: i64 = DAY;
 pub const ACCOUNTS: u8 = 4;
+/// A hub, its devices and their copies.
+pub const MOST_NODES: usize = 6;

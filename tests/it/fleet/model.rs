@@ -8,7 +8,7 @@ use super::facts::{Act, Down, Line, Terms, Up};
 use super::hub::{Hub, Record, Scope};
 use super::steps::Node;
 use super::wrong::Wrong;
-use super::{ACCOUNTS, DAY, START};
+use super::{ACCOUNTS, DAY, MOST_NODES, START};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -85,21 +85,24 @@ enum Backup {
     Device(Box<Device>),
 }
 
-const MOST_NODES: usize = 6;
-
 pub fn terms(allotted: bool, recharge: i64, refund: bool, late_window: Ms) -> Terms {
     Terms { allotted, recharge, refund, late_window, max_offline: if allotted { 30 * DAY } else { 0 } }
 }
 
 impl Model {
     pub fn new(devices: u8, wrong: Option<Wrong>) -> Model {
+        Model::with(devices, wrong, true)
+    }
+
+    /// `allots`: every other device spends strictly from allotments alone.
+    pub fn with(devices: u8, wrong: Option<Wrong>, allots: bool) -> Model {
         let mut hub = Hub::new(wrong);
         let late_window = hub.late_window;
         let mut made = Vec::new();
         for device in 1..=devices {
-            let terms = terms(device % 2 == 1, 500, true, late_window);
+            let terms = terms(allots && device % 2 == 1, 500, true, late_window);
             let scope = if device == 2 { Scope::All } else { Scope::Seen };
-            hub.write(Record::Admit { device, terms, scope });
+            hub.write(Record::Admit { device, recorded: START, terms, scope });
             made.push(Device::new(device, terms, START, wrong));
         }
         let nodes = usize::from(devices) + 1;
@@ -124,12 +127,35 @@ impl Model {
         }
     }
 
+    /// The backup in the place of the file. `mark`: what was told to others is not forgotten.
+    fn put_back(&mut self, node: Node, mark: bool) -> Done<()> {
+        match self.backups[node].clone() {
+            Some(Backup::Hub(hub)) => {
+                let rules = self.hub.rules;
+                self.hub = Hub { rules, ..*hub };
+                self.past.hub_set_back = true;
+            }
+            Some(Backup::Device(device)) => {
+                let now = &mut self.devices[node - 1];
+                if !mark {
+                    self.past.copied.insert(now.id);
+                }
+                let kept = if mark { now.mark } else { device.mark };
+                let (rules, faults) = (now.rules, std::mem::take(&mut now.faults));
+                *now = Device { mark: kept, rules, faults, ..*device };
+            }
+            None => return Err("no_backup".into()),
+        }
+        Ok(())
+    }
+
     fn admit(&mut self, device: u8, terms: Terms, all: bool) -> Done<()> {
         if !self.hub.devices.contains_key(&device) {
             return Err("unknown_device".into());
         }
         let scope = if all { Scope::All } else { Scope::Seen };
-        self.hub.write(Record::Admit { device, terms, scope });
+        let recorded = self.readings[0];
+        self.hub.write(Record::Admit { device, recorded, terms, scope });
         Ok(())
     }
 
@@ -226,36 +252,23 @@ impl Fleet for Model {
     }
 
     fn restore(&mut self, node: Node) -> Done<()> {
-        self.set_back(node, true)?;
+        self.put_back(node, true)?;
         self.shake(node);
         let reading = self.readings[node];
         match node {
             0 => self.hub.restore(reading),
-            node => {
-                let device = &mut self.devices[node - 1];
-                device.new_epoch(reading, true);
-            }
+            node => self.devices[node - 1].new_epoch(reading, true),
         }
         Ok(())
     }
 
     fn set_back(&mut self, node: Node, mark: bool) -> Done<()> {
-        match self.backups[node].clone() {
-            Some(Backup::Hub(hub)) => {
-                let rules = self.hub.rules;
-                self.hub = Hub { rules, ..*hub };
-                self.past.hub_set_back = true;
-            }
-            Some(Backup::Device(device)) => {
-                let now = &mut self.devices[node - 1];
-                if !mark {
-                    self.past.copied.insert(now.id);
-                }
-                let kept = if mark { now.mark } else { device.mark };
-                let (rules, faults) = (now.rules, std::mem::take(&mut now.faults));
-                *now = Device { mark: kept, rules, faults, ..*device };
-            }
-            None => return Err("no_backup".into()),
+        self.put_back(node, mark)?;
+        self.shake(node);
+        let reading = self.readings[node];
+        if node > 0 {
+            // As whoever opens it does.
+            self.devices[node - 1].mind_mark(reading);
         }
         Ok(())
     }
@@ -305,10 +318,10 @@ impl Fleet for Model {
                 if !self.hub.devices.contains_key(&device) {
                     return Err("unknown_device".into());
                 }
-                self.hub.write(Record::Expel { device });
+                self.hub.write(Record::Expel { device, recorded: now });
             }
             Operate::LateWindow(late_window) => {
-                self.hub.write(Record::Configure { late_window });
+                self.hub.write(Record::Configure { late_window, recorded: now });
             }
             Operate::Evidence { node } => self.enter_evidence(node)?,
         }

@@ -4,7 +4,7 @@ use super::account::{Account, Ms};
 use super::apply::Name;
 use super::decide::{Ask, GLOBAL_KEYS, Operation, Setting, decide};
 use super::device::Answer;
-use super::facts::{Act, Fact, Kind, hash_of};
+use super::facts::{Act, Fact, Kind, chance};
 use super::hub::{Hub, Record, Used};
 use super::wrong::Wrong;
 
@@ -13,12 +13,22 @@ impl Hub {
         let account = operation.account;
         match operation.ask {
             Ask::Expire => return Ok(self.sweep(reading)),
+            // Before the file was made.
+            Ask::ConfirmClock if reading < super::START => return Err("invalid_argument"),
             Ask::ConfirmClock => return Ok(self.write(Record::Own(Fact::of_file(reading, Act::ConfirmClock)))),
+            Ask::Transfer { .. } | Ask::WriteOff { .. } | Ask::Freeze { .. } | Ask::Close | Ask::SetLimit { .. }
+                if self.accounts[account as usize].is_none() =>
+            {
+                return Err("unknown_account");
+            }
             Ask::Transfer { to, .. } if to == account || self.is_closed(to) => return Err("account_closed"),
             _ => {}
         }
         let target = operation.ask.target().and_then(|(kind, key)| self.keys.get(&(account, kind, key)));
         let target = target.and_then(|used| used.first()).map(|used| used.id);
+        if operation.ask.target().is_some() && target.is_none() {
+            return Err(operation.ask.unknown());
+        }
         let kind = operation.ask.kind();
         let wide = kind == Kind::Recharge || kind == Kind::Consume && operation.key >= GLOBAL_KEYS;
         let wide = wide && !self.is(Wrong::NoKeysOverDevices);
@@ -41,16 +51,15 @@ impl Hub {
             Ask::Allot { device, .. } => self.devices.get(&device).ok_or("unknown_device")?.epoch,
             _ => 0,
         };
-        let with = Setting { now, occurred, late_window: self.late_window, target, device: None, epoch };
+        let alive_from = clock.alive_from(reading, now);
+        let known = self.accounts[account as usize].is_some();
+        let with = Setting { now, known, alive_from, occurred, late_window: self.late_window, target, device: None, epoch };
         match decide(&operation.ask, &copy, &with) {
             Ok(act) => {
                 let key = operation.key;
                 Ok(self.write(Record::Own(Fact { account, key, recorded: reading, now, occurred, act })))
             }
-            Err(refusal) => {
-                self.sweep_one(account as usize, now.min(self.clock.accepted));
-                Err(refusal)
-            }
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -123,8 +132,8 @@ impl Hub {
         }
     }
 
-    pub fn restore(&mut self, reading: Ms) {
-        let epoch = self.epoch + 1 + (hash_of((self.salt, self.position(), reading)) % 65_536) as u32;
-        self.write(Record::Epoch { epoch, restored: true });
+    pub fn restore(&mut self, recorded: Ms) {
+        let epoch = self.epoch + 1 + chance(self.salt);
+        self.write(Record::Epoch { epoch, restored: true, recorded });
     }
 }

@@ -112,7 +112,7 @@ fn allotment_of_an_old_epoch() -> Vec<Step> {
     ]
 }
 
-/// A hold that has run out, which only a refused operation has booked, before `restore`.
+/// A hold that has run out, which only a sweep has booked, before `restore`.
 fn hold_run_out() -> Vec<Step> {
     vec![
         book(0, 0, 930, recharge(30)),
@@ -121,14 +121,14 @@ fn hold_run_out() -> Vec<Step> {
         book(1, 0, 932, Ask::Hold { points: 6, lasts: DAY / 2 }),
         Step::Pass(DAY),
         book(1, 1, 933, charge(1, Policy::Postpaid)),
-        book(1, 0, 934, charge(500, Policy::Strict)),
+        book(1, 0, 934, Ask::Expire),
         Step::BackUp { node: 1 },
         Step::Restore { node: 1 },
         Step::Verify { node: 1 },
     ]
 }
 
-/// A hold that a fast clock let expire, by a refused operation alone.
+/// A hold that a fast clock let expire, by a sweep alone.
 fn hold_under_a_fast_clock() -> Vec<Step> {
     vec![
         book(0, 0, 940, recharge(30)),
@@ -136,7 +136,7 @@ fn hold_under_a_fast_clock() -> Vec<Step> {
         book(2, 0, 941, Ask::Hold { points: 6, lasts: DAY }),
         Step::Clock { node: 2, off: 2 * DAY },
         book(2, 1, 942, charge(1, Policy::Postpaid)),
-        book(2, 0, 943, charge(500, Policy::Strict)),
+        book(2, 0, 943, Ask::Expire),
         Step::Clock { node: 2, off: 0 },
         book(0, 0, 944, recharge(3)),
         Step::Exchange { node: 2 },

@@ -2,10 +2,18 @@
 
 use super::account::{Account, HoldState, Ms, UNACKNOWLEDGED};
 use super::apply::{At, Name};
+use super::HOUR;
 use super::device::{Base, Device, Parts};
 use super::facts::*;
 use super::wrong::Wrong;
 use std::rc::Rc;
+
+impl Base {
+    /// Whether it is as new as this position, or newer.
+    fn is_of(&self, position: Position) -> bool {
+        self.position.order() >= position.order()
+    }
+}
 
 impl Device {
     /// A down-file, after its form was checked.
@@ -70,6 +78,11 @@ impl Device {
     fn take_lines(&mut self, down: &Down, ack: Place, lines: &[Rc<Line>], reading: Ms) {
         let lost = |base: &Base| (1..down.position.epoch).contains(&base.position.epoch);
         let forgets = down.since.is_none() && self.bases.iter().flatten().any(lost);
+        let (time, _) = self.hear(reading);
+        let goes_back = self.clock.accepted - time.max(down.as_of) > HOUR;
+        let known = |line: &Rc<Line>| self.bases[line.account as usize].is_some_and(|base| base.is_of(down.position));
+        let again = goes_back || self.is(Wrong::OldAnswersApplied);
+        let lines: Vec<Rc<Line>> = lines.iter().filter(|line| again || !known(line)).cloned().collect();
         if lines.is_empty() && down.terms == self.terms && !forgets {
             // Nothing to write down: or every exchange would be followed by another.
             let (position, since, as_of, (k, n)) = (down.position, down.since, down.as_of, down.part);
@@ -83,18 +96,21 @@ impl Device {
             since: down.since,
             part: down.part,
             terms: down.terms,
-            lines: lines.to_vec(),
+            lines,
             held: down.held.clone(),
         };
-        let (time, _) = self.hear(reading);
         let fact = Fact { now: time, ..Fact::of_file(reading, Act::Reconcile(Rc::new(reconcile))) };
         self.write_file(fact);
     }
 
-    pub fn reconcile(&mut self, time: Ms, reconcile: &Reconcile) {
+    pub fn reconcile(&mut self, fact: &Fact, reconcile: &Reconcile) {
+        let time = fact.now;
         let accepted = time.max(reconcile.as_of);
         let before = self.clock.accepted;
+        // The hub vouches for its own time, and says nothing of the reading here.
+        let suspect_since = self.hear(fact.recorded).1.suspect_since;
         self.clock.confirm(accepted);
+        self.clock.suspect_since = suspect_since;
         self.went_back(before);
         if !self.is(Wrong::TermsBesideLog) {
             self.terms = reconcile.terms;
@@ -140,8 +156,7 @@ impl Device {
 
     fn rebase(&mut self, line: &Line, reconcile: &Reconcile, time: Ms) {
         let a = line.account as usize;
-        let older = |base: Base| base.position.order() >= reconcile.position.order();
-        if self.bases[a].is_some_and(older) && !self.is(Wrong::OldAnswersApplied) {
+        if self.bases[a].is_some_and(|base| base.is_of(reconcile.position)) && !self.is(Wrong::OldAnswersApplied) {
             return;
         }
         self.judge_ack(reconcile);
@@ -223,9 +238,9 @@ impl Device {
     /// Everything after what the hub is known to hold: files of one epoch each, of at most `most` links.
     pub fn export(&mut self, reading: Ms, most: usize) -> Vec<Up> {
         self.mind_mark(reading);
-        if self.clock.was_fast(reading) && !self.is(Wrong::FastClockNotTold) {
-            self.seen = None;
-        }
+        // Bases were perhaps caught up beyond what the clock reads: all of them have to come again, as long as that is so.
+        let mended = self.clock.was_fast(reading) && !self.is(Wrong::FastClockNotTold);
+        let seen = self.seen.filter(|_| !mended);
         let mut files = Vec::new();
         let mut from = self.acked.seq;
         loop {
@@ -238,7 +253,7 @@ impl Device {
                 base: self.place(from),
                 head: self.place(next),
                 exported_at: reading,
-                seen: self.seen,
+                seen,
                 newest: self.newest,
                 marks: self.marks(from),
                 damaged: false,

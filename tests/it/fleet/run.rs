@@ -200,18 +200,29 @@ impl<'a, F: Fleet> Run<'a, F> {
     }
 }
 
-/// The same schedule on two fleets: what is refused, and the figures of every account of every node after each step.
-pub fn compare<A: Fleet, B: Fleet>(left: &mut A, right: &mut B, steps: &[Step]) -> Result<(), String> {
+/// The same schedule on two fleets: what is refused, and the figures of every account of every node after each step. The codes
+/// of the first are told in the words of the second.
+pub fn compare<A: Fleet, B: Fleet>(
+    left: &mut A,
+    right: &mut B,
+    steps: &[Step],
+    word: fn(&str) -> &str,
+) -> Result<(), String> {
     let (mut left, mut right) = (Run::new(left), Run::new(right));
     for (n, step) in steps.iter().enumerate() {
         let (a, b) = (left.step(step), right.step(step));
-        if a != b {
+        if word(&a) != b {
             return Err(format!("step {n}, {step:?}: {a}, {b}"));
         }
+        right.judge(|| format!("after step {n}, {step:?}"))?;
         left.alike(&right, || format!("after step {n}, {step:?}"))?;
     }
-    left.settle()?;
-    right.settle()?;
+    let (a, b) = (left.settle(), right.settle());
+    if a.is_ok() != b.is_ok() {
+        return Err(format!("at the end: {a:?}, {b:?}"));
+    }
+    (0..right.fleet.nodes()).for_each(|node| right.fleet.verify(node));
+    right.judge(|| "at the end".into())?;
     left.alike(&right, || "at the end".into())
 }
 

@@ -5,9 +5,10 @@ mod answered;
 mod arrived;
 mod exported;
 mod heard;
+mod mended;
 pub mod reconciled;
 mod refused;
-mod replied;
+pub mod replied;
 mod roles;
 
 use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol, PublicKey};

@@ -13,7 +13,7 @@ use super::arrived::{Kiosk, Office, options, points, policy};
 use super::{apply, key, must, verified};
 
 /// What the hub answers a file.
-fn reply(hub: &Ledger, up: &[u8]) -> Vec<Vec<u8>> {
+pub fn reply(hub: &Ledger, up: &[u8]) -> Vec<Vec<u8>> {
     let mut down = Vec::new();
     hub.exchange()
         .reply(Cursor::new(up), true, |part| {
@@ -24,7 +24,7 @@ fn reply(hub: &Ledger, up: &[u8]) -> Vec<Vec<u8>> {
     down
 }
 
-fn hear(kiosk: &Ledger, down: &[u8]) -> HeardReport {
+pub fn hear(kiosk: &Ledger, down: &[u8]) -> HeardReport {
     match kiosk.exchange().import(Cursor::new(down)).unwrap() {
         Imported::Accounts(report) => report,
         other => panic!("{other:?}"),
@@ -32,7 +32,7 @@ fn hear(kiosk: &Ledger, down: &[u8]) -> HeardReport {
 }
 
 /// All it has to send goes up, and the answers down: what came of the last.
-fn exchange(office: &Office, kiosk: &Kiosk) -> (ImportReport, HeardReport) {
+pub fn exchange(office: &Office, kiosk: &Kiosk) -> (ImportReport, HeardReport) {
     let folder = tempfile::tempdir().unwrap();
     let files = kiosk.ledger.export_into(folder.path(), true).unwrap();
     let (mut taken, mut heard) = (None, None);
@@ -46,7 +46,7 @@ fn exchange(office: &Office, kiosk: &Kiosk) -> (ImportReport, HeardReport) {
     (taken.unwrap(), heard.unwrap())
 }
 
-fn alike(office: &Office, kiosk: &Kiosk, accounts: &[&str]) {
+pub fn alike(office: &Office, kiosk: &Kiosk, accounts: &[&str]) {
     for account in accounts {
         assert_eq!(office.points(account), points(&kiosk.ledger, account), "{account}");
     }
@@ -60,7 +60,7 @@ fn hub_recharges(office: &Office, account: &str, key: &str, points: i64) {
 }
 
 /// Copies a ledger's file, and what lies beside its key where that is asked for.
-fn copy(from: &Path, to: &Path, with_key: bool) {
+pub fn copy(from: &Path, to: &Path, with_key: bool) {
     std::fs::copy(from, to).unwrap();
     if with_key {
         let beside = |path: &Path| path.with_extension("ledger.key");

@@ -1,0 +1,162 @@
+//! What random fleets, played on files and on their model, have shown to be wrong. Each begins with its story.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use counterfoil::clock::{Clock, ManualClock};
+use counterfoil::exchange::{Admit, Scope};
+use counterfoil::sync::ImportTerms;
+use counterfoil::IdSource;
+
+use super::arrived::{Kiosk, Office, options, points, policy};
+use super::replied::{alike, copy, exchange, hear, reply};
+use super::{key, must, verified};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn set_back(clock: &ManualClock, by: Duration) {
+    let at: chrono::DateTime<Utc> = clock.now();
+    clock.set(at - TimeDelta::from_std(by).unwrap());
+}
+
+/// A kiosk came home after a week. It had charged a card and then recharged it, for a day: what it recharged had ended on the way. For
+/// one line the hub's books had points beside the debt.
+#[test]
+fn what_ended_on_its_way_stands_beside_no_debt() {
+    let office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    kiosk.consume("card", "c", 9);
+    let line =
+        r#"{"op":"recharge","account":"card","key":"r","points":39,"source":"cash","expires_in_days":1}"#;
+    must(&kiosk.ledger, line);
+    office.clock.advance(7 * DAY);
+    office.take(&kiosk.send());
+    assert_eq!(office.points("card"), (0, 0, 0, 9));
+    verified(&office.hub);
+}
+
+/// The office's clock fell back a month, behind what was booked in a card. A kiosk's charge was taken to have occurred in that month
+/// past, and drew points that had lapsed before it was made.
+#[test]
+fn a_charge_does_not_occur_before_what_its_kiosk_knew() {
+    let office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    must(&office.hub, r#"{"op":"recharge","account":"card","key":"1","points":49,"source":"wxpay","expires_in_hours":1}"#);
+    office.clock.advance(6 * HOUR);
+    kiosk.clock.advance(6 * HOUR);
+    must(&office.hub, r#"{"op":"recharge","account":"card","key":"2","points":25,"source":"wxpay","expires_at":"never"}"#);
+    kiosk.consume("card", "c", 1);
+    exchange(&office, &kiosk);
+    kiosk.consume("card", "d", 4);
+    set_back(&office.clock, 30 * DAY);
+    office.take(&kiosk.send());
+    assert_eq!(office.points("card"), (20, 0, 0, 0));
+    verified(&office.hub);
+}
+
+/// A hub was set back, took a later file without what it had lost, and then got all of it in one file: what was new in that belonged
+/// before and after what it had. The operation that told of it was of two chains, and the proof did not know what to make of that.
+#[test]
+fn what_is_new_on_both_sides_of_what_is_known_is_proved() {
+    let mut office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    let (path, backup) = (office.hub.path(), office.folder.path().join("copy"));
+    office.hub.close().unwrap();
+    copy(&path, &backup, false);
+    office.hub = options(&office.clock).open(&path).unwrap();
+    must(&kiosk.ledger, r#"{"op":"open","account":"card","key":"o"}"#);
+    kiosk.consume("card", "1", 5);
+    exchange(&office, &kiosk);
+    office.hub.close().unwrap();
+    copy(&backup, &path, false);
+    office.hub = options(&office.clock).open(&path).unwrap();
+    kiosk.consume("card", "2", 7);
+    let later = kiosk.send();
+    let mut terms = ImportTerms::default();
+    terms.accept_gap = true;
+    assert_eq!(office.take_on(&later, terms).booked, 1);
+    reply(&office.hub, &later).iter().for_each(|down| drop(hear(&kiosk.ledger, down)));
+    kiosk.consume("card", "3", 9);
+    let report = office.take(&kiosk.send());
+    assert!(report.duplicates > 0 && report.noted > 0 && report.booked > 1, "{report:?}");
+    assert_eq!(office.points("card"), (0, 0, 0, 21));
+    verified(&office.hub);
+}
+
+/// A kiosk heard of all accounts, and then of its own alone: all of those came again, which it had.
+#[test]
+fn a_narrower_scope_brings_nothing_again() {
+    let office = Office::new();
+    let mut granted = policy();
+    granted.scope = Scope::All;
+    let kiosk = office.kiosk("kiosk", &granted);
+    kiosk.recharge("card", "r", 10);
+    exchange(&office, &kiosk);
+    let (device, own) = (kiosk.ledger.info().unwrap().device, kiosk.ledger.signer().unwrap().key().public());
+    office.hub.admit(&key("again"), Admit::new(device, own, "kiosk", &policy()).renew()).unwrap();
+    let (_, heard) = exchange(&office, &kiosk);
+    assert_eq!((heard.accounts, heard.known, heard.whole), (0, 0, true));
+    alike(&office, &kiosk, &["card"]);
+}
+
+/// A kiosk's clock was a month fast: what it knew of a card lapsed there. At the hub the card's points were revoked, and told of no
+/// more. When the clock was mended, the kiosk's file brought them back.
+#[test]
+fn what_is_told_of_no_more_does_not_come_back_with_time() {
+    let office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    kiosk.consume("card", "c", 1);
+    let line = r#"{"op":"recharge","account":"card","key":"1","points":32,"source":"wxpay","expires_in_days":20}"#;
+    let batch = must(&office.hub, line).batch.unwrap().batch;
+    kiosk.clock.advance(30 * DAY);
+    exchange(&office, &kiosk);
+    assert_eq!(points(&kiosk.ledger, "card"), (0, 0, 0, 0));
+    let line = format!(r#"{{"op":"revoke","batch":"{batch}","key":"2","points":"all","shortfall":"clamp","reason":"fraud"}}"#);
+    must(&office.hub, &line);
+    exchange(&office, &kiosk);
+    kiosk.consume("other", "c", 1);
+    let asked = kiosk.send();
+    set_back(&kiosk.clock, 30 * DAY);
+    office.take(&asked);
+    reply(&office.hub, &asked).iter().for_each(|down| drop(hear(&kiosk.ledger, down)));
+    assert_eq!(points(&kiosk.ledger, "card"), (0, 0, 0, 0));
+    verified(&kiosk.ledger);
+}
+
+/// Always the same number.
+struct Fixed(u128);
+
+impl IdSource for Fixed {
+    fn next(&self) -> u128 {
+        self.0
+    }
+}
+
+/// A kiosk had come to a high epoch and had sent something in that. Restored from a backup of before, it came to a lower one, and
+/// took itself for set back again and again, until some later epoch happened to be higher.
+#[test]
+fn a_restored_kiosk_begins_one_epoch() {
+    let office = Office::new();
+    let Kiosk { ledger, clock } = office.kiosk("kiosk", &policy());
+    let (path, backup) = (ledger.path(), office.folder.path().join("backup"));
+    assert!(ledger.backup(&backup).unwrap().ok);
+    ledger.close().unwrap();
+    let ledger = options(&clock).ids(Arc::new(Fixed(60_000))).open(&path).unwrap();
+    ledger.renew_epoch().unwrap();
+    let kiosk = Kiosk { ledger, clock };
+    kiosk.consume("card", "lost", 1);
+    kiosk.send();
+    kiosk.ledger.close().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let ledger = options(&kiosk.clock).ids(Arc::new(Fixed(5))).restore(&backup, &path).unwrap();
+    let epoch = ledger.info().unwrap().epoch;
+    let kiosk = Kiosk { ledger, clock: kiosk.clock };
+    let told = exchange(&office, &kiosk).1;
+    assert!(!told.renewed && kiosk.ledger.info().unwrap().epoch == epoch && epoch < 60_000);
+    kiosk.ledger.close().unwrap();
+    let again = options(&kiosk.clock).open(&path).unwrap();
+    assert_eq!(again.info().unwrap().epoch, epoch);
+    verified(&again);
+}
