@@ -14,6 +14,8 @@ mod down;
 #[cfg(feature = "sync")]
 mod exchange;
 #[cfg(feature = "sync")]
+mod folder;
+#[cfg(feature = "sync")]
 mod hearing;
 mod hub;
 mod look;
@@ -43,6 +45,8 @@ pub use ask::Answer;
 pub use batch::{BatchRun, Whole};
 #[cfg(feature = "sync")]
 pub use down::Exchange;
+#[cfg(feature = "sync")]
+pub use folder::{FolderReport, RefusedFile, TakenFile};
 pub use options::{IdSource, Options};
 pub use watch::Watch;
 

@@ -1,5 +1,8 @@
 //! Writing the files that go down: how accounts stand at the hub, in parts that one file each can hold.
 
+use std::path::{Path, PathBuf};
+
+use super::disk;
 use super::frame::LINE_BYTES;
 use super::header::{Down, Header};
 use super::keys::SigningKey;
@@ -29,8 +32,22 @@ pub struct Part {
     pub header: Header,
     /// The BLAKE3 of its bytes before its last line, unpacked.
     pub digest: Hash,
+    /// It is a gzip.
+    pub packed: bool,
     /// The file.
     pub bytes: Vec<u8>,
+}
+
+impl Part {
+    /// Writes it into a folder, under its name and synced: it is there whole or not at all.
+    ///
+    /// # Errors
+    /// `read_only`, `disk_full`, `storage`.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = folder.as_ref().join(self.header.file_name(&self.digest, self.packed));
+        disk::Part::beside(&path, &self.bytes)?.replace(&path)?;
+        Ok(path)
+    }
 }
 
 /// Writes an answer and hands it over part by part. Lines are made twice and kept for one part at most: once to know how many
@@ -53,7 +70,7 @@ pub(crate) fn answer(
         accounts.iter().try_for_each(|account| out.line(&line(account, books)?))?;
         verdicts.iter().try_for_each(|on| out.line(&verdict(on)?))?;
         let digest = out.finish(key)?;
-        each(Part { header, digest, bytes })?;
+        each(Part { header, digest, packed, bytes })?;
     }
     Ok(())
 }

@@ -47,8 +47,9 @@ mod up;
 pub use crate::hash::PublicKey;
 pub use crate::model::{
     Acknowledge, Admit, Allot, AllotWriteOff, AllotmentInfo, AllotmentState, Approve, BecomeHub, Certificate,
-    DeviceInfo, DevicePolicy, DeviceState, Dismiss, Enrol, Expel, FlagCode, FlagInfo, HubInfo, Offline, Recall, Return,
-    Right, Role, Scope, StageReason, StageState, StagedInfo, WhenExpelled,
+    DeviceInfo, DeviceLog, DevicePolicy, DeviceState, DevicesStatus, Dismiss, Enrol, Expel, FlagCode, FlagInfo,
+    HubInfo, HubStatus, Offline, Recall, Return, Right, Role, Scope, StageReason, StageState, StagedInfo, SyncStatus,
+    WhenExpelled,
 };
 #[cfg(feature = "sync")]
 pub(crate) use answer::Accounts;

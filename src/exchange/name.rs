@@ -7,7 +7,7 @@ use super::disk::Part;
 use super::header::{Header, Position};
 use super::keys::SigningKey;
 use super::outgoing::Outgoing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::device_tag;
 
@@ -36,8 +36,8 @@ impl Header {
     }
 }
 
-/// Writes an exchange file into a folder, under its name and synced: it is there whole or not at all, and replaces nothing.
-/// `lines` writes what the header tells of.
+/// Writes an exchange file into a folder, under its name and synced: it is there whole or not at all. What has that name is the same
+/// file, or what damage has left of it, and is replaced. `lines` writes what the header tells of.
 ///
 /// ```
 /// # use counterfoil::exchange::*;
@@ -54,7 +54,7 @@ impl Header {
 /// ```
 ///
 /// # Errors
-/// As for [`Outgoing`]; `ledger_exists` when there is such a file, `read_only`, `disk_full`, `storage`.
+/// As for [`Outgoing`]; `read_only`, `disk_full`, `storage`.
 pub fn write_file(
     folder: impl AsRef<Path>,
     header: Header,
@@ -68,7 +68,7 @@ pub fn write_file(
     lines(&mut file)?;
     let digest = file.finish(key)?;
     let path = folder.join(header.file_name(&digest, packed));
-    part.publish(&path)?;
+    part.replace(&path)?;
     Ok(path)
 }
 
@@ -78,7 +78,6 @@ pub fn write_file(
 /// `invalid_argument` when there is none, `bad_file` with the reason `format` when it is something else, `storage` when it
 /// cannot be opened.
 pub fn open_file(path: impl AsRef<Path>) -> Result<std::fs::File> {
-    use crate::error::Error;
     let path = path.as_ref();
     let refused = |error: std::io::Error| format!("{}: {error}", path.display());
     super::disk::open(path).map_err(|error| match error.raw_os_error() {

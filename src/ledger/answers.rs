@@ -11,7 +11,7 @@ use crate::audit::Verification;
 use crate::error::ErrorInfo;
 use crate::model::{
     AllotmentInfo, Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo, Quote,
-    Receipt, StagedInfo,
+    Receipt, StagedInfo, SyncStatus,
 };
 use crate::notice::Notice;
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
@@ -69,6 +69,7 @@ const ANSWERS: &[(&str, Shape)] = &[
     ("staged", shape::<Page<StagedInfo>>),
     ("flags", shape::<Page<FlagInfo>>),
     ("allotments", shape::<Page<AllotmentInfo>>),
+    ("sync", shape::<SyncStatus>),
     ("devices", shape::<Page<DeviceInfo>>),
     ("clock", shape::<ClockInfo>),
     ("verify", shape::<Verification>),

@@ -34,6 +34,17 @@ pub enum Imported {
     Accounts(HeardReport),
 }
 
+impl Imported {
+    /// Whether somebody should look at it.
+    #[must_use]
+    pub fn needs_attention(&self) -> bool {
+        match self {
+            Imported::Operations(report) => report.needs_attention(),
+            Imported::Accounts(report) => report.needs_attention(),
+        }
+    }
+}
+
 impl Exchange<'_> {
     /// Takes a file of another ledger: at a hub what a device booked, at a device how its accounts stand there. It is read twice, from its beginning: first it is proven, then
     /// what is in it is booked, piece by piece, in transactions of about 20 ms. Taken again it changes nothing.

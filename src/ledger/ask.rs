@@ -7,7 +7,7 @@ use crate::audit::Verification;
 use crate::error::{Error, Result};
 use crate::model::{
     AllotmentInfo, Asked, Balance, BatchInfo, Check, DeviceInfo, Entry, FlagInfo, HoldInfo, Overview, Page, PlanInfo,
-    Question, Quote, StagedInfo,
+    Question, Quote, StagedInfo, SyncStatus,
 };
 use crate::report::{BatchLife, ClockInfo, Explanation, Found, Info, Missing, PaidOperation, Statement, UsageLine};
 
@@ -83,6 +83,8 @@ answers! {
     Found(Page<Found>),
     /// To `info`.
     Info(Info),
+    /// To `sync`.
+    Sync(SyncStatus),
     /// To `devices`.
     Devices(Page<DeviceInfo>),
     /// To `staged`.
@@ -144,6 +146,7 @@ impl Ledger {
             ),
             Asked::Find(sought, filter) => Answer::Found(self.look(|look| look.find(&sought, &filter))?),
             Asked::Info => Answer::Info(self.info()?),
+            Asked::Sync => Answer::Sync(self.sync_status()?),
             Asked::Devices(filter) => Answer::Devices(self.look(|look| look.devices(&filter))?),
             Asked::Staged(filter) => Answer::Staged(self.look(|look| look.staged(&filter))?),
             Asked::Flags(filter) => Answer::Flags(self.look(|look| look.flags(&filter))?),

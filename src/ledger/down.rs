@@ -55,7 +55,7 @@ impl Reply {
         let device = look.device_of_hub(&up.device)?;
         let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
         let Ends { leaves, gaps } = look.ends_of(&device)?;
-        let is_leaf = up.head.seq == 0 && leaves.is_empty() || leaves.iter().any(|(leaf, _)| *leaf == at(up.head));
+        let is_leaf = look.is_leaf(at(up.head))? || up.head.seq == 0 && leaves.is_empty();
         let leaves = leaves.into_iter().map(|((seq, hash), epoch)| Leaf { seq, hash, epoch }).collect();
         let gaps = gaps.into_iter().map(|(seq, hash)| Link { seq, hash }).collect();
         let newest = up.newest.clone();
@@ -143,16 +143,8 @@ impl Exchange<'_> {
     /// # Errors
     /// As for [`Exchange::import`] and [`Ledger::signer`]; what the closure refuses; `disk_full`, `storage`.
     pub fn reply(&self, reader: impl Read + Seek, packed: bool, each: impl FnMut(Part) -> Result<()>) -> Result<()> {
-        let ledger = self.ledger;
-        let (up, _) = ledger.proven(&inspect(reader)?)?;
-        let signer = ledger.own_signer(&ledger.info()?)?;
-        let now = ledger.reading().at.utc();
-        ledger.look(|look| {
-            let reply = Reply::to(look, &up, now)?;
-            let books = AsOf { look, path: Path::of(look, reply.path), device: up.device };
-            let (accounts, verdicts) = (reply.accounts.as_slice(), reply.verdicts.as_slice());
-            exchange::answer(&reply.down, (accounts, verdicts), &books, (signer.key(), packed), each)
-        })
+        let (up, _) = self.ledger.proven(&inspect(reader)?)?;
+        self.ledger.reply_to(&up, packed, each)
     }
 
     /// The header of an answer to a device: for whom it is, and what the device may do. What it answers is for the caller to
@@ -210,6 +202,18 @@ impl Exchange<'_> {
 }
 
 impl Ledger {
+    /// Answers a file that is proven to be of a device.
+    pub(super) fn reply_to(&self, up: &Up, packed: bool, each: impl FnMut(Part) -> Result<()>) -> Result<()> {
+        let signer = self.own_signer(&self.info()?)?;
+        let now = self.reading().at.utc();
+        self.look(|look| {
+            let reply = Reply::to(look, up, now)?;
+            let books = AsOf { look, path: Path::of(look, reply.path), device: up.device };
+            let (accounts, verdicts) = (reply.accounts.as_slice(), reply.verdicts.as_slice());
+            exchange::answer(&reply.down, (accounts, verdicts), &books, (signer.key(), packed), each)
+        })
+    }
+
     /// Exchange with the hub, or with devices.
     #[must_use]
     pub fn exchange(&self) -> Exchange<'_> {

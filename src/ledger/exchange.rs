@@ -88,7 +88,7 @@ impl Ledger {
     /// The same into a folder, all of it, as so many files as that takes: each under its own name, and there whole or not at all.
     ///
     /// # Errors
-    /// As for [`Ledger::export`], and `ledger_exists`, `read_only`: the files before it are there.
+    /// As for [`Ledger::export`], and `read_only`: the files before it are there.
     pub fn export_into(&self, folder: impl AsRef<Path>, packed: bool) -> Result<Vec<(PathBuf, Exported)>> {
         let (mut files, mut after) = (Vec::new(), None);
         loop {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Allocation, AllotmentInfo, Asked, Balance, BatchId, BatchInfo, Check, DeviceInfo, Entry, FlagInfo,
     HoldId, HoldInfo, Key, OperationId, Overview, Page, PlanId, PlanInfo, Query, Question, Quote, Request, StagedInfo,
+    SyncStatus,
 };
 use crate::pricing::{PriceBook, PriceError, Priced};
 use crate::quantity::Usage;
@@ -445,6 +446,22 @@ impl Ledger {
     pub fn devices(&self, query: &Query) -> Result<Page<DeviceInfo>> {
         let filter = query.filter("devices")?;
         self.look(|look| look.devices(&filter))
+    }
+
+    /// How the file stands with its hub, or with its devices: how much the other side has, and since when nothing was heard.
+    ///
+    /// ```
+    /// # use counterfoil::*; let (folder, ledger, alice, bought) = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// use counterfoil::exchange::Role;
+    /// let status = ledger.sync_status()?;
+    /// assert!(status.role == Role::Standalone && status.hub.is_none() && status.devices.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ledger::balance`].
+    pub fn sync_status(&self) -> Result<SyncStatus> {
+        self.look(|look| look.sync_status())
     }
 
     /// What devices did and this hub set aside, oldest first: what waits for [`Ledger::approve`] or [`Ledger::dismiss`];

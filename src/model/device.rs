@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::codes::{AccountsOpen, codes};
 use super::heard::Heard;
 use super::words::words;
 use crate::hash::{Hash, PublicKey};
-use crate::units::{Points, json_schema};
+use crate::units::{Points, json_schema, utc_option};
 
 codes!(
     /// What a ledger file is to others. An operation changes it, once.
@@ -218,10 +219,83 @@ pub(crate) struct DeviceRow {
 }
 
 impl DeviceRow {
-    pub(crate) fn told(self) -> DeviceInfo {
+    pub(crate) fn told(self, log: DeviceLog) -> DeviceInfo {
         let DeviceRow { device, public_key, name, policy, state, .. } = self;
-        DeviceInfo { device, name, state, public_key, policy: (*policy).clone() }
+        DeviceInfo { device, name, state, public_key, policy: (*policy).clone(), log }
     }
+}
+
+/// How far a hub has a device's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct DeviceLog {
+    /// The epoch it was last heard of in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub epoch: Option<i64>,
+    /// The number of its newest operation that has come; 0 when none has.
+    pub operations: i64,
+    /// When that occurred.
+    #[serde(with = "utc_option", skip_serializing_if = "Option::is_none", default)]
+    pub last_at: Option<DateTime<Utc>>,
+    /// How many of its operations wait for somebody to look at them.
+    pub waiting: i64,
+}
+
+/// How a file stands with those it exchanges with. JSON shape `counterfoil.sync/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct SyncStatus {
+    /// What it is to others.
+    pub role: Role,
+    /// How many operations are booked in it.
+    pub operations: i64,
+    /// Of a device: its hub.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hub: Option<HubStatus>,
+    /// Of a hub: its devices.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub devices: Option<DevicesStatus>,
+}
+
+/// How a device stands with its hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct HubStatus {
+    /// The hub's ledger.
+    #[serde(with = "uuid_text")]
+    pub ledger: Uuid,
+    /// The operation up to which the hub has this file's log, as far as is known here.
+    pub acked: i64,
+    /// How many operations come after that.
+    pub unacked: i64,
+    /// As of when the newest answer was that anything was taken of; none before the first.
+    #[serde(with = "utc_option", skip_serializing_if = "Option::is_none", default)]
+    pub heard_at: Option<DateTime<Utc>>,
+    /// All parts of that answer have come.
+    pub whole: bool,
+    /// The hub has expelled this device.
+    pub expelled: bool,
+}
+
+/// How a hub stands with its devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct DevicesStatus {
+    /// How many there are that are not expelled.
+    pub admitted: i64,
+    /// How many are.
+    pub expelled: i64,
+    /// How many operations of devices wait for somebody to look at them.
+    pub staged: i64,
+    /// How many flags nobody has acknowledged.
+    pub flags: i64,
+    /// Of those that are not expelled, the one that was silent longest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub silent: Option<DeviceInfo>,
 }
 
 /// A device's hub.
@@ -253,6 +327,9 @@ pub struct DeviceInfo {
     /// What it may do.
     #[serde(flatten)]
     pub policy: DevicePolicy,
+    /// How far its log has come.
+    #[serde(flatten)]
+    pub log: DeviceLog,
 }
 
 /// A UUID as its text.

@@ -51,7 +51,8 @@ pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, AccountsOpen, EntryKind, HoldState};
 pub(crate) use device::{Admission, DeviceRow, Granted, Standing, uuid_text};
 pub use device::{
-    Certificate, DeviceInfo, DevicePolicy, DeviceState, HubInfo, Offline, Right, Role, Scope, WhenExpelled,
+    Certificate, DeviceInfo, DeviceLog, DevicePolicy, DeviceState, DevicesStatus, HubInfo, HubStatus, Offline, Right,
+    Role, Scope, SyncStatus, WhenExpelled,
 };
 pub(crate) use expiry::Expiry;
 pub(crate) use fields::Body;

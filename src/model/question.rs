@@ -165,6 +165,7 @@ pub static QUESTIONS: &[QuestionKind] = &[
         ],
     ),
     kind("info", "What the file says of itself", &[]),
+    kind("sync", "How the file stands with its hub, or with its devices", &[]),
     kind("devices", "The devices of this hub, in the order in which they were admitted", &[LIMIT, AFTER]),
     kind(
         "staged",
@@ -548,6 +549,7 @@ pub(crate) enum Asked {
     Operation(String, Option<AccountId>),
     Find(Sought, Filter),
     Info,
+    Sync,
     Devices(Filter),
     Staged(Filter),
     Flags(Filter),
@@ -599,6 +601,7 @@ impl Asked {
             }
             "find" => Asked::Find(given.sought()?, given.filter()?),
             "info" => Asked::Info,
+            "sync" => Asked::Sync,
             "devices" => Asked::Devices(given.filter()?),
             "staged" => Asked::Staged(given.filter()?),
             "flags" => Asked::Flags(given.filter()?),

@@ -53,6 +53,13 @@ impl Look<'_, '_> {
         Ok(position.0 == 0 || self.hash_of(position.0)? == Some(position.1))
     }
 
+    /// Whether a link has come, and none that goes on after it.
+    pub(crate) fn is_leaf(&self, link: LinkAt) -> Result<bool> {
+        let Some(row) = self.source.link_by_hash(&link.1)?.filter(|row| row.seq == link.0) else { return Ok(false) };
+        Ok(self.source.link(row.chain, row.seq.saturating_add(1))?.is_none()
+            && self.source.chains_after(&link.1)?.is_empty())
+    }
+
     /// Where what this hub holds of a device's log ends.
     pub(crate) fn ends_of(&self, device: &DeviceRow) -> Result<Ends> {
         let mut ends = Ends::default();

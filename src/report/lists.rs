@@ -236,7 +236,7 @@ impl Look<'_, '_> {
                 |row: &DeviceRow| row.no,
             )
         };
-        collect(query, PASSED_OVER, rows, |row| row.no, |row| Ok(Some(row.told())))
+        collect(query, PASSED_OVER, rows, |row| row.no, |row| self.device_info(row).map(Some))
     }
 
     /// What devices did and this hub set aside, oldest first.

@@ -25,6 +25,7 @@ mod shapes;
 mod similar;
 mod span;
 mod statement;
+mod status;
 mod then;
 mod usage;
 mod walk;

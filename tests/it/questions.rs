@@ -97,6 +97,7 @@ fn questions_are_answered_as_the_verbs_answer() {
             json!(ledger.history_of_all(&Query::new().kind("transfer_in").newest_first(true)).unwrap()),
         ),
         (json!({"get": "info"}), json!(ledger.info().unwrap())),
+        (json!({"get": "sync"}), json!(ledger.sync_status().unwrap())),
         (json!({"get": "devices", "limit": 5}), json!(ledger.devices(&Query::new().limit(5)).unwrap())),
         (json!({"get": "staged", "all": true}), json!(ledger.staged(&Query::new().all(true)).unwrap())),
         (json!({"get": "flags", "limit": 5}), json!(ledger.flags(&Query::new().limit(5)).unwrap())),

@@ -197,6 +197,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
     let enrolled = kiosk.ledger.enrol(&Key::new("enrol").unwrap(), Enrol::new(&certificate)).unwrap();
     shapes.fit("receipt", &json!(enrolled));
     shapes.fit("info", &json!(kiosk.ledger.info().unwrap()));
+    shapes.fit("sync", &json!(kiosk.ledger.sync_status().unwrap()));
     arrivals(&world, &kiosk);
     allotments(&world, &device.to_string());
     let mut asked = BTreeSet::new();
@@ -210,6 +211,7 @@ fn every_question_and_every_operation_is_answered_in_its_shape() {
     };
     for question in [
         json!({"get": "info"}),
+        json!({"get": "sync"}),
         json!({"get": "devices"}),
         json!({"get": "staged", "all": true}),
         json!({"get": "flags", "all": true}),

@@ -1,13 +1,13 @@
 //! What a schedule asks for, as a request to the library; and the library's words for refusals.
 
+use super::HOUR;
 use super::account::{Ms, State};
 use super::decide::{Ask, Operation};
 use super::facts::{Kind, Policy};
 use super::steps::Step;
-use super::HOUR;
+use crate::support::NOBODY;
 use chrono::{DateTime, SecondsFormat};
 use counterfoil::answer::AccountState;
-use crate::support::NOBODY;
 use counterfoil::{AccountId, Ledger, Query, Receipt};
 use serde_json::{Value, json};
 
@@ -34,7 +34,9 @@ fn one_playable(step: Step) -> Option<Step> {
             operation.key = own_key(operation.key);
             match &mut operation.ask {
                 Ask::Allot { .. } | Ask::Recall | Ask::AllotWriteOff | Ask::Return if !ALLOTS => return None,
-                Ask::Capture { hold, .. } | Ask::Release { hold } | Ask::RenewHold { hold, .. } => *hold = own_key(*hold),
+                Ask::Capture { hold, .. } | Ask::Release { hold } | Ask::RenewHold { hold, .. } => {
+                    *hold = own_key(*hold)
+                }
                 Ask::Refund { of, .. } => *of = own_key(*of),
                 _ => {}
             }

@@ -1,8 +1,8 @@
 //! Files on the way between a hub and its devices, cut as small as a schedule wants them: a file of thousands of operations is
 //! cut by the library, one of three by nobody.
 
-use counterfoil::Ledger;
 use crate::support::folder;
+use counterfoil::Ledger;
 use counterfoil::exchange::{Header, Link, Outgoing, SigningKey, Up, inspect};
 use std::io::Cursor;
 use std::rc::Rc;
@@ -70,7 +70,12 @@ pub fn exported(ledger: &Ledger, device: u8, most: usize) -> Vec<Carried> {
             let head = link(base.seq + lines.len() as i64);
             let mut up = whole.clone();
             (up.base, up.head, up.count, up.marks) = (base, head, lines.len() as i64, marks(base, &link));
-            files.push(Carried { device, bytes: written(Header::Up(up), lines, signer.key()), ends: Some((base, head)), damaged: false });
+            files.push(Carried {
+                device,
+                bytes: written(Header::Up(up), lines, signer.key()),
+                ends: Some((base, head)),
+                damaged: false,
+            });
             base = head;
         }
     }

@@ -53,7 +53,8 @@ impl Hub {
         };
         let alive_from = clock.alive_from(reading, now);
         let known = self.accounts[account as usize].is_some();
-        let with = Setting { now, known, alive_from, occurred, late_window: self.late_window, target, device: None, epoch };
+        let with =
+            Setting { now, known, alive_from, occurred, late_window: self.late_window, target, device: None, epoch };
         match decide(&operation.ask, &copy, &with) {
             Ok(act) => {
                 let key = operation.key;

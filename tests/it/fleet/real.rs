@@ -174,8 +174,14 @@ impl Real {
     pub fn new(devices: u8) -> Real {
         let template = Template::of(devices);
         let (folder, chance) = (folder(), Arc::new(Chance::default()));
-        let mut real =
-            Real { folder, places: Vec::new(), devices: template.devices.clone(), parked: Vec::new(), chance, found: Vec::new() };
+        let mut real = Real {
+            folder,
+            places: Vec::new(),
+            devices: template.devices.clone(),
+            parked: Vec::new(),
+            chance,
+            found: Vec::new(),
+        };
         for (n, (ledger, key)) in template.files.iter().enumerate() {
             real.place(n as u8, START, ledger, key);
         }

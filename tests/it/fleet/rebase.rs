@@ -1,8 +1,8 @@
 //! A device takes an answer: bases are replaced, and what the hub has not seen is put back on top.
 
+use super::HOUR;
 use super::account::{Account, HoldState, Ms, UNACKNOWLEDGED};
 use super::apply::{At, Name};
-use super::HOUR;
 use super::device::{Base, Device, Parts};
 use super::facts::*;
 use super::wrong::Wrong;

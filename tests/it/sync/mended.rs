@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use counterfoil::IdSource;
 use counterfoil::clock::{Clock, ManualClock};
 use counterfoil::exchange::{Admit, Scope};
 use counterfoil::sync::ImportTerms;
-use counterfoil::IdSource;
 
 use super::arrived::{Kiosk, Office, options, points, policy};
 use super::replied::{alike, copy, exchange, hear, reply};
@@ -28,8 +28,7 @@ fn what_ended_on_its_way_stands_beside_no_debt() {
     let office = Office::new();
     let kiosk = office.kiosk("kiosk", &policy());
     kiosk.consume("card", "c", 9);
-    let line =
-        r#"{"op":"recharge","account":"card","key":"r","points":39,"source":"cash","expires_in_days":1}"#;
+    let line = r#"{"op":"recharge","account":"card","key":"r","points":39,"source":"cash","expires_in_days":1}"#;
     must(&kiosk.ledger, line);
     office.clock.advance(7 * DAY);
     office.take(&kiosk.send());
@@ -43,10 +42,16 @@ fn what_ended_on_its_way_stands_beside_no_debt() {
 fn a_charge_does_not_occur_before_what_its_kiosk_knew() {
     let office = Office::new();
     let kiosk = office.kiosk("kiosk", &policy());
-    must(&office.hub, r#"{"op":"recharge","account":"card","key":"1","points":49,"source":"wxpay","expires_in_hours":1}"#);
+    must(
+        &office.hub,
+        r#"{"op":"recharge","account":"card","key":"1","points":49,"source":"wxpay","expires_in_hours":1}"#,
+    );
     office.clock.advance(6 * HOUR);
     kiosk.clock.advance(6 * HOUR);
-    must(&office.hub, r#"{"op":"recharge","account":"card","key":"2","points":25,"source":"wxpay","expires_at":"never"}"#);
+    must(
+        &office.hub,
+        r#"{"op":"recharge","account":"card","key":"2","points":25,"source":"wxpay","expires_at":"never"}"#,
+    );
     kiosk.consume("card", "c", 1);
     exchange(&office, &kiosk);
     kiosk.consume("card", "d", 4);
@@ -113,7 +118,8 @@ fn what_is_told_of_no_more_does_not_come_back_with_time() {
     kiosk.clock.advance(30 * DAY);
     exchange(&office, &kiosk);
     assert_eq!(points(&kiosk.ledger, "card"), (0, 0, 0, 0));
-    let line = format!(r#"{{"op":"revoke","batch":"{batch}","key":"2","points":"all","shortfall":"clamp","reason":"fraud"}}"#);
+    let line =
+        format!(r#"{{"op":"revoke","batch":"{batch}","key":"2","points":"all","shortfall":"clamp","reason":"fraud"}}"#);
     must(&office.hub, &line);
     exchange(&office, &kiosk);
     kiosk.consume("other", "c", 1);

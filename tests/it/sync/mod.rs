@@ -4,6 +4,8 @@ mod allotted;
 mod answered;
 mod arrived;
 mod exported;
+#[cfg(unix)]
+mod folder;
 mod heard;
 mod mended;
 pub mod reconciled;

@@ -65,7 +65,7 @@ pub(crate) struct AdmitArgs {
     /// The most points it recharges in one day of UTC
     #[arg(long, value_name = "POINTS", value_parser = count, help_heading = "Policy")]
     pub(crate) max_recharge_per_day: Option<Value>,
-    /// The accounts it hears of: seen (those it booked in), list, all [default: seen]
+    /// The accounts it hears of: seen (those it booked in), all [default: seen]
     #[arg(long, value_name = "SCOPE", help_heading = "Policy")]
     pub(crate) scope: Option<String>,
     /// What it decides by meanwhile: open (what it knows), allotted (what was set aside for it) [default: open]

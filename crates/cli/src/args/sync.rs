@@ -21,6 +21,24 @@ pub(crate) enum SyncCommand {
 A file that is refused does not keep the others from being taken; taken again, a file changes nothing. Exit code 8: done, and
 somebody should look at it: something was set aside (stage list), or is flagged (flags list), or waits for an earlier file.")]
     Import(TakeArgs),
+    /// Write how the accounts stand for the devices that sent these files, for them to import
+    #[command(
+        after_help = "Example:\n  counterfoil sync answer -f hub.ledger /media/stick/cf-up-*.cfx.gz --out /media/stick"
+    )]
+    Answer(AnswerArgs),
+    /// Exchange everything with the other side through a folder that both reach: on a disk of the network, on a stick, or one that is
+    /// synced
+    #[command(after_help = "Examples:
+  counterfoil sync run -f kiosk.ledger --folder /media/stick
+  counterfoil sync run -f hub.ledger --folder /srv/exchange --format json
+
+Devices write into its `up`, the hub into its `down`; each deletes what it wrote itself, once the other side has it. Run it on both
+sides, as often as you like. A file that is refused is left where it lies and does not keep others from being taken. Exit code 8:
+done, and somebody should look at it.")]
+    Run(RunArgs),
+    /// How this file stands with its hub, or with its devices
+    #[command(after_help = "Example:\n  counterfoil sync status -f kiosk.ledger")]
+    Status,
     /// Check a file by itself: whether it is whole, and signed with a key; takes nothing of it, and needs no ledger
     #[command(after_help = "Examples:
   counterfoil sync check cf-up-0b2c4d6e-101-350-0123456789ab.cfx.gz
@@ -50,6 +68,26 @@ pub(crate) struct TakeArgs {
     /// points is set aside then
     #[arg(long)]
     pub(crate) accept_gap: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The files of devices
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The folder for the answers
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// Leave the answers as lines one can read, not packed
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -36,11 +36,7 @@ pub(super) fn import(session: &mut Session, args: &TakeArgs) -> Result<Outcome, 
         let taken = open_file(file).and_then(|reader| ledger.exchange().import_on(reader, terms));
         match taken {
             Ok(imported) => {
-                attention |= match &imported {
-                    Imported::Operations(report) => report.needs_attention(),
-                    Imported::Accounts(report) => report.needs_attention(),
-                    _ => false,
-                };
+                attention |= imported.needs_attention();
                 session.out.told(&Took { file, imported }, |took| told(took.file, &took.imported))?;
             }
             Err(error) if args.paths.len() > 1 && !error.is_failure() => {
@@ -57,7 +53,7 @@ pub(super) fn import(session: &mut Session, args: &TakeArgs) -> Result<Outcome, 
     }
 }
 
-fn told(file: &std::path::Path, imported: &Imported) -> String {
+pub(super) fn told(file: &std::path::Path, imported: &Imported) -> String {
     match imported {
         Imported::Operations(report) => format!("{}: {}", file.display(), operations(report)),
         Imported::Accounts(report) => format!("{}: {}", file.display(), accounts(report)),
@@ -70,7 +66,8 @@ fn accounts(report: &HeardReport) -> String {
     if report.stale {
         parts.push("older than what was heard before: nothing of it was taken".to_string());
     } else {
-        parts.push(format!("{} accounts as the hub has them", report.accounts));
+        let accounts = if report.accounts == 1 { "1 account".into() } else { format!("{} accounts", report.accounts) };
+        parts.push(format!("{accounts} as the hub has it"));
     }
     if report.known > 0 {
         parts.push(format!("{} known", report.known));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use counterfoil::answer::{Allocation, BatchInfo, Check, Figures, NewValue, PlanMark, Totals};
-use counterfoil::exchange::{DevicePolicy, Right};
+use counterfoil::exchange::{DevicePolicy, Right, SyncStatus};
 use counterfoil::report::{Info, OperationInfo};
 use counterfoil::{Balance, OpKind, Receipt};
 use counterfoil_report::causes;
@@ -217,6 +217,8 @@ pub(super) fn balance(balance: &Balance) -> Block {
             block.add("so far", said);
         }
     }
+    block.add_some("hub's word", balance.base_at.map(|at| format!("as of {}", time(at))));
+    block.add_some("since then", balance.pending_operations.filter(|n| *n > 0).map(|n| format!("{} here", figure(n))));
     if balance.clock_suspect {
         block.add("clock", SUSPECT);
     }
@@ -267,6 +269,38 @@ pub(super) fn info(info: &Info) -> Block {
     block.add_some("may", info.policy.as_ref().map(may));
     block.add("price book", info.price_book.map_or_else(|| "-".into(), |hash| hash.to_string()));
     block.add("schema", info.schema_version.to_string());
+    block
+}
+
+pub(super) fn sync_status(status: &SyncStatus) -> Block {
+    let mut block = Block::default();
+    block.add("role", status.role.as_str());
+    block.add("operations", figure(status.operations));
+    if let Some(hub) = &status.hub {
+        block.add("hub", hub.ledger.to_string());
+        block.add("the hub has", format!("up to {}", figure(hub.acked)));
+        block.add("not there yet", figure(hub.unacked));
+        block.add("heard of it", hub.heard_at.map_or_else(|| "never".into(), |at| format!("as of {}", time(at))));
+        if hub.heard_at.is_some() && !hub.whole {
+            block.add("its answer", "parts of it are missing");
+        }
+        if hub.expelled {
+            block.add("expelled", "the hub books nothing of this device any more");
+        }
+    }
+    if let Some(devices) = &status.devices {
+        block.add("devices", figure(devices.admitted));
+        block.add("expelled", figure(devices.expelled));
+        block.add("set aside", figure(devices.staged));
+        block.add("flags", figure(devices.flags));
+        block.add_some(
+            "longest silent",
+            devices.silent.as_ref().map(|device| match device.log.last_at {
+                Some(at) => format!("{}, since {}", device.name, time(at)),
+                None => format!("{}, nothing of it has come", device.name),
+            }),
+        );
+    }
     block
 }
 

@@ -1,7 +1,7 @@
 //! What each kind of item shows: as columns of a table, and as columns of CSV.
 
 use counterfoil::answer::{AccountState, BatchInfo, BatchState, Check, Fault, HoldInfo, PlanInfo};
-use counterfoil::exchange::{AllotmentInfo, DeviceInfo, FlagInfo, StagedInfo};
+use counterfoil::exchange::{AllotmentInfo, DeviceInfo, FlagInfo, StagedInfo, SyncStatus};
 use counterfoil::pricing::ServiceRule;
 use counterfoil::report::{Found, Info, PaidOperation};
 use counterfoil::{Balance, Receipt};
@@ -194,6 +194,9 @@ impl Listed for DeviceInfo {
         text("may", |d| blocks::may(&d.policy)),
         text("scope", |d| words(&d.policy.scope)),
         text("offline", |d| words(&d.policy.offline)),
+        number("operations", |d| d.log.operations.to_string()),
+        text("last", |d| d.log.last_at.map(time).unwrap_or_default()),
+        number("waiting", |d| d.log.waiting.to_string()),
     ];
     const CSV: &'static [&'static str] = &[
         "device",
@@ -207,6 +210,10 @@ impl Listed for DeviceInfo {
         "max_offline",
         "when_expelled",
         "prices",
+        "epoch",
+        "operations",
+        "last_at",
+        "waiting",
     ];
 }
 
@@ -498,6 +505,29 @@ impl Shown for Info {
 
     fn block(&self) -> Block {
         blocks::info(self)
+    }
+}
+
+impl Shown for SyncStatus {
+    const CSV: &'static [&'static str] = &[
+        "role",
+        "operations",
+        "hub.ledger",
+        "hub.acked",
+        "hub.unacked",
+        "hub.heard_at",
+        "hub.whole",
+        "hub.expelled",
+        "devices.admitted",
+        "devices.expelled",
+        "devices.staged",
+        "devices.flags",
+        "devices.silent.name",
+        "devices.silent.last_at",
+    ];
+
+    fn block(&self) -> Block {
+        blocks::sync_status(self)
     }
 }
 

@@ -61,6 +61,51 @@ fn office_and_shop() -> (Home, Home) {
     (office, shop)
 }
 
+/// Both run the same command on a shared folder, until both know everything.
+#[test]
+fn an_office_and_its_shop_exchange_through_a_folder() {
+    let (office, shop) = office_and_shop();
+    let shared = office.path("shared").to_str().unwrap().to_string();
+    let run = |home: &Home| home.args(&["sync", "run", "--folder", &shared]).ok();
+    shop.run("consume 30 -a card --key sale-1").ok();
+    office.run("recharge 100 -a card --source wxpay --key order-1").ok();
+    assert!(shop.run("sync status").ok().out.contains("never"));
+    assert!(run(&shop).out.contains(": written"));
+    let taken = run(&office);
+    assert!(taken.out.contains("1 booked, 1 noted") && taken.out.contains(": written"), "{taken:#?}");
+    let heard = run(&shop);
+    assert!(heard.out.contains("1 account as the hub has it") && heard.out.contains(": deleted"), "{heard:#?}");
+    assert_eq!((office.figures("card")[0], shop.figures("card")[0]), (70, 70));
+    let status = shop.run("sync status --format json").ok().json();
+    assert_eq!((&status["hub"]["acked"], &status["hub"]["whole"]), (&2.into(), &true.into()), "{status}");
+    let status = office.run("sync status").ok().out;
+    assert!(status.contains("longest silent  kiosk 12, since"), "{status}");
+    let report = office.args(&["sync", "run", "--folder", &shared, "--format", "json"]).ok().json();
+    assert_eq!((&report["taken"][0]["noted"], &report["refused"]), (&1.into(), &serde_json::json!([])), "{report}");
+
+    office.write("shared/up/cf-up-00000000-1-2-0123456789ab.cfx", "{}");
+    let attention = office.args(&["sync", "run", "--folder", &shared]);
+    assert!(attention.code == 8 && attention.err.contains("bad_file"), "{attention:#?}");
+    Home::new().args(&["sync", "run", "--folder", &shared]).fails(3, "role_conflict");
+}
+
+#[test]
+fn an_answer_is_written_for_a_file() {
+    let (office, shop) = office_and_shop();
+    shop.run("consume 5 -a card --key sale-1").ok();
+    let sent = exported(&shop);
+    office.args(&["sync", "import", &sent]).ok();
+    office.run("recharge 50 -a card --source wxpay --key order-1").ok();
+    let out = shop.path("").to_str().unwrap().to_string();
+    let told = office.args(&["sync", "answer", &sent, "--out", &out]).ok();
+    assert!(told.out.contains(": 1 lines"), "{told:#?}");
+    let down = file(&shop, "cf-down-");
+    let heard = shop.args(&["sync", "import", &down]).ok();
+    assert!(heard.out.contains("1 account as the hub has it"), "{heard:#?}");
+    assert_eq!(shop.figures("card")[0], 45);
+    office.args(&["sync", "answer", shop.path(&down).to_str().unwrap()]).fails(3, "not_for_us");
+}
+
 /// The path of the file that a shop exports.
 fn exported(shop: &Home) -> String {
     let sent = shop.run("sync export --format json").ok().json();
