@@ -49,7 +49,9 @@ fn masked(line: &str) -> String {
 
 fn mask(run: &str) -> &str {
     let shape: String = run.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-    if ["9999-99-99", "99:99:99Z", "9999-99-99T99:99:99.999Z"].contains(&shape.as_str()) {
+    if run.starts_with("cf-") {
+        "<file>"
+    } else if ["9999-99-99", "99:99:99Z", "9999-99-99T99:99:99.999Z"].contains(&shape.as_str()) {
         "<time>"
     } else if run.len() >= 36 && run.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
         "<id>"
