@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use counterfoil::IdSource;
 use counterfoil::clock::{Clock, ManualClock};
 use counterfoil::exchange::{Admit, Scope};
 use counterfoil::sync::ImportTerms;
+use counterfoil::{IdSource, Query};
 
 use super::arrived::{Kiosk, Office, options, points, policy};
-use super::replied::{alike, copy, exchange, hear, reply};
+use super::replied::{alike, copy, exchange, hear, hub_recharges, reply};
 use super::{key, must, verified};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -129,6 +129,38 @@ fn what_is_told_of_no_more_does_not_come_back_with_time() {
     reply(&office.hub, &asked).iter().for_each(|down| drop(hear(&kiosk.ledger, down)));
     assert_eq!(points(&kiosk.ledger, "card"), (0, 0, 0, 0));
     verified(&kiosk.ledger);
+}
+
+/// A hub's file was copied back, and the office went on before any kiosk told it: it gave the numbers of what it had lost to something
+/// else. A kiosk that had heard of the lost took each later answer for damaged.
+#[test]
+fn an_id_that_a_hub_gave_twice_is_two_things() {
+    let mut office = Office::new();
+    let mut granted = policy();
+    granted.scope = Scope::All;
+    let kiosk = office.kiosk("kiosk", &granted);
+    let (path, backup) = (office.hub.path(), office.folder.path().join("copy"));
+    office.hub.close().unwrap();
+    copy(&path, &backup, false);
+    office.hub = options(&office.clock).open(&path).unwrap();
+    hub_recharges(&office, "lost", "1", 22);
+    exchange(&office, &kiosk);
+    let lost = kiosk.ledger.batches(&"lost".parse().unwrap(), &Query::new()).unwrap().items[0].batch;
+    office.hub.close().unwrap();
+    copy(&backup, &path, false);
+    office.hub = options(&office.clock).open(&path).unwrap();
+    for n in 0..8 {
+        hub_recharges(&office, &format!("card-{n}"), "1", 30 + n);
+    }
+    let given =
+        |n: i64| office.hub.batches(&format!("card-{n}").parse().unwrap(), &Query::new()).unwrap().items[0].batch;
+    assert!((0..8).any(|n| given(n) == lost), "the same id again");
+    for _ in 0..3 {
+        exchange(&office, &kiosk);
+    }
+    let cards: Vec<String> = (0..8).map(|n| format!("card-{n}")).collect();
+    alike(&office, &kiosk, &cards.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(points(&kiosk.ledger, "lost"), (0, 0, 0, 0));
 }
 
 /// Always the same number.

@@ -54,7 +54,7 @@ pub fn alike(office: &Office, kiosk: &Kiosk, accounts: &[&str]) {
     verified(&kiosk.ledger);
 }
 
-fn hub_recharges(office: &Office, account: &str, key: &str, points: i64) {
+pub fn hub_recharges(office: &Office, account: &str, key: &str, points: i64) {
     let line = format!(r#"{{"op":"recharge","account":"{account}","key":"{key}","points":{points},"source":"wxpay"}}"#);
     must(&office.hub, &line);
 }
