@@ -4,6 +4,7 @@
 use crate::support::folder;
 use counterfoil::Ledger;
 use counterfoil::exchange::{Header, Link, Outgoing, SigningKey, Up, inspect};
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::rc::Rc;
 
@@ -49,14 +50,16 @@ fn written(header: Header, lines: &[String], key: &SigningKey) -> Rc<Vec<u8>> {
     Rc::new(bytes)
 }
 
-/// All that is new, in files of at most so many operations.
-pub fn exported(ledger: &Ledger, device: u8, most: usize) -> Vec<Carried> {
+/// All that is new, in files of at most so many operations; those that go on with the one before them go along with it.
+pub fn exported(ledger: &Ledger, device: u8, more: &BTreeSet<i64>, most: usize) -> Vec<Carried> {
     let folder = folder();
     let (mut files, signer) = (Vec::new(), ledger.signer().unwrap());
     for (path, _) in ledger.export_into(folder.path(), false).unwrap() {
         let bytes = std::fs::read(path).unwrap();
         let whole = up(&bytes);
-        if whole.count <= most as i64 {
+        let lines = lines(&bytes);
+        let runs = runs(&lines, whole.base.seq, more, most);
+        if runs.len() <= 1 {
             files.push(Carried { device, bytes: Rc::new(bytes), ends: Some((whole.base, whole.head)), damaged: false });
             continue;
         }
@@ -66,7 +69,7 @@ pub fn exported(ledger: &Ledger, device: u8, most: usize) -> Vec<Carried> {
             seq => Link { seq, hash: ledger.operation(&ledger.operation_id(seq).unwrap()).unwrap().hash },
         };
         let mut base = whole.base;
-        for lines in lines(&bytes).chunks(most) {
+        for lines in runs {
             let head = link(base.seq + lines.len() as i64);
             let mut up = whole.clone();
             (up.base, up.head, up.count, up.marks) = (base, head, lines.len() as i64, marks(base, &link));
@@ -80,6 +83,23 @@ pub fn exported(ledger: &Ledger, device: u8, most: usize) -> Vec<Carried> {
         }
     }
     files
+}
+
+/// Lines after an operation, cut into runs of at most so many that do not go on with the one before them.
+fn runs<'l>(lines: &'l [String], after: i64, more: &BTreeSet<i64>, most: usize) -> Vec<&'l [String]> {
+    let (mut runs, mut begin, mut counted) = (Vec::new(), 0, 0);
+    for (i, seq) in (0..lines.len()).zip(after + 1..) {
+        if more.contains(&seq) {
+            continue;
+        }
+        if counted == most {
+            runs.push(&lines[begin..i]);
+            (begin, counted) = (i, 0);
+        }
+        counted += 1;
+    }
+    runs.push(&lines[begin..]);
+    runs
 }
 
 /// As the library sets them.

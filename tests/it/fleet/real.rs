@@ -12,7 +12,8 @@ use crate::support::folder;
 use counterfoil::clock::ManualClock;
 use counterfoil::exchange::{Admit, Approve, BecomeHub, DevicePolicy, Dismiss, Enrol, Expel, PublicKey, Right, Scope};
 use counterfoil::sync::{ImportTerms, Imported};
-use counterfoil::{Configure, Durability, Error, IdSource, Key, Ledger, Options, Points, Query, Request};
+use counterfoil::{Configure, Durability, Error, IdSource, Key, Ledger, OpKind, Options, Points, Query, Request};
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,8 @@ struct Place {
     device: u8,
     clock: ManualClock,
     ledger: Ledger,
+    /// Operations with which one answer was gone on with: the library takes as many as it has time for at once.
+    more: BTreeSet<i64>,
     backup: Option<Saved>,
 }
 
@@ -59,6 +62,7 @@ struct Saved {
     ledger: Vec<u8>,
     key: Vec<u8>,
     parked: Vec<UpFile>,
+    more: BTreeSet<i64>,
 }
 
 /// A hub and its devices, enrolled, to begin from again and again.
@@ -195,7 +199,7 @@ impl Real {
         let clock = ManualClock::default();
         clock.set(instant(reading));
         let ledger = options(&clock, &self.chance).open(&path).unwrap();
-        self.places.push(Place { path, device, clock, ledger, backup: None });
+        self.places.push(Place { path, device, clock, ledger, more: BTreeSet::new(), backup: None });
     }
 
     fn hub(&self) -> &Ledger {
@@ -215,6 +219,7 @@ impl Real {
             ledger: std::fs::read(&place.path).unwrap(),
             key: std::fs::read(beside(&place.path, ".key")).unwrap(),
             parked,
+            more: place.more.clone(),
         };
         place.ledger = options(&place.clock, &self.chance).open(&place.path).unwrap();
         saved
@@ -234,6 +239,7 @@ impl Real {
         if !mark {
             write_key(&place.path, &saved.key);
         }
+        place.more = saved.more;
         if node == 0 {
             self.parked = saved.parked;
         }
@@ -311,7 +317,7 @@ impl Fleet for Real {
     fn export(&mut self, node: Node, most: usize) -> Vec<UpFile> {
         self.shake();
         let place = &self.places[node];
-        cut::exported(&place.ledger, place.device, most)
+        cut::exported(&place.ledger, place.device, &place.more, most)
     }
 
     fn import_up(&mut self, file: &UpFile, most: usize) -> Done<Vec<DownFile>> {
@@ -330,7 +336,19 @@ impl Fleet for Real {
 
     fn import_down(&mut self, node: Node, file: &DownFile) -> Done<()> {
         self.shake();
-        self.places[node].ledger.exchange().import(Cursor::new(&*file.bytes)).map(drop).map_err(code)
+        let place = &mut self.places[node];
+        let before = place.ledger.info().unwrap().operations;
+        match place.ledger.exchange().import(Cursor::new(&*file.bytes)).map_err(code)? {
+            Imported::Accounts(report) => {
+                let first = before + 1 + i64::from(report.renewed);
+                let ledger = &place.ledger;
+                let kind = |seq: i64| ledger.operation(&ledger.operation_id(seq).unwrap()).unwrap().receipt.op;
+                let after = ledger.info().unwrap().operations;
+                place.more.extend((first + 1..=after).filter(|seq| kind(*seq) == OpKind::Reconcile));
+                Ok(())
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     fn damage_up(&self, file: &mut UpFile) {
@@ -362,7 +380,8 @@ impl Fleet for Real {
         let (device, backup) = (place.device, place.backup.clone());
         let reading = counterfoil::clock::Clock::now(&place.clock).timestamp_millis();
         self.place(device, reading, &saved.ledger, &saved.key);
-        self.places.last_mut().unwrap().backup = backup;
+        let copy = self.places.last_mut().unwrap();
+        (copy.more, copy.backup) = (saved.more, backup);
         Ok(())
     }
 
