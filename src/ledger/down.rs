@@ -136,7 +136,7 @@ impl Exchange<'_> {
     /// for part in down {
     ///     kiosk.exchange().import(std::io::Cursor::new(part))?;
     /// }
-    /// assert_eq!(kiosk.balance(&card)?.available.get(), 70);
+    /// assert_eq!(kiosk.balance(&card)?.figures.available, 70);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
