@@ -40,6 +40,13 @@ fn masked(text: &str) -> String {
 }
 
 #[test]
+fn three_kiosks_and_their_office_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = said(&run("kiosks", folder.path(), &[]));
+    assert!(text.contains("it adds up; all five files verify"), "{text}");
+}
+
+#[test]
 fn the_creators_project_is_charged_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("project.ledger");
