@@ -44,7 +44,7 @@ use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AccountState, Action, Balances, BaseRow, BatchNo, ClockMark, ClockState, Command, DeviceRow,
     EntryKind, Facts, Key, LedgerRow, Line as Link, OpKind, OperationRow, Origin, Outcome, Request, Role, Subject,
-    Totals, check_ends,
+    check_ends,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
@@ -428,19 +428,7 @@ impl Booking<'_, '_> {
             return Err(Error::UnknownAccount { account: id.to_string() });
         }
         let no = self.books.source().next_account_no()?;
-        self.books.add_account(AccountRow {
-            no,
-            id: id.clone(),
-            state: AccountState::Active,
-            credit_limit: 0,
-            balances: Balances::default(),
-            unbacked: 0,
-            totals: Totals::default(),
-            entries: 0,
-            last_booked_at: Instant::MIN,
-            steps_back: self.clock_after().steps_back,
-            next_due_at: None,
-        });
+        self.books.add_account(AccountRow::new(no, id, self.clock_after().steps_back));
         opened.new.push(no);
         Ok(no)
     }

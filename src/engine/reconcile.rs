@@ -10,9 +10,9 @@ use super::rebase::{Names, Rebased, Rebasing, rebase, wrong};
 use super::source::{Changes, HeardChanges};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountRow, AccountState, AccountsOpen, AllocationRow, AllotmentRow, Balances, BaseRow, BatchNo, BatchRow, Carried,
-    ClockState, ConsumeRow, EntryKind, Granted, Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow,
-    OperationId, PendingRow, Place, PlanRow, ReceivedRow, Reconcile, Standing, Totals, batch_no, nothing,
+    AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, Carried, ClockState, ConsumeRow, EntryKind,
+    Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow, OperationId, PendingRow, Place, PlanRow,
+    ReceivedRow, Reconcile, Standing, Totals, batch_no, nothing,
 };
 use crate::units::{Instant, add, sub};
 
@@ -66,7 +66,8 @@ impl Booking<'_, '_> {
         ledger.clock = self.reconciled_clock(told.as_of);
         forget_after(before, ledger, self.seq);
         if let Some(granted) = &told.granted {
-            self.grant(ledger, granted);
+            ledger.settings.go_by(granted);
+            Arc::make_mut(&mut ledger.standing).policy = Some(Arc::new(granted.policy.clone()));
         }
         let mut heard = ledger.standing.heard();
         let mut names = Names::new(self.books.source(), heard.foreign);
@@ -86,15 +87,6 @@ impl Booking<'_, '_> {
         self.heard_changes().foreign = names.new;
         Arc::make_mut(&mut ledger.standing).heard = Some(Arc::new(heard));
         Ok(())
-    }
-
-    fn grant(&self, ledger: &mut LedgerRow, granted: &Granted) {
-        let settings = &mut ledger.settings;
-        settings.explicit_accounts = granted.accounts == AccountsOpen::Explicit;
-        settings.late_window = granted.late_window;
-        settings.max_hold = granted.max_hold;
-        settings.max_clock_jump = granted.max_clock_jump;
-        Arc::make_mut(&mut ledger.standing).policy = Some(Arc::new(granted.policy.clone()));
     }
 
     fn heard_changes(&mut self) -> &mut HeardChanges {
@@ -139,7 +131,12 @@ impl Booking<'_, '_> {
                 self.books.enter_account(row);
                 no
             }
-            None => self.open_told(line, ledger.clock.steps_back)?,
+            // An account of which nobody has heard here.
+            None => {
+                let no = self.books.next_account_no()?;
+                self.books.add_account(AccountRow::new(no, &line.account, ledger.clock.steps_back));
+                no
+            }
         };
         let source = self.books.source();
         let base = source.base(no)?;
@@ -190,25 +187,6 @@ impl Booking<'_, '_> {
         changes.bases.push(base);
         changes.settled.extend(settled);
         Ok((no, Some(account.totals)))
-    }
-
-    /// An account of which nobody has heard here.
-    fn open_told(&mut self, line: &Carried, steps_back: i64) -> Result<i64> {
-        let no = self.books.next_account_no()?;
-        self.books.add_account(AccountRow {
-            no,
-            id: line.account.clone(),
-            state: AccountState::Active,
-            credit_limit: 0,
-            balances: Balances::default(),
-            unbacked: 0,
-            totals: Totals::default(),
-            entries: 0,
-            last_booked_at: Instant::MIN,
-            steps_back,
-            next_due_at: None,
-        });
-        Ok(no)
     }
 
     /// Puts what came of an account in the place of what there is, and notes the difference; what batches without a row come to.

@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::hash::PublicKey;
 use crate::model::{
-    AccountsOpen, Action, Admission, Certificate, Command, DeviceRow, DeviceState, HUB_LATE_WINDOW, LedgerRow, OpKind,
+    Action, Admission, Certificate, Command, DeviceRow, DeviceState, Granted, HUB_LATE_WINDOW, LedgerRow, OpKind,
     Right, Role, Standing, WhenExpelled, device_tag,
 };
 use crate::units::add;
@@ -117,11 +117,7 @@ impl Booking<'_, '_> {
             policy: Some(Arc::new(certificate.policy.clone())),
             ..Standing::default()
         };
-        let settings = &mut ledger.settings;
-        settings.explicit_accounts = certificate.accounts == AccountsOpen::Explicit;
-        settings.late_window = certificate.late_window;
-        settings.max_hold = certificate.max_hold;
-        settings.max_clock_jump = certificate.max_clock_jump;
+        ledger.settings.go_by(&Granted::from(certificate));
         Ok(())
     }
 

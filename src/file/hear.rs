@@ -9,8 +9,8 @@ use crate::engine::{self, Context, Source, Verdict};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
-    AccountsOpen, AllotmentRow, AllotmentState, Carried, Command, EntryKind, Granted, Heard, HubPosition, Key,
-    LedgerRow, Parts, Reconcile, Standing,
+    AllotmentRow, AllotmentState, BaseRow, Carried, Command, EntryKind, Granted, Heard, HubPosition, Key, Parts,
+    Reconcile, Standing,
 };
 use crate::store::{self, Session, SqlSource};
 use crate::units::Instant;
@@ -149,7 +149,9 @@ impl File {
         let mut after = heard;
         after.hear_epoch(answer.position.epoch);
         let whole = !more && after.part_came(answer.parts(), answer.part.0);
-        let granted = Some(answer.granted.clone()).filter(|granted| *granted != granted_by(&ledger));
+        let policy = ledger.standing.policy.as_deref().cloned().unwrap_or_default();
+        let goes_by = ledger.settings.granted(policy);
+        let granted = Some(answer.granted.clone()).filter(|granted| *granted != goes_by);
         let forgets = whole && answer.since.is_none() && any_lost(&source, answer)?;
         if !told.is_empty() || granted.is_some() || forgets {
             moved.accounts = moved.accounts.saturating_add(i64::try_from(told.len()).unwrap_or(i64::MAX));
@@ -269,25 +271,10 @@ fn is_known(source: &SqlSource<'_, '_>, answer: &Answer, heard: &Heard, carried:
 }
 
 fn any_lost(source: &SqlSource<'_, '_>, answer: &Answer) -> Result<bool> {
-    let mut after = 0;
-    loop {
-        let page = source.bases(after, 256)?;
-        let Some(last) = page.last() else { return Ok(false) };
-        after = last.account;
-        if page.iter().any(|base| base.epoch < answer.position.epoch) {
+    for base in store::pages(0, 256, |after, page| source.bases(after, page), |base: &BaseRow| base.account) {
+        if base?.epoch < answer.position.epoch {
             return Ok(true);
         }
     }
-}
-
-/// What this file goes by.
-fn granted_by(ledger: &LedgerRow) -> Granted {
-    let settings = &ledger.settings;
-    Granted {
-        policy: ledger.standing.policy.as_deref().cloned().unwrap_or_default(),
-        accounts: if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse },
-        late_window: settings.late_window,
-        max_hold: settings.max_hold,
-        max_clock_jump: settings.max_clock_jump,
-    }
+    Ok(false)
 }

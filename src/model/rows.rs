@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::ids::{batch_operation, batch_period};
 use super::rollover::Rolling;
 use super::{
-    AccountId, AccountState, Balances, BatchNo, ClockMark, EntryKind, HoldState, Key, MovementRow, OpKind, Place,
-    Standing, Writer,
+    AccountId, AccountState, AccountsOpen, Balances, BatchNo, ClockMark, DevicePolicy, EntryKind, Granted, HoldState,
+    Key, MovementRow, OpKind, Place, Standing, Totals, Writer,
 };
 use crate::error::Result;
 use crate::hash::Hash;
@@ -25,7 +25,7 @@ pub(crate) struct AccountRow {
     pub(crate) balances: Balances,
     /// What open holds reserve of the credit limit beyond the points they hold.
     pub(crate) unbacked: i64,
-    pub(crate) totals: super::Totals,
+    pub(crate) totals: Totals,
     /// Number of the newest entry; 0 before the first.
     pub(crate) entries: i64,
     /// `booked_at` of the newest entry.
@@ -37,6 +37,23 @@ pub(crate) struct AccountRow {
 }
 
 impl AccountRow {
+    /// A new one, in which nothing has happened.
+    pub(crate) fn new(no: i64, id: &AccountId, steps_back: i64) -> Self {
+        AccountRow {
+            no,
+            id: id.clone(),
+            state: AccountState::Active,
+            credit_limit: 0,
+            balances: Balances::default(),
+            unbacked: 0,
+            totals: Totals::default(),
+            entries: 0,
+            last_booked_at: Instant::MIN,
+            steps_back,
+            next_due_at: None,
+        }
+    }
+
     /// Whether the next line at `time` begins a new stretch: accepted time has gone back since the newest entry, behind it.
     pub(crate) fn turns(&self, clock: &ClockState, time: Instant) -> bool {
         self.steps_back < clock.steps_back && self.last_booked_at > time
@@ -499,6 +516,26 @@ pub(crate) struct Settings {
     pub(crate) max_hold: i64,
     pub(crate) max_clock_jump: i64,
     pub(crate) clock_patience: i64,
+}
+
+impl Settings {
+    /// When accounts are opened.
+    pub(crate) fn accounts_open(&self) -> AccountsOpen {
+        if self.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse }
+    }
+
+    /// From now on a device decides as its hub does.
+    pub(crate) fn go_by(&mut self, granted: &Granted) {
+        let Granted { policy: _, accounts, late_window, max_hold, max_clock_jump } = granted;
+        self.explicit_accounts = *accounts == AccountsOpen::Explicit;
+        (self.late_window, self.max_hold, self.max_clock_jump) = (*late_window, *max_hold, *max_clock_jump);
+    }
+
+    /// What a device with this policy goes by.
+    pub(crate) fn granted(&self, policy: DevicePolicy) -> Granted {
+        let Settings { late_window, max_hold, max_clock_jump, .. } = *self;
+        Granted { policy, accounts: self.accounts_open(), late_window, max_hold, max_clock_jump }
+    }
 }
 
 impl Default for Settings {

@@ -15,7 +15,7 @@ use crate::hash::{Hash, PublicKey};
 use crate::model::{
     AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Certificate, DeviceInfo,
     DevicePolicy, DeviceRow, Filter, FlagInfo, FlagRow, HoldInfo, HoldRow, HoldState, HubInfo, Line, Overview, Page,
-    PlanInfo, PlanRow, PlanState, Role, Settings, StagedInfo, StagedRow, device_tag, uuid_text,
+    PlanInfo, PlanRow, PlanState, Role, StagedInfo, StagedRow, device_tag, uuid_text,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -332,7 +332,7 @@ impl Look<'_, '_> {
             hub: self.ledger.ledger_id,
             hub_key,
             policy: (*row.policy).clone(),
-            accounts: accounts_open(settings),
+            accounts: settings.accounts_open(),
             late_window: settings.late_window,
             max_hold: settings.max_hold,
             max_clock_jump: settings.max_clock_jump,
@@ -352,7 +352,7 @@ impl Look<'_, '_> {
             clock_suspect: self.suspect,
             clock_behind: self.behind,
             settings: SettingsInfo {
-                accounts: accounts_open(settings),
+                accounts: settings.accounts_open(),
                 late_window: settings.late_window,
                 max_hold: settings.max_hold,
                 max_clock_jump: settings.max_clock_jump,
@@ -367,10 +367,6 @@ impl Look<'_, '_> {
             schema_version: crate::db::SCHEMA_VERSION,
         })
     }
-}
-
-fn accounts_open(settings: &Settings) -> AccountsOpen {
-    if settings.explicit_accounts { AccountsOpen::Explicit } else { AccountsOpen::FirstUse }
 }
 
 /// What the file says of itself.
