@@ -21,8 +21,8 @@ use super::take::{Recharged, recharged};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, Action, AllotmentRow, AllotmentState, BASE_AT, BatchId, BatchNo, BatchRow, Carried, CarriedAllotment,
-    CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, Command, ConsumeRow, FOREIGN, ForeignRow, HoldRow,
-    HoldState, LedgerRow, OpKind, OperationId, OperationRow, Place, PlanRow, RolloverRow, Subject, batch_no,
+    CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, CarriedSlice, Command, ConsumeRow, FOREIGN, ForeignRow,
+    HoldRow, HoldState, LedgerRow, OpKind, OperationId, OperationRow, Place, PlanRow, RolloverRow, Subject, batch_no,
 };
 use crate::units::{Instant, add, sub};
 
@@ -153,8 +153,8 @@ pub(super) fn rebase(with: &Rebasing<'_>, names: &mut Names<'_>, line: &Carried)
 struct Told {
     batches: Vec<BatchRow>,
     consumes: Vec<(ConsumeRow, Parts)>,
-    holds: Vec<(HoldRow, Vec<(BatchNo, i64)>)>,
-    allotments: Vec<(AllotmentRow, Vec<(BatchNo, i64)>)>,
+    holds: Vec<(HoldRow, Slices)>,
+    allotments: Vec<(AllotmentRow, Slices)>,
     plans: Vec<PlanRow>,
     /// The newest line of the hub's that something came with.
     newest: i64,
@@ -292,25 +292,30 @@ fn consume(
     Ok((told, parts.collect::<Result<_>>()?))
 }
 
+/// What is kept of batches.
+type Slices = Vec<(BatchNo, i64)>;
+
+fn slices(number: &dyn Fn(&BatchId) -> Result<BatchNo>, rows: &[CarriedSlice]) -> Result<Slices> {
+    rows.iter().map(|slice| Ok((number(&slice.batch)?, slice.points))).collect()
+}
+
 fn hold(
     (account, operation): (i64, i64),
     number: &dyn Fn(&BatchId) -> Result<BatchNo>,
     row: &CarriedHold,
-) -> Result<(HoldRow, Vec<(BatchNo, i64)>)> {
+) -> Result<(HoldRow, Slices)> {
     let CarriedHold { points, unbacked, deadline, .. } = *row;
     let (phase, service, price_book) = (HoldState::Open, None, None);
-    let slices = row.slices.iter().map(|slice| Ok((number(&slice.batch)?, slice.points)));
     let told = HoldRow { operation, account, points, unbacked, deadline, phase, service, price_book };
-    Ok((told, slices.collect::<Result<_>>()?))
+    Ok((told, slices(number, &row.slices)?))
 }
 
 fn allotment(
     (account, operation): (i64, i64),
     number: &dyn Fn(&BatchId) -> Result<BatchNo>,
     row: &CarriedAllotment,
-) -> Result<(AllotmentRow, Vec<(BatchNo, i64)>)> {
-    let slices = row.slices.iter().map(|slice| Ok((number(&slice.batch)?, slice.points)));
-    let slices: Vec<(BatchNo, i64)> = slices.collect::<Result<_>>()?;
+) -> Result<(AllotmentRow, Slices)> {
+    let slices = slices(number, &row.slices)?;
     let points = sum(&slices)?;
     let state = if row.recalled { AllotmentState::Recalled } else { AllotmentState::Open };
     let CarriedAllotment { epoch, spend_until, .. } = *row;

@@ -5,12 +5,12 @@ use std::io::{Read, Seek};
 use serde::Serialize;
 
 use super::Ledger;
-use super::down::{Exchange, at};
+use super::down::{Exchange, at, need};
 use super::options::epochs;
 use crate::error::{Error, Result};
-use crate::exchange::{FileInfo, Header, HeardReport, ImportReport, Link, LinkFlag, StagedLink, Up, inspect};
+use crate::exchange::{FileInfo, Header, HeardReport, ImportReport, LinkFlag, StagedLink, Up, inspect};
 use crate::file::{Sent, Took};
-use crate::model::{DeviceRow, FlagCode, Role, Writer};
+use crate::model::{FlagCode, Role, Writer};
 use crate::units::Instant;
 
 /// How a file is taken.
@@ -86,7 +86,7 @@ impl Ledger {
         reader: impl Read + Seek,
         terms: ImportTerms,
     ) -> Result<ImportReport> {
-        let (up, _) = self.proven(&file)?;
+        let up = self.proven(&file)?;
         let mut report = ImportReport::of(up.device, up.epoch, file.digest);
         report.regressed = self.look_back(&up, terms)?;
         if terms.accept_gap || self.look(|look| look.holds_link(at(up.base)))? {
@@ -97,17 +97,18 @@ impl Ledger {
         } else {
             report.waits = true;
         }
-        let whole = |link: Link| self.look(|look| Ok(look.path_to(at(link))?.is_some()));
-        if whole(up.head)? {
-            report.ack = Some(up.head);
-        } else {
-            report.need = up.marks.iter().copied().find(|mark| whole(*mark).unwrap_or(false));
-        }
-        Ok(report)
+        self.look(|look| {
+            if look.path_to(at(up.head))?.is_some() {
+                report.ack = Some(up.head);
+            } else {
+                report.need = need(look, &up)?;
+            }
+            Ok(report)
+        })
     }
 
-    /// What a file that goes up says first, and which of this hub's devices it is from: proven to be.
-    pub(super) fn proven(&self, file: &FileInfo) -> Result<(Up, DeviceRow)> {
+    /// What a file that goes up says first: proven to be from one of this hub's devices.
+    pub(super) fn proven(&self, file: &FileInfo) -> Result<Up> {
         let Header::Up(up) = &file.header else {
             return Err(Error::not_for_us("a hub takes files that go up"));
         };
@@ -120,7 +121,7 @@ impl Ledger {
         let device = self.look(|look| look.device_of_hub(&up.device))?;
         let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
         file.signed_by(&device.public_key)?;
-        Ok((up.clone(), device))
+        Ok(up.clone())
     }
 
     /// Whether a device has heard of a future that this hub does not have: it was set back, and begins a new epoch, later than any

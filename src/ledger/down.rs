@@ -9,26 +9,27 @@ use super::Ledger;
 use crate::error::{Error, Result};
 use crate::exchange::{self, Accounts, Down, Leaf, Link, Part, Position, Up, VerdictOn, inspect};
 use crate::hash::Hash;
-use crate::model::{AccountId, Carried, ChainRow, Metadata};
+use crate::model::{AccountId, Carried, ChainRow, Granted, Metadata};
 use crate::report::{Ends, Look, Path};
 
 /// A hub's accounts as of one look.
 struct AsOf<'l, 'a, 'c> {
     look: &'l Look<'a, 'c>,
     path: Path<'l, 'a, 'c>,
-    device: Uuid,
+    device: i64,
 }
 
 impl Accounts for AsOf<'_, '_, '_> {
     fn account(&self, id: &AccountId, rows: bool) -> Result<Carried> {
-        if rows { self.look.carried(id, &self.path, &self.device) } else { self.look.carried_figures(id) }
+        if rows { self.look.carried(id, &self.path, self.device) } else { self.look.carried_figures(id) }
     }
 }
 
 /// What a file that goes down says first, whatever it answers: whose it is, how the hub stands, and what the device may do.
 fn header(look: &Look<'_, '_>, device: &Uuid, now: DateTime<Utc>) -> Result<Down> {
-    let (certificate, granted) = (look.certificate(device)?, look.granted(device)?);
-    let policy = serde_json::to_value(granted).map_err(|error| Error::storage(error.to_string()))?;
+    let certificate = look.certificate(device)?;
+    let policy =
+        serde_json::to_value(Granted::from(&certificate)).map_err(|error| Error::storage(error.to_string()))?;
     let down = Down::new(certificate.hub, certificate.hub_key, *device, Metadata::of(&policy), now);
     Ok(as_of(look, Down { expelled: look.is_expelled(device)?, ..down }))
 }
@@ -46,6 +47,8 @@ struct Reply {
     verdicts: Vec<VerdictOn>,
     /// What the hub has booked of the device's log, up to the acked link.
     path: Vec<(ChainRow, i64)>,
+    /// The device's number at this hub.
+    device: i64,
 }
 
 impl Reply {
@@ -55,37 +58,37 @@ impl Reply {
         let device = look.device_of_hub(&up.device)?;
         let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
         let Ends { leaves, gaps } = look.ends_of(&device)?;
-        let is_leaf = look.is_leaf(at(up.head))? || up.head.seq == 0 && leaves.is_empty();
+        let is_leaf = leaves.iter().any(|(leaf, _)| *leaf == at(up.head)) || up.head.seq == 0 && leaves.is_empty();
         let leaves = leaves.into_iter().map(|((seq, hash), epoch)| Leaf { seq, hash, epoch }).collect();
         let gaps = gaps.into_iter().map(|(seq, hash)| Link { seq, hash }).collect();
         let newest = up.newest.clone();
         let down = Down { leaves, gaps, newest, accounts: false, ..header(look, &up.device, now)? };
-        let path = look.path_to(at(up.head))?.filter(|_| look.path_to(at(up.base)).is_ok_and(|path| path.is_some()));
-        let Some(path) = path else {
-            let mut whole = None;
-            for mark in &up.marks {
-                if whole.is_none() && look.path_to(at(*mark))?.is_some() {
-                    whole = Some(*mark);
-                }
-            }
-            return Ok(Reply {
-                down: Down { need: whole, ..down },
-                accounts: Vec::new(),
-                verdicts: Vec::new(),
-                path: Vec::new(),
-            });
+        let Some(path) = look.path_to(at(up.head))? else {
+            let (down, accounts, verdicts) = (Down { need: need(look, up)?, ..down }, Vec::new(), Vec::new());
+            return Ok(Reply { down, accounts, verdicts, path: Vec::new(), device: device.no });
         };
         let waiting = look.waiting_on(&device, &path)?;
         let verdicts = waiting.into_iter().map(|(seq, reason)| (seq, format!("stage {reason}"))).collect();
         let down = Down { ack: Some(up.head), ..down };
         if down.expelled || !is_leaf {
-            return Ok(Reply { down, accounts: Vec::new(), verdicts, path });
+            return Ok(Reply { down, accounts: Vec::new(), verdicts, path, device: device.no });
         }
         let since = since(look, up)?;
         let accounts = look.changed_for(&device, since.map_or(0, |since| since.seq))?;
         let since = since.map(|since| vec![since]);
-        Ok(Reply { down: Down { since, accounts: true, ..down }, accounts, verdicts, path })
+        let down = Down { since, accounts: true, ..down };
+        Ok(Reply { down, accounts, verdicts, path, device: device.no })
     }
+}
+
+/// Where a device's next file has to begin, when something before this one is missing: the newest of its marks up to which nothing is.
+pub(super) fn need(look: &Look<'_, '_>, up: &Up) -> Result<Option<Link>> {
+    for mark in &up.marks {
+        if look.path_to(at(*mark))?.is_some() {
+            return Ok(Some(*mark));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn at(link: Link) -> (i64, Hash) {
@@ -143,7 +146,7 @@ impl Exchange<'_> {
     /// # Errors
     /// As for [`Exchange::import`] and [`Ledger::signer`]; what the closure refuses; `disk_full`, `storage`.
     pub fn reply(&self, reader: impl Read + Seek, packed: bool, each: impl FnMut(Part) -> Result<()>) -> Result<()> {
-        let (up, _) = self.ledger.proven(&inspect(reader)?)?;
+        let up = self.ledger.proven(&inspect(reader)?)?;
         self.ledger.reply_to(&up, packed, each)
     }
 
@@ -195,7 +198,8 @@ impl Exchange<'_> {
         self.ledger.look(|look| {
             let down = as_of(look, down.clone());
             let path = down.ack.map(|ack| look.path_to(at(ack))).transpose()?.flatten();
-            let books = AsOf { look, path: Path::of(look, path.unwrap_or_default()), device: down.device };
+            let device = look.device_of_hub(&down.device)?.map_or(0, |row| row.no);
+            let books = AsOf { look, path: Path::of(look, path.unwrap_or_default()), device };
             exchange::answer(&down, (accounts, verdicts), &books, (signer.key(), packed), each)
         })
     }
@@ -208,7 +212,7 @@ impl Ledger {
         let now = self.reading().at.utc();
         self.look(|look| {
             let reply = Reply::to(look, up, now)?;
-            let books = AsOf { look, path: Path::of(look, reply.path), device: up.device };
+            let books = AsOf { look, path: Path::of(look, reply.path), device: reply.device };
             let (accounts, verdicts) = (reply.accounts.as_slice(), reply.verdicts.as_slice());
             exchange::answer(&reply.down, (accounts, verdicts), &books, (signer.key(), packed), each)
         })

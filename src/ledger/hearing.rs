@@ -3,6 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::Ledger;
+use super::down::at;
 use crate::error::{Error, Result};
 use crate::exchange::{Down, FileInfo, Header, HeardReport, Leaf, Link, Position, Up};
 use crate::file::{Answer, Moved};
@@ -85,7 +86,7 @@ impl Ledger {
     }
 
     /// Whether an operation of this number is in the log, with this hash.
-    fn has(&self, seq: i64, hash: crate::hash::Hash) -> Result<bool> {
+    pub(super) fn has(&self, seq: i64, hash: crate::hash::Hash) -> Result<bool> {
         Ok(self.look(|look| look.hash_of(seq))? == Some(hash))
     }
 
@@ -121,7 +122,6 @@ impl Ledger {
 
 /// What is decided by of an answer.
 fn answer(down: &Down) -> Result<Answer> {
-    let at = |link: Link| (link.seq, link.hash);
     let position = only(&down.position)?;
     let position = position.ok_or_else(|| Error::bad_file("format", "it has no position"))?;
     let policy: serde_json::Result<Granted> = serde_json::from_str(down.policy.as_str());

@@ -6,7 +6,7 @@ use super::Look;
 use crate::engine::{Carrying, Own, Source, carry, carry_figures};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{AccountId, Carried, ChainRow, DeviceState, EntryKind, Granted, LedgerRow, device_tag, nothing};
+use crate::model::{AccountId, Carried, ChainRow, DeviceState, EntryKind, LedgerRow, device_tag, nothing};
 use crate::store::Forward;
 use crate::units::Instant;
 
@@ -67,23 +67,17 @@ impl Look<'_, '_> {
         self.time
     }
 
-    /// What a device is to go by.
-    pub(crate) fn granted(&self, device: &Uuid) -> Result<Granted> {
-        self.certificate(device).map(|certificate| Granted::from(&certificate))
-    }
-
     pub(crate) fn is_expelled(&self, device: &Uuid) -> Result<bool> {
         Ok(self.source.device(device_tag(device))?.is_some_and(|row| row.state == DeviceState::Expelled))
     }
 
     /// An account as a device gets to know it. One that is not there has nothing.
-    pub(crate) fn carried(&self, account: &AccountId, own: &dyn Own, device: &Uuid) -> Result<Carried> {
+    pub(crate) fn carried(&self, account: &AccountId, own: &dyn Own, device: i64) -> Result<Carried> {
         let late_window = self.ledger.settings.late_window;
         match self.source.account_by_id(account)? {
             None => Ok(nothing(account)),
             Some(row) => {
                 let (now, ahead) = (row.booked_time(&self.clock, self.time), row.turns(&self.clock, self.time));
-                let device = self.source.device(device_tag(device))?.map_or(0, |row| row.no);
                 let (source, writers) = (&self.source, self.writers);
                 carry(&Carrying { source, writers, own, device, now, ahead, late_window }, &row)
             }

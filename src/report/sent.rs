@@ -5,7 +5,7 @@ use crate::chain;
 use crate::engine::Source;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{Heard, OperationRow};
+use crate::model::{Heard, OperationRow, Role};
 use crate::store;
 use crate::units::Instant;
 
@@ -15,6 +15,11 @@ impl Look<'_, '_> {
         let (seq, hash) = (self.ledger.standing.acked_seq, self.ledger.standing.acked_hash);
         let hash = hash.map_or_else(|| self.hash_of(seq), |hash| Ok(Some(hash)))?;
         hash.map(|hash| (seq, hash)).ok_or_else(|| Error::corrupt(format!("there is no operation {seq}")))
+    }
+
+    /// What the file is to others.
+    pub(crate) fn role(&self) -> Role {
+        self.ledger.standing.role
     }
 
     /// How far this device has heard of its hub, and the newest accepted reading.
