@@ -3,6 +3,7 @@
 //! Devices write into `up`, the hub into `down`; who wrote a file deletes it, once the other side has it. The names say in which order
 //! files are read; all else is judged by what is in them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::Ledger;
 use super::arrivals::{ImportTerms, Imported};
-use super::down::Exchange;
+use super::down::{Exchange, at};
 use crate::db::file_error;
 use crate::error::{Error, Result};
 use crate::exchange::{FileInfo, Header, Up, inspect, open_file};
@@ -182,12 +183,12 @@ impl Ledger {
     /// Whether a file that goes up is of this very log.
     fn has_sent(&self, path: &Path) -> Result<bool> {
         let Ok(FileInfo { header: Header::Up(up), .. }) = open_file(path).and_then(inspect) else { return Ok(false) };
-        Ok(up.device == self.info()?.device && self.look(|look| look.hash_of(up.head.seq))? == Some(up.head.hash))
+        Ok(up.device == self.info()?.device && self.has(up.head.seq, up.head.hash)?)
     }
 
     fn run_hub(&self, up: &Path, down: &Path, report: &mut FolderReport) -> Result<()> {
         let mut left = Named::all(up, "up")?;
-        let mut sent: Vec<(String, Up)> = Vec::new();
+        let mut sent: BTreeMap<String, Vec<Up>> = BTreeMap::new();
         // What waits is taken once what lies before it has come.
         loop {
             let before = left.len();
@@ -198,7 +199,7 @@ impl Ledger {
                         waits.push((file, up, Imported::Operations(taken)));
                     }
                     Ok((up, imported)) => {
-                        sent.push((file.tag, up));
+                        sent.entry(file.tag).or_default().push(up);
                         report.taken.push(TakenFile { file: file.path, imported });
                     }
                     Err(error) => report.refuse(&file.path, error)?,
@@ -206,7 +207,7 @@ impl Ledger {
             }
             if waits.is_empty() || waits.len() == before {
                 for (file, up, imported) in waits {
-                    sent.push((file.tag, up));
+                    sent.entry(file.tag).or_default().push(up);
                     report.taken.push(TakenFile { file: file.path, imported });
                 }
                 break;
@@ -228,20 +229,17 @@ impl Ledger {
 
     /// Answers the newest file of each device; a device of which there are copies has several. One that was answered, and nothing has
     /// happened since, is not answered again.
-    fn reply_into(&self, sent: Vec<(String, Up)>, down: &Path, report: &mut FolderReport) -> Result<()> {
+    fn reply_into(&self, sent: BTreeMap<String, Vec<Up>>, down: &Path, report: &mut FolderReport) -> Result<()> {
         let there = Named::all(down, "down")?;
         let position = self.info()?.operations;
-        let mut tags: Vec<String> = sent.iter().map(|(tag, _)| tag.clone()).collect();
-        tags.dedup();
-        for tag in tags {
+        for (tag, own) in sent {
             let old: Vec<&Named> = there.iter().filter(|file| file.tag == tag).collect();
             if old.iter().any(|file| file.order.0 == position) {
                 continue;
             }
-            let own: Vec<&Up> = sent.iter().filter(|(other, _)| *other == tag).map(|(_, up)| up).collect();
             let newest = own.iter().map(|up| up.exported_at).max();
-            for up in own {
-                if Some(up.exported_at) == newest || self.look(|look| look.is_leaf((up.head.seq, up.head.hash)))? {
+            for up in &own {
+                if Some(up.exported_at) == newest || self.look(|look| look.is_leaf(at(up.head)))? {
                     self.reply_to(up, true, |part| {
                         report.written.push(part.save(down)?);
                         Ok(())

@@ -113,6 +113,26 @@ fn a_bad_file_keeps_nobody_waiting() {
     alike(&office, &[&north, &south], "card");
 }
 
+/// Of two kiosks a file in the middle is missing: what was taken and what waits are of one device, which was answered twice over.
+#[test]
+fn a_device_with_a_file_that_waits_is_answered_once() {
+    let (office, shared) = (Office::new(), folder());
+    for name in ["north", "south"] {
+        let kiosk = office.kiosk(name, &policy());
+        for key in ["1", "2"] {
+            kiosk.ledger.renew_epoch().unwrap();
+            kiosk.consume("card", key, 1);
+        }
+        let written = run(&kiosk, shared.path()).written;
+        assert_eq!(written.len(), 3);
+        std::fs::remove_file(&written[1]).unwrap();
+    }
+    let report = office.hub.exchange().run(shared.path()).unwrap();
+    assert!(report.taken.len() == 4 && report.needs_attention());
+    // One answer to what was taken, and one to what waits.
+    assert_eq!((report.written.len(), files(shared.path(), "down").len()), (4, 4), "{report:?}");
+}
+
 #[test]
 fn who_has_nobody_to_exchange_with_is_told() {
     let (office, shared) = (Office::new(), folder());
