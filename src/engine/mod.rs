@@ -11,7 +11,6 @@ mod arrive;
 mod based;
 mod blank;
 mod books;
-#[cfg(feature = "sync")]
 mod carry;
 mod catch_up;
 mod clock;
@@ -51,23 +50,19 @@ use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use allot::{accounts as allotted_accounts, is_allotted, is_usable};
 pub(crate) use books::Books;
-#[cfg(feature = "sync")]
 pub(crate) use carry::{Carrying, Own, carry, carry_figures};
 pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_fully};
 pub(crate) use clock::{LedgerTime, ledger_time};
 pub(crate) use consume::no_book;
 use line::Line;
 pub(crate) use links::line_text;
-#[cfg(feature = "sync")]
 pub(crate) use links::{Incoming, Tip};
-#[cfg(feature = "sync")]
 pub(crate) use reconcile::goes_back;
 pub(crate) use roles::check as check_role;
 pub(crate) use rollover::{account_of, would_roll};
 use source::HubChanges;
 pub(crate) use source::{Changes, Source};
 pub(crate) use step_back::step_back;
-#[cfg(feature = "sync")]
 pub(crate) use take::{New, Taken, take};
 pub(crate) use take::{approved, retake, take_approved, told_by};
 

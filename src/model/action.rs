@@ -301,7 +301,6 @@ impl Command {
     }
 
     /// On a device: gives back an allotment that its hub has recalled.
-    #[cfg(feature = "sync")]
     pub(crate) fn give_back(key: Key, allotment: OperationId) -> Self {
         let (kind, subject, action) = (OpKind::Return, Subject::Allotment(allotment), Action::Return);
         let mut body = Body::default();

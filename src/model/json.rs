@@ -22,7 +22,6 @@ impl Look {
     }
 
     /// Goes no deeper than asked: of what is deeper nothing more is said.
-    #[cfg(feature = "sync")]
     pub(crate) fn within(text: &str, deepest: usize) -> Self {
         Self::over(text, deepest, |_| {})
     }

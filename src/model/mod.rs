@@ -43,10 +43,10 @@ pub use answer::{
 pub(crate) use builders::*;
 pub use calendar::Calendar;
 pub(crate) use carried::{
-    Carried, CarriedAllotment, CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, nothing, terms_of, terms_text,
+    Carried, CarriedAllotment, CarriedBatch, CarriedConsume, CarriedHold, CarriedPlan, CarriedSlice, nothing, terms_of,
+    terms_text,
 };
-#[cfg(feature = "sync")]
-pub(crate) use carried::{CarriedPart, CarriedRest, CarriedSlice};
+pub(crate) use carried::{CarriedPart, CarriedRest};
 pub(crate) use codes::ClockMark;
 pub use codes::{AccountState, AccountsOpen, EntryKind, HoldState};
 pub(crate) use device::{Admission, DeviceRow, Granted, Standing, uuid_text};
@@ -57,22 +57,18 @@ pub use device::{
 pub(crate) use expiry::Expiry;
 pub(crate) use fields::Body;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
-#[cfg(feature = "sync")]
 pub(crate) use heard::Parts;
 pub(crate) use heard::{BaseRow, ForeignRow, Heard, HubPosition, PendingRow, ReceivedRow};
 pub use hub::{Acknowledge, Admit, Allot, AllotWriteOff, Approve, BecomeHub, Dismiss, Enrol, Expel, Recall, Return};
-#[cfg(feature = "sync")]
 pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};
 pub(crate) use ids::{
     BatchNo, FOREIGN, MAX_EPOCH, MAX_INDEX, MAX_ROLLS, Writer, Writers, batch_no, batch_operation, batch_period,
     check_ends, device_tag, may_have_rolled, period_batch, rolled_batch, rolls_from,
 };
-#[cfg(feature = "sync")]
 pub(crate) use json::Look;
 pub(crate) use link::{ChainRow, FlagRow, Line, LinkRow, LinkVerdict, StagedRow, WatchRow};
 pub use link::{FlagCode, FlagInfo, StageReason, StageState, StagedInfo};
-#[cfg(feature = "sync")]
 pub(crate) use metadata::DEEPEST;
 pub use metadata::Metadata;
 pub use movement::Balances;

@@ -7,19 +7,16 @@
 mod accounts;
 mod allotments;
 mod balance;
-#[cfg(feature = "sync")]
 mod carried;
 mod clock;
 mod everywhere;
 mod explain;
 mod flow;
 mod history;
-#[cfg(feature = "sync")]
 mod links;
 mod lists;
 mod log;
 mod named;
-#[cfg(feature = "sync")]
 mod sent;
 mod shapes;
 mod similar;
@@ -38,7 +35,6 @@ use crate::units::{Instant, Reading};
 
 pub use crate::model::Calendar;
 pub(crate) use balance::at_a_glance;
-#[cfg(feature = "sync")]
 pub(crate) use carried::Path;
 pub use clock::ClockInfo;
 pub use everywhere::Found;
@@ -47,7 +43,6 @@ pub use explain::{
 };
 pub(crate) use history::balances_after;
 pub use history::{OperationInfo, PaidOperation};
-#[cfg(feature = "sync")]
 pub(crate) use links::Ends;
 pub use lists::{Info, SettingsInfo};
 pub(crate) use shapes::receipt;
