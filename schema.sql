@@ -38,6 +38,8 @@ CREATE TABLE ledger (
     hub_ledger        BLOB    CHECK (length(hub_ledger) = 16),
     hub_key           BLOB    CHECK (length(hub_key) = 32),
     policy            TEXT,
+    -- Of a hub: what begins the keys of consumes that are one sale at whichever device they were made (JSON).
+    global_keys       TEXT    CHECK (global_keys IS NULL OR role = 2),
     -- Of a device: the operation up to which its hub has them all; 0 and NULL before the first.
     acked_seq         INTEGER NOT NULL CHECK (acked_seq >= 0),
     acked_hash        BLOB    CHECK (length(acked_hash) = 32),

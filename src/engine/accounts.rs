@@ -1,10 +1,11 @@
 //! Operations on accounts as such: open, set_limit, freeze, unfreeze, close, transfer; and the file's settings.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::Booking;
 use crate::error::{Error, Result};
-use crate::model::{AccountState, Balances, BatchRow, EntryKind, MAX_INDEX, Place, Setting, Settings, batch_no};
+use crate::model::{AccountState, Balances, BatchRow, EntryKind, LedgerRow, MAX_INDEX, Place, Setting, batch_no};
 use crate::units::{add, sub};
 
 impl Booking<'_, '_> {
@@ -107,13 +108,19 @@ impl Booking<'_, '_> {
     }
 }
 
-/// Changes a setting; what it was, a choice between two as 0 or 1.
-pub(super) fn configure(settings: &mut Settings, setting: Setting) -> i64 {
-    match setting {
-        Setting::ExplicitAccounts(explicit) => mem::replace(&mut settings.explicit_accounts, explicit).into(),
-        Setting::LateWindow(seconds) => mem::replace(&mut settings.late_window, seconds),
-        Setting::MaxHold(seconds) => mem::replace(&mut settings.max_hold, seconds),
-        Setting::MaxClockJump(seconds) => mem::replace(&mut settings.max_clock_jump, seconds),
-        Setting::ClockPatience(seconds) => mem::replace(&mut settings.clock_patience, seconds),
-    }
+/// Changes a setting; what it was, a choice between two as 0 or 1, of a list nothing.
+pub(super) fn configure(ledger: &mut LedgerRow, setting: &Setting) -> Option<i64> {
+    let settings = &mut ledger.settings;
+    Some(match setting {
+        Setting::ExplicitAccounts(explicit) => mem::replace(&mut settings.explicit_accounts, *explicit).into(),
+        Setting::LateWindow(seconds) => mem::replace(&mut settings.late_window, *seconds),
+        Setting::MaxHold(seconds) => mem::replace(&mut settings.max_hold, *seconds),
+        Setting::MaxClockJump(seconds) => mem::replace(&mut settings.max_clock_jump, *seconds),
+        Setting::ClockPatience(seconds) => mem::replace(&mut settings.clock_patience, *seconds),
+        Setting::GlobalKeys(beginnings) => {
+            let beginnings = Some(Arc::new(beginnings.clone())).filter(|beginnings| !beginnings.is_empty());
+            Arc::make_mut(&mut ledger.standing).global_keys = beginnings;
+            return None;
+        }
+    })
 }

@@ -7,7 +7,7 @@ use super::{RULES_VERSION, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
     Action, CaptureAmount, Command, ConsumePolicy, DeviceState, FlagCode, Line, LinkRow, OpKind, Request, Right,
-    StageReason, StageState,
+    StageReason, StageState, Standing,
 };
 use crate::pricing::PriceBook;
 use crate::units::{Instant, add};
@@ -18,6 +18,8 @@ pub(super) const DAY: i64 = 24 * 3600 * 1000;
 /// A link with all that is known of it.
 pub(super) struct Case<'a> {
     pub(super) incoming: Incoming<'a>,
+    /// The hub's.
+    standing: &'a Standing,
     pub(super) place: Place,
     pub(super) kind: Option<OpKind>,
     /// What it asks for, where that makes sense.
@@ -58,6 +60,7 @@ impl<'a> Case<'a> {
     /// `at`: when it occurred, where that is settled; else it is worked out, by the hub's time and as of its account's now.
     pub(super) fn of(
         source: &dyn Source,
+        standing: &'a Standing,
         incoming: Incoming<'a>,
         place: Place,
         (at, now): (Option<Instant>, (Instant, Instant)),
@@ -82,7 +85,7 @@ impl<'a> Case<'a> {
                 occurred(&incoming, &place, (said, placed), now)?
             }
         };
-        Ok(Case { incoming, place, kind, command, said, occurred, hold, corrected })
+        Ok(Case { incoming, standing, place, kind, command, said, occurred, hold, corrected })
     }
 
     /// The first that applies.
@@ -164,8 +167,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// What was booked under its key, in the key's scope: a recharge is one over all devices and the hub, for a payment told twice
-    /// is money; other keys are their device's.
+    /// What was booked under its key, in the key's scope.
     fn key_use(&self, source: &dyn Source, kind: OpKind, command: &Command) -> Result<Option<Use>> {
         let line = self.incoming.line;
         let Some(account) = line.account.as_ref().map(|id| source.account_by_id(id)).transpose()?.flatten() else {
@@ -175,7 +177,7 @@ impl<'a> Case<'a> {
         for (chain, operation) in source.key_uses(account.no, kind, &line.key)? {
             let own = chain == self.place.chain && self.place.new.is_none();
             let device = if chain > 0 { Some(super::links::chain(source, chain)?.device) } else { None };
-            if kind != OpKind::Recharge && device != Some(self.incoming.device.no) {
+            if !self.standing.is_one_over_all(kind, &line.key) && device != Some(self.incoming.device.no) {
                 continue;
             }
             let first = source.stored_row(operation)?.ok_or_else(|| Error::corrupt("a key has no operation"))?;

@@ -280,9 +280,9 @@ fn check_new(command: &Command, field: &str, id: &AccountId) -> Result<()> {
     if command.asked { check_ends(field, id.as_str()) } else { Ok(()) }
 }
 
-/// The operation booked under a command's key: at a hub a recharge is one over all devices.
+/// The operation booked under a command's key: at a hub a recharge is one over all devices, and so may other sales be.
 fn find_key(source: &dyn Source, ledger: &LedgerRow, scope: Option<i64>, command: &Command) -> Result<Option<i64>> {
-    if let Some(account) = scope.filter(|_| command.kind == OpKind::Recharge && keys_are_shared(ledger, command)) {
+    if let Some(account) = scope.filter(|_| ledger.standing.is_one_over_all(command.kind, &command.key)) {
         return Ok(source.key_uses(account, command.kind, &command.key)?.first().map(|(_, operation)| *operation));
     }
     source.find_key(scope, command.kind, &command.key)
@@ -291,7 +291,9 @@ fn find_key(source: &dyn Source, ledger: &LedgerRow, scope: Option<i64>, command
 /// Whether what has a command's key may have been booked by a device: a payment told at a kiosk and here is one. Then the index of
 /// keys, which tells them apart, does not tell that it is taken. Nor may what is followed by another operation be written at once.
 pub(crate) fn keys_are_shared(ledger: &LedgerRow, command: &Command) -> bool {
-    ledger.standing.role == Role::Hub && matches!(command.kind, OpKind::Recharge | OpKind::Approve)
+    let standing = &ledger.standing;
+    standing.is_one_over_all(command.kind, &command.key)
+        || standing.role == Role::Hub && command.kind == OpKind::Approve
 }
 
 /// The same key again: the same inputs get the original answer, others are told what differs.
@@ -537,7 +539,7 @@ impl Booking<'_, '_> {
             Action::Unfreeze => self.set_state(EntryKind::Unfreeze, AccountState::Active)?,
             Action::Close => self.close()?,
             Action::Configure(setting) => {
-                self.outcome.before = Some(accounts::configure(&mut ledger.settings, *setting));
+                self.outcome.before = accounts::configure(&mut ledger, setting);
             }
             Action::ConfirmClock => self.confirm_clock()?,
             Action::BecomeHub { public_key, name } => self.become_hub(&mut ledger, *public_key, name)?,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::hash::PublicKey;
 use crate::model::{
     Action, Admission, Certificate, Command, DeviceRow, DeviceState, Granted, HUB_LATE_WINDOW, LedgerRow, OpKind,
-    Right, Role, Standing, WhenExpelled, device_tag,
+    Right, Role, Setting, Standing, WhenExpelled, device_tag,
 };
 use crate::units::add;
 
@@ -22,7 +22,7 @@ pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
         Role::Standalone | Role::Hub if matches!(command.kind, OpKind::Reconcile | OpKind::Return) => {
             Err(conflict(ledger.standing.role, "this file is no device, and hears of no hub", "take it to the device"))
         }
-        Role::Standalone if is_of_hub(command.kind) => Err(conflict(
+        Role::Standalone if is_of_hub(command) => Err(conflict(
             Role::Standalone,
             "this file is no hub, and has no devices",
             "make it a hub first: become_hub",
@@ -32,9 +32,10 @@ pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
 }
 
 /// What is about devices, or about what they sent.
-fn is_of_hub(kind: OpKind) -> bool {
+fn is_of_hub(command: &Command) -> bool {
     use OpKind::{Acknowledge, Admit, Allot, AllotWriteOff, Approve, Dismiss, Expel, Import, Recall};
-    matches!(kind, Admit | Expel | Import | Approve | Dismiss | Acknowledge | Allot | Recall | AllotWriteOff)
+    matches!(command.kind, Admit | Expel | Import | Approve | Dismiss | Acknowledge | Allot | Recall | AllotWriteOff)
+        || matches!(command.action, Action::Configure(Setting::GlobalKeys(_)))
 }
 
 fn conflict(role: Role, message: impl Into<String>, help: impl Into<String>) -> Error {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountId, Action, AllotmentRow, BatchRow, ClockMark, Command, ConsumePolicy, EntryKind, Expiry, FlagCode, FlagRow,
     Key, Line, LinkRow, LinkVerdict, OpKind, OperationId, OperationRow, Origin, RolloverRow, StageReason, StageState,
-    StagedRow, Subject, WatchRow, batch_no,
+    StagedRow, Standing, Subject, WatchRow, batch_no,
 };
 use crate::pricing::{DEFAULT_EXPIRATION_DAYS, PriceBook};
 use crate::units::Instant;
@@ -53,7 +53,7 @@ pub(crate) fn take(source: &dyn Source, context: Context<'_>, incoming: Incoming
     let time = ledger_time(source, context.ledger, context.reading, None)?;
     let account = incoming.line.account.as_ref().map(|id| source.account_by_id(id)).transpose()?.flatten();
     let now = account.map_or(time.at, |row| row.booked_time(&time.clock, time.at));
-    let case = Case::of(source, incoming, place, (None, (time.at, now)))?;
+    let case = Case::of(source, &context.ledger.standing, incoming, place, (None, (time.at, now)))?;
     let (verdict, reason) = match case.judge(source)? {
         Judged::Note => return case.noted(source, context.ledger.length).map(|new| Taken::New(Box::new(new))),
         Judged::Book => match case.book(source, context, None) {
@@ -79,7 +79,7 @@ pub(crate) fn take_approved(
     context: Context<'_>,
     (operation, another): (i64, bool),
 ) -> Result<Verdict> {
-    with_stored(source, operation, |case| {
+    with_stored(source, &context.ledger.standing, operation, |case| {
         case.check_ready(source, operation, another)?;
         case.book(source, context, Some(operation))
     })
@@ -103,13 +103,13 @@ pub(crate) fn told_by(source: &dyn Source, row: OperationRow) -> Result<Operatio
 }
 
 /// Whether a link that was set aside may be booked now.
-fn check_approval(source: &dyn Source, operation: i64, another: bool) -> Result<()> {
-    with_stored(source, operation, |case| case.check_ready(source, operation, another))
+fn check_approval(source: &dyn Source, standing: &Standing, (operation, another): (i64, bool)) -> Result<()> {
+    with_stored(source, standing, operation, |case| case.check_ready(source, operation, another))
 }
 
 /// Books a stored operation again that a device booked first.
 pub(crate) fn retake(source: &dyn Source, context: Context<'_>, row: &OperationRow) -> Result<Verdict> {
-    with_row(source, row, |case| match row.kind {
+    with_row(source, &context.ledger.standing, row, |case| match row.kind {
         OpKind::Stage => {
             let StageBody { reason, other, .. } = stage_body(&row.body)?;
             case.stage(source, context, (reason, other))
@@ -122,13 +122,23 @@ pub(crate) fn retake(source: &dyn Source, context: Context<'_>, row: &OperationR
     })
 }
 
-fn with_stored<T>(source: &dyn Source, operation: i64, act: impl FnOnce(&Case<'_>) -> Result<T>) -> Result<T> {
+fn with_stored<T>(
+    source: &dyn Source,
+    standing: &Standing,
+    operation: i64,
+    act: impl FnOnce(&Case<'_>) -> Result<T>,
+) -> Result<T> {
     let lost = || Error::corrupt(format!("operation {operation} set nothing aside"));
-    with_row(source, &source.stored_row(operation)?.ok_or_else(lost)?, act)
+    with_row(source, standing, &source.stored_row(operation)?.ok_or_else(lost)?, act)
 }
 
 /// A link that is known, as the hub holds it.
-fn with_row<T>(source: &dyn Source, row: &OperationRow, act: impl FnOnce(&Case<'_>) -> Result<T>) -> Result<T> {
+fn with_row<T>(
+    source: &dyn Source,
+    standing: &Standing,
+    row: &OperationRow,
+    act: impl FnOnce(&Case<'_>) -> Result<T>,
+) -> Result<T> {
     let Origin { chain: no, seq, hash, occurred } = row.origin;
     let (Some(hash), Some(occurred)) = (hash, occurred) else { return Err(Error::corrupt("a link has no origin")) };
     let chain = chain(source, no)?;
@@ -151,7 +161,7 @@ fn with_row<T>(source: &dyn Source, row: &OperationRow, act: impl FnOnce(&Case<'
         price_book: row.price_book,
         exported_at: line.recorded_at,
     };
-    act(&Case::of(source, incoming, place, (Some(occurred), (occurred, occurred)))?)
+    act(&Case::of(source, standing, incoming, place, (Some(occurred), (occurred, occurred)))?)
 }
 
 impl Case<'_> {
@@ -505,7 +515,7 @@ impl Booking<'_, '_> {
     /// The operation that books the link follows in the same transaction.
     pub(super) fn approve(&mut self, another: bool) -> Result<()> {
         let row = self.target_staged()?;
-        check_approval(self.books.source(), row.operation, another)
+        check_approval(self.books.source(), &self.context.ledger.standing, (row.operation, another))
     }
 
     pub(super) fn dismiss(&mut self) -> Result<()> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::expiry::Expiry;
 use super::fields::{Body, Fields, count, expiry, given_beside, missing, misspelt, text};
-use super::operations::{BASE_AT, FACTS, KEY, MAX_SETTING_SECONDS, OPERATIONS, OpKind, Operation};
+use super::operations::{BASE_AT, FACTS, KEY, MAX_SETTING_SECONDS, MOST_GLOBAL_KEYS, OPERATIONS, OpKind, Operation};
 use super::plan::{Every, Terms};
 use super::rollover::Rolling;
 use super::{
@@ -51,13 +51,14 @@ pub(crate) enum CaptureAmount {
     Usage(Usage),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setting {
     ExplicitAccounts(bool),
     LateWindow(i64),
     MaxHold(i64),
     MaxClockJump(i64),
     ClockPatience(i64),
+    GlobalKeys(Vec<Key>),
 }
 
 /// What to do, typed.
@@ -664,6 +665,19 @@ fn device_policy(fields: &Fields<'_>) -> Result<DevicePolicy> {
     }
 }
 
+/// What keys begin with.
+fn beginnings(value: Option<&Value>) -> Result<Vec<Key>> {
+    let given: &[Value] = match value {
+        Some(Value::Array(given)) if given.len() <= MOST_GLOBAL_KEYS => given,
+        Some(one @ Value::String(_)) => std::slice::from_ref(one),
+        _ => {
+            let message = format!("is no list of at most {MOST_GLOBAL_KEYS} beginnings of keys");
+            return Err(Error::invalid("value", message, "give a list of texts; an empty one for none"));
+        }
+    };
+    given.iter().map(|one| Key::new(text("value", one)?)).collect()
+}
+
 fn setting(fields: &Fields<'_>) -> Result<Setting> {
     let value = fields.raw("value");
     let seconds = |least| match value {
@@ -675,6 +689,7 @@ fn setting(fields: &Fields<'_>) -> Result<Setting> {
         "max_hold" => Setting::MaxHold(seconds(1)?),
         "max_clock_jump" => Setting::MaxClockJump(seconds(1)?),
         "clock_patience" => Setting::ClockPatience(seconds(1)?),
+        "global_keys" => Setting::GlobalKeys(beginnings(value)?),
         _ => match value.map(|value| text("value", value)).transpose()? {
             Some("first_use") => Setting::ExplicitAccounts(false),
             Some("explicit") => Setting::ExplicitAccounts(true),

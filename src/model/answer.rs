@@ -188,7 +188,7 @@ impl Receipt {
 pub struct NewValue {
     /// `credit_limit`, `expires_at`, `deadline`, `role`, `device` (its state), or the name of a setting.
     pub what: String,
-    /// What it was.
+    /// What it was; null of a list.
     pub before: Value,
     /// What it is from then on.
     pub after: Value,

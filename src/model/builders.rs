@@ -644,6 +644,13 @@ impl Configure {
     pub fn clock_patience(value: Duration) -> Self {
         Self::seconds("clock_patience", value)
     }
+
+    /// At a hub: what begins the keys of consumes that are one sale, at whichever device or at the hub it was made; at most 16, and
+    /// none by default. Other keys of consumes are their device's own, so that two counters do not meet.
+    pub fn global_keys(beginnings: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let beginnings: Vec<String> = beginnings.into_iter().map(Into::into).collect();
+        Configure(Request::new("configure").with("setting", "global_keys").with("value", beginnings))
+    }
 }
 
 request!(

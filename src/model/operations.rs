@@ -69,7 +69,7 @@ pub enum FieldKind {
     Choices(&'static [&'static str]),
     /// A JSON object with these fields.
     Part(&'static [Field]),
-    /// The value of a setting: whole seconds up to so many, or `first_use` or `explicit`.
+    /// The value of a setting: whole seconds up to so many, `first_use` or `explicit`, or a list of beginnings of keys.
     Setting(i64),
 }
 
@@ -146,6 +146,7 @@ const SHORT_TEXT: usize = 1024;
 pub(crate) const MAX_PERIODS: i64 = (1 << 16) - 1;
 /// A hundred years, in seconds: more than any setting needs.
 pub(super) const MAX_SETTING_SECONDS: i64 = 3_155_760_000;
+pub(super) const MOST_GLOBAL_KEYS: usize = 16;
 
 const GIVE_ID: &str = "give the id from the receipt";
 static ACCOUNT: Field = field("account", Name, "The account").required("name the account");
@@ -468,15 +469,15 @@ pub static OPERATIONS: &[Operation] = &[
     on(&ACCOUNT, OpKind::Close, "Close an empty account", &[REASON]),
     on_file(
         OpKind::Configure,
-        "Change a setting of the file: accounts, late_window, max_hold, max_clock_jump, clock_patience",
+        "Change a setting of the file: accounts, late_window, max_hold, max_clock_jump, clock_patience, global_keys",
         &[
             field(
                 "setting",
-                Choice(&["accounts", "late_window", "max_hold", "max_clock_jump", "clock_patience"]),
-                "accounts, late_window, max_hold, max_clock_jump or clock_patience",
+                Choice(&["accounts", "late_window", "max_hold", "max_clock_jump", "clock_patience", "global_keys"]),
+                "accounts, late_window, max_hold, max_clock_jump, clock_patience or global_keys",
             )
-            .required("use accounts, late_window, max_hold, max_clock_jump or clock_patience"),
-            field("value", Setting(MAX_SETTING_SECONDS), "first_use or explicit; a span of time")
+            .required("use accounts, late_window, max_hold, max_clock_jump, clock_patience or global_keys"),
+            field("value", Setting(MAX_SETTING_SECONDS), "first_use or explicit; a span of time; beginnings of keys")
                 .required("give whole seconds"),
         ],
     ),

@@ -4,7 +4,7 @@ use std::iter;
 
 use serde_json::{Map, Value, json};
 
-use super::operations::{Field, FieldKind, OPERATIONS, Operation};
+use super::operations::{Field, FieldKind, MOST_GLOBAL_KEYS, OPERATIONS, Operation};
 use super::{QUESTIONS, QuestionKind};
 use crate::units::MAX_POINTS;
 
@@ -115,8 +115,11 @@ fn kind(kind: FieldKind) -> (Vec<&'static str>, Value) {
             vec!["string", "array"],
             json!({ "pattern": format!("^({})$", words.join("|")), "items": { "enum": words } }),
         ),
-        FieldKind::Setting(most) => {
-            (vec!["integer", "string"], json!({ "minimum": 0, "maximum": most, "pattern": "^(first_use|explicit)$" }))
-        }
+        FieldKind::Setting(most) => (
+            vec!["integer", "string", "array"],
+            json!({
+                "minimum": 0, "maximum": most, "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "maxItems": MOST_GLOBAL_KEYS
+            }),
+        ),
     }
 }

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::hash::{Hash, PublicKey};
 use crate::model::{
     AccountId, AccountRow, AccountsOpen, BatchInfo, BatchNo, BatchRow, BatchState, Certificate, DeviceInfo,
-    DevicePolicy, DeviceRow, Filter, FlagInfo, FlagRow, HoldInfo, HoldRow, HoldState, HubInfo, Line, Overview, Page,
-    PlanInfo, PlanRow, PlanState, Role, StagedInfo, StagedRow, device_tag, uuid_text,
+    DevicePolicy, DeviceRow, Filter, FlagInfo, FlagRow, HoldInfo, HoldRow, HoldState, HubInfo, Key, Line, Overview,
+    Page, PlanInfo, PlanRow, PlanState, Role, StagedInfo, StagedRow, device_tag, uuid_text,
 };
 use crate::pricing::PriceBook;
 use crate::store;
@@ -357,6 +357,7 @@ impl Look<'_, '_> {
                 max_hold: settings.max_hold,
                 max_clock_jump: settings.max_clock_jump,
                 clock_patience: settings.clock_patience,
+                global_keys: standing.global_keys.as_deref().cloned().unwrap_or_default(),
             },
             role: standing.role,
             name: standing.name.clone(),
@@ -436,4 +437,7 @@ pub struct SettingsInfo {
     pub max_clock_jump: i64,
     /// Seconds suspect clock readings go on until one is accepted by itself.
     pub clock_patience: i64,
+    /// Of a hub: what begins the keys of consumes that are one sale, at whichever device they were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub global_keys: Vec<Key>,
 }

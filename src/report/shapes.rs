@@ -65,6 +65,7 @@ pub(crate) fn changed(row: &OperationRow) -> Result<Option<NewValue>> {
             let before = match (setting, before) {
                 ("accounts", 0) => "first_use".into(),
                 ("accounts", _) => "explicit".into(),
+                ("global_keys", _) => Value::Null,
                 _ => before.into(),
             };
             new(setting, before, after.clone())

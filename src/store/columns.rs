@@ -252,6 +252,15 @@ impl<'r> Columns<'r> {
         }
     }
 
+    pub(super) fn optional_keys(&mut self) -> Result<Option<Arc<Vec<Key>>>> {
+        let Some(text) = self.optional_text(BODY)? else { return Ok(None) };
+        let keys: Vec<Key> = self.json(text)?;
+        match json(&keys) {
+            Ok(written) if written == text && !keys.is_empty() => Ok(Some(Arc::new(keys))),
+            _ => Err(self.wrong("is not as it is written")),
+        }
+    }
+
     pub(super) fn policy(&mut self) -> Result<Arc<DevicePolicy>> {
         self.optional_policy()?.ok_or_else(|| self.wrong("is missing"))
     }
@@ -504,15 +513,22 @@ impl Cell for Outcome {
     }
 }
 
-impl Cell for Arc<DevicePolicy> {
-    fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
-        to.value(json(&**self)?)
-    }
+/// Stands as JSON.
+macro_rules! as_json {
+    ($($type:ty),+) => {$(
+        impl Cell for Arc<$type> {
+            fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
+                to.value(json(&**self)?)
+            }
 
-    fn show(&self) -> String {
-        format!("{self:?}")
-    }
+            fn show(&self) -> String {
+                format!("{self:?}")
+            }
+        }
+    )+};
 }
+
+as_json!(DevicePolicy, Vec<Key>);
 
 impl Cell for Arc<Terms> {
     fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {

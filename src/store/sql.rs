@@ -334,7 +334,7 @@ statements! {
         /// Writer, settings, and what of the clock the newest operation does not tell; the identity never changes.
         LEDGER_UPDATE = update ledger (
             writer, trusted_at, steps_back, explicit_accounts, late_window, max_hold, max_clock_jump, clock_patience,
-            role, name, public_key, hub_ledger, hub_key, policy, acked_seq, acked_hash, heard, recharge_day, recharged where id
+            role, name, public_key, hub_ledger, hub_key, policy, global_keys, acked_seq, acked_hash, heard, recharge_day, recharged where id
         );
         PRICE_BOOK_INSERT = insert price_book ();
         DEVICE_PUT = insert device (

@@ -203,7 +203,7 @@ table! { ledger = LedgerRow {
     },
     standing: shared Standing {
         role: code(Role::from_code), name: optional_name, public_key: optional_key, hub_ledger: optional_uuid,
-        hub_key: optional_key, policy: optional_policy, acked_seq: count, acked_hash: optional_hash, heard: optional_heard,
+        hub_key: optional_key, policy: optional_policy, global_keys: optional_keys, acked_seq: count, acked_hash: optional_hash, heard: optional_heard,
         recharge_day: count, recharged: points
     },
     head: hash,

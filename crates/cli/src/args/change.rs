@@ -172,7 +172,9 @@ fn examples(operation: &Operation) -> &'static [&'static str] {
         "freeze" => &["freeze -a bob --reason 'card stolen'"],
         "unfreeze" => &["unfreeze -a bob --reason 'card found'"],
         "close" => &["close -a bob --reason 'left us'"],
-        "configure" => &["configure accounts explicit", "configure late_window 7d"],
+        "configure" => {
+            &["configure accounts explicit", "configure late_window 7d", "configure global_keys order:,invoice:"]
+        }
         "confirm_clock" => &["confirm-clock --yes"],
         _ => &[],
     }

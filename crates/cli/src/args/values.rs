@@ -71,8 +71,11 @@ pub(crate) fn span(text: &str) -> Result<Value, String> {
     seconds.map(|seconds| seconds.to_string().into()).ok_or_else(|| "too long".into())
 }
 
-/// The value of a setting: a span of time as whole seconds, or a word.
+/// The value of a setting: a span of time as whole seconds, a word, or words with commas between them.
 pub(super) fn setting(text: &str) -> Value {
+    if text == "[]" || text.contains(',') {
+        return text.trim_matches(['[', ']']).split(',').filter(|word| !word.is_empty()).collect();
+    }
     let seconds = span(text).ok().and_then(|seconds| seconds.as_str().map(str::to_string));
     let text = seconds.as_deref().unwrap_or(text);
     text.parse::<i64>().map(Value::from).unwrap_or_else(|_| match text.parse::<Number>() {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use counterfoil::answer::{Allocation, BatchInfo, Check, Figures, NewValue, PlanMark, Totals};
 use counterfoil::exchange::{DevicePolicy, Right, SyncStatus};
 use counterfoil::report::{Info, OperationInfo};
-use counterfoil::{Balance, OpKind, Receipt};
+use counterfoil::{Balance, Key, OpKind, Receipt};
 use counterfoil_report::causes;
 use serde::Serialize;
 use serde_json::Value;
@@ -137,6 +137,7 @@ pub(super) fn changed(changed: &NewValue, when: &dyn Fn(DateTime<Utc>) -> String
         "expires_at" => ("expires", false),
         "deadline" => ("deadline", false),
         "accounts" => ("accounts", false),
+        "global_keys" => ("global keys", false),
         "role" => ("role", false),
         "device" => ("state", false),
         "late_window" => ("late window", true),
@@ -261,6 +262,8 @@ pub(super) fn info(info: &Info) -> Block {
     block.add("max hold", format!("{} s", info.settings.max_hold));
     block.add("max clock jump", format!("{} s", info.settings.max_clock_jump));
     block.add("clock patience", format!("{} s", info.settings.clock_patience));
+    let keys: Vec<&str> = info.settings.global_keys.iter().map(Key::as_str).collect();
+    block.add_some("global keys", Some(keys.join(", ")).filter(|keys| !keys.is_empty()));
     block.add("role", info.role.as_str());
     block.add_some("name", info.name.clone());
     block.add_some("public key", info.public_key.map(|key| key.to_string()));
