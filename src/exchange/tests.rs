@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 #[cfg(test)]
+mod arriving;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod golden;
@@ -130,7 +132,10 @@ fn written((header, lines): &(Header, Vec<String>), packed: bool) -> Vec<u8> {
 
 /// A file of these lines, header and price books included, under a footer that says so: signed, whatever is in it.
 fn forged(lines: &[String], count: i64, head: Option<Link>) -> Vec<u8> {
-    let mut bytes: Vec<u8> = lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect();
+    sealed(lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect(), count, head)
+}
+
+fn sealed(mut bytes: Vec<u8>, count: i64, head: Option<Link>) -> Vec<u8> {
     let footer = Footer::signed(count, head, bytes.len() as u64, Hash::of(&bytes), &key());
     bytes.extend_from_slice(footer.line().unwrap().as_bytes());
     bytes.push(b'\n');

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::File;
 use super::change::{HOLD, PAUSE, Terms, catch_up_with, write};
 use crate::chain::{self, Facts};
+use crate::engine::source::Links;
 use crate::engine::{self, CATCH_UP_LIMIT, Context, Incoming, New, Source, Taken, Tip, Verdict};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -51,8 +52,15 @@ struct State {
     chunk: Chunk,
     prev: Hash,
     after: Option<Tip>,
-    /// Its price books here.
-    books: Vec<(i64, Hash)>,
+    books: Vec<(Hash, Book)>,
+}
+
+/// A price book of the file.
+enum Book {
+    /// Its number here.
+    Kept(i64),
+    /// It is kept once a link is under it.
+    New(Box<PriceBook>),
 }
 
 /// What one transaction has taken.
@@ -82,14 +90,14 @@ impl File {
         let (took, chunk, books) = (Took::default(), Chunk::default(), Vec::new());
         let mut state = State { took, chunk, prev: sent.base.1, after: None, books };
         let mut next = lines.next().transpose()?;
-        // The first stores the price books; each tells what it has taken.
+        // Each tells what it has taken.
         let mut done = false;
         while !done {
             let terms = terms();
             writer.transaction(terms.durability, self.patience, |session| {
                 let began = Stopwatch::now();
                 if state.books.len() < sent.price_books.len() {
-                    self.keep_books(session, sent, &mut state, &terms)?;
+                    state.books = self.read_books(session, sent)?;
                 }
                 while let Some(link) = next.take_if(|_| terms.dry_run || began.elapsed() < HOLD) {
                     self.take_one(session, sent, (&link.0, link.1), &mut state, &terms)?;
@@ -106,30 +114,25 @@ impl File {
         Ok(state.took)
     }
 
-    fn keep_books(&self, session: &Session<'_>, sent: &Sent, state: &mut State, terms: &Terms) -> Result<()> {
-        for (hash, text) in sent.price_books.iter().skip(state.books.len()) {
-            let source = SqlSource::new(session, &self.cache);
-            let known = source.price_book_no(hash)?;
-            let no = match (known, text) {
-                (Some(no), _) => Some(no),
+    /// Finds its price books, here or in the file.
+    fn read_books(&self, session: &Session<'_>, sent: &Sent) -> Result<Vec<(Hash, Book)>> {
+        let mut books = Vec::new();
+        for (hash, text) in &sent.price_books {
+            let book = match (SqlSource::new(session, &self.cache).price_book_no(hash)?, text) {
+                (Some(no), _) => Book::Kept(no),
                 (None, Some(text)) => {
-                    let book = PriceBook::parse(text, "the exchange file")
-                        .map_err(|error| Error::bad_file("format", format!("the price book {hash}: {error}")))?;
-                    let no = source.next_price_book_no()?;
-                    store::insert_price_book(session, no, &book)?;
-                    if terms.books.iter().all(|loaded| loaded.hash() != *hash) {
-                        state.chunk.flags.insert(FlagCode::ForeignPriceBook);
-                    }
-                    Some(no)
+                    let read = PriceBook::parse(text, "the exchange file");
+                    let faulty = |error| Error::bad_file("format", format!("the price book {hash}: {error}"));
+                    Book::New(Box::new(read.map_err(faulty)?))
                 }
-                (None, None) => None,
+                (None, None) => {
+                    let message = format!("the price book {hash} is neither here nor in the file");
+                    return Err(Error::bad_file("format", message));
+                }
             };
-            let no = no.ok_or_else(|| {
-                Error::bad_file("format", format!("the price book {hash} is neither here nor in the file"))
-            })?;
-            state.books.push((no, *hash));
+            books.push((*hash, book));
         }
-        Ok(())
+        Ok(books)
     }
 
     fn take_one(
@@ -141,13 +144,13 @@ impl File {
         terms: &Terms,
     ) -> Result<()> {
         let line = Line::stored(text)?;
-        let price_book = line.price_book.and_then(|at| state.books.get(at).copied());
-        let hash =
-            chain::link(&state.prev, Facts::of_line(&line, sent.writer, price_book.as_ref().map(|(_, hash)| hash)));
+        let book = line.price_book.and_then(|at| state.books.get(at)).map(|(hash, _)| *hash);
+        let hash = chain::link(&state.prev, Facts::of_line(&line, sent.writer, book.as_ref()));
         if hash != expected {
             return Err(Error::bad_file("chain", "it changed while it was read"));
         }
         let device = self.device(session, sent.writer.device)?;
+        let price_book = self.book(session, state, (line.price_book, &hash), terms)?;
         let taken = loop {
             let ledger = session.ledger()?;
             let context =
@@ -179,6 +182,32 @@ impl File {
                 Ok(())
             }
         }
+    }
+
+    /// The price book of a link.
+    fn book(
+        &self,
+        session: &Session<'_>,
+        state: &mut State,
+        (at, link): (Option<usize>, &Hash),
+        terms: &Terms,
+    ) -> Result<Option<(i64, Hash)>> {
+        let Some((hash, book)) = at.and_then(|at| state.books.get_mut(at)) else { return Ok(None) };
+        let source = SqlSource::new(session, &self.cache);
+        let no = match book {
+            Book::Kept(no) => *no,
+            Book::New(_) if source.link_by_hash(link)?.is_some() => return Ok(None),
+            Book::New(new) => {
+                let no = source.next_price_book_no()?;
+                store::insert_price_book(session, no, new)?;
+                if terms.books.iter().all(|loaded| loaded.hash() != *hash) {
+                    state.chunk.flags.insert(FlagCode::ForeignPriceBook);
+                }
+                *book = Book::Kept(no);
+                no
+            }
+        };
+        Ok(Some((no, *hash)))
     }
 
     fn device(&self, session: &Session<'_>, device: Uuid) -> Result<DeviceRow> {
