@@ -114,6 +114,11 @@ impl File {
         Self::open(&new.path, patience).inspect_err(|_| new.take_back())
     }
 
+    /// How long a call waits for its turn.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(crate) fn open_read_only(path: &Path) -> Result<Arc<Self>> {
         Self::assemble(Connections { readers: Readers::open(path)?, writer: None }, LOOK_PATIENCE)
     }

@@ -12,6 +12,8 @@ mod change;
 #[cfg(feature = "sync")]
 mod down;
 #[cfg(feature = "sync")]
+mod evidence;
+#[cfg(feature = "sync")]
 mod exchange;
 #[cfg(feature = "sync")]
 mod folder;
@@ -20,6 +22,8 @@ mod hearing;
 mod hub;
 mod look;
 mod options;
+#[cfg(feature = "sync")]
+mod renewal;
 mod tell;
 mod watch;
 
@@ -45,6 +49,8 @@ pub use ask::Answer;
 pub use batch::{BatchRun, Whole};
 #[cfg(feature = "sync")]
 pub use down::Exchange;
+#[cfg(feature = "sync")]
+pub use evidence::EvidenceReport;
 #[cfg(feature = "sync")]
 pub use folder::{FolderReport, RefusedFile, TakenFile};
 pub use options::{IdSource, Options};

@@ -90,7 +90,7 @@ pub mod clock {
 /// A ledger's exchange with others ([`Ledger::exchange`]).
 #[cfg(feature = "sync")]
 pub mod sync {
-    pub use crate::ledger::{Exchange, FolderReport, ImportTerms, Imported, RefusedFile, TakenFile};
+    pub use crate::ledger::{EvidenceReport, Exchange, FolderReport, ImportTerms, Imported, RefusedFile, TakenFile};
 }
 /// Many operations in one run.
 pub mod batch {

@@ -129,7 +129,7 @@ pub(crate) struct Again<R: Read> {
 }
 
 impl FileInfo {
-    /// Reads a file that goes down once more, to take what it tells.
+    /// Reads a file that tells of accounts once more, to take what it tells.
     pub(crate) fn told<R: Read + Seek>(&mut self, reader: R) -> Result<Told<R>> {
         Told::begin(reader, self.header.price_books(), std::mem::take(&mut self.links))
     }

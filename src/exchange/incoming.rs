@@ -84,7 +84,7 @@ pub fn inspect(reader: impl Read + Seek) -> Result<FileInfo> {
         Header::Up(up) => (pass.operations(up, &mut links)?, Some(up.head)),
         Header::Ask(_) | Header::Cert(_) => (None, None),
         Header::Down(down) => (pass.answer(down, &mut links)?, None),
-        Header::Evidence(_) => (pass.others(header.count())?, None),
+        Header::Evidence(_) => (pass.accounts(header.count(), &mut links)?, None),
     };
     let footer = pass.footer(header.count(), head)?;
     let (bytes, digest, key, packed) = (footer.bytes, footer.digest, footer.key.clone(), pass.source.is_packed());
@@ -242,16 +242,12 @@ impl<R: Read> Pass<R> {
         Ok(None)
     }
 
-    /// Lines about accounts, and verdicts on operations.
-    fn others(&mut self, count: i64) -> Result<Option<String>> {
+    /// Accounts alone, as they once came down.
+    fn accounts(&mut self, count: i64, lines: &mut Vec<Hash>) -> Result<Option<String>> {
         for _ in 0..count {
             self.must(LINE_BYTES)?;
-            let mut fields = Fields::of(self.text())?;
-            if fields.may::<String>("a")?.is_none() {
-                fields.number("s", 1..=MAX_SEQUENCE)?;
-                fields.must::<String>("verdict")?;
-            }
-            fields.pass_over()?;
+            down::account(self.text(), MAX_SEQUENCE)?;
+            lines.push(Hash::of(self.text()));
         }
         Ok(None)
     }

@@ -48,8 +48,8 @@ pub use crate::hash::PublicKey;
 pub use crate::model::{
     Acknowledge, Admit, Allot, AllotWriteOff, AllotmentInfo, AllotmentState, Approve, BecomeHub, Certificate,
     DeviceInfo, DeviceLog, DevicePolicy, DeviceState, DevicesStatus, Dismiss, Enrol, Expel, FlagCode, FlagInfo,
-    HubInfo, HubStatus, Offline, Recall, Return, Right, Role, Scope, StageReason, StageState, StagedInfo, SyncStatus,
-    WhenExpelled,
+    HubInfo, HubStatus, LostAccount, LostBatch, LostTotal, Offline, Recall, Return, Right, Role, Scope, StageReason,
+    StageState, StagedInfo, SyncStatus, WhenExpelled,
 };
 #[cfg(feature = "sync")]
 pub(crate) use answer::Accounts;

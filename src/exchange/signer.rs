@@ -99,6 +99,13 @@ impl Signer {
         }
     }
 
+    /// Makes the files of a ledger that goes on with this key.
+    pub(crate) fn hand_on(&self, ledger_path: &Path, ledger: Uuid, mark: Mark) -> Result<()> {
+        let path = beside(ledger_path, if self.handed { ".mark" } else { ".key" });
+        let signer = Signer { key: self.key.clone(), ledger, path, handed: self.handed, mark: None };
+        Part::beside(&signer.path, &signer.written(Some(mark))?)?.publish(&signer.path)
+    }
+
     /// The key.
     #[must_use]
     pub fn key(&self) -> &SigningKey {

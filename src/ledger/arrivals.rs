@@ -10,7 +10,7 @@ use super::options::epochs;
 use crate::error::{Error, Result};
 use crate::exchange::{FileInfo, Header, HeardReport, ImportReport, LinkFlag, StagedLink, Up, inspect};
 use crate::file::{Sent, Took};
-use crate::model::{FlagCode, Role, Writer};
+use crate::model::{DeviceRow, FlagCode, Role, Writer};
 use crate::units::Instant;
 
 /// How a file is taken.
@@ -112,16 +112,23 @@ impl Ledger {
         let Header::Up(up) = &file.header else {
             return Err(Error::not_for_us("a hub takes files that go up"));
         };
+        self.proven_device(file)?;
+        Ok(up.clone())
+    }
+
+    /// The device of this hub that a file is proven to be from.
+    pub(super) fn proven_device(&self, file: &FileInfo) -> Result<DeviceRow> {
         let info = self.info()?;
         if info.role != Role::Hub {
             let message = "this file is no hub, and takes nothing of devices".into();
             return Err(Error::RoleConflict { role: info.role.as_str(), message, help: "take it to the hub".into() });
         }
         file.concerns(info.ledger, None)?;
-        let device = self.look(|look| look.device_of_hub(&up.device))?;
-        let device = device.ok_or_else(|| Error::UnknownDevice { device: up.device.to_string() })?;
+        let id = file.header.device();
+        let device = self.look(|look| look.device_of_hub(&id))?;
+        let device = device.ok_or_else(|| Error::UnknownDevice { device: id.to_string() })?;
         file.signed_by(&device.public_key)?;
-        Ok(up.clone())
+        Ok(device)
     }
 
     /// Whether a device has heard of a future that this hub does not have: it was set back, and begins a new epoch, later than any

@@ -14,7 +14,7 @@ use crate::units::Instant;
 /// So much may a clock be behind what was accepted; more, and it was fast and is mended.
 const FAST_MILLIS: i64 = 3_600_000;
 
-fn told(position: HubPosition) -> Position {
+pub(super) fn told(position: HubPosition) -> Position {
     let HubPosition { epoch, seq, hash } = position;
     Position { shard: 0, epoch, seq, hash }
 }

@@ -246,6 +246,9 @@ pub enum Fact {
     /// How many operations are booked since when; the device and epoch that book now.
     Ledger { operations: i64, #[serde(with = "utc")] since: DateTime<Utc>, device: String, epoch: i64 }
         = Ledger, Ok, "{} since {}; device {device}, epoch {epoch}", several(*operations, "operation", "operations"), at(*since);
+    /// A device's log has become long: 2 000 000 operations, about 1 GiB.
+    LongLog { operations: i64 }
+        = Ledger, Note, "{} of a device: a fresh file is sooner copied and proven", several(*operations, "operation", "operations");
     /// The clock, and the newest reading that was accepted.
     Clock { #[serde(with = "utc")] now: DateTime<Utc>, #[serde(with = "utc")] accepted: DateTime<Utc>, trusted: bool }
         = Clock, Ok, "{}{}; newest accepted reading {}", at(*now), if *trusted { ", trusted" } else { "" }, at(*accepted);

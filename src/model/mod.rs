@@ -8,6 +8,7 @@ mod calendar;
 mod carried;
 mod codes;
 mod device;
+mod evidence;
 mod expiry;
 mod fields;
 mod finding;
@@ -54,6 +55,7 @@ pub use device::{
     Certificate, DeviceInfo, DeviceLog, DevicePolicy, DeviceState, DevicesStatus, HubInfo, HubStatus, Offline, Right,
     Role, Scope, SyncStatus, WhenExpelled,
 };
+pub use evidence::{LostAccount, LostBatch, LostTotal};
 pub(crate) use expiry::Expiry;
 pub(crate) use fields::Body;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
@@ -82,7 +84,7 @@ pub use plan::{Every, PlanState};
 pub(crate) use plan::{PlanRow, Terms};
 pub(crate) use question::{Asked, Filter, Sought};
 pub use question::{QUESTIONS, Query, Question, QuestionKind};
-pub(crate) use reconcile::Reconcile;
+pub(crate) use reconcile::{Reconcile, position_of};
 pub use request::Request;
 pub(crate) use rollover::Rolling;
 pub use rollover::Rollover;

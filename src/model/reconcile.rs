@@ -7,6 +7,7 @@ use super::device::Granted;
 use super::fields::Body;
 use super::heard::HubPosition;
 use super::request::Request;
+use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::units::Instant;
 
@@ -55,10 +56,10 @@ impl Reconcile {
 
     /// As it is stored: its body, and the lines beside it. `None` when these are not the lines it was booked with.
     pub(crate) fn stored(body: &Request, lines: Vec<String>) -> Option<Self> {
-        let (shard, epoch, seq, hash): (i64, i64, i64, Hash) = read(body, "position")?;
+        let (shard, position) = position(body)?;
         let policy = body.get("policy");
         let found = Reconcile {
-            position: HubPosition { epoch, seq, hash },
+            position,
             as_of: Instant::parse("as_of", body.get("as_of")?.as_str()?).ok()?,
             ack: read(body, "ack")?,
             granted: policy.map(|policy| serde_json::from_value(policy.clone()).ok()).unwrap_or_default(),
@@ -68,6 +69,16 @@ impl Reconcile {
         let same = body.fields().all(|(name, value)| found.body().get(name) == Some(value));
         (same && shard == 0 && body.fields().count() == found.body().names().count()).then_some(found)
     }
+}
+
+fn position(body: &Request) -> Option<(i64, HubPosition)> {
+    let (shard, epoch, seq, hash) = read(body, "position")?;
+    Some((shard, HubPosition { epoch, seq, hash }))
+}
+
+/// The position of the hub of which a stored `reconcile` tells.
+pub(crate) fn position_of(body: &Request) -> Result<HubPosition> {
+    position(body).map(|(_, position)| position).ok_or_else(|| Error::corrupt("a reconcile has no position"))
 }
 
 fn read<T: for<'de> Deserialize<'de>>(body: &Request, name: &str) -> Option<T> {

@@ -10,6 +10,7 @@ mod balance;
 mod carried;
 mod clock;
 mod everywhere;
+mod evidence;
 mod explain;
 mod flow;
 mod history;
@@ -38,6 +39,7 @@ pub(crate) use balance::at_a_glance;
 pub(crate) use carried::Path;
 pub use clock::ClockInfo;
 pub use everywhere::Found;
+pub(crate) use evidence::ToldOf;
 pub use explain::{
     BatchLife, Cause, Explanation, Group, Missing, Payer, Reckoned, Reckoning, Said, Side, Step, StepKind,
 };

@@ -8,7 +8,9 @@ use super::{Session, SqlSource, limit, rows, sql};
 use crate::engine::source::{Links, Source};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, StagedRow, WatchRow};
+use crate::model::{
+    ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, PendingRow, ReceivedRow, StagedRow, WatchRow,
+};
 
 /// What of a hash the index has.
 const INDEXED: usize = 16;
@@ -101,6 +103,19 @@ pub(crate) fn chains_of_device(session: &Session<'_>, device: i64) -> Result<Vec
 
 pub(crate) fn newest_link(session: &Session<'_>, chain: i64) -> Result<Option<LinkRow>> {
     session.first(sql::LINK_NEWEST, params![chain], LinkRow::read)
+}
+
+/// What a device was told, in order.
+pub(crate) fn received_page(session: &Session<'_>, after: (i64, i64), page: usize) -> Result<Vec<ReceivedRow>> {
+    let bounds = params![after.0, after.1, limit(page)];
+    session.walk(sql::RECEIVED_PAGE, bounds, Some(after), |row: &ReceivedRow| (row.operation, row.n), ReceivedRow::read)
+}
+
+/// Operations that a device has not settled with its hub.
+pub(crate) fn pending_page(session: &Session<'_>, after: (i64, i64), page: usize) -> Result<Vec<PendingRow>> {
+    let bounds = params![after.0, after.1, limit(page)];
+    let key = |row: &PendingRow| (row.account, row.operation);
+    session.walk(sql::PENDING_PAGE, bounds, Some(after), key, PendingRow::read)
 }
 
 /// The accounts a device hears of, by number.

@@ -22,8 +22,10 @@ mod work;
 mod write;
 
 pub(crate) use create::{NewLedger, create};
-pub(crate) use links::{chains_of_device, flag_page, newest_link, staged_after, staged_of_device, watch};
-pub(crate) use links::{newest_operation_of, watches_of};
+pub(crate) use links::{
+    chains_of_device, flag_page, newest_link, newest_operation_of, pending_page, received_page, staged_after,
+    staged_of_device, watch, watches_of,
+};
 pub(crate) use lists::{
     Forward, account_page, accounts, accounts_due, allotments, batches_before, batches_of_account, configured_before,
     device_page, entries, entry, glance, holds_of_account, key_uses, lapsed_after, newest_price_book,

@@ -3,7 +3,7 @@
 use super::Circumstances;
 use crate::engine::{LedgerTime, ledger_time};
 use crate::error::Result;
-use crate::model::{AccountRow, BookUse, ClockMark, Debtor, Fact, Finding, LedgerRow, Topic};
+use crate::model::{AccountRow, BookUse, ClockMark, Debtor, Fact, Finding, LedgerRow, Role, Topic};
 use crate::pricing::PriceBook;
 use crate::report::Look;
 use crate::store::{self, BookCache, Session, SqlSource};
@@ -13,6 +13,8 @@ use crate::units::{Instant, Points, Reading};
 const PAGE: usize = 512;
 /// How many of the newest operations are searched for the use of a price book.
 const REACH: i64 = 100_000;
+/// A device's log that is so long should go on in a fresh file.
+const LONG_LOG: i64 = 2_000_000;
 /// So many of those deepest in debt are named.
 const NAMED: usize = 3;
 
@@ -20,6 +22,9 @@ const NAMED: usize = 3;
 pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut dyn FnMut(Finding)) -> Result<()> {
     let ledger = session.ledger()?;
     tell(identity(&ledger).into());
+    if ledger.standing.role == Role::Device && ledger.length >= LONG_LOG {
+        tell(Fact::LongLog { operations: ledger.length }.into());
+    }
     let cache = BookCache::default();
     let LedgerTime { at: time, mark, .. } = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
     tell(clock(&ledger, with.reading, mark).into());

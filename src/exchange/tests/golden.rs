@@ -22,7 +22,7 @@ fn samples() -> Vec<(&'static str, (Header, Vec<String>))> {
         ("down", down(4)),
         ("ask", (Header::Ask(ask), Vec::new())),
         ("cert", (Header::Cert(Box::new(cert)), Vec::new())),
-        ("evidence", (Header::Evidence(evidence), vec![r#"{"a":"card-7","totals":[1,2]}"#.into()])),
+        ("evidence", (Header::Evidence(evidence), vec![account(7)])),
     ]
 }
 

@@ -77,7 +77,7 @@ impl Dice {
                 let mut evidence = Evidence::new(ids.0, ids.1, now);
                 (evidence.position, evidence.count, evidence.soft) =
                     (self.times(4, Dice::position), count, self.text());
-                (Header::Evidence(evidence), lines)
+                (Header::Evidence(evidence), (0..count).map(account).collect())
             }
         }
     }
@@ -93,4 +93,84 @@ fn what_was_written_is_read() {
             assert_eq!((&file.header, file.packed), (&sample.0, packed), "seed {seed}");
         }
     }
+}
+
+/// What a reader of JSON may stumble over.
+const PIECES: [&str; 18] = [
+    "null",
+    "true",
+    "-1",
+    "0",
+    "9223372036854775808",
+    "1e9",
+    "1.5",
+    "\"\"",
+    "\"a\":",
+    "{}",
+    "[]",
+    "[[[[[[[[[[[[[[[[[",
+    "{\"end\":1}",
+    "\\ud800",
+    "\\u0000",
+    "\n",
+    ",",
+    "\u{feff}",
+];
+
+impl Dice {
+    fn place(&mut self, bytes: &[u8]) -> usize {
+        usize::try_from(self.below(bytes.len() as u64 + 1)).unwrap().min(bytes.len())
+    }
+
+    /// Changes something, somewhere.
+    fn spoil(&mut self, bytes: &mut Vec<u8>) {
+        let at = self.place(bytes);
+        let to = at + self.place(&bytes[at..]).min(24);
+        match self.below(5) {
+            0 if at < bytes.len() => bytes[at] = self.next().to_le_bytes()[0],
+            1 => drop(bytes.drain(at..to)),
+            2 => {
+                let (again, place) = (bytes[at..to].to_vec(), self.place(bytes));
+                drop(bytes.splice(place..place, again));
+            }
+            3 if at < bytes.len() => bytes[at] ^= 1_u8 << self.below(8),
+            _ => {
+                let piece = PIECES[usize::try_from(self.below(PIECES.len() as u64)).unwrap()];
+                drop(bytes.splice(at..to.min(at + 4), piece.bytes()));
+            }
+        }
+    }
+}
+
+/// `COUNTERFOIL_FUZZ=1000000` tries more. Signed by who holds the key, or as a stick has left it: read or refused, and nothing else.
+#[test]
+fn whatever_is_changed_is_read_or_refused() {
+    let most = std::env::var("COUNTERFOIL_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000_u64);
+    let (mut taken, mut samples) = (0, Vec::new());
+    for seed in 1..=most {
+        let mut dice = Dice(u64::wrapping_mul(seed, 0xd129_0ecc_d83b_2f09) | 1);
+        if samples.len() < 64 {
+            samples.push(match seed % 4 {
+                0 => up(dice.below(9)),
+                1 => down(dice.below(9)),
+                _ => dice.file(),
+            });
+        }
+        let (header, lines) = &samples[usize::try_from(dice.below(samples.len() as u64)).unwrap()];
+        let whole = written(&(header.clone(), lines.clone()), false);
+        let mut bytes = if dice.coin() { packed(&whole) } else { whole.clone() };
+        if dice.coin() {
+            let body = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+            bytes = whole[..body].to_vec();
+            (0..=dice.below(3)).for_each(|_| dice.spoil(&mut bytes));
+            bytes = sealed(bytes, header.count(), head(header));
+        } else {
+            (0..=dice.below(3)).for_each(|_| dice.spoil(&mut bytes));
+        }
+        let told = std::panic::catch_unwind(|| refusal(&bytes));
+        let told = told.unwrap_or_else(|_| panic!("seed {seed}: {}", String::from_utf8_lossy(&bytes)));
+        taken += u64::from(told == "taken");
+        assert!(told == "taken" || told == "file_too_new" || told.starts_with("bad_file "), "seed {seed}: {told}");
+    }
+    assert!(taken > 0 && taken < most / 2, "{taken} of {most} were taken");
 }

@@ -7,6 +7,7 @@ mod exported;
 #[cfg(unix)]
 mod folder;
 mod heard;
+mod lost;
 mod mended;
 pub mod reconciled;
 mod refused;

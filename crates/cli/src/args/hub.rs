@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::values::{count, span};
-use super::{Confirm, Paging};
+use super::{Confirm, Paging, SendArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HubCommand {
@@ -21,6 +21,15 @@ pub(crate) enum HubCommand {
     /// Book no more of what a device sends: it waits to be looked at. Asks first
     #[command(after_help = "Example:\n  counterfoil hub expel 'kiosk 12' --reason stolen")]
     Expel(ExpelArgs),
+    /// After this hub was set back to an earlier state: what it lost, by what devices were told before (`device evidence`). Writes
+    /// nothing
+    #[command(after_help = "Examples:
+  counterfoil hub evidence -f hub.ledger /media/stick/cf-evidence-*.cfx.gz
+  counterfoil hub evidence cf-evidence-0b2c4d6e-5012-0123456789ab.cfx.gz --format json
+
+Let all devices send what they did first (`sync run`): what comes again that way is not lost. For each batch that is, the command
+is shown that enters it again; after that no file shows it as lost. Exit code 8: something is lost.")]
+    Evidence(EvidenceArgs),
     /// The devices of this hub
     #[command(after_help = "Example:\n  counterfoil hub devices --format json")]
     Devices(Paging),
@@ -36,6 +45,16 @@ pub(crate) enum DeviceCommand {
   counterfoil device join cf-cert-1c0b7f42-2c26b46b68ff.cfx
   counterfoil device join cf-cert-1c0b7f42-2c26b46b68ff.cfx --hub-fingerprint 6a90f5b9a1f1b9ae")]
     Join(JoinArgs),
+    /// Write what its hub has told this device, for a hub that was set back and lost some of it (`hub evidence`)
+    #[command(after_help = "Example:\n  counterfoil device evidence -f kiosk.ledger --out /media/stick")]
+    Evidence(SendArgs),
+    /// Begin a fresh file for this device, when this one has become long: everything must have come to the hub
+    #[command(after_help = "Example:
+  counterfoil device renew-file -f kiosk-2026.ledger kiosk-2027.ledger
+
+The fresh file has the same device, key and policy, and an empty log. It knows no account before it has exchanged with the hub: run
+`sync run` with it next, and let the app open it from then on. This file is kept as it is, to read.")]
+    RenewFile(RenewFileArgs),
     /// What this file is: its role, its hub, and what it may do
     #[command(after_help = "Example:\n  counterfoil device info")]
     Info,
@@ -86,6 +105,20 @@ pub(crate) struct AdmitArgs {
     /// The folder for the certificate
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceArgs {
+    /// The files, as devices wrote them
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenewFileArgs {
+    /// The fresh file
+    #[arg(value_name = "NEW")]
+    pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -10,8 +10,8 @@ use counterfoil::report::Info;
 use counterfoil::{Error, Key, Ledger, Metadata, Query, Question, Request};
 use serde_json::Value;
 
-use super::{Session, text_variable};
-use crate::args::{AdmitArgs, AskArgs, DeviceCommand, ExpelArgs, HubCommand, HubInitArgs, JoinArgs};
+use super::{Session, evidence, text_variable};
+use crate::args::{AdmitArgs, AskArgs, DeviceCommand, ExpelArgs, HubCommand, HubInitArgs, JoinArgs, RenewFileArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
 
@@ -20,6 +20,7 @@ pub(super) fn run_hub(session: &mut Session, command: &HubCommand) -> Result<Out
         HubCommand::Init(args) => init(session, args),
         HubCommand::Admit(args) => admit(session, args),
         HubCommand::Expel(args) => expel(session, args),
+        HubCommand::Evidence(args) => evidence::read(session, args),
         HubCommand::Devices(paging) => {
             let ledger = session.look()?;
             if !session.out.pages(&ledger, paging, &Question::new("devices"), std::convert::identity::<DeviceInfo>)? {
@@ -34,6 +35,8 @@ pub(super) fn run_device(session: &mut Session, command: &DeviceCommand) -> Resu
     match command {
         DeviceCommand::Ask(args) => ask(session, args),
         DeviceCommand::Join(args) => join(session, args),
+        DeviceCommand::Evidence(args) => evidence::write(session, args),
+        DeviceCommand::RenewFile(args) => renew_file(session, args),
         DeviceCommand::Info => {
             let ledger = session.look()?;
             session.tell::<Info>(&ledger, &Question::new("info"))?;
@@ -214,6 +217,17 @@ fn join(session: &mut Session, args: &JoinArgs) -> Result<Outcome, Failure> {
         }
     }
     book(session, &ledger, request)?;
+    Ok(Outcome::Done)
+}
+
+fn renew_file(session: &mut Session, args: &RenewFileArgs) -> Result<Outcome, Failure> {
+    let fresh = session.change()?.renew_file(&args.target)?;
+    session.out.one(&fresh.info()?)?;
+    fresh.close()?;
+    let path = args.target.display();
+    session.notes.note(&format!(
+        "exchange with the hub next, with it: sync run -f {path} --folder DIR; it knows no account before"
+    ));
     Ok(Outcome::Done)
 }
 

@@ -6,6 +6,7 @@ mod arrivals;
 mod batch;
 mod care;
 mod change;
+mod evidence;
 mod explain;
 mod export;
 mod guide;

@@ -78,6 +78,7 @@ fn of_the_books(fact: &Fact) -> Option<&'static str> {
         Fact::LongWal { .. } => {
             "end what reads for long (a report, another program's transaction); the next operations fold it in"
         }
+        Fact::LongLog { .. } => "once the hub has everything, begin one: `counterfoil device renew-file NEW`",
         Fact::ClockSuspect { .. } => {
             "if it is right, say so with `counterfoil confirm-clock`, or wait: readings that go on like this for \
              clock_patience are accepted; else set it"

@@ -126,6 +126,47 @@ fn answered(office: &Home, shop: &Home, sent: &str) -> String {
     shop.path("down.cfx").to_str().unwrap().to_string()
 }
 
+/// An office lost its disk, and went on with a backup. What its kiosk was told shows what is gone, and how to enter it again; and the
+/// kiosk begins a fresh file.
+#[test]
+fn what_an_office_lost_is_entered_again() {
+    let (office, shop) = office_and_shop();
+    let shared = office.path("shared").to_str().unwrap().to_string();
+    let both = || [&shop, &office, &shop].map(|home| home.args(&["sync", "run", "--folder", &shared]));
+    office.run("recharge 100 -a card --source wxpay --key order-1").ok();
+    shop.run("consume 30 -a card --key sale-1").ok();
+    shop.args(&["device", "renew-file", "early.ledger"]).fails(2, "invalid_argument");
+    assert!(!shop.path("early.ledger").exists());
+    both();
+    std::fs::copy(office.ledger(), office.path("copy")).unwrap();
+    office.run("recharge 50 -a card --source wxpay --key order-2 --priority 7").ok();
+    both();
+    std::fs::copy(office.path("copy"), office.ledger()).unwrap();
+    both();
+    both();
+    assert_eq!((office.figures("card")[0], shop.figures("card")[0]), (70, 70));
+
+    shop.run("device evidence").ok();
+    let evidence = shop.path(&file(&shop, "cf-evidence-")).to_str().unwrap().to_string();
+    let shown = office.args(&["hub", "evidence", &evidence]);
+    assert!(shown.code == 8 && shown.out.contains("recharged: 150 were told of, 100 are known"), "{shown:#?}");
+    let enter = shown.out.lines().find_map(|line| line.trim().strip_prefix("counterfoil ")).unwrap();
+    office.run(enter).ok();
+    assert!(office.args(&["hub", "evidence", &evidence]).ok().out.contains("nothing of it is lost"));
+    both();
+    assert_eq!((office.figures("card")[0], shop.figures("card")[0]), (120, 120));
+
+    let fresh = shop.args(&["device", "renew-file", "fresh.ledger"]).ok();
+    assert!(fresh.err.contains("exchange with the hub next"), "{fresh:#?}");
+    shop.args(&["-f", "fresh.ledger", "sync", "run", "--folder", &shared]).ok();
+    office.args(&["sync", "run", "--folder", &shared]);
+    shop.args(&["-f", "fresh.ledger", "sync", "run", "--folder", &shared]).ok();
+    let balance = shop.args(&["-f", "fresh.ledger", "balance", "-a", "card", "--format", "json"]).ok().json();
+    assert_eq!(balance["available"], 120, "{balance}");
+    assert!(office.run("configure global_keys order:,invoice: --key g").ok().out.contains("order:"));
+    assert!(office.run("info").ok().out.contains("order:, invoice:"));
+}
+
 /// An office sets points aside for its kiosk, which sells by them, gives some back, and is written off.
 #[test]
 fn what_is_set_aside_for_a_kiosk() {
