@@ -12,7 +12,7 @@ use crate::support::strace_is_there;
 const CALLS: &str = "openat,mkdir,pwrite64,ftruncate,fsync,fdatasync,renameat2,unlink,rmdir,unlinkat,link";
 
 /// How often the child makes one of these calls from its beginning to its end, by name.
-fn calls(what: &str, from: &Path, to: &Path) -> Vec<(String, usize)> {
+pub(super) fn calls(what: &str, from: &Path, to: &Path) -> Vec<(String, usize)> {
     let log = to.with_extension("log");
     let trace = format!("trace={CALLS},statx");
     let output = child_does(what, from, to, &["-e", &trace, "-o", log.to_str().unwrap()]);
@@ -30,7 +30,7 @@ fn calls(what: &str, from: &Path, to: &Path) -> Vec<(String, usize)> {
 }
 
 /// All of them for a long hunt, else a part.
-fn some(places: Vec<(String, usize)>, at_most: usize) -> Vec<(String, usize)> {
+pub(super) fn some(places: Vec<(String, usize)>, at_most: usize) -> Vec<(String, usize)> {
     let step =
         if std::env::var_os("COUNTERFOIL_KILLS").is_some_and(|n| n.len() > 3) { 1 } else { places.len() / at_most + 1 };
     // Whatever is left out, the rename and the syncs are not.

@@ -3,6 +3,7 @@
 //!
 //! A child is this test binary run again with environment variables; strace kills it or fails its calls at exact places.
 
+mod arriving;
 mod beside;
 mod closing;
 mod interrupted;
@@ -64,6 +65,10 @@ fn child() {
             done.map(|()| "kept".into())
         }),
         "restore" => options.restore(&from, &to).and_then(|ledger| Ok(ledger.info()?.epoch.to_string())),
+        "import" | "hear" => options.open(&to).and_then(|ledger| {
+            ledger.exchange().import(counterfoil::exchange::open_file(&from)?)?;
+            Ok("taken".to_string())
+        }),
         "look" => options.read_only(true).open(&from).map(|ledger| available(&ledger).to_string()),
         "charge" => {
             options.open(&from).and_then(|ledger| charge(&ledger, &to)).map(|receipt| receipt.points.to_string())
