@@ -20,6 +20,7 @@ mod cpu;
 mod fifo;
 mod figure;
 mod fill;
+mod fleet;
 mod minimum;
 mod mixed;
 mod ours;

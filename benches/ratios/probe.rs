@@ -7,7 +7,7 @@ use counterfoil::{Consume, Durability, Key, Ledger, Points, Policy, Query};
 use serde::{Deserialize, Serialize};
 
 use super::fill::{self, Keys};
-use super::{cpu, minimum, ours, raw, workers};
+use super::{cpu, fleet, minimum, ours, raw, workers};
 
 /// Charges in one transaction where charges come in groups.
 const GROUP: u64 = 100;
@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &[String]) {
         }
         ["mixed", file, count] => println!("{}", super::mixed::fill(Path::new(file), number(count))),
         ["verify", file] => println!("{}", serde_json::to_string(&Proof::of(Path::new(file))).unwrap()),
+        ["sync", what, file, rest @ ..] => sync(what, Path::new(file), rest),
         ["worker", rest @ ..] => workers::child(rest),
         other => panic!("no such probe: {other:?}"),
     }
@@ -59,11 +60,50 @@ impl Proof {
         let verification = ledger.verify().unwrap();
         let (took, used) = (began.elapsed().as_secs_f64(), (cpu::process_time() - before).as_secs_f64());
         assert!(verification.ok, "{:?}", verification.faults);
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        let peak = peak.unwrap().parse::<f64>().unwrap() * 1024.0;
+        let peak = memory("VmHWM:");
         Proof { operations: verification.checked.operations as f64, used, took, peak }
     }
+}
+
+/// Of this process, in bytes.
+fn memory(what: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let found = status.lines().find_map(|line| line.strip_prefix(what)?.trim().strip_suffix(" kB"));
+    found.unwrap().parse::<f64>().unwrap() * 1024.0
+}
+
+/// What a child tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Child {
+    /// The most memory it had, beyond what it had with its ledger open.
+    pub(crate) above: f64,
+}
+
+pub(crate) fn child(arguments: &[String]) -> Child {
+    let output = std::process::Command::new(super::callgrind::program()).arg("probe").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A step of an exchange, with a ledger that is open and has been used.
+fn sync(what: &str, file: &Path, rest: &[&str]) {
+    let ledger = ours::open(file, Durability::Relaxed);
+    (0..2_000).for_each(|n| drop(ledger.balance(&fleet::card(n)).unwrap()));
+    let before = memory("VmRSS:");
+    match (what, rest) {
+        ("inspect", [path]) => {
+            drop(counterfoil::exchange::inspect(counterfoil::exchange::open_file(path).unwrap()).unwrap())
+        }
+        ("import", [path]) => drop(fleet::import(&ledger, Path::new(path))),
+        ("answer", [path, out]) => drop(fleet::answers(&ledger, Path::new(path), &Path::new(out).join("parts"))),
+        ("export", [out]) => drop(fleet::export(&ledger, &Path::new(out).join("exported"))),
+        ("hear", [out]) => {
+            let parts = std::fs::read_dir(Path::new(out).join("parts")).unwrap();
+            parts.for_each(|part| drop(fleet::import(&ledger, &part.unwrap().path())));
+        }
+        other => panic!("no such step: {other:?}"),
+    }
+    println!("{}", serde_json::to_string(&Child { above: memory("VmHWM:") - before }).unwrap());
 }
 
 /// `again`: with the same keys as before. `refused`: of more points than there are.

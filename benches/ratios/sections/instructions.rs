@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Bench, note, text};
 use crate::figure::Figure;
-use crate::{callgrind, minimum, ours, probe};
+use crate::{callgrind, fleet, minimum, ours, probe};
 
 pub(super) fn run(bench: &Bench) -> Vec<Figure> {
     if !bench.valgrind {
@@ -19,6 +19,12 @@ pub(super) fn run(bench: &Bench) -> Vec<Figure> {
         figures.push(Figure::new(format!("{words}: minimum"), minimum, "instructions"));
         figures.push(Figure::new(format!("{words}: counterfoil"), ours, "instructions"));
         figures.push(Figure::new(format!("{words}: to the minimum"), ours / minimum, "×").at_most(goal));
+        if how == "group" {
+            let device = count(folder.path(), "device", how);
+            figures.push(
+                Figure::new(format!("{words}: on a device, to a file by itself"), device / ours, "×").at_most(1.15),
+            );
+        }
     }
     let again = count(folder.path(), "ours", "again");
     figures.push(Figure::new("alone, repeated", again, "instructions").at_most(65_000.0));
@@ -36,9 +42,22 @@ fn count(folder: &Path, subject: &str, how: &str) -> f64 {
                     probe::charge_ours("group", &file, count, 1);
                 }
             }
+            "device" => on_device(&file),
             _ => minimum::create(&file, ours::ACCOUNT, 1),
         }
+        let subject = if subject == "device" { "ours" } else { subject };
         [subject, how, &text(&file), &count.to_string(), "1"].map(String::from).to_vec()
     };
     callgrind::per_operation(folder, [500, 2_000], arguments)
+}
+
+/// A device whose account its hub has told of.
+fn on_device(file: &Path) {
+    let hub = fleet::hub(&file.with_extension("hub"));
+    let device = fleet::device(&hub, file, false);
+    ours::recharge(&hub, &ours::account(), "order:1");
+    ours::charge(&device, &ours::account(), "first").unwrap();
+    fleet::exchange(&hub, &device, &file.with_extension("files"));
+    assert!(device.balance(&ours::account()).unwrap().base_at.is_some());
+    device.close().unwrap();
 }

@@ -10,6 +10,7 @@ mod instructions;
 mod processes;
 mod reads;
 mod space;
+mod sync;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ const fn section(name: &'static str, title: &'static str, run: fn(&Bench) -> Vec
     Section { name, title, run }
 }
 
-pub(crate) const SECTIONS: [Section; 11] = [
+pub(crate) const SECTIONS: [Section; 12] = [
     section("instructions", "Instructions of a charge, every safety on", instructions::run),
     section("durable", "Callers that wait for the disk, a sync of 1 ms", durable::run),
     section("processes", "4 processes of 4 threads each, a sync of 1 ms", processes::run),
@@ -74,6 +75,7 @@ pub(crate) const SECTIONS: [Section; 11] = [
     section("grown", "A large file against one of 10 000 charges", grown::run),
     section("expire", "Expiry of very many batches", expire::run),
     section("space", "Bytes in the file for a charge with a key of 20 bytes", space::run),
+    section("sync", "Devices and their hub, files of 10 000 links", sync::run),
     section("verify", "Proof of a file with operations of many kinds", verify::run),
 ];
 
