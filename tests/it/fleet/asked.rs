@@ -8,11 +8,10 @@ use super::steps::Step;
 use crate::support::NOBODY;
 use chrono::{DateTime, SecondsFormat};
 use counterfoil::answer::AccountState;
+use counterfoil::exchange::{AllotmentInfo, AllotmentState};
 use counterfoil::{AccountId, Ledger, Query, Receipt};
 use serde_json::{Value, json};
-
-/// What the library has no part for yet, nobody asks of it.
-pub const ALLOTS: bool = false;
+use uuid::Uuid;
 
 /// Keys that count over all devices begin here in the model; the library has no such setting yet.
 fn own_key(key: u32) -> u32 {
@@ -27,13 +26,9 @@ pub fn playable(steps: &[Step]) -> Vec<Step> {
 fn one_playable(step: Step) -> Option<Step> {
     match step {
         Step::Upgrade { .. } | Step::Evidence { .. } => None,
-        Step::Admit { device, recharge, refund, allotted, all } => {
-            Some(Step::Admit { device, recharge, refund, allotted: allotted && ALLOTS, all })
-        }
         Step::Book { node, mut operation, .. } => {
             operation.key = own_key(operation.key);
             match &mut operation.ask {
-                Ask::Allot { .. } | Ask::Recall | Ask::AllotWriteOff | Ask::Return if !ALLOTS => return None,
                 Ask::Capture { hold, .. } | Ask::Release { hold } | Ask::RenewHold { hold, .. } => {
                     *hold = own_key(*hold)
                 }
@@ -94,8 +89,16 @@ fn booked(ledger: &Ledger, account: u8, (kind, key): (Kind, u32)) -> Option<Rece
     of_kind.map(|id| ledger.operation(&id).unwrap().receipt).find(|receipt| receipt.key.as_str() == format!("k{key}"))
 }
 
+/// The first allotment of this account of which something is left, and that is wanted.
+fn allotment(ledger: &Ledger, account: u8, wanted: impl Fn(&AllotmentInfo) -> bool) -> Value {
+    let all = ledger.allotments(&Query::new().all(true).limit(100_000)).unwrap().items;
+    let own = all.into_iter().filter(|it| it.account == account_id(account) && it.remaining.get() > 0);
+    own.filter(wanted).map(|it| json!(it.allotment)).next().unwrap_or(json!(NOBODY))
+}
+
 /// The request; none where there is nothing to ask for. Operations that the model tries again as new ones have a key of their own.
-pub fn request(ledger: &Ledger, operation: &Operation, own: &str) -> Option<Value> {
+/// `devices`: their ids, by their numbers.
+pub fn request(ledger: &Ledger, operation: &Operation, own: &str, devices: &[Uuid]) -> Option<Value> {
     let account = operation.account;
     let target = operation.ask.target().map(|target| booked(ledger, account, target));
     let known = target.flatten();
@@ -146,11 +149,26 @@ pub fn request(ledger: &Ledger, operation: &Operation, own: &str) -> Option<Valu
         Ask::Close => json!({"op": "close", "reason": "asked to"}),
         Ask::SetLimit { limit } => json!({"op": "set_limit", "credit_limit": limit}),
         Ask::ConfirmClock => json!({"op": "confirm_clock"}),
-        Ask::Expire | Ask::Return | Ask::Allot { .. } | Ask::Recall | Ask::AllotWriteOff => {
-            return None;
+        Ask::Allot { device, points, lasts } => {
+            let now = ledger.balance(&account_id(account)).unwrap().as_of.timestamp_millis();
+            let device = devices[usize::from(device) - 1].to_string();
+            json!({"op": "allot", "device": device, "points": points, "spend_until": rfc(now + lasts)})
         }
+        Ask::Recall => {
+            json!({"op": "recall", "allotment": allotment(ledger, account, |it| it.state == AllotmentState::Open)})
+        }
+        Ask::AllotWriteOff => {
+            json!({"op": "allot_write_off", "allotment": allotment(ledger, account, |_| true), "reason": "lost"})
+        }
+        Ask::Return => {
+            let epoch = ledger.info().unwrap().epoch;
+            json!({"op": "return", "allotment": allotment(ledger, account, |it| it.epoch == epoch)})
+        }
+        Ask::Expire => return None,
     };
-    if !["hold", "batch", "operation"].iter().any(|name| line.get(name).is_some()) && line["op"] != "confirm_clock" {
+    if !["hold", "batch", "operation", "allotment"].iter().any(|name| line.get(name).is_some())
+        && line["op"] != "confirm_clock"
+    {
         line["account"] = json!(account_id(account));
     }
     if let (Some(at), Ask::Consume { .. }) = (operation.occurred, &operation.ask) {

@@ -123,6 +123,18 @@ pub struct Setting<'a> {
 
 type Refusal = &'static str;
 
+/// What a closed account does not refuse: refunds, late captures, and what is asked of allotments, of which it has none.
+fn is_for_closed(ask: &Ask, account: &Account, with: &Setting<'_>) -> bool {
+    match ask {
+        Ask::Refund { .. } | Ask::Recall | Ask::AllotWriteOff => true,
+        Ask::Capture { .. } => {
+            let meant = account.holds.iter().find(|hold| Some(hold.id) == with.target);
+            meant.is_none_or(|hold| hold.state == HoldState::Expired)
+        }
+        _ => false,
+    }
+}
+
 /// The account is caught up; nothing is changed.
 pub fn decide(ask: &Ask, account: &Account, with: &Setting<'_>) -> Result<Act, Refusal> {
     let now = with.now;
@@ -130,7 +142,7 @@ pub fn decide(ask: &Ask, account: &Account, with: &Setting<'_>) -> Result<Act, R
         0 => most,
         points => points,
     };
-    if account.state == State::Closed && !matches!(ask, Ask::Refund { .. } | Ask::Capture { .. }) {
+    if account.state == State::Closed && !is_for_closed(ask, account, with) {
         return Err("account_closed");
     }
     match *ask {
@@ -245,8 +257,10 @@ fn strictly(account: &Account, points: i64, uncovered: i64) -> Result<(), Refusa
     if uncovered > 0 && uncovered > credit { Err("insufficient_points") } else { Ok(()) }
 }
 
-fn too_long_offline(with: &Setting<'_>) -> Result<(), Refusal> {
+/// The account's state is told of first.
+fn too_long_offline(account: &Account, with: &Setting<'_>) -> Result<(), Refusal> {
     match &with.device {
+        _ if account.state == State::Frozen => Err("account_frozen"),
         Some((terms, _, Some(base_at))) if terms.max_offline > 0 && with.now - base_at > terms.max_offline => {
             Err("offline_too_long")
         }
@@ -257,7 +271,7 @@ fn too_long_offline(with: &Setting<'_>) -> Result<(), Refusal> {
 fn consume(asked: i64, policy: Policy, account: &Account, with: &Setting<'_>) -> Result<Act, Refusal> {
     let late = with.occurred.filter(|at| with.now - at <= with.late_window);
     if policy == Policy::Strict {
-        too_long_offline(with)?;
+        too_long_offline(account, with)?;
     }
     let allotted = match &with.device {
         Some((terms, usable, _)) if terms.allotted => from_allotments(account, usable, asked),
@@ -286,7 +300,7 @@ fn consume(asked: i64, policy: Policy, account: &Account, with: &Setting<'_>) ->
 }
 
 fn hold(points: i64, lasts: Ms, account: &Account, with: &Setting<'_>) -> Result<Act, Refusal> {
-    too_long_offline(with)?;
+    too_long_offline(account, with)?;
     if lasts > MAX_HOLD {
         return Err("invalid_argument");
     }

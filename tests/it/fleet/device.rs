@@ -252,6 +252,12 @@ impl Device {
         own.filter(|a| now < a.spend_until).map(|a| a.id).collect()
     }
 
+    /// What a read says of that.
+    pub fn may_spend(&self, account: &Account, a: usize, reading: Ms) -> Vec<Id> {
+        let (time, clock) = self.hear(reading);
+        if self.terms.allotted { self.usable(account, a, account.time(time, &clock)) } else { Vec::new() }
+    }
+
     /// What is left of this epoch's allotments goes back: of all, or of those that were recalled.
     pub fn return_allotments(&mut self, account: u8, recalled: bool, reading: Ms) -> Option<Id> {
         let (time, clock) = self.hear(reading);

@@ -1,6 +1,6 @@
 //! What a schedule is played on. The model is one; the library's files can be another.
 
-use super::account::{Figures, Id, Ms, State};
+use super::account::{Allotment, Figures, Id, Ms, State};
 use super::answer::Report;
 use super::decide::{Ask, Operation};
 use super::device::Device;
@@ -25,6 +25,26 @@ pub enum Operate {
 }
 
 pub type Done<T> = Result<T, String>;
+
+/// An account as a read shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// available, held, pending, debt.
+    pub figures: Figures,
+    pub state: State,
+    /// What is set aside of it, the oldest first: at the hub all, on a device its own.
+    pub allotments: Vec<Lent>,
+}
+
+/// An allotment of which something is left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lent {
+    pub epoch: i64,
+    pub left: i64,
+    pub recalled: bool,
+    /// Whether its device may spend it now.
+    pub usable: bool,
+}
 
 /// A hub, node 0, and the files of its devices. A refusal is told by its code.
 pub trait Fleet {
@@ -52,8 +72,10 @@ pub trait Fleet {
     fn operate(&mut self, what: &Operate) -> Done<()>;
     /// What is found is told by the next `faults`.
     fn verify(&mut self, node: Node);
-    /// available, held, pending, debt and state, as a read shows them now.
-    fn figures(&self, node: Node, account: u8) -> Option<(Figures, State)>;
+    /// The accounts of a node, by number, as a read shows them now.
+    fn shown(&self, node: Node) -> Vec<Option<Shown>>;
+    /// How much each node has written down.
+    fn lengths(&self) -> Vec<u64>;
     /// What this step changed, and is wrong.
     fn faults(&mut self) -> Vec<String>;
 }
@@ -90,17 +112,13 @@ pub fn terms(allotted: bool, recharge: i64, refund: bool, late_window: Ms) -> Te
 }
 
 impl Model {
+    /// Every other device spends strictly from allotments alone.
     pub fn new(devices: u8, wrong: Option<Wrong>) -> Model {
-        Model::with(devices, wrong, true)
-    }
-
-    /// `allots`: every other device spends strictly from allotments alone.
-    pub fn with(devices: u8, wrong: Option<Wrong>, allots: bool) -> Model {
         let mut hub = Hub::new(wrong);
         let late_window = hub.late_window;
         let mut made = Vec::new();
         for device in 1..=devices {
-            let terms = terms(allots && device % 2 == 1, 500, true, late_window);
+            let terms = terms(device % 2 == 1, 500, true, late_window);
             let scope = if device == 2 { Scope::All } else { Scope::Seen };
             hub.write(Record::Admit { device, recorded: START, terms, scope });
             made.push(Device::new(device, terms, START, wrong));
@@ -328,13 +346,34 @@ impl Fleet for Model {
         Ok(())
     }
 
-    fn figures(&self, node: Node, account: u8) -> Option<(Figures, State)> {
-        assert!(account < ACCOUNTS);
-        let view = match node {
-            0 => self.hub.view(account, self.readings[0]),
-            node => self.devices[node - 1].view(account, self.readings[node]),
+    fn shown(&self, node: Node) -> Vec<Option<Shown>> {
+        let reading = self.readings[node];
+        let lent = |a: &Allotment, usable: bool| Lent {
+            epoch: i64::from(a.epoch),
+            left: a.left(),
+            recalled: a.recalled,
+            usable,
         };
-        view.map(|account| (account.figures(), account.state))
+        let one = |account: u8| {
+            let (view, usable) = match node {
+                0 => (self.hub.view(account, reading)?, Vec::new()),
+                node => {
+                    let device = &self.devices[node - 1];
+                    let view = device.view(account, reading)?;
+                    let usable = device.may_spend(&view, account.into(), reading);
+                    (view, usable)
+                }
+            };
+            let own = view.allotments.iter().filter(|a| a.left() > 0);
+            let allotments = own.map(|a| lent(a, usable.contains(&a.id))).collect();
+            Some(Shown { figures: view.figures(), state: view.state, allotments })
+        };
+        (0..ACCOUNTS).map(one).collect()
+    }
+
+    fn lengths(&self) -> Vec<u64> {
+        let devices = self.devices.iter().map(|device| device.log.len() as u64);
+        std::iter::once(u64::from(self.hub.seq())).chain(devices).collect()
     }
 
     fn faults(&mut self) -> Vec<String> {

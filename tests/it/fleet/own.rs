@@ -16,7 +16,12 @@ impl Hub {
             // Before the file was made.
             Ask::ConfirmClock if reading < super::START => return Err("invalid_argument"),
             Ask::ConfirmClock => return Ok(self.write(Record::Own(Fact::of_file(reading, Act::ConfirmClock)))),
-            Ask::Transfer { .. } | Ask::WriteOff { .. } | Ask::Freeze { .. } | Ask::Close | Ask::SetLimit { .. }
+            Ask::Transfer { .. }
+            | Ask::WriteOff { .. }
+            | Ask::Freeze { .. }
+            | Ask::Close
+            | Ask::SetLimit { .. }
+            | Ask::Allot { .. }
                 if self.accounts[account as usize].is_none() =>
             {
                 return Err("unknown_account");

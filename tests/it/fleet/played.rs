@@ -1,6 +1,6 @@
 //! The model's schedules on real files. `COUNTERFOIL_FLEETS=200000` runs longer hunts, `COUNTERFOIL_SEED=17` begins elsewhere.
 
-use super::asked::{ALLOTS, library_word, playable};
+use super::asked::{library_word, playable};
 use super::generate::schedule;
 use super::model::Model;
 use super::plots::aimed;
@@ -11,7 +11,7 @@ use super::wrong::ALL;
 use crate::against::{in_parallel, number};
 
 fn differ(devices: u8, steps: &[Step]) -> Result<(), String> {
-    compare(&mut Model::with(devices, None, ALLOTS), &mut Real::new(devices), steps, library_word)
+    compare(&mut Model::new(devices, None), &mut Real::new(devices), steps, library_word)
 }
 
 /// Panics with the smallest schedule that still shows a difference.

@@ -1,18 +1,22 @@
 //! The fleet as real files: what the model is compared with.
 
-use super::account::{Figures, Ms, State};
+use super::account::Ms;
 use super::asked::{account_id, instant, request, state};
 use super::cut::{self, Carried};
 use super::decide::{Ask, Operation};
 use super::facts::chance;
-use super::model::{Done, Fleet, Operate};
+use super::model::{Done, Fleet, Lent, Operate, Shown};
 use super::steps::Node;
-use super::{MOST_NODES, START};
+use super::{ACCOUNTS, DAY, MOST_NODES, START};
 use crate::support::folder;
-use counterfoil::clock::ManualClock;
-use counterfoil::exchange::{Admit, Approve, BecomeHub, DevicePolicy, Dismiss, Enrol, Expel, PublicKey, Right, Scope};
+use counterfoil::clock::{Clock, ManualClock};
+use counterfoil::exchange::{
+    Admit, AllotmentInfo, AllotmentState, Approve, BecomeHub, DevicePolicy, Dismiss, Enrol, Expel, Offline, PublicKey,
+    Right, Scope,
+};
 use counterfoil::sync::{ImportTerms, Imported};
 use counterfoil::{Configure, Durability, Error, IdSource, Key, Ledger, OpKind, Options, Points, Query, Request};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -54,6 +58,8 @@ struct Place {
     /// Operations with which one answer was gone on with: the library takes as many as it has time for at once.
     more: BTreeSet<i64>,
     backup: Option<Saved>,
+    /// What was read of it since anything was last done to it, or to its clock.
+    shown: RefCell<Option<Vec<Option<Shown>>>>,
 }
 
 /// A file as it was, with what lay beside its key, and at a hub what lay in its folder.
@@ -95,8 +101,12 @@ fn code(error: Error) -> String {
     }
 }
 
-fn policy(recharge: i64, refund: bool, all: bool) -> DevicePolicy {
+fn policy(recharge: i64, refund: bool, allotted: bool, all: bool) -> DevicePolicy {
     let mut policy = DevicePolicy::default();
+    if allotted {
+        policy.offline = Offline::Allotted;
+        policy.max_offline = Some(30 * DAY / 1000);
+    }
     if recharge > 0 {
         policy.rights.push(Right::Recharge);
         policy.max_recharge = Some(Points::new(recharge).unwrap());
@@ -146,7 +156,7 @@ impl Template {
             let kiosk = create(&format!("kiosk-{n}"));
             let own = kiosk.new_signer().unwrap().key().public();
             let id = kiosk.info().unwrap().device;
-            let admit = Admit::new(id, own, format!("kiosk {n}"), &policy(500, true, n == 2));
+            let admit = Admit::new(id, own, format!("kiosk {n}"), &policy(500, true, n % 2 == 1, n == 2));
             hub.admit(&key(format!("admit {n}")), admit).unwrap();
             made.push((id, own));
             files.push(kiosk);
@@ -199,11 +209,25 @@ impl Real {
         let clock = ManualClock::default();
         clock.set(instant(reading));
         let ledger = options(&clock, &self.chance).open(&path).unwrap();
-        self.places.push(Place { path, device, clock, ledger, more: BTreeSet::new(), backup: None });
+        self.places.push(Place {
+            path,
+            device,
+            clock,
+            ledger,
+            more: BTreeSet::new(),
+            backup: None,
+            shown: RefCell::default(),
+        });
     }
 
     fn hub(&self) -> &Ledger {
         &self.places[0].ledger
+    }
+
+    /// Something is done to a file: what was read of it before counts no more.
+    fn stir(&mut self, node: Node) -> u64 {
+        self.places[node].shown.take();
+        self.shake()
     }
 
     fn shake(&self) -> u64 {
@@ -229,6 +253,7 @@ impl Real {
     fn put_back(&mut self, node: Node, mark: bool, restored: bool) -> Done<()> {
         let place = &mut self.places[node];
         let saved = place.backup.clone().ok_or("no_backup")?;
+        place.shown.take();
         place.ledger.close().unwrap();
         let backup = self.folder.path().join("backup");
         let target = if restored { &backup } else { &place.path };
@@ -283,6 +308,29 @@ impl Real {
         staged.get(nth % count).map(|staged| staged.link).ok_or_else(|| "not_staged".into())
     }
 
+    fn read(&self, node: Node) -> Vec<Option<Shown>> {
+        let ledger = &self.places[node].ledger;
+        let mut lent = ledger.allotments(&Query::new().all(true).limit(100_000)).unwrap().items;
+        lent.retain(|it| it.remaining.get() > 0);
+        let of = |it: &AllotmentInfo| Lent {
+            epoch: it.epoch,
+            left: it.remaining.get(),
+            recalled: it.state == AllotmentState::Recalled,
+            usable: it.usable == Some(true),
+        };
+        let one = |account: u8| {
+            let id = account_id(account);
+            let balance = ledger.balance(&id).unwrap();
+            let allotments: Vec<Lent> = lent.iter().filter(|it| it.account == id).map(of).collect();
+            let own = allotments.iter().filter(|lent| node == 0 || lent.usable).map(|lent| lent.left).sum::<i64>();
+            assert_eq!(balance.allotted.map_or(0, Points::get), own, "node {node}, account {account}");
+            let figures = &balance.figures;
+            let figures = [figures.available, figures.held, figures.pending, figures.debt].map(Points::get);
+            balance.exists.then(|| Shown { figures, state: state(balance.state.unwrap()), allotments })
+        };
+        (0..ACCOUNTS).map(one).collect()
+    }
+
     fn device_of(&self, device: u8) -> Done<(Uuid, PublicKey)> {
         self.devices.get(usize::from(device).wrapping_sub(1)).copied().ok_or_else(|| "unknown_device".into())
     }
@@ -301,27 +349,32 @@ impl Fleet for Real {
     }
 
     fn set_clock(&mut self, node: Node, reading: Ms) {
-        self.places[node].clock.set(instant(reading));
+        let place = &mut self.places[node];
+        if place.clock.now() != instant(reading) {
+            place.shown.take();
+            place.clock.set(instant(reading));
+        }
     }
 
     fn book(&mut self, node: Node, operation: &Operation, _broken: bool) -> Done<()> {
-        let own = format!("own {}", self.shake());
+        let own = format!("own {}", self.stir(node));
+        let ids: Vec<Uuid> = self.devices.iter().map(|(id, _)| *id).collect();
         let ledger = &self.places[node].ledger;
         if operation.ask == Ask::Expire {
             return ledger.expire(None).map(drop).map_err(code);
         }
-        let line = request(ledger, operation, &own).ok_or("nothing")?;
+        let line = request(ledger, operation, &own, &ids).ok_or("nothing")?;
         ledger.apply(&Request::parse(&line.to_string()).map_err(code)?).map(drop).map_err(code)
     }
 
     fn export(&mut self, node: Node, most: usize) -> Vec<UpFile> {
-        self.shake();
+        self.stir(node);
         let place = &self.places[node];
         cut::exported(&place.ledger, place.device, &place.more, most)
     }
 
     fn import_up(&mut self, file: &UpFile, most: usize) -> Done<Vec<DownFile>> {
-        self.shake();
+        self.stir(0);
         if self.take(file, false)? {
             self.park(file);
         } else {
@@ -335,7 +388,7 @@ impl Fleet for Real {
     }
 
     fn import_down(&mut self, node: Node, file: &DownFile) -> Done<()> {
-        self.shake();
+        self.stir(node);
         let place = &mut self.places[node];
         let before = place.ledger.info().unwrap().operations;
         match place.ledger.exchange().import(Cursor::new(&*file.bytes)).map_err(code)? {
@@ -378,7 +431,7 @@ impl Fleet for Real {
         let saved = self.saved(node);
         let place = &self.places[node];
         let (device, backup) = (place.device, place.backup.clone());
-        let reading = counterfoil::clock::Clock::now(&place.clock).timestamp_millis();
+        let reading = place.clock.now().timestamp_millis();
         self.place(device, reading, &saved.ledger, &saved.key);
         let copy = self.places.last_mut().unwrap();
         (copy.more, copy.backup) = (saved.more, backup);
@@ -388,7 +441,7 @@ impl Fleet for Real {
     fn upgrade(&mut self, _node: Node) {}
 
     fn operate(&mut self, what: &Operate) -> Done<()> {
-        let own = key(format!("own {}", self.shake()));
+        let own = key(format!("own {}", self.stir(0)));
         let hub = self.hub();
         match *what {
             Operate::Approve { nth, another } => {
@@ -407,9 +460,10 @@ impl Fleet for Real {
                 self.unpark();
                 Ok(())
             }
-            Operate::Admit { device, recharge, refund, all, .. } => {
+            Operate::Admit { device, recharge, refund, allotted, all } => {
                 let (id, own_key) = self.device_of(device)?;
-                let admit = Admit::new(id, own_key, format!("kiosk {device}"), &policy(recharge, refund, all));
+                let policy = policy(recharge, refund, allotted, all);
+                let admit = Admit::new(id, own_key, format!("kiosk {device}"), &policy);
                 hub.admit(&own, admit.renew()).map(drop).map_err(code)
             }
             Operate::Expel { device } => {
@@ -431,11 +485,12 @@ impl Fleet for Real {
         }
     }
 
-    fn figures(&self, node: Node, account: u8) -> Option<(Figures, State)> {
-        let balance = self.places[node].ledger.balance(&account_id(account)).unwrap();
-        let figures = &balance.figures;
-        let all = [figures.available, figures.held, figures.pending, figures.debt].map(Points::get);
-        balance.exists.then(|| (all, state(balance.state.unwrap())))
+    fn shown(&self, node: Node) -> Vec<Option<Shown>> {
+        self.places[node].shown.borrow_mut().get_or_insert_with(|| self.read(node)).clone()
+    }
+
+    fn lengths(&self) -> Vec<u64> {
+        self.places.iter().map(|place| place.ledger.info().unwrap().operations.unsigned_abs()).collect()
     }
 
     fn faults(&mut self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use super::model::{Fleet, Model, Operate};
 use super::steps::{Node, Step};
 use super::wrong::Wrong;
-use super::{ACCOUNTS, DAY, START};
+use super::{DAY, START};
 use std::collections::BTreeMap;
 
 /// Files on the road are kept up to so many.
@@ -164,10 +164,10 @@ impl<'a, F: Fleet> Run<'a, F> {
     }
 
     fn alike<B: Fleet>(&self, other: &Run<'_, B>, when: impl Fn() -> String) -> Result<(), String> {
-        for (node, account) in (0..self.fleet.nodes()).flat_map(|node| (0..ACCOUNTS).map(move |a| (node, a))) {
-            let (a, b) = (self.fleet.figures(node, account), other.fleet.figures(node, account));
-            if a != b {
-                return Err(format!("{}: node {node}, account {account}: {a:?}, {b:?}", when()));
+        for node in 0..self.fleet.nodes() {
+            let pairs = self.fleet.shown(node).into_iter().zip(other.fleet.shown(node));
+            if let Some((account, (a, b))) = pairs.enumerate().find(|(_, (a, b))| a != b) {
+                return Err(format!("{}: node {node}, account {account}:\n   {a:?}\n   {b:?}", when()));
             }
         }
         Ok(())
@@ -190,17 +190,25 @@ impl<'a, F: Fleet> Run<'a, F> {
             }
             self.judge(|| "while answers arrive".into())?;
         }
+        // After what is written down comes another round or two that bring nothing but marks.
+        let (mut before, mut quiet) = (self.fleet.lengths(), 0);
         for _ in 0..8 {
             for node in 1..self.fleet.nodes() {
                 self.exchange(node)?;
             }
             self.judge(|| "in the full exchange".into())?;
+            let after = self.fleet.lengths();
+            quiet = if after == before { quiet + 1 } else { 0 };
+            if quiet == 2 {
+                break;
+            }
+            before = after;
         }
         Ok(())
     }
 }
 
-/// The same schedule on two fleets: what is refused, and the figures of every account of every node after each step. The codes
+/// The same schedule on two fleets: what is refused, and every account of every node as it is shown after each step. The codes
 /// of the first are told in the words of the second.
 pub fn compare<A: Fleet, B: Fleet>(
     left: &mut A,
