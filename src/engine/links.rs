@@ -248,7 +248,9 @@ pub(super) fn occurred(
     (what, hold): (Said, Option<&LinkRow>),
     (time, now): (Instant, Instant),
 ) -> Result<(Instant, bool)> {
-    let said = what.occurred_at.unwrap_or(incoming.line.booked_at);
+    // What its device booked had occurred by then, whatever its caller said.
+    let booked_at = incoming.line.booked_at;
+    let said = what.occurred_at.map_or(booked_at, |at| at.min(booked_at));
     // Its clock was fast; a file may travel for weeks, so it was never slow.
     let fast = incoming.exported_at.since(time).max(0);
     let mut at = Instant::clamped(sub(said.millis(), fast)?.max(0));

@@ -198,3 +198,21 @@ fn a_restored_kiosk_begins_one_epoch() {
     assert_eq!(again.info().unwrap().epoch, epoch);
     verified(&again);
 }
+
+/// A terminal whose clock was three days fast asked a kiosk for a charge, with its own time. The kiosk booked it as of now, and its figures
+/// were right; at the hub it had occurred in three days, when the card's points had lapsed, and was debt.
+#[test]
+fn a_charge_has_occurred_when_its_kiosk_books_it() {
+    let office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    let line = r#"{"op":"recharge","account":"card","key":"1","points":26,"source":"wxpay","expires_in_days":1}"#;
+    must(&office.hub, line);
+    let told = (office.clock.now() + TimeDelta::days(3)).to_rfc3339();
+    let line = format!(r#"{{"op":"consume","account":"card","key":"c","points":6,"occurred_at":"{told}"}}"#);
+    must(&kiosk.ledger, &line);
+    office.clock.advance(5 * DAY);
+    kiosk.clock.advance(5 * DAY);
+    exchange(&office, &kiosk);
+    assert_eq!(office.points("card"), (0, 0, 0, 0));
+    alike(&office, &kiosk, &["card"]);
+}
