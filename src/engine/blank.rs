@@ -115,6 +115,7 @@ blank! {
         chain(no: i64) -> Option<ChainRow>;
         next_chain_no() -> i64;
         newest_epoch(device: i64) -> Option<i64>;
+        chains_of(device: i64) -> Vec<ChainRow>;
         chains_after(prev: &Hash) -> Vec<ChainRow>;
         link(chain: i64, seq: i64) -> Option<LinkRow>;
         link_by_hash(hash: &Hash) -> Option<LinkRow>;

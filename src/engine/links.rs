@@ -65,6 +65,15 @@ enum Id {
     Hold(HoldId),
 }
 
+impl Id {
+    fn sequence(self) -> i64 {
+        match self {
+            Id::Operation(id) => id.sequence(),
+            Id::Hold(id) => id.sequence(),
+        }
+    }
+}
+
 /// Finds where a link belongs.
 pub(super) fn place(source: &dyn Source, incoming: &Incoming<'_>) -> Result<Place> {
     if let Some(tip) = incoming.after {
@@ -159,26 +168,43 @@ pub(super) fn is_second(source: &dyn Source, place: &Place) -> Result<bool> {
     }
 }
 
-/// The link of a device with this number, among those before one of its chain's.
-fn ancestor(source: &dyn Source, place: &Place, seq: i64) -> Result<Option<(ChainRow, LinkRow)>> {
+/// The link of a device with this id, among those before one of its chain's.
+fn ancestor(source: &dyn Source, place: &Place, device: &DeviceRow, id: Id) -> Result<Option<(ChainRow, LinkRow)>> {
+    let seq = id.sequence();
     let mut row = match &place.new {
         Some(new) => new.clone(),
         None => chain(source, place.chain)?,
     };
     while seq < row.first {
-        let Some(before) = source.link_by_hash(&row.prev)? else { return Ok(None) };
+        let Some(before) = source.link_by_hash(&row.prev)? else { return beyond_gap(source, device, id) };
         row = chain(source, before.chain)?;
     }
-    let link = source.link(row.no, seq)?;
-    Ok(link.map(|link| (row, link)))
+    match source.link(row.no, seq)? {
+        Some(link) => Ok(Some((row, link))),
+        // While it is proven: what was between came later.
+        None => beyond_gap(source, device, id),
+    }
+}
+
+/// What lies between is lost: it is the one that the device has sent, if it has sent but one.
+fn beyond_gap(source: &dyn Source, device: &DeviceRow, id: Id) -> Result<Option<(ChainRow, LinkRow)>> {
+    let mut found = None;
+    for row in source.chains_of(device.no)? {
+        let writer = Writer { device: device.device, epoch: row.epoch };
+        let Some(seq) = number_of(id, writer) else { continue };
+        // What an operation is wanted of was booked or set aside by one; of others the log does not tell when they came.
+        let link = source.link(row.no, seq)?.filter(|link| matches!(id, Id::Hold(_)) || link.operation.is_some());
+        if let Some(link) = link
+            && found.replace((row, link)).is_some()
+        {
+            return Ok(None);
+        }
+    }
+    Ok(found)
 }
 
 fn found(source: &dyn Source, place: &Place, device: &DeviceRow, id: Id) -> Result<Option<(OpKind, LinkRow, String)>> {
-    let seq = match id {
-        Id::Operation(id) => id.sequence(),
-        Id::Hold(id) => id.sequence(),
-    };
-    let Some((row, link)) = ancestor(source, place, seq)? else { return Ok(None) };
+    let Some((row, link)) = ancestor(source, place, device, id)? else { return Ok(None) };
     let writer = Writer { device: device.device, epoch: row.epoch };
     if number_of(id, writer).is_none() {
         return Ok(None);

@@ -24,6 +24,8 @@ pub(crate) trait Links {
     fn next_chain_no(&self) -> Result<i64>;
     /// The epoch of a device's newest chain.
     fn newest_epoch(&self, device: i64) -> Result<Option<i64>>;
+    /// All chains of a device, in the order in which they came.
+    fn chains_of(&self, device: i64) -> Result<Vec<ChainRow>>;
     /// The chains that begin after a link, in the order in which they came.
     fn chains_after(&self, prev: &Hash) -> Result<Vec<ChainRow>>;
     fn link(&self, chain: i64, seq: i64) -> Result<Option<LinkRow>>;

@@ -33,6 +33,10 @@ impl Links for SqlSource<'_, '_> {
         self.session().walk(sql::CHAINS_AFTER, prev, None, |row| row.no, ChainRow::read)
     }
 
+    fn chains_of(&self, device: i64) -> Result<Vec<ChainRow>> {
+        super::chains_of_device(self.session(), device)
+    }
+
     fn newest_epoch(&self, device: i64) -> Result<Option<i64>> {
         self.session().first(sql::CHAIN_NEWEST, params![device], |row| rows::integer(row, "chain"))
     }

@@ -56,12 +56,18 @@ impl Links for Memory<'_, '_> {
         self.links()?.newest_epoch(device)
     }
 
+    fn chains_of(&self, device: i64) -> Result<Vec<ChainRow>> {
+        self.links()?.chains_of(device)
+    }
+
     fn chains_after(&self, prev: &Hash) -> Result<Vec<ChainRow>> {
         self.links()?.chains_after(prev)
     }
 
+    /// If it had come by then: what went over a gap was there before what fills it.
     fn link(&self, chain: i64, seq: i64) -> Result<Option<LinkRow>> {
-        self.links()?.link(chain, seq)
+        let link = self.links()?.link(chain, seq)?;
+        Ok(link.filter(|link| link.operation.is_none_or(|operation| operation <= self.last)))
     }
 
     fn link_by_hash(&self, hash: &Hash) -> Result<Option<LinkRow>> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use counterfoil::clock::{Clock, ManualClock};
-use counterfoil::exchange::{Admit, Scope};
+use counterfoil::exchange::{Admit, Approve, Scope};
 use counterfoil::sync::ImportTerms;
-use counterfoil::{IdSource, Query};
+use counterfoil::{IdSource, Query, Receipt};
+use serde_json::json;
 
 use super::arrived::{Kiosk, Office, options, points, policy};
 use super::replied::{alike, copy, exchange, hear, hub_recharges, reply};
@@ -215,4 +216,61 @@ fn a_charge_has_occurred_when_its_kiosk_books_it() {
     exchange(&office, &kiosk);
     assert_eq!(office.points("card"), (0, 0, 0, 0));
     alike(&office, &kiosk, &["card"]);
+}
+
+/// An office whose file is to be copied back: what a kiosk does meanwhile is lost there.
+fn set_back_after(office: &mut Office, meanwhile: impl FnOnce(&Office)) {
+    let (path, backup) = (office.hub.path(), office.folder.path().join("copy"));
+    let open = |office: &Office| options(&office.clock).open(&path).unwrap();
+    office.hub.close().unwrap();
+    copy(&path, &backup, false);
+    office.hub = open(office);
+    meanwhile(office);
+    office.hub.close().unwrap();
+    copy(&backup, &path, false);
+    office.hub = open(office);
+}
+
+fn over_a_gap() -> ImportTerms {
+    let mut terms = ImportTerms::default();
+    terms.accept_gap = true;
+    terms
+}
+
+fn gives_back(kiosk: &Kiosk, sold: &Receipt, name: &str) {
+    let line = json!({"op": "refund", "operation": sold.operation, "key": name, "points": "all", "reason": "mistake"});
+    must(&kiosk.ledger, &line.to_string());
+}
+
+/// A hub was set back, and took a kiosk's later file without what lies between. In that were two refunds, which somebody approved: of a
+/// sale the hub had, which stayed unrefunded all the same, and of one it did not have yet. When that came, the hub's file could not be
+/// proved any more.
+#[test]
+fn a_refund_over_a_gap_goes_to_what_is_there() {
+    let mut office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    let sell = |account: &str, points: i64| {
+        let line = format!(r#"{{"op":"consume","account":"{account}","key":"c","points":{points}}}"#);
+        must(&kiosk.ledger, &line)
+    };
+    let sold = sell("card", 7);
+    exchange(&office, &kiosk);
+    let mut lost = None;
+    set_back_after(&mut office, |office| {
+        lost = Some(sell("other", 5));
+        exchange(office, &kiosk);
+    });
+    gives_back(&kiosk, &sold, "r");
+    gives_back(&kiosk, &lost.unwrap(), "s");
+    let later = kiosk.send();
+    assert_eq!(office.take_on(&later, over_a_gap()).staged.len(), 2);
+    for (n, staged) in office.hub.staged(&Query::new()).unwrap().items.iter().enumerate() {
+        office.hub.approve(&staged.link, &key(&format!("approve {n}")), Approve::new()).unwrap();
+    }
+    assert_eq!((office.points("card"), office.points("other")), ((0, 0, 0, 0), (0, 0, 0, 0)));
+    verified(&office.hub);
+    reply(&office.hub, &later).iter().for_each(|down| drop(hear(&kiosk.ledger, down)));
+    exchange(&office, &kiosk);
+    assert_eq!((office.points("card"), office.points("other")), ((0, 0, 0, 0), (0, 0, 0, 5)));
+    verified(&office.hub);
 }
