@@ -52,6 +52,8 @@ struct State {
     chunk: Chunk,
     prev: Hash,
     after: Option<Tip>,
+    /// After which links chains of this epoch begin: one may have come over a gap that this file fills.
+    begun: Vec<Hash>,
     books: Vec<(Hash, Book)>,
 }
 
@@ -88,7 +90,7 @@ impl File {
         let call = self.call()?;
         let writer = call.writer()?;
         let (took, chunk, books) = (Took::default(), Chunk::default(), Vec::new());
-        let mut state = State { took, chunk, prev: sent.base.1, after: None, books };
+        let mut state = State { took, chunk, prev: sent.base.1, after: None, begun: Vec::new(), books };
         let mut next = lines.next().transpose()?;
         // Each tells what it has taken.
         let mut done = false;
@@ -96,6 +98,7 @@ impl File {
             let terms = terms();
             writer.transaction(terms.durability, self.patience, |session| {
                 let began = Stopwatch::now();
+                state.begun = self.begun(session, sent.writer)?;
                 if state.books.len() < sent.price_books.len() {
                     state.books = self.read_books(session, sent)?;
                 }
@@ -150,6 +153,11 @@ impl File {
             return Err(Error::bad_file("chain", "it changed while it was read"));
         }
         let device = self.device(session, sent.writer.device)?;
+        if state.after.is_some() && state.begun.contains(&state.prev) {
+            // Another has gone on after the link before: this is a chain of its own.
+            self.tell_import(session, sent, state, terms)?;
+            state.after = None;
+        }
         let price_book = self.book(session, state, (line.price_book, &hash), terms)?;
         let taken = loop {
             let ledger = session.ledger()?;
@@ -208,6 +216,11 @@ impl File {
             }
         };
         Ok(Some((no, *hash)))
+    }
+
+    fn begun(&self, session: &Session<'_>, writer: Writer) -> Result<Vec<Hash>> {
+        let chains = store::chains_of_device(session, self.device(session, writer.device)?.no)?;
+        Ok(chains.into_iter().filter(|chain| chain.epoch == writer.epoch).map(|chain| chain.prev).collect())
     }
 
     fn device(&self, session: &Session<'_>, device: Uuid) -> Result<DeviceRow> {

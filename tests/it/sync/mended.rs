@@ -274,3 +274,29 @@ fn a_refund_over_a_gap_goes_to_what_is_there() {
     assert_eq!((office.points("card"), office.points("other")), ((0, 0, 0, 0), (0, 0, 0, 5)));
     verified(&office.hub);
 }
+
+/// A kiosk's disk was copied. What the one wrote came to a hub over a gap; the other's file filled that, and went on beside it with a
+/// recharge: nobody was told that there were two, and the recharge was booked unasked.
+#[test]
+fn a_twin_that_fills_a_gap_is_a_fork() {
+    let mut office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    set_back_after(&mut office, |office| {
+        kiosk.consume("card", "1", 3);
+        exchange(office, &kiosk);
+    });
+    let (path, twin) = (kiosk.ledger.path(), office.folder.path().join("twin.ledger"));
+    kiosk.ledger.close().unwrap();
+    copy(&path, &twin, true);
+    let open = |path| Kiosk { ledger: options(&kiosk.clock).open(path).unwrap(), clock: kiosk.clock.clone() };
+    let (kiosk, twin) = (open(&path), open(&twin));
+    kiosk.consume("card", "2", 1);
+    assert_eq!(office.take_on(&kiosk.send(), over_a_gap()).booked, 1);
+    twin.recharge("other", "r", 13);
+    let asked = twin.send();
+    reply(&office.hub, &asked).iter().for_each(|down| drop(hear(&twin.ledger, down)));
+    let report = office.take(&twin.send());
+    assert!(report.fork && report.staged.len() == 1, "{report:?}");
+    assert_eq!((office.points("card"), office.points("other")), ((0, 0, 0, 4), (0, 0, 0, 0)));
+    verified(&office.hub);
+}
