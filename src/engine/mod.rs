@@ -489,10 +489,11 @@ impl Booking<'_, '_> {
             }
             _ => false,
         };
-        let reopens = self.kind == OpKind::Refund || late_capture;
+        // What waits of a closed account is settled all the same.
+        let settles = matches!(self.kind, OpKind::Refund | OpKind::Approve | OpKind::Dismiss) || late_capture;
         for no in opened.involved() {
             let row = self.books.account(no)?;
-            if row.state == AccountState::Closed && !reopens {
+            if row.state == AccountState::Closed && !settles {
                 return Err(Error::AccountClosed { account: row.id.to_string() });
             }
         }

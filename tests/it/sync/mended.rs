@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use counterfoil::answer::AccountState;
 use counterfoil::clock::{Clock, ManualClock};
-use counterfoil::exchange::{Admit, Approve, Scope};
+use counterfoil::exchange::{Admit, Approve, Dismiss, Expel, Scope};
 use counterfoil::sync::ImportTerms;
 use counterfoil::{IdSource, Query, Receipt};
 use serde_json::json;
@@ -298,5 +299,28 @@ fn a_twin_that_fills_a_gap_is_a_fork() {
     let report = office.take(&twin.send());
     assert!(report.fork && report.staged.len() == 1, "{report:?}");
     assert_eq!((office.points("card"), office.points("other")), ((0, 0, 0, 4), (0, 0, 0, 0)));
+    verified(&office.hub);
+}
+
+/// Sales of a kiosk that was stolen waited for the office. The card they were of was closed meanwhile, and what waited could be neither
+/// approved nor dismissed.
+#[test]
+fn what_waits_of_a_closed_account_is_settled() {
+    let office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    hub_recharges(&office, "card", "1", 5);
+    let device = kiosk.ledger.info().unwrap().device;
+    office.hub.expel(&key("expel"), Expel::new(device, "stolen")).unwrap();
+    kiosk.consume("card", "a", 1);
+    kiosk.consume("card", "b", 2);
+    assert_eq!(office.take(&kiosk.send()).staged.len(), 2);
+    must(&office.hub, r#"{"op":"consume","account":"card","key":"2","points":5}"#);
+    must(&office.hub, r#"{"op":"close","account":"card","key":"3","reason":"left"}"#);
+    let waiting = office.hub.staged(&Query::new()).unwrap().items;
+    office.hub.dismiss(&waiting[0].link, &key("no"), Dismiss::new("never sold")).unwrap();
+    assert_eq!(office.hub.balance(&"card".parse().unwrap()).unwrap().state, Some(AccountState::Closed));
+    office.hub.approve(&waiting[1].link, &key("yes"), Approve::new()).unwrap();
+    assert_eq!(office.points("card"), (0, 0, 0, 2));
+    assert_eq!(office.hub.balance(&"card".parse().unwrap()).unwrap().state, Some(AccountState::Active));
     verified(&office.hub);
 }
