@@ -13,9 +13,12 @@ use counterfoil::{AccountId, Ledger, Query, Receipt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Keys that count over all devices begin here in the model; the library has no such setting yet.
-fn own_key(key: u32) -> u32 {
-    if key >= super::decide::GLOBAL_KEYS { key - super::decide::GLOBAL_KEYS + 500 } else { key }
+/// What begins the keys that count over all devices.
+pub const GLOBAL: &str = "everywhere:";
+
+/// A key as the library gets it.
+fn key_text(key: u32) -> String {
+    if key >= super::decide::GLOBAL_KEYS { format!("{GLOBAL}{key}") } else { format!("k{key}") }
 }
 
 /// The steps of a schedule that the library can be asked for.
@@ -26,17 +29,7 @@ pub fn playable(steps: &[Step]) -> Vec<Step> {
 fn one_playable(step: Step) -> Option<Step> {
     match step {
         Step::Upgrade { .. } | Step::Evidence { .. } => None,
-        Step::Book { node, mut operation, .. } => {
-            operation.key = own_key(operation.key);
-            match &mut operation.ask {
-                Ask::Capture { hold, .. } | Ask::Release { hold } | Ask::RenewHold { hold, .. } => {
-                    *hold = own_key(*hold)
-                }
-                Ask::Refund { of, .. } => *of = own_key(*of),
-                _ => {}
-            }
-            Some(Step::Book { node, operation, broken: false })
-        }
+        Step::Book { node, operation, .. } => Some(Step::Book { node, operation, broken: false }),
         step => Some(step),
     }
 }
@@ -86,7 +79,7 @@ fn booked(ledger: &Ledger, account: u8, (kind, key): (Kind, u32)) -> Option<Rece
     };
     let history = ledger.history(&account_id(account), &Query::new().limit(100_000)).unwrap().items;
     let of_kind = history.iter().filter(|entry| entry.kind.as_str() == op).filter_map(|entry| entry.operation);
-    of_kind.map(|id| ledger.operation(&id).unwrap().receipt).find(|receipt| receipt.key.as_str() == format!("k{key}"))
+    of_kind.map(|id| ledger.operation(&id).unwrap().receipt).find(|receipt| receipt.key.as_str() == key_text(key))
 }
 
 /// The first allotment of this account of which something is left, and that is wanted.
@@ -175,6 +168,6 @@ pub fn request(ledger: &Ledger, operation: &Operation, own: &str, devices: &[Uui
         line["occurred_at"] = json!(rfc(at));
     }
     let counted = operation.ask.kind() != Kind::Other;
-    line["key"] = json!(if counted { format!("k{}", operation.key) } else { own.to_string() });
+    line["key"] = json!(if counted { key_text(operation.key) } else { own.to_string() });
     Some(line)
 }

@@ -1,7 +1,7 @@
 //! The fleet as real files: what the model is compared with.
 
 use super::account::Ms;
-use super::asked::{account_id, instant, request, state};
+use super::asked::{GLOBAL, account_id, instant, request, state};
 use super::cut::{self, Carried};
 use super::decide::{Ask, Operation};
 use super::facts::chance;
@@ -151,6 +151,7 @@ impl Template {
         let hub = create("hub");
         let office = hub.new_signer().unwrap().key().public();
         hub.become_hub(&key("hub"), BecomeHub::new(office, "office")).unwrap();
+        hub.configure(&key("everywhere"), Configure::global_keys([GLOBAL])).unwrap();
         let (mut made, mut files) = (Vec::new(), vec![hub.clone()]);
         for n in 1..=devices {
             let kiosk = create(&format!("kiosk-{n}"));
