@@ -206,10 +206,14 @@ impl File {
             Book::Kept(no) => *no,
             Book::New(_) if source.link_by_hash(link)?.is_some() => return Ok(None),
             Book::New(new) => {
-                let no = source.next_price_book_no()?;
-                store::insert_price_book(session, no, new)?;
-                if terms.books.iter().all(|loaded| loaded.hash() != *hash) {
-                    state.chunk.flags.insert(FlagCode::ForeignPriceBook);
+                // Somebody else may have kept it between two transactions.
+                let known = source.price_book_no(hash)?;
+                let no = known.map_or_else(|| source.next_price_book_no(), Ok)?;
+                if known.is_none() {
+                    store::insert_price_book(session, no, new)?;
+                    if terms.books.iter().all(|loaded| loaded.hash() != *hash) {
+                        state.chunk.flags.insert(FlagCode::ForeignPriceBook);
+                    }
                 }
                 *book = Book::Kept(no);
                 no

@@ -324,3 +324,24 @@ fn what_waits_of_a_closed_account_is_settled() {
     assert_eq!(office.hub.balance(&"card".parse().unwrap()).unwrap().state, Some(AccountState::Active));
     verified(&office.hub);
 }
+
+/// A new price list was on all kiosks. While the office took a long file whose last charge was the first by it, somebody at the office
+/// charged by it too: the rest of the file was refused as damage of the office's own books.
+#[test]
+fn a_price_book_that_somebody_keeps_meanwhile_is_the_same() {
+    let office = Office::new();
+    let kiosk = office.kiosk("kiosk", &policy());
+    (0..1_500).for_each(|n| kiosk.consume("card", &format!("plain {n}"), 1));
+    let priced = |account: &str| {
+        format!(r#"{{"op":"consume","account":"{account}","key":"priced","service":"tts","seconds":"21"}}"#)
+    };
+    must(&kiosk.ledger, &priced("card"));
+    let file = kiosk.send();
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| office.take(&file));
+        std::thread::sleep(Duration::from_millis(15));
+        must(&office.hub, &priced("other"));
+        assert_eq!(taken.join().unwrap().booked, 1_501);
+    });
+    verified(&office.hub);
+}
