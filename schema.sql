@@ -500,8 +500,8 @@ CREATE TABLE received (
     n             INTEGER NOT NULL CHECK (n >= 1),
     account       INTEGER NOT NULL REFERENCES account (no),
     line          TEXT    NOT NULL,
-    -- The account's totals before (JSON); NULL where it was as new already. Derived.
-    totals_before TEXT,
+    -- By how much each of the account's totals changed (JSON); NULL where it was as new already. Derived.
+    totals_change TEXT,
     PRIMARY KEY (operation, n)
 ) STRICT;
 

@@ -75,8 +75,11 @@ impl Booking<'_, '_> {
         for (n, line) in (1..).zip(&told.lines) {
             let carried = Carried::read(line).map_err(wrong)?;
             let (account, before) = self.hear(ledger, (told, stale_before), &mut names, &carried)?;
-            let totals_before = before.map(|totals| serde_json::to_string(&totals.as_list()).unwrap_or_default());
-            let row = ReceivedRow { operation: self.seq, n, account, line: line.clone(), totals_before };
+            let totals_change = match before {
+                Some(before) => Some(change(&self.books.account(account)?.totals, &before)?),
+                None => None,
+            };
+            let row = ReceivedRow { operation: self.seq, n, account, line: line.clone(), totals_change };
             self.heard_changes().received.push(row);
         }
         if told.whole {
@@ -397,4 +400,11 @@ impl Books<'_> {
         }
         Ok(found)
     }
+}
+
+/// By how much each total changed, as a list.
+fn change(after: &Totals, before: &Totals) -> Result<String> {
+    let change = after.as_list().into_iter().zip(before.as_list());
+    let change = change.map(|(after, before)| sub(after, before)).collect::<Result<Vec<_>>>()?;
+    serde_json::to_string(&change).map_err(|error| Error::corrupt(error.to_string()))
 }

@@ -143,8 +143,8 @@ pub(crate) struct ReceivedRow {
     pub(crate) n: i64,
     pub(crate) account: i64,
     pub(crate) line: String,
-    /// The account's totals before, as JSON; none where it was as new already.
-    pub(crate) totals_before: Option<String>,
+    /// By how much each of the account's totals changed, as JSON; none where it was as new already.
+    pub(crate) totals_change: Option<String>,
 }
 
 /// An operation of a device that its hub may not have yet, of those that a base is gone on with.

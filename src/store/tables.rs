@@ -450,7 +450,7 @@ table! { received = ReceivedRow {
     n: number,
     account: number,
     line: string(RECEIVED),
-    totals_before: optional_string(NAME * 4),
+    totals_change: optional_string(NAME * 4),
 } }
 
 table! { pending = PendingRow {

@@ -320,7 +320,7 @@ fn null_becomes(table: &str, column: &str) -> Value {
     match (table, column) {
         (_, "outcome") => Value::Text("{\"open\":1}".into()),
         (_, "service") => Value::Text("tts".into()),
-        (_, "heard" | "foreign_terms" | "totals_before") => Value::Text("{}".into()),
+        (_, "heard" | "foreign_terms" | "totals_change") => Value::Text("{}".into()),
         (_, "policy") => Value::Text("{}".into()),
         (_, "hub_ledger") => Value::Blob(vec![1; 16]),
         (_, "line") => Value::Text("{}".into()),

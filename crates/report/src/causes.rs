@@ -47,7 +47,12 @@ pub fn totals(totals: &Totals) -> Vec<(&'static str, i64)> {
 #[must_use]
 pub fn causes(totals: &Totals, change: &Balances) -> Vec<(&'static str, i64)> {
     let flows = named(totals).map(|(name, adds, points)| (name, if adds { points } else { points.saturating_neg() }));
-    let moved = flows.into_iter().chain([aside(change.held), usable(change.pending)]);
+    let known = flows.iter().fold(0_i64, |sum, (_, points)| sum.saturating_add(*points));
+    let all = [change.available, change.held, change.pending, change.debt.saturating_neg()];
+    let all = all.into_iter().fold(0_i64, i64::saturating_add);
+    // What a device heard of its hub has no other cause here.
+    let told = ("told by the hub", all.saturating_sub(known));
+    let moved = flows.into_iter().chain([told, aside(change.held), usable(change.pending)]);
     moved.filter(|(_, points)| *points != 0).collect()
 }
 

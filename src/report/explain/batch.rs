@@ -9,7 +9,9 @@ use super::step::{Part, Step, StepKind};
 use super::{Booked, Group, Groups, is_zero};
 use crate::engine::{Books, Source, account_of};
 use crate::error::{Error, Result};
-use crate::model::{AllocationRow, BatchId, BatchInfo, BatchRow, EntryKind, EntryRow};
+use crate::model::{
+    AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, EntryKind, EntryRow, OperationId, Role, batch_no,
+};
 use crate::report::shapes;
 use crate::report::span::stored_entries;
 use crate::units::{Instant, Points, add, sub};
@@ -68,16 +70,17 @@ impl Look<'_, '_> {
     /// The life of one batch.
     pub(crate) fn explain_batch(&self, id: &BatchId) -> Result<BatchLife> {
         let unknown = || Error::UnknownBatch { batch: id.to_string() };
-        let head = self.source.operation(id.sequence())?;
-        head.filter(|head| head.writer.batch(id.no()) == *id && id.index() > 0).ok_or_else(unknown)?;
+        let no = self.batch_number(id)?.filter(|_| id.index() > 0).ok_or_else(unknown)?;
         // Time may have made it since the last write.
-        let account = account_of(&self.source, id.no())?.ok_or_else(unknown)?;
+        let account = account_of(&self.source, no)?.ok_or_else(unknown)?;
         let lost = || Error::corrupt(format!("account number {account} is referred to and not there"));
         let account = self.source.account(account)?.ok_or_else(lost)?;
         let (books, account, now) = self.caught_up(account, None)?;
-        let batch = self.batch_row(&books, id.no())?.ok_or_else(unknown)?;
+        let batch = self.batch_row(&books, no)?.ok_or_else(unknown)?;
         let told = shapes::batch(self.writers, &account.id, &batch, now)?;
-        let (first, stored) = (batch.entry, stored_entries(&books, &account));
+        // On a device a batch may have its number from the hub.
+        let first = if self.role() == Role::Device { 1 } else { batch.entry };
+        let stored = stored_entries(&books, &account);
         let (steps, uses, holds) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let mut walk = Walk { look: self, batch, steps, uses, holds };
         for row in self.rows(&books, &account, (first, account.entries)) {
@@ -85,6 +88,15 @@ impl Look<'_, '_> {
             walk.pass(&row, row.n > stored)?;
         }
         walk.finish(told, &books)
+    }
+
+    /// The number here of a batch: of this file's own, or of its hub's.
+    fn batch_number(&self, id: &BatchId) -> Result<Option<BatchNo>> {
+        if let Some(operation) = self.source.local(&OperationId::of(id.uuid()).uuid())? {
+            return Ok(Some(batch_no(operation, id.index())));
+        }
+        let head = self.source.operation(id.sequence())?;
+        Ok(head.filter(|head| head.writer.batch(id.no()) == *id).map(|_| id.no()))
     }
 
     /// The allocations of a consume or hold, with what time has done to them since the last write.
@@ -102,7 +114,7 @@ impl Walk<'_, '_, '_> {
         let in_life = |what: StepKind| {
             what.is_gone()
                 || what.is_of_life()
-                || matches!(what, StepKind::Recharged | StepKind::Received | StepKind::RolledIn)
+                || matches!(what, StepKind::Recharged | StepKind::Received | StepKind::RolledIn | StepKind::Reconciled)
         };
         if !parts.iter().any(|part| in_life(part.what)) {
             return Ok(());
@@ -132,9 +144,9 @@ impl Walk<'_, '_, '_> {
 
     /// Its first step: the expiry it had then, and whoever made it where time gave it as a plan wanted.
     fn made(&self, step: &mut Step) -> Result<()> {
-        let created = Booked::read(&self.look.source, self.batch.operation())?;
-        step.operation = Some(self.look.writers.operation(created.row.seq));
-        step.said = created.said();
+        let created = self.batch.operation();
+        step.operation = Some(self.look.writers.operation(created));
+        step.said = Booked::here(&self.look.source, created)?.map(|booked| booked.said()).unwrap_or_default();
         step.until = self.look.end_before(&self.batch, 0)?.map(Instant::utc);
         step.other_batch = self.batch.from_batch.map(|no| self.look.writers.batch(no));
         Ok(())
@@ -182,7 +194,7 @@ impl Walk<'_, '_, '_> {
         let (mut uses, mut groups, mut more_uses) = (Vec::new(), Groups::default(), 0);
         for (owner, Use { drawn, settled, returned }) in self.uses {
             let points = sub(drawn, returned.map_or(0, |(points, ..)| points))?;
-            let mut step = self.look.use_step(owner, points)?;
+            let mut step = self.look.use_step(self.batch.account, owner, points)?;
             groups.add(step.service.clone(), points, 0)?;
             if uses.len() >= USES {
                 more_uses = add(more_uses, 1)?;

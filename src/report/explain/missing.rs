@@ -21,7 +21,7 @@ const NAMES: usize = 12;
 /// Why an account has the points it has, and not more. JSON shape `counterfoil.missing/1`.
 ///
 /// `closing.available = opening.available + recharged + received + returned - spent - settled - expired - revoked
-/// - transferred - (closing.held - opening.held) - (closing.pending - opening.pending)`, where a cause stands for its points.
+/// - transferred + reconciled - (closing.held - opening.held) - (closing.pending - opening.pending)`, where a cause stands for its points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -65,6 +65,9 @@ pub struct Missing {
     pub revoked: Cause,
     /// Transfers to other accounts.
     pub transferred: Cause,
+    /// On a device: what its hub has told of, beyond what the device knew; less where it was fewer.
+    #[serde(default, skip_serializing_if = "Cause::is_nothing")]
+    pub reconciled: Cause,
     /// Holds open at the end of the period: `closing.held`.
     pub held: Cause,
     /// Batches not effective yet at the end of the period: `closing.pending`.
@@ -94,6 +97,10 @@ pub struct Cause {
 }
 
 impl Cause {
+    fn is_nothing(&self) -> bool {
+        *self == Cause::default()
+    }
+
     /// Adds a step; the earlier ones are told together once there are twice as many as wanted.
     fn add(&mut self, step: Step, most: usize) -> Result<()> {
         self.points = add(self.points, step.signed())?;
@@ -151,6 +158,7 @@ impl Missing {
             expired: Cause::default(),
             revoked: Cause::default(),
             transferred: Cause::default(),
+            reconciled: Cause::default(),
             held: Cause::default(),
             pending: Cause::default(),
             clock_suspect: look.suspect,
@@ -166,6 +174,7 @@ struct Sorting<'l, 'a, 'c> {
     told: Missing,
     recharged: Groups,
     spent: Groups,
+    reconciled: Groups,
     most: usize,
 }
 
@@ -181,15 +190,16 @@ impl Look<'_, '_> {
         let opening = self.before(&books, &account, period)?.unwrap_or_default();
         let mut closing = opening;
         let stored = stored_entries(&books, &account);
-        let (recharged, spent) = (Groups::default(), Groups::default());
-        let mut sorting = Sorting { look: self, books: &books, told, recharged, spent, most };
+        let [recharged, spent, reconciled] = [(); 3].map(|()| Groups::default());
+        let mut sorting = Sorting { look: self, books: &books, told, recharged, spent, reconciled, most };
         for row in self.rows(&books, &account, self.range(&books, &account, period)?) {
             let row = row?;
             closing = row.after;
             sorting.pass(&row, row.n > stored)?;
         }
-        let Sorting { mut told, recharged, spent, .. } = sorting;
+        let Sorting { mut told, recharged, spent, reconciled, .. } = sorting;
         (told.recharged, told.spent) = (Cause::of_groups(recharged)?, Cause::of_groups(spent)?);
+        told.reconciled = Cause::of_groups(reconciled)?;
         (told.opening, told.closing) = (figures(opening)?, figures(closing)?);
         let Missing { received, returned, settled, expired, revoked, transferred, .. } = &mut told;
         let causes = [received, returned, settled, expired, revoked, transferred];
@@ -210,6 +220,10 @@ impl Sorting<'_, '_, '_> {
                 return self.recharged.add(source, row.points, 0);
             }
             EntryKind::Consume | EntryKind::Capture => self.spend(row)?,
+            EntryKind::Reconcile => {
+                let more = add(add(row.change.available, row.change.held)?, row.change.pending)?;
+                return self.reconciled.add(None, more, 0);
+            }
             _ => {}
         }
         let parts = self.look.parts(row)?;

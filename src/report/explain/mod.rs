@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
-use crate::model::{OperationRow, Request};
+use crate::model::{FOREIGN, OperationRow, Request};
 use crate::store::SqlSource;
 use crate::units::{add, is_false, is_zero};
 
@@ -105,6 +105,11 @@ impl Booked {
         let row = row.ok_or_else(|| Error::corrupt(format!("operation {seq} is referred to and not there")))?;
         let body = parse_body(&row)?;
         Ok(Booked { row, body })
+    }
+
+    /// The same; none of what only the hub has.
+    fn here(source: &SqlSource<'_, '_>, seq: i64) -> Result<Option<Self>> {
+        if seq < FOREIGN { Self::read(source, seq).map(Some) } else { Ok(None) }
     }
 
     fn text(&self, name: &str) -> Option<String> {

@@ -15,7 +15,8 @@ use crate::engine::{Books, Source};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AllocationRow, BatchId, BatchInfo, BatchNo, BatchRow, ConsumeRow, Entry, EntryKind,
-    EntryRow, Figures, HUB_LATE_WINDOW, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, Place, Settings, batch_no,
+    EntryRow, Figures, HUB_LATE_WINDOW, HoldInfo, HoldRow, MovementRow, OpKind, OperationId, Place, ReceivedRow,
+    Settings, Totals, batch_no,
 };
 use crate::report::balance::before_entry;
 use crate::report::shapes::{self, figures};
@@ -128,8 +129,14 @@ pub struct Side {
     pub after: Figures,
     /// The operation's own line and those that followed from it.
     pub lines: Vec<Entry>,
+    /// Of what a device heard of its hub: by how much it changed each of the account's totals. What the hub had got of the device's own is
+    /// in them as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Totals>,
 }
 
+/// So many accounts of a reconcile are told of.
+const MOST_SIDES: usize = 100;
 /// Batches looked at for the next in the draw order.
 const NEXT: usize = 1000;
 
@@ -167,6 +174,7 @@ impl Look<'_, '_> {
             since: Vec::new(),
         };
         let (Some((no, _)), Some(last)) = (&booked.row.account, booked.row.entry) else {
+            told.sides = self.told_of(&booked)?;
             return Ok(told);
         };
         let stored = self.account_row(*no)?;
@@ -201,6 +209,28 @@ impl Look<'_, '_> {
         (told.went_to, told.settled, told.forgiven, told.since) =
             (story.went_to, story.settled, story.forgiven, story.since);
         Ok(told)
+    }
+
+    /// Of a reconcile: the accounts that changed, some of them when there are very many.
+    fn told_of(&self, booked: &Booked) -> Result<Vec<Side>> {
+        let mut sides = Vec::new();
+        if booked.row.kind != OpKind::Reconcile {
+            return Ok(sides);
+        }
+        let read = |after, page| store::received_page(self.session, after, page);
+        for row in store::pages((booked.row.seq, 0), 64, read, |row: &ReceivedRow| (row.operation, row.n)) {
+            let row = row?;
+            if row.operation != booked.row.seq || sides.len() >= MOST_SIDES {
+                break;
+            }
+            let account = self.account_row(row.account)?;
+            let lines = self.lines_at(&account, &booked.row)?;
+            let elsewhere = row.totals_change.as_deref().map(serde_json::from_str).transpose();
+            let elsewhere = elsewhere.map_err(|error| Error::corrupt(format!("received.totals_change: {error}")))?;
+            let side = self.side(&account, &lines)?;
+            sides.extend(side.map(|side| Side { elsewhere: elsewhere.map(Totals::of_list), ..side }));
+        }
+        Ok(sides)
     }
 
     /// What of the circumstances is worth telling.
@@ -256,6 +286,7 @@ impl Look<'_, '_> {
             before: figures(before_entry(first)?)?,
             after: figures(last.after)?,
             lines: lines.iter().map(show).collect::<Result<_>>()?,
+            elsewhere: None,
         }))
     }
 

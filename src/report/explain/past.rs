@@ -116,14 +116,15 @@ impl Look<'_, '_> {
     }
 
     fn pending_step(&self, batch: &BatchRow, points: i64) -> Result<Step> {
-        let booked = Booked::read(&self.source, batch.operation())?;
+        let booked = Booked::here(&self.source, batch.operation())?;
+        let at = booked.as_ref().map_or_else(|| self.told_at(batch.account), |booked| Ok(booked.row.booked_at))?;
         Ok(Step {
             operation: Some(self.writers.operation(batch.operation())),
             batch: Some(self.writers.batch(batch.no)),
             source: Some(batch.source.to_string()),
             until: Some(batch.effective_at.utc()),
-            said: booked.said(),
-            ..Step::new(StepKind::Pending, EntryKind::Recharge, booked.row.booked_at, Points::booked(points)?)
+            said: booked.as_ref().map(Booked::said).unwrap_or_default(),
+            ..Step::new(StepKind::Pending, EntryKind::Recharge, at, Points::booked(points)?)
         })
     }
 

@@ -49,8 +49,8 @@ impl Look<'_, '_> {
     /// How the points came about: the rule is put to the usage again, by the very book it was priced by.
     pub(super) fn reckoning(&self, booked: &Booked) -> Result<Option<Reckoning>> {
         let row = &booked.row;
-        if row.kind == OpKind::Stage {
-            // Its points are those of the link: nothing came of them.
+        if matches!(row.kind, OpKind::Stage | OpKind::Reconcile) {
+            // Its points are those of the link, or what a hub told of: nothing came of them.
             return Ok(None);
         }
         let account = row.account.as_ref().map(|(_, id)| id.clone());

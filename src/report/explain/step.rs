@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Look;
 use super::{Booked, Said, is_false};
 use crate::engine::{Books, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     AccountId, BatchId, BatchNo, EntryKind, EntryRow, HoldId, HoldRow, MovementRow, OpKind, OperationId, Place,
     rolls_from, words,
@@ -359,7 +359,7 @@ impl Look<'_, '_> {
                 _ => debts.push((owner, part.points)),
             }
         }
-        debts.into_iter().map(|(owner, points)| self.use_step(owner, points)).collect()
+        debts.into_iter().map(|(owner, points)| self.use_step(row.account, owner, points)).collect()
     }
 
     /// A settle line, with the debts it paid.
@@ -368,8 +368,12 @@ impl Look<'_, '_> {
     }
 
     /// A use: a consume, a capture, or a revoke that is owed.
-    pub(super) fn use_step(&self, owner: i64, points: i64) -> Result<Step> {
-        let booked = Booked::read(&self.source, owner)?;
+    pub(super) fn use_step(&self, account: i64, owner: i64, points: i64) -> Result<Step> {
+        let Some(booked) = Booked::here(&self.source, owner)? else {
+            let at = self.told_at(account)?;
+            let step = Step::new(StepKind::Used, EntryKind::Consume, at, Points::booked(points)?);
+            return Ok(Step { operation: Some(self.writers.operation(owner)), ..step });
+        };
         let line = match booked.row.kind {
             OpKind::Capture => EntryKind::Capture,
             OpKind::Revoke => EntryKind::Revoke,
@@ -385,15 +389,22 @@ impl Look<'_, '_> {
 
     /// A hold that sets points aside.
     pub(super) fn hold_step(&self, hold: &HoldRow, points: i64) -> Result<Step> {
-        let booked = Booked::read(&self.source, hold.operation)?;
+        let booked = Booked::here(&self.source, hold.operation)?;
+        let at = booked.as_ref().map_or_else(|| self.told_at(hold.account), |booked| Ok(booked.row.booked_at))?;
         Ok(Step {
             operation: Some(self.writers.operation(hold.operation)),
             hold: Some(self.writers.hold(hold.operation)),
             until: Some(hold.deadline.utc()),
             service: hold.service.clone(),
-            said: booked.said(),
-            ..Step::new(StepKind::Held, EntryKind::Hold, booked.row.booked_at, Points::booked(points)?)
+            said: booked.as_ref().map(Booked::said).unwrap_or_default(),
+            ..Step::new(StepKind::Held, EntryKind::Hold, at, Points::booked(points)?)
         })
+    }
+
+    /// Of what only its hub has, a device knows since when it was told.
+    pub(super) fn told_at(&self, account: i64) -> Result<Instant> {
+        let lost = || Error::corrupt(format!("account number {account} has no base"));
+        Ok(self.source.base(account)?.ok_or_else(lost)?.as_of)
     }
 
     /// Where a batch's points came from.

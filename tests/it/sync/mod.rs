@@ -13,6 +13,7 @@ pub mod reconciled;
 mod refused;
 pub mod replied;
 mod roles;
+mod told;
 
 use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol, PublicKey};
 use counterfoil::{Key, Ledger, Options, Receipt, Request};

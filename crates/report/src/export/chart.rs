@@ -27,6 +27,8 @@ pub(super) enum Place {
     Expired,
     WrittenOff,
     Moved,
+    /// What a device heard of its hub.
+    Reconciled,
     Opening,
 }
 
@@ -103,6 +105,7 @@ impl Chart {
             Place::Expired => format!("{spent}:Expired:{who}"),
             Place::WrittenOff => format!("{}:WrittenOff:{who}", if issuer { "Expenses" } else { "Income" }),
             Place::Moved => format!("Equity:Transfers:{who}"),
+            Place::Reconciled => format!("Equity:Hub:{who}"),
             Place::Opening => format!("Equity:Opening:{who}"),
         }
     }

@@ -4,9 +4,9 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use counterfoil::AccountId;
 use counterfoil::answer::{Balances, Figures, Totals};
 use counterfoil::report::{Calendar, WalkLine, WalkStep};
+use counterfoil::{AccountId, EntryKind};
 
 use super::chart::{Chart, Place, consumed_in, consumed_under, side};
 use super::names::line;
@@ -165,7 +165,8 @@ impl<'w> Journal<'w> {
     }
 
     fn end(&mut self, mut current: Current, kept: Option<&(Figures, Totals)>) -> io::Result<()> {
-        match kept {
+        // The totals a device keeps are its hub's, of lines that are not here.
+        match kept.filter(|_| !current.chart.leaves.contains_key(&Place::Reconciled)) {
             None => {
                 self.consumed = None;
                 let last = current.day;
@@ -323,7 +324,13 @@ impl Current {
             (Place::WrittenOff, -totals.written_off),
             (Place::Moved, totals.moved_out - totals.moved_in),
         ];
-        let moved = causes.into_iter().filter(|(_, points)| *points != 0);
+        let change = &line.entry.change;
+        let told = match line.entry.kind {
+            EntryKind::Reconcile => change.debt - change.available - change.held - change.pending,
+            _ => 0,
+        };
+        let causes = causes.into_iter().chain([(Place::Reconciled, told)]);
+        let moved = causes.filter(|(_, points)| *points != 0);
         postings.extend(moved.map(|(place, points)| self.chart.post(place, points.into(), None)));
         Ok(())
     }

@@ -62,6 +62,7 @@ fn equation(story: &mut Story, told: &Missing) {
         ("expired", told.expired.points.saturating_neg()),
         ("revoked", told.revoked.points.saturating_neg()),
         ("transferred away", told.transferred.points.saturating_neg()),
+        ("told by the hub", told.reconciled.points),
         aside(held),
         usable(pending),
     ];

@@ -3,6 +3,7 @@
 use counterfoil::answer::Figures;
 use counterfoil::report::{Calendar, Explanation, Payer, Reckoned, Step, StepKind};
 use counterfoil::{EntryKind, OpKind, Points, Rollover};
+use counterfoil_report::causes::totals;
 use serde_json::Value;
 
 use super::{Clock, Story, by_operation, counted, debt, destination, points, said};
@@ -40,6 +41,11 @@ pub(crate) fn operation(told: &Explanation, calendar: &Calendar) -> String {
         }
         rows.push(figures("after", &side.after));
         story.rows(&[1, 2, 3, 4, 5], rows);
+        if let Some(elsewhere) = &side.elsewhere {
+            let told = totals(elsewhere).into_iter().map(|(what, by)| format!("{what} {by:+}")).collect::<Vec<_>>();
+            let told = if told.is_empty() { "nothing but which batches pay".into() } else { told.join(", ") };
+            story.line(format!("  changed elsewhere: {told}"));
+        }
     }
     moved(&mut story, told, when);
     made(&mut story, told, when);
