@@ -55,7 +55,7 @@ impl Exchange<'_> {
     /// # let (device, key) = (kiosk.info()?.device, kiosk.new_signer()?.key().public());
     /// # hub.admit(&Key::new("1")?, Admit::new(device, key, "kiosk 12", &DevicePolicy::default()))?;
     /// # kiosk.enrol(&Key::new("1")?, Enrol::new(&hub.certificate(&device)?))?;
-    /// # let (card, shared) = (AccountId::new("card-7")?, folder.path().join("shared"));
+    /// # let (card, shared) = (AccountId::new("card-7")?, folder.path());
     /// # kiosk.consume(&card, &Key::new("sale:1")?, Consume::points(Points::new(30)?))?;
     /// # for ledger in [&kiosk, &hub, &kiosk] { ledger.exchange().run(&shared)?; }
     /// let files = kiosk.exchange().write_evidence(folder.path(), true)?;
@@ -95,7 +95,8 @@ impl Exchange<'_> {
 
     /// At a hub: what a device was told and this hub does not know, because it was set back to an earlier state. Let the devices
     /// send what they did first: what comes again that way is known then. The rest is for an operator to enter: a batch by a recharge under
-    /// the key `lost:<id>`, which no other file shows as lost then. Writes nothing.
+    /// the key `lost:<id>`, which no other file shows as lost then. It is what the device says, of the accounts it hears of and up to when
+    /// it last heard: compare it with what was paid. Writes nothing.
     ///
     /// # Errors
     /// As for [`inspect`]; then `not_for_us`, `unknown_device`, `bad_file` with the reason `signature`; `role_conflict` when this

@@ -16,6 +16,7 @@ impl Ledger {
     /// Begins a fresh file for this device, for its log grows with every charge and is never cut: another ledger with an empty log, the
     /// same device, key and policy, in a later epoch. This file is kept as it is, to read. What the hub has is what counts, so
     /// everything must have come there first; and the fresh file knows no account before it has exchanged with the hub: do that next.
+    /// What was charged before is refunded at the hub; holds whose deadline has passed are captured before.
     ///
     /// ```
     /// # use counterfoil::*; let folder = tempfile::tempdir()?;
@@ -26,7 +27,7 @@ impl Ledger {
     /// # let (device, key) = (kiosk.info()?.device, kiosk.new_signer()?.key().public());
     /// # hub.admit(&Key::new("1")?, Admit::new(device, key, "kiosk 12", &DevicePolicy::default()))?;
     /// # kiosk.enrol(&Key::new("1")?, Enrol::new(&hub.certificate(&device)?))?;
-    /// # let (card, shared) = (AccountId::new("card-7")?, folder.path().join("shared"));
+    /// # let (card, shared) = (AccountId::new("card-7")?, folder.path());
     /// hub.recharge(&card, &Key::new("order:1")?, Recharge::new(Points::new(100)?, "wxpay"))?;
     /// kiosk.consume(&card, &Key::new("sale:1")?, Consume::points(Points::new(30)?))?;
     /// let exchange = |kiosk: &Ledger| -> Result<()> {
@@ -44,7 +45,7 @@ impl Ledger {
     /// ```
     ///
     /// # Errors
-    /// `role_conflict` when this file is no device; `invalid_argument` while the hub has not got everything, a hold is open, or an
+    /// `role_conflict` when this file is no device; `device_revoked` when its hub has expelled it; `invalid_argument` while the hub has not got everything, a hold is open, or an
     /// allotment is not given back, and when there are no epochs left; `ledger_exists` when there is such a file; as for
     /// [`Ledger::signer`] and [`Ledger::create`].
     pub fn renew_file(&self, path: impl AsRef<Path>) -> Result<Ledger> {

@@ -672,7 +672,11 @@ fn beginnings(value: Option<&Value>) -> Result<Vec<Key>> {
         Some(one @ Value::String(_)) => std::slice::from_ref(one),
         _ => {
             let message = format!("is no list of at most {MOST_GLOBAL_KEYS} beginnings of keys");
-            return Err(Error::invalid("value", message, "give a list of texts; an empty one for none"));
+            return Err(Error::invalid(
+                "value",
+                message,
+                "give a list of texts, like [\"order:\"]; an empty one, [], for none",
+            ));
         }
     };
     given.iter().map(|one| Key::new(text("value", one)?)).collect()

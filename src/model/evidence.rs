@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::codes::AccountState;
 use super::ids::{AccountId, BatchId};
-use crate::units::{Points, or_never, utc};
+use crate::units::{Points, is_false, or_never, utc};
 
 /// A batch that a device was told of and its hub does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,10 @@ pub struct LostBatch {
     /// When it expires; JSON `"never"` for none.
     #[serde(with = "or_never")]
     pub expires_at: Option<DateTime<Utc>>,
-    /// A batch of this hub that the device was not told of and that may be the same: of another device, say, which has sent it again.
+    /// It was to roll over at its end.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rolls_over: bool,
+    /// A batch of this hub that may be the same: of another device, which has sent it again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub like: Option<BatchId>,
 }
@@ -51,12 +55,18 @@ pub struct LostAccount {
     pub account: AccountId,
     /// Batches it does not know.
     pub batches: Vec<LostBatch>,
-    /// Sums that are less than they were.
+    /// Sums that are less than they were. Once the account is used again they grow, and hide what is lost.
     pub totals: Vec<LostTotal>,
+    /// The state it had, where it has another now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state: Option<AccountState>,
+    /// The credit limit it had, where it has another now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credit_limit: Option<Points>,
 }
 
 impl LostAccount {
     pub(crate) fn is_any(&self) -> bool {
-        !self.batches.is_empty() || !self.totals.is_empty()
+        !self.batches.is_empty() || !self.totals.is_empty() || self.state.is_some() || self.credit_limit.is_some()
     }
 }

@@ -10,8 +10,8 @@ use crate::engine::source::Links;
 use crate::engine::{Source, parse_body};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountId, BatchId, BatchRow, Carried, CarriedBatch, DeviceRow, HubPosition, Key, LostAccount, LostBatch,
-    LostTotal, OpKind, ReceivedRow, Totals, position_of,
+    AccountId, AccountState, BatchId, BatchRow, Carried, CarriedBatch, DeviceRow, HubPosition, Key, LostAccount,
+    LostBatch, LostTotal, OpKind, ReceivedRow, Totals, position_of,
 };
 use crate::store;
 use crate::units::{Instant, Points};
@@ -31,6 +31,8 @@ pub(crate) struct ToldOf {
     unknown: BTreeMap<BatchId, CarriedBatch>,
     /// The most of each.
     totals: [i64; 11],
+    /// State and credit limit of the newest line.
+    newest: Option<(i64, AccountState, i64)>,
 }
 
 impl Look<'_, '_> {
@@ -85,6 +87,9 @@ impl Look<'_, '_> {
         for (sum, more) in told.totals.iter_mut().zip(carried.totals.as_list()) {
             *sum = more.max(*sum);
         }
+        if told.newest.is_none_or(|(last, ..)| last <= carried.last) {
+            told.newest = Some((carried.last, carried.state, carried.limit));
+        }
         let account = self.source.account_by_id(&carried.account)?;
         for batch in &carried.batches {
             // What rolled out of another comes back with that one.
@@ -122,16 +127,28 @@ impl Look<'_, '_> {
         if let Some(account) = account.as_ref().filter(|_| !told.unknown.is_empty()) {
             let read = |after, page| store::batches_of_account(self.session, account.no, after, page);
             let rows = store::pages(0, READ, read, |row: &BatchRow| row.no);
-            others = rows.collect::<Result<_>>()?;
-            others.retain(|row| !told.known.contains(&self.writers.batch(row.no)));
+            for row in rows {
+                let row = row?;
+                let sent = self.source.operation_row(row.operation())?.is_some_and(|made| made.origin.chain > 0);
+                if sent && !told.known.contains(&self.writers.batch(row.no)) {
+                    others.push(row);
+                }
+            }
         }
         let mut batches = Vec::new();
         for batch in told.unknown.into_values() {
             let like = others.iter().position(|row| alike(row, &batch)).map(|at| others.swap_remove(at).no);
             batches.push(lost(&batch, like.map(|no| self.writers.batch(no)))?);
         }
+        let (state, limit) = account.as_ref().map_or((AccountState::Active, 0), |row| (row.state, row.credit_limit));
+        let (mut was, mut had) = (None, None);
+        if let Some((_, told_state, told_limit)) = told.newest {
+            was = Some(told_state).filter(|told| *told != state);
+            had = Some(told_limit).filter(|told| *told != limit).map(Points::booked).transpose()?;
+        }
         let totals = account.map(|account| account.totals).unwrap_or_default();
-        Ok(LostAccount { account: id, batches, totals: less(&Totals::of_list(told.totals), &totals) })
+        let totals = less(&Totals::of_list(told.totals), &totals);
+        Ok(LostAccount { account: id, batches, totals, state: was, credit_limit: had })
     }
 
     /// Whether an operation of a device has come, by its number there.
@@ -159,6 +176,7 @@ fn lost(batch: &CarriedBatch, like: Option<BatchId>) -> Result<LostBatch> {
         points: Points::booked(batch.amount)?,
         effective_at: batch.effective_at.utc(),
         expires_at: batch.expires_at.map(Instant::utc),
+        rolls_over: batch.rollover.is_some(),
         like,
     })
 }

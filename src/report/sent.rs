@@ -9,6 +9,9 @@ use crate::model::{Certificate, Filter, Heard, HoldState, OpKind, OperationRow, 
 use crate::store;
 use crate::units::Instant;
 
+/// Milliseconds of a day.
+const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+
 impl Look<'_, '_> {
     /// The operation up to which the hub has them all: where the next file begins.
     pub(crate) fn acked(&self) -> Result<(i64, Hash)> {
@@ -20,6 +23,17 @@ impl Look<'_, '_> {
     /// Refuses while its hub has not got everything of this device, or this file alone knows of a hold or an allotment.
     pub(crate) fn check_settled(&self) -> Result<()> {
         let refused = |message: String, help: &str| Err(Error::invalid("file", message, help));
+        let standing = &self.ledger.standing;
+        if standing.heard().expelled {
+            return Err(Error::DeviceRevoked);
+        }
+        let bounded = standing.policy.as_ref().is_some_and(|policy| policy.max_recharge_per_day.is_some());
+        if bounded && standing.recharged > 0 && standing.recharge_day == self.time.millis() / DAY_MILLIS {
+            return refused(
+                "it has recharged today, and how much is bounded by the day".into(),
+                "renew it on another day",
+            );
+        }
         let read = |after, page| store::operations_after(self.session, after, page);
         let tells = |kind| {
             use OpKind::{Capture, Consume, Hold, Open, Recharge, Refund, Release, Renew, Return};

@@ -28,7 +28,9 @@ pub(crate) enum HubCommand {
   counterfoil hub evidence cf-evidence-0b2c4d6e-5012-0123456789ab.cfx.gz --format json
 
 Let all devices send what they did first (`sync run`): what comes again that way is not lost. For each batch that is, the command
-is shown that enters it again; after that no file shows it as lost. Exit code 8: something is lost.")]
+is shown that enters it again; after that no file shows it as lost. Where the payment's own key is known, give that instead: what paid
+calls again under it. It is what the device says, of the accounts it hears of and up to
+when it last heard: compare it with what was paid. Sums show a loss only until the account is used again. Exit code 8: something is lost.")]
     Evidence(EvidenceArgs),
     /// The devices of this hub
     #[command(after_help = "Example:\n  counterfoil hub devices --format json")]
@@ -53,7 +55,8 @@ pub(crate) enum DeviceCommand {
   counterfoil device renew-file -f kiosk-2026.ledger kiosk-2027.ledger
 
 The fresh file has the same device, key and policy, and an empty log. It knows no account before it has exchanged with the hub: run
-`sync run` with it next, and let the app open it from then on. This file is kept as it is, to read.")]
+`sync run` with it next, and let the app open it from then on, and this one no more: it is kept as it is, to read. What was charged
+before is refunded at the hub. It keeps no price book before one is used: give one (--pricing FILE).")]
     RenewFile(RenewFileArgs),
     /// What this file is: its role, its hub, and what it may do
     #[command(after_help = "Example:\n  counterfoil device info")]

@@ -73,8 +73,11 @@ pub(crate) fn span(text: &str) -> Result<Value, String> {
 
 /// The value of a setting: a span of time as whole seconds, a word, or words with commas between them.
 pub(super) fn setting(text: &str) -> Value {
-    if text == "[]" || text.contains(',') {
-        return text.trim_matches(['[', ']']).split(',').filter(|word| !word.is_empty()).collect();
+    if text == "[]" {
+        return Value::Array(Vec::new());
+    }
+    if text.contains(',') {
+        return text.split(',').filter(|word| !word.is_empty()).collect();
     }
     let seconds = span(text).ok().and_then(|seconds| seconds.as_str().map(str::to_string));
     let text = seconds.as_deref().unwrap_or(text);
