@@ -111,8 +111,10 @@ impl Office {
         Ok(Kiosk { name, ledger, clock, sales: 0 })
     }
 
-    fn stick(&self, name: &str) -> PathBuf {
-        self.folder.path().join(format!("stick of {name}"))
+    fn stick(&self, name: &str) -> Result<PathBuf> {
+        let stick = self.folder.path().join(format!("stick of {name}"));
+        std::fs::create_dir_all(&stick)?;
+        Ok(stick)
     }
 
     /// The office puts a stick in, and takes what is on it.
@@ -164,12 +166,12 @@ fn first_day(office: &Office, kiosks: &mut [Kiosk], till: &mut Till) -> Result<(
         for card in CARDS {
             kiosk.sell(till, card, 1)?;
         }
-        let stick = office.stick(kiosk.name);
+        let stick = office.stick(kiosk.name)?;
         put_in(kiosk, &stick)?;
         office.take(&stick)?;
     }
     for kiosk in kiosks {
-        let stick = office.stick(kiosk.name);
+        let stick = office.stick(kiosk.name)?;
         office.take(&stick)?;
         put_in(kiosk, &stick)?;
         let balance = kiosk.ledger.balance(&AccountId::new(CARDS[0])?)?;
@@ -209,7 +211,7 @@ fn two_weeks(office: &Office, kiosks: &mut Vec<Kiosk>, till: &mut Till) -> Resul
             7 => {
                 let north = named(kiosks, "north")?;
                 north.load(till, CARDS[1], "1", 50)?;
-                let lost = put_in(north, &office.stick("north, lost"))?;
+                let lost = put_in(north, &office.stick("north, lost")?)?;
                 ensure(lost.written.len() == 1, "one file is on it")?;
                 println!("  day 7    the stick of north is lost on its way");
             }
@@ -244,7 +246,7 @@ fn clone(office: &Office, kiosks: &mut [Kiosk]) -> Result<Kiosk> {
 fn arrive(office: &Office, kiosks: &[Kiosk]) -> Result<()> {
     println!("Day 14: the sticks arrive");
     for kiosk in kiosks {
-        let stick = office.stick(kiosk.name);
+        let stick = office.stick(kiosk.name)?;
         put_in(kiosk, &stick)?;
         for report in office.take(&stick)? {
             let mut notes: BTreeMap<String, i64> = BTreeMap::new();
@@ -288,7 +290,7 @@ fn look_at(office: &Office) -> Result<()> {
 
 fn found(office: &Office) -> Result<()> {
     println!("The lost stick is found");
-    for report in office.take(&office.stick("north, lost"))? {
+    for report in office.take(&office.stick("north, lost")?)? {
         ensure(report.booked == 0 && report.staged.is_empty(), "nothing is charged twice")?;
         println!("  {} operations, all known: nothing is charged twice\n", report.duplicates);
     }
@@ -305,7 +307,7 @@ fn adds_up(office: &Office, kiosks: &[Kiosk], till: &Till) -> Result<()> {
             if round == 0 && kiosk.name == "south" {
                 kiosk.ledger.confirm_clock(&key("battery")?, ConfirmClock::new())?;
             }
-            let stick = office.stick(kiosk.name);
+            let stick = office.stick(kiosk.name)?;
             let report = put_in(kiosk, &stick)?;
             renewed += i64::from(heard(&report).is_some_and(|report| report.renewed));
             office.take(&stick)?;

@@ -125,7 +125,7 @@ impl Exchange<'_> {
     /// # let (device, key) = (kiosk.info()?.device, kiosk.new_signer()?.key().public());
     /// # hub.admit(&Key::new("1")?, Admit::new(device, key, "kiosk 12", &DevicePolicy::default()))?;
     /// # kiosk.enrol(&Key::new("1")?, Enrol::new(&hub.certificate(&device)?))?;
-    /// let (card, shared) = (AccountId::new("card-7")?, folder.path().join("shared"));
+    /// let (card, shared) = (AccountId::new("card-7")?, folder.path());
     /// kiosk.consume(&card, &Key::new("sale:1")?, Consume::points(Points::new(30)?))?;
     /// hub.recharge(&card, &Key::new("order:1")?, Recharge::new(Points::new(100)?, "wxpay"))?;
     /// kiosk.exchange().run(&shared)?;
@@ -137,7 +137,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// `role_conflict` when this file is by itself; as for [`Ledger::signer`] and [`Ledger::export`]; `disk_full`, `storage` when the
+    /// `role_conflict` when this file is by itself; `invalid_argument` when the folder is not there; as for [`Ledger::signer`] and [`Ledger::export`]; `disk_full`, `storage` when the
     /// folder cannot be read or written: what was taken before stays so.
     pub fn run(&self, folder: impl AsRef<Path>) -> Result<FolderReport> {
         let (up, down) = (folder.as_ref().join("up"), folder.as_ref().join("down"));
@@ -146,6 +146,11 @@ impl Exchange<'_> {
             let message = "this file is by itself, and exchanges nothing".into();
             let help = "make it a hub, or the device of one".into();
             return Err(Error::RoleConflict { role: info.role.as_str(), message, help });
+        }
+        // A stick that is not there must not become a folder on this disk, into which everything goes from then on.
+        if !folder.as_ref().is_dir() {
+            let message = format!("there is no folder {}", folder.as_ref().display());
+            return Err(Error::invalid("folder", message, "put the stick in or mount the share; or make the folder"));
         }
         for folder in [&up, &down] {
             fs::create_dir_all(folder).map_err(|error| file_error(folder, &error))?;

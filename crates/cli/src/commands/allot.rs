@@ -1,6 +1,6 @@
 //! What a hub sets aside for its devices: by its operator, and on the device.
 
-use counterfoil::exchange::{Allot, AllotWriteOff, AllotmentInfo, Recall, Return};
+use counterfoil::exchange::{Allot, AllotWriteOff, AllotmentInfo, Offline, Recall, Return};
 use counterfoil::{AccountId, Error, Key, Ledger, OperationId, Points, Query, Question, Request};
 use serde_json::Value;
 
@@ -24,10 +24,17 @@ pub(super) fn run(session: &mut Session, command: &AllotCommand) -> Result<Outco
 fn new(session: &mut Session, args: &NewAllotmentArgs) -> Result<Outcome, Failure> {
     let (account, until) = (session.account()?, instant("spend_until", &args.until)?);
     let ledger = session.change()?;
-    let device = device_named(&ledger, &args.device)?.device;
+    let named = device_named(&ledger, &args.device)?;
+    let device = named.device;
     let key = args.key.as_deref().map_or_else(|| Ok(Key::random()), Key::new)?;
     let allot = Allot::new(device, Points::ZERO, until).on(&account, &key);
     book(session, &ledger, allot.with("points", args.points.clone()))?;
+    if named.policy.offline == Offline::Open {
+        session.notes.warning(&format!(
+            "{} charges what it knows of and does not spend this: admit it again with --offline allotted (hub admit --renew)",
+            named.name
+        ));
+    }
     Ok(Outcome::Done)
 }
 

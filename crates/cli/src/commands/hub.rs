@@ -67,7 +67,8 @@ fn init(session: &mut Session, args: &HubInitArgs) -> Result<Outcome, Failure> {
     if info.role == Role::Device {
         return Err(wrong_role(&info, "is a device already", "make a new file the hub").into());
     }
-    let key = signer(&ledger)?.key().public();
+    // One that is a hub has its key: none is made in its place.
+    let key = if info.role == Role::Hub { ledger.signer()? } else { signer(&ledger)? }.key().public();
     book(session, &ledger, BecomeHub::new(key, args.name.as_str()).on_file(&Key::new("hub init")?))?;
     session.notes.note(&format!("the hub's fingerprint is {}: devices that join are shown it", key.id()));
     Ok(Outcome::Done)
@@ -82,7 +83,17 @@ fn other_file(path: &Path, wanted: &str) -> Error {
     Error::InvalidArgument { field: "file".into(), message, help: format!("give {wanted}") }
 }
 
+/// Before anything is booked: whether there is where to write.
+pub(super) fn must_be_folder(out: &Path) -> Result<(), Error> {
+    if out.is_dir() {
+        return Ok(());
+    }
+    let message = format!("there is no folder {}", out.display());
+    Err(Error::InvalidArgument { field: "out".into(), message, help: "make the folder, or name another".into() })
+}
+
 fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
+    must_be_folder(&args.out)?;
     let ledger = session.change()?;
     let file = inspect(open_file(&args.ask)?)?;
     let Header::Ask(asked) = &file.header else {
@@ -101,7 +112,9 @@ fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
     let request = request.with("max_recharge", args.max_recharge.clone());
     let request = request.with("max_recharge_per_day", args.max_recharge_per_day.clone());
     let request = request.with("scope", words(&args.scope)).with("offline", words(&args.offline));
-    let request = request.with("max_offline", args.max_offline.clone());
+    let seconds = |span: &Value| span.as_str().and_then(|text| text.parse::<i64>().ok()).map(Value::from);
+    let request =
+        request.with("max_offline", args.max_offline.as_ref().map(|span| seconds(span).unwrap_or(span.clone())));
     let request = request.with("when_expelled", words(&args.when_expelled));
     book(session, &ledger, request.with("prices", args.prices.clone()))?;
     let certificate = ledger.certificate(&asked.device)?;
@@ -156,6 +169,7 @@ fn expel(session: &mut Session, args: &ExpelArgs) -> Result<Outcome, Failure> {
 }
 
 fn ask(session: &mut Session, args: &AskArgs) -> Result<Outcome, Failure> {
+    must_be_folder(&args.out)?;
     let ledger = session.change()?;
     let info = ledger.info()?;
     could_enrol(&ledger, &info)?;

@@ -7,6 +7,7 @@ use counterfoil::exchange::{Exported, Header, PublicKey, SyncStatus, inspect, op
 use counterfoil::sync::RefusedFile;
 use serde::Serialize;
 
+use super::hub::must_be_folder;
 use super::{Session, arrivals};
 use crate::args::{AnswerArgs, CheckFileArgs, RunArgs, SendArgs, SyncCommand};
 use crate::exit::{Failure, Outcome};
@@ -39,6 +40,7 @@ fn export(session: &mut Session, args: &SendArgs) -> Result<Outcome, Failure> {
             format!("{}: operations {} to {last}", wrote.file.display(), after.saturating_add(1))
         }
     };
+    must_be_folder(&args.out)?;
     for (file, exported) in session.change()?.export_into(&args.out, !args.plain)? {
         session.out.told(&Wrote { file, exported }, text)?;
     }
@@ -54,6 +56,7 @@ struct Answered {
 }
 
 fn answer(session: &mut Session, args: &AnswerArgs) -> Result<Outcome, Failure> {
+    must_be_folder(&args.out)?;
     let ledger = session.look()?;
     for path in &args.paths {
         let mut parts = Vec::new();

@@ -55,7 +55,7 @@ fn office_and_shop() -> (Home, Home) {
     let print: String = made.err.split("fingerprint is ").nth(1).unwrap().chars().take(16).collect();
     shop.args(&["device", "ask", "--name", "kiosk 12"]).ok();
     let ask = file(&shop, "cf-ask-");
-    office.args(&["hub", "admit", shop.path(&ask).to_str().unwrap()]).ok();
+    office.args(&["hub", "admit", shop.path(&ask).to_str().unwrap(), "--max-offline", "30d"]).ok();
     let cert = office.path(&file(&office, "cf-cert-"));
     shop.args(&["device", "join", cert.to_str().unwrap(), "--hub-fingerprint", &print]).ok();
     (office, shop)
@@ -66,6 +66,8 @@ fn office_and_shop() -> (Home, Home) {
 fn an_office_and_its_shop_exchange_through_a_folder() {
     let (office, shop) = office_and_shop();
     let shared = office.path("shared").to_str().unwrap().to_string();
+    office.args(&["sync", "run", "--folder", &shared]).fails(2, "invalid_argument");
+    std::fs::create_dir(&shared).unwrap();
     let run = |home: &Home| home.args(&["sync", "run", "--folder", &shared]).ok();
     shop.run("consume 30 -a card --key sale-1").ok();
     office.run("recharge 100 -a card --source wxpay --key order-1").ok();
@@ -132,6 +134,8 @@ fn answered(office: &Home, shop: &Home, sent: &str) -> String {
 fn what_an_office_lost_is_entered_again() {
     let (office, shop) = office_and_shop();
     let shared = office.path("shared").to_str().unwrap().to_string();
+    office.args(&["sync", "run", "--folder", &shared]).fails(2, "invalid_argument");
+    std::fs::create_dir(&shared).unwrap();
     let both = || [&shop, &office, &shop].map(|home| home.args(&["sync", "run", "--folder", &shared]));
     office.run("recharge 100 -a card --source wxpay --key order-1").ok();
     shop.run("consume 30 -a card --key sale-1").ok();
@@ -147,12 +151,17 @@ fn what_an_office_lost_is_entered_again() {
     assert_eq!((office.figures("card")[0], shop.figures("card")[0]), (70, 70));
 
     shop.run("device evidence").ok();
-    let evidence = shop.path(&file(&shop, "cf-evidence-")).to_str().unwrap().to_string();
-    let shown = office.args(&["hub", "evidence", &evidence]);
+    // One of each past of the hub.
+    let written = std::fs::read_dir(shop.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let named = written.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("cf-evidence-"));
+    let mut evidence: Vec<String> = named.map(|path| path.to_str().unwrap().to_string()).collect();
+    evidence.splice(0..0, ["hub".to_string(), "evidence".to_string()]);
+    let evidence: Vec<&str> = evidence.iter().map(String::as_str).collect();
+    let shown = office.args(&evidence);
     assert!(shown.code == 8 && shown.out.contains("recharged: 150 were told of, 100 are known"), "{shown:#?}");
     let enter = shown.out.lines().find_map(|line| line.trim().strip_prefix("counterfoil ")).unwrap();
     office.run(enter).ok();
-    assert!(office.args(&["hub", "evidence", &evidence]).ok().out.contains("nothing of it is lost"));
+    assert!(office.args(&evidence).ok().out.contains("no batch of it is missing"));
     both();
     assert_eq!((office.figures("card")[0], shop.figures("card")[0]), (120, 120));
 
