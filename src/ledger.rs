@@ -25,6 +25,8 @@ mod options;
 #[cfg(feature = "sync")]
 mod renewal;
 mod tell;
+#[cfg(all(test, feature = "sync"))]
+mod tests;
 mod watch;
 
 use std::path::{Path, PathBuf};

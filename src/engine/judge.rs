@@ -2,6 +2,7 @@
 //! what cannot be booked is kept for somebody to look at.
 
 use super::links::{Incoming, Place, Refunded, Said, hold_of, is_second, occurred, refunded, staged};
+use super::roles::is_one_over_all;
 use super::source::Source;
 use super::{RULES_VERSION, parse_body};
 use crate::error::{Error, Result};
@@ -177,7 +178,7 @@ impl<'a> Case<'a> {
         for (chain, operation) in source.key_uses(account.no, kind, &line.key)? {
             let own = chain == self.place.chain && self.place.new.is_none();
             let device = if chain > 0 { Some(super::links::chain(source, chain)?.device) } else { None };
-            if !self.standing.is_one_over_all(kind, &line.key) && device != Some(self.incoming.device.no) {
+            if !is_one_over_all(self.standing, kind, &line.key) && device != Some(self.incoming.device.no) {
                 continue;
             }
             let first = source.stored_row(operation)?.ok_or_else(|| Error::corrupt("a key has no operation"))?;

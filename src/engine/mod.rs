@@ -282,7 +282,7 @@ fn check_new(command: &Command, field: &str, id: &AccountId) -> Result<()> {
 
 /// The operation booked under a command's key: at a hub a recharge is one over all devices, and so may other sales be.
 fn find_key(source: &dyn Source, ledger: &LedgerRow, scope: Option<i64>, command: &Command) -> Result<Option<i64>> {
-    if let Some(account) = scope.filter(|_| ledger.standing.is_one_over_all(command.kind, &command.key)) {
+    if let Some(account) = scope.filter(|_| roles::is_one_over_all(&ledger.standing, command.kind, &command.key)) {
         return Ok(source.key_uses(account, command.kind, &command.key)?.first().map(|(_, operation)| *operation));
     }
     source.find_key(scope, command.kind, &command.key)
@@ -292,7 +292,7 @@ fn find_key(source: &dyn Source, ledger: &LedgerRow, scope: Option<i64>, command
 /// keys, which tells them apart, does not tell that it is taken. Nor may what is followed by another operation be written at once.
 pub(crate) fn keys_are_shared(ledger: &LedgerRow, command: &Command) -> bool {
     let standing = &ledger.standing;
-    standing.is_one_over_all(command.kind, &command.key)
+    roles::is_one_over_all(standing, command.kind, &command.key)
         || standing.role == Role::Hub && command.kind == OpKind::Approve
 }
 

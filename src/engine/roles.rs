@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::hash::PublicKey;
 use crate::model::{
-    Action, Admission, Certificate, Command, DeviceRow, DeviceState, Granted, HUB_LATE_WINDOW, LedgerRow, OpKind,
+    Action, Admission, Certificate, Command, DeviceRow, DeviceState, Granted, HUB_LATE_WINDOW, Key, LedgerRow, OpKind,
     Right, Role, Setting, Standing, WhenExpelled, device_tag,
 };
 use crate::units::add;
@@ -29,6 +29,18 @@ pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {
         )),
         Role::Standalone | Role::Hub => Ok(()),
     }
+}
+
+/// Whether what has this key is one over all devices of this hub and itself: a payment told twice is money, and so may other sales be.
+/// Other keys are their device's.
+pub(super) fn is_one_over_all(standing: &Standing, kind: OpKind, key: &Key) -> bool {
+    let begins = |beginning: &Key| key.as_str().starts_with(beginning.as_str());
+    standing.role == Role::Hub
+        && match kind {
+            OpKind::Recharge => true,
+            OpKind::Consume => standing.global_keys.as_ref().is_some_and(|keys| keys.iter().any(begins)),
+            _ => false,
+        }
 }
 
 /// What is about devices, or about what they sent.

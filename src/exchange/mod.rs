@@ -77,3 +77,5 @@ pub use name::{open_file, write_file};
 pub use outgoing::Outgoing;
 #[cfg(feature = "sync")]
 pub use signer::{Mark, Signer};
+#[cfg(all(test, feature = "sync"))]
+pub(crate) use tests::{DEVICE, key, sent_up};

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 #[cfg(test)]
-mod arriving;
-#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod golden;
@@ -35,9 +33,9 @@ use crate::hash::Hash;
 use crate::model::{Metadata, Writer, batch_no};
 
 const HUB: Uuid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777_8888);
-const DEVICE: Uuid = Uuid::from_u128(0x9999_aaaa_bbbb_4ccc_8ddd_eeee_ffff_0000);
+pub(crate) const DEVICE: Uuid = Uuid::from_u128(0x9999_aaaa_bbbb_4ccc_8ddd_eeee_ffff_0000);
 
-fn key() -> SigningKey {
+pub(crate) fn key() -> SigningKey {
     SigningKey::from_secret([7; 32])
 }
 
@@ -117,6 +115,23 @@ fn down(count: i64) -> (Header, Vec<String>) {
         _ => account(n),
     };
     (Header::Down(Box::new(down)), (0..count).map(line).collect())
+}
+
+/// The bytes of a file of these operations of [`DEVICE`] in its epoch 7, under one price book, and where they end.
+pub(crate) fn sent_up(hub: Uuid, base: Link, book: &str, lines: &[&str]) -> (Vec<u8>, Link) {
+    let mut up = Up::new(hub, DEVICE, 7, base, at(0));
+    up.price_books = vec![Hash::of(book.as_bytes())];
+    let writer = Writer { device: DEVICE, epoch: 7 };
+    for line in lines {
+        up.head = up::link(&up::read(line.as_bytes()).unwrap(), &up.head, writer, &up.price_books).unwrap();
+    }
+    (up.count, up.marks) = (i64::try_from(lines.len()).unwrap(), vec![base]);
+    let (head, mut bytes) = (up.head, Vec::new());
+    let mut file = Outgoing::begin(&mut bytes, Header::Up(up), false).unwrap();
+    file.price_book(book).unwrap();
+    lines.iter().for_each(|line| file.line(line).unwrap());
+    file.finish(&key()).unwrap();
+    (bytes, head)
 }
 
 fn written((header, lines): &(Header, Vec<String>), packed: bool) -> Vec<u8> {

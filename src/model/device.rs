@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::codes::{AccountsOpen, codes};
 use super::heard::Heard;
 use super::ids::Key;
-use super::operations::OpKind;
 use super::words::words;
 use crate::hash::{Hash, PublicKey};
 use crate::units::{Points, json_schema, utc_option};
@@ -141,20 +140,6 @@ pub(crate) struct Standing {
     /// Of a device whose recharges are bounded by the day: the newest day with one, since 1970, and the points of that day.
     pub(crate) recharge_day: i64,
     pub(crate) recharged: i64,
-}
-
-impl Standing {
-    /// Whether what has this key is one over all devices of this hub and itself: a payment told twice is money, and so may other sales
-    /// be. Other keys are their device's.
-    pub(crate) fn is_one_over_all(&self, kind: OpKind, key: &Key) -> bool {
-        let begins = |beginning: &Key| key.as_str().starts_with(beginning.as_str());
-        self.role == Role::Hub
-            && match kind {
-                OpKind::Recharge => true,
-                OpKind::Consume => self.global_keys.as_ref().is_some_and(|keys| keys.iter().any(begins)),
-                _ => false,
-            }
-    }
 }
 
 /// What a hub was told of a device.

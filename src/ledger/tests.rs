@@ -1,10 +1,16 @@
 //! What only another program than this one would send: it arrives, and somebody sees it.
 
-use super::*;
-use crate::exchange::{Admit, Approve, BecomeHub, DevicePolicy, FlagCode, ImportReport, Offline, StageReason};
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::io::Cursor;
+
+use super::{Imported, Ledger};
+use crate::exchange::{
+    Admit, Approve, BecomeHub, DEVICE, DevicePolicy, FlagCode, ImportReport, Link, Offline, StageReason, key, sent_up,
+};
+use crate::hash::Hash;
+use crate::model::{AccountId, Key, Query};
 use crate::pricing::PriceBook;
-use crate::sync::Imported;
-use crate::{AccountId, Key, Ledger, Query};
 
 struct Office {
     hub: Ledger,
@@ -27,19 +33,7 @@ impl Office {
     /// Takes operations after a link, as of that epoch; what came of it, and where they end.
     fn take(&self, base: Link, lines: &[&str]) -> (ImportReport, Link) {
         let hub = self.hub.info().unwrap().ledger;
-        let mut up = Up::new(hub, DEVICE, 7, base, at(0));
-        up.price_books = vec![Hash::of(PRICES.as_bytes())];
-        let writer = Writer { device: DEVICE, epoch: 7 };
-        for line in lines {
-            up.head = up::link(&up::read(line.as_bytes()).unwrap(), &up.head, writer, &up.price_books).unwrap();
-        }
-        (up.count, up.marks) = (i64::try_from(lines.len()).unwrap(), vec![base]);
-        let head = up.head;
-        let mut bytes = Vec::new();
-        let mut file = Outgoing::begin(&mut bytes, Header::Up(up), false).unwrap();
-        file.price_book(PRICES).unwrap();
-        lines.iter().for_each(|line| file.line(line).unwrap());
-        file.finish(&key()).unwrap();
+        let (bytes, head) = sent_up(hub, base, PRICES, lines);
         match self.hub.exchange().import(Cursor::new(bytes)).unwrap() {
             Imported::Operations(report) => (report, head),
             other => panic!("{other:?}"),
@@ -87,8 +81,8 @@ fn what_a_newer_program_booked_waits_in_its_account() {
 /// A kiosk charged 12 for what its own price book gives for 10, by a book the office had never seen and that is not the one it is to use.
 #[test]
 fn another_price_is_seen_and_stands() {
-    let mut policy = DevicePolicy::default();
-    policy.prices = Some(PriceBook::parse("[fixed_costs]\nscript = 11\n", "p").unwrap().hash());
+    let prices = PriceBook::parse("[fixed_costs]\nscript = 11\n", "p").unwrap().hash();
+    let policy = DevicePolicy { prices: Some(prices), ..DevicePolicy::default() };
     let office = Office::new(&policy);
     let charge = |seq: i64, points: i64| {
         format!(
@@ -116,8 +110,7 @@ fn another_price_is_seen_and_stands() {
 /// What no device writes is kept and looked at: spending of allotments beyond the charge, a capture of what is no hold, no account.
 #[test]
 fn what_cannot_be_is_set_aside() {
-    let mut policy = DevicePolicy::default();
-    policy.offline = Offline::Allotted;
+    let policy = DevicePolicy { offline: Offline::Allotted, ..DevicePolicy::default() };
     let office = Office::new(&policy);
     let (report, _) = office.take(
         beginning(),
