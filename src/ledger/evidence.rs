@@ -65,7 +65,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// `role_conflict` when this file is no device; as for [`Ledger::signer`]; `read_only`, `disk_full`, `storage`.
+    /// `role_conflict` when this file is no device; as for [`Ledger::signer`](crate::Ledger::signer); `read_only`, `disk_full`, `storage`.
     pub fn write_evidence(&self, folder: impl AsRef<Path>, packed: bool) -> Result<Vec<PathBuf>> {
         let ledger = self.ledger;
         let info = ledger.info()?;
@@ -100,7 +100,7 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// As for [`inspect`]; then `not_for_us`, `unknown_device`, `bad_file` with the reason `signature`; `role_conflict` when this
-    /// file is no hub; and as for [`Ledger::balance`].
+    /// file is no hub; and as for [`Ledger::balance`](crate::Ledger::balance).
     pub fn read_evidence(&self, mut reader: impl Read + Seek) -> Result<EvidenceReport> {
         let mut file = inspect(&mut reader)?;
         let Header::Evidence(evidence) = file.header.clone() else {
