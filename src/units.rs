@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// The largest number of points an amount, a balance or a debt may reach. Safe as a JSON number everywhere.
 pub(crate) const MAX_POINTS: i64 = 9_000_000_000_000_000;
 
+/// Milliseconds of a day.
+pub(crate) const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+
 /// A whole number of points, never negative: what is asked for, and what answers tell.
 ///
 /// It compares with an `i64`, and turns into one; sums and differences are plain `i64`.

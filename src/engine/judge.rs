@@ -11,10 +11,7 @@ use crate::model::{
     StageReason, StageState, Standing,
 };
 use crate::pricing::PriceBook;
-use crate::units::{Instant, add};
-
-/// Milliseconds of a day.
-pub(super) const DAY: i64 = 24 * 3600 * 1000;
+use crate::units::{DAY_MILLIS, Instant, add};
 
 /// A link with all that is known of it.
 pub(super) struct Case<'a> {
@@ -222,7 +219,7 @@ impl<'a> Case<'a> {
 
     /// The day of a recharge by its device's clock, and what that has recharged in it with this one.
     pub(super) fn recharged(&self, line: &Line<'_>) -> Result<(i64, i64)> {
-        let (device, day) = (self.incoming.device, line.booked_at.millis() / DAY);
+        let (device, day) = (self.incoming.device, line.booked_at.millis() / DAY_MILLIS);
         let before = if device.recharge_day == day { device.recharged } else { 0 };
         Ok((day, add(before, line.points)?))
     }

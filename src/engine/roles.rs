@@ -11,9 +11,7 @@ use crate::model::{
     Action, Admission, Certificate, Command, DeviceRow, DeviceState, Granted, HUB_LATE_WINDOW, Key, LedgerRow, OpKind,
     Right, Role, Setting, Standing, WhenExpelled, device_tag,
 };
-use crate::units::add;
-
-const DAY_MILLIS: i64 = 24 * 3600 * 1000;
+use crate::units::{DAY_MILLIS, add};
 
 /// Refuses what a file of this role does not book, whatever is in it.
 pub(crate) fn check(ledger: &LedgerRow, command: &Command) -> Result<()> {

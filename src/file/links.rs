@@ -223,7 +223,7 @@ impl File {
     }
 
     fn begun(&self, session: &Session<'_>, writer: Writer) -> Result<Vec<Hash>> {
-        let chains = store::chains_of_device(session, self.device(session, writer.device)?.no)?;
+        let chains = SqlSource::new(session, &self.cache).chains_of(self.device(session, writer.device)?.no)?;
         Ok(chains.into_iter().filter(|chain| chain.epoch == writer.epoch).map(|chain| chain.prev).collect())
     }
 

@@ -153,7 +153,7 @@ impl Look<'_, '_> {
 
     /// Whether an operation of a device has come, by its number there.
     fn has_link(&self, device: &DeviceRow, seq: i64) -> Result<bool> {
-        for chain in store::chains_of_device(self.session, device.no)? {
+        for chain in self.source.chains_of(device.no)? {
             if self.source.link(chain.no, seq)?.is_some() {
                 return Ok(true);
             }

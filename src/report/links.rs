@@ -63,7 +63,7 @@ impl Look<'_, '_> {
     /// Where what this hub holds of a device's log ends.
     pub(crate) fn ends_of(&self, device: &DeviceRow) -> Result<Ends> {
         let mut ends = Ends::default();
-        for chain in store::chains_of_device(self.session, device.no)? {
+        for chain in self.source.chains_of(device.no)? {
             if let Some(last) = store::newest_link(self.session, chain.no)?
                 && self.source.chains_after(&last.hash)?.is_empty()
             {

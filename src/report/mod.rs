@@ -18,6 +18,7 @@ mod links;
 mod lists;
 mod log;
 mod named;
+mod renewal;
 mod sent;
 mod shapes;
 mod similar;

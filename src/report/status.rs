@@ -2,6 +2,7 @@
 
 use super::Look;
 use super::lists::READ;
+use crate::engine::source::Links;
 use crate::error::{Error, Result};
 use crate::model::{
     DeviceInfo, DeviceLog, DeviceRow, DeviceState, DevicesStatus, FlagRow, HubStatus, Role, StagedRow, SyncStatus,
@@ -61,7 +62,7 @@ impl Look<'_, '_> {
 
     pub(super) fn device_info(&self, row: DeviceRow) -> Result<DeviceInfo> {
         let mut log = DeviceLog::default();
-        for chain in store::chains_of_device(self.session, row.no)? {
+        for chain in self.source.chains_of(row.no)? {
             if let Some(last) = store::newest_link(self.session, chain.no)?
                 && log.epoch.is_none_or(|epoch| (epoch, log.operations) < (chain.epoch, last.seq))
             {

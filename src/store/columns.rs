@@ -242,22 +242,24 @@ impl<'r> Columns<'r> {
         Ok(self.optional_bytes()?.map(PublicKey::from))
     }
 
-    pub(super) fn optional_policy(&mut self) -> Result<Option<Arc<DevicePolicy>>> {
+    fn optional_json<T: Serialize + DeserializeOwned>(&mut self) -> Result<Option<Arc<T>>> {
         let Some(text) = self.optional_text(BODY)? else { return Ok(None) };
-        let policy: DevicePolicy = self.json(text)?;
+        let value: T = self.json(text)?;
         // What it does not know would be lost.
-        match json(&policy) {
-            Ok(written) if written == text => Ok(Some(Arc::new(policy))),
+        match json(&value) {
+            Ok(written) if written == text => Ok(Some(Arc::new(value))),
             _ => Err(self.wrong("is not as it is written")),
         }
     }
 
+    pub(super) fn optional_policy(&mut self) -> Result<Option<Arc<DevicePolicy>>> {
+        self.optional_json()
+    }
+
     pub(super) fn optional_keys(&mut self) -> Result<Option<Arc<Vec<Key>>>> {
-        let Some(text) = self.optional_text(BODY)? else { return Ok(None) };
-        let keys: Vec<Key> = self.json(text)?;
-        match json(&keys) {
-            Ok(written) if written == text && !keys.is_empty() => Ok(Some(Arc::new(keys))),
-            _ => Err(self.wrong("is not as it is written")),
+        match self.optional_json()? {
+            Some(keys) if Vec::is_empty(&keys) => Err(self.wrong("is not as it is written")),
+            keys => Ok(keys),
         }
     }
 

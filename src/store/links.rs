@@ -34,7 +34,7 @@ impl Links for SqlSource<'_, '_> {
     }
 
     fn chains_of(&self, device: i64) -> Result<Vec<ChainRow>> {
-        super::chains_of_device(self.session(), device)
+        self.session().walk(sql::CHAINS_OF_DEVICE, params![device], None, |row| row.no, ChainRow::read)
     }
 
     fn newest_epoch(&self, device: i64) -> Result<Option<i64>> {
@@ -99,10 +99,6 @@ pub(crate) fn staged_after(session: &Session<'_>, open: bool, after: i64, page: 
 pub(crate) fn staged_of_device(session: &Session<'_>, device: i64, most: usize) -> Result<Vec<StagedRow>> {
     let bounds = params![device, limit(most)];
     session.walk(sql::STAGED_OF_DEVICE, bounds, None, |row| (row.account, row.operation), StagedRow::read)
-}
-
-pub(crate) fn chains_of_device(session: &Session<'_>, device: i64) -> Result<Vec<ChainRow>> {
-    session.walk(sql::CHAINS_OF_DEVICE, params![device], None, |row| row.no, ChainRow::read)
 }
 
 pub(crate) fn newest_link(session: &Session<'_>, chain: i64) -> Result<Option<LinkRow>> {

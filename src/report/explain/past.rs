@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::super::Look;
+use super::is_past;
 use super::step::{Step, StepKind, hold_of};
-use super::{Booked, is_past};
 use crate::engine::{Books, Source};
 use crate::error::Result;
 use crate::model::{AccountRow, BatchNo, BatchRow, EntryKind, EntryRow, HoldRow, HoldState};
@@ -116,14 +116,13 @@ impl Look<'_, '_> {
     }
 
     fn pending_step(&self, batch: &BatchRow, points: i64) -> Result<Step> {
-        let booked = Booked::here(&self.source, batch.operation())?;
-        let at = booked.as_ref().map_or_else(|| self.told_at(batch.account), |booked| Ok(booked.row.booked_at))?;
+        let (at, said) = self.made(batch.account, batch.operation())?;
         Ok(Step {
             operation: Some(self.writers.operation(batch.operation())),
             batch: Some(self.writers.batch(batch.no)),
             source: Some(batch.source.to_string()),
             until: Some(batch.effective_at.utc()),
-            said: booked.as_ref().map(Booked::said).unwrap_or_default(),
+            said,
             ..Step::new(StepKind::Pending, EntryKind::Recharge, at, Points::booked(points)?)
         })
     }

@@ -389,20 +389,27 @@ impl Look<'_, '_> {
 
     /// A hold that sets points aside.
     pub(super) fn hold_step(&self, hold: &HoldRow, points: i64) -> Result<Step> {
-        let booked = Booked::here(&self.source, hold.operation)?;
-        let at = booked.as_ref().map_or_else(|| self.told_at(hold.account), |booked| Ok(booked.row.booked_at))?;
+        let (at, said) = self.made(hold.account, hold.operation)?;
         Ok(Step {
             operation: Some(self.writers.operation(hold.operation)),
             hold: Some(self.writers.hold(hold.operation)),
             until: Some(hold.deadline.utc()),
             service: hold.service.clone(),
-            said: booked.as_ref().map(Booked::said).unwrap_or_default(),
+            said,
             ..Step::new(StepKind::Held, EntryKind::Hold, at, Points::booked(points)?)
         })
     }
 
+    /// When something in an account was made, and what was said of that.
+    pub(super) fn made(&self, account: i64, operation: i64) -> Result<(Instant, Said)> {
+        match Booked::here(&self.source, operation)? {
+            Some(booked) => Ok((booked.row.booked_at, booked.said())),
+            None => Ok((self.told_at(account)?, Said::default())),
+        }
+    }
+
     /// Of what only its hub has, a device knows since when it was told.
-    pub(super) fn told_at(&self, account: i64) -> Result<Instant> {
+    fn told_at(&self, account: i64) -> Result<Instant> {
         let lost = || Error::corrupt(format!("account number {account} has no base"));
         Ok(self.source.base(account)?.ok_or_else(lost)?.as_of)
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::values::{count, span};
+use super::values::{count, whole_span};
 use super::{Confirm, Paging, SendArgs};
 
 #[derive(Debug, Subcommand)]
@@ -94,7 +94,7 @@ pub(crate) struct AdmitArgs {
     #[arg(long, value_name = "HOW", help_heading = "Policy")]
     pub(crate) offline: Option<String>,
     /// So long after it last heard of its hub it decides nothing strictly any more: 30d
-    #[arg(long, value_name = "SPAN", value_parser = span, help_heading = "Policy")]
+    #[arg(long, value_name = "SPAN", value_parser = whole_span, help_heading = "Policy")]
     pub(crate) max_offline: Option<Value>,
     /// Once expelled it charges no more (stop), or goes on by itself (go-on) [default: stop]
     #[arg(long, value_name = "HOW", help_heading = "Policy")]

@@ -71,6 +71,12 @@ pub(crate) fn span(text: &str) -> Result<Value, String> {
     seconds.map(|seconds| seconds.to_string().into()).ok_or_else(|| "too long".into())
 }
 
+/// The same as a number, where it is whole.
+pub(super) fn whole_span(text: &str) -> Result<Value, String> {
+    let seconds = span(text)?;
+    Ok(seconds.as_str().and_then(|text| text.parse::<i64>().ok()).map_or(seconds.clone(), Value::from))
+}
+
 /// The value of a setting: a span of time as whole seconds, a word, or words with commas between them.
 pub(super) fn setting(text: &str) -> Value {
     if text == "[]" {

@@ -112,9 +112,7 @@ fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
     let request = request.with("max_recharge", args.max_recharge.clone());
     let request = request.with("max_recharge_per_day", args.max_recharge_per_day.clone());
     let request = request.with("scope", words(&args.scope)).with("offline", words(&args.offline));
-    let seconds = |span: &Value| span.as_str().and_then(|text| text.parse::<i64>().ok()).map(Value::from);
-    let request =
-        request.with("max_offline", args.max_offline.as_ref().map(|span| seconds(span).unwrap_or(span.clone())));
+    let request = request.with("max_offline", args.max_offline.clone());
     let request = request.with("when_expelled", words(&args.when_expelled));
     book(session, &ledger, request.with("prices", args.prices.clone()))?;
     let certificate = ledger.certificate(&asked.device)?;
