@@ -96,7 +96,7 @@ impl Booking<'_, '_> {
         self.heard.get_or_insert_default()
     }
 
-    /// All there is has come: what a base says of an earlier epoch of the hub, and this one does not, is no more.
+    /// All there is has come: what an old base says, and nobody says any more, is no more.
     fn forget_lost(
         &mut self,
         ledger: &LedgerRow,
@@ -111,7 +111,7 @@ impl Booking<'_, '_> {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.account;
             for base in page {
-                if base.epoch < told.position.epoch && !said.contains(&base.account) {
+                if base.is_old(told.position.epoch, stale_before) && !said.contains(&base.account) {
                     let lost = || Error::corrupt(format!("base {} has no account", base.account));
                     let account = source.account(base.account)?.ok_or_else(lost)?;
                     self.hear(ledger, (told, stale_before), names, &nothing(&account.id))?;

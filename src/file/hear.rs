@@ -146,13 +146,13 @@ impl File {
         }
         let more = lines.peek().is_some();
         let ack = answer.ack.ok_or_else(|| Error::corrupt("an answer without an ack has no accounts"))?;
-        let mut after = heard;
+        let mut after = heard.clone();
         after.hear_epoch(answer.position.epoch);
         let whole = !more && after.part_came(answer.parts(), answer.part.0);
         let policy = ledger.standing.policy.as_deref().cloned().unwrap_or_default();
         let goes_by = ledger.settings.granted(policy);
         let granted = Some(answer.granted.clone()).filter(|granted| *granted != goes_by);
-        let forgets = whole && answer.since.is_none() && any_lost(&source, answer)?;
+        let forgets = whole && answer.since.is_none() && any_old(&source, answer, heard.stale_before)?;
         if !told.is_empty() || granted.is_some() || forgets {
             moved.accounts = moved.accounts.saturating_add(i64::try_from(told.len()).unwrap_or(i64::MAX));
             let told =
@@ -229,7 +229,7 @@ fn begin(session: &Session<'_>, answer: &Answer, takes: bool, moved: &mut Moved)
         heard.expelled = answer.expelled;
         moved.stale = heard.seen.is_some_and(|seen| answer.position.order() < seen.order());
         // Asked before something newer came: that may be of a past the hub had lost when it answered.
-        let before = answer.newest != heard.newest && heard.newest != Some(answer.position);
+        let before = answer.newest != heard.furthest() && heard.newest != Some(answer.position);
         let acked = match (answer.need, answer.ack) {
             (Some(need), _) => Some(need),
             (None, ack) => ack.filter(|_| !moved.stale),
@@ -270,9 +270,9 @@ fn is_known(source: &SqlSource<'_, '_>, answer: &Answer, heard: &Heard, carried:
     Ok(base.is_some_and(|base| (base.epoch, base.seq) >= answer.position.order()))
 }
 
-fn any_lost(source: &SqlSource<'_, '_>, answer: &Answer) -> Result<bool> {
+fn any_old(source: &SqlSource<'_, '_>, answer: &Answer, stale_before: i64) -> Result<bool> {
     for base in store::pages(0, 256, |after, page| source.bases(after, page), |base: &BaseRow| base.account) {
-        if base?.epoch < answer.position.epoch {
+        if base?.is_old(answer.position.epoch, stale_before) {
             return Ok(true);
         }
     }

@@ -35,7 +35,7 @@ impl Ledger {
         let (heard, accepted) = self.look(|look| Ok(look.heard()))?;
         let fast = accepted.since(self.reading().at) > FAST_MILLIS;
         let seen = heard.seen.filter(|_| !fast).map(told);
-        Ok(Up { seen: seen.into_iter().collect(), newest: heard.newest.map(told).into_iter().collect(), ..up })
+        Ok(Up { seen: seen.into_iter().collect(), newest: heard.furthest().map(told).into_iter().collect(), ..up })
     }
 
     /// Takes how accounts stand at the hub. The file is read twice, from its beginning: first it is proven, then its accounts are

@@ -71,6 +71,11 @@ impl Heard {
         (heard.seal() == Some(seal) && heard.text().as_deref() == Some(text)).then_some(heard)
     }
 
+    /// The newest position heard of, whether anything was new in it or not: a hub that was set back behind it has to know.
+    pub(crate) fn furthest(&self) -> Option<HubPosition> {
+        self.seen.into_iter().chain(self.newest).max_by_key(HubPosition::order)
+    }
+
     /// A hub epoch not heard of before: whatever was received of an earlier one may be of a past the hub has lost.
     pub(crate) fn hear_epoch(&mut self, epoch: i64) {
         if epoch > self.epoch {
@@ -134,6 +139,13 @@ pub(crate) struct BaseRow {
     pub(crate) moved: i64,
     /// It came without its rows.
     pub(crate) large: bool,
+}
+
+impl BaseRow {
+    /// It is of an earlier epoch of the hub, or accepted time has gone back behind it.
+    pub(crate) fn is_old(&self, epoch: i64, stale_before: i64) -> bool {
+        self.epoch < epoch || self.operation < stale_before
+    }
 }
 
 /// An account as it came with a reconcile.

@@ -17,6 +17,13 @@ pub struct Base {
     pub as_of: Ms,
 }
 
+impl Base {
+    /// It is of an earlier hub epoch, or accepted time has gone back behind it.
+    pub fn is_old(&self, position: Position) -> bool {
+        self.position.epoch < position.epoch || self.position.seq == 0
+    }
+}
+
 /// What the parts of one answer have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {

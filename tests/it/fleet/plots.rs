@@ -215,6 +215,34 @@ fn base_under_a_fast_clock() -> Vec<Step> {
     ]
 }
 
+/// Under a clock a month fast a device hears of a hub that was set back, and of nothing new in it; then the hub is set back again.
+fn empty_answer_of_a_lost_past() -> Vec<Step> {
+    vec![
+        Step::BackUp { node: 0 },
+        Step::Clock { node: 0, off: 30 * DAY },
+        book(0, 0, 985, recharge(30)),
+        Step::Exchange { node: 1 },
+        Step::Exchange { node: 3 },
+        Step::SetBack { node: 0, mark: true },
+        Step::Exchange { node: 3 },
+        Step::Exchange { node: 3 },
+        Step::SetBack { node: 0, mark: true },
+        Step::Exchange { node: 1 },
+    ]
+}
+
+/// The hub's clock is a month fast, and what it then told of is lost with it.
+fn lost_account_in_the_future() -> Vec<Step> {
+    vec![
+        Step::Clock { node: 0, off: 30 * DAY },
+        Step::BackUp { node: 0 },
+        book(0, 3, 985, recharge(30)),
+        Step::Exchange { node: 2 },
+        Step::Restore { node: 0 },
+        Step::Exchange { node: 2 },
+    ]
+}
+
 /// A recalled allotment whose return is staged.
 fn return_is_staged() -> Vec<Step> {
     vec![
@@ -241,6 +269,8 @@ fn plot(wrong: Wrong) -> Option<Vec<Step>> {
         Wrong::TooNewNotKept => too_new(),
         Wrong::StepBackNotTold => hub_led_back(),
         Wrong::FastClockNotTold => base_under_a_fast_clock(),
+        Wrong::EmptyAnswersForgotten => empty_answer_of_a_lost_past(),
+        Wrong::FutureOfLostAccountKept => lost_account_in_the_future(),
         Wrong::RecalledReturnedAgain => return_is_staged(),
         _ => return None,
     })

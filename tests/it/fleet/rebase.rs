@@ -60,7 +60,7 @@ impl Device {
         }
         // Asked before something newer came: that might be of a past the hub had lost when it answered, and would be forgotten as
         // the newest heard of before the hub was told.
-        let asked_before = down.newest != self.newest && self.newest != Some(down.position);
+        let asked_before = down.newest != self.furthest() && self.newest != Some(down.position);
         // The two others tell only where such answers are taken.
         let taken = [Wrong::NewestOvertaken, Wrong::OldAnswersApplied, Wrong::SeenOfOldEpochKept];
         if asked_before && !taken.iter().any(|wrong| self.is(*wrong)) {
@@ -76,10 +76,10 @@ impl Device {
     }
 
     fn take_lines(&mut self, down: &Down, ack: Place, lines: &[Rc<Line>], reading: Ms) {
-        let lost = |base: &Base| (1..down.position.epoch).contains(&base.position.epoch);
-        let forgets = down.since.is_none() && self.bases.iter().flatten().any(lost);
         let (time, _) = self.hear(reading);
         let goes_back = self.clock.accepted - time.max(down.as_of) > HOUR;
+        let old = |base: &Base| base.is_old(down.position) || goes_back && !self.is(Wrong::FutureOfLostAccountKept);
+        let forgets = down.since.is_none() && self.bases.iter().flatten().any(old);
         let known = |line: &Rc<Line>| self.bases[line.account as usize].is_some_and(|base| base.is_of(down.position));
         let again = goes_back || self.is(Wrong::OldAnswersApplied);
         let lines: Vec<Rc<Line>> = lines.iter().filter(|line| again || !known(line)).cloned().collect();
@@ -127,11 +127,11 @@ impl Device {
         }
     }
 
-    /// All there is has come: what a base says of an earlier hub epoch, and this one does not, is no more.
+    /// All there is has come: what an old base says, and nobody says any more, is no more.
     fn forget_lost(&mut self, reconcile: &Reconcile, time: Ms) {
         for account in 0..super::ACCOUNTS {
-            let lost = |base: Base| base.position.epoch < reconcile.position.epoch;
-            if self.bases[account as usize].is_some_and(lost) && !self.is(Wrong::LostAccountKept) {
+            let old = self.bases[account as usize].is_some_and(|base| base.is_old(reconcile.position));
+            if old && !self.is(Wrong::LostAccountKept) {
                 self.rebase(&Line { account, rows: Account::new(reconcile.as_of, 0) }, reconcile, time);
             }
         }
@@ -235,6 +235,12 @@ impl Device {
         }
     }
 
+    /// The newest heard of, whether anything was new in it or not.
+    fn furthest(&self) -> Option<Position> {
+        let all = [self.seen, self.newest].into_iter().flatten();
+        if self.is(Wrong::EmptyAnswersForgotten) { self.newest } else { all.max_by_key(Position::order) }
+    }
+
     /// Everything after what the hub is known to hold: files of one epoch each, of at most `most` links.
     pub fn export(&mut self, reading: Ms, most: usize) -> Vec<Up> {
         self.mind_mark(reading);
@@ -254,7 +260,7 @@ impl Device {
                 head: self.place(next),
                 exported_at: reading,
                 seen,
-                newest: self.newest,
+                newest: self.furthest(),
                 marks: self.marks(from),
                 damaged: false,
                 links,

@@ -27,6 +27,8 @@ pub enum Wrong {
     AllotmentOnOldBase,
     // Rules this model met a need for.
     NewestOvertaken,
+    EmptyAnswersForgotten,
+    FutureOfLostAccountKept,
     RunOutHoldUnbacked,
     AckPastGap,
     LostAccountKept,
@@ -43,7 +45,7 @@ pub enum Wrong {
     ClawbackNotCarried,
 }
 
-pub const ALL: [Wrong; 36] = [
+pub const ALL: [Wrong; 38] = [
     Wrong::OwnLastKept,
     Wrong::TermsBesideLog,
     Wrong::SetBackToldBySeenAlone,
@@ -66,6 +68,8 @@ pub const ALL: [Wrong; 36] = [
     Wrong::SetBackNotLookedFor,
     Wrong::AllotmentOnOldBase,
     Wrong::NewestOvertaken,
+    Wrong::EmptyAnswersForgotten,
+    Wrong::FutureOfLostAccountKept,
     Wrong::RunOutHoldUnbacked,
     Wrong::AckPastGap,
     Wrong::LostAccountKept,
