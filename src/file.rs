@@ -124,7 +124,7 @@ impl File {
     }
 
     fn assemble(connections: Connections, patience: Duration) -> Result<Arc<Self>> {
-        let writers = connections.readers.get()?.snapshot(|conn| store::writers(&Session::new(conn)))?;
+        let writers = connections.readers.get()?.snapshot(|conn| store::writers(&Session::new(conn), None))?;
         let notifier =
             connections.writer.as_ref().map_or_else(Arc::<Notifier>::default, |writer| Arc::clone(writer.notifier()));
         Ok(Arc::new(File {
@@ -203,20 +203,31 @@ impl File {
     /// Reads within one read transaction, as of one clock reading.
     pub(crate) fn look<T>(&self, reading: Reading, read: impl FnOnce(&Look<'_, '_>) -> Result<T>) -> Result<T> {
         self.snapshot(|session| {
-            let writers = self.writers(session.ledger()?.names(), || store::writers(session))?;
+            let writers = self.writers(session)?;
             read(&Look::new(session, &self.cache, &writers, reading)?)
         })
     }
 
-    /// Everybody who wrote the file, at least up to the writer of this number.
-    fn writers(&self, no: i64, read: impl FnOnce() -> Result<Writers>) -> Result<Arc<Writers>> {
-        let known = Arc::clone(&self.writers.read().unwrap_or_else(PoisonError::into_inner));
-        if known.count() >= no {
+    /// Everybody who wrote the file.
+    fn writers(&self, session: &Session<'_>) -> Result<Arc<Writers>> {
+        let known = self.known_writers();
+        if known.count() >= session.ledger()?.names() {
             return Ok(known);
         }
-        let all = Arc::new(read()?);
+        let all = Arc::new(store::writers(session, Some(&known))?);
         self.writers.write().unwrap_or_else(PoisonError::into_inner).clone_from(&all);
         Ok(all)
+    }
+
+    /// At least so many of them.
+    fn writers_up_to(&self, count: i64) -> Result<Arc<Writers>> {
+        let known = self.known_writers();
+        if known.count() >= count { Ok(known) } else { self.snapshot(|session| self.writers(session)) }
+    }
+
+    /// Those who were there when anybody looked last.
+    fn known_writers(&self) -> Arc<Writers> {
+        Arc::clone(&self.writers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The balance now.

@@ -85,10 +85,20 @@ pub(crate) fn child(arguments: &[String]) -> Child {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A step of an exchange, with a ledger that is open and has been used.
+/// A step of an exchange, with a ledger that is open and has been used: SQLite's page caches are full, a reader's and the writer's.
 fn sync(what: &str, file: &Path, rest: &[&str]) {
     let ledger = ours::open(file, Durability::Relaxed);
-    (0..2_000).for_each(|n| drop(ledger.balance(&fleet::card(n)).unwrap()));
+    for n in 0..25_000 {
+        drop(ledger.history(&fleet::card(n), &Query::new()).unwrap());
+        drop(ours::charge(&ledger, &fleet::card(n), &ours::key(905, n)).unwrap());
+    }
+    let told: Vec<_> = rest.last().map_or_else(Vec::new, |out| {
+        let parts = std::fs::read_dir(Path::new(out).join("parts")).into_iter().flatten();
+        parts.map(|part| part.unwrap().path()).collect()
+    });
+    if let ("hear", [first, ..]) = (what, told.as_slice()) {
+        drop(fleet::import(&ledger, first));
+    }
     let before = memory("VmRSS:");
     match (what, rest) {
         ("inspect", [path]) => {
@@ -97,10 +107,7 @@ fn sync(what: &str, file: &Path, rest: &[&str]) {
         ("import", [path]) => drop(fleet::import(&ledger, Path::new(path))),
         ("answer", [path, out]) => drop(fleet::answers(&ledger, Path::new(path), &Path::new(out).join("parts"))),
         ("export", [out]) => drop(fleet::export(&ledger, &Path::new(out).join("exported"))),
-        ("hear", [out]) => {
-            let parts = std::fs::read_dir(Path::new(out).join("parts")).unwrap();
-            parts.for_each(|part| drop(fleet::import(&ledger, &part.unwrap().path())));
-        }
+        ("hear", _) => told.iter().skip(1).for_each(|part| drop(fleet::import(&ledger, part))),
         other => panic!("no such step: {other:?}"),
     }
     println!("{}", serde_json::to_string(&Child { above: memory("VmHWM:") - before }).unwrap());

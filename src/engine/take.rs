@@ -22,8 +22,6 @@ use crate::units::Instant;
 
 /// What was made of a link.
 pub(crate) enum Taken {
-    /// It had come before.
-    Duplicate,
     /// Much has fallen due: write this, and take it again.
     CatchUp(Box<Changes>),
     New(Box<New>),
@@ -44,11 +42,8 @@ pub(crate) struct New {
     pub(crate) corrected: bool,
 }
 
-/// Takes a link.
+/// Takes a link that has not come before: none here has its hash.
 pub(crate) fn take(source: &dyn Source, context: Context<'_>, incoming: Incoming<'_>) -> Result<Taken> {
-    if source.link_by_hash(incoming.hash)?.is_some() {
-        return Ok(Taken::Duplicate);
-    }
     let place = place(source, &incoming)?;
     let time = ledger_time(source, context.ledger, context.reading, None)?;
     let account = incoming.line.account.as_ref().map(|id| source.account_by_id(id)).transpose()?.flatten();

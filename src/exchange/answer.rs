@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::disk;
-use super::frame::LINE_BYTES;
+use super::frame::{Filling, LINE_BYTES, USUAL_BYTES};
 use super::header::{Down, Header};
 use super::keys::SigningKey;
 use super::outgoing::Outgoing;
@@ -11,9 +11,8 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{AccountId, Carried};
 
-/// A part ends at so many lines, or when they are so long.
-const MOST_LINES: usize = 10_000;
-const MOST_BYTES: usize = 4 << 20;
+/// What the first line and the last may take of a part.
+const ROOM: usize = 16 << 10;
 
 /// What is read of a hub's books, as of one moment.
 pub(crate) trait Accounts {
@@ -50,8 +49,8 @@ impl Part {
     }
 }
 
-/// Writes an answer and hands it over part by part. Lines are made twice and kept for one part at most: once to know how many
-/// parts there are.
+/// Writes an answer and hands it over part by part. How many parts there are is known when all lines were made: those of the last
+/// part are kept, the others are made again.
 pub(crate) fn answer(
     down: &Down,
     (accounts, verdicts): (&[AccountId], &[VerdictOn]),
@@ -59,15 +58,19 @@ pub(crate) fn answer(
     (key, packed): (&SigningKey, bool),
     mut each: impl FnMut(Part) -> Result<()>,
 ) -> Result<()> {
-    let parts = cut(accounts, verdicts, books)?;
+    let Cut { parts, last } = cut(accounts, verdicts, books)?;
     let count = i64::try_from(parts.len()).unwrap_or(i64::MAX);
     for (k, (accounts, verdicts)) in (1..).zip(parts) {
         let lines = accounts.len().saturating_add(verdicts.len());
         let down = Down { part: (k, count), count: i64::try_from(lines).unwrap_or(i64::MAX), ..down.clone() };
         let header = Header::Down(Box::new(down));
-        let mut bytes = Vec::new();
+        // No more than it takes: growing by itself it would take twice as much.
+        let mut bytes = Vec::with_capacity(if packed { 0 } else { USUAL_BYTES.saturating_add(ROOM) });
         let mut out = Outgoing::begin(&mut bytes, header.clone(), packed)?;
-        accounts.iter().try_for_each(|account| out.line(&line(account, books)?))?;
+        match k == count {
+            true => last.lines().try_for_each(|line| out.line(line))?,
+            false => accounts.iter().try_for_each(|account| out.line(&line(account, books)?))?,
+        }
         verdicts.iter().try_for_each(|on| out.line(&verdict(on)?))?;
         let digest = out.finish(key)?;
         each(Part { header, digest, packed, bytes })?;
@@ -75,26 +78,31 @@ pub(crate) fn answer(
     Ok(())
 }
 
-/// Where one part ends and the next begins; there is one at least.
-fn cut<'a>(
-    accounts: &'a [AccountId],
-    verdicts: &'a [VerdictOn],
-    books: &impl Accounts,
-) -> Result<Vec<(&'a [AccountId], &'a [VerdictOn])>> {
+/// Where one part ends and the next begins.
+struct Cut<'a> {
+    /// There is one at least.
+    parts: Vec<(&'a [AccountId], &'a [VerdictOn])>,
+    /// The lines of accounts of the last.
+    last: String,
+}
+
+fn cut<'a>(accounts: &'a [AccountId], verdicts: &'a [VerdictOn], books: &impl Accounts) -> Result<Cut<'a>> {
     let (mut parts, mut rest) = (Vec::new(), accounts);
-    let (mut bytes, mut taken) = (0_usize, 0_usize);
+    let (mut last, mut taken, mut filling) = (String::with_capacity(USUAL_BYTES), 0_usize, Filling::default());
     for account in accounts {
-        let length = line(account, books)?.len();
-        bytes = bytes.saturating_add(length);
-        if taken > 0 && (taken >= MOST_LINES || bytes > MOST_BYTES) {
+        let line = line(account, books)?;
+        if !filling.takes(line.len()) {
             let (part, after) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
             parts.push((part, [].as_slice()));
-            (rest, bytes, taken) = (after, length, 0);
+            (rest, taken) = (after, 0);
+            last.clear();
         }
+        last.push_str(&line);
+        last.push('\n');
         taken = taken.saturating_add(1);
     }
     parts.push((rest, verdicts));
-    Ok(parts)
+    Ok(Cut { parts, last })
 }
 
 /// An account with more rows than a line can hold goes without them.

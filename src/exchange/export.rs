@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::frame::{Filling, USUAL_BYTES};
 use super::header::{Header, Link, MOST_BOOKS, Up};
 use super::outgoing::Outgoing;
 use super::up;
@@ -11,9 +12,6 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{OperationRow, Writer};
 
-/// A file that is made ends at so many operations, or when their lines are so long.
-const MOST_OPERATIONS: i64 = 10_000;
-const MOST_BYTES: usize = 4 << 20;
 /// How many operations are read at once.
 const PAGE: usize = 256;
 
@@ -40,18 +38,24 @@ pub struct Exported {
     pub more: bool,
 }
 
-/// What goes into a file: at most 4 MiB of lines. Price books are read when they are written.
+/// What goes into a file: at most 2 MiB of lines. Price books are read when they are written.
 pub(crate) struct Gathered {
     pub(crate) up: Up,
     more: bool,
     lines: String,
+    filling: Filling,
 }
 
 impl Gathered {
     /// Gathers the operations after the header's base, all of one epoch, which becomes the header's.
     pub(crate) fn after(up: Up, log: &impl Log) -> Result<Self> {
         let marks = marks(up.base, log)?;
-        let mut gathered = Gathered { up: Up { head: up.base, marks, ..up }, more: false, lines: String::new() };
+        let mut gathered = Gathered {
+            up: Up { head: up.base, marks, ..up },
+            more: false,
+            lines: String::with_capacity(USUAL_BYTES),
+            filling: Filling::default(),
+        };
         'log: loop {
             let rows = log.operations(gathered.up.head.seq, PAGE)?;
             if rows.is_empty() {
@@ -73,7 +77,7 @@ impl Gathered {
         if self.up.count == 0 {
             self.up.epoch = epoch;
         }
-        if self.up.count >= MOST_OPERATIONS || epoch != self.up.epoch || device != self.up.device {
+        if epoch != self.up.epoch || device != self.up.device {
             return Ok(false);
         }
         let book = match &row.price_book {
@@ -85,7 +89,7 @@ impl Gathered {
             },
         };
         let line = up::line(row, book.map(|(at, _)| at))?;
-        if self.up.count > 0 && self.lines.len().saturating_add(line.len()) >= MOST_BYTES {
+        if !self.filling.takes(line.len()) {
             return Ok(false);
         }
         self.up.price_books.extend(book.and_then(|(_, new)| new));

@@ -8,6 +8,9 @@ use crate::hash::{Hash, PublicKey};
 
 /// How long a file may be, unpacked.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
+/// A file that is made ends at so many lines, or when they are so long.
+const USUAL_LINES: usize = 10_000;
+pub(super) const USUAL_BYTES: usize = 2 << 20;
 /// How long a line may be, its end not counted: the first; a price book; one that goes up; any other.
 pub(super) const HEADER_BYTES: usize = 1 << 20;
 pub(super) const BOOK_LINE_BYTES: usize = 1 << 20;
@@ -97,4 +100,23 @@ fn signature(text: &str) -> Result<[u8; 64]> {
         *to = *from;
     }
     Ok(signature)
+}
+
+/// How full a file is that is made.
+#[derive(Default)]
+pub(crate) struct Filling {
+    lines: usize,
+    bytes: usize,
+}
+
+impl Filling {
+    /// Whether the next line, of this length without its end, belongs into it. Else it begins the next file.
+    pub(crate) fn takes(&mut self, length: usize) -> bool {
+        let length = length.saturating_add(1);
+        let bytes = self.bytes.saturating_add(length);
+        let takes = self.lines == 0 || self.lines < USUAL_LINES && bytes <= USUAL_BYTES;
+        let (lines, bytes) = if takes { (self.lines, bytes) } else { (0, length) };
+        *self = Filling { lines: lines.saturating_add(1), bytes };
+        takes
+    }
 }

@@ -62,6 +62,8 @@ pub use export::Exported;
 #[cfg(feature = "sync")]
 pub(crate) use export::{Gathered, Log};
 #[cfg(feature = "sync")]
+pub(crate) use frame::Filling;
+#[cfg(feature = "sync")]
 pub use header::{Ask, Cert, Down, Evidence, Header, Leaf, Link, Position, Up};
 #[cfg(feature = "sync")]
 pub use hearing::HeardReport;

@@ -122,8 +122,7 @@ impl File {
         let call = self.call()?;
         let writer = call.writer()?;
         let (durability, dry_run) = (terms.durability, terms.dry_run);
-        let writers = |no| self.writers(no, || self.snapshot(store::writers));
-        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache), writers: writers(0)? });
+        let task = Arc::new(Task { command, terms, cache: Arc::clone(&self.cache), writers: self.known_writers() });
         // Somebody else's operations must not be rolled back with a dry run.
         let mut alone = dry_run;
         loop {
@@ -138,7 +137,7 @@ impl File {
             };
             match step {
                 Ok(step) => {
-                    if let Some(receipt) = step.receipt(&*writers(step.names())?)? {
+                    if let Some(receipt) = step.receipt(&*self.writers_up_to(step.names())?)? {
                         return Ok(receipt);
                     }
                 }
@@ -161,7 +160,7 @@ impl File {
             let Some(row) = engine::booked_under_key(&source, command)? else { return Ok(None) };
             let row = engine::told_by(&source, row)?;
             let after = report::balances_after(session, &row)?;
-            let writers = self.writers(session.ledger()?.names(), || store::writers(session))?;
+            let writers = self.writers(session)?;
             report::receipt(&writers, &row, after, false).map(Some)
         })
     }
@@ -180,7 +179,7 @@ impl File {
         let done = call.writer()?.transaction(durability, self.patience, |session| {
             let began = Instant::now();
             // Nobody else writes meanwhile, so that these are all.
-            let writers = self.writers(session.ledger()?.names(), || store::writers(session))?;
+            let writers = self.writers(session)?;
             let mut first = true;
             run(&mut |request| {
                 // The first makes some progress however long it takes.

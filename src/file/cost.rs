@@ -100,7 +100,7 @@ fn an_explanation_costs_the_same_however_long_the_account_goes_on() {
     let explained = || {
         let look = |session: &store::Session<'_>| {
             store::work_done(session)?;
-            let writers = store::writers(session)?;
+            let writers = store::writers(session, None)?;
             let books = store::BookCache::default();
             let look = Look::new(session, &books, &writers, terms(2_000).reading)?;
             let told = look.explain(&early)?;

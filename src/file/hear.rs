@@ -16,9 +16,10 @@ use crate::store::{self, Session, SqlSource};
 use crate::units::Instant;
 use crate::writer::Decision;
 
-/// So many accounts go into one operation at most, or as many lines as have so many bytes.
+/// So many accounts go into the first operation, and into any at most; or as many lines as have so many bytes.
+const FIRST_ACCOUNTS: usize = 16;
 const MOST_ACCOUNTS: usize = 200;
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 1 << 20;
 
 /// What an answer says besides its accounts.
 pub(crate) struct Answer {
@@ -85,12 +86,20 @@ impl File {
             Ok(Decision::Commit(()))
         })?;
         let mut lines = lines.map(|line| line.and_then(read)).peekable();
+        let mut most = FIRST_ACCOUNTS;
         while goes_on {
             let terms = terms();
+            let began = Stopwatch::now();
             writer.transaction(terms.durability, self.patience, |session| {
-                goes_on = self.some(session, answer, &mut lines, &terms, &mut moved)?;
+                goes_on = self.some(session, answer, (&mut lines, most), &terms, &mut moved)?;
                 Ok(Decision::Commit(()))
             })?;
+            // An operation is whole: how long it takes is known once it is booked.
+            most = match began.elapsed() {
+                long if long > HOLD / 2 => (most / 2).max(1),
+                short if short < HOLD / 4 => most.saturating_mul(2).min(MOST_ACCOUNTS),
+                _ => most,
+            };
             if goes_on {
                 std::thread::sleep(PAUSE);
             }
@@ -116,7 +125,7 @@ impl File {
         &self,
         session: &Session<'_>,
         answer: &Answer,
-        lines: &mut std::iter::Peekable<impl Iterator<Item = Result<Line>>>,
+        (lines, most): (&mut std::iter::Peekable<impl Iterator<Item = Result<Line>>>, usize),
         terms: &Terms,
         moved: &mut Moved,
     ) -> Result<bool> {
@@ -129,8 +138,8 @@ impl File {
             // With that all of them have to come again.
             heard.stale_before = i64::MAX;
         }
-        let (mut told, mut bytes) = (Vec::new(), 0_usize);
-        while told.len() < MOST_ACCOUNTS && bytes < MOST_BYTES && (told.is_empty() || began.elapsed() < HOLD / 2) {
+        let (mut told, mut bytes, mut first) = (Vec::new(), 0_usize, true);
+        while told.len() < most && bytes < MOST_BYTES && (std::mem::take(&mut first) || began.elapsed() < HOLD / 2) {
             let Some(line) = lines.next() else { break };
             match line? {
                 Line::Verdict(seq, verdict) => moved.verdicts.push((seq, verdict)),
@@ -204,7 +213,7 @@ impl File {
         if recalled.is_empty() {
             return Ok(());
         }
-        let writers = store::writers(session)?;
+        let writers = self.writers(session)?;
         for operation in recalled {
             let id = writers.operation(operation);
             self.book_own(session, &Command::give_back(Key::new(format!("recalled:{id}"))?, id), terms)?;

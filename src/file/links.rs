@@ -55,6 +55,8 @@ struct State {
     /// After which links chains of this epoch begin: one may have come over a gap that this file fills.
     begun: Vec<Hash>,
     books: Vec<(Hash, Book)>,
+    /// Its device as it is now.
+    device: Option<DeviceRow>,
 }
 
 /// A price book of the file.
@@ -90,7 +92,7 @@ impl File {
         let call = self.call()?;
         let writer = call.writer()?;
         let (took, chunk, books) = (Took::default(), Chunk::default(), Vec::new());
-        let mut state = State { took, chunk, prev: sent.base.1, after: None, begun: Vec::new(), books };
+        let mut state = State { took, chunk, prev: sent.base.1, after: None, begun: Vec::new(), books, device: None };
         let mut next = lines.next().transpose()?;
         // Each tells what it has taken.
         let mut done = false;
@@ -98,12 +100,14 @@ impl File {
             let terms = terms();
             writer.transaction(terms.durability, self.patience, |session| {
                 let began = Stopwatch::now();
-                state.begun = self.begun(session, sent.writer)?;
+                let device = self.device(session, sent.writer.device)?;
+                state.begun = self.begun(session, &device, sent.writer.epoch)?;
+                state.device = Some(device);
                 if state.books.len() < sent.price_books.len() {
                     state.books = self.read_books(session, sent)?;
                 }
                 while let Some(link) = next.take_if(|_| terms.dry_run || began.elapsed() < HOLD) {
-                    self.take_one(session, sent, (&link.0, link.1), &mut state, &terms)?;
+                    self.take_next(session, sent, (&link.0, link.1), &mut state, &terms)?;
                     next = lines.next().transpose()?;
                 }
                 self.tell_import(session, sent, &mut state, &terms)?;
@@ -138,6 +142,32 @@ impl File {
         Ok(books)
     }
 
+    /// Takes the next link; of one that is known its hash tells enough.
+    fn take_next(
+        &self,
+        session: &Session<'_>,
+        sent: &Sent,
+        (text, hash): (&str, Hash),
+        state: &mut State,
+        terms: &Terms,
+    ) -> Result<()> {
+        let known = SqlSource::new(session, &self.cache).link_by_hash(&hash)?.is_some();
+        if known || state.after.is_some() && state.begun.contains(&state.prev) {
+            // What is told of in one operation is of one chain: what is new after a known link may belong to another, and another
+            // may have gone on after the link before.
+            self.tell_import(session, sent, state, terms)?;
+            state.after = None;
+        }
+        if known {
+            state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
+        } else {
+            let new = self.take_one(session, sent, (text, hash), state, terms)?;
+            state.add(session, (hash, new))?;
+        }
+        state.prev = hash;
+        Ok(())
+    }
+
     fn take_one(
         &self,
         session: &Session<'_>,
@@ -145,26 +175,21 @@ impl File {
         (text, expected): (&str, Hash),
         state: &mut State,
         terms: &Terms,
-    ) -> Result<()> {
+    ) -> Result<(i64, New)> {
         let line = Line::stored(text)?;
         let book = line.price_book.and_then(|at| state.books.get(at)).map(|(hash, _)| *hash);
         let hash = chain::link(&state.prev, Facts::of_line(&line, sent.writer, book.as_ref()));
         if hash != expected {
             return Err(Error::bad_file("chain", "it changed while it was read"));
         }
-        let device = self.device(session, sent.writer.device)?;
-        if state.after.is_some() && state.begun.contains(&state.prev) {
-            // Another has gone on after the link before: this is a chain of its own.
-            self.tell_import(session, sent, state, terms)?;
-            state.after = None;
-        }
-        let price_book = self.book(session, state, (line.price_book, &hash), terms)?;
-        let taken = loop {
+        let price_book = self.book(session, state, line.price_book, terms)?;
+        let source = SqlSource::new(session, &self.cache);
+        loop {
             let ledger = session.ledger()?;
             let context =
                 Context { ledger: &ledger, reading: terms.reading, time: None, book: None, limit: CATCH_UP_LIMIT };
             let incoming = Incoming {
-                device: &device,
+                device: state.device.as_ref().ok_or_else(|| Error::corrupt("a file without a device"))?,
                 epoch: sent.writer.epoch,
                 prev: &state.prev,
                 after: state.after,
@@ -174,20 +199,9 @@ impl File {
                 price_book,
                 exported_at: sent.exported_at,
             };
-            match engine::take(&SqlSource::new(session, &self.cache), context, incoming)? {
+            match engine::take(&source, context, incoming)? {
                 Taken::CatchUp(changes) => catch_up_with(session, &self.cache, &ledger, terms.reading, *changes)?,
-                taken => break taken,
-            }
-        };
-        state.prev = hash;
-        match taken {
-            Taken::New(new) => state.add(session, (line.seq, hash), *new),
-            _ => {
-                // What is new after it may belong to another chain: what is told of in one operation is of one.
-                self.tell_import(session, sent, state, terms)?;
-                state.after = None;
-                state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
-                Ok(())
+                Taken::New(new) => return Ok((line.seq, *new)),
             }
         }
     }
@@ -197,14 +211,13 @@ impl File {
         &self,
         session: &Session<'_>,
         state: &mut State,
-        (at, link): (Option<usize>, &Hash),
+        at: Option<usize>,
         terms: &Terms,
     ) -> Result<Option<(i64, Hash)>> {
         let Some((hash, book)) = at.and_then(|at| state.books.get_mut(at)) else { return Ok(None) };
         let source = SqlSource::new(session, &self.cache);
         let no = match book {
             Book::Kept(no) => *no,
-            Book::New(_) if source.link_by_hash(link)?.is_some() => return Ok(None),
             Book::New(new) => {
                 // Somebody else may have kept it between two transactions.
                 let known = source.price_book_no(hash)?;
@@ -222,9 +235,9 @@ impl File {
         Ok(Some((no, *hash)))
     }
 
-    fn begun(&self, session: &Session<'_>, writer: Writer) -> Result<Vec<Hash>> {
-        let chains = SqlSource::new(session, &self.cache).chains_of(self.device(session, writer.device)?.no)?;
-        Ok(chains.into_iter().filter(|chain| chain.epoch == writer.epoch).map(|chain| chain.prev).collect())
+    fn begun(&self, session: &Session<'_>, device: &DeviceRow, epoch: i64) -> Result<Vec<Hash>> {
+        let chains = SqlSource::new(session, &self.cache).chains_of(device.no)?;
+        Ok(chains.into_iter().filter(|chain| chain.epoch == epoch).map(|chain| chain.prev).collect())
     }
 
     fn device(&self, session: &Session<'_>, device: Uuid) -> Result<DeviceRow> {
@@ -270,7 +283,8 @@ impl File {
 
 impl State {
     /// Writes a link that is new here.
-    fn add(&mut self, session: &Session<'_>, link: (i64, Hash), new: New) -> Result<()> {
+    fn add(&mut self, session: &Session<'_>, (hash, (seq, new)): (Hash, (i64, New))) -> Result<()> {
+        let link = (seq, hash);
         let (took, chunk) = (&mut self.took, &mut self.chunk);
         self.after = Some(new.tip);
         chunk.new = Some((chunk.new.map_or(link.0, |(first, _)| first), link));
@@ -283,6 +297,9 @@ impl State {
             store::apply(session, changes)?;
         }
         if let Some(booked) = &new.booked {
+            if let Some(device) = booked.changes.devices.last() {
+                self.device = Some(device.clone());
+            }
             for (code, points) in &booked.operation.outcome.flags {
                 took.flags.extend(FlagCode::from_code(*code).map(|code| (link.0, code, *points)));
             }

@@ -114,7 +114,7 @@ pub struct Exchange<'l> {
 impl Exchange<'_> {
     /// Answers a file of a device that was taken before, or was not: how far its log has come, and how the accounts stand that have
     /// changed since the device has heard of them, as far as it can go on with that. The same file may be answered again. In one
-    /// file or several, of about 4 MiB at most before they are packed.
+    /// file or several, of about 2 MiB at most before they are packed.
     ///
     /// ```
     /// # use counterfoil::*; let folder = tempfile::tempdir()?;
@@ -161,7 +161,7 @@ impl Exchange<'_> {
     }
 
     /// Writes how accounts stand at this hub for a device to go on with, and what became of its operations where they were not
-    /// booked as they were: one file or several, of about 4 MiB at most before they are packed.
+    /// booked as they were: one file or several, of about 2 MiB at most before they are packed.
     ///
     /// ```
     /// # use counterfoil::*; let folder = tempfile::tempdir()?;

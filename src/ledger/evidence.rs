@@ -10,13 +10,9 @@ use uuid::Uuid;
 use super::down::Exchange;
 use super::hearing::told;
 use crate::error::{Error, Result};
-use crate::exchange::{Evidence, Header, Position, inspect, write_file};
+use crate::exchange::{Evidence, Filling, Header, Position, inspect, write_file};
 use crate::model::{AccountId, Carried, LostAccount, Role, uuid_text};
 use crate::report::ToldOf;
-
-/// A file ends at so many lines, or when they are so long.
-const MOST_LINES: usize = 10_000;
-const MOST_BYTES: usize = 4 << 20;
 
 /// What a file of evidence shows. JSON shape `counterfoil.evidence/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,7 +39,7 @@ impl EvidenceReport {
 
 impl Exchange<'_> {
     /// On a device: writes what its hub has told it, into a folder: a hub that was set back finds in it what it lost. Files for each
-    /// epoch of the hub, of about 4 MiB at most before they are packed. Every batch the device was ever told of is in one, and
+    /// epoch of the hub, of about 2 MiB at most before they are packed. Every batch the device was ever told of is in one, and
     /// of each account what it was told last.
     ///
     /// ```
@@ -130,15 +126,9 @@ impl Exchange<'_> {
 
 /// As many lines as one file has.
 fn cut(lines: &[(i64, i64, usize)]) -> Vec<&[(i64, i64, usize)]> {
-    let (mut parts, mut rest, mut taken, mut bytes) = (Vec::new(), lines, 0_usize, 0_usize);
-    for (.., length) in lines {
-        if taken > 0 && (taken >= MOST_LINES || bytes.saturating_add(*length) > MOST_BYTES) {
-            let (part, after) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
-            parts.push(part);
-            (rest, taken, bytes) = (after, 0, 0);
-        }
-        (taken, bytes) = (taken.saturating_add(1), bytes.saturating_add(*length));
+    let mut filling = Filling::default();
+    if let Some((.., length)) = lines.first() {
+        filling.takes(*length);
     }
-    parts.extend(Some(rest).filter(|rest| !rest.is_empty()));
-    parts
+    lines.chunk_by(|_, (.., length)| filling.takes(*length)).collect()
 }

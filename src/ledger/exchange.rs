@@ -53,7 +53,7 @@ impl Ledger {
         Signer::create(&self.path(), self.info()?.ledger)
     }
 
-    /// Writes what this device has booked since its hub has heard of it, as far as one file goes: 10 000 operations or 4 MiB. When
+    /// Writes what this device has booked since its hub has heard of it, as far as one file goes: 10 000 operations or 2 MiB. When
     /// there is nothing, it asks the hub how the accounts stand. The same may be sent any number of times.
     ///
     /// ```

@@ -164,42 +164,81 @@ pub(crate) struct Writers {
     first: Ids,
     /// With the sequence number each began at, ascending.
     later: Vec<(i64, Ids)>,
-    /// Of operations of a hub: the number each has here, ascending, and its id.
-    foreign: Vec<(i64, u128)>,
-    /// How many of them there are, with those that are this file's own.
-    known: i64,
+    /// Those who have given ids to what a device knows of its hub.
+    others: Vec<Ids>,
+    /// What it knows, from the first, so many to a page: whoever knows more shares the pages that are full.
+    foreign: Vec<Arc<Vec<Foreign>>>,
 }
+
+/// How much of what a device knows is in one page.
+const FOREIGN_PAGE: usize = 4096;
+
+/// An operation of a hub: who of the others has given it its id, and its sequence number there. Of one that is the file's own, 0.
+/// As small as can be: a device knows of hundreds of thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Foreign(u64);
 
 impl Writers {
     /// `list`: (first sequence number, writer), ascending; the file's first writer begins at 1.
     pub(crate) fn new(list: Vec<(i64, Writer)>) -> Result<Self> {
         let mut ids = list.into_iter().map(|(since, writer)| (since, writer.ids()));
         let (_, first) = ids.next().ok_or_else(|| Error::corrupt("the file has no writer"))?;
-        Ok(Writers { first, later: ids.collect(), foreign: Vec::new(), known: 0 })
+        Ok(Writers { first, later: ids.collect(), others: Vec::new(), foreign: Vec::new() })
     }
 
-    /// With what a device knows of its hub: the number of each operation here, and its id.
-    pub(crate) fn knowing(mut self, foreign: impl Iterator<Item = (i64, Uuid)>) -> Self {
-        for (local, id) in foreign {
-            self.known = self.known.saturating_add(1);
-            if local >= FOREIGN {
-                self.foreign.push((local, id.as_u128()));
-            }
+    /// With what was known before of a device's hub.
+    pub(crate) fn still_knowing(self, before: &Writers) -> Self {
+        Writers { others: before.others.clone(), foreign: before.foreign.clone(), ..self }
+    }
+
+    /// The next operation of its hub that a device knows of: its number here, and its id.
+    pub(crate) fn know(&mut self, local: i64, id: Uuid) -> Result<()> {
+        let next = self.known().saturating_add(1);
+        if local < FOREIGN {
+            self.put(Foreign(0));
+            return Ok(());
         }
-        self.foreign.sort_unstable();
-        self
+        let id = id.as_u128();
+        let ids = Ids(id >> (SEQUENCE_BITS + INDEX_BITS) << (SEQUENCE_BITS + INDEX_BITS));
+        let by = self.others.iter().rposition(|other| *other == ids).unwrap_or(self.others.len());
+        if by == self.others.len() {
+            self.others.push(ids);
+        }
+        let (by, sequence) = (by as u64, batch_operation(tail(Uuid::from_u128(id))).unsigned_abs());
+        if local != FOREIGN.saturating_add(next) || by >> (u64::BITS - SEQUENCE_BITS) != 0 {
+            return Err(Error::corrupt(format!("operation {local} is not what foreign_id {next} can be")));
+        }
+        self.put(Foreign(by << SEQUENCE_BITS | sequence));
+        Ok(())
+    }
+
+    fn put(&mut self, foreign: Foreign) {
+        match self.foreign.last_mut().filter(|page| page.len() < FOREIGN_PAGE) {
+            Some(page) => Arc::make_mut(page).push(foreign),
+            None => self.foreign.push(Arc::new(vec![foreign])),
+        }
+    }
+
+    /// How many operations of a hub have a row, with those that are this file's own.
+    pub(crate) fn known(&self) -> i64 {
+        let full = self.foreign.len().saturating_sub(1).saturating_mul(FOREIGN_PAGE);
+        let last = self.foreign.last().map_or(0, |page| page.len());
+        i64::try_from(full.saturating_add(last)).unwrap_or(i64::MAX)
     }
 
     /// How many they are, and what else has a name.
     pub(crate) fn count(&self) -> i64 {
-        i64::try_from(self.later.len()).unwrap_or(i64::MAX).saturating_add(1).saturating_add(self.known)
+        i64::try_from(self.later.len()).unwrap_or(i64::MAX).saturating_add(1).saturating_add(self.known())
     }
 
     /// The id that something of a hub's operation has there.
     fn there(&self, sequence: i64, index: i64) -> Option<Uuid> {
-        let at = self.foreign.binary_search_by_key(&sequence, |(local, _)| *local).ok()?;
-        let (_, id) = self.foreign.get(at)?;
-        Some(Uuid::from_u128(id | u128::from(index.unsigned_abs())))
+        let at = usize::try_from(sequence.checked_sub(FOREIGN)?.checked_sub(1)?).ok()?;
+        let page = self.foreign.get(at.checked_div(FOREIGN_PAGE)?)?;
+        let Foreign(named) = page.get(at.checked_rem(FOREIGN_PAGE)?).filter(|foreign| foreign.0 != 0)?;
+        let ids = self.others.get(usize::try_from(named >> SEQUENCE_BITS).ok()?)?;
+        let sequence = i64::try_from(named & MAX_SEQUENCE.unsigned_abs()).ok()?;
+        Some(ids.id(batch_no(sequence, index)))
     }
 
     fn of(&self, sequence: i64) -> Ids {

@@ -36,6 +36,11 @@ pub(crate) struct AccountRow {
     pub(crate) next_due_at: Option<Instant>,
 }
 
+/// `AccountRow::turns`, of what it goes by: the account's `steps_back` and `last_booked_at`.
+pub(crate) fn turns((steps_back, last): (i64, Instant), clock: &ClockState, time: Instant) -> bool {
+    steps_back < clock.steps_back && last > time
+}
+
 impl AccountRow {
     /// A new one, in which nothing has happened.
     pub(crate) fn new(no: i64, id: &AccountId, steps_back: i64) -> Self {
@@ -56,7 +61,7 @@ impl AccountRow {
 
     /// Whether the next line at `time` begins a new stretch: accepted time has gone back since the newest entry, behind it.
     pub(crate) fn turns(&self, clock: &ClockState, time: Instant) -> bool {
-        self.steps_back < clock.steps_back && self.last_booked_at > time
+        turns((self.steps_back, self.last_booked_at), clock, time)
     }
 
     /// The booked time of the next line at `time`.

@@ -7,7 +7,7 @@ use crate::engine::{Carrying, Own, Source, carry, carry_figures};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{AccountId, Carried, ChainRow, DeviceState, EntryKind, LedgerRow, device_tag, nothing};
-use crate::store::Forward;
+use crate::store::{self, Forward};
 use crate::units::Instant;
 
 /// So many lines of an account are looked through for what a device has charged.
@@ -30,9 +30,8 @@ impl Own for Path<'_, '_, '_> {
         if self.chains.is_empty() {
             return Ok(None);
         }
-        let Some(row) = self.look.source.operation_row(operation)? else { return Ok(None) };
-        let on_it = self.chains.iter().any(|(no, until)| *no == row.origin.chain && row.origin.seq <= *until);
-        Ok(on_it.then_some(row.origin.seq))
+        let Some((chain, seq)) = store::origin_of(self.look.session, operation)? else { return Ok(None) };
+        Ok(self.chains.iter().any(|(no, until)| *no == chain && seq <= *until).then_some(seq))
     }
 
     fn consumes(&self, account: i64, visit: &mut dyn FnMut(i64) -> Result<bool>) -> Result<()> {

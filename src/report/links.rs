@@ -6,8 +6,8 @@ use crate::engine::Source;
 use crate::engine::source::Links;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::model::{AccountId, AccountRow, ChainRow, DeviceRow, Scope, StageReason, WatchRow};
-use crate::store;
+use crate::model::{AccountId, ChainRow, DeviceRow, Scope, StageReason, turns};
+use crate::store::{self, Concerned};
 
 /// A link by number and hash; 0 is the beginning of a device's log.
 pub(crate) type LinkAt = (i64, Hash);
@@ -82,37 +82,21 @@ impl Look<'_, '_> {
     /// The accounts a device is to hear of that have changed since a position of this hub, or are new to it since; all of them
     /// since 0.
     pub(crate) fn changed_for(&self, device: &DeviceRow, since: i64) -> Result<Vec<AccountId>> {
+        let (watched, since_all) = match device.policy.scope {
+            Scope::All => (None, device.scope_since),
+            Scope::Seen => (Some(device.no), 0),
+        };
         let mut changed = Vec::new();
-        match device.policy.scope {
-            Scope::All => {
-                for row in store::accounts(self.session, 0, READ) {
-                    let row = row?;
-                    if device.scope_since > since || self.has_changed(&row, since)? {
-                        changed.push(row.id);
-                    }
-                }
-            }
-            Scope::Seen => {
-                let read = |after, page| store::watches_of(self.session, device.no, after, page);
-                for watch in store::pages(0, READ, read, |watch: &WatchRow| watch.account) {
-                    let watch = watch?;
-                    let lost = || Error::corrupt(format!("account {} is not there", watch.account));
-                    let row = self.source.account(watch.account)?.ok_or_else(lost)?;
-                    if watch.since > since || self.has_changed(&row, since)? {
-                        changed.push(row.id);
-                    }
-                }
+        let read = |after, page| store::concerned(self.session, watched, after, page);
+        for row in store::pages(0, READ, read, |row: &Concerned| row.account) {
+            let row = row?;
+            // So does a clock that was ahead, and is mended.
+            let turned = turns((row.steps_back, row.last_booked_at), &self.clock, self.time);
+            if since == 0 || turned || row.newest.max(row.since).max(since_all) > since {
+                changed.push(row.id);
             }
         }
         Ok(changed)
-    }
-
-    /// Whether an operation has concerned an account since; so does a clock that was ahead, and is mended.
-    fn has_changed(&self, account: &AccountRow, since: i64) -> Result<bool> {
-        if since == 0 || account.turns(&self.clock, self.time) {
-            return Ok(true);
-        }
-        Ok(store::newest_operation_of(self.session, account.no)? > since)
     }
 
     /// What waits of a device's operations up to a link, by their numbers in its log.

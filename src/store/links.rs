@@ -9,8 +9,10 @@ use crate::engine::source::{Links, Source};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, PendingRow, ReceivedRow, StagedRow, WatchRow,
+    AccountId, ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, PendingRow, ReceivedRow, StagedRow,
+    WatchRow,
 };
+use crate::units::Instant;
 
 /// What of a hash the index has.
 const INDEXED: usize = 16;
@@ -118,13 +120,32 @@ pub(crate) fn pending_page(session: &Session<'_>, after: (i64, i64), page: usize
     session.walk(sql::PENDING_PAGE, bounds, Some(after), key, PendingRow::read)
 }
 
-/// The accounts a device hears of, by number.
-pub(crate) fn watches_of(session: &Session<'_>, device: i64, after: i64, page: usize) -> Result<Vec<WatchRow>> {
-    let bounds = params![device, after, limit(page)];
-    session.walk(sql::WATCHES_OF, bounds, Some(after), |row| row.account, WatchRow::read)
+/// What tells whether a device has to hear of an account.
+#[derive(Debug, Clone)]
+pub(crate) struct Concerned {
+    pub(crate) account: i64,
+    pub(crate) id: AccountId,
+    /// The operation since which the device watches it; 0 where it hears of all.
+    pub(crate) since: i64,
+    pub(crate) steps_back: i64,
+    pub(crate) last_booked_at: Instant,
+    /// The newest operation that has a line in it; 0 when none has.
+    pub(crate) newest: i64,
 }
 
-/// The newest operation that has a line in an account; 0 when none has.
-pub(crate) fn newest_operation_of(session: &Session<'_>, account: i64) -> Result<i64> {
-    Ok(session.first(sql::ENTRY_NEWEST_OPERATION, params![account], rows::number)?.unwrap_or(0))
+/// The accounts that a device watches, or all of them, by number.
+pub(crate) fn concerned(session: &Session<'_>, device: Option<i64>, after: i64, page: usize) -> Result<Vec<Concerned>> {
+    let key = |row: &Concerned| row.account;
+    match device {
+        Some(device) => {
+            let bounds = params![device, after, limit(page)];
+            session.walk(sql::CONCERNED_WATCHED, bounds, Some(after), key, rows::concerned)
+        }
+        None => session.walk(sql::CONCERNED_ALL, params![after, limit(page)], Some(after), key, rows::concerned),
+    }
+}
+
+/// The chain and the number in it of the link that an operation books.
+pub(crate) fn origin_of(session: &Session<'_>, operation: i64) -> Result<Option<(i64, i64)>> {
+    session.first(sql::ORIGIN_OF, params![operation], rows::origin)
 }

@@ -302,15 +302,22 @@ pub(crate) fn newest_price_book(session: &Session<'_>) -> Result<Option<PriceBoo
     }
 }
 
-/// Everybody who wrote this file, for computing ids.
-pub(crate) fn writers(session: &Session<'_>) -> Result<Writers> {
-    let writers = writer_page(session, 0, usize::MAX)?.into_iter().map(|row| (row.since, row.writer)).collect();
+/// Everybody who wrote this file, for computing ids; what was known before is not read again.
+pub(crate) fn writers(session: &Session<'_>, before: Option<&Writers>) -> Result<Writers> {
+    let list = writer_page(session, 0, usize::MAX)?.into_iter().map(|row| (row.since, row.writer)).collect();
+    let mut writers = Writers::new(list)?;
+    if let Some(before) = before {
+        writers = writers.still_knowing(before);
+    }
     let read = |after, page| {
         let bounds = params![after, limit(page)];
         session.walk(sql::FOREIGN_PAGE, bounds, Some(after), |row: &ForeignRow| row.no, ForeignRow::read)
     };
-    let foreign: Vec<ForeignRow> = pages(0, 1024, read, |row: &ForeignRow| row.no).collect::<Result<_>>()?;
-    Ok(Writers::new(writers)?.knowing(foreign.into_iter().map(|row| (row.local, row.id))))
+    for row in pages(writers.known(), 1024, read, |row: &ForeignRow| row.no) {
+        let row = row?;
+        writers.know(row.local, row.id)?;
+    }
+    Ok(writers)
 }
 
 /// The devices of a hub.

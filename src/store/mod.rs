@@ -23,8 +23,8 @@ mod write;
 
 pub(crate) use create::{NewLedger, create};
 pub(crate) use links::{
-    flag_page, newest_link, newest_operation_of, pending_page, received_page, staged_after, staged_of_device, watch,
-    watches_of,
+    Concerned, concerned, flag_page, newest_link, origin_of, pending_page, received_page, staged_after,
+    staged_of_device, watch,
 };
 pub(crate) use lists::{
     Forward, account_page, accounts, accounts_due, allotments, batches_before, batches_of_account, configured_before,

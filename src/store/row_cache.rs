@@ -15,7 +15,7 @@ use super::{Session, rows, sql, write};
 use crate::error::{Error, Result};
 use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
 
-/// More accounts than this are not cached for the next transaction.
+/// More accounts than this are not cached for the next transaction; nor are they by whoever goes through all of them.
 const MOST_ACCOUNTS: usize = 1024;
 
 #[derive(Default)]
@@ -174,6 +174,11 @@ impl Session<'_> {
     /// An account as the file has it.
     pub(super) fn keep_account(&self, row: &AccountRow) {
         let cache = &mut *self.cache.borrow_mut();
+        if cache.accounts.len() >= MOST_ACCOUNTS && cache.dirty.is_empty() {
+            cache.accounts.clear();
+            cache.numbers.clear();
+            cache.fronts.clear();
+        }
         cache.numbers.insert(row.id.clone(), row.no);
         cache.accounts.insert(row.no, Cached::stored(row.clone()));
     }

@@ -4,6 +4,7 @@ use rusqlite::Row;
 use serde::Deserialize;
 
 use super::columns::{Columns, RECEIVED, Referred};
+use super::links::Concerned;
 use super::tables::{Table, operation};
 use crate::engine::source::OperationHead;
 use crate::error::Result;
@@ -16,10 +17,6 @@ pub(super) fn integer(row: &Row<'_>, table: &'static str) -> Result<i64> {
 }
 
 /// A line that came from a hub.
-pub(super) fn number(row: &Row<'_>) -> Result<i64> {
-    integer(row, "entry")
-}
-
 pub(super) fn line(row: &Row<'_>) -> Result<String> {
     Columns::new("received", row).string(RECEIVED)
 }
@@ -62,6 +59,24 @@ pub(super) fn number_and_kind(row: &Row<'_>) -> Result<(i64, OpKind)> {
 pub(super) fn chain_and_number(row: &Row<'_>) -> Result<(i64, i64)> {
     let mut columns = Columns::new("operation", row);
     Ok((columns.count()?, columns.number()?))
+}
+
+pub(super) fn concerned(row: &Row<'_>) -> Result<Concerned> {
+    let mut columns = Columns::new("account", row);
+    Ok(Concerned {
+        account: columns.number()?,
+        id: columns.account_id()?,
+        since: columns.count()?,
+        steps_back: columns.count()?,
+        last_booked_at: columns.instant()?,
+        newest: columns.optional_number()?.unwrap_or(0),
+    })
+}
+
+/// A chain and a number in it, both 0 of what this file has booked itself.
+pub(super) fn origin(row: &Row<'_>) -> Result<(i64, i64)> {
+    let mut columns = Columns::new("operation", row);
+    Ok((columns.count()?, columns.count()?))
 }
 
 pub(super) fn hash(row: &Row<'_>, table: &'static str) -> Result<Hash> {

@@ -296,10 +296,16 @@ statements! {
         FLAGS_OPEN = select!(flag "INDEXED BY flag_open WHERE acknowledged_by IS NULL AND (operation, code) > (?1, ?2) \
             ORDER BY operation, code LIMIT ?3");
         WATCH_ONE = select!(watch "WHERE device = ?1 AND account = ?2");
-        WATCHES_OF = select!(watch "WHERE device = ?1 AND account > ?2 ORDER BY account LIMIT ?3");
-        /// Time's own lines have none.
-        ENTRY_NEWEST_OPERATION = "SELECT operation FROM entry WHERE account = ?1 AND operation IS NOT NULL ORDER BY n DESC LIMIT 1";
+        /// What tells whether a device has to hear of the accounts it watches, or of any. Time's own lines have no operation.
+        CONCERNED_WATCHED = "SELECT a.no, a.id, w.since, a.steps_back, a.last_booked_at, (SELECT operation FROM entry e \
+            WHERE e.account = a.no AND operation IS NOT NULL ORDER BY n DESC LIMIT 1) FROM watch w JOIN account a ON a.no = w.account \
+            WHERE w.device = ?1 AND w.account > ?2 ORDER BY w.account LIMIT ?3";
+        CONCERNED_ALL = "SELECT a.no, a.id, 0, a.steps_back, a.last_booked_at, (SELECT operation FROM entry e \
+            WHERE e.account = a.no AND operation IS NOT NULL ORDER BY n DESC LIMIT 1) FROM account a \
+            WHERE a.no > ?1 ORDER BY a.no LIMIT ?2";
         WATCH_PAGE = select!(watch "WHERE (device, account) > (?1, ?2) ORDER BY device, account LIMIT ?3");
+        /// Where the link stands that an operation books.
+        ORIGIN_OF = "SELECT chain, chain_seq FROM operation WHERE seq = ?1";
         /// Operations under a key, this hub's own and those of its devices.
         OPERATIONS_UNDER_KEY = "SELECT chain, seq FROM operation INDEXED BY operation_key \
             WHERE key = ?1 AND account = ?2 AND kind = ?3 ORDER BY chain";

@@ -29,7 +29,7 @@ pub(super) fn findings(session: &Session<'_>, with: &Circumstances, tell: &mut d
     let LedgerTime { at: time, mark, .. } = ledger_time(&SqlSource::new(session, &cache), &ledger, with.reading, None)?;
     tell(clock(&ledger, with.reading, mark).into());
     tell(price_book(session, &ledger, with)?);
-    let writers = store::writers(session)?;
+    let writers = store::writers(session, None)?;
     let look = Look::new(session, &cache, &writers, with.reading)?;
     let walk = walk(session, &look, time)?;
     tell(debts(&walk).into());
