@@ -506,9 +506,10 @@ CREATE TABLE received (
 ) STRICT;
 
 -- Operations of a device that are put back on what its hub says: those its hub may not have yet, and holds that are not over.
+-- One is written with each charge, so nothing is looked up for it: a replay proves them.
 CREATE TABLE pending (
-    account   INTEGER NOT NULL REFERENCES account (no),
-    operation INTEGER NOT NULL REFERENCES operation (seq),
+    account   INTEGER NOT NULL,
+    operation INTEGER NOT NULL,
     PRIMARY KEY (account, operation)
 ) STRICT, WITHOUT ROWID;
 

@@ -230,7 +230,7 @@ const HASHED: [(&str, &str); 6] = [
     ("operation", "key"),
     ("operation", "recorded_at"),
 ];
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 9] = [
     ("ledger", "id"),
     ("hold", "operation"),
     ("allocation", "owner"),
@@ -238,6 +238,8 @@ const KEYS: [(&str, &str); 7] = [
     ("operation", "account"),
     ("consume", "operation"),
     ("allocation", "rank"),
+    ("pending", "account"),
+    ("pending", "operation"),
 ];
 
 #[test]

@@ -730,15 +730,16 @@ impl<'s> Books<'s> {
         self.settle_next_due()?;
         let (entries, new_stretches) = (mem::take(&mut self.entries), mem::take(&mut self.stretches));
         let mut changes = Changes { entries, new_stretches, ..Changes::default() };
-        let mut heard = HeardChanges::default();
-        part(&mut self.accounts, &mut changes.new_accounts, &mut changes.accounts, &mut Vec::new());
-        part(&mut self.batches, &mut changes.new_batches, &mut changes.batches, &mut heard.batches);
-        part(&mut self.plans, &mut changes.new_plans, &mut changes.plans, &mut heard.plans);
-        part(&mut self.holds, &mut changes.new_holds, &mut changes.holds, &mut heard.holds);
-        part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes, &mut heard.consumes);
-        part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations, &mut heard.allocations);
-        part(&mut self.allotments, &mut changes.new_allotments, &mut changes.allotments, &mut heard.allotments);
-        if heard != HeardChanges::default() {
+        part(&mut self.accounts, &mut changes.new_accounts, &mut changes.accounts);
+        let batches = part(&mut self.batches, &mut changes.new_batches, &mut changes.batches);
+        let plans = part(&mut self.plans, &mut changes.new_plans, &mut changes.plans);
+        let holds = part(&mut self.holds, &mut changes.new_holds, &mut changes.holds);
+        let consumes = part(&mut self.consumes, &mut changes.new_consumes, &mut changes.consumes);
+        let allocations = part(&mut self.allocations, &mut changes.new_allocations, &mut changes.allocations);
+        let allotments = part(&mut self.allotments, &mut changes.new_allotments, &mut changes.allotments);
+        let none = batches.is_empty() && plans.is_empty() && holds.is_empty() && consumes.is_empty();
+        if !(none && allocations.is_empty() && allotments.is_empty()) {
+            let heard = HeardChanges { batches, plans, holds, consumes, allocations, allotments, ..Default::default() };
             changes.heard = Some(Box::new(heard));
         }
         // A consume simply paid by batches keeps no row.
@@ -778,13 +779,16 @@ fn replaced<T>(slot: Option<&mut Slot<T>>) {
     }
 }
 
-fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>, replaced: &mut Vec<T>) {
+/// Tells rows that are new from those that were changed; those that were replaced are left.
+fn part<K: Ord, T>(table: &mut Table<K, Slot<T>>, new: &mut Vec<T>, changed: &mut Vec<T>) -> Vec<T> {
+    let mut replaced = Vec::new();
     table.drain(|slot| match slot.state {
         State::Loaded => {}
         State::Changed => put(changed, slot.row),
         State::New => put(new, slot.row),
-        State::Replaced => put(replaced, slot.row),
+        State::Replaced => put(&mut replaced, slot.row),
     });
+    replaced
 }
 
 /// Most often there is one, and a list that grows makes room for four.

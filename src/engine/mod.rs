@@ -350,6 +350,8 @@ impl Opened {
 }
 
 impl<'a, 's> Booking<'a, 's> {
+    /// Inlined, for it is large: it would be moved twice with each operation.
+    #[inline]
     fn begin(source: &'s dyn Source, context: Context<'a>, kind: OpKind, time: LedgerTime) -> Result<Self> {
         Ok(Booking {
             books: Books::new(source),

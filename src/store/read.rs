@@ -290,7 +290,7 @@ impl Source for SqlSource<'_, '_> {
     }
 
     fn base(&self, account: i64) -> Result<Option<BaseRow>> {
-        self.session.first(sql::BASE_OF, params![account], BaseRow::read)
+        self.session.base(account)
     }
 
     fn bases(&self, after: i64, page: usize) -> Result<Vec<BaseRow>> {

@@ -1,8 +1,8 @@
 //! The writer's cache of rows: what it read or wrote last, so that the next operation need not read it again, and charges
 //! upon charges of one account are written once.
 //!
-//! Three kinds of rows only: the ledger's, accounts, and of an account the batch that pays next (its *front*). Changes of
-//! these are written when the transaction ends; everything else is written at once. Whoever reads accounts or batches by any
+//! Few kinds of rows only: the ledger's, accounts, and of an account the batch that pays next (its *front*) and on a device its
+//! base. Changes of the first three are written when the transaction ends; everything else is written at once. Whoever reads accounts or batches by any
 //! other way calls [`Session::flush`] first, which writes what is dirty. From one transaction to the next the rows
 //! are cached only while nobody else has changed the file.
 
@@ -13,7 +13,7 @@ use rusqlite::params;
 use super::tables::Table;
 use super::{Session, rows, sql, write};
 use crate::error::{Error, Result};
-use crate::model::{AccountId, AccountRow, BatchRow, LedgerRow};
+use crate::model::{AccountId, AccountRow, BaseRow, BatchRow, LedgerRow};
 
 /// More accounts than this are not cached for the next transaction; nor are they by whoever goes through all of them.
 const MOST_ACCOUNTS: usize = 1024;
@@ -27,6 +27,8 @@ pub(crate) struct RowCache {
     numbers: BTreeMap<AccountId, i64>,
     /// By account.
     fronts: BTreeMap<i64, Cached<BatchRow>>,
+    /// By account, also of those that have none.
+    bases: BTreeMap<i64, Option<BaseRow>>,
     /// Accounts of which something may be dirty: few, however many are cached.
     dirty: Vec<i64>,
     /// A key was taken: whoever repeats one operation repeats others.
@@ -178,6 +180,7 @@ impl Session<'_> {
             cache.accounts.clear();
             cache.numbers.clear();
             cache.fronts.clear();
+            cache.bases.clear();
         }
         cache.numbers.insert(row.id.clone(), row.no);
         cache.accounts.insert(row.no, Cached::stored(row.clone()));
@@ -193,6 +196,25 @@ impl Session<'_> {
         if cached.change(row, columns) {
             cache.dirty.push(row.no);
         }
+        Ok(())
+    }
+
+    // ---- bases
+
+    /// What a device last heard of an account.
+    pub(super) fn base(&self, account: i64) -> Result<Option<BaseRow>> {
+        if let Some(base) = self.cache.borrow().bases.get(&account) {
+            return Ok(base.clone());
+        }
+        let base = self.first(sql::BASE_OF, params![account], BaseRow::read)?;
+        self.cache.borrow_mut().bases.insert(account, base.clone());
+        Ok(base)
+    }
+
+    /// It has heard more.
+    pub(super) fn put_base(&self, row: &BaseRow) -> Result<()> {
+        self.write(&sql::BASE_PUT, row)?;
+        self.cache.borrow_mut().bases.insert(row.account, Some(row.clone()));
         Ok(())
     }
 

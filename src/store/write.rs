@@ -56,7 +56,7 @@ fn replace(session: &Session<'_>, heard: &HeardChanges) -> Result<()> {
     heard.allocations.iter().try_for_each(|row| one(allocation(row)?, "allocation of", row.owner))?;
     let allotment = |row| session.write(&sql::ALLOTMENT_REPLACE, row);
     heard.allotments.iter().try_for_each(|row| one(allotment(row)?, "allotment", row.operation))?;
-    session.write_all(&sql::BASE_PUT, &heard.bases)?;
+    heard.bases.iter().try_for_each(|row| session.put_base(row))?;
     session.write_all(&sql::RECEIVED_INSERT, &heard.received)?;
     session.write_all(&sql::FOREIGN_INSERT, &heard.foreign)?;
     heard.settled.iter().try_for_each(|row| session.change(sql::PENDING_DELETE, (row.account, row.operation)).map(drop))
