@@ -79,7 +79,8 @@ pub fn inspect(reader: impl Read + Seek) -> Result<FileInfo> {
     for hash in header.price_books() {
         pass.price_book(hash)?;
     }
-    let mut links = Vec::new();
+    // As long as it gets: growing by itself it would take twice as much.
+    let mut links = Vec::with_capacity(usize::try_from(header.count()).unwrap_or(0));
     let (broken, head) = match &header {
         Header::Up(up) => (pass.operations(up, &mut links)?, Some(up.head)),
         Header::Ask(_) | Header::Cert(_) => (None, None),
