@@ -315,7 +315,7 @@ pub(crate) fn writers(session: &Session<'_>, before: Option<&Writers>) -> Result
     };
     for row in pages(writers.known(), 1024, read, |row: &ForeignRow| row.no) {
         let row = row?;
-        writers.know(row.local, row.id)?;
+        writers.know(row.local, row.id);
     }
     Ok(writers)
 }
