@@ -3,16 +3,15 @@
 use rusqlite::params;
 
 use super::read::next_number;
+use super::rows::Concerned;
 use super::tables::Table;
 use super::{Session, SqlSource, limit, rows, sql};
 use crate::engine::source::{Links, Source};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    AccountId, ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, PendingRow, ReceivedRow, StagedRow,
-    WatchRow,
+    ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, PendingRow, ReceivedRow, StagedRow, WatchRow,
 };
-use crate::units::Instant;
 
 /// What of a hash the index has.
 const INDEXED: usize = 16;
@@ -118,19 +117,6 @@ pub(crate) fn pending_page(session: &Session<'_>, after: (i64, i64), page: usize
     let bounds = params![after.0, after.1, limit(page)];
     let key = |row: &PendingRow| (row.account, row.operation);
     session.walk(sql::PENDING_PAGE, bounds, Some(after), key, PendingRow::read)
-}
-
-/// What tells whether a device has to hear of an account.
-#[derive(Debug, Clone)]
-pub(crate) struct Concerned {
-    pub(crate) account: i64,
-    pub(crate) id: AccountId,
-    /// The operation since which the device watches it; 0 where it hears of all.
-    pub(crate) since: i64,
-    pub(crate) steps_back: i64,
-    pub(crate) last_booked_at: Instant,
-    /// The newest operation that has a line in it; 0 when none has.
-    pub(crate) newest: i64,
 }
 
 /// The accounts that a device watches, or all of them, by number.

@@ -23,8 +23,7 @@ mod write;
 
 pub(crate) use create::{NewLedger, create};
 pub(crate) use links::{
-    Concerned, concerned, flag_page, newest_link, origin_of, pending_page, received_page, staged_after,
-    staged_of_device, watch,
+    concerned, flag_page, newest_link, origin_of, pending_page, received_page, staged_after, staged_of_device, watch,
 };
 pub(crate) use lists::{
     Forward, account_page, accounts, accounts_due, allotments, batches_before, batches_of_account, configured_before,
@@ -35,7 +34,7 @@ pub(crate) use lists::{
 pub(crate) use pages::pages;
 pub(crate) use read::{BookCache, SqlSource};
 pub(crate) use row_cache::{RowCache, data_version};
-pub(crate) use rows::Glance;
+pub(crate) use rows::{Concerned, Glance};
 pub(crate) use session::Session;
 #[cfg(test)]
 pub(crate) use sql::ALL as STATEMENTS;

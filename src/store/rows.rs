@@ -4,7 +4,6 @@ use rusqlite::Row;
 use serde::Deserialize;
 
 use super::columns::{Columns, RECEIVED, Referred};
-use super::links::Concerned;
 use super::tables::{Table, operation};
 use crate::engine::source::OperationHead;
 use crate::error::Result;
@@ -59,6 +58,19 @@ pub(super) fn number_and_kind(row: &Row<'_>) -> Result<(i64, OpKind)> {
 pub(super) fn chain_and_number(row: &Row<'_>) -> Result<(i64, i64)> {
     let mut columns = Columns::new("operation", row);
     Ok((columns.count()?, columns.number()?))
+}
+
+/// What tells whether a device has to hear of an account.
+#[derive(Debug, Clone)]
+pub(crate) struct Concerned {
+    pub(crate) account: i64,
+    pub(crate) id: AccountId,
+    /// The operation since which the device watches it; 0 where it hears of all.
+    pub(crate) since: i64,
+    pub(crate) steps_back: i64,
+    pub(crate) last_booked_at: Instant,
+    /// The newest operation that has a line in it; 0 when none has.
+    pub(crate) newest: i64,
 }
 
 pub(super) fn concerned(row: &Row<'_>) -> Result<Concerned> {
