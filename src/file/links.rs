@@ -162,7 +162,7 @@ impl File {
             state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
         } else {
             let new = self.take_one(session, sent, (text, hash), state, terms)?;
-            state.add(session, (hash, new))?;
+            state.add(session, hash, new)?;
         }
         state.prev = hash;
         Ok(())
@@ -175,7 +175,7 @@ impl File {
         (text, expected): (&str, Hash),
         state: &mut State,
         terms: &Terms,
-    ) -> Result<(i64, New)> {
+    ) -> Result<New> {
         let line = Line::stored(text)?;
         let book = line.price_book.and_then(|at| state.books.get(at)).map(|(hash, _)| *hash);
         let hash = chain::link(&state.prev, Facts::of_line(&line, sent.writer, book.as_ref()));
@@ -201,7 +201,7 @@ impl File {
             };
             match engine::take(&source, context, incoming)? {
                 Taken::CatchUp(changes) => catch_up_with(session, &self.cache, &ledger, terms.reading, *changes)?,
-                Taken::New(new) => return Ok((line.seq, *new)),
+                Taken::New(new) => return Ok(*new),
             }
         }
     }
@@ -283,8 +283,8 @@ impl File {
 
 impl State {
     /// Writes a link that is new here.
-    fn add(&mut self, session: &Session<'_>, (hash, (seq, new)): (Hash, (i64, New))) -> Result<()> {
-        let link = (seq, hash);
+    fn add(&mut self, session: &Session<'_>, hash: Hash, new: New) -> Result<()> {
+        let link = (new.tip.seq, hash);
         let (took, chunk) = (&mut self.took, &mut self.chunk);
         self.after = Some(new.tip);
         chunk.new = Some((chunk.new.map_or(link.0, |(first, _)| first), link));

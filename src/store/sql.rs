@@ -113,6 +113,19 @@ macro_rules! batches {
     };
 }
 
+// What tells whether a device has to hear of accounts. Time's own lines have no operation.
+macro_rules! concerned {
+    ($since:literal, $rest:literal) => {
+        concat!(
+            "SELECT a.no, a.id, ",
+            $since,
+            ", a.steps_back, a.last_booked_at, (SELECT operation FROM entry e \
+            WHERE e.account = a.no AND operation IS NOT NULL ORDER BY n DESC LIMIT 1) FROM ",
+            $rest
+        )
+    };
+}
+
 // The draw order. INDEXED BY: were the index ever unusable, the statement would fail instead of sorting.
 macro_rules! live_batches {
     ($seek:literal, $order:literal) => {
@@ -296,13 +309,9 @@ statements! {
         FLAGS_OPEN = select!(flag "INDEXED BY flag_open WHERE acknowledged_by IS NULL AND (operation, code) > (?1, ?2) \
             ORDER BY operation, code LIMIT ?3");
         WATCH_ONE = select!(watch "WHERE device = ?1 AND account = ?2");
-        /// What tells whether a device has to hear of the accounts it watches, or of any. Time's own lines have no operation.
-        CONCERNED_WATCHED = "SELECT a.no, a.id, w.since, a.steps_back, a.last_booked_at, (SELECT operation FROM entry e \
-            WHERE e.account = a.no AND operation IS NOT NULL ORDER BY n DESC LIMIT 1) FROM watch w JOIN account a ON a.no = w.account \
-            WHERE w.device = ?1 AND w.account > ?2 ORDER BY w.account LIMIT ?3";
-        CONCERNED_ALL = "SELECT a.no, a.id, 0, a.steps_back, a.last_booked_at, (SELECT operation FROM entry e \
-            WHERE e.account = a.no AND operation IS NOT NULL ORDER BY n DESC LIMIT 1) FROM account a \
-            WHERE a.no > ?1 ORDER BY a.no LIMIT ?2";
+        CONCERNED_WATCHED = concerned!("w.since", "watch w JOIN account a ON a.no = w.account \
+            WHERE w.device = ?1 AND w.account > ?2 ORDER BY w.account LIMIT ?3");
+        CONCERNED_ALL = concerned!("0", "account a WHERE a.no > ?1 ORDER BY a.no LIMIT ?2");
         WATCH_PAGE = select!(watch "WHERE (device, account) > (?1, ?2) ORDER BY device, account LIMIT ?3");
         /// Where the link stands that an operation books.
         ORIGIN_OF = "SELECT chain, chain_seq FROM operation WHERE seq = ?1";
