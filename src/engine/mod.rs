@@ -170,23 +170,19 @@ pub(crate) fn run(source: &dyn Source, context: Context<'_>, command: &Command) 
         return replay(source, seq, command);
     }
     if let Some(unfit) = &command.unfit {
-        return Err(unfit.clone());
+        return Err((**unfit).clone());
     }
     let time = match context.time {
         Some(time) => time,
         None => ledger_time(source, context.ledger, context.reading, Some(command.kind))?,
     };
-    let mut booking = Booking {
-        historic: command.at.is_some(),
-        target,
-        device,
-        facts: command.facts.clone(),
-        as_of: match &command.action {
-            Action::Reconcile(told) => Some(told.as_of),
-            _ => None,
-        },
-        ..Booking::begin(source, context, command.kind, time)?
-    };
+    let mut booking = Booking::begin(source, context, command.kind, time);
+    (booking.target, booking.device) = (target, device);
+    booking.historic = command.at.is_some();
+    booking.facts.clone_from(&command.facts);
+    if let Action::Reconcile(told) = &command.action {
+        booking.as_of = Some(told.as_of);
+    }
     let opened = booking.find_accounts(command, known)?;
     booking.find_base()?;
     booking.tell_time(command.at, &opened)?;
@@ -352,12 +348,13 @@ impl Opened {
 impl<'a, 's> Booking<'a, 's> {
     /// Inlined, for it is large: it would be moved twice with each operation.
     #[inline]
-    fn begin(source: &'s dyn Source, context: Context<'a>, kind: OpKind, time: LedgerTime) -> Result<Self> {
-        Ok(Booking {
+    fn begin(source: &'s dyn Source, context: Context<'a>, kind: OpKind, time: LedgerTime) -> Self {
+        Booking {
             books: Books::new(source),
             context,
             kind,
-            seq: add(context.ledger.length, 1)?,
+            // A file that is full of them takes no more: SQLite refuses the row.
+            seq: context.ledger.length.saturating_add(1),
             now: time.at,
             time,
             historic: false,
@@ -375,7 +372,7 @@ impl<'a, 's> Booking<'a, 's> {
             facts: None,
             allotted: Vec::new(),
             epoch: None,
-        })
+        }
     }
 
     /// Much has fallen due: it is written first.
@@ -626,39 +623,43 @@ impl Booking<'_, '_> {
             let row = self.books.account(self.account)?;
             (Some((row.no, row.id.clone())), row.balances, Some(row.entries))
         };
-        let reading = self.context.reading.at;
-        let operation = OperationRow {
-            seq: self.seq,
-            writer: ledger.writer,
-            kind: self.kind,
-            account,
-            key: key.clone(),
-            recorded_at: reading,
-            booked_at: self.now,
-            clock: self.time.mark,
-            accepted_at: Some(ledger.clock.accepted_at).filter(|at| *at != reading),
-            suspect_since: ledger
-                .clock
-                .suspect_since
-                .filter(|since| self.time.mark != ClockMark::Suspect || *since != reading),
-            points: self.points,
-            price_book: self.price_book,
-            rules_version: RULES_VERSION,
-            body,
-            outcome: std::mem::take(&mut self.outcome),
-            entry,
-            origin,
-            hash: Hash::default(),
-        };
-        if matches!(self.kind, OpKind::Consume | OpKind::Capture) && operation.outcome.open == 0 {
+        if matches!(self.kind, OpKind::Consume | OpKind::Capture) && self.outcome.open == 0 {
             // One simply paid has no allocation rows: its outcome lists the draws.
-            self.books.leave_allocations(self.seq, &operation.outcome.draws);
+            self.books.leave_allocations(self.seq, &self.outcome.draws);
         }
-        let (mut changes, new_book) = (self.books.take_changes()?, self.new_book.take());
+        let mut changes = self.books.take_changes()?;
         changes.devices.extend(self.device.take().map(|device| *device));
         self.tell_heard(&mut changes);
         changes.hub = self.hub.take();
-        let mut booked = Box::new(Booked { operation, after, changes, ledger, new_book });
+        let (reading, clock) = (self.context.reading.at, ledger.clock);
+        let suspect = self.time.mark == ClockMark::Suspect;
+        // Put together where it stays, for it is large.
+        let mut booked = Box::new(Booked {
+            operation: OperationRow {
+                seq: self.seq,
+                writer: ledger.writer,
+                kind: self.kind,
+                account,
+                key: key.clone(),
+                recorded_at: reading,
+                booked_at: self.now,
+                clock: self.time.mark,
+                accepted_at: Some(clock.accepted_at).filter(|at| *at != reading),
+                suspect_since: clock.suspect_since.filter(|since| !suspect || *since != reading),
+                points: self.points,
+                price_book: self.price_book,
+                rules_version: RULES_VERSION,
+                body,
+                outcome: std::mem::take(&mut self.outcome),
+                entry,
+                origin,
+                hash: Hash::default(),
+            },
+            after,
+            changes,
+            ledger,
+            new_book: self.new_book.take(),
+        });
         booked.operation.hash = chain::link(&booked.ledger.head, &booked.operation);
         booked.ledger.head = booked.operation.hash;
         booked.ledger.length = self.seq;

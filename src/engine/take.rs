@@ -271,7 +271,7 @@ impl Case<'_> {
             Some(time) => time,
             None => ledger_time(source, context.ledger, context.reading, Some(kind))?,
         };
-        let mut booking = Booking::begin(source, context, kind, time)?;
+        let mut booking = Booking::begin(source, context, kind, time);
         booking.price_book = self.incoming.price_book;
         let mut opened = Opened::default();
         if let Some(id) = &self.incoming.line.account {

@@ -189,10 +189,11 @@ impl File {
                 let terms = terms();
                 let command = parse(request, &terms)?;
                 loop {
-                    let receipt =
-                        work_until(session, (&self.cache, &writers), &command, &terms, began)?.receipt(&writers)?;
-                    if bounded || receipt.is_some() {
-                        return Ok(receipt);
+                    let step = work_until(session, (&self.cache, &writers), &command, &terms, began)?;
+                    // As it comes, for it is large.
+                    let receipt = step.receipt(&writers);
+                    if bounded || !matches!(receipt, Ok(None)) {
+                        return receipt;
                     }
                 }
             })?;
@@ -417,13 +418,11 @@ fn record(session: &Session<'_>, cache: &BookCache, reading: Reading) -> Result<
 
 fn parse(request: &Request, terms: &Terms) -> Result<Command> {
     let filled = terms.policy.fill_in(request);
-    let command = Command::parse(filled.as_ref().unwrap_or(request))?;
-    match command.at {
-        Some(_) if !terms.historic => {
-            Err(Error::invalid("at", "is only for loading history", "leave it out, or run the batch as historic"))
-        }
-        _ => Ok(command),
+    let command = Command::parse(filled.as_ref().unwrap_or(request));
+    if !terms.historic && matches!(command, Ok(Command { at: Some(_), .. })) {
+        return Err(Error::invalid("at", "is only for loading history", "leave it out, or run the batch as historic"));
     }
+    command
 }
 
 /// Writes a decided operation.

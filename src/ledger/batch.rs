@@ -185,20 +185,19 @@ impl BatchRun {
             (answers, made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
             for (line, request) in lines {
                 self.ledger.keep_quoted(request);
-                let answer = match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
-                    Ok(Some(receipt)) => Ok(receipt),
+                match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
+                    Ok(Some(receipt)) => {
+                        made.insert(*line, Things::of(&receipt));
+                        answers.push((*line, Ok(receipt)));
+                    }
                     Ok(None) => break,
                     Err(error) if error.is_failure() => return Err(error),
                     Err(error) if atomic => {
                         answers = vec![(*line, Err(error.clone()))];
                         return Err(error);
                     }
-                    Err(error) => Err(error),
-                };
-                if let Ok(receipt) = &answer {
-                    made.insert(*line, Things::of(receipt));
+                    Err(error) => answers.push((*line, Err(error))),
                 }
-                answers.push((*line, answer));
             }
             Ok(())
         });

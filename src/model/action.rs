@@ -206,7 +206,7 @@ pub(crate) struct Command {
     /// The inputs in canonical form, without op, account and key.
     pub(crate) body: Body,
     /// What is wrong with its form, should it be new: one that was booked before stays as it is.
-    pub(crate) unfit: Option<Error>,
+    pub(crate) unfit: Option<Box<Error>>,
     /// Whether it is asked for now, not read from the books.
     pub(crate) asked: bool,
     /// Of one read from the books: what was found out when it was booked.

@@ -64,7 +64,7 @@ pub(crate) struct Fields<'v> {
     /// `end_of_day` went into an instant.
     ends_a_day: bool,
     /// What is wrong with it, if it is not in the books already: there it stays as it is.
-    unfit: Option<Error>,
+    unfit: Option<Box<Error>>,
 }
 
 /// Inputs in canonical form: by name, without what equals its default.
@@ -147,20 +147,27 @@ impl<'v> Fields<'v> {
     /// An account is judged where it is opened.
     pub(crate) fn judge_ends(&mut self, name: &str, text: &str) {
         if self.unfit.is_none() && name != "to" {
-            self.unfit = check_ends(name, text).err();
+            self.unfit = check_ends(name, text).err().map(Box::new);
         }
     }
 
     /// What is wrong with it where it is new.
-    pub(crate) fn unfit(&mut self) -> Option<Error> {
+    pub(crate) fn unfit(&mut self) -> Option<Box<Error>> {
         self.unfit.take()
     }
 
     /// The field as given; `null` counts as left out.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'v Value> {
-        let place = self.given.iter().position(|(other, _)| *other == name)?;
-        self.asked |= u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0);
-        self.given.get(place).map(|(_, value)| *value).filter(|value| !value.is_null())
+        // Those before are done with: each is asked for once.
+        let (mut bit, rest) = (1_u64 << self.asked.trailing_ones().min(63), self.given.get(self.done()..)?);
+        for (other, value) in rest {
+            if *other == name {
+                self.asked |= bit;
+                return Some(*value).filter(|value| !value.is_null());
+            }
+            bit <<= 1;
+        }
+        None
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -220,7 +227,7 @@ impl<'v> Fields<'v> {
             let help = format!("keep it within {longest} bytes");
             return Err(Error::invalid(name, format!("has {length} bytes of JSON"), help));
         }
-        self.unfit = self.unfit.take().or(twice);
+        self.unfit = self.unfit.take().or(twice.map(Box::new));
         self.body.metadata = (metadata.as_str() != "{}").then(|| metadata.clone());
         Ok(())
     }
@@ -235,9 +242,14 @@ impl<'v> Fields<'v> {
         Ok(())
     }
 
+    /// How many were asked for before the first that was not.
+    fn done(&self) -> usize {
+        usize::try_from(self.asked.trailing_ones()).unwrap_or(usize::MAX)
+    }
+
     /// The first field that was not asked for.
     fn rest(&self) -> Option<&(&'v str, &'v Value)> {
-        self.given.get(usize::try_from(self.asked.trailing_ones()).ok()?)
+        self.given.get(self.done())
     }
 
     /// Ends the reading: whatever was not asked for is unknown to this operation.

@@ -507,7 +507,10 @@ impl Cell for Outcome {
         if *self == Outcome::default() {
             return to.value(Null);
         }
-        to.value(json(self)?)
+        let mut bytes = to.bytes.borrow_mut();
+        bytes.clear();
+        serde_json::to_writer(&mut *bytes, self).map_err(unwritable)?;
+        to.value(str::from_utf8(&bytes)?)
     }
 
     fn show(&self) -> String {
@@ -552,8 +555,12 @@ impl Cell for Arc<Heard> {
     }
 }
 
+fn unwritable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
+}
+
 fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    serde_json::to_string(value).map_err(unwritable)
 }
 
 impl Cell for (i64, Writer) {
