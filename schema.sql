@@ -124,7 +124,8 @@ CREATE INDEX account_due ON account (next_due_at) WHERE next_due_at IS NOT NULL;
 -- The log: what was asked for and done. Facts with complete inputs, hash-chained, never changed.
 CREATE TABLE operation (
     seq           INTEGER PRIMARY KEY CHECK (seq BETWEEN 1 AND 4398046511103),
-    writer        INTEGER NOT NULL REFERENCES writer (no),
+    -- writer.no: that of `ledger`, which is looked up there, when it was booked.
+    writer        INTEGER NOT NULL,
     -- 1 open, 2 set_limit, 3 recharge, 4 consume, 5 hold, 6 capture, 7 release, 8 renew, 9 refund, 10 revoke,
     -- 11 set_expiry, 12 transfer, 13 write_off, 14 freeze, 15 unfreeze, 16 close, 17 configure, 18 confirm_clock, 19 restore,
     -- 20 expire, 21 plan, 22 stop, 23 become_hub, 24 admit, 25 expel, 26 enrol, 27 renew_epoch, 28 reconcile, 29 return,
@@ -150,14 +151,11 @@ CREATE TABLE operation (
     outcome       TEXT,
     -- The last entry it booked in its account; NULL for operations on the file itself. Derived.
     entry         INTEGER CHECK (entry >= 1),
-    -- Of one that a device of this hub booked first: its link (chain.no and the number in it; else 0), the link's hash, and when
-    -- it occurred as far as the hub could tell.
-    chain         INTEGER NOT NULL CHECK (chain >= 0),
-    chain_seq     INTEGER NOT NULL CHECK (chain_seq BETWEEN 0 AND 4398046511103),
-    origin_hash   BLOB    CHECK (length(origin_hash) = 32),
-    occurred      INTEGER CHECK (occurred BETWEEN 0 AND 253402300799999),
     hash          BLOB    NOT NULL CHECK (length(hash) = 32),
-    CHECK ((chain = 0) = (chain_seq = 0) AND (chain = 0) = (origin_hash IS NULL) AND (chain = 0) = (occurred IS NULL))
+    -- Of one that a device of this hub booked first: its link (chain.no and the number in it); else 0.
+    chain         INTEGER NOT NULL,
+    chain_seq     INTEGER NOT NULL,
+    CHECK (chain = 0 AND chain_seq = 0 OR chain >= 1 AND chain_seq BETWEEN 1 AND 4398046511103)
 ) STRICT;
 
 -- Idempotency: one operation per account, kind and key, of each writer whose keys are its own. The key first: keys made in
@@ -409,6 +407,8 @@ CREATE TABLE hold (
 
 -- Deadlines of open holds.
 CREATE INDEX hold_due ON hold (account, deadline, operation) WHERE phase = 0;
+-- Holds that are over by the clock: a device whose clock was wrong places them again.
+CREATE INDEX hold_expired ON hold (account, deadline, operation) WHERE phase = 3;
 -- The holds of an account, for listing.
 CREATE INDEX hold_account ON hold (account, operation);
 
@@ -504,14 +504,6 @@ CREATE TABLE received (
     totals_change TEXT,
     PRIMARY KEY (operation, n)
 ) STRICT;
-
--- Operations of a device that are put back on what its hub says: those its hub may not have yet, and holds that are not over.
--- One is written with each charge, so nothing is looked up for it: a replay proves them.
-CREATE TABLE pending (
-    account   INTEGER NOT NULL,
-    operation INTEGER NOT NULL,
-    PRIMARY KEY (account, operation)
-) STRICT, WITHOUT ROWID;
 
 -- What an operation of its hub is on a device: one of its own that arrived there, or a number from 2199023255553 on, which no
 -- operation has. What it made has the number within it that it has at the hub. A hub that was set back gives ids again: the

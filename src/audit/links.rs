@@ -11,7 +11,7 @@ use crate::engine::source::Links;
 use crate::engine::{Source, line_text};
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{ChainRow, Line, LinkRow, LinkVerdict, OpKind, Origin, WatchRow, Writer};
+use crate::model::{ChainRow, Line, LinkRow, LinkVerdict, OpKind, WatchRow, Writer};
 use crate::store;
 use crate::units::Instant;
 
@@ -137,8 +137,7 @@ fn link(
     let Some(booked) = memory.stored_row(operation)? else { return Ok(()) };
     let kind = if booked.kind == OpKind::Stage { LinkVerdict::Staged } else { LinkVerdict::Booked };
     faults.same("link_mismatch", format_args!("{place} verdict"), kind, row.verdict);
-    let origin = Origin { chain: row.chain, seq: row.seq, hash: Some(row.hash), occurred: Some(row.occurred) };
-    if booked.origin != origin {
+    if (booked.origin.chain, booked.origin.seq) != (row.chain, row.seq) {
         faults.add("link_mismatch", format_args!("{place} operation"), "the operation that booked it", operation);
     }
     let named = booked.price_book.map(|(no, _)| no);

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey,
-    FlagRow, ForeignRow, HoldRow, HoldState, Key, OpKind, OperationRow, Outcome, PendingRow, PlanRow, StagedRow,
-    StretchRow, WatchRow,
+    FlagRow, ForeignRow, HoldRow, HoldState, Key, OpKind, OperationRow, Outcome, PlanRow, StagedRow, StretchRow,
+    WatchRow,
 };
 use crate::pricing::PriceBook;
 use crate::store::audit::{self as stored, Keyed};
@@ -69,6 +69,8 @@ pub(crate) struct Memory<'s, 'c> {
     next_periods: BTreeSet<(Instant, i64)>,
     /// (account, deadline, hold) of open holds.
     due_holds: BTreeSet<(i64, Instant, i64)>,
+    /// The same of those that have expired.
+    expired_holds: BTreeSet<(i64, Instant, i64)>,
     /// (account, expires_at, batch) where points have lapsed.
     lapsed: BTreeSet<(i64, Instant, BatchNo)>,
     /// (account, effective_at, batch) where that was asked for.
@@ -84,8 +86,6 @@ pub(crate) struct Memory<'s, 'c> {
     /// (batch, turn, operation) of clawbacks.
     clawbacks: BTreeSet<(BatchNo, i64, i64)>,
     bases: BTreeMap<i64, BaseRow>,
-    /// Of a device: (account, operation) of what is put back.
-    unacked: BTreeSet<(i64, i64)>,
     foreign: BTreeMap<i64, ForeignRow>,
     foreign_ids: HashMap<Uuid, i64>,
     /// (operation, n) of lines that came from a hub.
@@ -141,10 +141,14 @@ impl<'s, 'c> Memory<'s, 'c> {
             self.plans.insert(row.operation, row);
         }
         for row in changes.new_holds.into_iter().chain(changes.holds) {
-            let due =
-                |row: &HoldRow| (row.phase == HoldState::Open).then_some((row.account, row.deadline, row.operation));
+            let in_phase =
+                |row: &HoldRow, phase| (row.phase == phase).then_some((row.account, row.deadline, row.operation));
             let old = self.hold(row.operation)?;
-            replace(&mut self.due_holds, old.as_ref().and_then(due), due(&row));
+            for (phase, holds) in
+                [(HoldState::Open, &mut self.due_holds), (HoldState::Expired, &mut self.expired_holds)]
+            {
+                replace(holds, old.as_ref().and_then(|old| in_phase(old, phase)), in_phase(&row, phase));
+            }
             self.holds.put(row.operation, row);
         }
         for row in changes.new_consumes.into_iter().chain(changes.consumes) {
@@ -161,7 +165,6 @@ impl<'s, 'c> Memory<'s, 'c> {
         }
         self.stretches.extend(changes.new_stretches.into_iter().map(|row| ((row.account, row.n), row)));
         self.devices.extend(changes.devices.into_iter().map(|row| (row.no, row)));
-        self.unacked.extend(changes.pending.map(|row| (row.account, row.operation)));
         if let Some(heard) = changes.heard {
             self.hear(*heard)?;
         }
@@ -175,15 +178,12 @@ impl<'s, 'c> Memory<'s, 'c> {
 
     fn hear(&mut self, heard: HeardChanges) -> Result<()> {
         let HeardChanges { batches, plans, holds, consumes, allocations, allotments, .. } = heard;
-        let HeardChanges { bases, received, foreign, settled, .. } = heard;
+        let HeardChanges { bases, received, foreign, .. } = heard;
         self.apply(Changes { batches, plans, holds, consumes, allocations, allotments, ..Changes::default() })?;
         self.bases.extend(bases.into_iter().map(|row| (row.account, row)));
         self.received.extend(received.iter().map(|row| (row.operation, row.n)));
         self.foreign_ids.extend(foreign.iter().map(|row| (row.id, row.local)));
         self.foreign.extend(foreign.into_iter().map(|row| (row.no, row)));
-        for row in settled {
-            self.unacked.remove(&(row.account, row.operation));
-        }
         Ok(())
     }
 
@@ -407,13 +407,6 @@ impl<'s, 'c> Memory<'s, 'c> {
 
     pub(crate) fn all_bases(&self) -> &BTreeMap<i64, BaseRow> {
         &self.bases
-    }
-
-    pub(super) fn all_pending(&self) -> impl Iterator<Item = ((i64, i64), PendingRow)> {
-        self.unacked.iter().map(|(account, operation)| {
-            let row = PendingRow { account: *account, operation: *operation };
-            ((*account, *operation), row)
-        })
     }
 
     pub(crate) fn all_foreign(&self) -> &BTreeMap<i64, ForeignRow> {
@@ -686,9 +679,14 @@ impl Source for Memory<'_, '_> {
         self.source().map_or(Ok(None), |file| file.received(operation, account))
     }
 
-    fn pending(&self, account: i64) -> Result<Vec<i64>> {
-        let range = self.unacked.range((account, i64::MIN)..=(account, i64::MAX));
-        Ok(range.map(|(_, operation)| *operation).collect())
+    /// By the file's entries, as many as there are by now: each is compared by itself.
+    fn moves(&self, account: &AccountRow, after: i64) -> Result<BTreeSet<i64>> {
+        self.source().map_or(Ok(BTreeSet::new()), |file| file.moves(account, after))
+    }
+
+    fn expired_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+        let range = self.expired_holds.range((account, after, i64::MAX)..=(account, Instant::MAX, i64::MAX));
+        self.hold_rows(range.map(|(_, _, operation)| *operation))
     }
 
     fn foreign(&self, no: i64) -> Result<Option<ForeignRow>> {

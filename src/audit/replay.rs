@@ -576,9 +576,13 @@ pub(super) fn check_link(audit: &mut Audit<'_, '_>, head: Option<&Hash>, row: &O
     let Some(head) = head else { return };
     let link = chain::link(head, row);
     if link != row.hash {
-        // The first link also hangs on the file's identity.
-        let genesis = if row.seq == 1 { " (or ledger ledger_id or created_at, or writer 1)" } else { "" };
-        let place = format!("{} {} hash{genesis}", OperationRow::TABLE, row.seq);
+        // The first also hangs on the file's identity, and one of a device on its link.
+        let or = match (row.seq, row.origin.is_link()) {
+            (1, _) => " (or ledger ledger_id or created_at, or writer 1)".to_string(),
+            (_, true) => format!(" (or link {}/{} hash or occurred)", row.origin.chain, row.origin.seq),
+            _ => String::new(),
+        };
+        let place = format!("{} {} hash{or}", OperationRow::TABLE, row.seq);
         audit.faults.add("chain_broken", place, link, row.hash);
     }
 }

@@ -19,8 +19,6 @@ pub(super) fn run(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<
     table(audit, memory.all_flags().map(|row| ((row.operation, row.code.code()), Some(row))))?;
     table(audit, memory.all_stretches().iter().map(|(key, row)| (*key, Some(row))))?;
     table(audit, memory.all_bases().iter().map(|(no, row)| (*no, Some(row))))?;
-    let pending: Vec<_> = memory.all_pending().collect();
-    table(audit, pending.iter().map(|(key, row)| (*key, Some(row))))?;
     table(audit, memory.all_foreign().iter().map(|(no, row)| (*no, Some(row))))?;
     // What they say was compared with the log.
     table::<ReceivedRow>(audit, memory.all_received().iter().map(|key| (*key, None)))

@@ -230,7 +230,7 @@ const HASHED: [(&str, &str); 6] = [
     ("operation", "key"),
     ("operation", "recorded_at"),
 ];
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 7] = [
     ("ledger", "id"),
     ("hold", "operation"),
     ("allocation", "owner"),
@@ -238,8 +238,6 @@ const KEYS: [(&str, &str); 9] = [
     ("operation", "account"),
     ("consume", "operation"),
     ("allocation", "rank"),
-    ("pending", "account"),
-    ("pending", "operation"),
 ];
 
 #[test]
@@ -268,7 +266,7 @@ fn changed_columns(f: &File, tables: &[&str]) {
                 ),
             };
             // The last row that has a value there, or simply the last.
-            let key = if ["entry", "allocation", "pending"].contains(&table) {
+            let key = if ["entry", "allocation"].contains(&table) {
                 ""
             } else {
                 "WHERE rowid = (SELECT max(rowid) FROM {t})"
@@ -279,7 +277,6 @@ fn changed_columns(f: &File, tables: &[&str]) {
                 "allocation" => {
                     "WHERE (owner, rank) = (SELECT owner, rank FROM allocation ORDER BY owner LIMIT 1)".to_string()
                 }
-                "pending" => "WHERE operation = (SELECT max(operation) FROM pending)".to_string(),
                 _ => pick,
             };
             f.conn.execute_batch("BEGIN").unwrap();
@@ -362,26 +359,11 @@ fn every_changed_column_of_a_device_is_found_and_named() {
     assert_eq!(f.verify().faults, []);
     changed_columns(
         &f,
-        &[
-            "ledger",
-            "base",
-            "received",
-            "pending",
-            "foreign_id",
-            "account",
-            "operation",
-            "batch",
-            "hold",
-            "consume",
-            "allocation",
-        ],
+        &["ledger", "base", "received", "foreign_id", "account", "operation", "batch", "hold", "consume", "allocation"],
     );
     f.conn.execute_batch(UNGUARD).unwrap();
-    for table in ["base", "received", "pending", "foreign_id"] {
-        let delete = match table {
-            "pending" => "DELETE FROM pending".to_string(),
-            _ => format!("DELETE FROM {table} WHERE rowid = (SELECT max(rowid) FROM {table})"),
-        };
+    for table in ["base", "received", "foreign_id"] {
+        let delete = format!("DELETE FROM {table} WHERE rowid = (SELECT max(rowid) FROM {table})");
         f.conn.execute_batch("BEGIN").unwrap();
         for trigger in ["base_no_delete", "received_no_delete", "foreign_id_no_delete"] {
             f.conn.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();

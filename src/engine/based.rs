@@ -1,15 +1,28 @@
-//! What a device's operation owes to what it heard of its hub: its time, what its inputs say of that, and that it is put back.
+//! What a device's operation owes to what it heard of its hub: its time, what its inputs say of that, and whether it is put back.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::reconcile::forget_after;
-use super::source::{Changes, HeardChanges};
+use super::source::{Changes, HeardChanges, Source};
 use super::{Booking, Target};
 use crate::error::{Error, Result};
 use crate::model::{
-    Action, BASE_AT, Body, Carried, Command, ConsumePolicy, LedgerRow, OpKind, PendingRow, Role, Subject,
+    AccountRow, Action, BASE_AT, Body, Carried, Command, ConsumePolicy, FOREIGN, HoldRow, LedgerRow, OpKind, Role,
+    Subject,
 };
 use crate::units::Instant;
+
+/// A device's operations of an account that are put back on what its hub says, in order: those after one up to which the hub has
+/// them; holds, open or with a deadline after an instant: one that has expired may not be over, if a clock was fast.
+pub(crate) fn pending(source: &dyn Source, account: &AccountRow, ack: i64, after: Instant) -> Result<BTreeSet<i64>> {
+    let own = |row: &HoldRow| row.operation < FOREIGN;
+    let mut all = source.moves(account, ack)?;
+    let open = source.long_holds(account.no, Instant::MIN)?;
+    let expired = source.expired_holds(account.no, after)?;
+    all.extend(open.into_iter().chain(expired).filter(own).map(|row| row.operation));
+    Ok(all)
+}
 
 impl Booking<'_, '_> {
     fn is_device(&self) -> bool {
@@ -84,17 +97,11 @@ impl Booking<'_, '_> {
         }
     }
 
-    /// What a hub does not have yet is put back on what it says next; so is a hold until it is over.
     pub(super) fn tell_heard(&mut self, changes: &mut Changes) {
-        use OpKind::{Capture, Consume, Hold, Recharge, Refund, Return};
-        let moves = matches!(self.kind, Consume | Capture | Refund | Recharge | Hold | Return);
-        if moves && self.is_device() {
-            changes.pending = Some(PendingRow { account: self.account, operation: self.seq });
-        }
         if let Some(told) = self.heard.take() {
-            let HeardChanges { bases, received, foreign, settled, .. } = *told;
+            let HeardChanges { bases, received, foreign, .. } = *told;
             let heard = changes.heard.take().map_or_else(HeardChanges::default, |heard| *heard);
-            changes.heard = Some(Box::new(HeardChanges { bases, received, foreign, settled, ..heard }));
+            changes.heard = Some(Box::new(HeardChanges { bases, received, foreign, ..heard }));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The books under an account that is put together anew: of it there is nothing, of all else what the file has.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::source::{Allocations, Links, Listed, OperationHead, Source};
@@ -95,7 +97,8 @@ blank! {
     base(_account: i64) -> Option<BaseRow> = None;
     bases(_after: i64, _limit: usize) -> Vec<BaseRow> = Vec::new();
     received(_operation: i64, _account: i64) -> Option<String> = None;
-    pending(_account: i64) -> Vec<i64> = Vec::new();
+    moves(_account: &AccountRow, _after: i64) -> BTreeSet<i64> = BTreeSet::new();
+    expired_holds(_account: i64, _after: Instant) -> Vec<HoldRow> = Vec::new();
     }
     under {
         next_account_no() -> i64;

@@ -49,6 +49,7 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use allot::{accounts as allotted_accounts, is_allotted, is_usable};
+pub(crate) use based::pending;
 pub(crate) use books::Books;
 pub(crate) use carry::{Carrying, Own, carry, carry_figures};
 pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_fully};

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::allot::{keep, local, sum};
 use super::arrive::{Act, Allotted, Arriving, arrive};
+use super::based::pending;
 use super::blank::Blank;
 use super::books::Books;
 use super::catch_up::{catch_up_fully, lapse};
@@ -101,8 +102,8 @@ pub(super) struct Rebasing<'s> {
     /// The account as the file has it.
     pub(super) account: AccountRow,
     pub(super) at: Instant,
-    /// The hub's time.
-    pub(super) as_of: Instant,
+    /// Holds with later deadlines may have expired since it was last put together.
+    pub(super) since: Instant,
     /// Up to which of this file's operations the hub had them.
     pub(super) ack: i64,
     /// The file as it is then: its settings, and its present epoch.
@@ -117,8 +118,6 @@ pub(super) struct Rebased {
     pub(super) there: BTreeSet<i64>,
     /// Holds whose deadline is past, so that nothing of them comes back.
     pub(super) lapsed: BTreeSet<i64>,
-    /// What is put back no more.
-    pub(super) settled: Vec<i64>,
 }
 
 /// Puts an account together from its line.
@@ -134,19 +133,19 @@ pub(super) fn rebase(with: &Rebasing<'_>, names: &mut Names<'_>, line: &Carried)
         step_back(&mut books, no, with.at, with.ledger.settings.max_hold)?;
     }
     catch_up_fully(&mut books, no, with.at)?;
-    let mut back = PutBack { with, books, there: BTreeSet::new(), lapsed: BTreeSet::new(), settled: Vec::new() };
+    let mut back = PutBack { with, books, there: BTreeSet::new(), lapsed: BTreeSet::new() };
     back.there.extend(line.consumes.iter().filter_map(|consume| consume.link));
-    for operation in with.source.pending(no)? {
+    for operation in pending(with.source, &with.account, with.ack, with.since)? {
         back.one(operation)?;
     }
-    let PutBack { mut books, there, lapsed, settled, .. } = back;
+    let PutBack { mut books, there, lapsed, .. } = back;
     let account = books.account(no)?.clone();
     let next_due_at = books.next_due_at(no)?;
     let rows = books.take_changes()?;
     let last_booked_at = with.account.last_booked_at;
     let entries = with.account.entries;
     let account = AccountRow { next_due_at, last_booked_at, entries, ..account };
-    Ok(Rebased { account, rows, there, lapsed, settled })
+    Ok(Rebased { account, rows, there, lapsed })
 }
 
 /// The rows of a line, under the numbers of this file.
@@ -347,7 +346,6 @@ struct PutBack<'a, 's, 'b> {
     /// Consumes of this file that something can be refunded of.
     there: BTreeSet<i64>,
     lapsed: BTreeSet<i64>,
-    settled: Vec<i64>,
 }
 
 impl PutBack<'_, '_, '_> {
@@ -356,10 +354,6 @@ impl PutBack<'_, '_, '_> {
         let row = self.with.source.stored_row(operation)?.ok_or_else(lost)?;
         if row.kind == OpKind::Hold {
             return self.place_again(&row);
-        }
-        if operation <= self.with.ack {
-            self.settled.push(operation);
-            return Ok(());
         }
         self.arrives(&row)?;
         pay_debts(&mut self.books, self.with.account.no)?;
@@ -372,16 +366,8 @@ impl PutBack<'_, '_, '_> {
         let lost = || Error::corrupt(format!("hold {operation} is pending and not there"));
         let (no, at) = (self.with.account.no, self.with.at);
         let hold = self.with.source.hold(operation)?.ok_or_else(lost)?;
-        if matches!(hold.phase, HoldState::Captured | HoldState::Released) {
-            self.settled.push(operation);
-            return Ok(());
-        }
         if hold.deadline <= at {
             self.lapsed.insert(operation);
-            // By the hub's time too: no clock of this device brings it back.
-            if hold.deadline <= self.with.as_of {
-                self.settled.push(operation);
-            }
             return Ok(());
         }
         let (allotted, _) = self.command_of(row)?;

@@ -11,8 +11,8 @@ use super::source::{Changes, HeardChanges};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, Carried, ClockState, ConsumeRow, EntryKind,
-    Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow, OperationId, PendingRow, Place, PlanRow,
-    ReceivedRow, Reconcile, Standing, Totals, batch_no, nothing,
+    Heard, HoldRow, HoldState, HubPosition, LedgerRow, MovementRow, OperationId, Place, PlanRow, ReceivedRow,
+    Reconcile, Standing, Totals, batch_no, nothing,
 };
 use crate::units::{Instant, add, sub};
 
@@ -151,10 +151,10 @@ impl Booking<'_, '_> {
         let account = self.books.account(no)?.clone();
         let last = if line.ahead { told.as_of } else { line.booked_last() };
         let at = self.time.at.max(told.as_of).max(last);
-        let with = Rebasing { source, account: account.clone(), at, as_of: told.as_of, ack: told.ack.0, ledger };
+        // No operation came before the hub's last line when it was heard of, so no hold ended before that.
+        let since = base.as_ref().map_or(Instant::MIN, |base| base.last.min(at));
+        let with = Rebasing { source, account: account.clone(), at, since, ack: told.ack.0, ledger };
         let rebased = rebase(&with, names, line)?;
-        let settled = rebased.settled.iter().map(|operation| PendingRow { account: no, operation: *operation });
-        let settled: Vec<PendingRow> = settled.collect();
         // What has lapsed here since then, a late charge could draw, or a clock that is mended bring back.
         let window = ledger.settings.late_window.saturating_mul(1000);
         let reach = Instant::clamped(last.millis().saturating_sub(window));
@@ -186,9 +186,7 @@ impl Booking<'_, '_> {
             moved,
             large: line.figures.is_some(),
         };
-        let changes = self.heard_changes();
-        changes.bases.push(base);
-        changes.settled.extend(settled);
+        self.heard_changes().bases.push(base);
         Ok((no, Some(account.totals)))
     }
 

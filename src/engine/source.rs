@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow,
-    DrawKey, EntryRow, FlagRow, ForeignRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PendingRow, PlanRow,
-    ReceivedRow, StagedRow, StretchRow, WatchRow, Writer,
+    DrawKey, EntryRow, FlagRow, ForeignRow, HoldRow, Key, LinkRow, OpKind, OperationRow, PlanRow, ReceivedRow,
+    StagedRow, StretchRow, WatchRow, Writer,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -109,8 +109,10 @@ pub(crate) trait Source: Links {
     fn bases(&self, after: i64, limit: usize) -> Result<Vec<BaseRow>>;
     /// The line of an account that came with a reconcile.
     fn received(&self, operation: i64, account: i64) -> Result<Option<String>>;
-    /// What of an account's operations is put back on its base, in order.
-    fn pending(&self, account: i64) -> Result<Vec<i64>>;
+    /// This file's operations of an account after one that moved its points, but for holds; the account's entries tell.
+    fn moves(&self, account: &AccountRow, after: i64) -> Result<BTreeSet<i64>>;
+    /// Expired holds of an account whose deadlines are later.
+    fn expired_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>>;
     /// An operation of the hub, by its number among those.
     fn foreign(&self, no: i64) -> Result<Option<ForeignRow>>;
     /// What an operation of the hub is here, by its id.
@@ -130,8 +132,6 @@ pub(crate) struct HeardChanges {
     pub(crate) bases: Vec<BaseRow>,
     pub(crate) received: Vec<ReceivedRow>,
     pub(crate) foreign: Vec<ForeignRow>,
-    /// What is put back no more.
-    pub(crate) settled: Vec<PendingRow>,
 }
 
 /// Things of an account, by number.
@@ -207,8 +207,6 @@ pub(crate) struct Changes {
     pub(crate) devices: Vec<DeviceRow>,
     /// What a device heard of its hub.
     pub(crate) heard: Option<Box<HeardChanges>>,
-    /// An operation of a device that its hub has to get.
-    pub(crate) pending: Option<PendingRow>,
     /// At a hub, of what devices booked.
     pub(crate) hub: Option<Box<HubChanges>>,
 }

@@ -33,6 +33,13 @@ codes!(
     }
 );
 
+impl EntryKind {
+    /// Whether it is what a device did of its own accord that its hub books too.
+    pub(crate) fn arrives(self) -> bool {
+        matches!(self, Self::Recharge | Self::Consume | Self::Capture | Self::Refund | Self::AllotReturn)
+    }
+}
+
 codes!(
     /// Whether an account takes part.
     AccountState { Active = 0 "active", Frozen = 1 "frozen", Closed = 2 "closed" }

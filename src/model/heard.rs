@@ -159,13 +159,6 @@ pub(crate) struct ReceivedRow {
     pub(crate) totals_change: Option<String>,
 }
 
-/// An operation of a device that its hub may not have yet, of those that a base is gone on with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PendingRow {
-    pub(crate) account: i64,
-    pub(crate) operation: i64,
-}
-
 /// What an operation of the hub is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ForeignRow {

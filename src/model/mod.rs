@@ -60,7 +60,7 @@ pub(crate) use expiry::Expiry;
 pub(crate) use fields::Body;
 pub use finding::{BookUse, Debtor, Fact, Finding, Level, Open, Rights, SideFile, Topic};
 pub(crate) use heard::Parts;
-pub(crate) use heard::{BaseRow, ForeignRow, Heard, HubPosition, PendingRow, ReceivedRow};
+pub(crate) use heard::{BaseRow, ForeignRow, Heard, HubPosition, ReceivedRow};
 pub use hub::{Acknowledge, Admit, Allot, AllotWriteOff, Approve, BecomeHub, Dismiss, Enrol, Expel, Recall, Return};
 pub(crate) use ids::MAX_SEQUENCE;
 pub use ids::{AccountId, BatchId, HoldId, Key, OperationId, PlanId};

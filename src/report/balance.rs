@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Look;
 use super::shapes::figures;
-use crate::engine::{Books, Source, is_allotted};
+use crate::engine::{Books, Source, is_allotted, pending};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountId, AccountRow, AccountState, Balance, Balances, BatchNo, BatchRow, Check, Figures, HoldState, NextExpiry,
@@ -42,7 +42,7 @@ impl Look<'_, '_> {
     ) -> Result<Balance> {
         let next_expiry = self.next_expiry(books, row.no)?;
         let row = AccountRow { next_due_at: books.next_due_at(row.no)?, ..row.clone() };
-        let (base_at, pending_operations) = self.based(row.no)?;
+        let (base_at, pending_operations) = self.based(&row)?;
         let (clock_suspect, clock_behind) = (self.suspect, self.behind);
         let allotted = self.allotted(books, row.no, now)?;
         let allotted = (allotted > 0).then(|| Points::booked(allotted)).transpose()?;
@@ -51,18 +51,15 @@ impl Look<'_, '_> {
     }
 
     /// On a device: as of when its hub told of an account, and how many operations are put back on that.
-    fn based(&self, account: i64) -> Result<(Option<DateTime<Utc>>, Option<i64>)> {
+    fn based(&self, account: &AccountRow) -> Result<(Option<DateTime<Utc>>, Option<i64>)> {
         if self.ledger.standing.role != Role::Device {
             return Ok((None, None));
         }
-        let base = self.source.base(account)?;
-        let mut pending = 0;
-        for operation in self.source.pending(account)? {
-            // A hold that is over is kept in case a clock was wrong.
-            let hold = self.source.hold(operation)?;
-            pending = add(pending, i64::from(hold.is_none_or(|hold| hold.phase == HoldState::Open)))?;
-        }
-        Ok((base.map(|base| base.as_of.utc()), Some(pending)))
+        let base = self.source.base(account.no)?;
+        let ack = base.as_ref().map_or(0, |base| base.ack);
+        // Of holds only the open ones.
+        let pending = pending(&self.source, account, ack, Instant::MAX)?.len();
+        Ok((base.map(|base| base.as_of.utc()), i64::try_from(pending).ok()))
     }
 
     /// The soonest expiry among live batches with points left, and all points that expire then.

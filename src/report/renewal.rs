@@ -2,9 +2,8 @@
 
 use super::Look;
 use super::lists::READ;
-use crate::engine::Source;
 use crate::error::{Error, Result};
-use crate::model::{Certificate, Filter, HoldState, OpKind, OperationRow, PendingRow};
+use crate::model::{Certificate, Filter, OpKind, OperationRow};
 use crate::store;
 use crate::units::DAY_MILLIS;
 
@@ -37,17 +36,9 @@ impl Look<'_, '_> {
                 );
             }
         }
-        let read = |after, page| store::pending_page(self.session, after, page);
-        for row in store::pages((0, 0), READ, read, |row: &PendingRow| (row.account, row.operation)) {
-            let operation = row?.operation;
-            if self
-                .source
-                .hold(operation)?
-                .is_some_and(|hold| hold.phase == HoldState::Open && hold.deadline > self.time)
-            {
-                let message = format!("hold {} is open", self.writers.hold(operation));
-                return refused(message, "capture or release it first, and exchange with the hub");
-            }
+        if let Some(hold) = store::open_hold(self.session, self.time)? {
+            let message = format!("hold {} is open", self.writers.hold(hold));
+            return refused(message, "capture or release it first, and exchange with the hub");
         }
         let filter = Filter::default();
         match self.allotments(&filter)?.items.first() {

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ChainRow, ConsumeRow, DeviceRow,
-    EntryRow, FlagRow, ForeignRow, HoldRow, LedgerRow, LinkRow, OperationRow, PendingRow, PlanRow, ReceivedRow,
-    ReferenceRow, StagedRow, StretchRow, WatchRow,
+    EntryRow, FlagRow, ForeignRow, HoldRow, LedgerRow, LinkRow, OperationRow, PlanRow, ReceivedRow, ReferenceRow,
+    StagedRow, StretchRow, WatchRow,
 };
 
 /// Rows with their keys; a row that cannot be read says why.
@@ -206,7 +206,6 @@ paged! {
     AllotmentRow: i64, |it| it.operation, ALLOTMENT_PAGE;
     DeviceRow: i64, |it| it.no, DEVICE_PAGE;
     BaseRow: i64, |it| it.account, BASE_PAGE;
-    PendingRow: (i64, i64), |it| (it.account, it.operation), PENDING_PAGE;
     ForeignRow: i64, |it| it.no, FOREIGN_PAGE;
     ReceivedRow: (i64, i64), |it| (it.operation, it.n), RECEIVED_PAGE;
     ChainRow: i64, |it| it.no, CHAIN_PAGE;

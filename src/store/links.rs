@@ -10,8 +10,9 @@ use crate::engine::source::{Links, Source};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::model::{
-    ChainRow, DeviceRow, FlagRow, Key, LinkRow, OpKind, OperationRow, PendingRow, ReceivedRow, StagedRow, WatchRow,
+    ChainRow, DeviceRow, FOREIGN, FlagRow, Key, LinkRow, OpKind, OperationRow, ReceivedRow, StagedRow, WatchRow,
 };
+use crate::units::Instant;
 
 /// What of a hash the index has.
 const INDEXED: usize = 16;
@@ -112,11 +113,9 @@ pub(crate) fn received_page(session: &Session<'_>, after: (i64, i64), page: usiz
     session.walk(sql::RECEIVED_PAGE, bounds, Some(after), |row: &ReceivedRow| (row.operation, row.n), ReceivedRow::read)
 }
 
-/// Operations that a device has not settled with its hub.
-pub(crate) fn pending_page(session: &Session<'_>, after: (i64, i64), page: usize) -> Result<Vec<PendingRow>> {
-    let bounds = params![after.0, after.1, limit(page)];
-    let key = |row: &PendingRow| (row.account, row.operation);
-    session.walk(sql::PENDING_PAGE, bounds, Some(after), key, PendingRow::read)
+/// A hold of this file that is open until after an instant, if there is one.
+pub(crate) fn open_hold(session: &Session<'_>, after: Instant) -> Result<Option<i64>> {
+    session.first(sql::HOLD_OPEN, params![FOREIGN, after.millis()], |row| rows::integer(row, "hold"))
 }
 
 /// The accounts that a device watches, or all of them, by number.

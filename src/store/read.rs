@@ -1,5 +1,6 @@
 //! What the engine asks of the books.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
     AccountId, AccountRow, AllocationRow, AllotmentRow, BaseRow, BatchNo, BatchRow, ConsumeRow, DeviceRow, DrawKey,
-    ForeignRow, HoldRow, Key, OpKind, OperationRow, PendingRow, PlanRow,
+    EntryKind, ForeignRow, HoldRow, Key, OpKind, OperationRow, PlanRow,
 };
 use crate::pricing::PriceBook;
 use crate::units::Instant;
@@ -185,6 +186,11 @@ impl Source for SqlSource<'_, '_> {
         self.session.walk(sql::HOLDS_LONG, bounds, None, |row| (row.deadline, row.operation), HoldRow::read)
     }
 
+    fn expired_holds(&self, account: i64, after: Instant) -> Result<Vec<HoldRow>> {
+        let bounds = params![account, after.millis()];
+        self.session.walk(sql::HOLDS_EXPIRED, bounds, None, |row| (row.deadline, row.operation), HoldRow::read)
+    }
+
     fn open_consumes(&self, account: i64, after: (i64, i64), page: usize) -> Result<Vec<ConsumeRow>> {
         let bounds = params![account, after.0, after.1, limit(page)];
         let order = |row: &ConsumeRow| (row.turn, row.operation);
@@ -302,12 +308,23 @@ impl Source for SqlSource<'_, '_> {
         self.session.first(sql::RECEIVED_LINE, params![operation, account], rows::line)
     }
 
-    fn pending(&self, account: i64) -> Result<Vec<i64>> {
-        let read = |after, page| {
-            let bounds = params![account, after, limit(page)];
-            self.session.walk(sql::PENDING_OF, bounds, Some(after), |row| row.operation, PendingRow::read)
+    fn moves(&self, account: &AccountRow, after: i64) -> Result<BTreeSet<i64>> {
+        let read = |Reverse(before): Reverse<i64>, page| {
+            let bounds = params![account.no, before, limit(page)];
+            self.session.walk(sql::ENTRIES_BOOKED, bounds, Some(Reverse(before)), |row| Reverse(row.0), rows::booked)
         };
-        pages(0, 256, read, |row: &PendingRow| row.operation).map(|row| row.map(|row| row.operation)).collect()
+        let newest = Reverse(account.entries.saturating_add(1));
+        let mut found = BTreeSet::new();
+        for row in pages(newest, 64, read, |row: &(i64, i64, EntryKind)| Reverse(row.0)) {
+            let (_, operation, kind) = row?;
+            if operation <= after {
+                break;
+            }
+            if kind.arrives() {
+                found.insert(operation);
+            }
+        }
+        Ok(found)
     }
 
     fn foreign(&self, no: i64) -> Result<Option<ForeignRow>> {

@@ -8,7 +8,9 @@ use super::tables::{Table, operation};
 use crate::engine::source::OperationHead;
 use crate::error::Result;
 use crate::hash::Hash;
-use crate::model::{AccountId, AccountRow, BatchNo, ClockMark, ClockState, LedgerRow, OpKind, OperationRow, Role};
+use crate::model::{
+    AccountId, AccountRow, BatchNo, ClockMark, ClockState, EntryKind, LedgerRow, OpKind, OperationRow, Role,
+};
 use crate::units::Instant;
 
 pub(super) fn integer(row: &Row<'_>, table: &'static str) -> Result<i64> {
@@ -18,6 +20,12 @@ pub(super) fn integer(row: &Row<'_>, table: &'static str) -> Result<i64> {
 /// A line that came from a hub.
 pub(super) fn line(row: &Row<'_>) -> Result<String> {
     Columns::new("received", row).string(RECEIVED)
+}
+
+/// A line that an operation booked: its number, the operation, and what it is.
+pub(super) fn booked(row: &Row<'_>) -> Result<(i64, i64, EntryKind)> {
+    let mut c = Columns::new("entry", row);
+    Ok((c.integer()?, c.integer()?, c.code(EntryKind::from_code)?))
 }
 
 pub(super) fn instant(row: &Row<'_>, table: &'static str) -> Result<Instant> {

@@ -4,7 +4,7 @@
 use super::columns::{Cell, Parameters};
 use super::tables::{
     Table, account, allocation, allotment, base, batch, chain, consume, device, entry, flag, foreign_id, hold, ledger,
-    link, operation, pending, plan, price_book, received, reference, rollover, staged, stretch, watch, writer,
+    link, operation, plan, price_book, received, reference, rollover, staged, stretch, watch, writer,
 };
 
 /// A statement, and its place among the statements a session holds.
@@ -200,6 +200,10 @@ statements! {
         HOLDS_DUE = select!(hold "INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline <= ?2 ORDER BY deadline, operation LIMIT ?3");
         HOLDS_LONG = select!(hold "INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline > ?2 \
             ORDER BY deadline, operation");
+        HOLDS_EXPIRED = select!(hold "INDEXED BY hold_expired WHERE phase = 3 AND account = ?1 AND deadline > ?2 \
+            ORDER BY deadline, operation");
+        /// Of a device that wants a fresh file: it is asked once.
+        HOLD_OPEN = "SELECT operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND operation < ?1 AND deadline > ?2 LIMIT 1";
         HOLD_NEXT_DUE = "SELECT deadline, operation FROM hold INDEXED BY hold_due WHERE phase = 0 AND account = ?1 AND deadline > ?2 \
             ORDER BY deadline, operation";
         /// Of the diagnosis: how many are past their deadline and not yet released.
@@ -278,9 +282,8 @@ statements! {
         RECEIVED_LINE = "SELECT line FROM received WHERE operation = ?1 AND account = ?2 ORDER BY n LIMIT 1";
         RECEIVED_OF = select!(received "WHERE operation = ?1 AND n > ?2 ORDER BY n LIMIT ?3");
         RECEIVED_PAGE = select!(received "WHERE (operation, n) > (?1, ?2) ORDER BY operation, n LIMIT ?3");
-        PENDING_OF = select!(pending "WHERE account = ?1 AND operation > ?2 ORDER BY operation LIMIT ?3");
-        PENDING_PAGE = select!(pending "WHERE (account, operation) > (?1, ?2) ORDER BY account, operation LIMIT ?3");
-        PENDING_DELETE = "DELETE FROM pending WHERE account = ?1 AND operation = ?2";
+        /// The newest lines that an operation booked.
+        ENTRIES_BOOKED = "SELECT n, operation, kind FROM entry WHERE account = ?1 AND n < ?2 AND operation IS NOT NULL ORDER BY n DESC LIMIT ?3";
         FOREIGN_BY_ID = "SELECT local FROM foreign_id INDEXED BY foreign_id_newest WHERE id = ?1 ORDER BY no DESC LIMIT 1";
         FOREIGN_BY_NO = select!(foreign_id "WHERE no = ?1");
         FOREIGN_PAGE = select!(foreign_id "WHERE no > ?1 ORDER BY no LIMIT ?2");
@@ -435,7 +438,6 @@ statements! {
                 revoked = excluded.revoked, moved = excluded.moved, large = excluded.large"
         );
         RECEIVED_INSERT = insert received ();
-        PENDING_INSERT = insert pending ();
         FOREIGN_INSERT = insert foreign_id ();
     }
 }

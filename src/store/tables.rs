@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::model::{
     AccountRow, AccountState, AllocationRow, AllotmentRow, AllotmentState, Balances, BaseRow, BatchRow, ChainRow,
     ClockMark, ClockState, ConsumeRow, DeviceRow, DeviceState, EntryKind, EntryRow, FlagCode, FlagRow, ForeignRow,
-    HoldRow, HoldState, LedgerRow, LinkRow, LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin,
-    PendingRow, PlanRow, PriceBookRow, ReceivedRow, ReferenceRow, Role, RolloverRow, Settings, StageReason, StageState,
-    StagedRow, Standing, StretchRow, Totals, WatchRow, Writer, WriterRow, changes,
+    HoldRow, HoldState, LedgerRow, LinkRow, LinkVerdict, MAX_PERIODS, MAX_ROLLS, OpKind, OperationRow, Origin, PlanRow,
+    PriceBookRow, ReceivedRow, ReferenceRow, Role, RolloverRow, Settings, StageReason, StageState, StagedRow, Standing,
+    StretchRow, Totals, WatchRow, Writer, WriterRow, changes,
 };
 use crate::pricing::MAX_BOOK_BYTES;
 
@@ -76,52 +76,56 @@ macro_rules! selected {
 /// A table and its row, column by column.
 ///
 /// The arms that begin with `@` take one item after the other and gather: columns (name, place in the row, shared part, reader,
-/// what the reader is given, what is selected), columns that are only written, what is made of what was read, fields of the row.
+/// what the reader is given, what is selected), what is only looked up, columns that are only written, what is made of what was
+/// read, fields of the row.
 macro_rules! table {
-    ($table:ident = $row:ident { $($items:tt)+ }) => { table!(@ $table [$row] [] [] [] [] $($items)+,); };
+    ($table:ident = $row:ident { $($items:tt)+ }) => { table!(@ $table [$row] [] [] [] [] [] $($items)+,); };
     // With a field for the row of another table that has the same key, if there is one; statements join it.
     ($table:ident = $row:ident with $joined:ident: $part:ident { $($items:tt)+ }) => {
-        table!(@ $table [$row $joined $part] [] [] [] [] $($items)+,);
+        table!(@ $table [$row $joined $part] [] [] [] [] [] $($items)+,);
     };
 
     // `name: reader`: the column is a field of the row.
     (
-        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $x:tt $m:tt $l:tt [$($f:tt)*]
         $name:ident: $read:ident $(($($with:expr),+))? $(as $select:literal)?, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* ($name [$name] [] $read [$($($with),+)?] [$($select)?])] $m $l [$($f)* $name,] $($rest)*);
+        table!(@ $t $r [$($c)* ($name [$name] [] $read [$($($with),+)?] [$($select)?])] $x $m $l [$($f)* $name,] $($rest)*);
     };
     // `field: Part { name: reader, … }`: the columns are the fields of a part of it.
     (
-        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $x:tt $m:tt $l:tt [$($f:tt)*]
         $field:ident: $part:ident { $($name:ident: $read:ident),+ $(, ..$others:expr)? }, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* $(($name [$field.$name] [] $read [] []))+] $m $l
+        table!(@ $t $r [$($c)* $(($name [$field.$name] [] $read [] []))+] $x $m $l
             [$($f)* $field: $part { $($name),+ $(, ..$others)? },] $($rest)*);
     };
     // `field: shared Part { name: reader, … }`: likewise, of a part that several rows share.
     (
-        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
+        @ $t:ident $r:tt [$($c:tt)*] $x:tt $m:tt $l:tt [$($f:tt)*]
         $field:ident: shared $part:ident { $($name:ident: $read:ident $(($with:expr))?),+ }, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* $(($name [$field.$name] [$field] $read [$($with)?] []))+] $m $l
+        table!(@ $t $r [$($c)* $(($name [$field.$name] [$field] $read [$($with)?] []))+] $x $m $l
             [$($f)* $field: Arc::new($part { $($name),+ }),] $($rest)*);
     };
-    // `field: Part { name (of): reader, … }`: likewise, where the column has another name.
+    // `field: Part { name (of): reader, … }`: likewise, where the column has another name. After `..` what is no
+    // column of this table: it is looked up with the row.
     (
-        @ $t:ident $r:tt [$($c:tt)*] $m:tt $l:tt [$($f:tt)*]
-        $field:ident: $part:ident { $($name:ident ($of:ident): $read:ident),+ }, $($rest:tt)*
+        @ $t:ident $r:tt [$($c:tt)*] [$($x:tt)*] $m:tt $l:tt [$($f:tt)*]
+        $field:ident: $part:ident {
+            $($name:ident ($of:ident): $read:ident),+ $(, ..{ $($looked:ident ($as:ident): $up:ident as $select:literal),+ })?
+        }, $($rest:tt)*
     ) => {
-        table!(@ $t $r [$($c)* $(($name [$field.$of] [] $read [] []))+] $m $l
-            [$($f)* $field: $part { $($of: $name),+ },] $($rest)*);
+        table!(@ $t $r [$($c)* $(($name [$field.$of] [] $read [] []))+] [$($x)* $($(($looked $up $select))+)?] $m $l
+            [$($f)* $field: $part { $($of: $name),+ $($(, $as: $looked)+)? },] $($rest)*);
     };
     // `name = method`: the other columns determine it, and it is not read.
-    (@ $t:ident $r:tt $c:tt [$($m:tt)*] $l:tt $f:tt $name:ident = $method:ident, $($rest:tt)*) => {
-        table!(@ $t $r $c [$($m)* ($name $method)] $l $f $($rest)*);
+    (@ $t:ident $r:tt $c:tt $x:tt [$($m:tt)*] $l:tt $f:tt $name:ident = $method:ident, $($rest:tt)*) => {
+        table!(@ $t $r $c $x [$($m)* ($name $method)] $l $f $($rest)*);
     };
     // `let (field, …) = value`: fields made of what was read.
-    (@ $t:ident $r:tt $c:tt $m:tt [$($l:tt)*] [$($f:tt)*] let ($($name:ident),+) = $value:expr, $($rest:tt)*) => {
-        table!(@ $t $r $c $m
+    (@ $t:ident $r:tt $c:tt $x:tt $m:tt [$($l:tt)*] [$($f:tt)*] let ($($name:ident),+) = $value:expr, $($rest:tt)*) => {
+        table!(@ $t $r $c $x $m
             [$($l)* #[allow(unused_parens, reason = "there may be one")] let ($($name),+) = $value;]
             [$($f)* $($name,)+] $($rest)*);
     };
@@ -129,10 +133,11 @@ macro_rules! table {
     (
         @ $table:ident [$row:ident $($joined:ident $part:ident)?]
         [$(($name:ident [$($field:tt)+] [$($shared:ident)?] $read:ident [$($with:expr),*] [$($select:literal)?]))+]
+        [$(($looked:ident $up:ident $other:literal))*]
         [$(($made:ident $method:ident))*] [$($let:tt)*] [$($fields:tt)+] $(,)?
     ) => {
         macro_rules! $table {
-            (columns) => { selected!($table: $(($name $($select)?))+) };
+            (columns) => { selected!($table: $(($name $($select)?))+ $(($looked $other))*) };
             (names) => { list!(", "; $($name)+ $($made)*; "") };
             (values) => { marks!($($name)+ $($made)*) };
         }
@@ -152,10 +157,11 @@ macro_rules! table {
 
         impl Table for $row {
             const TABLE: &'static str = stringify!($table);
-            const COLUMNS: usize = [$(stringify!($name)),+].len();
+            const COLUMNS: usize = [$(stringify!($name),)+ $(stringify!($looked)),*].len();
 
             fn from_columns(columns: &mut Columns<'_>) -> Result<Self> {
                 $(let $name = columns.$read($($with),*)?;)+
+                $(let $looked = columns.$up()?;)*
                 $($let)*
                 $(let $joined = joined::<$part>(columns)?;)?
                 Ok($row { $($fields)+ $($joined)? })
@@ -306,10 +312,15 @@ table! { operation = OperationRow {
     body: string(BODY),
     outcome: outcome(points),
     entry: optional_number,
-    origin: Origin {
-        chain (chain): count, chain_seq (seq): count, origin_hash (hash): optional_hash, occurred (occurred): optional_instant
-    },
     hash: hash,
+    origin: Origin {
+        chain (chain): count, chain_seq (seq): count, ..{
+            origin_hash (hash): optional_hash as "CASE WHEN operation.chain > 0 THEN \
+                (SELECT l.hash FROM link l WHERE l.chain = operation.chain AND l.seq = operation.chain_seq) END",
+            occurred (occurred): optional_instant as "CASE WHEN operation.chain > 0 THEN \
+                (SELECT l.occurred FROM link l WHERE l.chain = operation.chain AND l.seq = operation.chain_seq) END"
+        }
+    },
 } }
 
 table! { entry = EntryRow {
@@ -451,11 +462,6 @@ table! { received = ReceivedRow {
     account: number,
     line: string(RECEIVED),
     totals_change: optional_string(NAME * 4),
-} }
-
-table! { pending = PendingRow {
-    account: number,
-    operation: number,
 } }
 
 table! { foreign_id = ForeignRow {

@@ -35,7 +35,6 @@ pub(crate) fn apply(session: &Session<'_>, changes: &Changes) -> Result<()> {
     session.write_all(&sql::DEVICE_PUT, &changes.devices)?;
     session.write_all(&sql::STRETCH_INSERT, &changes.new_stretches)?;
     changes.hub.as_ref().map_or(Ok(()), |hub| apply_links(session, hub))?;
-    changes.pending.iter().try_for_each(|row| session.write(&sql::PENDING_INSERT, row).map(drop))?;
     changes.heard.iter().try_for_each(|heard| replace(session, heard))
 }
 
@@ -58,8 +57,7 @@ fn replace(session: &Session<'_>, heard: &HeardChanges) -> Result<()> {
     heard.allotments.iter().try_for_each(|row| one(allotment(row)?, "allotment", row.operation))?;
     heard.bases.iter().try_for_each(|row| session.put_base(row))?;
     session.write_all(&sql::RECEIVED_INSERT, &heard.received)?;
-    session.write_all(&sql::FOREIGN_INSERT, &heard.foreign)?;
-    heard.settled.iter().try_for_each(|row| session.change(sql::PENDING_DELETE, (row.account, row.operation)).map(drop))
+    session.write_all(&sql::FOREIGN_INSERT, &heard.foreign)
 }
 
 fn apply_links(session: &Session<'_>, changes: &HubChanges) -> Result<()> {

@@ -137,7 +137,7 @@ pub fn rich(folder: &Path) -> PathBuf {
 }
 
 /// Tables that only a device fills.
-pub const HEARD: [&str; 4] = ["base", "foreign_id", "pending", "received"];
+pub const HEARD: [&str; 3] = ["base", "foreign_id", "received"];
 
 /// A device that has heard of accounts twice, with something of every sort pending.
 pub fn heard(folder: &Path) -> PathBuf {
@@ -324,7 +324,7 @@ fn null_becomes(table: &str, column: &str) -> Value {
         (_, "policy") => Value::Text("{}".into()),
         (_, "hub_ledger") => Value::Blob(vec![1; 16]),
         (_, "line") => Value::Text("{}".into()),
-        (_, "hub_key" | "acked_hash" | "origin_hash") => Value::Blob(vec![1; 32]),
+        (_, "hub_key" | "acked_hash") => Value::Blob(vec![1; 32]),
         (_, "terms") => Value::Text("{\"cap\":1,\"expires_in_days\":1}".into()),
         _ => Value::Integer(1),
     }
