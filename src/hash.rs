@@ -22,10 +22,18 @@ use crate::units::json_schema;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Hash([u8; 32]);
 
+/// The first half of a hash: what the index of links has, and what is noted of each line of a file between two readings.
+pub(crate) type Half = [u8; 16];
+
 impl Hash {
     /// The hash of some bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Hash(*blake3::hash(bytes).as_bytes())
+    }
+
+    pub(crate) fn half(&self) -> Half {
+        let (half, _) = self.0.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        *half
     }
 }
 

@@ -1,28 +1,13 @@
 //! What a device's operation owes to what it heard of its hub: its time, what its inputs say of that, and whether it is put back.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use super::reconcile::forget_after;
-use super::source::{Changes, HeardChanges, Source};
+use super::source::{Changes, HeardChanges};
 use super::{Booking, Target};
 use crate::error::{Error, Result};
-use crate::model::{
-    AccountRow, Action, BASE_AT, Body, Carried, Command, ConsumePolicy, FOREIGN, HoldRow, LedgerRow, OpKind, Role,
-    Subject,
-};
+use crate::model::{Action, BASE_AT, Body, Carried, Command, ConsumePolicy, LedgerRow, OpKind, Role, Subject};
 use crate::units::Instant;
-
-/// A device's operations of an account that are put back on what its hub says, in order: those after one up to which the hub has
-/// them; holds, open or with a deadline after an instant: one that has expired may not be over, if a clock was fast.
-pub(crate) fn pending(source: &dyn Source, account: &AccountRow, ack: i64, after: Instant) -> Result<BTreeSet<i64>> {
-    let own = |row: &HoldRow| row.operation < FOREIGN;
-    let mut all = source.moves(account, ack)?;
-    let open = source.long_holds(account.no, Instant::MIN)?;
-    let expired = source.expired_holds(account.no, after)?;
-    all.extend(open.into_iter().chain(expired).filter(own).map(|row| row.operation));
-    Ok(all)
-}
 
 impl Booking<'_, '_> {
     fn is_device(&self) -> bool {

@@ -49,7 +49,6 @@ use crate::pricing::PriceBook;
 use crate::units::{Instant, MAX_POINTS, Reading, add};
 
 pub(crate) use allot::{accounts as allotted_accounts, is_allotted, is_usable};
-pub(crate) use based::pending;
 pub(crate) use books::Books;
 pub(crate) use carry::{Carrying, Own, carry, carry_figures};
 pub(crate) use catch_up::{CATCH_UP_LIMIT, catch_up, catch_up_ahead, catch_up_fully};
@@ -58,6 +57,7 @@ pub(crate) use consume::no_book;
 use line::Line;
 pub(crate) use links::line_text;
 pub(crate) use links::{Incoming, Tip};
+pub(crate) use rebase::pending;
 pub(crate) use reconcile::goes_back;
 pub(crate) use roles::check as check_role;
 pub(crate) use rollover::{account_of, would_roll};

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::allot::{keep, local, sum};
 use super::arrive::{Act, Allotted, Arriving, arrive};
-use super::based::pending;
 use super::blank::Blank;
 use super::books::Books;
 use super::catch_up::{catch_up_fully, lapse};
@@ -146,6 +145,17 @@ pub(super) fn rebase(with: &Rebasing<'_>, names: &mut Names<'_>, line: &Carried)
     let entries = with.account.entries;
     let account = AccountRow { next_due_at, last_booked_at, entries, ..account };
     Ok(Rebased { account, rows, there, lapsed })
+}
+
+/// A device's operations of an account that are put back on what its hub says, in order: those after one up to which the hub has
+/// them; holds, open or with a deadline after an instant: one that has expired may not be over, if a clock was fast.
+pub(crate) fn pending(source: &dyn Source, account: &AccountRow, ack: i64, after: Instant) -> Result<BTreeSet<i64>> {
+    let own = |row: &HoldRow| row.operation < FOREIGN;
+    let mut all = source.moves(account, ack)?;
+    let open = source.long_holds(account.no, Instant::MIN)?;
+    let expired = source.expired_holds(account.no, after)?;
+    all.extend(open.into_iter().chain(expired).filter(own).map(|row| row.operation));
+    Ok(all)
 }
 
 /// The rows of a line, under the numbers of this file.

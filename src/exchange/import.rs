@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::header::Link;
 use super::incoming::{FileInfo, Pass};
 use crate::error::{Error, Result};
-use crate::hash::Hash;
+use crate::hash::{Half, Hash};
 use crate::model::{FlagCode, StageReason, uuid_text};
 
 /// An operation of a device that was set aside: it waits to be approved or dismissed.
@@ -96,11 +96,11 @@ impl ImportReport {
 pub(crate) struct Told<R: Read> {
     pass: Pass<R>,
     /// What pass 1 has found each to be.
-    lines: std::vec::IntoIter<Hash>,
+    lines: std::vec::IntoIter<Half>,
 }
 
 impl<R: Read + Seek> Told<R> {
-    pub(super) fn begin(reader: R, books: &[Hash], lines: Vec<Hash>) -> Result<Self> {
+    pub(super) fn begin(reader: R, books: &[Hash], lines: Vec<Half>) -> Result<Self> {
         let mut pass = Pass::begin(reader)?;
         books.iter().try_for_each(|hash| pass.price_book(hash).map(drop))?;
         Ok(Told { pass, lines: lines.into_iter() })
@@ -112,7 +112,7 @@ impl<R: Read> Iterator for Told<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let hash = self.lines.next()?;
-        let line = self.pass.told().and_then(|line| match Hash::of(line) == hash {
+        let line = self.pass.told().and_then(|line| match Hash::of(line).half() == hash {
             true => String::from_utf8(line.to_vec()).map_err(|_| Error::bad_file("format", "it is not UTF-8")),
             false => Err(Error::bad_file("digest", "it changed while it was read")),
         });
@@ -124,7 +124,7 @@ impl<R: Read> Iterator for Told<R> {
 pub(crate) struct Again<R: Read> {
     pass: Pass<R>,
     /// What pass 1 has found of each: the file may be another by now.
-    links: std::vec::IntoIter<Hash>,
+    links: std::vec::IntoIter<Half>,
     pub(crate) price_books: Vec<(Hash, Option<String>)>,
 }
 
@@ -141,7 +141,7 @@ impl FileInfo {
 }
 
 impl<R: Read + Seek> Again<R> {
-    fn begin(reader: R, books: &[Hash], links: Vec<Hash>) -> Result<Self> {
+    fn begin(reader: R, books: &[Hash], links: Vec<Half>) -> Result<Self> {
         let mut pass = Pass::begin(reader)?;
         let price_books = books.iter().map(|hash| Ok((*hash, pass.price_book(hash)?))).collect::<Result<_>>()?;
         Ok(Again { pass, links: links.into_iter(), price_books })
@@ -149,7 +149,7 @@ impl<R: Read + Seek> Again<R> {
 }
 
 impl<R: Read> Iterator for Again<R> {
-    type Item = Result<(String, Hash)>;
+    type Item = Result<(String, Half)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let hash = self.links.next()?;

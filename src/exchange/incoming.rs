@@ -11,7 +11,7 @@ use super::header::{Down, Header, Link, Up};
 use super::source::{Source, cut};
 use super::{down, up};
 use crate::error::{Error, Result};
-use crate::hash::{Hash, PublicKey};
+use crate::hash::{Half, Hash, PublicKey};
 use crate::model::{MAX_SEQUENCE, Writer};
 
 /// An exchange file that is whole. Whose it is, and whether its operations are those of a log, its [`signed_by`] tells.
@@ -35,9 +35,9 @@ pub struct FileInfo {
     /// Where its operations are not those of a log.
     #[serde(skip)]
     broken: Option<String>,
-    /// The hashes of its operations.
+    /// The hashes of its operations, or of its lines, by their first halves.
     #[serde(skip)]
-    pub(super) links: Vec<Hash>,
+    pub(super) links: Vec<Half>,
 }
 
 impl std::fmt::Debug for FileInfo {
@@ -200,7 +200,7 @@ impl<R: Read> Pass<R> {
     }
 
     /// Follows the chain; what is wrong with that, if anything, is told when it is known whose file it is.
-    fn operations(&mut self, up: &Up, links: &mut Vec<Hash>) -> Result<Option<String>> {
+    fn operations(&mut self, up: &Up, links: &mut Vec<Half>) -> Result<Option<String>> {
         let writer = Writer { device: up.device, epoch: up.epoch };
         let (mut last, mut broken) = (up.base, None);
         for _ in 0..up.count {
@@ -211,7 +211,7 @@ impl<R: Read> Pass<R> {
                 broken.get_or_insert_with(|| format!("operation {} follows {}", next.seq, last.seq));
             }
             last = next;
-            links.push(last.hash);
+            links.push(last.hash.half());
         }
         if last != up.head {
             let Link { seq, hash } = last;
@@ -221,7 +221,7 @@ impl<R: Read> Pass<R> {
     }
 
     /// Accounts, and verdicts on operations.
-    fn answer(&mut self, down: &Down, lines: &mut Vec<Hash>) -> Result<Option<String>> {
+    fn answer(&mut self, down: &Down, lines: &mut Vec<Half>) -> Result<Option<String>> {
         let acked = down.ack.map_or(0, |ack| ack.seq);
         for _ in 0..down.count {
             self.must(LINE_BYTES)?;
@@ -238,17 +238,17 @@ impl<R: Read> Pass<R> {
             if account {
                 down::account(self.text(), acked)?;
             }
-            lines.push(Hash::of(self.text()));
+            lines.push(Hash::of(self.text()).half());
         }
         Ok(None)
     }
 
     /// Accounts alone, as they once came down.
-    fn accounts(&mut self, count: i64, lines: &mut Vec<Hash>) -> Result<Option<String>> {
+    fn accounts(&mut self, count: i64, lines: &mut Vec<Half>) -> Result<Option<String>> {
         for _ in 0..count {
             self.must(LINE_BYTES)?;
             down::account(self.text(), MAX_SEQUENCE)?;
-            lines.push(Hash::of(self.text()));
+            lines.push(Hash::of(self.text()).half());
         }
         Ok(None)
     }

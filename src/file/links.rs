@@ -12,7 +12,7 @@ use crate::chain::{self, Facts};
 use crate::engine::source::Links;
 use crate::engine::{self, CATCH_UP_LIMIT, Context, Incoming, New, Source, Taken, Tip, Verdict};
 use crate::error::{Error, Result};
-use crate::hash::Hash;
+use crate::hash::{Half, Hash};
 use crate::model::{Command, DeviceRow, FlagCode, Key, Line, OpKind, Request, StageReason, Writer, device_tag};
 use crate::pricing::PriceBook;
 use crate::store::{self, Session, SqlSource};
@@ -86,7 +86,7 @@ impl File {
     pub(crate) fn take_links(
         &self,
         sent: &Sent,
-        lines: &mut dyn Iterator<Item = Result<(String, Hash)>>,
+        lines: &mut dyn Iterator<Item = Result<(String, Half)>>,
         terms: &dyn Fn() -> Terms,
     ) -> Result<Took> {
         let call = self.call()?;
@@ -147,24 +147,28 @@ impl File {
         &self,
         session: &Session<'_>,
         sent: &Sent,
-        (text, hash): (&str, Hash),
+        (text, half): (&str, Half),
         state: &mut State,
         terms: &Terms,
     ) -> Result<()> {
-        let known = SqlSource::new(session, &self.cache).link_by_hash(&hash)?.is_some();
-        if known || state.after.is_some() && state.begun.contains(&state.prev) {
+        let known = store::link_by_half(session, &half)?;
+        if known.is_some() || state.after.is_some() && state.begun.contains(&state.prev) {
             // What is told of in one operation is of one chain: what is new after a known link may belong to another, and another
             // may have gone on after the link before.
             self.tell_import(session, sent, state, terms)?;
             state.after = None;
         }
-        if known {
-            state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
-        } else {
-            let new = self.take_one(session, sent, (text, hash), state, terms)?;
-            state.add(session, hash, new)?;
-        }
-        state.prev = hash;
+        state.prev = match known {
+            Some(link) => {
+                state.chunk.duplicates = state.chunk.duplicates.saturating_add(1);
+                link.hash
+            }
+            None => {
+                let (hash, new) = self.take_one(session, sent, (text, half), state, terms)?;
+                state.add(session, hash, new)?;
+                hash
+            }
+        };
         Ok(())
     }
 
@@ -172,14 +176,14 @@ impl File {
         &self,
         session: &Session<'_>,
         sent: &Sent,
-        (text, expected): (&str, Hash),
+        (text, expected): (&str, Half),
         state: &mut State,
         terms: &Terms,
-    ) -> Result<New> {
+    ) -> Result<(Hash, New)> {
         let line = Line::stored(text)?;
         let book = line.price_book.and_then(|at| state.books.get(at)).map(|(hash, _)| *hash);
         let hash = chain::link(&state.prev, Facts::of_line(&line, sent.writer, book.as_ref()));
-        if hash != expected {
+        if hash.half() != expected {
             return Err(Error::bad_file("chain", "it changed while it was read"));
         }
         let price_book = self.book(session, state, line.price_book, terms)?;
@@ -201,7 +205,7 @@ impl File {
             };
             match engine::take(&source, context, incoming)? {
                 Taken::CatchUp(changes) => catch_up_with(session, &self.cache, &ledger, terms.reading, *changes)?,
-                Taken::New(new) => return Ok(*new),
+                Taken::New(new) => return Ok((hash, *new)),
             }
         }
     }

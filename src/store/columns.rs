@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rusqlite::types::{Null, ValueRef};
+use rusqlite::types::{Null, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement, ToSql};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -504,13 +504,13 @@ impl Cell for Rolling {
 /// NULL when there is nothing in it.
 impl Cell for Outcome {
     fn put(&self, to: &mut Parameters<'_, '_>) -> rusqlite::Result<()> {
-        if *self == Outcome::default() {
-            return to.value(Null);
-        }
         let mut bytes = to.bytes.borrow_mut();
         bytes.clear();
         serde_json::to_writer(&mut *bytes, self).map_err(unwritable)?;
-        to.value(str::from_utf8(&bytes)?)
+        match bytes.as_slice() {
+            b"{}" => to.value(Null),
+            text => to.value(ToSqlOutput::Borrowed(ValueRef::Text(text))),
+        }
     }
 
     fn show(&self) -> String {

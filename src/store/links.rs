@@ -8,14 +8,11 @@ use super::tables::Table;
 use super::{Session, SqlSource, limit, rows, sql};
 use crate::engine::source::{Links, Source};
 use crate::error::Result;
-use crate::hash::Hash;
+use crate::hash::{Half, Hash};
 use crate::model::{
     ChainRow, DeviceRow, FOREIGN, FlagRow, Key, LinkRow, OpKind, OperationRow, ReceivedRow, StagedRow, WatchRow,
 };
 use crate::units::Instant;
-
-/// What of a hash the index has.
-const INDEXED: usize = 16;
 
 impl Links for SqlSource<'_, '_> {
     fn device_by_no(&self, no: i64) -> Result<Option<DeviceRow>> {
@@ -48,9 +45,7 @@ impl Links for SqlSource<'_, '_> {
     }
 
     fn link_by_hash(&self, hash: &Hash) -> Result<Option<LinkRow>> {
-        let indexed = hash.as_bytes().get(..INDEXED);
-        let found = self.session().first(sql::LINK_BY_HASH, params![indexed], LinkRow::read)?;
-        Ok(found.filter(|link| link.hash == *hash))
+        Ok(link_by_half(self.session(), &hash.half())?.filter(|link| link.hash == *hash))
     }
 
     fn key_uses(&self, account: i64, kind: OpKind, key: &Key) -> Result<Vec<(i64, i64)>> {
@@ -101,6 +96,11 @@ pub(crate) fn staged_after(session: &Session<'_>, open: bool, after: i64, page: 
 pub(crate) fn staged_of_device(session: &Session<'_>, device: i64, most: usize) -> Result<Vec<StagedRow>> {
     let bounds = params![device, limit(most)];
     session.walk(sql::STAGED_OF_DEVICE, bounds, None, |row| (row.account, row.operation), StagedRow::read)
+}
+
+/// The link whose hash begins so: there is one at most.
+pub(crate) fn link_by_half(session: &Session<'_>, half: &Half) -> Result<Option<LinkRow>> {
+    session.first(sql::LINK_BY_HASH, params![half], LinkRow::read)
 }
 
 pub(crate) fn newest_link(session: &Session<'_>, chain: i64) -> Result<Option<LinkRow>> {

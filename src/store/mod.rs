@@ -23,7 +23,8 @@ mod write;
 
 pub(crate) use create::{NewLedger, create};
 pub(crate) use links::{
-    concerned, flag_page, newest_link, open_hold, origin_of, received_page, staged_after, staged_of_device, watch,
+    concerned, flag_page, link_by_half, newest_link, open_hold, origin_of, received_page, staged_after,
+    staged_of_device, watch,
 };
 pub(crate) use lists::{
     Forward, account_page, accounts, accounts_due, allotments, batches_before, batches_of_account, configured_before,
