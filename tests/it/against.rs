@@ -314,7 +314,7 @@ pub fn in_parallel(count: u64, work: impl Fn(u64) + Sync) {
 fn random_histories_agree_with_the_model() {
     in_parallel(number("COUNTERFOIL_HISTORIES", 2_000), |seed| {
         let (start, steps) = (Style::of(seed).start, steps(seed));
-        hunt(seed, &steps, &mut |steps| run(start, steps, 1, &std::collections::BTreeMap::new()));
+        hunt(seed, &steps, &mut |steps| run(start, steps, 8, &std::collections::BTreeMap::new()));
     });
 }
 

@@ -25,7 +25,7 @@ fn must_agree(seed: u64, devices: u8, steps: &[Step]) {
 /// Figures of every account of every file after each step, what is refused, and the full exchange at the end.
 #[test]
 fn real_fleets_do_as_the_model_does() {
-    in_parallel(number("COUNTERFOIL_FLEETS", 200), |seed| {
+    in_parallel(number("COUNTERFOIL_FLEETS", 2_000), |seed| {
         let (devices, steps) = schedule(seed);
         must_agree(seed, devices, &playable(&steps));
     });
@@ -34,7 +34,7 @@ fn real_fleets_do_as_the_model_does() {
 /// What random schedules meet too rarely.
 #[test]
 fn real_fleets_play_the_plots() {
-    in_parallel(number("COUNTERFOIL_FLEETS", 200) / 20, |seed| {
+    in_parallel(number("COUNTERFOIL_FLEETS", 2_000) / 200, |seed| {
         for (devices, steps) in ALL.into_iter().filter_map(|wrong| aimed(wrong, seed)) {
             must_agree(seed, devices, &playable(&steps));
         }

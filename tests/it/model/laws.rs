@@ -125,13 +125,22 @@ pub fn play(system: &mut dyn System, made: &mut Made, step: &Step) -> Value {
 
 /// Balances, histories, batches and holds of every account.
 pub fn same_books(a: &mut dyn System, b: &mut dyn System, step: usize, at: Reading) -> Result<(), Difference> {
-    for id in same_balances(a, b, step, at)? {
-        same_list(step, &format!("history of {id}"), &a.history(&id, at), &b.history(&id, at))?;
-        same_list(step, &format!("batches of {id}"), &a.batches(&id, at), &b.batches(&id, at))?;
-        same_list(step, &format!("holds of {id}"), &a.holds(&id, at), &b.holds(&id, at))?;
-        same_list(step, &format!("plans of {id}"), &a.plans(&id, at), &b.plans(&id, at))?;
-    }
-    Ok(())
+    same_balances(a, b, step, at)?.iter().try_for_each(|id| same_lists(a, b, id, step, at))
+}
+
+fn same_lists(a: &mut dyn System, b: &mut dyn System, id: &str, step: usize, at: Reading) -> Result<(), Difference> {
+    same_list(step, &format!("history of {id}"), &a.history(id, at), &b.history(id, at))?;
+    same_list(step, &format!("batches of {id}"), &a.batches(id, at), &b.batches(id, at))?;
+    same_list(step, &format!("holds of {id}"), &a.holds(id, at), &b.holds(id, at))?;
+    same_list(step, &format!("plans of {id}"), &a.plans(id, at), &b.plans(id, at))
+}
+
+/// The balances of all, and the books of the accounts that the step concerned.
+fn same_touched([a, b]: [&mut dyn System; 2], step: &Step, answer: &Value) -> Result<(), Difference> {
+    let to = if let Act::Line(line) = &step.act { &line["to"] } else { &Value::Null };
+    let accounts = same_balances(a, b, step.id, step.reading)?;
+    let touched = accounts.iter().filter(|id| [&answer["account"], to].iter().any(|named| *named == id.as_str()));
+    touched.into_iter().try_for_each(|id| same_lists(a, b, id, step.id, step.reading))
 }
 
 /// The same books, but for what an extra sweep may change: numbers, and which entries are unbooked yet.
@@ -174,8 +183,8 @@ pub fn compare(a: &mut dyn System, b: &mut dyn System, steps: &[Step]) -> Result
     compare_every(a, b, steps, 1, &BTreeMap::new())
 }
 
-/// As `compare`, looking at the books every `k` steps and at the end, with
-/// extra sweeps in `b` before the steps of these indices.
+/// As `compare`, looking at all books every `k` steps and at the end, meanwhile at what a step concerns; with extra sweeps in `b`
+/// before the steps of these indices, at nothing meanwhile.
 pub fn compare_every(
     a: &mut dyn System,
     b: &mut dyn System,
@@ -199,12 +208,12 @@ pub fn compare_every(
         } else {
             same(step.id, "the answer", &left, &right)?;
         }
-        if (i + 1) % k != 0 && i + 1 != steps.len() {
-            continue;
-        }
-        match sweeps.is_empty() {
-            true => same_books(a, b, step.id, step.reading)?,
-            false => same_but_for_sweeps([a, b], [&made_a, &made_b], step.id, step.reading)?,
+        let all = (i + 1) % k == 0 || i + 1 == steps.len();
+        match (sweeps.is_empty(), all) {
+            (true, true) => same_books(a, b, step.id, step.reading)?,
+            (true, false) => same_touched([a, b], step, &left)?,
+            (false, true) => same_but_for_sweeps([a, b], [&made_a, &made_b], step.id, step.reading)?,
+            (false, false) => {}
         }
     }
     Ok(())
