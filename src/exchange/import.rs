@@ -40,6 +40,8 @@ pub struct ImportReport {
     /// Who sent it.
     #[serde(with = "uuid_text")]
     pub device: Uuid,
+    /// What people call it.
+    pub name: String,
     /// The epoch its operations were booked in.
     pub epoch: i64,
     /// BLAKE3 of the file.
@@ -67,9 +69,10 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    pub(crate) fn of(device: Uuid, epoch: i64, digest: Hash) -> Self {
+    pub(crate) fn of((device, name): (Uuid, &str), epoch: i64, digest: Hash) -> Self {
         ImportReport {
             device,
+            name: name.into(),
             epoch,
             digest,
             booked: 0,

@@ -86,8 +86,8 @@ impl Ledger {
         reader: impl Read + Seek,
         terms: ImportTerms,
     ) -> Result<ImportReport> {
-        let up = self.proven(&file)?;
-        let mut report = ImportReport::of(up.device, up.epoch, file.digest);
+        let (up, device) = self.proven(&file)?;
+        let mut report = ImportReport::of((up.device, &device.name), up.epoch, file.digest);
         report.regressed = self.look_back(&up, terms)?;
         if terms.accept_gap || self.look(|look| look.holds_link(at(up.base)))? {
             let mut again = file.again(reader)?;
@@ -108,12 +108,11 @@ impl Ledger {
     }
 
     /// What a file that goes up says first: proven to be from one of this hub's devices.
-    pub(super) fn proven(&self, file: &FileInfo) -> Result<Up> {
+    pub(super) fn proven(&self, file: &FileInfo) -> Result<(Up, DeviceRow)> {
         let Header::Up(up) = &file.header else {
             return Err(Error::not_for_us("a hub takes files that go up"));
         };
-        self.proven_device(file)?;
-        Ok(up.clone())
+        Ok((up.clone(), self.proven_device(file)?))
     }
 
     /// The device of this hub that a file is proven to be from.

@@ -146,7 +146,7 @@ impl Exchange<'_> {
     /// # Errors
     /// As for [`Exchange::import`] and [`Ledger::signer`]; what the closure refuses; `disk_full`, `storage`.
     pub fn reply(&self, reader: impl Read + Seek, packed: bool, each: impl FnMut(Part) -> Result<()>) -> Result<()> {
-        let up = self.ledger.proven(&inspect(reader)?)?;
+        let (up, _) = self.ledger.proven(&inspect(reader)?)?;
         self.ledger.reply_to(&up, packed, each)
     }
 

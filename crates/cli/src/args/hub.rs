@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::values::{count, whole_span};
+use super::values::{NONE, count, or_none, whole_span};
 use super::{Confirm, Paging, SendArgs};
 
 #[derive(Debug, Subcommand)]
@@ -16,7 +16,8 @@ pub(crate) enum HubCommand {
     /// Let a device send its operations: reads what `device ask` wrote, and writes the certificate for `device join`
     #[command(after_help = "Examples:
   counterfoil hub admit cf-ask-1c0b7f42-9f86d081884c.cfx --name 'kiosk 12' --out /media/stick
-  counterfoil hub admit cf-ask-1c0b7f42-9f86d081884c.cfx --rights recharge,refund --max-recharge 500 --renew")]
+  counterfoil hub admit cf-ask-1c0b7f42-9f86d081884c.cfx --renew --rights recharge,refund --max-recharge 500
+  counterfoil hub admit cf-ask-1c0b7f42-9f86d081884c.cfx --renew --rights none")]
     Admit(Box<AdmitArgs>),
     /// Book no more of what a device sends: it waits to be looked at. Asks first
     #[command(after_help = "Example:\n  counterfoil hub expel 'kiosk 12' --reason stolen")]
@@ -82,10 +83,10 @@ pub(crate) struct AdmitArgs {
     #[arg(long, value_name = "RIGHT", value_delimiter = ',', help_heading = "Policy")]
     pub(crate) rights: Vec<String>,
     /// The most points of one recharge
-    #[arg(long, value_name = "POINTS", value_parser = count, help_heading = "Policy")]
+    #[arg(long, value_name = "POINTS", value_parser = or_none(count), help_heading = "Policy")]
     pub(crate) max_recharge: Option<Value>,
     /// The most points it recharges in one day of UTC
-    #[arg(long, value_name = "POINTS", value_parser = count, help_heading = "Policy")]
+    #[arg(long, value_name = "POINTS", value_parser = or_none(count), help_heading = "Policy")]
     pub(crate) max_recharge_per_day: Option<Value>,
     /// The accounts it hears of: seen (those it booked in), all [default: seen]
     #[arg(long, value_name = "SCOPE", help_heading = "Policy")]
@@ -94,7 +95,7 @@ pub(crate) struct AdmitArgs {
     #[arg(long, value_name = "HOW", help_heading = "Policy")]
     pub(crate) offline: Option<String>,
     /// So long after it last heard of its hub it decides nothing strictly any more: 30d
-    #[arg(long, value_name = "SPAN", value_parser = whole_span, help_heading = "Policy")]
+    #[arg(long, value_name = "SPAN", value_parser = or_none(whole_span), help_heading = "Policy")]
     pub(crate) max_offline: Option<Value>,
     /// Once expelled it charges no more (stop), or goes on by itself (go-on) [default: stop]
     #[arg(long, value_name = "HOW", help_heading = "Policy")]
@@ -102,7 +103,7 @@ pub(crate) struct AdmitArgs {
     /// The price book it is to use, by its hash
     #[arg(long, value_name = "HASH", help_heading = "Policy")]
     pub(crate) prices: Option<String>,
-    /// It was admitted before, and gets this key, name and policy instead
+    /// It was admitted before, and gets this key; of name and policy what is not given stays, and none takes away
     #[arg(long)]
     pub(crate) renew: bool,
     /// The folder for the certificate
@@ -154,4 +155,28 @@ pub(crate) struct JoinArgs {
     /// The hub's fingerprint, as the hub shows it: it is compared, and nothing is asked
     #[arg(long, value_name = "FINGERPRINT")]
     pub(crate) hub_fingerprint: Option<String>,
+}
+
+impl AdmitArgs {
+    /// The name and the policy as given; null where it says that there is none.
+    pub(crate) fn given(&self) -> [(&'static str, Option<Value>); 9] {
+        let word = |word: &Option<String>| word.as_ref().map(|word| Value::from(word.replace('-', "_")));
+        let rights = match self.rights.as_slice() {
+            [] => None,
+            [none] if none == NONE => Some(Value::Null),
+            rights => Some(rights.to_vec().into()),
+        };
+        let prices = self.prices.as_deref().map(|prices| if prices == NONE { Value::Null } else { prices.into() });
+        [
+            ("name", self.name.clone().filter(|name| !name.is_empty()).map(Value::from)),
+            ("rights", rights),
+            ("max_recharge", self.max_recharge.clone()),
+            ("max_recharge_per_day", self.max_recharge_per_day.clone()),
+            ("scope", word(&self.scope)),
+            ("offline", word(&self.offline)),
+            ("max_offline", self.max_offline.clone()),
+            ("when_expelled", word(&self.when_expelled)),
+            ("prices", prices),
+        ]
+    }
 }

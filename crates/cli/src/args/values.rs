@@ -77,6 +77,16 @@ pub(super) fn whole_span(text: &str) -> Result<Value, String> {
     Ok(seconds.as_str().and_then(|text| text.parse::<i64>().ok()).map_or(seconds.clone(), Value::from))
 }
 
+/// What takes away what there was.
+pub(super) const NONE: &str = "none";
+
+/// A value, or that there is none.
+pub(super) fn or_none(
+    read: impl Fn(&str) -> Result<Value, String> + Clone + Send + Sync + 'static,
+) -> impl Fn(&str) -> Result<Value, String> + Clone + Send + Sync + 'static {
+    move |text| if text == NONE { Ok(Value::Null) } else { read(text) }
+}
+
 /// The value of a setting: a span of time as whole seconds, a word, or words with commas between them.
 pub(super) fn setting(text: &str) -> Value {
     if text == "[]" {

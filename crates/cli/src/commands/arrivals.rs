@@ -55,7 +55,7 @@ pub(super) fn import(session: &mut Session, args: &TakeArgs) -> Result<Outcome, 
 
 pub(super) fn told(file: &std::path::Path, imported: &Imported) -> String {
     match imported {
-        Imported::Operations(report) => format!("{}: {}", file.display(), operations(report)),
+        Imported::Operations(report) => format!("{}: {}: {}", file.display(), report.name, operations(report)),
         Imported::Accounts(report) => format!("{}: {}", file.display(), accounts(report)),
         _ => format!("{}: taken", file.display()),
     }

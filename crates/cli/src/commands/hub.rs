@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use counterfoil::exchange::{
-    Ask, BecomeHub, Cert, Certificate, DeviceInfo, Enrol, Expel, Header, Link, Role, Signer, inspect, open_file,
-    write_file,
+    Ask, BecomeHub, Cert, Certificate, DeviceInfo, DevicePolicy, Enrol, Expel, Header, Link, Role, Signer, inspect,
+    open_file, write_file,
 };
 use counterfoil::report::Info;
 use counterfoil::{Error, Key, Ledger, Metadata, Query, Question, Request};
@@ -102,19 +102,19 @@ fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
     // It has the key it names.
     file.signed_by(&asked.public_key)?;
     let signer = own_signer(&ledger)?;
-    let name = args.name.as_deref().unwrap_or(&asked.name);
-    let words = |words: &Option<String>| words.as_ref().map(|word| Value::from(word.replace('-', "_")));
-    let rights = (!args.rights.is_empty()).then(|| Value::from(args.rights.clone()));
     let request = Request::new("admit").with("key", Key::random().to_string());
     let request = request.with("device", asked.device.to_string()).with("public_key", asked.public_key.to_string());
-    let request = request.with("name", Some(name).filter(|name| !name.is_empty()).map(Value::from));
-    let request = request.with("renew", args.renew.then_some(true)).with("rights", rights);
-    let request = request.with("max_recharge", args.max_recharge.clone());
-    let request = request.with("max_recharge_per_day", args.max_recharge_per_day.clone());
-    let request = request.with("scope", words(&args.scope)).with("offline", words(&args.offline));
-    let request = request.with("max_offline", args.max_offline.clone());
-    let request = request.with("when_expelled", words(&args.when_expelled));
-    book(session, &ledger, request.with("prices", args.prices.clone()))?;
+    let request = request.with("name", Some(&asked.name).filter(|name| !name.is_empty()).cloned());
+    let known = if args.renew { all_devices(&ledger)? } else { Vec::new() };
+    let before = known.iter().find(|known| known.device == asked.device);
+    let request = before.into_iter().fold(request, |request, device| {
+        as_fields(&device.policy)
+            .into_iter()
+            .fold(request.with("name", device.name.as_str()), |request, (field, value)| request.with(field, value))
+    });
+    let given = args.given().into_iter().filter_map(|(field, value)| value.map(|value| (field, value)));
+    let request = given.fold(request, |request, (field, value)| request.with(field, value));
+    book(session, &ledger, request.with("renew", args.renew.then_some(true)))?;
     let certificate = ledger.certificate(&asked.device)?;
     let text = serde_json::to_string(&certificate).map_err(|error| Error::Storage { message: error.to_string() })?;
     let (hub, now) = (certificate.hub, ledger.clock()?.reading);
@@ -122,6 +122,18 @@ fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
     let path = write_file(&args.out, Header::Cert(Box::new(header)), false, signer.key(), |_| Ok(()))?;
     session.notes.note(&format!("wrote {}: bring it to the device, for `device join`", path.display()));
     Ok(Outcome::Done)
+}
+
+fn all_devices(ledger: &Ledger) -> Result<Vec<DeviceInfo>, Error> {
+    Query::new().each(|query| ledger.devices(query)).collect()
+}
+
+/// What it may do, field by field.
+fn as_fields(policy: &DevicePolicy) -> Vec<(String, Value)> {
+    match serde_json::to_value(policy) {
+        Ok(Value::Object(fields)) => fields.into_iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The key the hub was made with: what another has signed no device would take.
@@ -142,8 +154,7 @@ fn own_signer(ledger: &Ledger) -> Result<Signer, Failure> {
 /// A device by its id or its name.
 pub(super) fn device_named(ledger: &Ledger, name: &str) -> Result<DeviceInfo, Error> {
     let named = |device: &DeviceInfo| device.name == name || device.device.to_string() == name;
-    let all = Query::new().each(|query| ledger.devices(query)).collect::<Result<Vec<_>, _>>()?;
-    let mut found: Vec<DeviceInfo> = all.into_iter().filter(named).collect();
+    let mut found: Vec<DeviceInfo> = all_devices(ledger)?.into_iter().filter(named).collect();
     match (found.pop(), found.len()) {
         (Some(device), 0) => Ok(device),
         (None, _) => Err(Error::UnknownDevice { device: name.into() }),

@@ -111,8 +111,19 @@ fn check(session: &mut Session, args: &CheckFileArgs) -> Result<Outcome, Failure
     }
     let signed = if key.is_some() { "signed with that key" } else { "by whom was not asked: name a --key" };
     session.out.told(&file, |file| {
-        let (lines, bytes) = (file.header.count(), file.bytes);
-        format!("whole: {lines} lines, {bytes} bytes, digest {}, key {}; {signed}", file.digest, file.key)
+        let what = match file.header {
+            Header::Up(_) => "operations of",
+            Header::Down(_) => "an answer for",
+            Header::Ask(_) => "a request of",
+            Header::Cert(_) => "a certificate for",
+            Header::Evidence(_) => "evidence of",
+            _ => "a file of",
+        };
+        let (device, lines, bytes) = (file.header.device(), file.header.count(), file.bytes);
+        format!(
+            "whole: {what} device {device}, {lines} lines, {bytes} bytes, digest {}, key {}; {signed}",
+            file.digest, file.key
+        )
     })?;
     Ok(Outcome::Done)
 }

@@ -32,7 +32,7 @@ fn a_kiosk_sends_what_it_booked() {
     let up = file(&home, "cf-up-");
     assert!(up.ends_with(".cfx.gz") && sent["file"].as_str().unwrap().ends_with(&up), "{sent}");
     let checked = home.run(&format!("sync check {up} --key {own}")).ok();
-    assert!(checked.out.starts_with("whole: 2 lines, "), "{checked:?}");
+    assert!(checked.out.starts_with(&format!("whole: operations of device {device}, 2 lines, ")), "{checked:?}");
     let shown = home.run(&format!("sync check {up} --format json")).ok().json();
     assert_eq!((&shown["header"]["kind"], &shown["key"]), (&"up".into(), &own.id().into()));
     home.run(&format!("sync check {up} --key {office}")).fails(6, "bad_file");
@@ -89,6 +89,25 @@ fn an_office_and_its_shop_exchange_through_a_folder() {
     let attention = office.args(&["sync", "run", "--folder", &shared]);
     assert!(attention.code == 8 && attention.err.contains("bad_file"), "{attention:#?}");
     Home::new().args(&["sync", "run", "--folder", &shared]).fails(3, "role_conflict");
+}
+
+/// A device that is admitted again keeps what is not said anew; `none` takes away.
+#[test]
+fn a_device_admitted_again_keeps_its_policy() {
+    let (office, shop) = office_and_shop();
+    let ask = shop.path(&file(&shop, "cf-ask-")).to_str().unwrap().to_string();
+    let admit = |more: &[&str]| {
+        let words = ["hub", "admit", &ask, "--renew", "--format", "json"];
+        office.args(&words.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>()).ok();
+        let device = office.run("hub devices --format json").ok().json();
+        ["name", "rights", "max_recharge", "max_offline"].map(|field| device[0][field].clone())
+    };
+    let [name, rights, most, offline] = admit(&["--rights", "recharge,refund", "--max-recharge", "500"]);
+    assert_eq!((&name, &rights), (&"kiosk 12".into(), &serde_json::json!(["recharge", "refund"])));
+    assert_eq!((&most, &offline), (&500.into(), &2_592_000.into()), "30 days, as it was admitted first");
+    assert_eq!(admit(&["--name", "kiosk 13"]), [&"kiosk 13".into(), &rights, &most, &offline].map(Clone::clone));
+    let [_, rights, most, _] = admit(&["--rights", "none", "--max-recharge", "none"]);
+    assert_eq!((rights.as_array().map_or(0, Vec::len), most.is_null()), (0, true));
 }
 
 #[test]
