@@ -18,6 +18,8 @@ mod answers;
 mod bad_input;
 mod clock;
 mod crash;
+#[cfg(target_os = "linux")]
+mod cuts;
 mod damage;
 mod doctor;
 mod everywhere;
