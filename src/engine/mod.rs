@@ -58,7 +58,7 @@ use line::Line;
 pub(crate) use links::line_text;
 pub(crate) use links::{Incoming, Tip};
 pub(crate) use rebase::pending;
-pub(crate) use reconcile::goes_back;
+pub(crate) use reconcile::{goes_back, old_before};
 pub(crate) use roles::check as check_role;
 pub(crate) use rollover::{account_of, would_roll};
 use source::HubChanges;
@@ -587,7 +587,7 @@ impl Booking<'_, '_> {
     /// History being loaded accepts no reading. That its own is suspect counts all the same.
     fn clock_after(&self) -> ClockState {
         if let Some(as_of) = self.as_of {
-            return self.reconciled_clock(as_of);
+            return reconcile::reconciled_clock(self.context.ledger.clock, &self.time, as_of);
         }
         let accepted = self.time.mark != ClockMark::Suspect;
         if self.historic && accepted { self.context.ledger.clock } else { self.time.clock }

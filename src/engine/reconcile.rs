@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Booking;
 use super::books::Books;
+use super::clock::LedgerTime;
 use super::rebase::{Names, Rebased, Rebasing, rebase, wrong};
 use super::source::{Changes, HeardChanges};
 use crate::error::{Error, Result};
@@ -42,6 +43,30 @@ pub(super) fn forget_after(before: ClockState, ledger: &mut LedgerRow, operation
     }
 }
 
+/// The clock after a reconcile: the hub vouches for its own time, also for one behind what was accepted here.
+pub(super) fn reconciled_clock(old: ClockState, time: &LedgerTime, as_of: Instant) -> ClockState {
+    let accepted_at = time.at.max(as_of);
+    let steps_back = old.steps_back.saturating_add(i64::from(accepted_at < old.accepted_at));
+    ClockState { accepted_at, steps_back, ..time.clock }
+}
+
+/// What the ledger's row says before anything is taken of what it was told: of the clock, and of which bases are old.
+fn hear_of(ledger: &mut LedgerRow, time: &LedgerTime, told: &Reconcile, operation: i64) {
+    let mut heard = ledger.standing.heard();
+    heard.hear_epoch(told.position.epoch);
+    Arc::make_mut(&mut ledger.standing).heard = Some(Arc::new(heard));
+    let before = ledger.clock;
+    ledger.clock = reconciled_clock(before, time, told.as_of);
+    forget_after(before, ledger, operation);
+}
+
+/// The operation before which a reconcile takes bases for old, and the hub's epoch before which it does.
+pub(crate) fn old_before(ledger: &LedgerRow, time: &LedgerTime, told: &Reconcile, operation: i64) -> (i64, i64) {
+    let mut ledger = ledger.clone();
+    hear_of(&mut ledger, time, told, operation);
+    (told.position.epoch, ledger.standing.heard().stale_before)
+}
+
 impl Standing {
     /// How far it has heard of its hub.
     pub(crate) fn heard(&self) -> Heard {
@@ -50,21 +75,8 @@ impl Standing {
 }
 
 impl Booking<'_, '_> {
-    /// The clock after it: the hub vouches for its own time, also for one behind what was accepted here.
-    pub(super) fn reconciled_clock(&self, as_of: Instant) -> ClockState {
-        let accepted_at = self.time.at.max(as_of);
-        let old = self.context.ledger.clock;
-        let steps_back = old.steps_back.saturating_add(i64::from(accepted_at < old.accepted_at));
-        ClockState { accepted_at, steps_back, ..self.time.clock }
-    }
-
     pub(super) fn reconcile(&mut self, ledger: &mut LedgerRow, told: &Reconcile) -> Result<()> {
-        let mut heard = ledger.standing.heard();
-        heard.hear_epoch(told.position.epoch);
-        Arc::make_mut(&mut ledger.standing).heard = Some(Arc::new(heard));
-        let before = ledger.clock;
-        ledger.clock = self.reconciled_clock(told.as_of);
-        forget_after(before, ledger, self.seq);
+        hear_of(ledger, &self.time, told, self.seq);
         if let Some(granted) = &told.granted {
             ledger.settings.go_by(granted);
             Arc::make_mut(&mut ledger.standing).policy = Some(Arc::new(granted.policy.clone()));

@@ -345,3 +345,30 @@ fn a_price_book_that_somebody_keeps_meanwhile_is_the_same() {
     });
     verified(&office.hub);
 }
+
+/// The office's clock was a month fast, and right again. A kiosk had let points lapse meanwhile, of a card that nobody told it of any
+/// more: it forgot what it had heard, and `verify` called the file damaged, for it had forgotten the lapse as well.
+#[test]
+fn what_time_did_to_a_card_that_is_forgotten_is_proved() {
+    let office = Office::new();
+    let mut granted = policy();
+    granted.scope = Scope::All;
+    let kiosk = office.kiosk("kiosk", &granted);
+    must(
+        &office.hub,
+        r#"{"op":"recharge","account":"card","key":"1","points":600,"source":"wxpay","expires_in_hours":1}"#,
+    );
+    exchange(&office, &kiosk);
+    office.clock.advance(30 * DAY + 17 * HOUR);
+    kiosk.clock.advance(17 * HOUR);
+    hub_recharges(&office, "another", "2", 5);
+    exchange(&office, &kiosk);
+    kiosk.ledger.expire(None).unwrap();
+    set_back(&office.clock, 30 * DAY);
+    office.hub.confirm_clock(&key("right"), counterfoil::ConfirmClock::default()).unwrap();
+    for n in 0..3 {
+        hub_recharges(&office, "another", &format!("again {n}"), 5);
+        exchange(&office, &kiosk);
+    }
+    verified(&kiosk.ledger);
+}
