@@ -109,7 +109,7 @@ impl<'l> Call<'l> {
     }
 
     fn number(&self, n: usize) -> i64 {
-        self.arguments[n].parse().unwrap()
+        self.arguments[n].trim().parse().unwrap()
     }
 }
 

@@ -6,6 +6,7 @@
 mod arriving;
 mod beside;
 mod closing;
+mod failing;
 mod interrupted;
 mod kept;
 mod places;
@@ -73,6 +74,7 @@ fn child() {
         "charge" => {
             options.open(&from).and_then(|ledger| charge(&ledger, &to)).map(|receipt| receipt.points.to_string())
         }
+        "script" => failing::live(&from),
         _ => relaxed(&from, &what),
     };
     let _ = std::fs::metadata("/mark/end");

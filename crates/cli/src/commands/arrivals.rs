@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use counterfoil::answer::Answer;
 use counterfoil::exchange::{
-    Acknowledge, Approve, Dismiss, FlagCode, FlagInfo, HeardReport, ImportReport, StagedInfo, open_file,
+    Acknowledge, Approve, Dismiss, FlagCode, FlagInfo, HeardReport, ImportReport, Role, StagedInfo, open_file,
 };
 use counterfoil::sync::{ImportTerms, Imported};
-use counterfoil::{Error, Key, OperationId, Page, Question, Request};
+use counterfoil::{Error, Key, Ledger, OperationId, Page, Question, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -167,9 +167,20 @@ where
     let ledger = session.look()?;
     let question = if args.all { Question::new(get).with("all", true) } else { Question::new(get) };
     if !session.out.pages(&ledger, &args.paging, &question, item)? {
-        session.notes.note(nothing);
+        note_nothing(session, &ledger, nothing)?;
     }
     Ok(Outcome::Done)
+}
+
+/// There is nothing; in a file that is no hub there never is.
+pub(super) fn note_nothing(session: &mut Session, ledger: &Ledger, nothing: &str) -> Result<(), Failure> {
+    let place = match ledger.info()?.role {
+        Role::Hub => "",
+        Role::Device => ": this file is a device, ask its hub",
+        _ => ": this file is no hub",
+    };
+    session.notes.note(&format!("{nothing}{place}"));
+    Ok(())
 }
 
 /// Books what is done to an operation, named by its id or its number in the log.

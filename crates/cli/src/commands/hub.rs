@@ -10,7 +10,7 @@ use counterfoil::report::Info;
 use counterfoil::{Error, Key, Ledger, Metadata, Query, Question, Request};
 use serde_json::Value;
 
-use super::{Session, evidence, text_variable};
+use super::{Session, arrivals, evidence, text_variable};
 use crate::args::{AdmitArgs, AskArgs, DeviceCommand, ExpelArgs, HubCommand, HubInitArgs, JoinArgs, RenewFileArgs};
 use crate::confirm;
 use crate::exit::{Failure, Outcome};
@@ -24,7 +24,7 @@ pub(super) fn run_hub(session: &mut Session, command: &HubCommand) -> Result<Out
         HubCommand::Devices(paging) => {
             let ledger = session.look()?;
             if !session.out.pages(&ledger, paging, &Question::new("devices"), std::convert::identity::<DeviceInfo>)? {
-                session.notes.note("no devices");
+                arrivals::note_nothing(session, &ledger, "no devices")?;
             }
             Ok(Outcome::Done)
         }

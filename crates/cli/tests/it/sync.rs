@@ -260,7 +260,9 @@ fn an_office_takes_what_its_kiosk_sold() {
     assert_eq!(office.figures("card")[3], 35);
     let again = office.args(&["sync", "import", &sent]).ok();
     assert!(again.out.contains("0 booked, 0 noted; 3 known"), "{again:#?}");
-    assert!(office.run("stage list").ok().err.contains("nothing waits"));
+    assert!(office.run("stage list").ok().err.ends_with("nothing waits\n"));
+    assert!(shop.run("stage list").ok().err.contains("nothing waits: this file is a device, ask its hub"));
+    assert!(shop.run("hub devices").ok().err.contains("no devices: this file is a device, ask its hub"));
 
     office.args(&["hub", "expel", "kiosk 12", "--reason", "stolen", "--yes"]).ok();
     shop.run("consume 7 -a card --key sale-3").ok();
