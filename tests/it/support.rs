@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 use counterfoil::clock::ManualClock;
 use counterfoil::error::ERROR_CODES;
+use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol};
 use counterfoil::pricing::PriceBook;
-use counterfoil::{AccountId, Durability, Error, Ledger, Options, Query, Receipt, Request};
+use counterfoil::{AccountId, Durability, Error, Key, Ledger, Options, Query, Receipt, Request};
 use serde_json::{Value, json};
 
 use crate::prices::SAMPLE;
@@ -285,4 +286,14 @@ impl Wrong {
 /// Whether syncs can be counted here.
 pub fn strace_is_there() -> bool {
     crate::tools::there(&["strace"], "COUNTERFOIL_STRACE")
+}
+
+/// Makes one ledger a hub, and the other its device.
+pub fn enrol(hub: &Ledger, kiosk: &Ledger, name: &str, policy: &DevicePolicy) {
+    let key = |text: &str| Key::new(text).unwrap();
+    let (office, own) = (hub.new_signer().unwrap().key().public(), kiosk.new_signer().unwrap().key().public());
+    hub.become_hub(&key("hub"), BecomeHub::new(office, "head office")).unwrap();
+    let device = kiosk.info().unwrap().device;
+    hub.admit(&key("kiosk"), Admit::new(device, own, name, policy)).unwrap();
+    kiosk.enrol(&key("enrol"), Enrol::new(&hub.certificate(&device).unwrap())).unwrap();
 }

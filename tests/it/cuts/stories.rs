@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use counterfoil::exchange::DevicePolicy;
 use counterfoil::{Durability, Ledger, Receipt, Request};
 
 use super::mark;
+use crate::support::enrol;
 
 pub fn live(story: &str, folder: &Path) {
     match story {
@@ -87,16 +89,9 @@ const CARDS: i64 = 12;
 
 /// A hub that has sold points, and its device that has charged.
 fn enrolled(folder: &Path) {
-    use counterfoil::Key;
-    use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol};
-    let key = |text: &str| Key::new(text).unwrap();
     let create = |name: &str| Ledger::create(folder.join(name)).unwrap();
     let (hub, kiosk) = (create("hub.ledger"), create("kiosk.ledger"));
-    let (office, own) = (hub.new_signer().unwrap().key().public(), kiosk.new_signer().unwrap().key().public());
-    hub.become_hub(&key("hub"), BecomeHub::new(office, "office")).unwrap();
-    let device = kiosk.info().unwrap().device;
-    hub.admit(&key("kiosk"), Admit::new(device, own, "kiosk", &DevicePolicy::default())).unwrap();
-    kiosk.enrol(&key("enrol"), Enrol::new(&hub.certificate(&device).unwrap())).unwrap();
+    enrol(&hub, &kiosk, "kiosk", &DevicePolicy::default());
     for n in 0..CARDS {
         apply(&hub, &format!(r#"{{"op":"recharge","account":"card-{n}","key":"r","points":50,"source":"wxpay"}}"#));
         apply(&kiosk, &format!(r#"{{"op":"consume","account":"card-{n}","key":"c","points":{}}}"#, n + 1));

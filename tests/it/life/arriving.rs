@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use counterfoil::answer::Figures;
-use counterfoil::exchange::{Admit, BecomeHub, DeviceInfo, DevicePolicy, Enrol, open_file};
-use counterfoil::{Durability, Key, Ledger, Query, Request};
+use counterfoil::exchange::{DeviceInfo, DevicePolicy, open_file};
+use counterfoil::{Durability, Ledger, Query, Request};
 
 use super::interrupted::{calls, some};
 use super::{child_does, said};
-use crate::support::strace_is_there;
+use crate::support::{enrol, strace_is_there};
 
 /// More than one operation of the device tells of.
 const CARDS: u64 = 250;
@@ -35,14 +35,9 @@ impl Scene {
     fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let key = |text: &str| Key::new(text).unwrap();
         let create = |name: &str| Ledger::options().durability(Durability::Relaxed).create(path(name)).unwrap();
         let (hub, kiosk) = (create("hub.ledger"), create("kiosk.ledger"));
-        let (office, own) = (hub.new_signer().unwrap().key().public(), kiosk.new_signer().unwrap().key().public());
-        hub.become_hub(&key("hub"), BecomeHub::new(office, "office")).unwrap();
-        let device = kiosk.info().unwrap().device;
-        hub.admit(&key("kiosk"), Admit::new(device, own, "kiosk", &DevicePolicy::default())).unwrap();
-        kiosk.enrol(&key("enrol"), Enrol::new(&hub.certificate(&device).unwrap())).unwrap();
+        enrol(&hub, &kiosk, "kiosk", &DevicePolicy::default());
         let recharge =
             |n| format!(r#"{{"op":"recharge","account":"card-{n}","key":"r","points":50,"source":"wxpay"}}"#);
         apply(&hub, (0..CARDS).map(recharge));

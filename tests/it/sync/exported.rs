@@ -4,13 +4,11 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use counterfoil::clock::ManualClock;
-use counterfoil::exchange::{
-    Admit, BecomeHub, DevicePolicy, Enrol, FileInfo, Header, Right, SigningKey, Up, inspect, open_file,
-};
+use counterfoil::exchange::{DevicePolicy, FileInfo, Header, Right, SigningKey, Up, inspect, open_file};
 use counterfoil::{Durability, Ledger, Options};
 
-use super::{key, must, verified};
-use crate::support::{START, folder, sample};
+use super::{must, verified};
+use crate::support::{START, enrol, folder, sample};
 
 struct Pair {
     hub: Ledger,
@@ -27,13 +25,9 @@ fn pair() -> Pair {
     let (folder, clock) = (folder(), ManualClock::at(START).unwrap());
     let hub = options(&clock).create(folder.path().join("hub.ledger")).unwrap();
     let kiosk = options(&clock).create(folder.path().join("kiosk.ledger")).unwrap();
-    let (office, own) = (hub.new_signer().unwrap().key().public(), kiosk.new_signer().unwrap().key().public());
-    hub.become_hub(&key("hub"), BecomeHub::new(office, "head office")).unwrap();
     let mut policy = DevicePolicy::default();
     policy.rights = vec![Right::Recharge, Right::Refund];
-    let device = kiosk.info().unwrap().device;
-    hub.admit(&key("kiosk"), Admit::new(device, own, "Kiosk 12", &policy)).unwrap();
-    kiosk.enrol(&key("enrol"), Enrol::new(&hub.certificate(&device).unwrap())).unwrap();
+    enrol(&hub, &kiosk, "Kiosk 12", &policy);
     Pair { hub, kiosk, folder }
 }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use counterfoil::clock::ManualClock;
-use counterfoil::exchange::{
-    Admit, BecomeHub, DevicePolicy, Down, Enrol, HeardReport, Leaf, Offline, Right, Up, inspect,
-};
+use counterfoil::exchange::{DevicePolicy, Down, HeardReport, Leaf, Offline, Right, Up, inspect};
 use counterfoil::sync::Imported;
 use counterfoil::{AccountId, Durability, Ledger, Options, Query};
 use serde_json::{Value, json};
@@ -16,7 +14,7 @@ use super::answered::play;
 use super::{apply, key, must, verified};
 use crate::against::{Library, in_parallel, number};
 use crate::model::generate::{Random, Style, history};
-use crate::support::{START, folder, sample};
+use crate::support::{START, enrol, folder, sample};
 
 /// A hub and one of its devices, with a clock each.
 pub struct Pair {
@@ -47,11 +45,7 @@ pub fn policy() -> DevicePolicy {
 /// Makes a ledger a hub, and another, new one its device.
 fn enrolled(hub: &Ledger, clock: &ManualClock, folder: &std::path::Path, policy: &DevicePolicy) -> Ledger {
     let kiosk = options(clock).create(folder.join("kiosk.ledger")).unwrap();
-    let (office, own) = (hub.new_signer().unwrap().key().public(), kiosk.new_signer().unwrap().key().public());
-    hub.become_hub(&key("hub"), BecomeHub::new(office, "head office")).unwrap();
-    let device = kiosk.info().unwrap().device;
-    hub.admit(&key("kiosk"), Admit::new(device, own, "Kiosk 12", policy)).unwrap();
-    kiosk.enrol(&key("enrol"), Enrol::new(&hub.certificate(&device).unwrap())).unwrap();
+    enrol(hub, &kiosk, "Kiosk 12", policy);
     kiosk
 }
 
