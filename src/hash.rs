@@ -32,8 +32,7 @@ impl Hash {
     }
 
     pub(crate) fn half(&self) -> Half {
-        let (half, _) = self.0.split_first_chunk().unwrap_or((&[0; 16], &[]));
-        *half
+        self.0.first_chunk().copied().unwrap_or_default()
     }
 }
 

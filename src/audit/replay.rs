@@ -10,8 +10,8 @@ use super::{Audit, PAGE, count, show, window};
 use crate::chain;
 use crate::db::OtherReader;
 use crate::engine::{
-    Booked, Changes, Context, LedgerTime, Source, Verdict, allotted_accounts, ledger_time, old_before, parse_body,
-    retake, run as decide,
+    Booked, Changes, Context, LedgerTime, Source, Verdict, allotted_accounts, ledger_time, parse_body, retake,
+    run as decide, stale_before,
 };
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -304,7 +304,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         let mut time = self.time(row, reading)?;
         let mut involved: Vec<i64> = row.account.as_ref().map(|(no, _)| *no).into_iter().chain(to).collect();
         if let Action::Reconcile(told) = &command.action {
-            involved.extend(self.told(told, old_before(&self.ledger, &time, told, row.seq))?);
+            involved.extend(self.told(told, stale_before(&self.ledger, &time, told, row.seq))?);
         }
         if matches!(row.kind, OpKind::Restore | OpKind::RenewEpoch) {
             // A new epoch takes from holds what they keep of allotments.
@@ -341,13 +341,13 @@ impl<'s, 'c> Replay<'s, 'c> {
     }
 
     /// The accounts that a reconcile changes: those it tells of, and those with an old base, of which it does not.
-    fn told(&self, told: &Reconcile, (epoch, stale_before): (i64, i64)) -> Result<Vec<i64>> {
+    fn told(&self, told: &Reconcile, stale_before: i64) -> Result<Vec<i64>> {
         let lines = told.lines.iter().filter_map(|line| Carried::read(line).ok());
         let named = lines.map(|line| self.memory.account_by_id(&line.account));
         let mut accounts: Vec<i64> =
             named.filter_map(|row| row.transpose().map(|row| row.map(|row| row.no))).collect::<Result<_>>()?;
         if told.whole {
-            let lost = self.memory.all_bases().values().filter(|base| base.is_old(epoch, stale_before));
+            let lost = self.memory.all_bases().values().filter(|base| base.is_old(told.position.epoch, stale_before));
             accounts.extend(lost.map(|base| base.account));
         }
         Ok(accounts)

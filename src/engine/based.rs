@@ -1,4 +1,4 @@
-//! What a device's operation owes to what it heard of its hub: its time, what its inputs say of that, and whether it is put back.
+//! What a device's operation owes to what it heard of its hub: its time, what its inputs say of that, and what is refused.
 
 use std::borrow::Cow;
 

@@ -58,7 +58,7 @@ use line::Line;
 pub(crate) use links::line_text;
 pub(crate) use links::{Incoming, Tip};
 pub(crate) use rebase::pending;
-pub(crate) use reconcile::{goes_back, old_before};
+pub(crate) use reconcile::{goes_back, stale_before};
 pub(crate) use roles::check as check_role;
 pub(crate) use rollover::{account_of, would_roll};
 use source::HubChanges;

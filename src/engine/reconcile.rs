@@ -60,11 +60,11 @@ fn hear_of(ledger: &mut LedgerRow, time: &LedgerTime, told: &Reconcile, operatio
     forget_after(before, ledger, operation);
 }
 
-/// The operation before which a reconcile takes bases for old, and the hub's epoch before which it does.
-pub(crate) fn old_before(ledger: &LedgerRow, time: &LedgerTime, told: &Reconcile, operation: i64) -> (i64, i64) {
+/// The operation before which a reconcile takes bases for old.
+pub(crate) fn stale_before(ledger: &LedgerRow, time: &LedgerTime, told: &Reconcile, operation: i64) -> i64 {
     let mut ledger = ledger.clone();
     hear_of(&mut ledger, time, told, operation);
-    (told.position.epoch, ledger.standing.heard().stale_before)
+    ledger.standing.heard().stale_before
 }
 
 impl Standing {

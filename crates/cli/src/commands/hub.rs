@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use counterfoil::exchange::{
-    Ask, BecomeHub, Cert, Certificate, DeviceInfo, DevicePolicy, Enrol, Expel, Header, Link, Role, Signer, inspect,
-    open_file, write_file,
+    Admit, Ask, BecomeHub, Cert, Certificate, DeviceInfo, DevicePolicy, Enrol, Expel, Header, Link, Role, Signer,
+    inspect, open_file, write_file,
 };
 use counterfoil::report::Info;
 use counterfoil::{Error, Key, Ledger, Metadata, Query, Question, Request};
@@ -102,16 +102,12 @@ fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
     // It has the key it names.
     file.signed_by(&asked.public_key)?;
     let signer = own_signer(&ledger)?;
-    let request = Request::new("admit").with("key", Key::random().to_string());
-    let request = request.with("device", asked.device.to_string()).with("public_key", asked.public_key.to_string());
-    let request = request.with("name", Some(&asked.name).filter(|name| !name.is_empty()).cloned());
     let known = if args.renew { all_devices(&ledger)? } else { Vec::new() };
-    let before = known.iter().find(|known| known.device == asked.device);
-    let request = before.into_iter().fold(request, |request, device| {
-        as_fields(&device.policy)
-            .into_iter()
-            .fold(request.with("name", device.name.as_str()), |request, (field, value)| request.with(field, value))
-    });
+    let before = known.into_iter().find(|known| known.device == asked.device);
+    let (name, policy) =
+        before.map_or_else(|| (asked.name.clone(), DevicePolicy::default()), |it| (it.name, it.policy));
+    let request = Admit::new(asked.device, asked.public_key, name.as_str(), &policy).on_file(&Key::random());
+    let request = request.with("name", Some(name).filter(|name| !name.is_empty()).map(Value::from));
     let given = args.given().into_iter().filter_map(|(field, value)| value.map(|value| (field, value)));
     let request = given.fold(request, |request, (field, value)| request.with(field, value));
     book(session, &ledger, request.with("renew", args.renew.then_some(true)))?;
@@ -126,14 +122,6 @@ fn admit(session: &mut Session, args: &AdmitArgs) -> Result<Outcome, Failure> {
 
 fn all_devices(ledger: &Ledger) -> Result<Vec<DeviceInfo>, Error> {
     Query::new().each(|query| ledger.devices(query)).collect()
-}
-
-/// What it may do, field by field.
-fn as_fields(policy: &DevicePolicy) -> Vec<(String, Value)> {
-    match serde_json::to_value(policy) {
-        Ok(Value::Object(fields)) => fields.into_iter().collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// The key the hub was made with: what another has signed no device would take.
