@@ -89,6 +89,11 @@ struct Call<'l> {
     result: i64,
 }
 
+/// A text as `strace -xx` writes it: each byte after `\x`.
+fn bytes(text: &str) -> Vec<u8> {
+    text.split("\\x").skip(1).map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
 impl<'l> Call<'l> {
     fn of(line: &'l str) -> Option<Self> {
         let (call, result) = line.rsplit_once(" = ")?;
@@ -101,7 +106,7 @@ impl<'l> Call<'l> {
     fn text(&self, n: usize) -> Vec<u8> {
         let text = self.arguments[n].trim_matches('"');
         assert!(!self.arguments[n].ends_with("..."), "a write was too long for the log");
-        text.split("\\x").skip(1).map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+        bytes(text)
     }
 
     fn path(&self, n: usize) -> PathBuf {
@@ -143,8 +148,7 @@ pub fn read(log: &str, folder: &Path, files: &[PathBuf]) -> Vec<Event> {
 impl Reader<'_> {
     fn mark(&mut self, line: &str) {
         let Some(path) = line.split('"').nth(1) else { return };
-        let path: Vec<u8> = path.split("\\x").skip(1).map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-        let path = String::from_utf8_lossy(&path);
+        let path = String::from_utf8(bytes(path)).unwrap();
         self.events.extend(path.strip_prefix(MARK).map(|mark| Event::Mark(mark.to_string())));
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use counterfoil::{Durability, Error, Ledger, Receipt, Request};
 
-use super::interrupted::some;
+use super::interrupted::{made, some};
 use super::{child_does, filled};
 use crate::support::strace_is_there;
 
@@ -136,22 +136,11 @@ fn whatever_fails_the_answers_are_right() {
 
 /// How often the script makes each call that may fail.
 fn calls(target: &Path) -> Vec<(String, usize)> {
-    let log = target.with_extension("log");
     let mut names: Vec<&str> = KINDS.iter().map(|(call, _)| *call).collect();
     names.dedup();
-    let trace = format!("trace={},statx", names.join(","));
-    let output = child_does("script", target, target, &["-e", &trace, "-o", log.to_str().unwrap()]);
+    let (output, places) = made("script", &names, target, target);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("answered lived"), "{said}");
     check(target, &said, "undisturbed");
-    let text = fs::read_to_string(&log).unwrap();
-    let (before, rest) = text.split_once("/mark/begin").unwrap();
-    let (during, _) = rest.split_once("/mark/end").unwrap();
-    let count = |text: &str, call: &str| text.lines().filter(|line| line.contains(&format!(" {call}("))).count();
-    let mut places = Vec::new();
-    for call in names {
-        let first = count(before, call);
-        places.extend((1..=count(during, call)).map(|n| (call.to_string(), first + n)));
-    }
     places
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use counterfoil::Ledger;
 
@@ -9,12 +10,29 @@ use super::{available, charge, child_does, filled, hidden, said};
 use crate::support::strace_is_there;
 
 /// The calls that change what is on the disk.
-const CALLS: &str = "openat,mkdir,pwrite64,ftruncate,fsync,fdatasync,renameat2,unlink,rmdir,unlinkat,link";
+const CALLS: [&str; 11] = [
+    "openat",
+    "mkdir",
+    "pwrite64",
+    "ftruncate",
+    "fsync",
+    "fdatasync",
+    "renameat2",
+    "unlink",
+    "rmdir",
+    "unlinkat",
+    "link",
+];
 
 /// How often the child makes one of these calls from its beginning to its end, by name.
 pub(super) fn calls(what: &str, from: &Path, to: &Path) -> Vec<(String, usize)> {
+    made(what, &CALLS, from, to).1
+}
+
+/// The same of other calls, with what the child said.
+pub(super) fn made(what: &str, calls: &[&str], from: &Path, to: &Path) -> (Output, Vec<(String, usize)>) {
     let log = to.with_extension("log");
-    let trace = format!("trace={CALLS},statx");
+    let trace = format!("trace={},statx", calls.join(","));
     let output = child_does(what, from, to, &["-e", &trace, "-o", log.to_str().unwrap()]);
     assert!(said(&output).is_some_and(|said| said.starts_with("answered")), "{output:?}");
     let text = fs::read_to_string(&log).unwrap();
@@ -22,11 +40,11 @@ pub(super) fn calls(what: &str, from: &Path, to: &Path) -> Vec<(String, usize)> 
     let (during, _) = rest.split_once("/mark/end").unwrap();
     let count = |text: &str, call: &str| text.lines().filter(|line| line.contains(&format!(" {call}("))).count();
     let mut places = Vec::new();
-    for call in CALLS.split(',') {
+    for call in calls {
         let first = count(before, call);
         places.extend((1..=count(during, call)).map(|n| (call.to_string(), first + n)));
     }
-    places
+    (output, places)
 }
 
 /// All of them for a long hunt, else a part.
