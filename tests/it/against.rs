@@ -289,7 +289,7 @@ pub fn in_parallel(count: u64, work: impl Fn(u64) + Sync) {
     let first = number("COUNTERFOIL_SEED", 0);
     let next = std::sync::atomic::AtomicU64::new(first);
     std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..2)
+        let hands: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
                     loop {
