@@ -35,7 +35,7 @@ pub(super) fn growing<T>(conn: &Connection, copy: &Path, write: impl FnOnce() ->
 }
 
 /// Bytes of the file and what is in its `-wal`.
-fn size(conn: &Connection) -> Result<i64> {
+pub(super) fn size(conn: &Connection) -> Result<i64> {
     let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(sqlite_error);
     Ok(number("page_count")?.saturating_mul(number("page_size")?))
 }

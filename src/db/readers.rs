@@ -2,13 +2,14 @@
 
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use r2d2::{NopErrorHandler, Pool, PooledConnection};
+use r2d2::{HandleError, Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 
-use super::bounded::growing;
+use super::bounded::{growing, size};
 use super::config::{self, Role, allow_copying, connect, flags, set_up};
 use super::errors::sqlite_error;
 use super::opened::{OpenFile, Opened, is_free, log_bytes};
@@ -20,10 +21,14 @@ use crate::error::{Error, Result};
 const MOST_READERS: u32 = 8;
 /// How long a read waits for a connection when all are in use.
 const CHECKOUT: Duration = Duration::from_secs(10);
+/// How long it waits for one that cannot be opened.
+const OPENING: Duration = Duration::from_secs(1);
 
 /// How long a read that could do with one connection waits for each other one, and how often it tries to begin all at once.
 const OTHERS_CHECKOUT: Duration = Duration::from_millis(500);
 const OTHERS_TRIES: usize = 5;
+/// Bytes of a file below which it is read faster than two more connections are opened.
+const LONG_FOR_ONE: i64 = 512 << 10;
 
 /// Read-only connections to one file.
 pub(crate) struct Readers {
@@ -35,7 +40,18 @@ pub(crate) struct Readers {
 /// The connections, and what must hold for their answers. Dropped in this order.
 struct Connections {
     pool: Pool<SqliteConnectionManager>,
+    failures: Failures,
     access: Access,
+}
+
+/// Counts the connections that could not be opened; the pool goes on trying by itself.
+#[derive(Debug, Clone, Default)]
+struct Failures(Arc<AtomicU64>);
+
+impl HandleError<rusqlite::Error> for Failures {
+    fn handle_error(&self, _: rusqlite::Error) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// How the file is read.
@@ -283,7 +299,7 @@ impl Readers {
     }
 
     /// Runs reads within a read transaction, and beside it connections that see the same state of the file, for other
-    /// threads; none when they cannot be had, or others write without a pause.
+    /// threads; none when they cannot be had or are not worth it, or others write without a pause.
     pub(crate) fn with_others<T>(
         &self,
         read: impl FnOnce(&Connection, Option<[OtherReader; 2]>) -> Result<T>,
@@ -292,7 +308,8 @@ impl Readers {
         let pool = &first.connections.pool;
         first.answered(|| {
             let open = Snapshot(&first.conn);
-            let others = if pool.max_size() > 2 { others(pool, &first)? } else { None };
+            let worth_it = pool.max_size() > 2 && size(&first.conn)? >= LONG_FOR_ONE;
+            let others = if worth_it { others(pool, &first)? } else { None };
             if others.is_none() {
                 begin(&first.conn)?;
             }
@@ -305,7 +322,7 @@ impl Readers {
     /// A connection for one read.
     pub(crate) fn get(&self) -> Result<Reader<'_>> {
         let connections = self.connections()?;
-        let conn = connections.pool.get();
+        let conn = connections.get();
         let conn = conn.map_err(|error| Error::storage(format!("no connection to read with: {error}")))?;
         Ok(Reader { conn, place: &self.place, connections })
     }
@@ -363,6 +380,16 @@ fn others(pool: &Pool<SqliteConnectionManager>, first: &Connection) -> Result<Op
 }
 
 impl Connections {
+    fn get(&self) -> std::result::Result<Pooled, r2d2::Error> {
+        let failures = || self.failures.0.load(Ordering::Relaxed);
+        let before = failures();
+        match self.pool.get_timeout(OPENING) {
+            // All are in use.
+            Err(_) if failures() == before => self.pool.get_timeout(CHECKOUT.saturating_sub(OPENING)),
+            done => done,
+        }
+    }
+
     /// Finds the way in which this file can be read here.
     fn open(place: &Place) -> Result<Self> {
         let error = match Self::shared(place) {
@@ -397,6 +424,7 @@ impl Connections {
         let manager = SqliteConnectionManager::file(config::name(place.path(), role))
             .with_flags(flags(role))
             .with_init(move |conn| set_up(conn, role));
+        let failures = Failures::default();
         let pool = Pool::builder()
             // An exclusive reader shuts out the next one too.
             .max_size(if role == Role::LonelyReader { 1 } else { MOST_READERS })
@@ -406,11 +434,11 @@ impl Connections {
             .idle_timeout(None)
             .test_on_check_out(false)
             .connection_timeout(CHECKOUT)
-            .error_handler(Box::new(NopErrorHandler))
+            .error_handler(Box::new(failures.clone()))
             .thread_pool(worker())
             .build(manager)
             .map_err(|error| Error::storage(error.to_string()))?;
-        Ok(Connections { pool, access })
+        Ok(Connections { pool, failures, access })
     }
 }
 

@@ -165,12 +165,18 @@ fn a_second_reader_sees_the_same_state() {
     let mut writing = open(&path).unwrap();
     let readers = Readers::beside(writing.file().clone()).unwrap();
     let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM price_book", [], |row| row.get::<_, i64>(0));
-    for before in 0..3 {
+    let seen = readers.with_others(|_, others| Ok(others.is_some()));
+    assert!(!seen.unwrap(), "a short file is read by one");
+    writing.begin(false, soon()).unwrap();
+    let long = "INSERT INTO price_book VALUES (0, zeroblob(32), hex(zeroblob(300000)))";
+    writing.connection().execute(long, []).unwrap();
+    writing.commit().unwrap();
+    for before in 1..4 {
         let seen = readers.with_others(|conn, others| {
             let [second, third] = others.expect("nobody writes");
             writing.begin(false, soon()).unwrap();
             let sql = "INSERT INTO price_book VALUES (?1, randomblob(32), '')";
-            writing.connection().execute(sql, [before + 1]).unwrap();
+            writing.connection().execute(sql, [before]).unwrap();
             writing.commit().unwrap();
             Ok([conn, &second, &third].map(|conn| count(conn).unwrap()))
         });
