@@ -7,6 +7,8 @@ mod cost;
 #[cfg(feature = "sync")]
 mod hear;
 #[cfg(feature = "sync")]
+mod lines;
+#[cfg(feature = "sync")]
 mod links;
 #[cfg(test)]
 mod tests;

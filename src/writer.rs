@@ -138,12 +138,13 @@ impl Writer {
 
     /// Runs `work` in a transaction of its own. `busy` only after `deadline`, the wait for one's turn included.
     ///
-    /// `work` may be run again, so everything it decides must come from the connection and its inputs.
+    /// `work` may be run again, so everything it decides must come from the connection and its inputs, and what it comes to is in
+    /// its answer.
     pub(crate) fn transaction<T>(
         &self,
         durability: Durability,
         deadline: Duration,
-        work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
+        work: impl Fn(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
         self.shared.transaction(durability, Patience::until(deadline), work)
     }
@@ -156,7 +157,7 @@ impl Writer {
         &self,
         durability: Durability,
         deadline: Duration,
-        work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Session<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
         self.shared.carried(durability, deadline, work)
     }
@@ -228,7 +229,7 @@ impl Shared {
         &self,
         durability: Durability,
         patience: Patience,
-        mut work: impl FnMut(&Session<'_>) -> Result<Decision<T>>,
+        work: impl Fn(&Session<'_>) -> Result<Decision<T>>,
     ) -> Result<T, Failure> {
         let _turn = self.queue.enter(patience.deadline).ok_or_else(|| patience.busy())?;
         let mut state = self.state();
@@ -265,7 +266,7 @@ impl Shared {
         &self,
         durability: Durability,
         deadline: Duration,
-        work: impl FnMut(&Session<'_>) -> Result<T> + Send + 'static,
+        work: impl Fn(&Session<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let patience = Patience::until(deadline);
         let job = Job::new(durability, work);
@@ -305,7 +306,7 @@ impl Shared {
 
     fn answer<T, W>(&self, job: &Job<T, W>, patience: Patience) -> Result<T, Failure>
     where
-        W: FnMut(&Session<'_>) -> Result<T>,
+        W: Fn(&Session<'_>) -> Result<T>,
     {
         job.answer().unwrap_or_else(|| {
             self.transaction(job.durability, patience, |session| job.run_alone(session).map(Decision::Commit))

@@ -1,6 +1,7 @@
 //! The path of every change through an open file: read, decide, write, acknowledge. No transaction is held long: what
 //! takes longer goes on in the next one.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -171,10 +172,10 @@ impl File {
         &self,
         bounded: bool,
         terms: &dyn Fn() -> Terms,
-        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
+        run: &dyn Fn(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
         let Terms { durability, dry_run, .. } = terms();
-        let mut held_long = false;
+        let held_long = Cell::new(false);
         let call = self.call()?;
         let done = call.writer()?.transaction(durability, self.patience, |session| {
             let began = Instant::now();
@@ -197,10 +198,10 @@ impl File {
                     }
                 }
             })?;
-            held_long = began.elapsed() >= HOLD;
+            held_long.set(began.elapsed() >= HOLD);
             Ok(if dry_run { Decision::Rollback(()) } else { Decision::Commit(()) })
         });
-        if bounded && held_long {
+        if bounded && held_long.get() {
             // Another such transaction comes at once.
             thread::sleep(PAUSE);
         }
@@ -223,12 +224,10 @@ impl File {
         let mut report = ExpireReport::default();
         loop {
             let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(report.accounts));
-            let mut swept = Vec::new();
-            let done = writer.transaction(terms.durability, self.patience, |session| {
-                let mut next = report.clone();
-                swept.clear();
+            let (done, swept) = writer.transaction(terms.durability, self.patience, |session| {
+                let (mut next, mut swept) = (report.clone(), Vec::new());
                 self.sweep(session, terms.reading, left, &mut next, &mut swept)?;
-                Ok(Decision::Commit(next))
+                Ok(Decision::Commit((next, swept)))
             })?;
             if !swept.is_empty() {
                 self.notifier().swept(swept);

@@ -1,10 +1,12 @@
 //! The path of what a hub told into a device's file: some accounts at a time, in transactions of about 20 ms.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Instant as Stopwatch;
 
 use super::File;
 use super::change::{HOLD, PAUSE, Terms, write};
+use super::lines::Lines;
 use crate::engine::{self, Context, Source, Verdict};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -57,6 +59,24 @@ struct Verdicts {
     verdict: String,
 }
 
+impl Moved {
+    fn add(&mut self, some: Moved) {
+        self.accounts = self.accounts.saturating_add(some.accounts);
+        self.known = self.known.saturating_add(some.known);
+        self.verdicts.extend(some.verdicts);
+        self.whole |= some.whole;
+    }
+}
+
+impl Line {
+    fn verdict(&self) -> Option<(i64, String)> {
+        match self {
+            Line::Verdict(seq, verdict) => Some((*seq, verdict.clone())),
+            Line::Account(..) => None,
+        }
+    }
+}
+
 fn read(line: String) -> Result<Line> {
     if let Ok(Verdicts { s, verdict }) = serde_json::from_str(&line) {
         return Ok(Line::Verdict(s, verdict));
@@ -78,22 +98,22 @@ impl File {
     ) -> Result<Moved> {
         let call = self.call()?;
         let writer = call.writer()?;
-        let mut moved = Moved::default();
-        let mut goes_on = false;
         let first = terms();
-        writer.transaction(first.durability, self.patience, |session| {
-            goes_on = begin(session, answer, takes, &mut moved)?;
-            Ok(Decision::Commit(()))
+        let (mut goes_on, stale) = writer.transaction(first.durability, self.patience, |session| {
+            begin(session, answer, takes).map(Decision::Commit)
         })?;
-        let mut lines = lines.map(|line| line.and_then(read)).peekable();
+        let mut moved = Moved { stale, ..Moved::default() };
+        let lines = RefCell::new(Lines::new(lines.map(|line| line.and_then(read))));
         let mut most = FIRST_ACCOUNTS;
         while goes_on {
             let terms = terms();
             let began = Stopwatch::now();
-            writer.transaction(terms.durability, self.patience, |session| {
-                goes_on = self.some(session, answer, (&mut lines, most), &terms, &mut moved)?;
-                Ok(Decision::Commit(()))
+            let (some, more) = writer.transaction(terms.durability, self.patience, |session| {
+                self.some(session, answer, (&mut lines.borrow_mut(), most), &terms).map(Decision::Commit)
             })?;
+            lines.borrow_mut().end();
+            moved.add(some);
+            goes_on = more;
             // An operation is whole: how long it takes is known once it is booked.
             most = match began.elapsed() {
                 long if long > HOLD / 2 => (most / 2).max(1),
@@ -107,29 +127,29 @@ impl File {
         if takes && !moved.stale {
             let terms = terms();
             writer.transaction(terms.durability, self.patience, |session| {
-                self.return_recalled(session, &terms)?;
-                Ok(Decision::Commit(()))
+                self.return_recalled(session, &terms).map(Decision::Commit)
             })?;
         }
         // Verdicts are told of, whatever else is.
-        for line in lines {
-            if let Line::Verdict(seq, verdict) = line? {
-                moved.verdicts.push((seq, verdict));
-            }
+        let mut lines = lines.into_inner();
+        while let Some(line) = lines.take()? {
+            moved.verdicts.extend(line.verdict());
+            lines.end();
         }
         Ok(moved)
     }
 
-    /// Hears of some accounts in one operation; false after the last.
+    /// Hears of some accounts in one operation: what came of them, and whether there are more.
     fn some(
         &self,
         session: &Session<'_>,
         answer: &Answer,
-        (lines, most): (&mut std::iter::Peekable<impl Iterator<Item = Result<Line>>>, usize),
+        (lines, most): (&mut Lines<Line, impl Iterator<Item = Result<Line>>>, usize),
         terms: &Terms,
-        moved: &mut Moved,
-    ) -> Result<bool> {
+    ) -> Result<(Moved, bool)> {
+        lines.begin();
         let began = Stopwatch::now();
+        let mut moved = Moved::default();
         let source = SqlSource::new(session, &self.cache);
         let ledger = session.ledger()?;
         let mut heard = ledger.standing.heard();
@@ -140,20 +160,19 @@ impl File {
         }
         let (mut told, mut bytes, mut first) = (Vec::new(), 0_usize, true);
         while told.len() < most && bytes < MOST_BYTES && (std::mem::take(&mut first) || began.elapsed() < HOLD / 2) {
-            let Some(line) = lines.next() else { break };
-            match line? {
-                Line::Verdict(seq, verdict) => moved.verdicts.push((seq, verdict)),
-                Line::Account(line, carried) => {
-                    if is_known(&source, answer, &heard, &carried)? {
-                        moved.known = moved.known.saturating_add(1);
-                        continue;
-                    }
-                    bytes = bytes.saturating_add(line.len());
-                    told.push(line);
+            match lines.take()? {
+                None => break,
+                Some(Line::Account(_, carried)) if is_known(&source, answer, &heard, carried)? => {
+                    moved.known = moved.known.saturating_add(1);
                 }
+                Some(Line::Account(line, _)) => {
+                    bytes = bytes.saturating_add(line.len());
+                    told.push(line.clone());
+                }
+                Some(line) => moved.verdicts.extend(line.verdict()),
             }
         }
-        let more = lines.peek().is_some();
+        let more = lines.more()?;
         let ack = answer.ack.ok_or_else(|| Error::corrupt("an answer without an ack has no accounts"))?;
         let mut after = heard.clone();
         after.hear_epoch(answer.position.epoch);
@@ -163,21 +182,19 @@ impl File {
         let granted = Some(answer.granted.clone()).filter(|granted| *granted != goes_by);
         let forgets = whole && answer.since.is_none() && any_old(&source, answer, heard.stale_before)?;
         if !told.is_empty() || granted.is_some() || forgets {
-            moved.accounts = moved.accounts.saturating_add(i64::try_from(told.len()).unwrap_or(i64::MAX));
+            moved.accounts = i64::try_from(told.len()).unwrap_or(i64::MAX);
             let told =
                 Reconcile { position: answer.position, as_of: answer.as_of, ack, granted, whole: forgets, lines: told };
             self.book_told(session, told, terms)?;
         }
         if !more {
-            let mut whole = false;
             change(session, |standing| {
                 let mut heard = standing.heard();
-                whole = heard.part_came(answer.parts(), answer.part.0);
+                moved.whole = heard.part_came(answer.parts(), answer.part.0);
                 standing.heard = Some(std::sync::Arc::new(heard));
             })?;
-            moved.whole = whole;
         }
-        Ok(more)
+        Ok((moved, more))
     }
 
     fn book_told(&self, session: &Session<'_>, told: Reconcile, terms: &Terms) -> Result<()> {
@@ -229,28 +246,27 @@ impl Answer {
     }
 }
 
-/// Takes what an answer says besides its accounts; whether these are taken as well.
-fn begin(session: &Session<'_>, answer: &Answer, takes: bool, moved: &mut Moved) -> Result<bool> {
-    let mut goes_on = takes;
+/// Takes what an answer says besides its accounts; whether these are taken as well, and whether it is older than what is known.
+fn begin(session: &Session<'_>, answer: &Answer, takes: bool) -> Result<(bool, bool)> {
+    let mut stale = false;
     change(session, |standing| {
         let mut heard = standing.heard();
         heard.hear_epoch(answer.position.epoch);
         heard.expelled = answer.expelled;
-        moved.stale = heard.seen.is_some_and(|seen| answer.position.order() < seen.order());
+        stale = heard.seen.is_some_and(|seen| answer.position.order() < seen.order());
         // Asked before something newer came: that may be of a past the hub had lost when it answered.
         let before = answer.newest != heard.furthest() && heard.newest != Some(answer.position);
         let acked = match (answer.need, answer.ack) {
             (Some(need), _) => Some(need),
-            (None, ack) => ack.filter(|_| !moved.stale),
+            (None, ack) => ack.filter(|_| !stale),
         };
         if let Some((seq, hash)) = acked {
             (standing.acked_seq, standing.acked_hash) = (seq, Some(hash).filter(|_| seq > 0));
         }
-        moved.stale |= before && answer.need.is_none();
-        goes_on &= !moved.stale;
+        stale |= before && answer.need.is_none();
         standing.heard = Some(std::sync::Arc::new(heard));
     })?;
-    Ok(goes_on)
+    Ok((takes && !stale, stale))
 }
 
 /// Changes how far this file has heard: what no operation tells.

@@ -1,13 +1,16 @@
 //! The path of what devices booked into their hub's file: link after link, in transactions of about 20 ms, each with an operation at
 //! its end that tells of it. When it ends early, what was taken is known when it comes again.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
 use uuid::Uuid;
 
 use super::File;
 use super::change::{HOLD, PAUSE, Terms, catch_up_with, write};
+use super::lines::Lines;
 use crate::chain::{self, Facts};
 use crate::engine::source::Links;
 use crate::engine::{self, CATCH_UP_LIMIT, Context, Incoming, New, Source, Taken, Tip, Verdict};
@@ -45,7 +48,7 @@ pub(crate) struct Took {
     pub(crate) fork: bool,
 }
 
-/// How far it has come.
+/// How far one transaction has come.
 struct State {
     took: Took,
     /// What is not told of yet.
@@ -56,15 +59,16 @@ struct State {
     begun: Vec<Hash>,
     books: Vec<(Hash, Book)>,
     /// Its device as it is now.
-    device: Option<DeviceRow>,
+    device: DeviceRow,
 }
 
 /// A price book of the file.
+#[derive(Clone)]
 enum Book {
     /// Its number here.
     Kept(i64),
     /// It is kept once a link is under it.
-    New(Box<PriceBook>),
+    New(Arc<PriceBook>),
 }
 
 /// What one transaction has taken.
@@ -91,34 +95,41 @@ impl File {
     ) -> Result<Took> {
         let call = self.call()?;
         let writer = call.writer()?;
-        let (took, chunk, books) = (Took::default(), Chunk::default(), Vec::new());
-        let mut state = State { took, chunk, prev: sent.base.1, after: None, begun: Vec::new(), books, device: None };
-        let mut next = lines.next().transpose()?;
+        let mut took = Took::default();
+        // What one transaction leaves to the next.
+        let (mut prev, mut after, mut books) = (sent.base.1, None, None);
+        let lines = RefCell::new(Lines::new(lines));
         // Each tells what it has taken.
-        let mut done = false;
-        while !done {
+        let mut more = true;
+        while more {
             let terms = terms();
-            writer.transaction(terms.durability, self.patience, |session| {
+            let done = writer.transaction(terms.durability, self.patience, |session| {
                 let began = Stopwatch::now();
+                let mut lines = lines.borrow_mut();
+                lines.begin();
                 let device = self.device(session, sent.writer.device)?;
-                state.begun = self.begun(session, &device, sent.writer.epoch)?;
-                state.device = Some(device);
-                if state.books.len() < sent.price_books.len() {
-                    state.books = self.read_books(session, sent)?;
-                }
-                while let Some(link) = next.take_if(|_| terms.dry_run || began.elapsed() < HOLD) {
-                    self.take_next(session, sent, (&link.0, link.1), &mut state, &terms)?;
-                    next = lines.next().transpose()?;
+                let begun = self.begun(session, &device, sent.writer.epoch)?;
+                let books = books.clone().map_or_else(|| self.read_books(session, sent), Ok)?;
+                let (took, chunk) = (Took::default(), Chunk::default());
+                let mut state = State { took, chunk, prev, after, begun, books, device };
+                while terms.dry_run || began.elapsed() < HOLD {
+                    let Some((text, half)) = lines.take()? else { break };
+                    self.take_next(session, sent, (text, *half), &mut state, &terms)?;
                 }
                 self.tell_import(session, sent, &mut state, &terms)?;
-                done = next.is_none();
-                Ok(if terms.dry_run { Decision::Rollback(()) } else { Decision::Commit(()) })
+                let done = (state, lines.more()?);
+                Ok(if terms.dry_run { Decision::Rollback(done) } else { Decision::Commit(done) })
             })?;
-            if !done {
+            lines.borrow_mut().end();
+            let state;
+            (state, more) = done;
+            (prev, after, books) = (state.prev, state.after, Some(state.books));
+            took.append(state.took);
+            if more {
                 std::thread::sleep(PAUSE);
             }
         }
-        Ok(state.took)
+        Ok(took)
     }
 
     /// Finds its price books, here or in the file.
@@ -130,7 +141,7 @@ impl File {
                 (None, Some(text)) => {
                     let read = PriceBook::parse(text, "the exchange file");
                     let faulty = |error| Error::bad_file("format", format!("the price book {hash}: {error}"));
-                    Book::New(Box::new(read.map_err(faulty)?))
+                    Book::New(Arc::new(read.map_err(faulty)?))
                 }
                 (None, None) => {
                     let message = format!("the price book {hash} is neither here nor in the file");
@@ -193,7 +204,7 @@ impl File {
             let context =
                 Context { ledger: &ledger, reading: terms.reading, time: None, book: None, limit: CATCH_UP_LIMIT };
             let incoming = Incoming {
-                device: state.device.as_ref().ok_or_else(|| Error::corrupt("a file without a device"))?,
+                device: &state.device,
                 epoch: sent.writer.epoch,
                 prev: &state.prev,
                 after: state.after,
@@ -302,7 +313,7 @@ impl State {
         }
         if let Some(booked) = &new.booked {
             if let Some(device) = booked.changes.devices.last() {
-                self.device = Some(device.clone());
+                self.device = device.clone();
             }
             for (code, points) in &booked.operation.outcome.flags {
                 took.flags.extend(FlagCode::from_code(*code).map(|code| (link.0, code, *points)));
@@ -321,6 +332,16 @@ impl State {
 }
 
 impl Took {
+    /// What a later transaction took.
+    fn append(&mut self, later: Took) {
+        self.booked = self.booked.saturating_add(later.booked);
+        self.noted = self.noted.saturating_add(later.noted);
+        self.duplicates = self.duplicates.saturating_add(later.duplicates);
+        self.staged.extend(later.staged);
+        self.flags.extend(later.flags);
+        self.fork |= later.fork;
+    }
+
     fn add(&mut self, chunk: &Chunk) {
         self.booked = self.booked.saturating_add(chunk.booked);
         self.noted = self.noted.saturating_add(chunk.noted);

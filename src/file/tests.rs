@@ -140,14 +140,14 @@ fn what_was_rolled_back_is_not_at_hand() {
     assert_eq!(book(&file, &strict(2, 101)).unwrap_err().code(), "insufficient_points");
     assert_eq!(book(&file, &strict(3, 30)).unwrap().balance.available, 70);
     let lines = [strict(4, 20), strict(5, 60), strict(6, 50)];
-    let mut tried = 0;
-    let failed = file.apply_together(false, &|| terms(2_000), &mut |book| {
+    let tried = std::cell::Cell::new(0);
+    let failed = file.apply_together(false, &|| terms(2_000), &|book| {
         for line in &lines {
-            tried += usize::from(book(&Request::parse(line).unwrap()).is_ok());
+            tried.set(tried.get() + usize::from(book(&Request::parse(line).unwrap()).is_ok()));
         }
         Err(Error::Closed)
     });
-    assert_eq!((failed.unwrap_err().code(), tried), ("closed", 2));
+    assert_eq!((failed.unwrap_err().code(), tried.get()), ("closed", 2));
     assert_eq!(book(&file, &strict(7, 70)).unwrap().balance.available, 0);
     assert!(file.verify(false, &mut |_| Ok(())).unwrap().faults.is_empty());
 }

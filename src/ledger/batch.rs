@@ -1,6 +1,7 @@
 //! A run of operations given as lines: each may point at what an earlier line of the same run made.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use serde_json::Value;
@@ -180,12 +181,14 @@ impl BatchRun {
         dry_run: bool,
     ) -> (Answers, HashMap<u64, Things>, Result<()>) {
         let usual = lines.len().min(USUAL);
-        let (mut answers, mut made) = (Vec::new(), HashMap::new());
-        let done = self.ledger.apply_together(bounded, self.historic, dry_run, &mut |book| {
-            (answers, made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
+        let came_to = RefCell::new((Vec::new(), HashMap::new()));
+        let done = self.ledger.apply_together(bounded, self.historic, dry_run, &|book| {
+            let (answers, made) = &mut *came_to.borrow_mut();
+            // It may be run again.
+            (*answers, *made) = (Vec::with_capacity(usual), HashMap::with_capacity(usual));
             for (line, request) in lines {
                 self.ledger.keep_quoted(request);
-                match resolve(&[&self.made, &made], request).and_then(|request| book(&request)) {
+                match resolve(&[&self.made, &*made], request).and_then(|request| book(&request)) {
                     Ok(Some(receipt)) => {
                         made.insert(*line, Things::of(&receipt));
                         answers.push((*line, Ok(receipt)));
@@ -193,7 +196,7 @@ impl BatchRun {
                     Ok(None) => break,
                     Err(error) if error.is_failure() => return Err(error),
                     Err(error) if atomic => {
-                        answers = vec![(*line, Err(error.clone()))];
+                        *answers = vec![(*line, Err(error.clone()))];
                         return Err(error);
                     }
                     Err(error) => answers.push((*line, Err(error))),
@@ -201,6 +204,7 @@ impl BatchRun {
             }
             Ok(())
         });
+        let (answers, made) = came_to.into_inner();
         (answers, made, done)
     }
 }

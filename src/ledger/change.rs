@@ -128,7 +128,7 @@ impl Ledger {
         bounded: bool,
         historic: bool,
         dry_run: bool,
-        run: &mut dyn FnMut(&mut Book<'_>) -> Result<()>,
+        run: &dyn Fn(&mut Book<'_>) -> Result<()>,
     ) -> Result<()> {
         self.file.apply_together(bounded, &|| Terms { historic, dry_run, ..self.terms() }, run)
     }
