@@ -17,6 +17,13 @@ const MOST_TEXT: usize = 400;
 pub(super) struct Faults {
     pub(super) list: Vec<Fault>,
     pub(super) more: u64,
+    /// A reading that failed, though not by damage.
+    failed: Option<Error>,
+}
+
+/// Whether an error is a failure to read, and says nothing of what is in the file.
+pub(super) fn tells_nothing(error: &Error) -> bool {
+    error.is_failure() && !matches!(error, Error::Corrupt { .. })
 }
 
 fn cut(value: impl Display) -> String {
@@ -62,6 +69,24 @@ impl Faults {
 
     pub(super) fn many(&self) -> u64 {
         super::count(self.list.len()).saturating_add(self.more)
+    }
+
+    /// What was read; nothing of what is damaged, which is told where the table is read through. When it could not be read for another
+    /// reason, nothing is known: [`Faults::failed`] ends the audit.
+    pub(super) fn read<T>(&mut self, read: Result<T>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(error) => {
+                if tells_nothing(&error) {
+                    self.failed.get_or_insert(error);
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self) -> Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     /// Of a row of a table.

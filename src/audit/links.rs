@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::faults::Faults;
+use super::faults::{Faults, tells_nothing};
 use super::memory::Memory;
 use super::{Audit, each_row, show};
 use crate::chain::{self, Facts};
@@ -67,11 +67,12 @@ fn chains(audit: &mut Audit<'_, '_>, memory: &Memory<'_, '_>) -> Result<()> {
             let place = usize::try_from(no).ok().and_then(|no| no.checked_sub(1));
             match place.and_then(|place| nexts.get_mut(place)).and_then(Option::as_mut) {
                 None => faults.add("chain_missing", format_args!("chain {no}"), "a row", "none"),
-                Some(next) => {
-                    if let Err(error) = link(faults, (memory, &books), next, &row, &mut noted) {
+                Some(next) => match link(faults, (memory, &books), next, &row, &mut noted) {
+                    Err(error) if !tells_nothing(&error) => {
                         faults.unreadable::<LinkRow>(format_args!("{no}/{seq}"), &error);
                     }
-                }
+                    done => drop(faults.read(done)),
+                },
             }
         }
     })?;

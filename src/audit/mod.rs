@@ -161,7 +161,7 @@ impl<'a, 'c> Audit<'a, 'c> {
     }
 
     fn verdict(self) -> Verification {
-        let Faults { list, more } = self.faults;
+        let Faults { list, more, .. } = self.faults;
         Verification { ok: list.is_empty(), checked: self.checked, faults: list, more_faults: more }
     }
 }
@@ -288,6 +288,7 @@ fn each_row<R: Paged>(
     for row in store::pages(R::Key::LEAST, PAGE, |after, page| stored::page::<R>(session, after, page), |row| row.0) {
         let (key, row) = row?;
         each(&mut audit.faults, key, row);
+        audit.faults.failed()?;
         done = done.saturating_add(1);
         if done.is_multiple_of(count(PAGE)) {
             audit.tell(step, done, None)?;

@@ -82,8 +82,7 @@ impl Moved {
     /// The account has no more entries.
     pub(super) fn finish(&mut self, session: &Session<'_>, faults: &mut Faults) {
         let mut after = 0;
-        // Rows that cannot be read are told elsewhere.
-        while let Ok(page) = store::batches_of_account(session, self.account, after, PAGE) {
+        while let Some(page) = faults.read(store::batches_of_account(session, self.account, after, PAGE)) {
             let Some(last) = page.last() else { break };
             after = last.no;
             for row in &page {

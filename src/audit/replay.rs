@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::{iter, thread};
 
+use super::faults::tells_nothing;
 use super::memory::Memory;
 use super::{Audit, PAGE, count, show, window};
 use crate::chain;
@@ -239,14 +240,10 @@ impl<'s, 'c> Replay<'s, 'c> {
         }
         let booked = match booked {
             Ok(booked) => booked,
+            Err(error) if tells_nothing(&error) => return Err(error),
             Err(error) => {
-                let found = format!("{}: {error}", error.code());
-                audit.faults.add(
-                    "operation_refused",
-                    format_args!("operation {}", row.seq),
-                    "an operation that books",
-                    found,
-                );
+                let (place, found) = (format!("operation {}", row.seq), format!("{}: {error}", error.code()));
+                audit.faults.add("operation_refused", place, "an operation that books", found);
                 self.stop(audit, row.seq);
                 return Ok(());
             }
@@ -402,6 +399,7 @@ impl<'s, 'c> Replay<'s, 'c> {
         let event = match self.memory.next_event(account) {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(false),
+            Err(error) if tells_nothing(&error) => return Err(error),
             Err(error) => {
                 audit.faults.add("entry_mismatch", format_args!("entry {account}/{next}"), "what fell due", error);
                 return Ok(false);

@@ -286,6 +286,7 @@ fn entries(audit: &mut Audit<'_, '_>, books: &mut Books) -> Result<()> {
         books.newest.insert(row.account, newest);
     })?;
     moved.finish(session, &mut audit.faults);
+    audit.faults.failed()?;
     if let Some((account, n)) = stored::doubled_movements(session)? {
         audit.faults.add("entry_extra", format_args!("long_movements {account}/{n}"), "none", "a row");
     }
@@ -302,8 +303,7 @@ fn check_references(session: &Session<'_>, faults: &mut Faults, row: &EntryRow) 
     let touched = row.touches();
     for operation in &touched {
         let reference = ReferenceRow { operation: *operation, kind: row.kind.code(), account: row.account, n: row.n };
-        // A damaged table is told when it is read through.
-        if let Ok(false) = stored::refers(session, &reference) {
+        if faults.read(stored::refers(session, &reference)) == Some(false) {
             faults.add("reference_missing", reference.place(), "a row", "none");
         }
     }

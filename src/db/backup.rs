@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::create::open_draft;
 use super::draft::{Draft, Published};
-use super::errors::sqlite_error;
+use super::errors::{sqlite_error, unread_page};
 use super::opened::OpenFile;
 use super::readers::{Readers, copy_into};
 use super::{Connection, SCHEMA, schema};
@@ -39,7 +39,10 @@ fn finish_draft(draft: &Draft, finish: impl FnOnce(&Connection) -> Result<()>) -
     finish(&conn)?;
     let answer: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sqlite_error)?;
     conn.close().map_err(|(_, error)| sqlite_error(error))?;
-    if answer == "ok" { Ok(()) } else { Err(Error::corrupt(format!("the copy is not whole: {answer}"))) }
+    if answer == "ok" {
+        return Ok(());
+    }
+    Err(unread_page(&answer).unwrap_or_else(|| Error::corrupt(format!("the copy is not whole: {answer}"))))
 }
 
 /// Runs `work` on a copy in a transaction.

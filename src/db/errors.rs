@@ -54,6 +54,16 @@ pub(crate) fn writing_error(error: rusqlite::Error) -> Error {
     }
 }
 
+/// What a line of SQLite's check of the pages means that tells of one which could not be read: it says so among the damage, and it is
+/// none.
+pub(crate) fn unread_page(line: &str) -> Option<Error> {
+    let code =
+        || line.split_once("unable to get the page. error code=")?.1.split_whitespace().next()?.parse::<i32>().ok();
+    let unread = line.contains("failed to get page")
+        || code().is_some_and(|code| ![ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB].contains(&(code & 0xff)));
+    unread.then(|| Error::storage(line.to_string()))
+}
+
 /// The same while opening, when the file may be anything.
 pub(super) fn opening_error(path: &Path, error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {

@@ -34,7 +34,7 @@ pub(crate) use dated::{Dated, Series, delete_at_rest};
 pub(crate) use draft::Published;
 #[cfg(feature = "sync")]
 pub(crate) use draft::{give_name, new_file, sync_folder};
-pub(crate) use errors::{sqlite_error, writing_error};
+pub(crate) use errors::{sqlite_error, unread_page, writing_error};
 pub(crate) use gate::{Gate, Inside};
 pub(crate) use opened::{OpenFile, Opened, Using};
 pub(crate) use place::{Place, is_unborn};

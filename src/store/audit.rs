@@ -8,7 +8,7 @@ pub(crate) use super::columns::Referred;
 use super::sql::{self, Statement};
 use super::tables::{self, Table};
 use super::{Session, limit, pages, rows};
-use crate::db::{bounded, sqlite_error};
+use crate::db::{bounded, sqlite_error, unread_page};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::model::{
@@ -105,6 +105,9 @@ fn check(session: &Session<'_>, pragma: &str) -> Result<Integrity> {
     let mut found = Integrity::default();
     while let Some(row) = rows.next().map_err(sqlite_error)? {
         let line: String = row.get(0).map_err(sqlite_error)?;
+        if let Some(error) = unread_page(&line) {
+            return Err(error);
+        }
         if let Some(tangle) = line.strip_prefix(TANGLE) {
             found.tangled = true;
             found.lines.extend(tangle.lines().map(str::to_string));
