@@ -618,9 +618,15 @@ fn the_library_names_no_commands() {
     none(commands_in_texts(&sources(&["src"])));
 }
 
+/// But where SQLite's own functions are called, and called by SQLite, to let them fail.
 #[test]
 fn nothing_is_unsafe() {
-    none(unsafe_code(&sources(&["src", "crates", "tests", "examples", "benches"])));
+    let places = ["crates/faults/src/memory.rs", "crates/faults/src/vfs.rs"];
+    let mut sources = sources(&["src", "crates", "tests", "examples", "benches"]);
+    let all = sources.len();
+    sources.retain(|source| !places.contains(&source.path.as_str()));
+    assert_eq!(all - sources.len(), places.len(), "they are elsewhere");
+    none(unsafe_code(&sources));
 }
 
 #[test]
