@@ -69,7 +69,7 @@ fn acknowledged(line: &str) -> Option<u64> {
 
 #[test]
 fn killed_again_and_again() {
-    let kills: u64 = std::env::var("COUNTERFOIL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let kills: u64 = std::env::var("COUNTERFOIL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let folder = folder();
     let path = folder.path().join("killed.ledger");
     let mut random = Random::new(kills);

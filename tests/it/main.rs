@@ -49,6 +49,8 @@ mod said;
 mod scheduled;
 mod schema;
 mod shapes;
+#[cfg(target_os = "linux")]
+mod soak;
 mod support;
 mod sync;
 mod together;

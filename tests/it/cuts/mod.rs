@@ -2,7 +2,7 @@
 //! them, with what was not synced lost, torn or garbage, and opened again: everything acknowledged is there, everything is whole, and
 //! the file takes operations.
 //!
-//! `COUNTERFOIL_CUTS=100` tries each place with so many more images (1 in the suite), `COUNTERFOIL_SEED=17` begins elsewhere.
+//! `COUNTERFOIL_CUTS=100` tries each place so many times (11 in the suite), `COUNTERFOIL_SEED=17` begins elsewhere.
 
 mod disk;
 mod log;
@@ -22,6 +22,11 @@ use crate::model::generate::Random;
 use crate::support::strace_is_there;
 use disk::{DAMAGES, Damage, Disk, Image};
 use log::{Event, MARK};
+
+/// How often each place is tried.
+fn times() -> u64 {
+    number("COUNTERFOIL_CUTS", 11)
+}
 
 const STORY: &str = "COUNTERFOIL_CUTS_STORY";
 const FOLDER: &str = "COUNTERFOIL_CUTS_FOLDER";
@@ -143,12 +148,12 @@ struct Cut {
     wrong: Vec<String>,
 }
 
-/// Cuts the power at every place, in so many ways.
-fn cut_everywhere(story: &str, ways: usize, events: &[Event], before: &Image, said: &Said) -> Cut {
+/// Cuts the power at every place so many times, each in so many ways.
+fn cut_everywhere(story: &str, (times, ways): (u64, usize), events: &[Event], before: &Image, said: &Said) -> Cut {
     let places = places(before, said, events);
-    let (cut, more) = (Mutex::new(Cut::default()), number("COUNTERFOIL_CUTS", 1));
+    let cut = Mutex::new(Cut::default());
     let tried = Mutex::new(HashSet::new());
-    in_parallel(places.len() as u64 * more, |seed| {
+    in_parallel(places.len() as u64 * times, |seed| {
         let (at, disk, said) = &places[seed as usize % places.len()];
         let mut random = Random::new(seed);
         let first = random.range(0, DAMAGES.len() as i64 - 1) as usize;
@@ -232,7 +237,7 @@ fn left_by(story: &str, before: &Image) -> Image {
 
 /// A story cut everywhere, and nothing lost.
 fn lives(story: &str, ways: usize, before: &Image, at_least: usize) {
-    let cut = cut_everywhere(story, ways, &record(story, before), before, &Said::default());
+    let cut = cut_everywhere(story, (times(), ways), &record(story, before), before, &Said::default());
     println!("{story}: {} images", cut.images);
     assert!(cut.wrong.is_empty(), "{} of {} images:\n{}", cut.wrong.len(), cut.images, cut.wrong[0]);
     assert!(cut.images >= at_least, "{story}: {} images", cut.images);
@@ -267,10 +272,10 @@ fn recovery_lives_through_power_cuts() {
     }
     let places = places(&Image::default(), &Said::default(), &record("life", &Image::default()));
     let (mut random, mut images) = (Random::new(number("COUNTERFOIL_SEED", 0)), 0);
-    for _ in 0..10 * number("COUNTERFOIL_CUTS", 1) {
+    for _ in 0..5 * times() {
         let (_, disk, said) = random.pick(&places);
         let image = disk.cut(*random.pick(&DAMAGES), &mut Random::new(random.number()));
-        let cut = cut_everywhere("again", DAMAGES.len(), &record("again", &image), &image, &said.after_a_cut());
+        let cut = cut_everywhere("again", (1, DAMAGES.len()), &record("again", &image), &image, &said.after_a_cut());
         assert!(cut.wrong.is_empty(), "{} of {} images:\n{}", cut.wrong.len(), cut.images, cut.wrong[0]);
         images += cut.images;
     }
@@ -296,7 +301,7 @@ fn what_is_not_synced_is_missed() {
         ("relaxed", events.iter().map(relaxed_is_full).collect()),
     ];
     for (what, events) in planted {
-        let cut = cut_everywhere("life", 2, &events, &Image::default(), &Said::default());
+        let cut = cut_everywhere("life", (1, 2), &events, &Image::default(), &Said::default());
         assert!(!cut.wrong.is_empty(), "{what}: nothing of {} images is wrong", cut.images);
     }
 }

@@ -61,7 +61,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) -> String {
 fn random_damage_is_called_damage() {
     let folder = folder();
     let sound = std::fs::read(rich(folder.path())).unwrap();
-    let (rounds, mut wrong) = (if long_form() { 4_000 } else { 150 }, Vec::new());
+    let (rounds, mut wrong) = (if long_form() { 4_000 } else { 600 }, Vec::new());
     let sights = Sights { every: 3, ..RICH };
     for seed in 1..=rounds {
         let mut random = Random::new(seed);

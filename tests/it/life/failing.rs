@@ -119,7 +119,7 @@ fn whatever_fails_the_answers_are_right() {
     let mut tried = 0;
     for (kind, error) in KINDS {
         let places: Vec<_> = calls.iter().filter(|(call, _)| call == kind).cloned().collect();
-        for (call, n) in some(places, 6) {
+        for (call, n) in some(places, 2) {
             for when in [format!("{n}"), format!("{n}+")] {
                 let at = format!("{error} at {call} {when}");
                 fresh();
@@ -131,7 +131,7 @@ fn whatever_fails_the_answers_are_right() {
         }
     }
     println!("{tried} faults");
-    assert!(tried > 60, "{tried} faults");
+    assert!(tried > 40, "{tried} faults");
 }
 
 /// How often the script makes each call that may fail.

@@ -9,6 +9,8 @@ mod closing;
 mod failing;
 mod interrupted;
 mod kept;
+#[cfg(target_os = "linux")]
+mod limits;
 mod places;
 mod synced;
 

@@ -21,6 +21,8 @@ mod formats;
 mod help;
 mod home;
 mod hub;
+#[cfg(target_os = "linux")]
+mod killed;
 mod mistakes;
 mod page;
 mod proof;

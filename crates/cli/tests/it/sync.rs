@@ -49,7 +49,7 @@ fn a_kiosk_sends_what_it_booked() {
 }
 
 /// An office and its kiosk, admitted and joined.
-fn office_and_shop() -> (Home, Home) {
+pub(crate) fn office_and_shop() -> (Home, Home) {
     let (office, shop) = (Home::new(), Home::new());
     let made = office.args(&["hub", "init", "--name", "head office"]).ok();
     let print: String = made.err.split("fingerprint is ").nth(1).unwrap().chars().take(16).collect();
