@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::Fault;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorClass, Result};
 use crate::store::Table;
 
 /// Faults beyond these are only counted: a file with a wrong first operation can have millions.
@@ -23,7 +23,7 @@ pub(super) struct Faults {
 
 /// Whether an error is a failure to read, and says nothing of what is in the file.
 pub(super) fn tells_nothing(error: &Error) -> bool {
-    error.is_failure() && !matches!(error, Error::Corrupt { .. })
+    matches!(error.class(), ErrorClass::Failed | ErrorClass::Busy)
 }
 
 fn cut(value: impl Display) -> String {

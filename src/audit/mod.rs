@@ -269,6 +269,9 @@ fn storage(audit: &mut Audit<'_, '_>) -> Result<()> {
     if integrity.tangled {
         return Ok(());
     }
+    for (index, error) in store::audit::broken_indexes(audit.session)? {
+        audit.faults.add("integrity", format_args!("index {index}"), "an index", error);
+    }
     for dangling in store::audit::foreign_keys(audit.session, MOST_LINES)? {
         let row = dangling.row.map_or_else(String::new, |row| format!("{row} "));
         let place = format!("{} {row}{}", dangling.table, dangling.column);

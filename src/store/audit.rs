@@ -22,6 +22,11 @@ pub(crate) type Keyed<K, T> = Vec<(K, Result<T>)>;
 
 const FOREIGN_KEYS: &str = "SELECT c.\"table\", c.rowid, l.\"from\", c.parent FROM pragma_foreign_key_check c \
     JOIN pragma_foreign_key_list(c.\"table\") l ON l.id = c.fkid LIMIT ?1";
+/// The indexes, and a look into each for its first row. Without those of SQLite's own in a table that is an index itself.
+const INDEXES: &str = "SELECT i.name, 'SELECT 1 FROM ' || i.tbl_name || ' INDEXED BY ' || i.name || \
+    ifnull(' ' || substr(i.sql, nullif(instr(i.sql, 'WHERE '), 0)), '') || ' LIMIT 1' \
+    FROM sqlite_schema i JOIN sqlite_schema t ON t.name = i.tbl_name AND t.type = 'table' \
+    WHERE i.type = 'index' AND (i.sql IS NOT NULL OR t.sql NOT LIKE '%WITHOUT ROWID%')";
 /// For comparing indexes with tables, in KiB below zero.
 const CHECK_CACHE: i64 = -64_000;
 /// How the check begins what it says of the pages.
@@ -118,6 +123,23 @@ fn check(session: &Session<'_>, pragma: &str) -> Result<Integrity> {
         }
     }
     Ok(found)
+}
+
+/// Indexes in which nothing can be looked up. Of one without rows the check of the pages does not tell whether it is an index at all.
+pub(crate) fn broken_indexes(session: &Session<'_>) -> Result<Vec<(String, Error)>> {
+    let mut statement = session.conn().prepare(INDEXES).map_err(sqlite_error)?;
+    let looks = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let looks: Vec<(String, String)> = looks.and_then(Iterator::collect).map_err(sqlite_error)?;
+    let mut broken = Vec::new();
+    for (name, look) in looks {
+        let looked = session.conn().prepare(&look).and_then(|mut statement| statement.exists([]));
+        match looked.map_err(sqlite_error) {
+            Ok(_) => {}
+            Err(error @ Error::Corrupt { .. }) => broken.push((name, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(broken)
 }
 
 /// A column that refers to a row which is not there.

@@ -17,6 +17,7 @@ mod against;
 mod answers;
 mod bad_input;
 mod clock;
+mod corpus;
 mod crash;
 #[cfg(target_os = "linux")]
 mod cuts;

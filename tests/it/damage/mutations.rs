@@ -74,3 +74,39 @@ fn random_damage_is_called_damage() {
     }
     assert!(wrong.is_empty(), "{} of {rounds}:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Story, from fuzzing: the root page of an index without rows said that it was a table's. SQLite's check called the file whole, and
+/// so did `verify`, while every balance was refused as damaged.
+#[test]
+fn an_empty_index_that_is_none_is_found() {
+    let folder = folder();
+    let path = rich(folder.path());
+    let roots: Vec<(String, u32)> = {
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        let mut statement = conn.prepare("SELECT name, rootpage FROM sqlite_schema WHERE type = 'index'").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let sound = std::fs::read(&path).unwrap();
+    let mut tried = 0;
+    for (name, root) in roots {
+        let at = (root as usize - 1) * PAGE;
+        // A leaf without cells.
+        if sound[at] != 10 || sound[at + 3..at + 5] != [0, 0] {
+            continue;
+        }
+        for kind in [2, 5, 13] {
+            let mut bytes = sound.clone();
+            bytes[at] = kind;
+            let path = folder.path().join(format!("{name}-{kind}.ledger"));
+            std::fs::write(&path, &bytes).unwrap();
+            let seen = looks(&path, RICH);
+            assert!(unsound(&seen).is_empty(), "{name} as {kind}: {:?}", unsound(&seen));
+            let verdict = seen.iter().find(|(look, _)| look == "verify").map(|(_, code)| *code);
+            let wrong: Vec<_> = seen.iter().filter(|(_, code)| *code == "corrupt").collect();
+            assert!(verdict != Some("ok") || wrong.is_empty(), "{name} as {kind} verifies, and then {wrong:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 10, "{tried}");
+}
