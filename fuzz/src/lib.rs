@@ -13,8 +13,10 @@ use counterfoil::{
     AccountId, BatchId, Durability, Error, HoldId, Key, Ledger, OperationId, Options, PlanId, Question, Request, Usage,
 };
 
-/// The name of each target, and what it does.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+/// A target's name, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: [Target; 6] = [
     ("price_book", price_book),
     ("lines", lines),
     ("numbers", numbers),
