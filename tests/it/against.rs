@@ -312,7 +312,7 @@ pub fn in_parallel(count: u64, work: impl Fn(u64) + Sync) {
 
 #[test]
 fn random_histories_agree_with_the_model() {
-    in_parallel(number("COUNTERFOIL_HISTORIES", 2_000), |seed| {
+    in_parallel(number("COUNTERFOIL_HISTORIES", 1_500), |seed| {
         let (start, steps) = (Style::of(seed).start, steps(seed));
         hunt(seed, &steps, &mut |steps| run(start, steps, 8, &std::collections::BTreeMap::new()));
     });
@@ -320,7 +320,7 @@ fn random_histories_agree_with_the_model() {
 
 #[test]
 fn sweeping_at_any_instant_changes_nothing() {
-    in_parallel(number("COUNTERFOIL_HISTORIES", 2_000) / 5, |seed| {
+    in_parallel(number("COUNTERFOIL_HISTORIES", 1_500) / 5, |seed| {
         let (start, steps) = (Style::of(seed).start, history(seed));
         hunt(seed, &steps, &mut |steps| run(start, steps, 6, &extra_sweeps(start, &Prices::sample(), steps, seed)));
     });
@@ -330,7 +330,7 @@ fn sweeping_at_any_instant_changes_nothing() {
 fn prefix_laws_hold() {
     let tried = std::sync::Mutex::new([0_usize; 3]);
     // Fewer would leave a law untried.
-    let trials = (number("COUNTERFOIL_HISTORIES", 2_000) / 5).max(200);
+    let trials = (number("COUNTERFOIL_HISTORIES", 1_500) / 5).max(200);
     in_parallel(trials, |seed| {
         let mut random = Random::new(seed);
         let mut steps = history(seed);

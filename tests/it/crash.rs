@@ -1,5 +1,5 @@
 //! Power gone in the middle: a charging child is killed with SIGKILL again and again. Whatever it had acknowledged is
-//! there, everything else is wholly there or wholly absent, and the file verifies.
+//! there, everything else is wholly there or wholly absent, and the file verifies. So it is with several that charge one file.
 //!
 //! The child is this test binary run again with an environment variable. `COUNTERFOIL_KILLS=2000` runs a longer hunt.
 
@@ -67,50 +67,67 @@ fn acknowledged(line: &str) -> Option<u64> {
     line.strip_prefix("acknowledged ").and_then(|n| n.parse().ok())
 }
 
+/// Each process has numbers of its own.
+const APART: u64 = 1_000_000_000;
+
+/// One to four processes that charge the same file until they are killed, all at once: the last work each has acknowledged.
+fn charge_and_die(path: &Path, nexts: &[u64], random: &mut Random) -> Vec<Option<u64>> {
+    let mut children: Vec<Child> = nexts.iter().map(|next| spawn(path, *next, u64::MAX)).collect();
+    let mut lines: Vec<_> =
+        children.iter_mut().map(|child| BufReader::new(child.stdout.take().unwrap()).lines()).collect();
+    let mut last = vec![None; nexts.len()];
+    let wanted = random.range(1, 6);
+    let mut seen = 0;
+    while seen < wanted {
+        let line = lines[0].next().unwrap().unwrap();
+        if let Some(n) = acknowledged(&line) {
+            last[0] = Some(n);
+            seen += 1;
+        }
+    }
+    std::thread::sleep(Duration::from_micros(random.range(0, 3_000).unsigned_abs()));
+    children.iter_mut().for_each(|child| child.kill().unwrap());
+    for child in &mut children {
+        child.wait().unwrap();
+    }
+    // What they still said before they died counts as well.
+    for (last, lines) in last.iter_mut().zip(lines) {
+        *last = lines.map_while(std::result::Result::ok).filter_map(|line| acknowledged(&line)).last().or(*last);
+    }
+    last
+}
+
 #[test]
 fn killed_again_and_again() {
     let kills: u64 = std::env::var("COUNTERFOIL_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let folder = folder();
     let path = folder.path().join("killed.ledger");
     let mut random = Random::new(kills);
-    let mut next = 0;
+    let mut nexts = [0, APART, 2 * APART, 3 * APART];
     start(&path).close().unwrap();
-    for kill in 0..kills {
-        let mut child = spawn(&path, next, u64::MAX);
-        let wanted = random.range(1, 6);
-        let mut seen = 0;
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut last = None;
-        while seen < wanted {
-            let line = lines.next().unwrap().unwrap();
-            if let Some(n) = acknowledged(&line) {
-                last = Some(n);
-                seen += 1;
-            }
-        }
-        std::thread::sleep(Duration::from_micros(random.range(0, 3_000).unsigned_abs()));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // What it still said before it died counts as well.
-        for line in lines.map_while(std::result::Result::ok) {
-            last = acknowledged(&line).or(last);
-        }
-        let last = last.unwrap();
+    let mut kill = 0;
+    while kill < kills {
+        let processes = 1 + (kill % 4) as usize;
+        let last = charge_and_die(&path, &nexts[..processes], &mut random);
+        kill += processes as u64;
         let ledger = Ledger::open(&path).unwrap();
-        for n in next..=last {
-            let again = work(&ledger, n).unwrap();
-            assert!(
-                again.iter().all(|receipt| receipt.replayed),
-                "kill {kill}: work {n} was acknowledged and is not there: {again:#?}"
-            );
+        for (next, last) in nexts.iter_mut().zip(last) {
+            let flying = last.map_or(*next, |last| last + 1);
+            for n in *next..flying {
+                let again = work(&ledger, n).unwrap();
+                assert!(
+                    again.iter().all(|receipt| receipt.replayed),
+                    "kill {kill}: work {n} was acknowledged and is not there: {again:#?}"
+                );
+            }
+            // The one in flight: each operation is there or not, a beginning of the six and nothing after a gap.
+            let flight = work(&ledger, flying).unwrap();
+            let there: Vec<bool> = flight.iter().map(|receipt| receipt.replayed).collect();
+            assert!(there.windows(2).all(|pair| pair[0] || !pair[1]), "kill {kill}: {there:?}");
+            *next = flying + 1;
         }
-        // The one in flight: each operation is there or not, a beginning of the six and nothing after a gap.
-        let flight = work(&ledger, last + 1).unwrap();
-        let there: Vec<bool> = flight.iter().map(|receipt| receipt.replayed).collect();
-        assert!(there.windows(2).all(|pair| pair[0] || !pair[1]), "kill {kill}: {there:?}");
         let verified = ledger.verify().unwrap();
         assert!(verified.ok, "kill {kill}: {:#?}", verified.faults);
-        next = last + 2;
         // Sometimes left as the crash left it, sometimes closed cleanly.
         if kill % 2 == 0 {
             ledger.close().unwrap();
