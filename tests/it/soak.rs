@@ -23,10 +23,10 @@ const RUN: &str = "COUNTERFOIL_SOAK_RUN";
 const THREADS: u64 = 3;
 const ACCOUNTS: i64 = 200;
 
-/// Bounds of a process: memory, descriptors, and what its `-wal` takes while somebody reads from it for seconds.
+/// Bounds of a process: memory, descriptors, and what its `-wal` takes while somebody reads from it for half a second.
 const MOST_MEMORY: u64 = 256 << 20;
 const MOST_DESCRIPTORS: usize = 64;
-const MOST_WAL: u64 = 256 << 20;
+const MOST_WAL: u64 = 512 << 20;
 /// What a `-wal` keeps when nobody holds it up.
 const USUAL_WAL: u64 = 64 << 20;
 
@@ -109,11 +109,11 @@ fn read_without_an_end(path: &Path) {
     loop {
         conn.execute_batch("BEGIN").unwrap();
         let seen: i64 = conn.query_row("SELECT count(*) FROM operation", [], |row| row.get(0)).unwrap();
-        std::thread::sleep(Duration::from_millis(1_500));
+        std::thread::sleep(Duration::from_millis(500));
         let again: i64 = conn.query_row("SELECT count(*) FROM operation", [], |row| row.get(0)).unwrap();
         assert_eq!(seen, again);
         conn.execute_batch("COMMIT").unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
