@@ -113,10 +113,16 @@ impl BatchRun {
                 break;
             }
         }
+        let unknown = done.err().filter(|error| matches!(error, Error::OutcomeUnknown { .. }));
         for ((_, now), (_, before)) in alone.iter_mut().zip(&answers) {
-            // What a failed commit had booked all the same was booked by this call.
-            if let (Ok(now), Ok(before)) = (now, before) {
-                now.replayed &= before.replayed;
+            match (now, before, &unknown) {
+                // What a failed commit had booked all the same was booked by this call.
+                (Ok(now), Ok(before), _) => now.replayed &= before.replayed,
+                // It may have been, and could not be looked up.
+                (now @ Err(_), Ok(_), Some(unknown)) if now.as_ref().is_err_and(Error::is_failure) => {
+                    *now = Err(unknown.clone());
+                }
+                _ => {}
             }
         }
         alone

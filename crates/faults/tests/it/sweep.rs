@@ -131,6 +131,7 @@ fn books_are_right_whatever_the_disk_does_not_answer() {
     sweep(Books::new, &[Kind::Io], u64::MAX);
 }
 
+/// A batch whose commit failed was said again line by line; the first line failed once more and was told as refused, and was there.
 #[test]
 fn books_are_right_whatever_fails_on_the_disk() {
     sweep(Books::new, &Kind::OF_FILES[1..], 160);
