@@ -78,7 +78,7 @@ impl Kind {
             (Kind::Lock, Call::Lock) => ffi::SQLITE_IOERR_LOCK,
             (Kind::Lock, Call::ShmLock) => ffi::SQLITE_IOERR_SHMLOCK,
             (Kind::Busy, Call::Lock | Call::ShmLock) => ffi::SQLITE_BUSY,
-            (Kind::FileMemory, Call::Allocate) | (Kind::Memory, Call::Allocate) => ffi::SQLITE_NOMEM,
+            (Kind::Memory, Call::Allocate) => ffi::SQLITE_NOMEM,
             (Kind::FileMemory, Call::Open | Call::Delete | Call::Access | Call::Lock | Call::ShmLock) => {
                 ffi::SQLITE_NOMEM
             }

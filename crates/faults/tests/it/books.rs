@@ -10,7 +10,7 @@ use counterfoil::clock::ManualClock;
 use counterfoil::pricing::PriceBook;
 use counterfoil::{AccountId, Durability, Error, Ledger, Options, Receipt, Request};
 
-use crate::script::{Answer, Image, Retry, Script, Told, folder, is_of_a_fault};
+use crate::script::{Answer, Image, Retry, Script, Told, folder, is_of_a_fault, verified};
 
 const OPERATIONS: usize = 40;
 const FILE: &str = "points.ledger";
@@ -296,8 +296,7 @@ impl Script for Books {
         if figures(&ledger) != self.after {
             return Err(format!("{:?}, and undisturbed {:?}", figures(&ledger), self.after));
         }
-        let verification = ledger.verify().map_err(|error| error.to_string())?;
-        if verification.ok { Ok(()) } else { Err(format!("{:?}", verification.faults)) }
+        verified(&ledger)
     }
 }
 
@@ -359,10 +358,9 @@ impl Script for Together {
             }
         }
         let available = ledger.balance(&AccountId::new("al").unwrap()).unwrap().figures.available.get();
-        let verification = ledger.verify().map_err(|error| error.to_string())?;
-        match available {
-            856 if verification.ok => Ok(()),
-            _ => Err(format!("{available} of 856 are available, {:?}", verification.faults)),
+        if available != 856 {
+            return Err(format!("{available} of 856 are available"));
         }
+        verified(&ledger)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use counterfoil::exchange::{Admit, BecomeHub, DevicePolicy, Enrol};
 use counterfoil::{AccountId, Key, Ledger, Options, Request};
 
-use crate::script::{Answer, Image, Retry, Script, Told, folder, is_of_a_fault};
+use crate::script::{Answer, Image, Retry, Script, Told, folder, is_of_a_fault, verified};
 
 const CARDS: i64 = 8;
 
@@ -95,10 +95,7 @@ impl Script for Exchange {
                     return Err(format!("{name}: card-{n} has {available}"));
                 }
             }
-            let verification = ledger.verify().map_err(|error| format!("{name}: {error}"))?;
-            if !verification.ok {
-                return Err(format!("{name}: {:?}", verification.faults));
-            }
+            verified(&ledger).map_err(|wrong| format!("{name}: {wrong}"))?;
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use counterfoil::Ledger;
+
 /// What a program does after a call has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -43,6 +45,12 @@ impl Told {
 /// Whether a code may be the answer to a call that failed; damage it is not, nor anything the caller did.
 pub fn is_of_a_fault(code: &str) -> bool {
     ["storage", "disk_full", "busy", "outcome_unknown"].contains(&code)
+}
+
+/// Whether a ledger proves to be whole.
+pub fn verified(ledger: &Ledger) -> Result<(), String> {
+    let verification = ledger.verify().map_err(|error| error.to_string())?;
+    if verification.ok { Ok(()) } else { Err(format!("{:?}", verification.faults)) }
 }
 
 /// The files of a folder.
